@@ -1,0 +1,94 @@
+"""Atoms of the wire: A-XDR lengths and length-prefixed octets, as construct schemas.
+
+construct's own `Bytes` and `VarInt` accept short reads once compiled and lengths that are not
+minimal; these do not, so that whatever decodes has exactly one encoding.
+
+Source: IEC 61334-6 (A-XDR), as GBCS v4.1 clause 7.2.7 uses it; gives the same as all vectors.
+"""
+
+from typing import Any
+
+import construct
+
+from gbcs.errors import DecodeError
+
+MAX_LENGTH = 0xFFFFFFFF
+
+
+def read_length(octets: bytes, position: int) -> tuple[int, int]:
+    """Return the A-XDR length at `position` and the position after it.
+
+    Raises `DecodeError` where octets end or the length is not in its shortest form.
+    """
+    try:
+        first = octets[position]
+    except IndexError:
+        raise DecodeError(f"octets end at {position}, where a length belongs") from None
+    position += 1
+    if first < 0x80:
+        return first, position
+    size = first & 0x7F
+    if not 1 <= size <= 4:
+        raise DecodeError(f"a length of {size} octets at {position - 1}; 1 to 4 are allowed")
+    raw = octets[position : position + size]
+    if len(raw) != size:
+        raise DecodeError(f"octets end at {position + len(raw)}, inside a length")
+    length = int.from_bytes(raw, "big")
+    if length < 0x80 or (size > 1 and length < 1 << (8 * (size - 1))):
+        raise DecodeError(f"the length at {position - 1} is not in its shortest form")
+    return length, position + size
+
+
+def write_length(length: int) -> bytes:
+    """Return `length` as A-XDR writes it, in the fewest octets. Raises `ValueError` out of range."""
+    if 0 <= length < 0x80:
+        return bytes((length,))
+    if not 0 <= length <= MAX_LENGTH:
+        raise ValueError(f"length {length} has no A-XDR form")
+    size = (length.bit_length() + 7) // 8
+    return bytes((0x80 | size,)) + length.to_bytes(size, "big")
+
+
+class Octets(construct.Construct):  # type: ignore[misc]
+    """Exactly `size` octets; compiled or not, a short read fails."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def _parse(self, stream: Any, context: Any, path: str) -> bytes:
+        octets: bytes = stream.read(self.size)
+        if len(octets) != self.size:
+            raise construct.StreamError(
+                f"{self.size} octets are needed and {len(octets)} are left", path=path
+            )
+        return octets
+
+    def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:
+        if len(obj) != self.size:
+            raise construct.StreamError(f"{self.size} octets are needed, not {len(obj)}", path=path)
+        stream.write(obj)
+        return obj
+
+
+class LengthValue(construct.Construct):  # type: ignore[misc]
+    """Octets behind an A-XDR length."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> bytes:
+        octets: bytes = stream.getvalue()
+        try:
+            length, position = read_length(octets, stream.tell())
+        except DecodeError as error:
+            raise construct.StreamError(error.reason, path=path) from None
+        stream.seek(position)
+        value = octets[position : position + length]
+        if len(value) != length:
+            raise construct.StreamError(
+                f"{length} octets are announced and {len(value)} are left", path=path
+            )
+        stream.seek(position + length)
+        return value
+
+    def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:
+        stream.write(write_length(len(obj)) + obj)
+        return obj

@@ -1,0 +1,94 @@
+"""Instants: seconds since 2000-01-01T00:00:00Z, as ZigBee UTCTime and DLMS date-time write them.
+
+Knows the two forms on the wire and ISO 8601; all of it is UTC, as GBCS requires.
+"""
+
+from calendar import timegm
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH_UNIX = timegm(EPOCH.timetuple())
+"""Unix time of the epoch, in seconds."""
+
+MAX_INSTANT = 0xFFFFFFFF
+HALF_HOUR = 1800
+DAY = 86400
+
+_UTC_DEVIATION = b"\x80\x00"
+_STATUS_NOT_SPECIFIED = b"\xff"
+
+
+def to_datetime(instant: int) -> datetime:
+    """Return `instant` (seconds since 2000) as an aware UTC datetime."""
+    return EPOCH + timedelta(seconds=instant)
+
+
+def from_datetime(when: datetime) -> int:
+    """Return an aware `when` as whole seconds since 2000. Raises `ValueError` where it has none."""
+    if when.tzinfo is None:
+        raise ValueError(f"{when.isoformat()} has no time zone: end it with Z")
+    seconds = (when - EPOCH) // timedelta(seconds=1)
+    if not 0 <= seconds <= MAX_INSTANT:
+        raise ValueError(f"{when.isoformat()} is outside 2000-01-01 to 2136-02-07")
+    return seconds
+
+
+def parse_iso(text: str) -> int:
+    """Return seconds since 2000 of an ISO 8601 date or date and time; without a zone it is UTC.
+
+    >>> parse_iso("2000-01-02")
+    86400
+    >>> parse_iso("2000-01-01T00:30:00Z")
+    1800
+
+    Raises `ValueError` where `text` is neither.
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a date or time: write 2026-01-31 or 2026-01-31T00:30:00Z"
+        ) from None
+    return from_datetime(when if when.tzinfo else when.replace(tzinfo=UTC))
+
+
+def to_iso(instant: int) -> str:
+    """Return `instant` (seconds since 2000) in ISO 8601, ending with Z.
+
+    >>> to_iso(1800)
+    '2000-01-01T00:30:00Z'
+    """
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_date_time(instant: int) -> bytes:
+    """Return `instant` as a DLMS date-time of 12 octets, as GBCS commands carry it.
+
+    The day of week and the clock status are not specified (FF), the deviation neither (8000).
+    Source: DLMS Green Book 4.1.6.1; vector ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND.
+    """
+    when = to_datetime(instant)
+    return (
+        when.year.to_bytes(2, "big")
+        + bytes((when.month, when.day, 0xFF, when.hour, when.minute, when.second, 0))
+        + _UTC_DEVIATION
+        + _STATUS_NOT_SPECIFIED
+    )
+
+
+def from_date_time(octets: bytes) -> int:
+    """Return the instant, in seconds since 2000, of a DLMS date-time that is fully specified.
+
+    Raises `ValueError` where octets are not 12, a part is a wildcard or out of range, or the
+    deviation is another than UTC.
+    """
+    if len(octets) != 12:
+        raise ValueError(f"a date-time has 12 octets, not {len(octets)}")
+    if octets[9:11] not in (_UTC_DEVIATION, b"\x00\x00"):
+        raise ValueError("a date-time with a deviation from UTC")
+    year = int.from_bytes(octets[:2], "big")
+    try:
+        when = datetime(year, octets[2], octets[3], *octets[5:8], tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{octets.hex().upper()} is not a fully specified date-time") from None
+    return from_datetime(when)

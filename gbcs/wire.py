@@ -1,0 +1,100 @@
+"""The one door to construct.
+
+Knows: how octets become values and back through a construct schema, and that every failure on
+the way is a `DecodeError` or `EncodeError` with a path. Knows nothing of GBCS.
+
+Schemas are compiled, which makes construct five times as fast but takes the paths from its
+errors; so a schema that fails is run once more interpreted, only to learn where it failed.
+"""
+
+import re
+import struct
+from io import BytesIO
+from typing import Any
+
+import construct
+
+from gbcs.errors import DecodeError, EncodeError
+
+_FAILURES = (
+    construct.ConstructError,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    UnicodeError,
+    ValueError,
+    RecursionError,
+)
+_PATH = re.compile(r"\((?:parsing|building)\) -> (.*)")
+
+
+class Schema:
+    """A construct schema that reads all of its octets or none, and fails only as `GbcsError`.
+
+    `name` begins every path. The schema is compiled when it is first used.
+    """
+
+    __slots__ = ("_built", "_compiled", "_interpreted", "name")
+
+    def __init__(self, name: str, schema: construct.Construct) -> None:
+        self.name = name
+        self._interpreted = schema
+        self._compiled: construct.Construct | None = None
+
+    def parse(self, octets: bytes) -> Any:
+        """Return what the schema reads from all of `octets`.
+
+        Raises `DecodeError` where it cannot be read, and where octets are left over.
+        """
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = self._interpreted.compile()
+        stream = BytesIO(octets)
+        try:
+            value = compiled.parse_stream(stream)
+        except _FAILURES as error:
+            raise self._explain_parse(octets, error) from error
+        if stream.tell() != len(octets):
+            left = len(octets) - stream.tell()
+            raise DecodeError(f"{left} octets are left over at the end", self.name)
+        return value
+
+    def build(self, value: Any) -> bytes:
+        """Return the octets of `value`. Raises `EncodeError` where it has none."""
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = self._interpreted.compile()
+        try:
+            return bytes(compiled.build(value))
+        except _FAILURES as error:
+            path, reason = _where(error)
+            raise EncodeError(reason, _join(self.name, path)) from error
+
+    def _explain_parse(self, octets: bytes, error: Exception) -> DecodeError:
+        try:
+            self._interpreted.parse(octets)
+        except _FAILURES as interpreted:
+            error = interpreted
+        path, reason = _where(error)
+        return DecodeError(reason, _join(self.name, path))
+
+
+def _join(name: str, path: str) -> str:
+    return f"{name}.{path}" if path else name
+
+
+def _where(error: Exception) -> tuple[str, str]:
+    """Return path and reason of a failure: what a `GbcsError` or construct says, in one line."""
+    if isinstance(error, RecursionError):
+        return "", "nested too deeply"
+    path = getattr(error, "path", None) or ""
+    found = _PATH.match(path)
+    if found:
+        path = found.group(1).replace(" -> ", ".")
+    elif path.startswith("("):
+        path = ""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    reason = lines[-1] if lines else type(error).__name__
+    return path, reason
