@@ -40,13 +40,29 @@ def read_length(octets: bytes, position: int) -> tuple[int, int]:
 
 
 def write_length(length: int) -> bytes:
-    """Return `length` as A-XDR writes it, in the fewest octets. Raises `ValueError` out of range."""
+    """Return `length` in the fewest octets. Raises `ValueError` where A-XDR has no form for it."""
     if 0 <= length < 0x80:
         return bytes((length,))
     if not 0 <= length <= MAX_LENGTH:
         raise ValueError(f"length {length} has no A-XDR form")
     size = (length.bit_length() + 7) // 8
     return bytes((0x80 | size,)) + length.to_bytes(size, "big")
+
+
+class Length(construct.Construct):  # type: ignore[misc]
+    """An A-XDR length or count."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> int:
+        try:
+            length, position = read_length(stream.getvalue(), stream.tell())
+        except DecodeError as error:
+            raise construct.StreamError(error.reason, path=path) from None
+        stream.seek(position)
+        return length
+
+    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
+        stream.write(write_length(obj))
+        return obj
 
 
 class Octets(construct.Construct):  # type: ignore[misc]

@@ -88,7 +88,7 @@ def from_date_time(octets: bytes) -> int:
         raise ValueError("a date-time with a deviation from UTC")
     year = int.from_bytes(octets[:2], "big")
     try:
-        when = datetime(year, octets[2], octets[3], *octets[5:8], tzinfo=UTC)
+        when = datetime(year, octets[2], octets[3], octets[5], octets[6], octets[7], tzinfo=UTC)
     except ValueError:
         raise ValueError(f"{octets.hex().upper()} is not a fully specified date-time") from None
     return from_datetime(when)

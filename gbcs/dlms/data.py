@@ -1,10 +1,10 @@
 """DLMS Data: typed values, read and written in A-XDR.
 
-Knows the data types of the DLMS Green Book that GBCS uses, and compact-array. `DATA` is the
-construct schema; it is one hand-tuned construct rather than a tree of them, because a command
-holds some thirty values and each construct on the way costs more than a value does.
+Knows the data types of the DLMS Green Book that GBCS uses. `DataField` is the construct that the
+schemas of APDUs are made of. It reads and writes by hand rather than as a tree of constructs: a
+command holds some thirty values, and each construct on the way costs more than the value does.
 
-Source: DLMS UA 1000-2 (Green Book) clause 9.5; gbcs-wire facts checked on the vectors.
+Source: DLMS UA 1000-2 (Green Book) clause 9.5, checked on the vectors.
 """
 
 import struct
@@ -16,8 +16,8 @@ from typing import Any
 import construct
 
 from gbcs.axdr import read_length, write_length
-from gbcs.dlms.compact_array import CompactArray, description_length
-from gbcs.errors import DecodeError
+from gbcs.dlms.compact_array import FIXED_FORMATS, CompactArray, description_length
+from gbcs.errors import DecodeError, EncodeError
 
 MAX_DEPTH = 24
 """Values nested deeper than this are refused; the deepest vector has 9."""
@@ -44,3 +44,208 @@ class DataType(IntEnum):
     LONG64 = 20
     LONG64_UNSIGNED = 21
     ENUM = 22
+    DATE_TIME = 25
+    DATE = 26
+    TIME = 27
+
+    @property
+    def title(self) -> str:
+        """The name as DLMS writes it, such as `double-long-unsigned`."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class BitString:
+    """`length` bits in `octets`, the first bit the highest of the first octet."""
+
+    length: int
+    octets: bytes
+
+
+Value = int | bytes | tuple["Data", ...] | BitString | CompactArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """One DLMS value.
+
+    `value` is an int for numbers, enum and boolean (kept as its octet, since true is written FF);
+    bytes for strings and dates; a tuple of Data for array and structure; None for null-data.
+
+    >>> Data(DataType.STRUCTURE, (Data(DataType.UNSIGNED, 1), NULL)).octets().hex()
+    '0202110100'
+    """
+
+    type: DataType
+    value: Value
+
+    def octets(self) -> bytes:
+        """Return the A-XDR encoding. Raises `EncodeError` where the value does not fit its type."""
+        parts: list[bytes] = []
+        try:
+            _write(self, parts.append)
+        except (struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise EncodeError(f"a value does not fit its type: {error}", "data") from error
+        return b"".join(parts)
+
+    @classmethod
+    def parse(cls, octets: bytes) -> "Data":
+        """Return the one value that `octets` hold. Raises `DecodeError`."""
+        data, end = read_data(octets, 0)
+        if end != len(octets):
+            raise DecodeError(f"{len(octets) - end} octets are left over at the end", "data")
+        return data
+
+
+NULL = Data(DataType.NULL_DATA, None)
+
+
+def array(*items: Data) -> Data:
+    """Return an array of `items`."""
+    return Data(DataType.ARRAY, items)
+
+
+def structure(*items: Data) -> Data:
+    """Return a structure of `items`."""
+    return Data(DataType.STRUCTURE, items)
+
+
+def octet_string(octets: bytes) -> Data:
+    """Return an octet-string."""
+    return Data(DataType.OCTET_STRING, octets)
+
+
+def enum(number: int) -> Data:
+    """Return an enum, 0 to 255."""
+    return Data(DataType.ENUM, number)
+
+
+def integer(number: int) -> Data:
+    """Return an integer, 8 bits signed."""
+    return Data(DataType.INTEGER, number)
+
+
+def long_unsigned(number: int) -> Data:
+    """Return a long-unsigned, 16 bits."""
+    return Data(DataType.LONG_UNSIGNED, number)
+
+
+def double_long_unsigned(number: int) -> Data:
+    """Return a double-long-unsigned, 32 bits."""
+    return Data(DataType.DOUBLE_LONG_UNSIGNED, number)
+
+
+# tag: type, struct and octets of a value of fixed width
+_FIXED = {
+    tag: (DataType(tag), struct.Struct(">" + form), struct.calcsize(">" + form))
+    for tag, form in FIXED_FORMATS.items()
+    if form
+}
+_UNPACK = {tag: (kind, fixed.unpack_from, size) for tag, (kind, fixed, size) in _FIXED.items()}
+_STRINGS = {
+    int(kind): kind
+    for kind in (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)
+}
+_GROUPS = {int(kind): kind for kind in (DataType.ARRAY, DataType.STRUCTURE)}
+
+
+def read_data(octets: bytes, position: int, depth: int = 0) -> tuple[Data, int]:
+    """Return the value that begins at `position` and the position after it.
+
+    Raises `DecodeError` where octets end inside it, its type is unknown, or it is nested deeper
+    than `MAX_DEPTH`.
+    """
+    try:
+        tag = octets[position]
+        fixed = _UNPACK.get(tag)
+        if fixed is not None:
+            kind, unpack, size = fixed
+            return Data(kind, unpack(octets, position + 1)[0]), position + 1 + size
+        position += 1
+        if tag in _GROUPS:
+            if depth == MAX_DEPTH:
+                raise DecodeError("data is nested too deeply")
+            count = octets[position]
+            if count < 0x80:
+                position += 1
+            else:
+                count, position = read_length(octets, position)
+            items = []
+            for _ in range(count):
+                item, position = read_data(octets, position, depth + 1)
+                items.append(item)
+            return Data(_GROUPS[tag], tuple(items)), position
+        if tag == DataType.NULL_DATA:
+            return NULL, position
+    except (IndexError, struct.error):
+        raise DecodeError(f"octets end at {len(octets)}, inside a value") from None
+    if tag in _STRINGS:
+        value, position = _read_string(octets, position)
+        return Data(_STRINGS[tag], value), position
+    if tag == DataType.COMPACT_ARRAY:
+        length = description_length(octets, position)
+        description = octets[position : position + length]
+        contents, position = _read_string(octets, position + length)
+        return Data(DataType.COMPACT_ARRAY, CompactArray(description, contents)), position
+    if tag == DataType.BIT_STRING:
+        length, position = read_length(octets, position)
+        raw, position = _read_exactly(octets, position, (length + 7) // 8)
+        if length % 8 and raw[-1] & (0xFF >> (length % 8)):
+            raise DecodeError(f"a bit-string at {position} has bits behind its end")
+        return Data(DataType.BIT_STRING, BitString(length, raw)), position
+    raise DecodeError(f"unknown data type {tag} at octet {position - 1}")
+
+
+def _read_string(octets: bytes, position: int) -> tuple[bytes, int]:
+    length, position = read_length(octets, position)
+    return _read_exactly(octets, position, length)
+
+
+def _read_exactly(octets: bytes, position: int, length: int) -> tuple[bytes, int]:
+    value = octets[position : position + length]
+    if len(value) != length:
+        raise DecodeError(
+            f"a string at {position} announces {length} octets, {len(value)} are left"
+        )
+    return value, position + length
+
+
+def _write(data: Data, write: Callable[[bytes], Any]) -> None:
+    kind, value = data.type, data.value
+    fixed = _FIXED.get(kind)
+    if fixed is not None:
+        write(bytes((kind,)) + fixed[1].pack(value))
+    elif isinstance(value, tuple) and kind in _GROUPS:
+        write(bytes((kind,)) + write_length(len(value)))
+        for item in value:
+            _write(item, write)
+    elif isinstance(value, bytes) and kind in _STRINGS:
+        write(bytes((kind,)) + write_length(len(value)) + value)
+    elif value is None and kind == DataType.NULL_DATA:
+        write(b"\x00")
+    elif isinstance(value, CompactArray) and kind == DataType.COMPACT_ARRAY:
+        write(
+            bytes((kind,)) + value.description + write_length(len(value.contents)) + value.contents
+        )
+    elif isinstance(value, BitString) and kind == DataType.BIT_STRING:
+        if len(value.octets) != (value.length + 7) // 8:
+            raise ValueError(f"{value.length} bits do not fit {len(value.octets)} octets")
+        write(bytes((kind,)) + write_length(value.length) + value.octets)
+    else:
+        raise TypeError(f"{kind.title} does not hold {type(value).__name__}")
+
+
+class DataField(construct.Construct):  # type: ignore[misc]
+    """One DLMS Data inside a construct schema."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Data:
+        try:
+            data, end = read_data(stream.getvalue(), stream.tell())
+        except DecodeError as error:
+            raise construct.ConstructError(error.reason, path=path) from None
+        stream.seek(end)
+        return data
+
+    def _build(self, obj: Data, stream: Any, context: Any, path: str) -> Data:
+        stream.write(obj.octets())
+        return obj

@@ -1,0 +1,1 @@
+"""Emulated ESMEs, the reading cache that protects them, and the proof of its worth."""

@@ -1,0 +1,74 @@
+"""An estate: which meters there are, with which keys, and who asks them.
+
+Derived from a seed, or as a keystore file names it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from emulator.eui_range import EuiRange
+from emulator.keys import DerivedKeystore
+from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
+from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
+from gbcs.tables.roles import Role
+
+DEFAULT_BASE = EUI.parse("00DBE50000000000")
+"""EUI of the first meter of a derived estate."""
+
+_PARTY_PREFIX = bytes.fromhex("90B3D51F")
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Meters, keys and parties. `name` tells estates apart: its readings belong to no other."""
+
+    name: str
+    seed: str
+    keystore: Keystore
+    meters: Sequence[EUI]
+
+    def parties(self, counter: int) -> tuple[RemoteParty, ...]:
+        """Return the parties whose keys are there; their originator counters begin at `counter`."""
+        usage = KeyUsage.KEY_AGREEMENT
+        return tuple(
+            RemoteParty(eui, roles, self.keystore, counter, behind_acb)
+            for eui, roles, behind_acb in (
+                (SUPPLIER, frozenset({Role.IS, Role.ES}), False),
+                (DISTRIBUTOR, frozenset({Role.ED}), False),
+                (OTHER_USER, frozenset({Role.OU}), True),
+            )
+            if self.keystore.private_key(eui, usage) is not None
+        )
+
+
+def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
+    """Return the estate of `meters` meters from `base` on, all of it drawn from `seed`.
+
+    Raises `ValueError` where there are no such EUIs.
+    """
+    return Estate(_name("seed", seed.encode()), seed, DerivedKeystore(seed), EuiRange(base, meters))
+
+
+def keystore_estate(path: Path, seed: str) -> Estate:
+    """Return the estate of a keystore file; it hosts the devices of the file.
+
+    Devices are the EUIs with keys for both usages, other than those of DCC's users (90B3D51F...).
+    What the meters say is drawn from `seed`. Raises `KeystoreError`.
+    """
+    keystore = FileKeystore.load(path)
+    meters = tuple(
+        eui
+        for eui in keystore
+        if not eui.startswith(_PARTY_PREFIX)
+        and keystore.public_key(eui, KeyUsage.KEY_AGREEMENT) is not None
+        and keystore.public_key(eui, KeyUsage.DIGITAL_SIGNATURE) is not None
+    )
+    if not meters:
+        raise KeystoreError(f"keystore {path} has no device with keys for ka and ds")
+    return Estate(_name("keystore", path.read_bytes() + seed.encode()), seed, keystore, meters)
+
+
+def _name(kind: str, secret: bytes) -> str:
+    return f"{kind}-{sha256(secret).hexdigest()[:8]}"

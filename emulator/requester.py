@@ -1,0 +1,89 @@
+"""Asking on a broker: commands of remote parties out, their responses back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+from emulator.topics import CACHE_STATUS, command_topic, response_topic
+from emulator.transaction import Transaction, transaction_of
+from emulator.transport import Broker, Transport, connect
+from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, decode
+
+
+class NoReplyError(Exception):
+    """A command to which no reply came in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedReply:
+    """The response to a command: decoded, as octets, and how it came about."""
+
+    response: Message
+    octets: bytes
+    cache_status: str | None
+    """Cache-Status of RFC 9211, where a cache sent one and the broker speaks MQTT 5."""
+    seconds: float
+    """From the command to the reply."""
+
+
+class Requester:
+    """Sends commands under a topic prefix and waits for the responses to them."""
+
+    def __init__(self, prefix: str, keystore: Keystore) -> None:
+        self._prefix = prefix
+        self._keystore = keystore
+        self._waiting: dict[Transaction, asyncio.Future[tuple[Message, bytes, str | None]]] = {}
+        self._transport: Transport | None = None
+        self.dropped: Counter[str] = Counter()
+        """Octets that came and were not the reply to a command that waits, by reason."""
+
+    @asynccontextmanager
+    async def connected(self, broker: Broker, recipients: Iterable[EUI]) -> AsyncIterator[None]:
+        """Listen for responses to `recipients` as long as the context lasts.
+
+        Raises `TransportError` where there is no broker.
+        """
+        subscriptions = {
+            response_topic(self._prefix, "+", recipient): self._receive for recipient in recipients
+        }
+        async with connect(broker, client_id="party", subscriptions=subscriptions) as transport:
+            self._transport = transport
+            yield
+
+    async def request(self, command: Command, octets: bytes, patience: float) -> ReceivedReply:
+        """Send a command and return the response to it.
+
+        Raises `NoReplyError` after `patience` seconds, and `TransportError`.
+        """
+        if self._transport is None:
+            raise RuntimeError("a requester is used inside its connected()")
+        transaction = transaction_of(command)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[transaction] = future
+        sent = perf_counter()
+        try:
+            async with asyncio.timeout(patience):
+                await self._transport.publish(command_topic(self._prefix, command.device), octets)
+                response, reply, status = await future
+        except TimeoutError:
+            raise NoReplyError(
+                f"{command.device} did not reply within {patience:g} s: is it in the fleet?"
+            ) from None
+        finally:
+            self._waiting.pop(transaction, None)
+        return ReceivedReply(response, reply, status, perf_counter() - sent)
+
+    def _receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        try:
+            message = decode(octets, self._keystore)
+        except DecodeError:
+            self.dropped["malformed"] += 1
+            return
+        future = self._waiting.get(transaction_of(message))
+        if future is None or future.done() or not isinstance(message, Response):
+            self.dropped["unexpected"] += 1
+            return
+        future.set_result((message, octets, properties.get(CACHE_STATUS)))

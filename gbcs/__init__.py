@@ -1,0 +1,49 @@
+"""GBCS v4.1 messages: decode, verify, decrypt, build, encrypt, sign and seal them.
+
+>>> import gbcs
+>>> gbcs.EUI.parse("00DB1234567890A0")
+EUI('00DB1234567890A0')
+"""
+
+from gbcs.codec import authenticate, decode, encode, sign
+from gbcs.crypto.keystore import FileKeystore, Keystore, KeyUsage
+from gbcs.errors import AuthenticationError, DecodeError, EncodeError, GbcsError, KeystoreError
+from gbcs.eui import EUI
+from gbcs.message import (
+    CRA,
+    UNSEALED,
+    Alert,
+    Command,
+    Message,
+    Opaque,
+    Protected,
+    Response,
+    Status,
+    Supplementary,
+)
+
+__all__ = [
+    "CRA",
+    "EUI",
+    "UNSEALED",
+    "Alert",
+    "AuthenticationError",
+    "Command",
+    "DecodeError",
+    "EncodeError",
+    "FileKeystore",
+    "GbcsError",
+    "KeyUsage",
+    "Keystore",
+    "KeystoreError",
+    "Message",
+    "Opaque",
+    "Protected",
+    "Response",
+    "Status",
+    "Supplementary",
+    "authenticate",
+    "decode",
+    "encode",
+    "sign",
+]

@@ -1,0 +1,163 @@
+"""decode() and encode(): octets to messages and back, with keys where there are any.
+
+Knows how the parts go together: envelope, other information, content, and what the keys say of
+them. An invalid MAC is not an error here but a status, so that it can be looked at;
+`authenticate` makes it one.
+"""
+
+from dataclasses import replace
+
+from gbcs.crypto.keystore import Keystore, KeyUsage
+from gbcs.crypto.protection import is_blob
+from gbcs.crypto.signature import sign as sign_octets
+from gbcs.dlms.access import (
+    ACCESS_REQUEST,
+    ACCESS_RESPONSE,
+    DATA_NOTIFICATION,
+    AccessResponse,
+    DataNotification,
+    decode_apdu,
+    encode_apdu,
+)
+from gbcs.errors import AuthenticationError, DecodeError
+from gbcs.eui import EUI
+from gbcs.header import (
+    Envelope,
+    add_mac,
+    open_envelope,
+    write_envelope,
+    write_sealed,
+    write_signed,
+)
+from gbcs.message import MESSAGE_TYPES, UNSEALED, Message, Opaque, Payload, Protected, Status
+from gbcs.other_information import read_other_information, write_other_information
+from gbcs.sealing import (
+    attribute_key,
+    calculate_mac,
+    check_mac,
+    check_signature,
+    open_protected,
+)
+
+MAX_OCTETS = 1 << 20
+"""Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
+
+_DLMS_TAGS = (ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION)
+
+
+def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
+    """Return the message in `octets`, verified and decrypted as far as `keystore` has the keys.
+
+    >>> decode(b"")
+    Traceback (most recent call last):
+    gbcs.errors.DecodeError: message: begins with nothing; a message begins with DD or DF
+
+    Raises `DecodeError` where the octets are not a message. What verification found is in
+    `mac_status`, `signature_status` and the status of each of `protected`.
+    """
+    if len(octets) > MAX_OCTETS:
+        raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
+    envelope = open_envelope(octets)
+    message_type = MESSAGE_TYPES.get(envelope.cra)
+    if message_type is None:
+        raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
+    originator, recipient = EUI(envelope.originator), EUI(envelope.recipient)
+    code, supplementary = read_other_information(envelope.other_information)
+    payload = _decode_content(envelope.content)
+    protected: tuple[Protected, ...] = ()
+    blobs = _blobs(payload)
+    if blobs:
+        key = attribute_key(originator, recipient, envelope.counter, supplementary, keystore)
+        protected = tuple([open_protected(blob, key, originator) for blob in blobs])
+    return message_type(
+        originator=originator,
+        recipient=recipient,
+        originator_counter=envelope.counter,
+        message_code=code,
+        payload=payload,
+        supplementary=supplementary,
+        transaction_time=envelope.transaction_time,
+        signature=envelope.signature,
+        mac=envelope.mac,
+        protected=protected,
+        mac_status=check_mac(envelope, keystore),
+        signature_status=check_signature(envelope, keystore),
+    )
+
+
+def encode(message: Message, keystore: Keystore | None = None) -> bytes:
+    """Return the octets of `message`; a MAC that is `UNSEALED` is calculated with `keystore`.
+
+    Raises `EncodeError` where a field has no octets, and `AuthenticationError` where a MAC is to
+    be calculated and the keys for it are missing.
+    """
+    envelope = _envelope(message)
+    if message.mac != UNSEALED:
+        return write_envelope(envelope)
+    sealed = write_sealed(envelope)
+    return add_mac(sealed, calculate_mac(envelope, sealed, keystore))
+
+
+def sign(message: Message, keystore: Keystore) -> Message:
+    """Return `message` with the signature of its originator; a pre-command becomes a command.
+
+    Raises `AuthenticationError` where `keystore` lacks the originator's private signing key.
+    """
+    key = keystore.private_key(message.originator, KeyUsage.DIGITAL_SIGNATURE)
+    if key is None:
+        raise AuthenticationError(f"no private signing key of {message.originator}")
+    signature = sign_octets(key, write_signed(_envelope(message)))
+    return replace(message, signature=signature, signature_status=Status.VALID)
+
+
+def authenticate(message: Message) -> None:
+    """Raise `AuthenticationError` unless the MAC, or where there is none the signature, is valid."""
+    decisive = message.mac_status
+    if decisive is Status.ABSENT:
+        decisive = message.signature_status
+    if decisive is not Status.VALID:
+        raise AuthenticationError(
+            f"message from {message.originator} to {message.recipient}: "
+            f"MAC {message.mac_status}, signature {message.signature_status}"
+        )
+
+
+def _envelope(message: Message) -> Envelope:
+    return Envelope(
+        message.cra,
+        message.originator_counter,
+        message.originator,
+        message.recipient,
+        message.transaction_time,
+        write_other_information(message.message_code, message.supplementary),
+        _encode_content(message.payload),
+        message.signature,
+        message.mac,
+    )
+
+
+def _decode_content(content: bytes) -> Payload:
+    if content[:1] and content[0] in _DLMS_TAGS:
+        return decode_apdu(content)
+    return Opaque(content)
+
+
+def _encode_content(payload: Payload) -> bytes:
+    return payload.octets if isinstance(payload, Opaque) else encode_apdu(payload)
+
+
+def _blobs(payload: Payload) -> list[bytes]:
+    """Return the encrypted attributes: octet-strings in the structure that a result or alert is."""
+    if isinstance(payload, AccessResponse):
+        values = [result.data.value for result in payload.results]
+    elif isinstance(payload, DataNotification):
+        values = [payload.body.value]
+    else:
+        return []
+    return [
+        item.value
+        for value in values
+        if isinstance(value, tuple)
+        for item in value
+        if isinstance(item.value, bytes) and is_blob(item.value)
+    ]

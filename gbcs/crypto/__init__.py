@@ -1,0 +1,1 @@
+"""Keys, key agreement, MACs, encryption, signatures and certificates."""

@@ -1,0 +1,158 @@
+"""Keys by EUI: where they come from, and the secret that two parties share.
+
+A `Keystore` answers two questions, the private and the public key of an EUI for a usage; a file
+does so here, and anything else may by subclassing. The static-static ECDH secret follows from
+them and is kept per pair, since it is the same for every message between the two (GBCS v4.1
+clause 4.3.3). Either side's private key gives it, so a test needs never both.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gbcs.crypto.certificate import read_certificate
+from gbcs.errors import KeystoreError
+from gbcs.eui import EUI
+
+CURVE = ec.SECP256R1()
+MAX_SECRETS = 65_536
+"""How many shared secrets a keystore keeps; the oldest is forgotten first."""
+
+
+class KeyUsage(StrEnum):
+    """What a key is for, in the words of a keystore file."""
+
+    KEY_AGREEMENT = "ka"
+    DIGITAL_SIGNATURE = "ds"
+    PREPAYMENT_KEY_AGREEMENT = "pp_ka"
+
+
+class Keystore(ABC):
+    """Keys by EUI. Subclass it to bring keys of your own; both methods may return None.
+
+    >>> keystore = FileKeystore({})
+    >>> keystore.shared_secret(EUI(8), EUI(8)) is None
+    True
+    """
+
+    access_control_broker = EUI.parse("90B3D51F30000002")
+    """The ACB, whose key authenticates every command. Source: the vectors."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[tuple[EUI, EUI, bytes], bytes | None] = {}
+
+    @abstractmethod
+    def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
+        """Return the private key of `eui`, or None where it is not held."""
+
+    @abstractmethod
+    def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
+        """Return the public key of `eui`, or None where it is not known."""
+
+    def shared_secret(self, one: EUI, other: EUI, certificate: bytes = b"") -> bytes | None:
+        """Return Z, the 32 octets that `one` and `other` share, or None where keys are missing.
+
+        `certificate` is the DER certificate that carries the key-agreement key of `other`, where
+        the message brought one; it wins over a key that is held for `other`.
+        Raises `KeystoreError` where the certificate is not one of `other`.
+        """
+        pair = (one, other, certificate) if certificate or one < other else (other, one, b"")
+        try:
+            return self._secrets[pair]
+        except KeyError:
+            pass
+        secret = self._agree(one, other, certificate)
+        if len(self._secrets) >= MAX_SECRETS:
+            del self._secrets[next(iter(self._secrets))]
+        self._secrets[pair] = secret
+        return secret
+
+    def _agree(self, one: EUI, other: EUI, certificate: bytes) -> bytes | None:
+        usage = KeyUsage.KEY_AGREEMENT
+        known = self.public_key(other, usage)
+        public = known
+        if certificate:
+            subject, public = read_certificate(certificate)
+            if subject != other:
+                raise KeystoreError(f"a certificate of {subject} where one of {other} belongs")
+        private = self.private_key(one, usage)
+        if private is None and _same_key(public, known):
+            private, public = self.private_key(other, usage), self.public_key(one, usage)
+        if private is None or public is None:
+            return None
+        return private.exchange(ec.ECDH(), public)
+
+
+class FileKeystore(Keystore):
+    """Keys as a keystore file holds them: `{eui: {ka|ds|pp_ka: {private, public}}}` in hex.
+
+    Private keys are raw P-256 scalars of 32 octets, public keys uncompressed points of 65; a
+    public key that is absent is derived from the private one.
+    """
+
+    def __init__(self, entries: dict[str, dict[str, dict[str, str]]]) -> None:
+        """Take the parsed JSON. Raises `KeystoreError` naming the entry that is not of the form."""
+        super().__init__()
+        self._private: dict[tuple[EUI, KeyUsage], ec.EllipticCurvePrivateKey] = {}
+        self._public: dict[tuple[EUI, KeyUsage], ec.EllipticCurvePublicKey] = {}
+        self._euis: list[EUI] = []
+        if not isinstance(entries, dict):
+            raise KeystoreError("a keystore is a JSON object of EUIs")
+        for name, usages in entries.items():
+            try:
+                self._add(EUI.parse(name), usages)
+            except (AttributeError, TypeError, ValueError) as error:
+                raise KeystoreError(f"keystore entry {name!r}: {error}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> "FileKeystore":
+        """Read a keystore file. Raises `KeystoreError` where it cannot be read or is not one."""
+        try:
+            return cls(json.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise KeystoreError(f"keystore {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise KeystoreError(f"keystore {path} is not JSON: {error}") from None
+        except KeystoreError as error:
+            raise KeystoreError(f"{path}: {error}") from None
+
+    def _add(self, eui: EUI, usages: dict[str, dict[str, str]]) -> None:
+        self._euis.append(eui)
+        for name, keys in usages.items():
+            usage = KeyUsage(name)
+            if "private" in keys:
+                private = ec.derive_private_key(int(keys["private"], 16), CURVE)
+                self._private[eui, usage] = private
+                self._public[eui, usage] = private.public_key()
+            if "public" in keys:
+                self._public[eui, usage] = ec.EllipticCurvePublicKey.from_encoded_point(
+                    CURVE, bytes.fromhex(keys["public"])
+                )
+
+    def __iter__(self) -> Iterator[EUI]:
+        """Yield the EUIs in the order of the file."""
+        return iter(self._euis)
+
+    def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
+        """Return the private key of `eui`, or None where the file has none."""
+        return self._private.get((eui, usage))
+
+    def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
+        """Return the public key of `eui`, or None where the file has none."""
+        return self._public.get((eui, usage))
+
+
+def point(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the uncompressed point of `key`, 65 octets."""
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _same_key(
+    one: ec.EllipticCurvePublicKey | None, other: ec.EllipticCurvePublicKey | None
+) -> bool:
+    return one is other or (one is not None and other is not None and point(one) == point(other))

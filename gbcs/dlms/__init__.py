@@ -1,0 +1,1 @@
+"""DLMS/COSEM content: data, compact arrays and access APDUs."""

@@ -1,0 +1,209 @@
+"""The DLMS APDUs inside GBCS messages: access-request, access-response, data-notification.
+
+Knows their layout and nothing of what the attributes mean. The schemas are private; what users
+see are the frozen dataclasses.
+
+Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all DLMS vectors.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from construct import Const, If, Int8ub, Int16ub, Int32ub, PrefixedArray, Struct, this
+
+from gbcs.axdr import Length, LengthValue, Octets
+from gbcs.dlms.data import Data, DataField
+from gbcs.errors import DecodeError
+from gbcs.wire import Schema
+
+ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION = 0xD9, 0xDA, 0x0F
+
+
+class Choice(IntEnum):
+    """What an access asks for."""
+
+    GET = 1
+    SET = 2
+    ACTION = 3
+    GET_WITH_SELECTION = 4
+    SET_WITH_SELECTION = 5
+
+    @property
+    def selects(self) -> bool:
+        """Whether a selector and its parameters follow the attribute."""
+        return self >= Choice.GET_WITH_SELECTION
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access of an access-request: an attribute or method, and the data sent with it."""
+
+    choice: Choice
+    class_id: int
+    obis: bytes
+    """Six octets of the logical name."""
+    index: int
+    """Number of the attribute, or of the method where `choice` is ACTION."""
+    data: Data
+    selector: int | None = None
+    selection: Data | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """The content of a command: accesses that are attempted in turn."""
+
+    invoke_id: int
+    """Long invoke id and priority: 0x20 and the low 24 bits of the originator counter."""
+    accesses: tuple[Access, ...]
+    date_time: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessResult:
+    """What one access gave: `code` is a data-access-result or action-result, 0 is success."""
+
+    choice: Choice
+    code: int
+    data: Data
+
+
+@dataclass(frozen=True, slots=True)
+class AccessResponse:
+    """The content of a response: the result of each access, in the order of the command."""
+
+    invoke_id: int
+    results: tuple[AccessResult, ...]
+    date_time: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DataNotification:
+    """The content of an alert."""
+
+    invoke_id: int
+    body: Data
+    date_time: bytes = b""
+
+
+Apdu = AccessRequest | AccessResponse | DataNotification
+
+_SPECIFICATION = Struct(
+    "choice" / Int8ub,
+    "class_id" / Int16ub,
+    "obis" / Octets(6),
+    "index" / Int8ub,
+    "selector" / If(this.choice >= Choice.GET_WITH_SELECTION.value, Int8ub),
+    "selection" / If(this.choice >= Choice.GET_WITH_SELECTION.value, DataField()),
+)
+_RESULT = Struct("choice" / Int8ub, "code" / Int8ub)
+_HEAD = ("invoke_id" / Int32ub, "date_time" / LengthValue())
+
+_REQUEST = Schema(
+    "access_request",
+    Struct(
+        Const(bytes((ACCESS_REQUEST,))),
+        *_HEAD,
+        "specifications" / PrefixedArray(Length(), _SPECIFICATION),
+        "data" / PrefixedArray(Length(), DataField()),
+    ),
+)
+_RESPONSE = Schema(
+    "access_response",
+    Struct(
+        Const(bytes((ACCESS_RESPONSE,))),
+        *_HEAD,
+        Const(b"\x00"),  # the optional echo of the specifications, never present
+        "data" / PrefixedArray(Length(), DataField()),
+        "results" / PrefixedArray(Length(), _RESULT),
+    ),
+)
+_NOTIFICATION = Schema(
+    "data_notification",
+    Struct(Const(bytes((DATA_NOTIFICATION,))), *_HEAD, "body" / DataField()),
+)
+
+
+def decode_apdu(content: bytes) -> Apdu:
+    """Return the APDU that `content` holds. Raises `DecodeError`."""
+    tag = content[0] if content else -1
+    if tag == ACCESS_REQUEST:
+        return _decode_request(content)
+    if tag == ACCESS_RESPONSE:
+        return _decode_response(content)
+    if tag == DATA_NOTIFICATION:
+        fields = _NOTIFICATION.parse(content)
+        return DataNotification(fields["invoke_id"], fields["body"], fields["date_time"])
+    raise DecodeError(f"{content[:1].hex() or 'no octet'} is not the tag of an APDU", "apdu")
+
+
+def _decode_request(content: bytes) -> AccessRequest:
+    fields = _REQUEST.parse(content)
+    specifications, data = fields["specifications"], fields["data"]
+    _same_number(len(specifications), len(data), "access_request.data")
+    accesses = tuple(
+        [
+            Access(
+                _choice(item["choice"], "access_request.specifications"),
+                item["class_id"],
+                item["obis"],
+                item["index"],
+                value,
+                item["selector"],
+                item["selection"],
+            )
+            for item, value in zip(specifications, data, strict=True)
+        ]
+    )
+    return AccessRequest(fields["invoke_id"], accesses, fields["date_time"])
+
+
+def _decode_response(content: bytes) -> AccessResponse:
+    fields = _RESPONSE.parse(content)
+    data, codes = fields["data"], fields["results"]
+    _same_number(len(data), len(codes), "access_response.results")
+    results = tuple(
+        [
+            AccessResult(_choice(item["choice"], "access_response.results"), item["code"], value)
+            for item, value in zip(codes, data, strict=True)
+        ]
+    )
+    return AccessResponse(fields["invoke_id"], results, fields["date_time"])
+
+
+def _choice(number: int, path: str) -> Choice:
+    try:
+        return Choice(number)
+    except ValueError:
+        raise DecodeError(f"{number} is not a kind of access", path) from None
+
+
+def _same_number(first: int, second: int, path: str) -> None:
+    if first != second:
+        raise DecodeError(f"{first} and {second} items where the same number belongs", path)
+
+
+def encode_apdu(apdu: Apdu) -> bytes:
+    """Return the octets of `apdu`. Raises `EncodeError` where a value does not fit."""
+    head = {"invoke_id": apdu.invoke_id, "date_time": apdu.date_time}
+    match apdu:
+        case AccessRequest(accesses=accesses):
+            specifications = [
+                {
+                    "choice": access.choice,
+                    "class_id": access.class_id,
+                    "obis": access.obis,
+                    "index": access.index,
+                    "selector": access.selector,
+                    "selection": access.selection,
+                }
+                for access in accesses
+            ]
+            data = [access.data for access in accesses]
+            return _REQUEST.build({**head, "specifications": specifications, "data": data})
+        case AccessResponse(results=results):
+            codes = [{"choice": result.choice, "code": result.code} for result in results]
+            data = [result.data for result in results]
+            return _RESPONSE.build({**head, "data": data, "results": codes})
+        case DataNotification(body=body):
+            return _NOTIFICATION.build({**head, "body": body})

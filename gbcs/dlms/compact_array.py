@@ -1,0 +1,208 @@
+"""compact-array: many rows of one shape behind one type description.
+
+Knows type descriptions and rows; keeps both as octets, so nothing is lost, and reads rows on
+demand. Rows whose columns are all of fixed width are read with one `struct` format, cached per
+type description; rows with strings (ECS35a, ECS35c, DBCH02) are walked column by column.
+
+Source: DLMS UA 1000-2 clause 9.5, TypeDescription; in an array the count is an unsigned 16 bits.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gbcs.axdr import read_length, write_length
+from gbcs.errors import DecodeError, EncodeError
+
+MAX_DEPTH = 8
+MAX_COLUMNS = 0xFFFF
+"""Bounds of a type description; the vectors stay below 3 and 200."""
+
+# tag of a DLMS type of fixed width: its struct format
+FIXED_FORMATS = {
+    0: "",  # null-data
+    3: "B",  # boolean, kept as its octet
+    5: "i",  # double-long
+    6: "I",  # double-long-unsigned
+    15: "b",  # integer
+    16: "h",  # long
+    17: "B",  # unsigned
+    18: "H",  # long-unsigned
+    20: "q",  # long64
+    21: "Q",  # long64-unsigned
+    22: "B",  # enum
+    25: "12s",  # date-time
+    26: "5s",  # date
+    27: "4s",  # time
+}
+_NULL, _ARRAY, _STRUCTURE = 0, 1, 2
+_STRINGS = (9, 10, 12)  # octet-string, visible-string, utf8-string
+
+Shape = int | tuple["Shape", ...]
+"""A tag for a column, a tuple for an array or a structure of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactArray:
+    """Rows of one shape: `description` is the DLMS type description, `contents` the rows.
+
+    >>> array = CompactArray(bytes.fromhex("02020606"), bytes.fromhex("0000000100000002"))
+    >>> array.rows()
+    [(1, 2)]
+
+    Raises `DecodeError` where the description is none, or the contents are not whole rows.
+    """
+
+    description: bytes
+    contents: bytes
+
+    def __post_init__(self) -> None:
+        layout = _layout(self.description)
+        if layout.width is None:
+            for _ in layout.read(self.contents):
+                pass
+        elif len(self.contents) % layout.width if layout.width else self.contents:
+            raise DecodeError(
+                f"compact-array: {len(self.contents)} octets are not whole rows "
+                f"of {layout.width} octets"
+            )
+
+    def rows(self) -> list[Any]:
+        """Return the rows: a tuple for each structure and array, int or bytes for the rest."""
+        return list(_layout(self.description).read(self.contents))
+
+    @classmethod
+    def of(cls, description: bytes, rows: Iterable[Any]) -> "CompactArray":
+        """Return the compact-array of `rows`, as `rows()` gives them. Raises `EncodeError`."""
+        write = _layout(description).write
+        try:
+            return cls(description, b"".join([write(row) for row in rows]))
+        except (struct.error, TypeError, ValueError) as error:
+            raise EncodeError(f"compact-array: a row does not fit its type: {error}") from None
+
+
+def description_length(octets: bytes, position: int) -> int:
+    """Return how many octets the type description at `position` takes. Raises `DecodeError`."""
+    return _read_type(octets, position, 0)[1] - position
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How rows are read and written; `width` is that of a row in octets, None where it varies."""
+
+    width: int | None
+    read: Callable[[bytes], Iterator[Any]]
+    write: Callable[[Any], bytes]
+
+
+@lru_cache(maxsize=256)
+def _layout(description: bytes) -> _Layout:
+    shape, end, columns = _read_type(description, 0, 0)
+    if end != len(description):
+        raise DecodeError("compact-array: octets are left over behind the type description")
+    if any(tag in _STRINGS for tag in columns):
+        return _Layout(None, lambda octets: _walk(shape, octets), lambda row: _write(shape, row))
+    row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
+    if row.size == 0:
+        return _Layout(0, lambda octets: iter(()), lambda _: b"")
+    if isinstance(shape, tuple) and shape == columns and _NULL not in columns:
+        return _Layout(row.size, row.iter_unpack, lambda values: row.pack(*values))
+    nest = _nester(shape)
+    return _Layout(
+        row.size,
+        lambda octets: (nest(iter(values)) for values in row.iter_unpack(octets)),
+        lambda values: row.pack(*_flatten(values)),
+    )
+
+
+def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, tuple[int, ...]]:
+    """Return the shape at `position`, the position after it, and its columns one after another."""
+    if depth > MAX_DEPTH:
+        raise DecodeError("type description: nested too deeply")
+    tag, position = _take(octets, position, 1)
+    if tag in FIXED_FORMATS or tag in _STRINGS:
+        return tag, position, (tag,)
+    if tag == _ARRAY:
+        count, position = _take(octets, position, 2)
+        shape, position, columns = _read_type(octets, position, depth + 1)
+        _bound(count * len(columns))
+        return (shape,) * count, position, columns * count
+    if tag == _STRUCTURE:
+        count, position = read_length(octets, position)
+        _bound(count)
+        parts = []
+        for _ in range(count):
+            part = _read_type(octets, position, depth + 1)
+            position = part[1]
+            parts.append(part)
+            _bound(sum(len(columns) for _, _, columns in parts))
+        shapes = tuple(shape for shape, _, _ in parts)
+        return shapes, position, tuple(tag for _, _, columns in parts for tag in columns)
+    raise DecodeError(f"type description: unknown data type {tag}")
+
+
+def _take(octets: bytes, position: int, size: int) -> tuple[int, int]:
+    raw = octets[position : position + size]
+    if len(raw) != size:
+        raise DecodeError("type description: octets end inside it")
+    return int.from_bytes(raw, "big"), position + size
+
+
+def _bound(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise DecodeError(f"type description: more than {MAX_COLUMNS} columns")
+
+
+def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:
+    """Return a function that takes flat values and gives them the nesting of `shape`."""
+    if isinstance(shape, int):
+        return (lambda _: None) if shape == _NULL else next
+    parts = [_nester(part) for part in shape]
+    return lambda values: tuple([part(values) for part in parts])
+
+
+def _flatten(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flatten(item)
+    elif value is not None:
+        yield value
+
+
+def _walk(shape: Shape, contents: bytes) -> Iterator[Any]:
+    position = 0
+    while position < len(contents):
+        value, end = _read(shape, contents, position)
+        if end == position:
+            raise DecodeError("compact-array: a row without octets")
+        position = end
+        yield value
+
+
+def _read(shape: Shape, octets: bytes, position: int) -> tuple[Any, int]:
+    if isinstance(shape, tuple):
+        values = []
+        for part in shape:
+            value, position = _read(part, octets, position)
+            values.append(value)
+        return tuple(values), position
+    if shape in _STRINGS:
+        length, position = read_length(octets, position)
+    else:
+        length = struct.calcsize(">" + FIXED_FORMATS[shape])
+    raw = octets[position : position + length]
+    if len(raw) != length:
+        raise DecodeError("compact-array: octets end inside a row")
+    if shape in _STRINGS:
+        return raw, position + length
+    return next(iter(struct.unpack(">" + FIXED_FORMATS[shape], raw)), None), position + length
+
+
+def _write(shape: Shape, value: Any) -> bytes:
+    if isinstance(shape, tuple):
+        return b"".join([_write(part, item) for part, item in zip(shape, value, strict=True)])
+    if shape in _STRINGS:
+        return write_length(len(value)) + bytes(value)
+    return struct.pack(">" + FIXED_FORMATS[shape], *(() if value is None else (value,)))

@@ -1,0 +1,166 @@
+"""The envelope of a message: MAC header, grouping header, signature and MAC.
+
+Knows octets and their places; knows no keys and not what the content means.
+
+Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; every vector.
+"""
+
+from dataclasses import dataclass
+
+from construct import Const, Int8ub, Int64ub, Struct
+
+from gbcs.axdr import LengthValue, Octets, read_length, write_length
+from gbcs.errors import DecodeError, EncodeError
+from gbcs.wire import Schema
+
+GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
+MAC_OCTETS = 12
+SIGNATURE_LENGTHS = (0, 64)
+TRANSACTION_TIME_LENGTHS = (0, 12)
+
+_EMPTY_FIELDS = bytes(6)  # transaction id, originator, recipient, date-time, other info, key info
+_SECURITY_HEADER = bytes.fromhex("1100000000")  # security control, invocation counter
+_EUI_FIELD = Const(b"\x08")
+
+_MAC_HEADER = Schema(
+    "mac_header",
+    Struct(Const(bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS), "body" / LengthValue()),
+)
+_GROUPING_HEADER = Struct(
+    Const(bytes((GENERAL_SIGNING, 9))),
+    "cra" / Int8ub,
+    "counter" / Int64ub,
+    _EUI_FIELD,
+    "originator" / Octets(8),
+    _EUI_FIELD,
+    "recipient" / Octets(8),
+    "transaction_time" / LengthValue(),
+    "other_information" / LengthValue(),
+    "content" / LengthValue(),
+)
+_PRE_COMMAND = Schema("message", _GROUPING_HEADER)
+_SIGNED = Schema("message", Struct(*_GROUPING_HEADER.subcons, "signature" / LengthValue()))
+_SEALED = Schema(
+    "message",
+    Struct(
+        Const(_SECURITY_HEADER),
+        *_GROUPING_HEADER.subcons,
+        "signature" / LengthValue(),
+        "mac" / Octets(MAC_OCTETS),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The fields of a message as octets and numbers.
+
+    `signature` is None where not even its length is there, which makes a pre-command; `mac` is
+    None where there is no MAC header. `signed` and `sealed` are the octets under each of them.
+    """
+
+    cra: int
+    counter: int
+    originator: bytes
+    recipient: bytes
+    transaction_time: bytes
+    other_information: bytes
+    content: bytes
+    signature: bytes | None
+    mac: bytes | None
+    signed: bytes = b""
+    sealed: bytes = b""
+
+
+def open_envelope(octets: bytes) -> Envelope:
+    """Return the envelope of a message. Raises `DecodeError` with the path of the field."""
+    first = octets[0] if octets else -1
+    if first == GENERAL_CIPHERING:
+        body = _MAC_HEADER.parse(octets)["body"]
+        fields = _SEALED.parse(body)
+        signature, mac = fields["signature"], fields["mac"]
+        sealed = body[len(_SECURITY_HEADER) : -MAC_OCTETS]
+        signed = sealed[1 : len(sealed) - 1 - len(signature)]
+    elif first == GENERAL_SIGNING:
+        signature, mac, sealed = None, None, b""
+        fields = (_PRE_COMMAND if _ends_at_content(octets) else _SIGNED).parse(octets)
+        signature = fields.get("signature")
+        signed = octets[1:] if signature is None else octets[1 : -1 - len(signature)]
+    else:
+        found = f"{first:02X}" if octets else "nothing"
+        raise DecodeError(f"begins with {found}; a message begins with DD or DF", "message")
+    if signature is not None and len(signature) not in SIGNATURE_LENGTHS:
+        raise DecodeError(f"{len(signature)} octets; a signature has 0 or 64", "message.signature")
+    if len(fields["transaction_time"]) not in TRANSACTION_TIME_LENGTHS:
+        raise DecodeError("a date-time has 0 or 12 octets", "message.transaction_time")
+    return Envelope(
+        fields["cra"],
+        fields["counter"],
+        fields["originator"],
+        fields["recipient"],
+        fields["transaction_time"],
+        fields["other_information"],
+        fields["content"],
+        signature,
+        mac,
+        signed,
+        sealed,
+    )
+
+
+_BEFORE_LENGTHS = 29  # DF 09, CRA flag, counter, 08, originator, 08, recipient
+
+
+def _ends_at_content(octets: bytes) -> bool:
+    """Return whether the content is the last thing there is, with no signature length behind."""
+    position = _BEFORE_LENGTHS
+    try:
+        for _ in range(3):
+            length, position = read_length(octets, position)
+            position += length
+    except DecodeError:
+        return False
+    return position == len(octets)
+
+
+def write_signed(envelope: Envelope) -> bytes:
+    """Return the octets that a signature covers. Raises `EncodeError`."""
+    return _PRE_COMMAND.build(_fields(envelope))[1:]
+
+
+def write_sealed(envelope: Envelope) -> bytes:
+    """Return the octets that a MAC covers: from the grouping header to the signature."""
+    if envelope.signature is None:
+        raise EncodeError("a pre-command has no signature length; sign it first", "message")
+    return _SIGNED.build(_fields(envelope))
+
+
+def write_envelope(envelope: Envelope) -> bytes:
+    """Return the octets of a message. Raises `EncodeError` where a field has no octets."""
+    if envelope.signature is None:
+        return _PRE_COMMAND.build(_fields(envelope))
+    sealed = write_sealed(envelope)
+    if envelope.mac is None:
+        return sealed
+    return add_mac(sealed, envelope.mac)
+
+
+def add_mac(sealed: bytes, mac: bytes) -> bytes:
+    """Return the message: MAC header, the `sealed` octets, and the MAC."""
+    if len(mac) != MAC_OCTETS:
+        raise EncodeError(f"{len(mac)} octets; a MAC has {MAC_OCTETS}", "message.mac")
+    body = _SECURITY_HEADER + sealed + mac
+    return bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS + write_length(len(body)) + body
+
+
+def _fields(envelope: Envelope) -> dict[str, object]:
+    return {
+        "cra": envelope.cra,
+        "counter": envelope.counter,
+        "originator": envelope.originator,
+        "recipient": envelope.recipient,
+        "transaction_time": envelope.transaction_time,
+        "other_information": envelope.other_information,
+        "content": envelope.content,
+        "signature": envelope.signature,
+    }

@@ -1,0 +1,1 @@
+"""Tables of the specification, as data with their source."""

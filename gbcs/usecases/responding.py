@@ -1,0 +1,73 @@
+"""Responses to DLMS commands: what they share with the command, and how a command is refused.
+
+Source: GBCS v4.1 clause 7.2; the ERROR vectors.
+"""
+
+from gbcs.codec import encode
+from gbcs.crypto.keystore import Keystore
+from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
+from gbcs.dlms.data import NULL
+from gbcs.errors import EncodeError
+from gbcs.message import Command, Response, Supplementary
+
+INVOKE_ID = 0x20000000
+"""Long invoke id and priority: these bits over the low 24 of the originator counter."""
+
+_OTHER_REASON = 250
+_RESULT_KIND = {Choice.GET_WITH_SELECTION: Choice.GET, Choice.SET_WITH_SELECTION: Choice.SET}
+
+
+def invoke_id(counter: int) -> int:
+    """Return the long invoke id of a message with this originator counter."""
+    return INVOKE_ID | (counter & 0xFFFFFF)
+
+
+def respond(
+    command: Command,
+    results: tuple[AccessResult, ...],
+    keystore: Keystore,
+    own_counter: int | None = None,
+) -> bytes:
+    """Return the octets of the response to `command`, sealed for its originator.
+
+    `own_counter` is the device's, where the results are encrypted to a party behind the ACB.
+    Raises `AuthenticationError` where a key is missing.
+    """
+    return encode(
+        Response(
+            originator=command.recipient,
+            recipient=command.originator,
+            originator_counter=command.originator_counter,
+            message_code=command.message_code,
+            payload=AccessResponse(invoke_id(command.originator_counter), results),
+            supplementary=answering(command.supplementary, own_counter),
+        ),
+        keystore,
+    )
+
+
+def answering(behind: Supplementary | None, own_counter: int | None) -> Supplementary | None:
+    """Return the supplementary party as a response names it: without its certificate."""
+    return behind and Supplementary(behind.party, behind.party_counter, own_counter)
+
+
+def refuse(command: Command, code: int, keystore: Keystore) -> bytes:
+    """Return the octets of a response in which the first access fails with `code`.
+
+    The accesses behind it are not attempted and fail with other-reason (break on error).
+    Raises `EncodeError` where the command is not DLMS, and `AuthenticationError` where a key is
+    missing.
+    """
+    if not isinstance(command.payload, AccessRequest):
+        raise EncodeError("only a DLMS command is refused with a result code", "message.payload")
+    results = tuple(
+        AccessResult(_RESULT_KIND.get(access.choice, access.choice), reason, NULL)
+        for access, reason in zip(
+            command.payload.accesses, _codes(code, len(command.payload.accesses)), strict=True
+        )
+    )
+    return respond(command, results, keystore)
+
+
+def _codes(first: int, number: int) -> list[int]:
+    return [first, *[_OTHER_REASON] * (number - 1)][:number]
