@@ -10,9 +10,8 @@ from pathlib import Path
 
 from emulator.eui_range import EuiRange
 from emulator.keys import DerivedKeystore
-from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
+from emulator.parties import PARTIES, RemoteParty
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
-from gbcs.tables.roles import Role
 
 DEFAULT_BASE = EUI.parse("00DBE50000000000")
 """EUI of the first meter of a derived estate."""
@@ -33,12 +32,8 @@ class Estate:
         """Return the parties whose keys are there; their originator counters begin at `counter`."""
         usage = KeyUsage.KEY_AGREEMENT
         return tuple(
-            RemoteParty(eui, roles, self.keystore, counter, behind_acb)
-            for eui, roles, behind_acb in (
-                (SUPPLIER, frozenset({Role.IS, Role.ES}), False),
-                (DISTRIBUTOR, frozenset({Role.ED}), False),
-                (OTHER_USER, frozenset({Role.OU}), True),
-            )
+            RemoteParty(eui, role, self.keystore, counter, behind_acb)
+            for eui, role, behind_acb in PARTIES
             if self.keystore.private_key(eui, usage) is not None
         )
 

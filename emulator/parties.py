@@ -13,17 +13,26 @@ from gbcs.tables.roles import Role, entitled
 from gbcs.usecases.profile_read import ProfileRead, Window, profile_read_command
 
 SUPPLIER = EUI.parse("90B3D51F30010000")
+EXPORT_SUPPLIER = EUI.parse("90B3D51F30010008")
 DISTRIBUTOR = EUI.parse("90B3D51F30020000")
 OTHER_USER = EUI.parse("90B3D51F30040000")
-"""EUIs of the emulated parties; supplier and distributor are those of DCC's reference test data."""
+"""EUIs of the emulated parties; all but the other user are those of DCC's reference test data."""
+
+PARTIES = (
+    (SUPPLIER, Role.IS, False),
+    (EXPORT_SUPPLIER, Role.ES, False),
+    (DISTRIBUTOR, Role.ED, False),
+    (OTHER_USER, Role.OU, True),
+)
+"""EUI, role, and whether it stands behind the ACB."""
 
 
 @dataclass(slots=True)
 class RemoteParty:
-    """One party: its roles, its keys, and the originator counter of its next command."""
+    """One party: its role, its keys, and the originator counter of its next command."""
 
     eui: EUI
-    roles: frozenset[Role]
+    role: Role
     keystore: Keystore
     counter: int
     """Originator counter of the next command. One that was used must not come again: the key of
@@ -41,8 +50,8 @@ class RemoteParty:
         return self.keystore.access_control_broker if self.behind_acb else self.eui
 
     def may_ask(self, srv: str) -> bool:
-        """Return whether one of its roles is entitled to `srv`."""
-        return not self.roles.isdisjoint(entitled(srv))
+        """Return whether its role is entitled to `srv`."""
+        return self.role in entitled(srv)
 
     def command(self, device: EUI, srv: str, window: Window) -> tuple[Command, bytes]:
         """Return the next command, and its octets, that asks `device` for `window` of `srv`.

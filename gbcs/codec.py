@@ -111,7 +111,7 @@ def sign(message: Message, keystore: Keystore) -> Message:
 
 
 def authenticate(message: Message) -> None:
-    """Raise `AuthenticationError` unless the MAC, or where there is none the signature, is valid."""
+    """Raise `AuthenticationError` unless the MAC, or without one the signature, is valid."""
     decisive = message.mac_status
     if decisive is Status.ABSENT:
         decisive = message.signature_status

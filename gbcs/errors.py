@@ -34,7 +34,7 @@ class EncodeError(GbcsError):
 
 
 class AuthenticationError(GbcsError):
-    """A MAC, an authentication tag or a signature that does not verify, or a key that is missing."""
+    """A MAC, an authentication tag or a signature that does not verify, or a missing key."""
 
 
 class KeystoreError(GbcsError):

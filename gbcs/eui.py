@@ -29,7 +29,7 @@ class EUI(bytes):
 
     @classmethod
     def from_int(cls, number: int) -> "EUI":
-        """Return the EUI whose octets are `number`, big-endian. Raises `ValueError` out of range."""
+        """Return the EUI whose octets are `number`. Raises `ValueError` out of range."""
         if not 0 <= number < 1 << 64:
             raise ValueError(f"{number} is outside the range of EUI-64 identifiers")
         return cls(number.to_bytes(8, "big"))

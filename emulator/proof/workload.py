@@ -11,7 +11,11 @@ from emulator.cache.entry import CACHED_SRVS, Key
 from emulator.parties import RemoteParty
 from gbcs import EUI, Command
 from gbcs.instants import DAY
+from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
+
+ROLES = frozenset({Role.IS, Role.ED, Role.OU})
+"""Roles of the parties that take part: import supplier, distributor, other user."""
 
 WINDOW_DAYS = 1
 """Days that each read asks for, ending with the midnight before the proof's time."""
@@ -41,7 +45,7 @@ def make_workload(
         for meter in meters
         for srv in CACHED_SRVS
         for party in parties
-        if party.may_ask(srv)
+        if party.role in ROLES and party.may_ask(srv)
     ]
     reads += random.sample(reads, len(reads) // 2)
     random.shuffle(reads)

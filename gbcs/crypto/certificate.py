@@ -1,4 +1,4 @@
-"""Organisation certificates as messages carry them: whose key-agreement key is it?
+"""Organisation certificates as messages carry them, and whose key-agreement key is in one.
 
 Source: GBCS v4.1 clause 12.4, the subject's x500UniqueIdentifier holds the EUI;
 vector ECS21b_4.14_URP_SUCCESS_COMMAND.

@@ -7,6 +7,8 @@ register, with four tariff registers of its own.
 
 from dataclasses import dataclass
 
+from gbcs.obis import parse_dotted
+
 _U32 = "06"
 
 
@@ -48,34 +50,31 @@ class ProfileLog:
     """Columns after `time`, in order, by the type description of the compact-array."""
 
 
-def _obis(text: str) -> bytes:
-    return bytes(int(part) for part in text.split("."))
-
-
 _HALF_HOUR, _DAY = 1800, 86400
 
 PROFILE_LOGS = (
     ProfileLog(
-        "4.6.1", "ECS21a", 0x0033, _obis("0.0.98.1.9.255"), _obis("0.0.43.2.5.255"), _DAY, 31,
+        "4.6.1", "ECS21a", 0x0033, parse_dotted("0.0.98.1.9.255"),
+        parse_dotted("0.0.43.2.5.255"), _DAY, 31,
         {
             DAILY_SINGLE: ("import", "tou", BLOCKS),
             DAILY_TWIN: ("import", "secondary_import", "tou", "secondary_tou", BLOCKS),
         },
     ),
     ProfileLog(
-        "4.6.2", "ECS21c", 0x0035, _obis("0.0.98.1.10.255"), None, _DAY, 31,
+        "4.6.2", "ECS21c", 0x0035, parse_dotted("0.0.98.1.10.255"), None, _DAY, 31,
         {TWO: ("export",)},
     ),
     ProfileLog(
-        "4.8.1", "ECS22b", 0x0037, _obis("0.0.99.1.0.255"), _obis("0.0.43.2.7.255"),
+        "4.8.1", "ECS22b", 0x0037, parse_dotted("0.0.99.1.0.255"), parse_dotted("0.0.43.2.7.255"),
         _HALF_HOUR, 19_056, {TWO: ("primary",), THREE: ("primary", "secondary")},
     ),
     ProfileLog(
-        "4.8.2", "ECS22c", 0x0038, _obis("0.0.99.1.2.255"), None, _HALF_HOUR, 4_464,
+        "4.8.2", "ECS22c", 0x0038, parse_dotted("0.0.99.1.2.255"), None, _HALF_HOUR, 4_464,
         {TWO: ("reactive_import",)},
     ),
     ProfileLog(
-        "4.8.3", "ECS22a", 0x0036, _obis("0.0.99.1.1.255"), None, _HALF_HOUR, 4_464,
+        "4.8.3", "ECS22a", 0x0036, parse_dotted("0.0.99.1.1.255"), None, _HALF_HOUR, 4_464,
         {THREE: ("active_export", "reactive_export")},
     ),
 )  # fmt: skip

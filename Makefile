@@ -1,0 +1,40 @@
+# Every target needs only Python 3.11 or later; what else it takes is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run test check lint types bench clean
+
+help:            ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/run   ## Prove the cache: the same reads direct and through it, on an embedded broker
+	$(BIN)/esme prove
+
+test: .venv/dev  ## Run the tests; those that need a broker, tshark or vectors skip where absent
+	$(BIN)/pytest
+
+check: lint types test  ## Everything that CI checks
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/dev
+	$(BIN)/mypy
+
+bench: .venv/dev ## Measure: ratios against named references, in one run
+	$(BIN)/python -m benchmarks
+
+.venv/run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:           ## Remove what make made
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

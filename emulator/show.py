@@ -1,0 +1,149 @@
+"""What a person sees: tables, a small chart and progress. Lines on a terminal, plain elsewhere.
+
+Results go to stdout; what accompanies them goes to stderr, so that a pipe gets results alone.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from emulator.cache.ledger import Ledger
+from emulator.fleet import Fleet
+from emulator.proof.result import Percentiles, ProofResult
+from gbcs.explain import Line
+from gbcs.instants import to_iso
+from gbcs.usecases.profile_read import Row
+
+_BAR = " ▁▂▃▄▅▆▇█"
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """Yield a function that begins a bar, by title and total, and returns what to call per step."""
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+
+        def begin(title: str, total: int) -> Callable[[], None]:
+            task = bars.add_task(title, total=total)
+            return lambda: bars.advance(task)
+
+        yield begin
+
+
+def proof_table(result: ProofResult, console: Console) -> None:
+    """Print the verdict of a proof and what it rests on."""
+    table = Table(title=f"{result.meters} meters, {result.requests} requests, seed {result.seed}")
+    for title in ("", "direct", "through the cache"):
+        table.add_column(title, justify="right" if title else "left")
+    table.add_row("device hits", str(result.device_hits_direct), str(result.device_hits_cached))
+    table.add_row("answered from the cache", "", str(result.hits))
+    table.add_row("collapsed into another", "", str(result.collapsed))
+    table.add_row("forwarded to the meter", "", str(result.forwarded))
+    table.add_row("refused, failed", "", f"{result.refused}, {result.failed}")
+    latency = result.latency
+    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
+    table.add_row(
+        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
+    )
+    console.print(table)
+    verdict = "PASSED" if result.passed else "FAILED"
+    console.print(
+        f"{verdict}: the cache kept {result.avoided_ratio:.1%} of the device hits away; "
+        f"{result.replies_compared} replies compared, {result.replies_different} different; "
+        f"ledger difference {result.ledger_difference}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name, value in result.thresholds.items():
+        if getattr(result, name) != value:
+            console.print(f"  {name} is {getattr(result, name)} and must be {value}")
+
+
+def _milliseconds(percentiles: Percentiles) -> str:
+    if percentiles.p50 is None or percentiles.p99 is None:
+        return "none"
+    return f"{percentiles.p50:.1f}, {percentiles.p99:.1f} ms"
+
+
+def reading_table(rows: list[Row], console: Console) -> None:
+    """Print the rows of a log, one a line."""
+    if not rows:
+        console.print("no entries in this window")
+        return
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*[_cell(name, value) for name, value in row.items()])
+    console.print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "time":
+        return to_iso(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    registers = [
+        f"{place}: {number}" for place, number in enumerate(_flat(value), start=1) if number
+    ]
+    return ", ".join(registers) or "all 0"
+
+
+def _flat(values: tuple[Any, ...]) -> Iterator[int]:
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def reading_chart(rows: list[Row], console: Console) -> None:
+    """Print a bar for each column of plain numbers, one character a row."""
+    for name in rows[0] if rows else ():
+        values = [row[name] for row in rows]
+        if name != "time" and isinstance(values[0], int):
+            top = max(values)
+            bars = "".join(_BAR[value * 8 // top if top else 0] for value in values)
+            console.print(f"{name.replace('_', ' ')}, 0 to {top}", highlight=False)
+            console.print(bars, highlight=False, soft_wrap=True)
+    if rows:
+        first, last = to_iso(rows[0]["time"]), to_iso(rows[-1]["time"])
+        console.print(f"{first} to {last}, {len(rows)} entries", highlight=False)
+
+
+def explanation(lines: list[Line]) -> Iterator[str]:
+    """Yield annotated octets as text: offset, octets, field and meaning."""
+    for line in lines:
+        digits = line.octets.hex().upper()
+        shown = digits if len(digits) <= 32 else f"{digits[:26]}…{len(line.octets):>4}"
+        mark = "~" if line.decrypted else " "
+        field = "  " * line.depth + line.field
+        yield f"{line.offset:6}{mark} {shown:<34}{field:<42} {line.meaning}".rstrip()
+
+
+def counters(fleet: Fleet | None, ledger: Ledger | None) -> dict[str, Any]:
+    """Return what fleet and cache counted, as JSON has it."""
+    form: dict[str, Any] = {}
+    if fleet is not None:
+        form["device_hits"] = fleet.received.total()
+        form["outcomes"] = {
+            f"{srv} {outcome}": number for (srv, outcome), number in sorted(fleet.outcomes.items())
+        }
+    if ledger is not None:
+        form["requests"] = ledger.requests
+        form["decisions"] = {
+            f"{srv} {decision}": number
+            for (srv, decision), number in sorted(ledger.decisions.items())
+        }
+        form["reasons"] = dict(sorted(ledger.reasons.items()))
+    return form

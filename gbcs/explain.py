@@ -1,0 +1,238 @@
+"""Annotated octets: every octet of a message with its offset, its field and its meaning.
+
+Mirrors the layout of `gbcs.header` and `gbcs.dlms`; that the lines add up to the octets of the
+message is what makes them true, and is checked each time. Decrypted attributes follow the blob
+they came from, with offsets of their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gbcs.axdr import write_length
+from gbcs.codec import encode
+from gbcs.dlms.access import AccessRequest, AccessResponse, Choice, DataNotification, encode_apdu
+from gbcs.dlms.compact_array import CompactArray
+from gbcs.dlms.data import BitString, Data, DataType
+from gbcs.errors import DecodeError, EncodeError
+from gbcs.instants import from_date_time, to_iso
+from gbcs.message import Message, Opaque, Protected
+from gbcs.obis import dotted
+from gbcs.other_information import write_other_information
+from gbcs.tables.cosem import attribute_name, method_name
+from gbcs.tables.result_codes import result_name
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Some octets and what they are. `offset` counts from the message, or from the plaintext."""
+
+    offset: int
+    octets: bytes
+    field: str
+    meaning: str
+    depth: int = 0
+    decrypted: bool = False
+    """Whether these octets are of a decrypted attribute rather than of the message."""
+
+
+Part = tuple[bytes, str, str, int]
+"""Octets, field, meaning and depth."""
+
+
+def explain(message: Message) -> list[Line]:
+    """Return the lines for `message`, decrypted attributes in their places.
+
+    Raises `EncodeError` where the message has no octets, or lines and octets disagree.
+    """
+    octets = encode(message)
+    protected = {item.blob: item for item in message.protected}
+    lines: list[Line] = []
+    offset = 0
+    for part in _message(message, octets):
+        lines.append(Line(offset, *part))
+        offset += len(part[0])
+        blob = protected.get(part[0])
+        if blob is not None:
+            lines.extend(_decrypted(blob, part[3] + 1))
+    if b"".join(line.octets for line in lines if not line.decrypted) != octets:
+        raise EncodeError("the explanation does not add up to the octets of the message")
+    return lines
+
+
+def _message(message: Message, octets: bytes) -> Iterator[Part]:
+    content = _content_octets(message)
+    information = write_other_information(message.message_code, message.supplementary)
+    if message.mac is not None:
+        length = write_length(_octets_after_mac_header(octets))
+        yield octets[:1], "general-ciphering", "MAC header", 0
+        yield octets[1:7], "empty header fields", "", 1
+        yield length, "length", f"{_octets_after_mac_header(octets)} octets follow", 1
+        yield b"\x11", "security control", "authenticated, suite 1", 1
+        yield bytes(4), "invocation counter", "0", 1
+    yield b"\xdf", "general-signing", "grouping header", 0
+    yield b"\x09", "length", "transaction id", 1
+    yield bytes((message.cra,)), "CRA flag", message.cra.name.lower(), 1
+    counter = message.originator_counter
+    yield counter.to_bytes(8, "big"), "originator counter", str(counter), 1
+    yield b"\x08" + message.originator, "originator", str(message.originator), 1
+    yield b"\x08" + message.recipient, "recipient", str(message.recipient), 1
+    when = message.transaction_time
+    yield write_length(len(when)) + when, "date-time", _date_time(when) if when else "none", 1
+    yield write_length(len(information)), "length", "other information", 1
+    use_case = message.use_case
+    title = f"{use_case.name} {use_case.title}" if use_case else "unknown use case"
+    yield information[:2], "message code", title, 2
+    yield from _supplementary(message)
+    yield write_length(len(content)), "length", f"content of {len(content)} octets", 1
+    yield from _content(message)
+    if message.signature is not None:
+        length = write_length(len(message.signature))
+        yield length, "length", "signature" if message.signature else "no signature", 0
+        if message.signature:
+            yield message.signature, "signature", f"ECDSA r, s: {message.signature_status}", 0
+    if message.mac is not None:
+        yield message.mac, "MAC", str(message.mac_status), 0
+
+
+def _octets_after_mac_header(octets: bytes) -> int:
+    """Return what the length of the MAC header says: behind seven octets and itself."""
+    for size in (1, 2, 3, 4, 5):
+        rest = len(octets) - 7 - size
+        if len(write_length(rest)) == size:
+            return rest
+    raise EncodeError("no length fits")
+
+
+def _supplementary(message: Message) -> Iterator[Part]:
+    party = message.supplementary
+    if party is None:
+        return
+    yield bytes(party.party), "supplementary remote party", str(party.party), 2
+    for number, name in (
+        (party.party_counter, "supplementary remote party counter"),
+        (party.originator_counter, "supplementary originator counter"),
+    ):
+        if number is not None:
+            yield number.to_bytes(8, "big"), name, str(number), 2
+    if party.certificate:
+        yield party.certificate, "key-agreement certificate", "X.509, DER", 2
+
+
+def _content_octets(message: Message) -> bytes:
+    payload = message.payload
+    return payload.octets if isinstance(payload, Opaque) else encode_apdu(payload)
+
+
+def _content(message: Message) -> Iterator[Part]:
+    payload = message.payload
+    match payload:
+        case Opaque(octets):
+            yield octets, "content", "not typed", 2
+        case AccessRequest():
+            yield from _head(b"\xd9", "access-request", payload.invoke_id, payload.date_time)
+            number = len(payload.accesses)
+            yield write_length(number), "count", f"{number} specifications", 3
+            for access in payload.accesses:
+                action = access.choice is Choice.ACTION
+                name = (method_name if action else attribute_name)(
+                    access.class_id, access.obis, access.index
+                )
+                yield bytes((access.choice,)), "choice", access.choice.name.lower(), 4
+                yield access.class_id.to_bytes(2, "big"), "class id", str(access.class_id), 5
+                yield access.obis, "instance id", dotted(access.obis), 5
+                yield bytes((access.index,)), "method" if action else "attribute", name, 5
+                if access.selection is not None and access.selector is not None:
+                    yield bytes((access.selector,)), "selector", str(access.selector), 5
+                    yield from _data(access.selection, 5)
+            yield write_length(number), "count", f"{number} data", 3
+            for access in payload.accesses:
+                yield from _data(access.data, 4)
+        case AccessResponse():
+            yield from _head(b"\xda", "access-response", payload.invoke_id, payload.date_time)
+            yield b"\x00", "specifications", "none", 3
+            number = len(payload.results)
+            yield write_length(number), "count", f"{number} data", 3
+            for result in payload.results:
+                yield from _data(result.data, 4)
+            yield write_length(number), "count", f"{number} results", 3
+            for result in payload.results:
+                octets = bytes((result.choice, result.code))
+                yield octets, result.choice.name.lower(), result_name(result.code), 4
+        case DataNotification():
+            yield from _head(b"\x0f", "data-notification", payload.invoke_id, payload.date_time)
+            yield from _data(payload.body, 3)
+
+
+def _head(tag: bytes, name: str, invoke_id: int, date_time: bytes) -> Iterator[Part]:
+    yield tag, name, "", 2
+    yield invoke_id.to_bytes(4, "big"), "long invoke id and priority", f"{invoke_id:08X}", 3
+    octets = write_length(len(date_time)) + date_time
+    yield octets, "date-time", _date_time(date_time) if date_time else "none", 3
+
+
+def _data(data: Data, depth: int) -> Iterator[Part]:
+    kind, value = data.type.title, data.value
+    tag = bytes((data.type,))
+    if isinstance(value, tuple):
+        yield tag + write_length(len(value)), kind, f"of {len(value)}", depth
+        for item in value:
+            yield from _data(item, depth + 1)
+    elif isinstance(value, CompactArray):
+        rows = value.rows()
+        yield tag + value.description, kind, f"rows of type {value.description.hex()}", depth
+        yield write_length(len(value.contents)), "length", f"{len(rows)} rows", depth + 1
+        width = len(value.contents) // len(rows) if rows else 0
+        fixed = rows and len(CompactArray.of(value.description, rows[:1]).contents) == width
+        if not fixed or width * len(rows) != len(value.contents):
+            yield value.contents, "rows", "", depth + 1
+            return
+        for index, row in enumerate(rows):
+            octets = value.contents[index * width : (index + 1) * width]
+            yield octets, "row", _row(row), depth + 1
+    elif isinstance(value, bytes) and data.type is not DataType.OCTET_STRING:
+        octets = data.octets()
+        yield octets, kind, value.decode("utf-8", "replace"), depth
+    elif isinstance(value, bytes):
+        yield tag + write_length(len(value)), kind, f"{len(value)} octets", depth
+        yield value, "octets", _octets(value), depth + 1
+    elif isinstance(value, BitString):
+        yield data.octets(), kind, f"{value.length} bits", depth
+    else:
+        yield data.octets(), kind, "" if value is None else str(value), depth
+
+
+def _row(row: object) -> str:
+    if isinstance(row, tuple):
+        first = to_iso(row[0]) if row and isinstance(row[0], int) and row[0] >= 0 else ""
+        rest = row[1:] if first else row
+        return " ".join(filter(None, [first, *[str(column) for column in rest]]))
+    return str(row)
+
+
+def _octets(value: bytes) -> str:
+    if len(value) == 12:
+        return _date_time(value)
+    if len(value) == 6:
+        return dotted(value)
+    return "encrypted" if value.startswith(b"\x31\x00\x00\x00\x00") else ""
+
+
+def _date_time(octets: bytes) -> str:
+    try:
+        return to_iso(from_date_time(octets))
+    except ValueError:
+        return "date-time with parts not specified"
+
+
+def _decrypted(item: Protected, depth: int) -> Iterator[Line]:
+    if item.plaintext is None:
+        yield Line(0, b"", "decrypted", str(item.status), depth, decrypted=True)
+        return
+    try:
+        parts = list(_data(Data.parse(item.plaintext), depth))
+    except DecodeError:
+        parts = [(item.plaintext, "decrypted", "not DLMS data", depth)]
+    offset = 0
+    for octets, field, meaning, level in parts:
+        yield Line(offset, octets, field, meaning, level, decrypted=True)
+        offset += len(octets)

@@ -1,0 +1,125 @@
+"""Atoms of ZCL payloads, as construct schemas. Everything in ZCL is little-endian.
+
+construct's own integers of 3, 5, 6 and 7 octets and its `Bytes` accept short reads once compiled;
+these do not. Each has exactly one encoding for a value, so what decodes encodes back.
+
+Source: ZigBee Cluster Library Specification, 07-5123, clause 2.6.2 (data types); gives the same
+as all GBZ vectors.
+"""
+
+from typing import Any
+
+import construct
+
+from gbcs.gbz.values import Instant
+
+
+def take(stream: Any, size: int, path: str) -> bytes:
+    """Return exactly `size` octets of `stream`. Raises `construct.StreamError` where it ends."""
+    octets: bytes = stream.read(size)
+    if len(octets) != size:
+        raise construct.StreamError(f"{size} octets are needed and {len(octets)} left", path=path)
+    return octets
+
+
+class Number(construct.Construct):  # type: ignore[misc]
+    """A little-endian integer of `size` octets."""
+
+    def __init__(self, size: int, *, signed: bool = False) -> None:
+        super().__init__()
+        self.size, self.signed = size, signed
+
+    def _parse(self, stream: Any, context: Any, path: str) -> int:
+        return int.from_bytes(take(stream, self.size, path), "little", signed=self.signed)
+
+    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
+        try:
+            stream.write(obj.to_bytes(self.size, "little", signed=self.signed))
+        except (AttributeError, OverflowError):
+            raise construct.IntegerError(
+                f"{obj!r} is not an integer of {self.size} octets", path=path
+            ) from None
+        return obj
+
+
+class UtcTime(construct.Construct):  # type: ignore[misc]
+    """Seconds since 2000, as an `Instant`; big-endian in GBZ headers, little-endian in ZCL."""
+
+    def __init__(self, number: construct.Construct) -> None:
+        super().__init__()
+        self.number = number
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Instant:
+        return Instant(self.number._parse(stream, context, path))
+
+    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
+        self.number._build(obj, stream, context, path)
+        return obj
+
+
+class Sized(construct.Construct):  # type: ignore[misc]
+    """Octets behind their number, which `count` reads."""
+
+    def __init__(self, count: construct.Construct) -> None:
+        super().__init__()
+        self.count = count
+
+    def _parse(self, stream: Any, context: Any, path: str) -> bytes:
+        return take(stream, self.count._parse(stream, context, path), path)
+
+    def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:
+        self.count._build(len(obj), stream, context, path)
+        stream.write(obj)
+        return obj
+
+
+class OctetString(construct.Construct):  # type: ignore[misc]
+    """A ZCL string of octets: its length in `size` octets, all ones where it is invalid (None)."""
+
+    def __init__(self, size: int = 1) -> None:
+        super().__init__()
+        self.count, self.invalid = Number(size), (1 << 8 * size) - 1
+
+    def _parse(self, stream: Any, context: Any, path: str) -> bytes | None:
+        length = self.count._parse(stream, context, path)
+        return None if length == self.invalid else take(stream, length, path)
+
+    def _build(self, obj: bytes | None, stream: Any, context: Any, path: str) -> bytes | None:
+        length = self.invalid if obj is None else len(obj)
+        if obj is not None and length >= self.invalid:
+            raise construct.StringError(f"{length} octets are too many", path=path)
+        self.count._build(length, stream, context, path)
+        stream.write(obj or b"")
+        return obj
+
+
+class CharacterString(OctetString):
+    """A ZCL string of characters: text where its octets are UTF-8, else the octets."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> str | bytes | None:  # type: ignore[override]
+        octets = super()._parse(stream, context, path)
+        try:
+            return octets if octets is None else octets.decode()
+        except UnicodeDecodeError:
+            return octets
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        super()._build(obj.encode() if isinstance(obj, str) else obj, stream, context, path)
+        return obj
+
+
+UINT8, UINT16, UINT24, UINT32, UINT48 = (Number(size) for size in (1, 2, 3, 4, 6))
+INT32 = Number(4, signed=True)
+ENUM8 = BITMAP8 = UINT8
+BITMAP32 = UINT32
+UTC_TIME = UtcTime(UINT32)
+GBZ_TIME = UtcTime(construct.Int32ub)
+OCTET_STRING, TEXT = OctetString(), CharacterString()
+REST = construct.GreedyBytes
+"""All octets that are left."""
+DATE = construct.Struct(
+    "year" / UINT8,  # since 1900
+    "month" / UINT8,  # FF every month, FD and FE where daylight saving ends and begins
+    "day_of_month" / UINT8,  # FF every day, FE the last, FD the last but one
+    "day_of_week" / UINT8,  # 1 Monday to 7 Sunday, FF every
+)

@@ -1,0 +1,41 @@
+"""What a cluster is: a name, commands each way, and names of attributes.
+
+Knows the form of the tables in this package and none of their content. A command whose fields are
+not written down has a name and no layout: its payload stays octets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import construct
+
+from gbcs.wire import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A ZCL command: its name, and how its payload is laid out where that is known."""
+
+    name: str
+    layout: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A ZCL cluster: what its server receives, what its client receives, and its attributes."""
+
+    identifier: int
+    name: str
+    to_server: Mapping[int, Command] = field(default_factory=dict)
+    to_client: Mapping[int, Command] = field(default_factory=dict)
+    attributes: Mapping[int, str] = field(default_factory=dict)
+
+
+def command(name: str, *fields: construct.Construct) -> Command:
+    """Return a command with these named fields; with none its payload is empty."""
+    return Command(name, Schema(name, construct.Struct(*fields)))
+
+
+def names(table: Mapping[int, str]) -> dict[int, Command]:
+    """Return commands that have names only."""
+    return {identifier: Command(name) for identifier, name in table.items()}

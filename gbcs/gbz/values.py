@@ -1,0 +1,43 @@
+"""What ZCL payloads hold, as Python values.
+
+Knows the forms a value can take; knows nothing of octets, of clusters or of JSON.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gbcs.instants import to_iso
+
+Value: TypeAlias = "int | str | bytes | tuple[Value, ...] | Mapping[str, Value] | None"
+"""Numbers, text, octets, rows, and None where a string is marked invalid or a field left out."""
+
+
+class Instant(int):
+    """A ZigBee UTCTime: seconds since 2000-01-01T00:00:00Z, equal to the plain number.
+
+    >>> print(Instant(86400))
+    2000-01-02T00:00:00Z
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return to_iso(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Octets whose layout is not known, or that do not have the layout that their name promises."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a ZCL command by their names, in the order in which they travel."""
+
+    values: Mapping[str, Value]
+
+    def __getitem__(self, name: str) -> Value:
+        return self.values[name]

@@ -1,0 +1,278 @@
+"""Messages as JSON, losing nothing: `from_json(to_json(message))` encodes to the same octets.
+
+Octets are upper-case hex, OBIS codes are dotted, DLMS values are objects of one key, their type.
+What is derived (names, rows, decrypted attributes, what verification found) is there to be read
+and is ignored on the way back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gbcs.dlms.access import (
+    Access,
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    Choice,
+    DataNotification,
+)
+from gbcs.dlms.compact_array import CompactArray
+from gbcs.dlms.data import BitString, Data, DataType
+from gbcs.errors import AuthenticationError, DecodeError, EncodeError
+from gbcs.eui import EUI
+from gbcs.instants import to_iso
+from gbcs.message import CRA, MESSAGE_TYPES, Message, Opaque, Payload, Protected, Supplementary
+from gbcs.obis import dotted, parse_dotted
+from gbcs.tables.cosem import attribute_name, method_name
+from gbcs.tables.profile_logs import BY_CODE
+from gbcs.tables.result_codes import result_name
+from gbcs.usecases.profile_read import buffer_of, rows_of
+
+Json = dict[str, Any]
+
+_TEXT = (DataType.VISIBLE_STRING, DataType.UTF8_STRING)
+_BY_TITLE = {kind.title: kind for kind in DataType}
+
+
+def to_json(message: Message) -> Json:
+    """Return `message` as JSON values."""
+    form: Json = {
+        "kind": message.kind,
+        "use_case": message.use_case and message.use_case.name,
+        "message_code": f"{message.message_code:04X}",
+        "originator": str(message.originator),
+        "recipient": str(message.recipient),
+        "originator_counter": message.originator_counter,
+        "supplementary": _supplementary(message.supplementary),
+        "transaction_time": _hex(message.transaction_time),
+        "mac": message.mac_status.value,
+        "mac_octets": None if message.mac is None else _hex(message.mac),
+        "signature": message.signature_status.value,
+        "signature_octets": None if message.signature is None else _hex(message.signature),
+        "payload": _payload(message.payload),
+    }
+    if message.protected:
+        form["protected"] = [_protected(item) for item in message.protected]
+    rows = _rows(message)
+    if rows is not None:
+        form["rows"] = rows
+    return form
+
+
+def from_json(form: Json) -> Message:
+    """Return the message that `to_json` gave `form` of. Raises `EncodeError` where it is none."""
+    try:
+        kind = "command" if form["kind"] == "pre-command" else form["kind"]
+        message_type = MESSAGE_TYPES[CRA[kind.upper()]]
+        return message_type(
+            originator=EUI.parse(form["originator"]),
+            recipient=EUI.parse(form["recipient"]),
+            originator_counter=int(form["originator_counter"]),
+            message_code=int(form["message_code"], 16),
+            payload=_payload_of(form["payload"]),
+            supplementary=_supplementary_of(form["supplementary"]),
+            transaction_time=bytes.fromhex(form["transaction_time"]),
+            signature=_octets_of(form["signature_octets"]),
+            mac=_octets_of(form["mac_octets"]),
+        )
+    except KeyError as error:
+        raise EncodeError(f"the JSON of a message lacks or does not know {error}") from None
+    except (AttributeError, TypeError, ValueError, DecodeError) as error:
+        raise EncodeError(f"the JSON is not that of a message: {error}") from None
+
+
+def data_to_json(data: Data) -> Json:
+    """Return a DLMS value as an object of one key."""
+    value: Any = data.value
+    match value:
+        case tuple():
+            value = [data_to_json(item) for item in value]
+        case bytes() if data.type in _TEXT:
+            value = value.decode("utf-8", "surrogateescape")
+        case bytes():
+            value = _hex(value)
+        case BitString():
+            value = {"length": value.length, "octets": _hex(value.octets)}
+        case CompactArray():
+            value = {
+                "description": _hex(value.description),
+                "contents": _hex(value.contents),
+                "rows": [_plain(row) for row in value.rows()],
+            }
+    return {data.type.title: value}
+
+
+def data_from_json(form: Json) -> Data:
+    """Return the DLMS value in `form`. Raises `KeyError`, `TypeError` or `ValueError`."""
+    [(title, value)] = form.items()
+    kind = _BY_TITLE[title]
+    if kind in (DataType.ARRAY, DataType.STRUCTURE):
+        value = tuple(data_from_json(item) for item in value)
+    elif kind in _TEXT:
+        value = value.encode("utf-8", "surrogateescape")
+    elif isinstance(value, str):
+        value = bytes.fromhex(value)
+    elif kind is DataType.BIT_STRING:
+        value = BitString(value["length"], bytes.fromhex(value["octets"]))
+    elif kind is DataType.COMPACT_ARRAY:
+        value = CompactArray(bytes.fromhex(value["description"]), bytes.fromhex(value["contents"]))
+    return Data(kind, value)
+
+
+def _payload(payload: Payload) -> Json:
+    match payload:
+        case AccessRequest():
+            return {
+                "access_request": {
+                    **_head(payload),
+                    "accesses": [_access(access) for access in payload.accesses],
+                }
+            }
+        case AccessResponse():
+            results = [
+                {
+                    "choice": _choice(result.choice),
+                    "code": result.code,
+                    "result": result_name(result.code),
+                    "data": data_to_json(result.data),
+                }
+                for result in payload.results
+            ]
+            return {"access_response": {**_head(payload), "results": results}}
+        case DataNotification():
+            return {"data_notification": {**_head(payload), "body": data_to_json(payload.body)}}
+        case Opaque():
+            return {"opaque": _hex(payload.octets)}
+
+
+def _payload_of(form: Json) -> Payload:
+    [(kind, value)] = form.items()
+    return _PAYLOADS[kind](value)
+
+
+def _access(access: Access) -> Json:
+    name = method_name if access.choice is Choice.ACTION else attribute_name
+    form = {
+        "choice": _choice(access.choice),
+        "class_id": access.class_id,
+        "obis": dotted(access.obis),
+        "index": access.index,
+        "name": name(access.class_id, access.obis, access.index),
+        "data": data_to_json(access.data),
+    }
+    if access.selection is not None:
+        form |= {"selector": access.selector, "selection": data_to_json(access.selection)}
+    return form
+
+
+def _access_of(form: Json) -> Access:
+    selection = form.get("selection")
+    return Access(
+        _choice_of(form["choice"]),
+        form["class_id"],
+        parse_dotted(form["obis"]),
+        form["index"],
+        data_from_json(form["data"]),
+        form.get("selector"),
+        selection and data_from_json(selection),
+    )
+
+
+def _result_of(form: Json) -> AccessResult:
+    return AccessResult(_choice_of(form["choice"]), form["code"], data_from_json(form["data"]))
+
+
+def _head(payload: AccessRequest | AccessResponse | DataNotification) -> Json:
+    return {"invoke_id": f"{payload.invoke_id:08X}", "date_time": _hex(payload.date_time)}
+
+
+def _head_of(form: Json) -> Json:
+    return {
+        "invoke_id": int(form["invoke_id"], 16),
+        "date_time": bytes.fromhex(form["date_time"]),
+    }
+
+
+_PAYLOADS: dict[str, Callable[[Any], Payload]] = {
+    "access_request": lambda form: AccessRequest(
+        accesses=tuple(map(_access_of, form["accesses"])), **_head_of(form)
+    ),
+    "access_response": lambda form: AccessResponse(
+        results=tuple(map(_result_of, form["results"])), **_head_of(form)
+    ),
+    "data_notification": lambda form: DataNotification(
+        body=data_from_json(form["body"]), **_head_of(form)
+    ),
+    "opaque": lambda form: Opaque(bytes.fromhex(form)),
+}
+
+
+def _supplementary(party: Supplementary | None) -> Json | None:
+    if party is None:
+        return None
+    return {
+        "party": str(party.party),
+        "party_counter": party.party_counter,
+        "originator_counter": party.originator_counter,
+        "certificate": _hex(party.certificate),
+    }
+
+
+def _supplementary_of(form: Json | None) -> Supplementary | None:
+    if form is None:
+        return None
+    return Supplementary(
+        EUI.parse(form["party"]),
+        form["party_counter"],
+        form["originator_counter"],
+        bytes.fromhex(form["certificate"]),
+    )
+
+
+def _protected(item: Protected) -> Json:
+    form: Json = {"status": item.status.value}
+    if item.plaintext is not None:
+        try:
+            form["plaintext"] = data_to_json(Data.parse(item.plaintext))
+        except DecodeError:
+            form["plaintext"] = _hex(item.plaintext)
+    return form
+
+
+def _rows(message: Message) -> list[Json] | None:
+    """Return the readings of a response to the read of a log, where there are any to be had."""
+    log = BY_CODE.get(message.message_code)
+    if log is None or message.cra is not CRA.RESPONSE:
+        return None
+    try:
+        readings = buffer_of(message, log)
+        return None if isinstance(readings, int) else rows_to_json(rows_of(log, readings))
+    except (AuthenticationError, DecodeError):
+        return None
+
+
+def rows_to_json(rows: list[Any]) -> list[Json]:
+    """Return the rows of a log with their times in ISO 8601."""
+    return [{**row, "time": to_iso(row["time"])} for row in rows]
+
+
+def _choice(choice: Choice) -> str:
+    return choice.name.lower().replace("_", "-")
+
+
+def _choice_of(name: str) -> Choice:
+    return Choice[name.upper().replace("-", "_")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return _hex(value) if isinstance(value, bytes) else value
+
+
+def _hex(octets: bytes) -> str:
+    return octets.hex().upper()
+
+
+def _octets_of(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)

@@ -1,0 +1,37 @@
+"""Brokers to run the transport's tests on."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from emulator.transport import MemoryBroker
+from emulator.transport.embedded import embedded_broker
+from tests.emulator.transport.brokers import Inbox, Kind
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with Mosquitto(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
+async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
+    match request.param:
+        case "memory":
+            yield Kind("memory", MemoryBroker(), True, True, True)
+        case "amqtt":
+            async with embedded_broker() as url:
+                yield Kind("amqtt", url, False, False, False)
+        case _:
+            running: Mosquitto = request.getfixturevalue("mosquitto")
+            yield Kind("mosquitto", running.url, True, True, True)

@@ -1,0 +1,142 @@
+import pytest
+
+from gbcs.tables.use_cases import (
+    USE_CASES,
+    PayloadFormat,
+    Source,
+    by_name,
+    for_srv,
+    use_case,
+)
+
+ANOTHER_CODE = {"CS04B_8.8.2_ERROR_COMMAND_GBCS": 0x000F, "CS04B_8.8.2_ERROR_RESPONSE_GBCS": 0x000F}
+"""Messages that show an error by carrying the code of another use case."""
+
+
+def format_of(content):
+    if content[0] in {0xD9, 0xDA, 0x0F}:
+        return PayloadFormat.DLMS
+    return PayloadFormat.GBZ if content[:2] == b"\x01\x09" else PayloadFormat.ASN1
+
+
+def test_codes_and_names_are_unique():
+    assert len({row.code for row in USE_CASES}) == len(USE_CASES)
+    assert len({row.name.casefold() for row in USE_CASES}) == len(USE_CASES)
+    assert [row.code for row in USE_CASES] == sorted(row.code for row in USE_CASES)
+
+
+def test_every_look_up_gives_the_row_of_the_one_table():
+    for row in USE_CASES:
+        assert use_case(row.code) is row
+        assert by_name(row.name) is row
+        assert all(row in for_srv(srv) for srv in row.srvs)
+        assert row.title
+
+
+def test_what_is_not_in_the_table_is_none():
+    assert use_case(0xFFFF) is None
+    assert by_name("ECS999") is None
+    assert by_name("Activate") is None
+    assert for_srv("99.9") == ()
+
+
+def test_one_service_reference_leads_to_electricity_and_gas():
+    assert [row.name for row in for_srv("4.10")] == ["ECS23", "GCS18", "ECS23b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("ECS22b", "ECS22b"),
+        ("ecs22B", "ECS22b"),
+        ("ECS47Activate", "ECS47"),
+        ("ECS47Deactivate", "ECS47"),
+        ("ECS47Reset", "ECS47"),
+        ("ECS62Remove", "ECS62"),
+        ("ECS70Commission", "ECS70"),
+        ("CS03A2NonCritical", "CS03A2"),
+        ("CS04ACCritical", "CS04AC"),
+        ("CS02aMAC", "CS02a"),
+        ("CS02fSignature", "CS02f"),
+        ("CS02bNOByNOHandover", "CS02bNOByNO"),
+        ("GCA-DLMS", "GCA"),
+        ("GNCA-GBZ", "GNCA"),
+        ("MIIWA-DLMS", "MIIWA-DLMS"),
+    ],
+)
+def test_a_name_is_found_in_any_case_and_with_a_scenario(name, found):
+    assert by_name(name).name == found
+
+
+@pytest.mark.parametrize(
+    ("name", "critical", "alert", "payload"),
+    [
+        ("ECS22b", False, False, PayloadFormat.DLMS),
+        ("ECS43", True, False, PayloadFormat.DLMS),
+        ("GCS28", True, False, PayloadFormat.ASN1),
+        ("CS02a", None, False, PayloadFormat.ASN1),
+        ("PCS01", False, False, PayloadFormat.GBZ),
+        ("CS14", False, True, PayloadFormat.DLMS),
+        ("GCA", True, True, None),
+        ("FDRA-GBZ", None, True, PayloadFormat.GBZ),
+        ("PECS01", None, False, None),
+    ],
+)
+def test_protection_and_format(name, critical, alert, payload):
+    row = by_name(name)
+    assert (row.critical, row.alert, row.payload) == (critical, alert, payload)
+
+
+def test_every_vector_is_of_the_use_case_that_its_folder_names(vectors):
+    for vector in vectors:
+        row = use_case(vector.message_code)
+        assert row is not None, vector.name
+        if vector.name in ANOTHER_CODE:
+            assert row.code == ANOTHER_CODE[vector.name], vector.name
+        elif vector.direction != "ALERT":
+            assert row is by_name(vector.use_case), vector.name
+        else:  # the alert of a command is filed with the command
+            assert row.alert, vector.name
+            filed = by_name(vector.use_case)
+            assert filed is row or not filed.alert, vector.name
+
+
+def test_every_vector_is_reached_by_the_service_reference_that_its_folder_names(vectors):
+    for vector in vectors:
+        if vector.srv != "NA" and vector.direction != "ALERT":
+            assert vector.srv in use_case(vector.message_code).srvs, vector.name
+
+
+def test_every_vector_has_the_format_of_its_use_case(vectors):
+    for vector in vectors:
+        assert format_of(vector.content) in use_case(vector.message_code).payloads, vector.name
+
+
+def test_critical_vectors_are_signed_and_the_others_are_not(vectors):
+    for vector in vectors:
+        critical = use_case(vector.message_code).critical
+        if vector.direction == "PRECOMMAND":
+            assert vector.signed is None, vector.name
+            assert critical, vector.name
+        elif critical is not None:
+            assert vector.signed is critical, vector.name
+
+
+def test_a_use_case_has_a_vector_or_says_where_else_it_comes_from(vectors):
+    seen = {vector.message_code for vector in vectors}
+    unfounded = [
+        row.name for row in USE_CASES if row.source is Source.VECTOR and row.code not in seen
+    ]
+    assert unfounded == []
+
+
+def test_few_codes_are_inferred_and_each_fills_a_gap():
+    inferred = [row for row in USE_CASES if row.source is Source.INFERRED]
+    assert [row.name for row in inferred] == [
+        "ECS100",
+        "ECS200",
+        "CS02gLoadControllerByLoadController",
+    ]
+    for row in inferred:
+        for neighbour in (use_case(row.code - 1), use_case(row.code + 1)):
+            assert neighbour.source is not Source.INFERRED
