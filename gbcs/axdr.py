@@ -6,6 +6,7 @@ minimal; these do not, so that whatever decodes has exactly one encoding.
 Source: IEC 61334-6 (A-XDR), as GBCS v4.1 clause 7.2.7 uses it; gives the same as all vectors.
 """
 
+import struct
 from typing import Any
 
 import construct
@@ -84,6 +85,26 @@ class Octets(construct.Construct):  # type: ignore[misc]
         if len(obj) != self.size:
             raise construct.StreamError(f"{self.size} octets are needed, not {len(obj)}", path=path)
         stream.write(obj)
+        return obj
+
+
+class Packed(construct.Construct):  # type: ignore[misc]
+    """Fields of fixed width, read at once into a tuple; `form` is that of a `struct.Struct`."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._struct = struct.Struct(form)
+
+    def _parse(self, stream: Any, context: Any, path: str) -> tuple[Any, ...]:
+        octets = stream.read(self._struct.size)
+        if len(octets) != self._struct.size:
+            raise construct.StreamError(
+                f"{self._struct.size} octets are needed and {len(octets)} are left", path=path
+            )
+        return self._struct.unpack(octets)
+
+    def _build(self, obj: tuple[Any, ...], stream: Any, context: Any, path: str) -> Any:
+        stream.write(self._struct.pack(*obj))
         return obj
 
 

@@ -20,7 +20,6 @@ from gbcs.dlms.access import (
     encode_apdu,
 )
 from gbcs.errors import AuthenticationError, DecodeError
-from gbcs.eui import EUI
 from gbcs.header import (
     Envelope,
     add_mac,
@@ -61,7 +60,7 @@ def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
     message_type = MESSAGE_TYPES.get(envelope.cra)
     if message_type is None:
         raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
-    originator, recipient = EUI(envelope.originator), EUI(envelope.recipient)
+    originator, recipient = envelope.originator, envelope.recipient
     code, supplementary = read_other_information(envelope.other_information)
     payload = _decode_content(envelope.content)
     protected: tuple[Protected, ...] = ()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from construct import Const, Int8ub, Int64ub, Struct
 
-from gbcs.axdr import LengthValue, Octets, read_length, write_length
+from gbcs.axdr import Length, LengthValue, Octets, read_length, write_length
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.eui import EUI
 from gbcs.wire import Schema
 
 GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
@@ -20,12 +21,9 @@ TRANSACTION_TIME_LENGTHS = (0, 12)
 
 _EMPTY_FIELDS = bytes(6)  # transaction id, originator, recipient, date-time, other info, key info
 _SECURITY_HEADER = bytes.fromhex("1100000000")  # security control, invocation counter
+_MAC_HEADER = bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS
 _EUI_FIELD = Const(b"\x08")
 
-_MAC_HEADER = Schema(
-    "mac_header",
-    Struct(Const(bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS), "body" / LengthValue()),
-)
 _GROUPING_HEADER = Struct(
     Const(bytes((GENERAL_SIGNING, 9))),
     "cra" / Int8ub,
@@ -43,6 +41,8 @@ _SIGNED = Schema("message", Struct(*_GROUPING_HEADER.subcons, "signature" / Leng
 _SEALED = Schema(
     "message",
     Struct(
+        Const(_MAC_HEADER),
+        "length" / Length(),
         Const(_SECURITY_HEADER),
         *_GROUPING_HEADER.subcons,
         "signature" / LengthValue(),
@@ -51,7 +51,7 @@ _SEALED = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Envelope:
     """The fields of a message as octets and numbers.
 
@@ -61,8 +61,8 @@ class Envelope:
 
     cra: int
     counter: int
-    originator: bytes
-    recipient: bytes
+    originator: EUI
+    recipient: EUI
     transaction_time: bytes
     other_information: bytes
     content: bytes
@@ -76,10 +76,12 @@ def open_envelope(octets: bytes) -> Envelope:
     """Return the envelope of a message. Raises `DecodeError` with the path of the field."""
     first = octets[0] if octets else -1
     if first == GENERAL_CIPHERING:
-        body = _MAC_HEADER.parse(octets)["body"]
-        fields = _SEALED.parse(body)
+        fields = _SEALED.parse(octets)
         signature, mac = fields["signature"], fields["mac"]
-        sealed = body[len(_SECURITY_HEADER) : -MAC_OCTETS]
+        start = len(octets) - fields["length"]
+        if start != len(_MAC_HEADER) + len(write_length(fields["length"])):
+            raise DecodeError("does not say how many octets follow", "message.length")
+        sealed = octets[start + len(_SECURITY_HEADER) : -MAC_OCTETS]
         signed = sealed[1 : len(sealed) - 1 - len(signature)]
     elif first == GENERAL_SIGNING:
         signature, mac, sealed = None, None, b""
@@ -96,8 +98,8 @@ def open_envelope(octets: bytes) -> Envelope:
     return Envelope(
         fields["cra"],
         fields["counter"],
-        fields["originator"],
-        fields["recipient"],
+        EUI(fields["originator"]),
+        EUI(fields["recipient"]),
         fields["transaction_time"],
         fields["other_information"],
         fields["content"],
@@ -150,7 +152,7 @@ def add_mac(sealed: bytes, mac: bytes) -> bytes:
     if len(mac) != MAC_OCTETS:
         raise EncodeError(f"{len(mac)} octets; a MAC has {MAC_OCTETS}", "message.mac")
     body = _SECURITY_HEADER + sealed + mac
-    return bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS + write_length(len(body)) + body
+    return _MAC_HEADER + write_length(len(body)) + body
 
 
 def _fields(envelope: Envelope) -> dict[str, object]:

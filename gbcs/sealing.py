@@ -18,7 +18,7 @@ def _mac_key(envelope: Envelope, keystore: Keystore | None) -> bytes | None:
     """Return the key of the MAC: ACB and device for a command, device and recipient otherwise."""
     if keystore is None:
         return None
-    originator, recipient = EUI(envelope.originator), EUI(envelope.recipient)
+    originator, recipient = envelope.originator, envelope.recipient
     sender = keystore.access_control_broker if envelope.cra == CRA.COMMAND else originator
     secret = keystore.shared_secret(sender, recipient)
     if secret is None:
@@ -31,10 +31,10 @@ def calculate_mac(envelope: Envelope, sealed: bytes, keystore: Keystore | None) 
     key = _mac_key(envelope, keystore)
     if key is None:
         raise AuthenticationError(
-            f"no keys for a MAC from {EUI(envelope.originator)} to {EUI(envelope.recipient)}: "
+            f"no keys for a MAC from {envelope.originator} to {envelope.recipient}: "
             "give a keystore that has the private key of one and the public key of the other"
         )
-    return mac(key, EUI(envelope.originator), sealed)
+    return mac(key, envelope.originator, sealed)
 
 
 def check_mac(envelope: Envelope, keystore: Keystore | None) -> Status:
@@ -44,7 +44,7 @@ def check_mac(envelope: Envelope, keystore: Keystore | None) -> Status:
     key = _mac_key(envelope, keystore)
     if key is None:
         return Status.UNVERIFIED
-    valid = verify_mac(key, EUI(envelope.originator), envelope.sealed, envelope.mac)
+    valid = verify_mac(key, envelope.originator, envelope.sealed, envelope.mac)
     return Status.VALID if valid else Status.INVALID
 
 
@@ -52,7 +52,7 @@ def check_signature(envelope: Envelope, keystore: Keystore | None) -> Status:
     """Return what the signature of a received envelope is worth."""
     if not envelope.signature:
         return Status.ABSENT
-    key = keystore and keystore.public_key(EUI(envelope.originator), KeyUsage.DIGITAL_SIGNATURE)
+    key = keystore and keystore.public_key(envelope.originator, KeyUsage.DIGITAL_SIGNATURE)
     if not key:
         return Status.UNVERIFIED
     valid = verify_signature(key, envelope.signed, envelope.signature)

@@ -30,6 +30,11 @@ _FAILURES = (
 _PATH = re.compile(r"\((?:parsing|building)\) -> (.*)")
 
 
+# What construct hands to every parser from outside; ours look at none of it, nor change it.
+_CONTEXT = construct.Container(_parsing=True, _building=False, _sizing=False)
+_CONTEXT["_params"] = _CONTEXT
+
+
 class Schema:
     """A construct schema that reads all of its octets or none, and fails only as `GbcsError`.
 
@@ -53,7 +58,7 @@ class Schema:
             compiled = self._compiled = self._interpreted.compile()
         stream = BytesIO(octets)
         try:
-            value = compiled.parse_stream(stream)
+            value = compiled.parsefunc(stream, _CONTEXT)
         except _FAILURES as error:
             raise self._explain_parse(octets, error) from error
         if stream.tell() != len(octets):

@@ -11,8 +11,8 @@ from enum import IntEnum
 
 from construct import Const, If, Int8ub, Int16ub, Int32ub, PrefixedArray, Struct, this
 
-from gbcs.axdr import Length, LengthValue, Octets
-from gbcs.dlms.data import Data, DataField
+from gbcs.axdr import Length, LengthValue, Packed
+from gbcs.dlms.data import Data, DataField, DataList
 from gbcs.errors import DecodeError
 from gbcs.wire import Schema
 
@@ -88,15 +88,12 @@ class DataNotification:
 
 Apdu = AccessRequest | AccessResponse | DataNotification
 
+_SELECTS = this.head[0] >= Choice.GET_WITH_SELECTION.value
 _SPECIFICATION = Struct(
-    "choice" / Int8ub,
-    "class_id" / Int16ub,
-    "obis" / Octets(6),
-    "index" / Int8ub,
-    "selector" / If(this.choice >= Choice.GET_WITH_SELECTION.value, Int8ub),
-    "selection" / If(this.choice >= Choice.GET_WITH_SELECTION.value, DataField()),
+    "head" / Packed(">BH6sB"),  # choice, class id, logical name, attribute or method
+    "selector" / If(_SELECTS, Int8ub),
+    "selection" / If(_SELECTS, DataField()),
 )
-_RESULT = Struct("choice" / Int8ub, "code" / Int8ub)
 _HEAD = ("invoke_id" / Int32ub, "date_time" / LengthValue())
 
 _REQUEST = Schema(
@@ -105,7 +102,7 @@ _REQUEST = Schema(
         Const(bytes((ACCESS_REQUEST,))),
         *_HEAD,
         "specifications" / PrefixedArray(Length(), _SPECIFICATION),
-        "data" / PrefixedArray(Length(), DataField()),
+        "data" / DataList(),
     ),
 )
 _RESPONSE = Schema(
@@ -114,8 +111,8 @@ _RESPONSE = Schema(
         Const(bytes((ACCESS_RESPONSE,))),
         *_HEAD,
         Const(b"\x00"),  # the optional echo of the specifications, never present
-        "data" / PrefixedArray(Length(), DataField()),
-        "results" / PrefixedArray(Length(), _RESULT),
+        "data" / DataList(),
+        "results" / PrefixedArray(Length(), Int16ub),  # choice and code
     ),
 )
 _NOTIFICATION = Schema(
@@ -144,15 +141,16 @@ def _decode_request(content: bytes) -> AccessRequest:
     accesses = tuple(
         [
             Access(
-                _choice(item["choice"], "access_request.specifications"),
-                item["class_id"],
-                item["obis"],
-                item["index"],
+                _choice(choice, "access_request.specifications"),
+                class_id,
+                obis,
+                index,
                 value,
                 item["selector"],
                 item["selection"],
             )
             for item, value in zip(specifications, data, strict=True)
+            for choice, class_id, obis, index in (item["head"],)
         ]
     )
     return AccessRequest(fields["invoke_id"], accesses, fields["date_time"])
@@ -164,17 +162,20 @@ def _decode_response(content: bytes) -> AccessResponse:
     _same_number(len(data), len(codes), "access_response.results")
     results = tuple(
         [
-            AccessResult(_choice(item["choice"], "access_response.results"), item["code"], value)
-            for item, value in zip(codes, data, strict=True)
+            AccessResult(_choice(both >> 8, "access_response.results"), both & 0xFF, value)
+            for both, value in zip(codes, data, strict=True)
         ]
     )
     return AccessResponse(fields["invoke_id"], results, fields["date_time"])
 
 
+_CHOICES = {int(choice): choice for choice in Choice}
+
+
 def _choice(number: int, path: str) -> Choice:
     try:
-        return Choice(number)
-    except ValueError:
+        return _CHOICES[number]
+    except KeyError:
         raise DecodeError(f"{number} is not a kind of access", path) from None
 
 
@@ -190,10 +191,7 @@ def encode_apdu(apdu: Apdu) -> bytes:
         case AccessRequest(accesses=accesses):
             specifications = [
                 {
-                    "choice": access.choice,
-                    "class_id": access.class_id,
-                    "obis": access.obis,
-                    "index": access.index,
+                    "head": (access.choice, access.class_id, access.obis, access.index),
                     "selector": access.selector,
                     "selection": access.selection,
                 }
@@ -202,7 +200,7 @@ def encode_apdu(apdu: Apdu) -> bytes:
             data = [access.data for access in accesses]
             return _REQUEST.build({**head, "specifications": specifications, "data": data})
         case AccessResponse(results=results):
-            codes = [{"choice": result.choice, "code": result.code} for result in results]
+            codes = [result.choice << 8 | result.code for result in results]
             data = [result.data for result in results]
             return _RESPONSE.build({**head, "data": data, "results": codes})
         case DataNotification(body=body):

@@ -8,7 +8,7 @@ Source: DLMS UA 1000-2 (Green Book) clause 9.5, checked on the vectors.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -91,7 +91,7 @@ class Data:
     @classmethod
     def parse(cls, octets: bytes) -> "Data":
         """Return the one value that `octets` hold. Raises `DecodeError`."""
-        data, end = read_data(octets, 0)
+        (data,), end = read_data(octets, 0)
         if end != len(octets):
             raise DecodeError(f"{len(octets) - end} octets are left over at the end", "data")
         return data
@@ -141,7 +141,13 @@ _FIXED = {
     for tag, form in FIXED_FORMATS.items()
     if form
 }
-_UNPACK = {tag: (kind, fixed.unpack_from, size) for tag, (kind, fixed, size) in _FIXED.items()}
+_UNPACK = {tag: (kind, fixed.unpack_from, 1 + size) for tag, (kind, fixed, size) in _FIXED.items()}
+# tag: the 256 values of a type of one octet; they are frozen, so one of each is enough
+_ONE_OCTET = {
+    tag: tuple(Data(kind, fixed.unpack(bytes((octet,)))[0]) for octet in range(256))
+    for tag, (kind, fixed, size) in _FIXED.items()
+    if size == 1
+}
 _STRINGS = {
     int(kind): kind
     for kind in (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)
@@ -149,65 +155,106 @@ _STRINGS = {
 _GROUPS = {int(kind): kind for kind in (DataType.ARRAY, DataType.STRUCTURE)}
 
 
-def read_data(octets: bytes, position: int, depth: int = 0) -> tuple[Data, int]:
-    """Return the value that begins at `position` and the position after it.
+_LONG = 0x80  # a first octet of a length from which on more octets follow
 
-    Raises `DecodeError` where octets end inside it, its type is unknown, or it is nested deeper
+
+def _make(kind: DataType, value: Value) -> Data:
+    """Return a Data in half the time that the constructor of a frozen dataclass takes."""
+    data = _new(Data)
+    _set_type(data, kind)
+    _set_value(data, value)
+    return data
+
+
+_new = object.__new__
+_slots: Any = Data  # whose class attributes are the descriptors of its slots
+_set_type, _set_value = _slots.type.__set__, _slots.value.__set__
+
+
+def read_data(octets: bytes, position: int, count: int = 1) -> tuple[tuple[Data, ...], int]:
+    """Return `count` values, the first at `position`, and the position after them.
+
+    Raises `DecodeError` where octets end inside one, a type is unknown, or one is nested deeper
     than `MAX_DEPTH`.
     """
     try:
-        tag = octets[position]
-        fixed = _UNPACK.get(tag)
-        if fixed is not None:
-            kind, unpack, size = fixed
-            return Data(kind, unpack(octets, position + 1)[0]), position + 1 + size
-        position += 1
-        if tag in _GROUPS:
-            if depth == MAX_DEPTH:
-                raise DecodeError("data is nested too deeply")
-            count = octets[position]
-            if count < 0x80:
-                position += 1
-            else:
-                count, position = read_length(octets, position)
-            items = []
-            for _ in range(count):
-                item, position = read_data(octets, position, depth + 1)
-                items.append(item)
-            return Data(_GROUPS[tag], tuple(items)), position
-        if tag == DataType.NULL_DATA:
-            return NULL, position
+        items, position = _read_items(octets, position, count, 0)
     except (IndexError, struct.error):
         raise DecodeError(f"octets end at {len(octets)}, inside a value") from None
-    if tag in _STRINGS:
-        value, position = _read_string(octets, position)
-        return Data(_STRINGS[tag], value), position
-    if tag == DataType.COMPACT_ARRAY:
-        length = description_length(octets, position)
-        description = octets[position : position + length]
-        contents, position = _read_string(octets, position + length)
-        return Data(DataType.COMPACT_ARRAY, CompactArray(description, contents)), position
-    if tag == DataType.BIT_STRING:
-        length, position = read_length(octets, position)
-        raw, position = _read_exactly(octets, position, (length + 7) // 8)
-        if length % 8 and raw[-1] & (0xFF >> (length % 8)):
-            raise DecodeError(f"a bit-string at {position} has bits behind its end")
-        return Data(DataType.BIT_STRING, BitString(length, raw)), position
-    raise DecodeError(f"unknown data type {tag} at octet {position - 1}")
+    return tuple(items), position
+
+
+def _read_items(octets: bytes, position: int, count: int, depth: int) -> tuple[list[Data], int]:
+    """Return `count` values and the position after them; too few octets raise what they raise."""
+    if depth > MAX_DEPTH:
+        raise DecodeError("data is nested too deeply")
+    items: list[Data] = []
+    append = items.append
+    for _ in range(count):
+        tag = octets[position]
+        if tag in _STRINGS:
+            length = octets[position + 1]
+            position += 2
+            if length >= _LONG:
+                length, position = read_length(octets, position - 1)
+            end = position + length
+            value = octets[position:end]
+            if len(value) != length:
+                raise DecodeError(f"{length} octets are announced at {position}, octets end before")
+            append(_make(_STRINGS[tag], value))
+            position = end
+        elif tag in _GROUPS:
+            length = octets[position + 1]
+            position += 2
+            if length >= _LONG:
+                length, position = read_length(octets, position - 1)
+            group, position = _read_items(octets, position, length, depth + 1)
+            append(_make(_GROUPS[tag], tuple(group)))
+        elif tag in _ONE_OCTET:
+            append(_ONE_OCTET[tag][octets[position + 1]])
+            position += 2
+        elif tag in _UNPACK:
+            kind, unpack, size = _UNPACK[tag]
+            append(_make(kind, unpack(octets, position + 1)[0]))
+            position += size
+        elif tag == DataType.NULL_DATA:
+            append(NULL)
+            position += 1
+        elif tag == DataType.COMPACT_ARRAY:
+            table, position = _read_compact_array(octets, position + 1)
+            append(Data(DataType.COMPACT_ARRAY, table))
+        elif tag == DataType.BIT_STRING:
+            bits, position = _read_bit_string(octets, position + 1)
+            append(Data(DataType.BIT_STRING, bits))
+        else:
+            raise DecodeError(f"unknown data type {tag} at octet {position}")
+    return items, position
 
 
 def _read_string(octets: bytes, position: int) -> tuple[bytes, int]:
     length, position = read_length(octets, position)
-    return _read_exactly(octets, position, length)
-
-
-def _read_exactly(octets: bytes, position: int, length: int) -> tuple[bytes, int]:
-    value = octets[position : position + length]
+    end = position + length
+    value = octets[position:end]
     if len(value) != length:
-        raise DecodeError(
-            f"a string at {position} announces {length} octets, {len(value)} are left"
-        )
-    return value, position + length
+        raise DecodeError(f"{length} octets are announced at {position}, {len(value)} are left")
+    return value, end
+
+
+def _read_compact_array(octets: bytes, position: int) -> tuple[CompactArray, int]:
+    end = position + description_length(octets, position)
+    contents, after = _read_string(octets, end)
+    return CompactArray(octets[position:end], contents), after
+
+
+def _read_bit_string(octets: bytes, position: int) -> tuple[BitString, int]:
+    length, position = read_length(octets, position)
+    end = position + (length + 7) // 8
+    bits = octets[position:end]
+    if len(bits) != end - position:
+        raise DecodeError(f"{length} bits are announced at {position}, octets end before")
+    if length % 8 and bits[-1] & (0xFF >> length % 8):
+        raise DecodeError(f"the bit-string at {position} has bits behind its end")
+    return BitString(length, bits), end
 
 
 def _write(data: Data, write: Callable[[bytes], Any]) -> None:
@@ -236,16 +283,36 @@ def _write(data: Data, write: Callable[[bytes], Any]) -> None:
 
 
 class DataField(construct.Construct):  # type: ignore[misc]
-    """One DLMS Data inside a construct schema."""
+    """One DLMS value inside a construct schema."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> Data:
-        try:
-            data, end = read_data(stream.getvalue(), stream.tell())
-        except DecodeError as error:
-            raise construct.ConstructError(error.reason, path=path) from None
-        stream.seek(end)
+        (data,) = _read_from(stream, stream.tell(), 1, path)
         return data
 
     def _build(self, obj: Data, stream: Any, context: Any, path: str) -> Data:
         stream.write(obj.octets())
         return obj
+
+
+class DataList(construct.Construct):  # type: ignore[misc]
+    """A count and so many DLMS values inside a construct schema."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> tuple[Data, ...]:
+        try:
+            count, position = read_length(stream.getvalue(), stream.tell())
+        except DecodeError as error:
+            raise construct.ConstructError(error.reason, path=path) from None
+        return _read_from(stream, position, count, path)
+
+    def _build(self, obj: Sequence[Data], stream: Any, context: Any, path: str) -> Sequence[Data]:
+        stream.write(write_length(len(obj)) + b"".join([data.octets() for data in obj]))
+        return obj
+
+
+def _read_from(stream: Any, position: int, count: int, path: str) -> tuple[Data, ...]:
+    try:
+        data, end = read_data(stream.getvalue(), position, count)
+    except DecodeError as error:
+        raise construct.ConstructError(error.reason, path=path) from None
+    stream.seek(end)
+    return data

@@ -9,6 +9,7 @@ Source: vectors of ECS21a, ECS21c, ECS22a, ECS22b, ECS22c, and ECS21b for a part
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from gbcs.crypto.keystore import Keystore
@@ -205,7 +206,7 @@ def rows_of(log: ProfileLog, buffer: bytes) -> list[Row]:
     table, columns = _table(buffer, log)
     names = ("time", *columns)
     if BLOCKS not in columns:
-        return [dict(zip(names, row, strict=True)) for row in table.rows()]
+        return list(map(dict, map(zip, repeat(names), table.rows())))
     plain = len(names) - 1
     return [
         {**dict(zip(names, row[:plain], strict=False)), BLOCKS: row[plain:]} for row in table.rows()

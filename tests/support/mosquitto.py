@@ -7,6 +7,7 @@ Starts, stops, kills and restarts that one process and touches no other.
 import shutil
 import socket
 import subprocess
+from getpass import getuser
 from pathlib import Path
 
 BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -17,6 +18,7 @@ listener {port} 127.0.0.1
 persistence false
 connection_messages false
 log_dest stderr
+user {user}
 """
 OPEN = ("allow_anonymous true",)
 TUNED = ("set_tcp_nodelay true", "max_inflight_messages 0", "max_queued_messages 0")
@@ -34,7 +36,7 @@ class Mosquitto:
             raise FileNotFoundError(MISSING)
         self.port = free_port()
         self._configuration = folder / f"mosquitto-{self.port}.conf"
-        lines = [_BASIC.format(port=self.port), *options, ""]
+        lines = [_BASIC.format(port=self.port, user=getuser()), *options, ""]
         self._configuration.write_text("\n".join(lines))
         self._process: subprocess.Popen[str] | None = None
 

@@ -1,0 +1,184 @@
+"""Kinds of value: how what asn1tools reads becomes typed, how that becomes JSON, and back.
+
+A kind follows from a type annotation, so a payload is declared once, as a dataclass whose fields
+are those of the ASN.1 in snake case. Knows no particular payload. A value that does not fit its
+kind raises `Misfit`, which knows the path to it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from gbcs.asn1 import scalars
+from gbcs.asn1.misfit import Misfit
+from gbcs.asn1.named_numbers import NamedNumber
+from gbcs.asn1.opaque import Signed
+
+_ACRONYMS = {"id": "ID", "ta": "TA", "cpv": "CPV"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Four ways to turn one kind of value; each raises `Misfit`."""
+
+    read: Callable[[Any], Any]
+    """From what asn1tools gives to the typed value."""
+    write: Callable[[Any], Any]
+    """From the typed value to what asn1tools takes."""
+    to_json: Callable[[Any], Any]
+    from_json: Callable[[Any], Any]
+
+
+@cache
+def kind_of(annotation: Any) -> Kind:
+    """Return the kind of values that are annotated `annotation`. OPTIONAL is left to records."""
+    if get_origin(annotation) is tuple:
+        return _sequence_of(kind_of(get_args(annotation)[0]))
+    if isinstance(annotation, UnionType):
+        members = tuple(member for member in get_args(annotation) if member is not NoneType)
+        if len(members) == 1:
+            return kind_of(members[0])
+        if members[1] is int:
+            return Kind(*scalars.named_number(members[0], named_only=False))
+        return _SCALARS[members]
+    if is_dataclass(annotation):
+        return _record(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, NamedNumber):
+        return Kind(*scalars.named_number(annotation, named_only=True))
+    if isinstance(annotation, type) and issubclass(annotation, Signed):
+        return Kind(*scalars.signed(annotation))
+    return _SCALARS[annotation]
+
+
+def choice_of(alternatives: Mapping[str, Any]) -> Kind:
+    """Return the kind of a CHOICE: annotations by the identifier of the alternative.
+
+    The type of a value tells which alternative it is.
+    """
+    kinds = {identifier: kind_of(annotation) for identifier, annotation in alternatives.items()}
+
+    def pick(value: Any) -> tuple[str, Any]:
+        for identifier, kind in kinds.items():
+            try:
+                with _at(f".{identifier}"):
+                    return identifier, kind.write(value)
+            except Misfit as misfit:
+                if misfit.path != f".{identifier}":  # this alternative, but a part does not fit
+                    raise
+        raise Misfit(f"{value!r:.60} is none of {', '.join(kinds)}")
+
+    def read(plain: Any) -> Any:
+        identifier, inner = plain
+        with _at(f".{identifier}"):
+            return kinds[identifier].read(inner)
+
+    def to_json(value: Any) -> Any:
+        identifier, _ = pick(value)
+        return {identifier: kinds[identifier].to_json(value)}
+
+    def from_json(obj: Any) -> Any:
+        if not isinstance(obj, dict) or len(obj) != 1 or not obj.keys() <= kinds.keys():
+            raise Misfit(f"an object with one of {', '.join(kinds)} belongs here")
+        ((identifier, inner),) = obj.items()
+        with _at(f".{identifier}"):
+            return kinds[identifier].from_json(inner)
+
+    return Kind(read, pick, to_json, from_json)
+
+
+class _Field(NamedTuple):
+    """A field of a dataclass and of a SEQUENCE."""
+
+    name: str
+    identifier: str
+    kind: Kind
+    optional: bool
+
+
+def _record(cls: Any) -> Kind:
+    hints = get_type_hints(cls)
+    layout = tuple(
+        _Field(
+            field.name,
+            _identifier(field.name),
+            kind_of(hints[field.name]),
+            isinstance(hints[field.name], UnionType) and NoneType in get_args(hints[field.name]),
+        )
+        for field in fields(cls)
+    )
+    identifiers = {field.identifier for field in layout}
+
+    def turn(way: str, source: Mapping[str, Any]) -> Any:
+        values = {}
+        for field in layout:
+            if field.identifier in source:
+                with _at(f".{field.identifier}"):
+                    values[field.name] = getattr(field.kind, way)(source[field.identifier])
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise Misfit(str(error).partition("() ")[2]) from None
+
+    def unturn(way: str, value: Any) -> dict[str, Any]:
+        scalars.expect(value, cls)
+        result = {}
+        for field in layout:
+            member = getattr(value, field.name)
+            if member is not None or not field.optional:
+                with _at(f".{field.identifier}"):
+                    result[field.identifier] = getattr(field.kind, way)(member)
+        return result
+
+    def from_json(obj: Any) -> Any:
+        scalars.expect(obj, dict)
+        if unknown := obj.keys() - identifiers:
+            raise Misfit(f"{sorted(map(str, unknown))[0]} is not a field of {cls.__name__}")
+        return turn("from_json", obj)
+
+    return Kind(
+        lambda plain: turn("read", plain),
+        lambda value: unturn("write", value),
+        lambda value: unturn("to_json", value),
+        from_json,
+    )
+
+
+def _sequence_of(element: Kind) -> Kind:
+    def each(turn: Callable[[Any], Any], values: Any, expected: type) -> Iterator[Any]:
+        scalars.expect(values, expected)
+        for index, value in enumerate(values):
+            with _at(f"[{index}]"):
+                yield turn(value)
+
+    return Kind(
+        lambda plain: tuple(each(element.read, plain, list)),
+        lambda value: list(each(element.write, value, tuple)),
+        lambda value: list(each(element.to_json, value, tuple)),
+        lambda obj: tuple(each(element.from_json, obj, list)),
+    )
+
+
+def _identifier(name: str) -> str:
+    """Return the ASN.1 identifier of a field.
+
+    >>> _identifier("authorising_remote_party_ta_cell_identifier")
+    'authorisingRemotePartyTACellIdentifier'
+    """
+    first, *rest = name.split("_")
+    return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
+
+
+@contextmanager
+def _at(step: str) -> Iterator[None]:
+    """Put `step` before the path of a `Misfit`."""
+    try:
+        yield
+    except Misfit as misfit:
+        misfit.path = step + misfit.path
+        raise
+
+
+_SCALARS = {annotation: Kind(*ways) for annotation, ways in scalars.WAYS.items()}

@@ -1,0 +1,91 @@
+"""The one door to asn1tools.
+
+Knows how octets become the plain values of asn1tools (dict, list, tuple, int, bytes, datetime) and
+back by a type of `modules/*.asn`, and that every failure on the way is a `DecodeError` or
+`EncodeError` with a path. Knows nothing of use cases.
+
+Octets are read as BER and written as DER: the DER decoder of asn1tools 0.169 never ends at a
+SEQUENCE OF with an element of another type (its issue 180), the BER decoder does. Whoever wants
+DER compares the octets that were read with those that are written.
+
+asn1tools is imported and the modules are compiled at first use, which takes some 200 ms.
+"""
+
+import re
+from copy import deepcopy
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from gbcs.errors import DecodeError, EncodeError
+
+_MEMBERS = re.compile(r"\(\w*, \[.*\]\)")
+"""The members of a type, which asn1tools lists with its name."""
+_LONGEST_REASON = 200
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class _Compiled(NamedTuple):
+    """The modules for reading and for writing: compiled types by module and name."""
+
+    ber: Any
+    der: Any
+    failures: tuple[type[Exception], ...]
+
+
+def decode(reference: str, octets: bytes) -> Any:
+    """Return what asn1tools reads from `octets`, of a type such as "SetTime.CommandPayload".
+
+    It reads BER, and octets that are left over go unnoticed. Raises `DecodeError`.
+    """
+    compiled = _compiled()
+    module, name = reference.split(".")
+    asn1_type = compiled.ber[module][name]
+    try:
+        plain = asn1_type.decode(octets)
+        asn1_type.check_constraints(plain)
+    except compiled.failures as error:
+        raise DecodeError(*_where(reference, error)) from error
+    return plain
+
+
+def encode(reference: str, plain: Any) -> bytes:
+    """Return the DER of `plain` as a type such as "SetTime.CommandPayload".
+
+    Raises `EncodeError` where it has none.
+    """
+    compiled = _compiled()
+    module, name = reference.split(".")
+    asn1_type = compiled.der[module][name]
+    try:
+        asn1_type.check_types(plain)
+        asn1_type.check_constraints(plain)
+        return bytes(asn1_type.encode(plain))
+    except compiled.failures as error:
+        raise EncodeError(*_where(reference, error)) from error
+
+
+@cache
+def _compiled() -> _Compiled:
+    import asn1tools
+
+    modules = sorted(files("gbcs.asn1").joinpath("modules").iterdir(), key=lambda file: file.name)
+    parsed = asn1tools.parse_string("\n".join(module.read_text("utf-8") for module in modules))
+    ber, der = (
+        asn1tools.compile_dict(deepcopy(parsed), codec, numeric_enums=True).modules
+        for codec in ("ber", "der")
+    )
+    return _Compiled(ber, der, (asn1tools.Error, *_FAILURES))
+
+
+def _where(reference: str, error: Exception) -> tuple[str, str]:
+    """Return reason and path of a failure."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply", f"asn1.{reference}"
+    _, _, location = getattr(error, "location_str", "").partition(".")
+    message = getattr(error, "message", "") or str(error) or type(error).__name__
+    reason = _MEMBERS.sub("", message.splitlines()[0]).rstrip(".")[:_LONGEST_REASON]
+    offset = getattr(error, "offset", None)
+    if offset is not None:
+        reason += f", at octet {offset}"
+    return reason, ".".join(filter(None, ("asn1", reference, location)))
