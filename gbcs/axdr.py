@@ -54,16 +54,21 @@ class Length(construct.Construct):  # type: ignore[misc]
     """An A-XDR length or count."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> int:
+        first = stream.read(1)
+        if first and first[0] < 0x80:
+            return int(first[0])
         try:
-            length, position = read_length(stream.getvalue(), stream.tell())
+            octets = first + stream.read(first[0] & 0x7F if first else 0)
+            return read_length(octets, 0)[0]
         except DecodeError as error:
             raise construct.StreamError(error.reason, path=path) from None
-        stream.seek(position)
-        return length
 
     def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
         stream.write(write_length(obj))
         return obj
+
+
+_LENGTH = Length()
 
 
 class Octets(construct.Construct):  # type: ignore[misc]
@@ -112,18 +117,12 @@ class LengthValue(construct.Construct):  # type: ignore[misc]
     """Octets behind an A-XDR length."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> bytes:
-        octets: bytes = stream.getvalue()
-        try:
-            length, position = read_length(octets, stream.tell())
-        except DecodeError as error:
-            raise construct.StreamError(error.reason, path=path) from None
-        stream.seek(position)
-        value = octets[position : position + length]
+        length = _LENGTH._parse(stream, context, path)
+        value: bytes = stream.read(length)
         if len(value) != length:
             raise construct.StreamError(
                 f"{length} octets are announced and {len(value)} are left", path=path
             )
-        stream.seek(position + length)
         return value
 
     def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:

@@ -7,18 +7,9 @@ them. An invalid MAC is not an error here but a status, so that it can be looked
 
 from dataclasses import replace
 
+from gbcs.content import decode_content, encode_content, encrypted_attributes, with_plaintexts
 from gbcs.crypto.keystore import Keystore, KeyUsage
-from gbcs.crypto.protection import is_blob
 from gbcs.crypto.signature import sign as sign_octets
-from gbcs.dlms.access import (
-    ACCESS_REQUEST,
-    ACCESS_RESPONSE,
-    DATA_NOTIFICATION,
-    AccessResponse,
-    DataNotification,
-    decode_apdu,
-    encode_apdu,
-)
 from gbcs.errors import AuthenticationError, DecodeError
 from gbcs.header import (
     Envelope,
@@ -28,7 +19,7 @@ from gbcs.header import (
     write_sealed,
     write_signed,
 )
-from gbcs.message import MESSAGE_TYPES, UNSEALED, Message, Opaque, Payload, Protected, Status
+from gbcs.message import MESSAGE_TYPES, UNSEALED, Message, Protected, Status
 from gbcs.other_information import read_other_information, write_other_information
 from gbcs.sealing import (
     attribute_key,
@@ -40,8 +31,6 @@ from gbcs.sealing import (
 
 MAX_OCTETS = 1 << 20
 """Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
-
-_DLMS_TAGS = (ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION)
 
 
 def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
@@ -62,12 +51,14 @@ def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
         raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
     originator, recipient = envelope.originator, envelope.recipient
     code, supplementary = read_other_information(envelope.other_information)
-    payload = _decode_content(envelope.content)
+    payload = decode_content(code, envelope.cra, envelope.content)
     protected: tuple[Protected, ...] = ()
-    blobs = _blobs(payload)
+    blobs = encrypted_attributes(payload)
     if blobs:
         key = attribute_key(originator, recipient, envelope.counter, supplementary, keystore)
         protected = tuple([open_protected(blob, key, originator) for blob in blobs])
+        plaintexts = {item.blob: item.plaintext for item in protected}
+        payload = with_plaintexts(payload, plaintexts.get)
     return message_type(
         originator=originator,
         recipient=recipient,
@@ -129,34 +120,7 @@ def _envelope(message: Message) -> Envelope:
         message.recipient,
         message.transaction_time,
         write_other_information(message.message_code, message.supplementary),
-        _encode_content(message.payload),
+        encode_content(message.payload),
         message.signature,
         message.mac,
     )
-
-
-def _decode_content(content: bytes) -> Payload:
-    if content[:1] and content[0] in _DLMS_TAGS:
-        return decode_apdu(content)
-    return Opaque(content)
-
-
-def _encode_content(payload: Payload) -> bytes:
-    return payload.octets if isinstance(payload, Opaque) else encode_apdu(payload)
-
-
-def _blobs(payload: Payload) -> list[bytes]:
-    """Return the encrypted attributes: octet-strings in the structure that a result or alert is."""
-    if isinstance(payload, AccessResponse):
-        values = [result.data.value for result in payload.results]
-    elif isinstance(payload, DataNotification):
-        values = [payload.body.value]
-    else:
-        return []
-    return [
-        item.value
-        for value in values
-        if isinstance(value, tuple)
-        for item in value
-        if isinstance(item.value, bytes) and is_blob(item.value)
-    ]

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 from gbcs.axdr import write_length
 from gbcs.codec import encode
-from gbcs.dlms.access import AccessRequest, AccessResponse, Choice, DataNotification, encode_apdu
+from gbcs.content import encode_content
+from gbcs.dlms.access import AccessRequest, AccessResponse, Choice, DataNotification
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.instants import from_date_time, to_iso
-from gbcs.message import Message, Opaque, Protected
+from gbcs.message import Message, Protected
 from gbcs.obis import dotted
+from gbcs.opaque import Opaque
 from gbcs.other_information import write_other_information
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.result_codes import result_name
@@ -60,7 +62,7 @@ def explain(message: Message) -> list[Line]:
 
 
 def _message(message: Message, octets: bytes) -> Iterator[Part]:
-    content = _content_octets(message)
+    content = encode_content(message.payload)
     information = write_other_information(message.message_code, message.supplementary)
     if message.mac is not None:
         length = write_length(_octets_after_mac_header(octets))
@@ -118,11 +120,6 @@ def _supplementary(message: Message) -> Iterator[Part]:
         yield party.certificate, "key-agreement certificate", "X.509, DER", 2
 
 
-def _content_octets(message: Message) -> bytes:
-    payload = message.payload
-    return payload.octets if isinstance(payload, Opaque) else encode_apdu(payload)
-
-
 def _content(message: Message) -> Iterator[Part]:
     payload = message.payload
     match payload:
@@ -161,6 +158,8 @@ def _content(message: Message) -> Iterator[Part]:
         case DataNotification():
             yield from _head(b"\x0f", "data-notification", payload.invoke_id, payload.date_time)
             yield from _data(payload.body, 3)
+        case _:
+            yield encode_content(payload), "content", type(payload).__name__, 2
 
 
 def _head(tag: bytes, name: str, invoke_id: int, date_time: bytes) -> Iterator[Part]:

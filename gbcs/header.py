@@ -7,9 +7,9 @@ Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; every vector.
 
 from dataclasses import dataclass
 
-from construct import Const, Int8ub, Int64ub, Struct
+from construct import Const, Struct
 
-from gbcs.axdr import Length, LengthValue, Octets, read_length, write_length
+from gbcs.axdr import Length, LengthValue, Octets, Packed, read_length, write_length
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.wire import Schema
@@ -22,16 +22,11 @@ TRANSACTION_TIME_LENGTHS = (0, 12)
 _EMPTY_FIELDS = bytes(6)  # transaction id, originator, recipient, date-time, other info, key info
 _SECURITY_HEADER = bytes.fromhex("1100000000")  # security control, invocation counter
 _MAC_HEADER = bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS
-_EUI_FIELD = Const(b"\x08")
+_LENGTHS = b"\x09", b"\x08", b"\x08"  # of transaction id, originator and recipient
 
 _GROUPING_HEADER = Struct(
-    Const(bytes((GENERAL_SIGNING, 9))),
-    "cra" / Int8ub,
-    "counter" / Int64ub,
-    _EUI_FIELD,
-    "originator" / Octets(8),
-    _EUI_FIELD,
-    "recipient" / Octets(8),
+    Const(bytes((GENERAL_SIGNING,))),
+    "transaction" / Packed(">sBQs8ss8s"),  # lengths, CRA flag, counter, originator, recipient
     "transaction_time" / LengthValue(),
     "other_information" / LengthValue(),
     "content" / LengthValue(),
@@ -95,11 +90,14 @@ def open_envelope(octets: bytes) -> Envelope:
         raise DecodeError(f"{len(signature)} octets; a signature has 0 or 64", "message.signature")
     if len(fields["transaction_time"]) not in TRANSACTION_TIME_LENGTHS:
         raise DecodeError("a date-time has 0 or 12 octets", "message.transaction_time")
+    size, cra, counter, size_1, originator, size_2, recipient = fields["transaction"]
+    if (size, size_1, size_2) != _LENGTHS:
+        raise DecodeError("a transaction id has 9 octets and an EUI 8", "message.transaction")
     return Envelope(
-        fields["cra"],
-        fields["counter"],
-        EUI(fields["originator"]),
-        EUI(fields["recipient"]),
+        cra,
+        counter,
+        EUI(originator),
+        EUI(recipient),
         fields["transaction_time"],
         fields["other_information"],
         fields["content"],
@@ -157,10 +155,15 @@ def add_mac(sealed: bytes, mac: bytes) -> bytes:
 
 def _fields(envelope: Envelope) -> dict[str, object]:
     return {
-        "cra": envelope.cra,
-        "counter": envelope.counter,
-        "originator": envelope.originator,
-        "recipient": envelope.recipient,
+        "transaction": (
+            _LENGTHS[0],
+            envelope.cra,
+            envelope.counter,
+            _LENGTHS[1],
+            envelope.originator,
+            _LENGTHS[2],
+            envelope.recipient,
+        ),
         "transaction_time": envelope.transaction_time,
         "other_information": envelope.other_information,
         "content": envelope.content,

@@ -6,7 +6,7 @@ and is ignored on the way back.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gbcs.dlms.access import (
     Access,
@@ -21,12 +21,17 @@ from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.instants import to_iso
-from gbcs.message import CRA, MESSAGE_TYPES, Message, Opaque, Payload, Protected, Supplementary
+from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
+from gbcs.opaque import Opaque
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.profile_logs import BY_CODE
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import buffer_of, rows_of
+
+if TYPE_CHECKING:
+    from gbcs.asn1 import Asn1Content
+    from gbcs.gbz import GbzContent
 
 Json = dict[str, Any]
 
@@ -142,7 +147,30 @@ def _payload(payload: Payload) -> Json:
         case DataNotification():
             return {"data_notification": {**_head(payload), "body": data_to_json(payload.body)}}
         case Opaque():
-            return {"opaque": _hex(payload.octets)}
+            reason = {"reason": payload.reason} if payload.reason else {}
+            return {"opaque": {"octets": _hex(payload.octets), **reason}}
+        case _:
+            return _other_family(payload)
+
+
+def _other_family(payload: "Asn1Content | GbzContent") -> Json:
+    from gbcs import asn1, gbz
+
+    if isinstance(payload, gbz.GbzContent):
+        return {"gbz": gbz.to_json(payload)}
+    return {"asn1": {"type": payload.type_name, **asn1.to_json(payload)}}
+
+
+def _gbz_of(form: Any) -> Payload:
+    from gbcs import gbz
+
+    return gbz.from_json(form)
+
+
+def _asn1_of(form: Any) -> Payload:
+    from gbcs import asn1
+
+    return asn1.from_json(form["type"], {key: form[key] for key in form if key != "type"})
 
 
 def _payload_of(form: Json) -> Payload:
@@ -203,7 +231,9 @@ _PAYLOADS: dict[str, Callable[[Any], Payload]] = {
     "data_notification": lambda form: DataNotification(
         body=data_from_json(form["body"]), **_head_of(form)
     ),
-    "opaque": lambda form: Opaque(bytes.fromhex(form)),
+    "opaque": lambda form: Opaque(bytes.fromhex(form["octets"])),
+    "gbz": _gbz_of,
+    "asn1": _asn1_of,
 }
 
 

@@ -5,11 +5,16 @@ Knows the fields of a message; reading and writing them is in `gbcs.codec`.
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from gbcs.dlms.access import AccessRequest, AccessResponse, DataNotification
 from gbcs.eui import EUI
 from gbcs.tables.use_cases import UseCase, use_case
+
+if TYPE_CHECKING:
+    from gbcs.asn1 import Asn1Content
+    from gbcs.dlms.access import AccessRequest, AccessResponse, DataNotification
+    from gbcs.gbz import GbzContent
+    from gbcs.opaque import Opaque
 
 UNSEALED = b""
 """The MAC of a message that is still to be calculated."""
@@ -33,14 +38,10 @@ class Status(StrEnum):
     ABSENT = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Content whose meaning is not known, as its octets."""
-
-    octets: bytes
-
-
-Payload = AccessRequest | AccessResponse | DataNotification | Opaque
+Payload: TypeAlias = (
+    "AccessRequest | AccessResponse | DataNotification | GbzContent | Asn1Content | Opaque"
+)
+"""The content of a message, by family."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gbcs.crypto.certificate import read_certificate
 from gbcs.errors import KeystoreError
 from gbcs.eui import EUI
 
@@ -77,6 +76,10 @@ class Keystore(ABC):
         known = self.public_key(other, usage)
         public = known
         if certificate:
+            from gbcs.crypto.certificate import (
+                read_certificate,  # which takes x509, half the import
+            )
+
             subject, public = read_certificate(certificate)
             if subject != other:
                 raise KeystoreError(f"a certificate of {subject} where one of {other} belongs")

@@ -84,8 +84,26 @@ class CompactArray:
 
 
 def description_length(octets: bytes, position: int) -> int:
-    """Return how many octets the type description at `position` takes. Raises `DecodeError`."""
-    return _read_type(octets, position, 0)[1] - position
+    """Return how many octets the type description at `position` takes.
+
+    Raises `DecodeError` where octets end inside it; types are looked at when rows are.
+    """
+    start = position
+    types = 1
+    try:
+        while types:
+            tag = octets[position]
+            position += 1
+            types -= 1
+            if tag == _STRUCTURE:
+                count, position = read_length(octets, position)
+                types += count
+            elif tag == _ARRAY:
+                position += 2
+                types += 1
+    except IndexError:
+        raise DecodeError("type description: octets end inside it") from None
+    return position - start
 
 
 @dataclass(frozen=True, slots=True)

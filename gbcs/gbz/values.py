@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gbcs.instants import to_iso
+from gbcs.opaque import Opaque
+
+__all__ = ["Fields", "Instant", "Opaque", "Value"]
 
 Value: TypeAlias = "int | str | bytes | tuple[Value, ...] | Mapping[str, Value] | None"
 """Numbers, text, octets, rows, and None where a string is marked invalid or a field left out."""
@@ -24,13 +27,6 @@ class Instant(int):
 
     def __str__(self) -> str:
         return to_iso(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Octets whose layout is not known, or that do not have the layout that their name promises."""
-
-    octets: bytes
 
 
 @dataclass(frozen=True, slots=True)

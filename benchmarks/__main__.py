@@ -1,0 +1,18 @@
+"""Run every measurement, or those named: `python -m benchmarks [codec] [reads]`."""
+
+import sys
+
+from benchmarks import codec, reads
+
+MEASUREMENTS = {"codec": codec.main, "reads": reads.main}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(MEASUREMENTS)
+    for name in names:
+        if name not in MEASUREMENTS:
+            sys.exit(f"benchmarks: {name!r} is none of {', '.join(MEASUREMENTS)}")
+        MEASUREMENTS[name]()
+
+
+main()

@@ -1,0 +1,33 @@
+"""A responder without a codec: `python -m benchmarks.echo URL`; replies with 560 octets.
+
+The first 64 octets of the reply are those of the command, which has its originator counter in
+them.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+from emulator.tasks import Tasks
+from emulator.topics import DIRECT, command_topic, device_of, response_topic
+from emulator.transport import connect
+
+REPLY_OCTETS = 560
+
+
+async def main(url: str) -> None:
+    async with Tasks() as tasks:
+
+        def receive(topic: str, payload: bytes, _: Mapping[str, str]) -> None:
+            replies = response_topic(DIRECT, str(device_of(topic)), "bare")
+            reply = payload[:64].ljust(REPLY_OCTETS, b"\0")
+            tasks.start(transport.publish(replies, reply))
+
+        subscriptions = {command_topic(DIRECT, "+"): receive}
+        async with connect(url, client_id="echo", subscriptions=subscriptions) as transport:
+            print('{"ready": true}', flush=True)
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""Direct reads a second: one process of meters, one of requesters, mosquitto between them.
+
+Every read is real: command and response with MAC, the response encrypted, decrypted and verified.
+The reference is the same exchange with the same octets and no cryptography or codec at either
+end, so the ratio is what GBCS costs on top of MQTT.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, process_time
+
+from emulator.estate import Estate, derived_estate
+from emulator.proof.run import NOW
+from emulator.requester import Requester
+from emulator.topics import DIRECT, command_topic, response_topic
+from emulator.transport import connect
+from gbcs.instants import DAY
+from gbcs.usecases.profile_read import Window
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+METERS, READS, IN_FLIGHT = 1000, 10_000, 200
+PATIENCE = 60.0
+
+
+def main() -> None:
+    if BINARY is None:
+        print(f"reads a second: skipped, {MISSING}")
+        return
+    with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
+        with _process("benchmarks.echo", broker.url):
+            bare, _ = asyncio.run(_measure(broker.url, codec=False))
+        fleet = ("cli", "fleet", "--json", "--meters", str(METERS), "--broker", broker.url)
+        with _process(*fleet):
+            real, busy = asyncio.run(_measure(broker.url, codec=True))
+    print(f"direct reads of 24 h of 4.8.1 through mosquitto, {IN_FLIGHT} in flight")
+    print(f"{'with full GBCS at both ends':44}{real:8.0f} a second ({busy:.0%} of the requester)")
+    print(f"{'the same octets, no codec (reference)':44}{bare:8.0f} a second")
+    print(f"{'ratio':44}{real / bare:8.2f}")
+
+
+@contextmanager
+def _process(module: str, *arguments: str) -> Iterator[None]:
+    """Run a Python module that prints a line when it is ready, and stop it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        if process.stdout is None or not json.loads(process.stdout.readline() or "null"):
+            raise SystemExit(f"{module} did not start")
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+async def _measure(url: str, *, codec: bool) -> tuple[float, float]:
+    """Return reads a second and the part of one core that this process took."""
+    estate = derived_estate("1", METERS)
+    end = NOW // DAY * DAY
+    party = estate.parties(counter=1)[0]
+    asks = [
+        party.command(estate.meters[number % METERS], "4.8.1", Window(end - DAY, end))
+        for number in range(READS + METERS)
+    ]
+    if codec:
+        requester = Requester(DIRECT, estate.keystore)
+        async with requester.connected(url, {party.recipient}):
+            return await _timed(
+                [lambda ask=ask: requester.request(*ask, PATIENCE) for ask in asks]  # type: ignore[misc]
+            )
+    return await _bare(url, estate, [octets for _, octets in asks])
+
+
+async def _bare(url: str, estate: Estate, octets: list[bytes]) -> tuple[float, float]:
+    waiting: dict[bytes, asyncio.Future[None]] = {}
+
+    def receive(_: str, payload: bytes, __: Mapping[str, str]) -> None:
+        waiting.pop(payload[18:26]).set_result(None)  # the originator counter
+
+    replies = response_topic(DIRECT, "+", "bare")
+    async with connect(url, client_id="bare", subscriptions={replies: receive}) as transport:
+
+        async def request(command: bytes, device: str) -> None:
+            future = asyncio.get_running_loop().create_future()
+            waiting[command[18:26]] = future
+            await transport.publish(command_topic(DIRECT, device), command)
+            await future
+
+        return await _timed(
+            [
+                lambda command=command, number=number: request(  # type: ignore[misc]
+                    command, str(estate.meters[number % METERS])
+                )
+                for number, command in enumerate(octets)
+            ]
+        )
+
+
+async def _timed(requests: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
+    """Make the requests, `IN_FLIGHT` at a time; the first `METERS` of them are a warm-up."""
+    remaining = iter(requests)
+
+    async def work(number: int) -> None:
+        for _, request in zip(range(number), remaining, strict=False):
+            await request()
+
+    async def phase(number: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(work(number // IN_FLIGHT))
+
+    await phase(METERS)
+    start, busy = perf_counter(), process_time()
+    await phase(READS)
+    elapsed = perf_counter() - start
+    return READS / elapsed, (process_time() - busy) / elapsed
