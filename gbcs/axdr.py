@@ -109,7 +109,10 @@ class Packed(construct.Construct):  # type: ignore[misc]
         return self._struct.unpack(octets)
 
     def _build(self, obj: tuple[Any, ...], stream: Any, context: Any, path: str) -> Any:
-        stream.write(self._struct.pack(*obj))
+        octets = self._struct.pack(*obj)
+        if self._struct.unpack(octets) != tuple(obj):  # struct cuts and fills strings in silence
+            raise construct.StreamError(f"{obj!r} does not fit its fields", path=path)
+        stream.write(octets)
         return obj
 
 

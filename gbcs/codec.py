@@ -10,7 +10,7 @@ from dataclasses import replace
 from gbcs.content import decode_content, encode_content, encrypted_attributes, with_plaintexts
 from gbcs.crypto.keystore import Keystore, KeyUsage
 from gbcs.crypto.signature import sign as sign_octets
-from gbcs.errors import AuthenticationError, DecodeError
+from gbcs.errors import AuthenticationError, DecodeError, EncodeError
 from gbcs.header import (
     Envelope,
     add_mac,
@@ -33,15 +33,19 @@ MAX_OCTETS = 1 << 20
 """Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
 
 
-def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
+def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes = b"") -> Message:
     """Return the message in `octets`, verified and decrypted as far as `keystore` has the keys.
 
     >>> decode(b"")
     Traceback (most recent call last):
     gbcs.errors.DecodeError: message: begins with nothing; a message begins with DD or DF
 
-    Raises `DecodeError` where the octets are not a message. What verification found is in
-    `mac_status`, `signature_status` and the status of each of `protected`.
+    A response to a party that `keystore` does not know is decrypted with the DER `certificate`
+    that the party's command brought. What verification found is in `mac_status`,
+    `signature_status` and the status of each of `protected`.
+
+    Raises `DecodeError` where the octets are not a message, and `KeystoreError` where
+    `certificate` is not one of the party.
     """
     if len(octets) > MAX_OCTETS:
         raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
@@ -55,7 +59,9 @@ def decode(octets: bytes, keystore: Keystore | None = None) -> Message:
     protected: tuple[Protected, ...] = ()
     blobs = encrypted_attributes(payload)
     if blobs:
-        key = attribute_key(originator, recipient, envelope.counter, supplementary, keystore)
+        key = attribute_key(
+            originator, recipient, envelope.counter, supplementary, keystore, certificate
+        )
         protected = tuple([open_protected(blob, key, originator) for blob in blobs])
         plaintexts = {item.blob: item.plaintext for item in protected}
         payload = with_plaintexts(payload, plaintexts.get)
@@ -83,9 +89,13 @@ def encode(message: Message, keystore: Keystore | None = None) -> bytes:
     """
     envelope = _envelope(message)
     if message.mac != UNSEALED:
-        return write_envelope(envelope)
-    sealed = write_sealed(envelope)
-    return add_mac(sealed, calculate_mac(envelope, sealed, keystore))
+        octets = write_envelope(envelope)
+    else:
+        sealed = write_sealed(envelope)
+        octets = add_mac(sealed, calculate_mac(envelope, sealed, keystore))
+    if len(octets) > MAX_OCTETS:
+        raise EncodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
+    return octets
 
 
 def sign(message: Message, keystore: Keystore) -> Message:

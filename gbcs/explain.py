@@ -15,7 +15,7 @@ from gbcs.dlms.access import AccessRequest, AccessResponse, Choice, DataNotifica
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
-from gbcs.instants import from_date_time, to_iso
+from gbcs.instants import MAX_INSTANT, from_date_time, to_iso
 from gbcs.message import Message, Protected
 from gbcs.obis import dotted
 from gbcs.opaque import Opaque
@@ -202,7 +202,9 @@ def _data(data: Data, depth: int) -> Iterator[Part]:
 
 def _row(row: object) -> str:
     if isinstance(row, tuple):
-        first = to_iso(row[0]) if row and isinstance(row[0], int) and row[0] >= 0 else ""
+        first = (
+            to_iso(row[0]) if row and isinstance(row[0], int) and 0 <= row[0] <= MAX_INSTANT else ""
+        )
         rest = row[1:] if first else row
         return " ".join(filter(None, [first, *[str(column) for column in rest]]))
     return str(row)

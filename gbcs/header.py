@@ -15,6 +15,8 @@ from gbcs.eui import EUI
 from gbcs.wire import Schema
 
 GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
+COMMAND = 1
+"""The CRA flag of a command, the one message that may be without a signature length."""
 MAC_OCTETS = 12
 SIGNATURE_LENGTHS = (0, 64)
 TRANSACTION_TIME_LENGTHS = (0, 12)
@@ -86,14 +88,10 @@ def open_envelope(octets: bytes) -> Envelope:
     else:
         found = f"{first:02X}" if octets else "nothing"
         raise DecodeError(f"begins with {found}; a message begins with DD or DF", "message")
-    if signature is not None and len(signature) not in SIGNATURE_LENGTHS:
-        raise DecodeError(f"{len(signature)} octets; a signature has 0 or 64", "message.signature")
-    if len(fields["transaction_time"]) not in TRANSACTION_TIME_LENGTHS:
-        raise DecodeError("a date-time has 0 or 12 octets", "message.transaction_time")
     size, cra, counter, size_1, originator, size_2, recipient = fields["transaction"]
     if (size, size_1, size_2) != _LENGTHS:
         raise DecodeError("a transaction id has 9 octets and an EUI 8", "message.transaction")
-    return Envelope(
+    envelope = Envelope(
         cra,
         counter,
         EUI(originator),
@@ -106,6 +104,20 @@ def open_envelope(octets: bytes) -> Envelope:
         signed,
         sealed,
     )
+    _check(envelope, DecodeError)
+    return envelope
+
+
+def _check(envelope: Envelope, error: type[DecodeError] | type[EncodeError]) -> None:
+    """Raise `error` where a field has a length that it cannot have."""
+    signature = envelope.signature
+    if len(envelope.transaction_time) not in TRANSACTION_TIME_LENGTHS:
+        raise error("a date-time has 0 or 12 octets", "message.transaction_time")
+    if signature is None:
+        if envelope.cra != COMMAND:
+            raise error("only a pre-command has no signature length", "message.signature")
+    elif len(signature) not in SIGNATURE_LENGTHS:
+        raise error(f"{len(signature)} octets; a signature has 0 or 64", "message.signature")
 
 
 _BEFORE_LENGTHS = 29  # DF 09, CRA flag, counter, 08, originator, 08, recipient
@@ -125,20 +137,20 @@ def _ends_at_content(octets: bytes) -> bool:
 
 def write_signed(envelope: Envelope) -> bytes:
     """Return the octets that a signature covers. Raises `EncodeError`."""
-    return _PRE_COMMAND.build(_fields(envelope))[1:]
+    return _build(_PRE_COMMAND, envelope)[1:]
 
 
 def write_sealed(envelope: Envelope) -> bytes:
     """Return the octets that a MAC covers: from the grouping header to the signature."""
     if envelope.signature is None:
         raise EncodeError("a pre-command has no signature length; sign it first", "message")
-    return _SIGNED.build(_fields(envelope))
+    return _build(_SIGNED, envelope)
 
 
 def write_envelope(envelope: Envelope) -> bytes:
     """Return the octets of a message. Raises `EncodeError` where a field has no octets."""
-    if envelope.signature is None:
-        return _PRE_COMMAND.build(_fields(envelope))
+    if envelope.signature is None and envelope.mac is None:
+        return _build(_PRE_COMMAND, envelope)
     sealed = write_sealed(envelope)
     if envelope.mac is None:
         return sealed
@@ -153,8 +165,9 @@ def add_mac(sealed: bytes, mac: bytes) -> bytes:
     return _MAC_HEADER + write_length(len(body)) + body
 
 
-def _fields(envelope: Envelope) -> dict[str, object]:
-    return {
+def _build(schema: Schema, envelope: Envelope) -> bytes:
+    _check(envelope, EncodeError)
+    fields = {
         "transaction": (
             _LENGTHS[0],
             envelope.cra,
@@ -169,3 +182,4 @@ def _fields(envelope: Envelope) -> dict[str, object]:
         "content": envelope.content,
         "signature": envelope.signature,
     }
+    return schema.build(fields)

@@ -72,7 +72,7 @@ def from_json(form: Json) -> Message:
         return message_type(
             originator=EUI.parse(form["originator"]),
             recipient=EUI.parse(form["recipient"]),
-            originator_counter=int(form["originator_counter"]),
+            originator_counter=form["originator_counter"],
             message_code=int(form["message_code"], 16),
             payload=_payload_of(form["payload"]),
             supplementary=_supplementary_of(form["supplementary"]),
@@ -82,7 +82,14 @@ def from_json(form: Json) -> Message:
         )
     except KeyError as error:
         raise EncodeError(f"the JSON of a message lacks or does not know {error}") from None
-    except (AttributeError, TypeError, ValueError, DecodeError) as error:
+    except (
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        DecodeError,
+    ) as error:
         raise EncodeError(f"the JSON is not that of a message: {error}") from None
 
 

@@ -42,7 +42,7 @@ def write_other_information(code: int, supplementary: Supplementary | None) -> b
         if supplementary.originator_counter is not None:
             octets += supplementary.originator_counter.to_bytes(8, "big")
         octets += supplementary.certificate
-    except OverflowError:
+    except (AttributeError, OverflowError, TypeError):
         raise EncodeError("a message code has 16 bits and a counter 64", _PATH) from None
     try:
         unchanged = read_other_information(octets) == (code, supplementary)

@@ -58,13 +58,15 @@ class _Flight:
 
 @dataclass(slots=True)
 class _Passing:
-    """A command that was forwarded: when it is given up, and for which key it was, if for one."""
+    """Commands that were forwarded in one transaction, and when they are given up.
+
+    `keys` has one item for each of them, None where it is not a cached read. Only a party that
+    uses a counter twice makes them several.
+    """
 
     srv: str
     deadline: float
-    key: Key | None
-    copies: int
-    """How often the same command was forwarded; each has a reply of its own."""
+    keys: list[Key | None]
 
 
 class CachePolicy:
@@ -87,6 +89,7 @@ class CachePolicy:
         self._reply_timeout = reply_timeout
         self._own_counter = OwnCounter(CACHE, reserved)
         self._reserved = reserved
+        self._latest = 0.0
         self._flights: dict[Key, _Flight] = {}
         self._passing: dict[Transaction, _Passing] = {}
         self.ledger = Ledger()
@@ -131,31 +134,32 @@ class CachePolicy:
             message = decode(octets, self._keystore)
         except GbcsError:
             return self._drop("reply-malformed")
+        if message.mac_status is Status.INVALID:
+            return self._drop("reply-mac-invalid")
         if isinstance(message, Alert):
             return [Reply(message.originator, message.recipient, octets, NAME)]
         transaction = transaction_of(message)
         passing = self._passing.get(transaction)
         if passing is None or not isinstance(message, Response):
             return self._drop("reply-unsolicited")
-        if message.mac_status is Status.INVALID:
-            return self._drop("reply-mac-invalid")
-        passing.copies -= 1
-        if not passing.copies:
+        if any(passing.keys) and message.mac_status is not Status.VALID:
+            return self._drop(f"reply-mac-{message.mac_status}")
+        if len(passing.keys) == 1:
             del self._passing[transaction]
-        if passing.key is None:
+        else:
+            self._abandon(passing)
+        key = passing.keys.pop()
+        if key is None:
             return [_relay(message, octets, "fwd=bypass")]
-        flight = self._flights.pop(passing.key)
-        return self._land(passing.key, flight, message, octets, now)
+        return self._land(key, self._flights.pop(key), message, octets, now)
 
     def expire(self, now: float) -> None:
         """Give up every command whose reply has not come in time, and who waits for it."""
         while (deadline := self.next_deadline()) is not None and deadline <= now:
             transaction = next(iter(self._passing))
             passing = self._passing.pop(transaction)
-            self.ledger.reasons["no-reply"] += passing.copies
-            if passing.key is not None:
-                flight = self._flights.pop(passing.key)
-                self._fail(flight.waiting[1:], passing.srv)
+            self.ledger.reasons["no-reply"] += len(passing.keys)
+            self._abandon(passing)
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do next, or None while nothing is on its way."""
@@ -165,9 +169,14 @@ class CachePolicy:
         self, command: Message, srv: str, octets: bytes, now: float, key: Key | None = None
     ) -> list[Effect]:
         transaction = transaction_of(command)
+        deadline = now + self._reply_timeout
+        if now < self._latest:  # the clock was set back: nothing waits for longer than it would
+            for passing in self._passing.values():
+                passing.deadline = min(passing.deadline, deadline)
+        self._latest = now
         earlier = self._passing.pop(transaction, None)
-        copies = earlier.copies + 1 if earlier else 1
-        self._passing[transaction] = _Passing(srv, now + self._reply_timeout, key, copies)
+        keys = [*(earlier.keys if earlier else ()), key]
+        self._passing[transaction] = _Passing(srv, deadline, keys)
         self.ledger.count(srv, Decision.FORWARDED, command)
         return [Forward(command.recipient, octets)]
 
@@ -175,8 +184,10 @@ class CachePolicy:
         self, key: Key, flight: _Flight, response: Message, octets: bytes, now: float
     ) -> list[Effect]:
         """Return what to do with the reply that a flight was waiting for."""
-        followers = flight.waiting[1:]
+        leader, followers = flight.waiting[0], flight.waiting[1:]
         try:
+            if leader.supplementary and leader.supplementary.certificate:
+                response = decode(octets, self._keystore, leader.supplementary.certificate)
             readings = buffer_of(response, flight.log)
         except GbcsError:
             self._drop("reply-unreadable")
@@ -230,6 +241,12 @@ class CachePolicy:
             return refuse(command, readings, self._keystore)
         own_counter = self._own_counter.next(now) if takes_own_counter(command, log) else None
         return answer_profile_read(command, log, readings, self._keystore, own_counter)
+
+    def _abandon(self, passing: _Passing) -> None:
+        """Fail who waits for any of these commands: there is no telling whose reply is whose."""
+        for key in filter(None, passing.keys):
+            self._fail(self._flights.pop(key).waiting[1:], passing.srv)
+        passing.keys = [None] * len(passing.keys)
 
     def _fail(self, commands: list[Command], srv: str) -> None:
         for command in commands:

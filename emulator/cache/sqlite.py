@@ -2,7 +2,8 @@
 
 Calls are made in the event loop, since each takes some tens of microseconds and a hop to a thread
 takes longer. Each write is one transaction in write-ahead mode, so what was acknowledged survives
-the end of the process; only a failure of the machine may take the last moments.
+the end of the process; only a failure of the machine may take the last moments. One cache has
+the file to itself, since two would take the same own counters.
 """
 
 import sqlite3
@@ -48,25 +49,33 @@ class SqliteStore:
 
     def _open(self, estate: str) -> None:
         execute = self._database.execute
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables:
+            self._check(estate)
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("BEGIN IMMEDIATE")
-        (application,) = execute("PRAGMA application_id").fetchone()
-        (version,) = execute("PRAGMA user_version").fetchone()
-        (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if not tables:
             for statement in _SCHEMA.split(";\n"):
                 execute(statement)
             execute("INSERT INTO estate VALUES (?)", (estate,))
             execute(f"PRAGMA application_id = {_APPLICATION}")
             execute(f"PRAGMA user_version = {_FORMAT}")
-        elif (application, version) != (_APPLICATION, _FORMAT):
-            raise StoreError(f"{self._path} is not a store of readings: name another file")
         execute("COMMIT")
-        (found,) = execute("SELECT name FROM estate").fetchone()
-        if found != estate:
+
+    def _check(self, estate: str) -> None:
+        """Raise `StoreError` unless the file is a store of `estate`; nothing is written."""
+        (application,) = self._database.execute("PRAGMA application_id").fetchone()
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        found = None
+        if (application, version) == (_APPLICATION, _FORMAT):
+            found = self._database.execute("SELECT name FROM estate").fetchone()
+        if found is None:
+            raise StoreError(f"{self._path} is not a store of readings: name another file")
+        if found[0] != estate:
             raise StoreError(
-                f"{self._path} keeps readings of another estate ({found}, not {estate}): "
+                f"{self._path} keeps readings of another estate ({found[0]}, not {estate}): "
                 "name another file, or remove this one"
             )
 

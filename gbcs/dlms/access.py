@@ -9,11 +9,11 @@ Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all
 from dataclasses import dataclass
 from enum import IntEnum
 
-from construct import Const, If, Int8ub, Int16ub, Int32ub, PrefixedArray, Struct, this
+from construct import Const, If, Int8ub, Int32ub, PrefixedArray, Struct, this
 
 from gbcs.axdr import Length, LengthValue, Packed
 from gbcs.dlms.data import Data, DataField, DataList
-from gbcs.errors import DecodeError
+from gbcs.errors import DecodeError, EncodeError
 from gbcs.wire import Schema
 
 ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION = 0xD9, 0xDA, 0x0F
@@ -112,7 +112,7 @@ _RESPONSE = Schema(
         *_HEAD,
         Const(b"\x00"),  # the optional echo of the specifications, never present
         "data" / DataList(),
-        "results" / PrefixedArray(Length(), Int16ub),  # choice and code
+        "results" / PrefixedArray(Length(), Packed(">BB")),  # choice and code
     ),
 )
 _NOTIFICATION = Schema(
@@ -162,8 +162,8 @@ def _decode_response(content: bytes) -> AccessResponse:
     _same_number(len(data), len(codes), "access_response.results")
     results = tuple(
         [
-            AccessResult(_choice(both >> 8, "access_response.results"), both & 0xFF, value)
-            for both, value in zip(codes, data, strict=True)
+            AccessResult(_choice(choice, "access_response.results"), code, value)
+            for (choice, code), value in zip(codes, data, strict=True)
         ]
     )
     return AccessResponse(fields["invoke_id"], results, fields["date_time"])
@@ -189,6 +189,9 @@ def encode_apdu(apdu: Apdu) -> bytes:
     head = {"invoke_id": apdu.invoke_id, "date_time": apdu.date_time}
     match apdu:
         case AccessRequest(accesses=accesses):
+            for access in accesses:
+                if access.choice.selects != (access.selection is not None):
+                    raise EncodeError("a selection takes an access by selection", "access")
             specifications = [
                 {
                     "head": (access.choice, access.class_id, access.obis, access.index),
@@ -200,7 +203,7 @@ def encode_apdu(apdu: Apdu) -> bytes:
             data = [access.data for access in accesses]
             return _REQUEST.build({**head, "specifications": specifications, "data": data})
         case AccessResponse(results=results):
-            codes = [result.choice << 8 | result.code for result in results]
+            codes = [(result.choice, result.code) for result in results]
             data = [result.data for result in results]
             return _RESPONSE.build({**head, "data": data, "results": codes})
         case DataNotification(body=body):

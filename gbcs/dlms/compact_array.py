@@ -17,8 +17,9 @@ from gbcs.axdr import read_length, write_length
 from gbcs.errors import DecodeError, EncodeError
 
 MAX_DEPTH = 8
-MAX_COLUMNS = 0xFFFF
-"""Bounds of a type description; the vectors stay below 3 and 200."""
+MAX_PARTS = 1024
+"""Bounds of a type description: its depth, and the columns and groups of a row. The vectors stay
+below 3 and 200."""
 
 # tag of a DLMS type of fixed width: its struct format
 FIXED_FORMATS = {
@@ -117,7 +118,8 @@ class _Layout:
 
 @lru_cache(maxsize=256)
 def _layout(description: bytes) -> _Layout:
-    shape, end, columns = _read_type(description, 0, 0)
+    shape, end, _ = _read_type(description, 0, 0)
+    columns = tuple(_columns(shape))
     if end != len(description):
         raise DecodeError("compact-array: octets are left over behind the type description")
     if any(tag in _STRINGS for tag in columns):
@@ -135,30 +137,36 @@ def _layout(description: bytes) -> _Layout:
     )
 
 
-def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, tuple[int, ...]]:
-    """Return the shape at `position`, the position after it, and its columns one after another."""
+def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, int]:
+    """Return the shape at `position`, the position after it, and of how many parts it is."""
     if depth > MAX_DEPTH:
         raise DecodeError("type description: nested too deeply")
     tag, position = _take(octets, position, 1)
     if tag in FIXED_FORMATS or tag in _STRINGS:
-        return tag, position, (tag,)
+        return tag, position, 1
     if tag == _ARRAY:
         count, position = _take(octets, position, 2)
-        shape, position, columns = _read_type(octets, position, depth + 1)
-        _bound(count * len(columns))
-        return (shape,) * count, position, columns * count
+        shape, position, parts = _read_type(octets, position, depth + 1)
+        return (shape,) * count, position, _bound(1 + count * parts)
     if tag == _STRUCTURE:
         count, position = read_length(octets, position)
-        _bound(count)
-        parts = []
+        shapes = []
+        total = 1
         for _ in range(count):
-            part = _read_type(octets, position, depth + 1)
-            position = part[1]
-            parts.append(part)
-            _bound(sum(len(columns) for _, _, columns in parts))
-        shapes = tuple(shape for shape, _, _ in parts)
-        return shapes, position, tuple(tag for _, _, columns in parts for tag in columns)
+            shape, position, parts = _read_type(octets, position, depth + 1)
+            shapes.append(shape)
+            total = _bound(total + parts)
+        return tuple(shapes), position, total
     raise DecodeError(f"type description: unknown data type {tag}")
+
+
+def _columns(shape: Shape) -> Iterator[int]:
+    """Yield the tags of the columns, one after another."""
+    if isinstance(shape, int):
+        yield shape
+    else:
+        for part in shape:
+            yield from _columns(part)
 
 
 def _take(octets: bytes, position: int, size: int) -> tuple[int, int]:
@@ -168,9 +176,10 @@ def _take(octets: bytes, position: int, size: int) -> tuple[int, int]:
     return int.from_bytes(raw, "big"), position + size
 
 
-def _bound(columns: int) -> None:
-    if columns > MAX_COLUMNS:
-        raise DecodeError(f"type description: more than {MAX_COLUMNS} columns")
+def _bound(parts: int) -> int:
+    if parts > MAX_PARTS:
+        raise DecodeError(f"type description: more than {MAX_PARTS} parts in a row")
+    return parts
 
 
 def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:

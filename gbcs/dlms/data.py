@@ -83,8 +83,15 @@ class Data:
         """Return the A-XDR encoding. Raises `EncodeError` where the value does not fit its type."""
         parts: list[bytes] = []
         try:
-            _write(self, parts.append)
-        except (struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
+            _write(self, parts.append, 0)
+        except (
+            struct.error,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            DecodeError,
+        ) as error:
             raise EncodeError(f"a value does not fit its type: {error}", "data") from error
         return b"".join(parts)
 
@@ -257,15 +264,19 @@ def _read_bit_string(octets: bytes, position: int) -> tuple[BitString, int]:
     return BitString(length, bits), end
 
 
-def _write(data: Data, write: Callable[[bytes], Any]) -> None:
+def _write(data: Data, write: Callable[[bytes], Any], depth: int) -> None:
     kind, value = data.type, data.value
     fixed = _FIXED.get(kind)
     if fixed is not None:
+        if isinstance(value, bytes) and len(value) != fixed[2]:
+            raise ValueError(f"a {kind.title} has {fixed[2]} octets, not {len(value)}")
         write(bytes((kind,)) + fixed[1].pack(value))
     elif isinstance(value, tuple) and kind in _GROUPS:
         write(bytes((kind,)) + write_length(len(value)))
+        if depth >= MAX_DEPTH:
+            raise ValueError("nested too deeply")
         for item in value:
-            _write(item, write)
+            _write(item, write, depth + 1)
     elif isinstance(value, bytes) and kind in _STRINGS:
         write(bytes((kind,)) + write_length(len(value)) + value)
     elif value is None and kind == DataType.NULL_DATA:
@@ -275,9 +286,10 @@ def _write(data: Data, write: Callable[[bytes], Any]) -> None:
             bytes((kind,)) + value.description + write_length(len(value.contents)) + value.contents
         )
     elif isinstance(value, BitString) and kind == DataType.BIT_STRING:
-        if len(value.octets) != (value.length + 7) // 8:
+        octets = write_length(value.length) + value.octets
+        if _read_bit_string(octets, 0) != (value, len(octets)):
             raise ValueError(f"{value.length} bits do not fit {len(value.octets)} octets")
-        write(bytes((kind,)) + write_length(value.length) + value.octets)
+        write(bytes((kind,)) + octets)
     else:
         raise TypeError(f"{kind.title} does not hold {type(value).__name__}")
 

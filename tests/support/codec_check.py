@@ -1,0 +1,45 @@
+"""One check for every codec: what is built, what is parsed, and what must not be."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from gbcs.errors import DecodeError
+
+T = TypeVar("T")
+
+
+def check_codec(
+    decode: Callable[[bytes], T],
+    encode: Callable[[T], bytes],
+    value: T,
+    octets: bytes,
+    *,
+    prefixes: frozenset[int] = frozenset(),
+) -> None:
+    """Check that `value` is `octets`, both ways, and that no fewer and no more octets are.
+
+    `prefixes` are the lengths at which a truncation happens to be another value.
+    """
+    assert encode(value).hex() == octets.hex()
+    assert decode(octets) == value
+    check_truncations(decode, octets, prefixes=prefixes)
+    with pytest.raises(DecodeError):
+        decode(octets + b"\x00")
+
+
+def check_truncations(
+    decode: Callable[[bytes], object],
+    octets: bytes,
+    *,
+    prefixes: frozenset[int] = frozenset(),
+) -> None:
+    """Check that every truncation of `octets` is refused with path and reason in one line."""
+    for size in range(len(octets)):
+        if size not in prefixes:
+            with pytest.raises(DecodeError) as caught:
+                decode(octets[:size])
+            assert caught.value.path, f"no path at {size} octets"
+            assert caught.value.reason
+            assert "\n" not in str(caught.value)

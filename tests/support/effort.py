@@ -1,0 +1,44 @@
+"""A bound on work that needs no clock: calls are counted, and too many end the test."""
+
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TooMuchWorkError(BaseException):
+    """More calls than were allowed; no `except Exception` on the way swallows it."""
+
+
+@contextmanager
+def at_most(calls: int) -> Iterator[None]:
+    """Fail where what runs inside makes more than `calls` calls, of Python or of C."""
+    left = calls
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal left
+        if event in ("call", "c_call"):
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                raise TooMuchWorkError(f"more than {calls} calls")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+@contextmanager
+def within(octets: int) -> Iterator[None]:
+    """Fail where what runs inside takes more than `octets` of memory at once."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= octets, f"{peak} octets of memory"

@@ -1,0 +1,86 @@
+"""The Reference Test Data Set: where it is, and its messages one by one.
+
+Knows the names of its files and nothing of their octets. It is read from the folder that the
+environment variable GBCS_RTDS names, else from ../shared/rtds beside the repository; where it is
+absent the tests that need it are skipped.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RTDS = Path(os.environ.get("GBCS_RTDS") or ROOT.parent / "shared" / "rtds")
+ABSENT = f"no RTDS in {RTDS}: name its folder in GBCS_RTDS"
+KEYSTORE = RTDS / "keystore.json"
+
+_DIRECTIONS = frozenset({"PRECOMMAND", "COMMAND", "RESPONSE", "ALERT"})
+_READS_OF_LOGS = ("4.6.", "4.8.")
+
+needs_rtds = pytest.mark.skipif(not (RTDS / "messages").is_dir(), reason=ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One message, and what the names of its file and folder say of it."""
+
+    name: str
+    srv: str
+    use_case: str
+    octets: bytes
+
+    @property
+    def direction(self) -> str:
+        """One of PRECOMMAND, COMMAND, RESPONSE and ALERT."""
+        return next(part for part in self.name.split("_") if part in _DIRECTIONS)
+
+    @property
+    def reads_a_log(self) -> bool:
+        """Whether it is of SRV 4.6 or 4.8 of an electricity meter."""
+        return self.srv.startswith(_READS_OF_LOGS) and self.use_case.startswith("ECS")
+
+
+@cache
+def vectors() -> tuple[Vector, ...]:
+    """Return all messages in the order of their names; none where there is no RTDS."""
+    paths = sorted(RTDS.glob("messages/*/*.[hH][eE][xX]"), key=lambda path: path.name)
+    return tuple(
+        Vector(path.stem, *path.parent.name.split("_", 1), bytes.fromhex(path.read_text()))
+        for path in paths
+    )
+
+
+@cache
+def named(name: str) -> Vector:
+    """Return the message of this name, without the `_GBCS` at its end; skips where absent."""
+    found = {vector.name: vector for vector in vectors()}.get(f"{name}_GBCS")
+    if found is None:
+        pytest.skip(f"no message {name} in {RTDS}" if vectors() else ABSENT)
+    return found
+
+
+@cache
+def raw_keys() -> dict[str, dict[str, dict[str, str]]]:
+    """Return the keystore file as it is written; empty where there is no RTDS."""
+    keys: dict[str, dict[str, dict[str, str]]] = {}
+    if KEYSTORE.is_file():
+        keys = json.loads(KEYSTORE.read_text())
+    return keys
+
+
+def each(wanted: Callable[[Vector], bool] = lambda vector: True) -> pytest.MarkDecorator:
+    """Return what runs a test with `vector` being each message that is `wanted`, or skips it."""
+    found: list[Any] = [
+        pytest.param(vector, id=vector.name.removesuffix("_GBCS"))
+        for vector in vectors()
+        if wanted(vector)
+    ]
+    return pytest.mark.parametrize(
+        "vector", found or [pytest.param(None, marks=pytest.mark.skip(reason=ABSENT))]
+    )
