@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check lint types bench clean
+.PHONY: help run test check lint types bench coverage clean
 
 help:            ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -35,6 +35,9 @@ bench: .venv/dev ## Measure: ratios against named references, in one run
 .venv/dev: .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+coverage: .venv/dev  ## Write docs/coverage.md anew from the registry and the vectors
+	$(BIN)/python -m docs.make_coverage
 
 clean:           ## Remove what make made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
