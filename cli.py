@@ -6,13 +6,15 @@ something that could not be done, 2 bad usage.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from functools import wraps
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
@@ -27,12 +29,14 @@ from emulator.keys import DerivedKeystore
 from emulator.latency import Latency, parse_latency
 from emulator.parties import PARTIES
 from emulator.requester import NoReplyError
+from emulator.show_messages import Decoded, Totals, show_summary
 from emulator.transport import TransportError
-from gbcs import EUI, DecodeError, FileKeystore, GbcsError, decode, encode
+from gbcs import EUI, FileKeystore, GbcsError, decode, encode
 from gbcs.explain import explain
 from gbcs.instants import parse_iso, to_iso
 from gbcs.json_form import from_json, rows_to_json, to_json
-from gbcs.sources import SourceError, files_under, messages_in
+from gbcs.pcap import Packet, PcapWriter
+from gbcs.sources import Found, Input, SourceError, inputs_in
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Window
 from profiles import ProfileError
@@ -176,62 +180,83 @@ def main() -> None:
 @click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
 @click.option("--keystore", type=_FILE, help="Keys that verify and decrypt.")
 @click.option("--explain", "explained", is_flag=True, help="Annotated octets.")
+@click.option("--pcap", type=_FILE, help="Write the messages into this file, for Wireshark.")
 @_json
 @_one_line
 def decode_command(
-    sources: tuple[str, ...], keystore: Path | None, explained: bool, as_json: bool
+    sources: tuple[str, ...],
+    keystore: Path | None,
+    explained: bool,
+    pcap: Path | None,
+    as_json: bool,
 ) -> None:
-    """Decode messages: hex, base64 or binary, in files, folders, arguments or stdin (-)."""
+    """Decode messages: hex, base64, binary, DUIS or pcap, in files, folders, arguments or stdin.
+
+    One message is shown as JSON, several as a table, a line for each.
+    """
     keys = FileKeystore.load(keystore) if keystore else None
-    failed = False
-    for source, octets in _messages(sources or ("-",)):
-        try:
-            if isinstance(octets, Exception):
-                raise octets
-            message = decode(octets, keys)
-        except (DecodeError, SourceError) as error:
-            failed = True
-            if as_json:
-                click.echo(json.dumps({"source": source, "error": str(error)}))
-            else:
-                click.echo(f"esme: {source}: {error}", err=True)
-            continue
-        if explained:
-            click.echo(source)
-            click.echo("\n".join(show.explanation(explain(message))))
-        elif as_json:
-            click.echo(json.dumps({"source": source, **to_json(message)}))
+    inputs = list(inputs_in(sources or ("-",), sys.stdin.buffer))
+    totals = Totals()
+    with _capture(pcap, inputs) as keep:
+        items = _decoded(inputs, keys, keep)
+        first = [] if as_json or explained else list(islice(items, 2))
+        items = chain(first, items)
+        if len(first) > 1:
+            show_summary(items, len(inputs), totals)
         else:
-            click.echo(json.dumps({"source": source, **to_json(message)}, indent=2))
-    if failed:
+            for item in items:
+                totals.add(item)
+                _show(item, as_json, explained)
+    if totals.failed:
         sys.exit(CHECK_FAILED)
 
 
-def _messages(sources: tuple[str, ...]) -> Iterator[tuple[str, bytes | Exception]]:
-    """Yield name and octets of each message, or why there are none."""
-    for source in sources:
-        if source == "-":
-            named: Iterator[tuple[str, Callable[[], bytes]]] = iter([("-", sys.stdin.buffer.read)])
-        elif Path(source).exists():
-            named = ((str(file), file.read_bytes) for file in files_under(Path(source)))
-        else:
-            named = iter([(_short(source), source.encode)])
-        for name, content in named:
+def _decoded(
+    inputs: list[Input], keys: FileKeystore | None, keep: Callable[[Found], None]
+) -> Iterator[Decoded]:
+    for number, entry in enumerate(inputs, start=1):
+        for found in entry.messages():
             try:
-                octets = messages_in(content())
-            except SourceError as error:
-                missing = "" if source == "-" or Path(source).exists() else "no such file, and "
-                yield name, SourceError(f"{missing}{error}")
-                continue
-            except OSError as error:
-                yield name, SourceError(str(error.strerror))
-                continue
-            for number, message in enumerate(octets, start=1):
-                yield (name if len(octets) == 1 else f"{name}:{number}"), message
+                if found.error is not None:
+                    raise found.error
+                message = decode(found.octets, keys)
+                keep(found)
+            except (GbcsError, SourceError) as error:
+                yield Decoded(found.source, error=error, input=number)
+            else:
+                yield Decoded(found.source, message, input=number)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."
+@contextmanager
+def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found], None]]:
+    """Yield what writes a message into the file `pcap`, where there is to be one."""
+    if pcap is None:
+        yield lambda found: None
+        return
+    if pcap.exists() and any(entry.place == pcap for entry in inputs):
+        raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
+    try:
+        with pcap.open("wb") as stream:
+            writer = PcapWriter(stream)
+            yield lambda found: writer.write(Packet(found.octets, found.time))
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise SourceError(f"{pcap}: {error.strerror}") from None
+
+
+def _show(item: Decoded, as_json: bool, explained: bool) -> None:
+    if item.message is None:
+        if as_json:
+            click.echo(json.dumps({"source": item.source, "error": str(item.error)}))
+        else:
+            click.echo(f"esme: {item.source}: {item.error}", err=True)
+    elif explained:
+        click.echo(item.source)
+        click.echo("\n".join(show.explanation(explain(item.message))))
+    else:
+        form = {"source": item.source, **to_json(item.message)}
+        click.echo(json.dumps(form, indent=None if as_json else 2))
 
 
 @main.command("encode")
@@ -250,7 +275,10 @@ def encode_command(source: Any, keystore: Path | None) -> None:
             if isinstance(form, dict) and "error" in form:
                 raise SourceError(form["error"])
             click.echo(encode(from_json(form), keys).hex().upper())
-        except (GbcsError, SourceError, json.JSONDecodeError) as error:
+        except RecursionError:
+            failed = True
+            click.echo(f"esme: line {number}: nested too deeply", err=True)
+        except (GbcsError, SourceError, ValueError) as error:
             failed = True
             click.echo(f"esme: line {number}: {error}", err=True)
     if failed:
@@ -322,10 +350,13 @@ def read(
 @_one_line
 def prove(seed: str, meters: int, broker: str | None, report: Path, as_json: bool) -> None:
     """Ask the same reads directly and through the cache, and compare device hits and octets."""
-    report.mkdir(parents=True, exist_ok=True)
+    file = report / "proof.json"
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _fail(f"report folder {report}: {error.strerror}")
     with show.show_progress() as progress:
         result = asyncio.run(wiring.prove(derived_estate(seed, meters), broker, progress))
-    file = report / "proof.json"
     file.write_text(result.as_json() + "\n", "utf-8")
     show.proof_table(result, _aside)
     _aside.print(f"written to {file}", highlight=False)
@@ -344,7 +375,13 @@ def prove(seed: str, meters: int, broker: str | None, report: Path, as_json: boo
 @_retention
 @_store
 @_broker
-@click.option("--port", default=1883, show_default=True, help="Of our own broker; 0 for any.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=1883,
+    show_default=True,
+    help="Of our own broker; 0 for any.",
+)
 @_json
 @_one_line
 def serve(

@@ -17,7 +17,7 @@ from gbcs.crypto.keystore import point
 
 _NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 _NOT_AFTER = datetime(2045, 1, 1, tzinfo=UTC)
-_OTHER_USER = "02"  # remote party role: organisational unit of the subject
+_OTHER_USER = "7F"  # remote party role other, as the organisational unit of the subject
 
 
 def make_certificate(party: EUI, keystore: Keystore) -> bytes:

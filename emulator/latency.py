@@ -5,7 +5,7 @@ Knows distributions, by quantile; where the draws come from is the caller's to s
 
 import re
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, isfinite, log
 from statistics import NormalDist
 from typing import Protocol
 
@@ -58,9 +58,9 @@ def parse_latency(text: str) -> Latency:
     """
     if text == "none":
         return NONE
-    kind, _, values = text.rpartition(":")
+    kind, colon, values = text.rpartition(":")
     times = [_parse_seconds(part) for part in values.split(",")]
-    if kind == "" and len(times) == 1:
+    if not colon and len(times) == 1:
         return Fixed(times[0])
     if kind == "lognormal" and len(times) == 2 and 0 < times[0] < times[1]:
         return LogNormal(*times)
@@ -69,6 +69,7 @@ def parse_latency(text: str) -> Latency:
 
 def _parse_seconds(text: str) -> float:
     match = _SECONDS.fullmatch(text.strip())
-    if match is None:
+    seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else inf
+    if not isfinite(seconds):
         raise ValueError(f"latency {text!r}: give {_FORMS}")
-    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+    return seconds

@@ -19,7 +19,7 @@ class NoReplyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedReply:
-    """The response to a command: decoded, as octets, and how it came about."""
+    """The response to a command, whatever its MAC is worth: decoded, as octets, and its origin."""
 
     response: Message
     octets: bytes

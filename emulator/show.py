@@ -23,17 +23,25 @@ _BAR = " ▁▂▃▄▅▆▇█"
 
 
 @contextmanager
-def show_progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
-    """Yield a function that begins a bar, by title and total, and returns what to call per step."""
+def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]:
+    """Yield a function that begins a bar, by title and total, and returns what to call per step.
+
+    What is printed meanwhile goes above the bar where both are on a terminal.
+    """
     columns = (
         TextColumn("{task.description:<8}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bars:
 
-        def begin(title: str, total: int) -> Callable[[], None]:
+        def begin(title: str, total: int | None) -> Callable[[], None]:
             task = bars.add_task(title, total=total)
             return lambda: bars.advance(task)
 
@@ -64,6 +72,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if not result.requests:
+        console.print("  requests is 0, so nothing was measured")
     for name, value in result.thresholds.items():
         if getattr(result, name) != value:
             console.print(f"  {name} is {getattr(result, name)} and must be {value}")

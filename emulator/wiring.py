@@ -25,7 +25,7 @@ from emulator.requester import Requester
 from emulator.topics import CACHED, DIRECT
 from emulator.transport import Broker, MemoryBroker
 from emulator.transport.embedded import embedded_broker
-from gbcs import EUI
+from gbcs import EUI, authenticate
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
@@ -101,7 +101,8 @@ async def read(
     """Return one reading; without `url`, of a meter and a cache started for it alone.
 
     `via` is a key of `PREFIXES`. Raises `ReadFailedError` where the meter refuses, `NoReplyError`
-    where it does not answer, and `TransportError` where there is no broker.
+    where it does not answer, `AuthenticationError` where its MAC does not verify, and
+    `TransportError` where there is no broker.
     """
     party = _party_for(estate, srv)
     requester = Requester(PREFIXES[via], estate.keystore)
@@ -117,6 +118,7 @@ async def read(
         await stack.enter_async_context(requester.connected(broker, {party.recipient}))
         command, octets = party.command(device, srv, window)
         reply = await requester.request(command, octets, REPLY_TIMEOUT)
+    authenticate(reply.response)
     log = BY_SRV[srv]
     readings = buffer_of(reply.response, log)
     if isinstance(readings, int):

@@ -1,10 +1,11 @@
 """Reading profiles: every mistake in one is a `ProfileError` that names file and key."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
+from math import inf, isfinite
 from typing import Any
 
 HALF_HOURS = 48
@@ -43,23 +44,41 @@ class MeterProfile:
     export: LoadProfile
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a key of a profile takes: a test of its value, and the words for it."""
+
+    takes: str
+    fits: Callable[[Any], bool]
+    optional: bool = False
+
+
+_TITLE = _Key("a text", lambda value: isinstance(value, str))
+_LOAD_NAME = _Key("the name of a load", lambda value: isinstance(value, str) and value != "")
+_LOAD_KEYS = {
+    "title": _TITLE,
+    "annual_kwh": _Key("a number more than 0", lambda value: _is_number(value) and value > 0),
+    "spread": _Key("a number of 1 or more", lambda value: _is_number(value) and value >= 1),
+    "half_hours": _Key(
+        f"{HALF_HOURS} numbers of 0 or more, not all of them 0", lambda value: _are_shares(value)
+    ),
+    "winter": _Key("a number from 0.3 to 1.7", lambda value: _is_number(value, 0.3, 1.7)),
+}
+_METER_KEYS = {
+    "title": _TITLE,
+    "share": _Key("a whole number more than 0", lambda value: type(value) is int and value > 0),
+    "import": _LOAD_NAME,
+    "secondary": replace(_LOAD_NAME, optional=True),
+    "export": _LOAD_NAME,
+}
+
+
 @cache
 def load_profile(name: str) -> LoadProfile:
     """Return the load profile of that name. Raises `ProfileError`."""
-    file, table = _read("loads", name)
-    table = _keys(
-        file, table, title=str, annual_kwh=float, spread=float, half_hours=list, winter=float
-    )
-    shares = table["half_hours"]
-    if len(shares) != HALF_HOURS or not all(_is_number(s) and s >= 0 for s in shares):
-        raise ProfileError(f"{file}: half_hours: give {HALF_HOURS} numbers of 0 or more")
-    if sum(shares) <= 0:
-        raise ProfileError(f"{file}: half_hours: at least one must be more than 0")
-    if not 0.3 <= table["winter"] <= 1.7:
-        raise ProfileError(f"{file}: winter: {table['winter']} is not from 0.3 to 1.7")
-    if table["spread"] < 1 or table["annual_kwh"] <= 0:
-        raise ProfileError(f"{file}: spread must be 1 or more and annual_kwh more than 0")
-    return LoadProfile(name, **{**table, "half_hours": tuple(map(float, shares))})
+    _, table = _read("loads", name, _LOAD_KEYS)
+    shares = tuple(map(float, table["half_hours"]))
+    return LoadProfile(name, **{**table, "half_hours": shares})
 
 
 @cache
@@ -74,41 +93,48 @@ def meter_profiles() -> tuple[MeterProfile, ...]:
 
 
 def _meter_profile(name: str) -> MeterProfile:
-    file, table = _read("meters", name)
-    secondary = table.pop("secondary", None)
-    table = _keys(file, table, title=str, share=int, **{"import": str, "export": str})
-    return MeterProfile(
-        name,
-        table["title"],
-        table["share"],
-        load_profile(table["import"]),
-        None if secondary is None else load_profile(secondary),
-        load_profile(table["export"]),
-    )
+    file, table = _read("meters", name, _METER_KEYS)
+    loads = {}
+    for key in ("import", "secondary", "export"):
+        try:
+            loads[key] = load_profile(table[key]) if key in table else None
+        except ProfileError as error:
+            raise ProfileError(f"{file}: {key}: {error}") from None
+    primary, secondary, export = loads.values()
+    if primary is None or export is None:
+        raise ProfileError(f"{file}: import and export are needed")
+    return MeterProfile(name, table["title"], table["share"], primary, secondary, export)
 
 
-def _read(kind: str, name: str) -> tuple[str, dict[str, Any]]:
-    folder: Traversable = files(__package__) / kind
+def _read(kind: str, name: str, keys: Mapping[str, _Key]) -> tuple[str, dict[str, Any]]:
+    """Return the name of a file and its table, of which every value fits its key."""
     file = f"{kind}/{name}.toml"
     try:
-        return file, tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))
+        table = tomllib.loads((files(__package__) / kind / f"{name}.toml").read_text("utf-8"))
     except OSError:
         raise ProfileError(f"{file}: there is no such profile") from None
     except ValueError as error:
         raise ProfileError(f"{file}: {error}") from None
+    for name in table.keys() - keys.keys():
+        raise ProfileError(f"{file}: {name}: unknown key; known are {', '.join(keys)}")
+    for name, key in keys.items():
+        if name not in table:
+            if not key.optional:
+                raise ProfileError(f"{file}: {name}: is missing; give {key.takes}")
+        elif not key.fits(table[name]):
+            raise ProfileError(f"{file}: {name}: {table[name]!r} does not fit; give {key.takes}")
+    return file, table
 
 
-def _keys(file: str, table: dict[str, Any], **types: type) -> dict[str, Any]:
-    for key in table.keys() - types.keys():
-        raise ProfileError(f"{file}: {key}: unknown key; known are {', '.join(types)}")
-    for key, kind in types.items():
-        if key not in table:
-            raise ProfileError(f"{file}: {key}: is missing")
-        fits = _is_number(table[key]) if kind is float else isinstance(table[key], kind)
-        if not fits:
-            raise ProfileError(f"{file}: {key}: give a {kind.__name__}")
-    return table
+def _are_shares(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == HALF_HOURS
+        and all(_is_number(share, 0) for share in value)
+        and sum(value) > 0
+    )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: object, least: float = -inf, most: float = inf) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and isfinite(value) and least <= value <= most  # type: ignore[arg-type, operator]

@@ -1,5 +1,6 @@
 """The documents say what is so."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def test_modules_that_are_named_exist(page: Path) -> None:
     )
     for name in names:
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_print_what_the_page_says(page: Path) -> None:
+    failed, _ = doctest.testfile(str(page), module_relative=False)
+    assert failed == 0

@@ -22,6 +22,7 @@ from gbcs import (
     Command,
     GbcsError,
     Keystore,
+    KeystoreError,
     Message,
     Response,
     Status,
@@ -106,7 +107,7 @@ class CachePolicy:
             return []
         command, srv = accepted.command, accepted.srv
         read = profile_read_of(command)
-        if read is None or read.log.srv not in CACHED_SRVS:
+        if read is None or read.log.srv not in CACHED_SRVS or not self._can_mint(command, read.log):
             return self._pass_on(command, srv, octets, now)
         key = Key(device, read.log.srv, read.window.start, read.window.end)
         flight = self._flights.get(key)
@@ -208,6 +209,17 @@ class CachePolicy:
             *self._mint(flight.log, followers, readings, Decision.COLLAPSED, status, now),
         ]
 
+    def _can_mint(self, command: Command, log: ProfileLog) -> bool:
+        """Return whether there are keys to verify and to make replies for this requester."""
+        device, party = command.recipient, command.remote_party
+        certificate = command.supplementary.certificate if command.supplementary else b""
+        try:
+            if log.protection and self._keystore.shared_secret(device, party, certificate) is None:
+                return False
+        except KeystoreError:
+            return False
+        return self._keystore.shared_secret(device, command.originator) is not None
+
     def _mint(
         self,
         log: ProfileLog,
@@ -220,12 +232,7 @@ class CachePolicy:
         """Return the reply to each of `commands` that the meter would have sent."""
         replies: list[Effect] = []
         for command in commands:
-            try:
-                octets = self._reply(command, log, readings, now)
-            except GbcsError:
-                self.ledger.count(log.srv, Decision.FAILED, command)
-                self.ledger.reasons["no-key-for-party"] += 1
-                continue
+            octets = self._reply(command, log, readings, now)
             self.ledger.count(log.srv, decision, command)
             replies.append(
                 Reply(command.recipient, command.originator, octets, f"{NAME}; {status}")

@@ -39,7 +39,7 @@ class SqliteStore:
     def __init__(self, path: Path, estate: str) -> None:
         self._path = path
         with self._errors():
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=5)
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         try:
             with self._errors():
                 self._open(estate)

@@ -275,17 +275,6 @@ async def test_what_is_not_a_command_is_dropped_and_the_next_one_answered(runnin
     assert running.policy.ledger.undecided() == 0
 
 
-async def test_own_counters_are_not_used_unless_they_were_reserved() -> None:
-    """A reply under a counter that was not recorded could come again after a restart."""
-    async with run(MemoryBroker(), FailingStore("reserve")) as running:
-        await running.ask("4.8.1", Role.IS)
-        asked, octets = running.parties[Role.OU].command(METER, "4.8.1", YESTERDAY)
-        reply = await running.requesters[CACHED].request(asked, octets, GUARD)
-        own_counter = own_counter_in(reply.octets)
-        assert own_counter is not None
-        assert own_counter % 2 == 0, "the meter's own, since the cache could not reserve one"
-
-
 async def test_replies_wait_for_the_latency_of_the_meter() -> None:
     async with run(MemoryBroker(), latency=Fixed(5.0)) as running:
         asking = asyncio.ensure_future(running.ask("4.8.1", Role.IS))

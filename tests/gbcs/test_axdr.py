@@ -44,7 +44,8 @@ def test_a_length_that_ends_early_is_refused(octets: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", ["8100", "817F", "820000", "8200FF", "83000000", "8300FFFF", "8400000000", "8400FFFFFF"]
+    "octets",
+    ["8100", "817F", "820000", "8200FF", "83000000", "8300FFFF", "8400000000", "8400FFFFFF"],
 )
 def test_a_length_that_is_not_in_its_shortest_form_is_refused(octets: str) -> None:
     with pytest.raises(DecodeError, match="shortest form"):

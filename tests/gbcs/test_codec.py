@@ -55,9 +55,7 @@ COUNTER = 0x2A
 ALERT_CONTENT = bytes.fromhex("0F 2000002A 0C 07DE0C1FFF000000008000FF 0202 128F66 00")
 RESPONSE_CONTENT = bytes.fromhex("DA 2000002A 00 00 02 11 07 00 02 01 00 02 0D")
 COMMAND_CONTENT = bytes.fromhex(
-    "D9 2000002A 00 02"
-    "01 0003 0100010800FF 02  04 0007 0000630100FF 02 01 0200"
-    "02 00 0901AA"
+    "D9 2000002A 00 0201 0003 0100010800FF 02  04 0007 0000630100FF 02 01 020002 00 0901AA"
 )
 ALERT_MESSAGE = Alert(
     originator=METER,
@@ -294,7 +292,7 @@ WITHOUT_OCTETS: dict[str, dict[str, Any]] = {
     "attribute 256": {"payload": AccessRequest(1, (replace(GET, index=256),))},
     "selection without selector": {"payload": AccessRequest(1, (replace(SELECT, selector=None),))},
     "selector without selection": {"payload": AccessRequest(1, (replace(SELECT, selection=None),))},
-    "selection of a plain get": {"payload": AccessRequest(1, (replace(SELECT, choice=Choice.GET),))},
+    "selection of a get": {"payload": AccessRequest(1, (replace(SELECT, choice=Choice.GET),))},
     "result code 256": {"payload": AccessResponse(1, (AccessResult(Choice.GET, 256, NULL),))},
     "result code -1": {"payload": AccessResponse(1, (AccessResult(Choice.GET, -1, NULL),))},
     "too long": {"payload": Opaque(bytes(1 << 20))},

@@ -74,17 +74,11 @@ def test_fields_are_those_a_second_hand_reads(vector: Vector) -> None:
 
 
 @each()
-def test_it_encodes_to_the_same_octets(vector: Vector) -> None:
-    assert encode(decoded(vector)).hex() == vector.octets.hex()
-
-
-@each()
-def test_without_keys_it_is_the_same_message(vector: Vector) -> None:
+def test_it_encodes_to_the_same_octets_with_keys_and_without(vector: Vector) -> None:
     message = decode(vector.octets)
-    assert message == decoded(vector)
-    assert message.mac_status in (Status.UNVERIFIED, Status.ABSENT)
-    assert message.signature_status in (Status.UNVERIFIED, Status.ABSENT)
     assert encode(message).hex() == vector.octets.hex()
+    assert encode(decoded(vector)).hex() == vector.octets.hex()
+    assert {message.mac_status, message.signature_status} <= {Status.UNVERIFIED, Status.ABSENT}
 
 
 @each(lambda vector: vector.use_case not in IN_THE_HOME)
@@ -99,9 +93,7 @@ def test_mac_is_valid_wherever_keys_exist(vector: Vector) -> None:
         assert message.mac_status is Status.UNVERIFIED
         return
     assert message.mac_status is Status.VALID
-    key = message_key(
-        secret, by_hand.originator, by_hand.cra, by_hand.counter, by_hand.recipient
-    )
+    key = message_key(secret, by_hand.originator, by_hand.cra, by_hand.counter, by_hand.recipient)
     assert gmac(key, by_hand.originator, by_hand.sealed) == by_hand.mac
     authenticate(message)
 

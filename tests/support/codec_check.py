@@ -8,6 +8,7 @@ import pytest
 from gbcs.errors import DecodeError
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 def check_codec(
@@ -43,3 +44,11 @@ def check_truncations(
             assert caught.value.path, f"no path at {size} octets"
             assert caught.value.reason
             assert "\n" not in str(caught.value)
+
+
+def outcome(call: Callable[[], T], error: type[E]) -> T | E:
+    """Return what `call` returns, or the `error` that it raises."""
+    try:
+        return call()
+    except error as raised:
+        return raised

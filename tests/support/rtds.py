@@ -50,10 +50,12 @@ class Vector:
 def vectors() -> tuple[Vector, ...]:
     """Return all messages in the order of their names; none where there is no RTDS."""
     paths = sorted(RTDS.glob("messages/*/*.[hH][eE][xX]"), key=lambda path: path.name)
-    return tuple(
-        Vector(path.stem, *path.parent.name.split("_", 1), bytes.fromhex(path.read_text()))
-        for path in paths
-    )
+    return tuple(map(_read, paths))
+
+
+def _read(path: Path) -> Vector:
+    srv, use_case = path.parent.name.split("_", 1)
+    return Vector(path.stem, srv, use_case, bytes.fromhex(path.read_text()))
 
 
 @cache

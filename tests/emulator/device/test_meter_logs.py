@@ -272,6 +272,20 @@ def test_another_eui_is_another_meter(seed: str, one: EUI, other: EUI) -> None:
     assert (said[0] == said[1]) is (one == other)
 
 
+def test_every_register_of_every_meter_goes_its_own_way() -> None:
+    fleet = [nature("tests", EUI.from_int(number)) for number in range(200)]
+    for name in ("primary", "secondary", "active_export", "reactive_import", "reactive_export"):
+        every = [getattr(meter, name) for meter in fleet if getattr(meter, name) is not None]
+        days = {tuple(series.half_hours(9000 * 48, 9000 * 48 + 47)) for series in every}
+        assert len(days) == len(every) > 10, name
+
+
+def test_a_half_hour_varies_from_day_to_day_by_more_than_the_season() -> None:
+    series = nature("tests", SINGLE).primary
+    week = [next(series.half_hours(day * 48 + 36, day * 48 + 36)) for day in range(9000, 9007)]
+    assert max(week) - min(week) > 0.1 * sum(week) / 7
+
+
 def test_a_fleet_has_both_kinds_of_meters_and_of_tariffs() -> None:
     fleet = [nature("tests", EUI.from_int(number)) for number in range(2000)]
     twins = sum(meter.secondary is not None for meter in fleet)

@@ -5,6 +5,8 @@ Each way to fail is brought about at one seam, named by the test.
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ import emulator.cache.policy as policy_module
 import emulator.proof.run as run_module
 from emulator.cache.entry import CACHED_SRVS, Entry, Key
 from emulator.cache.store import MemoryStore
+from emulator.device.logs import buffer
 from emulator.estate import derived_estate
 from emulator.fleet import Fleet, Receipt
 from emulator.proof.result import ProofResult
@@ -21,8 +24,8 @@ from emulator.proof.workload import make_workload
 from emulator.show import proof_table
 from emulator.topics import DIRECT
 from emulator.transport import MemoryBroker
-from gbcs import EUI
-from gbcs.instants import DAY
+from gbcs import EUI, decode, encode
+from gbcs.instants import DAY, to_date_time
 from gbcs.usecases.profile_read import answer_profile_read
 
 ESTATE = derived_estate("proof", 5)
@@ -124,10 +127,10 @@ async def test_it_fails_when_the_octets_of_one_reply_are_altered(
     """Seam: the function with which the cache mints replies."""
     minted = 0
 
-    def alter_one(*args: object) -> bytes:
+    def alter_one(*args: Any) -> bytes:
         nonlocal minted
         minted += 1
-        octets = bytearray(answer_profile_read(*args))  # type: ignore[arg-type]
+        octets = bytearray(answer_profile_read(*args))
         if minted == 3:
             octets[place] ^= 1
         return bytes(octets)
@@ -160,6 +163,42 @@ async def test_it_fails_when_a_reply_has_the_readings_of_another_meter(
     assert not result.passed
     assert result.replies_different > 0
     assert "replies_different" in unmet(result)
+
+
+async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the function with which the cache mints replies, which adds the time of day to one."""
+    minted = 0
+
+    def add_a_time(*args: Any) -> bytes:
+        nonlocal minted
+        minted += 1
+        octets = answer_profile_read(*args)
+        if minted != 3:
+            return octets
+        reply = replace(decode(octets), transaction_time=to_date_time(NOW), mac=b"")
+        return encode(reply, ESTATE.keystore)
+
+    monkeypatch.setattr(policy_module, "answer_profile_read", add_a_time)
+    result = await prove()
+    assert not result.passed
+    assert result.replies_different == 1
+
+
+async def test_it_fails_when_meters_themselves_give_wrong_readings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the log that every meter answers from, whose last octet is another."""
+
+    def wrong(*args: Any) -> bytes:
+        octets = buffer(*args)
+        return octets[:-1] + bytes((octets[-1] ^ 1,))
+
+    monkeypatch.setattr("emulator.device.meter.buffer", wrong)
+    result = await prove()
+    assert not result.passed
+    assert result.replies_different == 2 * result.requests
 
 
 async def test_it_fails_when_one_device_hit_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

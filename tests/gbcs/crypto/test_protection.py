@@ -62,9 +62,7 @@ def test_mac_of_a_vector() -> None:
     by_hand = fields(named("ECS22a_4.8.3_ERROR_RESPONSE").octets)
     secret = secret_of(raw_keys(), by_hand.originator, by_hand.recipient)
     assert secret is not None
-    key = derive_key(
-        secret, EUI(by_hand.originator), 2, by_hand.counter, EUI(by_hand.recipient)
-    )
+    key = derive_key(secret, EUI(by_hand.originator), 2, by_hand.counter, EUI(by_hand.recipient))
     assert mac(key, EUI(by_hand.originator), by_hand.sealed) == by_hand.mac
 
 

@@ -1,6 +1,7 @@
 """Organisation certificates: whose they are, and what is none."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from emulator.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
 from gbcs.crypto.certificate import read_certificate
 from gbcs.crypto.keystore import point
+from tests.support.codec_check import outcome
 from tests.support.effort import at_most
 from tests.support.rtds import named
 from tests.support.second_hand import agreed, fields
@@ -61,9 +63,7 @@ def test_a_certificate_has_eui_and_key() -> None:
 
 def test_its_key_wins_over_one_that_is_held() -> None:
     newer = make_certificate(PARTY, DerivedKeystore("newer"))
-    expected = agreed(
-        KEYS.private_key(METER, KA), DerivedKeystore("newer").public_key(PARTY, KA)
-    )
+    expected = agreed(KEYS.private_key(METER, KA), DerivedKeystore("newer").public_key(PARTY, KA))
     assert KEYS.shared_secret(METER, PARTY, newer) == expected
     assert KEYS.shared_secret(METER, PARTY) != expected
     assert KEYS.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
@@ -124,12 +124,11 @@ def test_what_is_no_certificate_of_an_eui_is_one_line_of_error(der: bytes) -> No
 def test_every_change_of_a_certificate_is_read_or_refused() -> None:
     for position in range(len(GOOD)):
         changed = GOOD[:position] + bytes((GOOD[position] ^ 0x15,)) + GOOD[position + 1 :]
-        try:
-            eui, _ = read_certificate(changed)
-        except KeystoreError as error:
-            assert "\n" not in str(error)
+        found = outcome(partial(read_certificate, changed), KeystoreError)
+        if isinstance(found, KeystoreError):
+            assert "\n" not in str(found)
         else:
-            assert len(eui) == 8
+            assert len(found[0]) == 8
 
 
 def test_a_certificate_is_read_once() -> None:

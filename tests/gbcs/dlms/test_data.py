@@ -90,9 +90,7 @@ def test_titles_are_those_of_dlms() -> None:
     assert DataType.NULL_DATA.title == "null-data"
 
 
-@pytest.mark.parametrize(
-    "tag", sorted(set(range(256)) - {int(kind) for kind in DataType})
-)
+@pytest.mark.parametrize("tag", sorted(set(range(256)) - {int(kind) for kind in DataType}))
 def test_unknown_types_are_refused(tag: int) -> None:
     with pytest.raises(DecodeError, match=f"unknown data type {tag}"):
         Data.parse(bytes((tag,)) + bytes(20))

@@ -269,9 +269,7 @@ def test_a_meter_takes_the_key_of_the_party_from_its_certificate() -> None:
     command = decode(_command(TWIN_PROFILE, True), WithoutTheParty())
     assert isinstance(command, Command)
     log = BY_SRV["4.8.1"]
-    octets = answer_profile_read(
-        command, log, TWIN_PROFILE.buffer, WithoutTheParty(), OWN_COUNTER
-    )
+    octets = answer_profile_read(command, log, TWIN_PROFILE.buffer, WithoutTheParty(), OWN_COUNTER)
     assert octets.hex() == _response(TWIN_PROFILE, True).hex()
 
 

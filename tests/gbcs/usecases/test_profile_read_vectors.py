@@ -1,32 +1,22 @@
 """Reads of logs: the command, the answer, the refusal and the readings, against the RTDS."""
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gbcs import (
     EUI,
-    Alert,
-    AuthenticationError,
     Command,
-    DecodeError,
     FileKeystore,
-    KeystoreError,
-    Message,
-    Opaque,
-    Response,
-    Status,
     Supplementary,
     decode,
     encode,
 )
-from gbcs.dlms.access import Access, AccessRequest, AccessResponse, AccessResult, Choice
-from gbcs.dlms.data import NULL, Data, octet_string, structure
 from gbcs.instants import parse_iso, to_iso
 from gbcs.obis import parse_dotted
-from gbcs.tables.profile_logs import BY_SRV, PROFILE_LOGS, ProfileLog
+from gbcs.tables.profile_logs import BY_SRV, ProfileLog
 from gbcs.usecases.profile_read import (
     ProfileRead,
     Window,

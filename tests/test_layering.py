@@ -1,0 +1,249 @@
+"""What may import what, read from the source."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.rtds import ROOT
+
+OURS = frozenset({"gbcs", "emulator", "profiles", "cli"})
+
+PURE = (
+    "emulator/device/*.py",
+    "emulator/faults/*.py",
+    "emulator/cache/policy.py",
+    "emulator/cache/entry.py",
+    "emulator/cache/effects.py",
+    "emulator/cache/ledger.py",
+    "emulator/certificate.py",
+    "emulator/fleet.py",
+    "emulator/keys.py",
+    "emulator/latency.py",
+    "emulator/own_counter.py",
+    "emulator/parties.py",
+    "emulator/reception.py",
+    "emulator/seeded.py",
+    "emulator/transaction.py",
+)
+"""Octets and `now` in, octets and decisions out. Packages that are not there yet match nothing."""
+
+OUTSIDE_WORLD = frozenset(
+    {
+        *("asyncio", "concurrent", "contextvars", "multiprocessing", "queue", "threading"),
+        *("sched", "select", "selectors", "signal", "subprocess", "time"),
+        *("random", "secrets", "uuid"),
+        *("ftplib", "http", "imaplib", "poplib", "smtplib", "socket", "socketserver", "ssl"),
+        *("urllib", "xmlrpc"),
+        *("dbm", "shelve", "sqlite3"),
+        *("fileinput", "glob", "io", "logging", "mmap", "os", "pathlib", "shutil", "tempfile"),
+    }
+)
+"""Modules of clocks, chance, tasks, networks, databases and files."""
+
+CONSTRUCT = ("wire.py", "axdr.py", "records.py", "header.py", "block.py", "dlms/*.py", "gbz/*")
+CONSTRUCT_DOOR = "gbcs/wire.py"
+ONLY_THE_DOOR_CALLS = frozenset(
+    {"parse_stream", "parse_file", "build_stream", "build_file", "parsefunc", "buildfunc"}
+)
+
+HOMES = {
+    "aiomqtt": ("emulator/transport/*",),
+    "paho": ("emulator/transport/*",),
+    "amqtt": ("emulator/transport/*",),
+    "click": ("cli.py",),
+    "rich": ("cli.py", "emulator/show.py"),
+    "asn1tools": ("gbcs/asn1/*",),
+    "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
+    "sqlite3": ("emulator/cache/sqlite.py",),
+}
+"""The only places that import a package."""
+
+CLI_HELPERS = ("emulator.wiring", "emulator.show", "emulator.estate")
+"""Modules that the command line uses whole; of others only pure ones, and errors of all."""
+
+
+@cache
+def _sources() -> tuple[str, ...]:
+    roots = [ROOT / "gbcs", ROOT / "emulator", ROOT / "profiles"]
+    files = [path for root in roots for path in root.rglob("*.py")]
+    return tuple(str(path.relative_to(ROOT)) for path in sorted([*files, ROOT / "cli.py"]))
+
+
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse((ROOT / source).read_text(), source)
+
+
+def _package(source: str) -> list[str]:
+    return list(Path(source).parent.parts)
+
+
+@cache
+def _imports(source: str) -> frozenset[tuple[str, str]]:
+    """Return the module and the name of every import, deferred ones and those for types too."""
+    return frozenset(_walk_imports(source))
+
+
+def _walk_imports(source: str) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(_tree(source)):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            way = _package(source)[: len(_package(source)) - node.level + 1] if node.level else []
+            module = ".".join([*way, *([node.module] if node.module else [])])
+            for name in node.names:
+                yield module, name.name
+
+
+def _packages(source: str) -> set[str]:
+    """Return the top-level packages that a module imports."""
+    return {module.split(".")[0] for module, _ in _imports(source)}
+
+
+def _source_of(module: str, name: str) -> str:
+    """Return the file of a module of ours, or of `name` in it where that is a module."""
+    for dotted in (f"{module}.{name}", module):
+        path = dotted.replace(".", "/")
+        for candidate in (f"{path}.py", f"{path}/__init__.py"):
+            if candidate in _sources():
+                return candidate
+    raise AssertionError(f"no source of {module}.{name}")
+
+
+def _matches(source: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(source, pattern) for pattern in patterns)
+
+
+def _under(*parts: str) -> list[str]:
+    return [source for source in _sources() if source.startswith(tuple(f"{p}/" for p in parts))]
+
+
+@pytest.mark.parametrize("package", ["gbcs", "profiles"])
+def test_codec_and_profiles_import_nothing_else_of_ours(package: str) -> None:
+    found = {source: _packages(source) & (OURS - {package}) for source in _under(package)}
+    assert len(found) > 1
+    assert not {source: others for source, others in found.items() if others}
+
+
+def test_codec_stands_on_three_packages() -> None:
+    allowed = {"gbcs", "construct", "cryptography", "asn1tools", *sys.stdlib_module_names}
+    found = {source: _packages(source) - allowed for source in _under("gbcs")}
+    assert not {source: others for source, others in found.items() if others}
+
+
+def test_codec_does_not_go_outside() -> None:
+    """Two modules of it read files; none knows clocks, chance, tasks or networks."""
+    files = {"gbcs/crypto/keystore.py", "gbcs/sources.py", "gbcs/asn1/specification.py"}
+    buffers = {"gbcs/wire.py"}
+    for source in _under("gbcs"):
+        found = _packages(source) & OUTSIDE_WORLD
+        if source in files:
+            found -= {"pathlib"}
+        if source in buffers:
+            found -= {"io"}
+        assert not found, source
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_packages_stay_at_home(package: str) -> None:
+    homes = HOMES[package]
+    found = [source for source in _sources() if package in _packages(source)]
+    assert [source for source in found if not _matches(source, homes)] == []
+
+
+def _constructs(source: str) -> set[str]:
+    """Return the names that a module gives to constructs: what construct's classes return."""
+    makers = {name for module, name in _imports(source) if module.split(".")[0] == "construct"}
+    return {
+        target.id
+        for node in ast.walk(_tree(source))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id in makers
+    }
+
+
+def test_there_is_one_door_to_construct() -> None:
+    users = [source for source in _sources() if "construct" in _packages(source)]
+    assert CONSTRUCT_DOOR in users
+    for source in users:
+        if source == CONSTRUCT_DOOR:
+            continue
+        constructs = _constructs(source)
+        for node in ast.walk(_tree(source)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            method, subject = node.func.attr, node.func.value
+            where = f"{source}:{node.lineno}"
+            assert method not in ONLY_THE_DOOR_CALLS, where
+            if method == "compile":
+                assert isinstance(subject, ast.Name), where
+                assert subject.id == "re", where
+            if method in ("parse", "build"):
+                assert not (isinstance(subject, ast.Name) and subject.id in constructs), where
+                assert not isinstance(subject, ast.Call), where
+
+
+def _pure() -> list[str]:
+    return [source for source in _sources() if _matches(source, PURE)]
+
+
+def test_the_pure_part_is_there() -> None:
+    found = _pure()
+    expected = [pattern for pattern in PURE if "*" not in pattern]
+    assert set(expected) <= set(found)
+    assert any(source.startswith("emulator/device/") for source in found)
+
+
+@pytest.mark.parametrize("source", _pure())
+def test_the_pure_part_does_not_go_outside(source: str) -> None:
+    assert not _packages(source) & OUTSIDE_WORLD
+    allowed = {"gbcs", "profiles", "emulator", "cryptography", *sys.stdlib_module_names}
+    assert _packages(source) <= allowed
+
+
+@pytest.mark.parametrize("source", _pure())
+def test_the_pure_part_imports_of_the_emulator_only_itself(source: str) -> None:
+    others = {
+        _source_of(module, name)
+        for module, name in _imports(source)
+        if module.split(".")[0] == "emulator"
+    }
+    assert {other for other in others if not _matches(other, PURE)} == set()
+
+
+@pytest.mark.parametrize("source", _pure())
+def test_the_pure_part_asks_no_clock_and_opens_no_file(source: str) -> None:
+    for node in ast.walk(_tree(source)):
+        where = f"{source}:{getattr(node, 'lineno', 0)}"
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), where
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in ("open", "input", "print"), where
+            assert name.split(".")[-1] not in ("now", "utcnow", "today", "fromtimestamp"), where
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert [source for source in _sources() if "cli" in _packages(source)] == []
+
+
+def test_the_command_line_is_thin() -> None:
+    for module, name in _imports("cli.py"):
+        if module.split(".")[0] != "emulator" or name.endswith("Error"):
+            continue
+        source = _source_of(module, name)
+        helpers = tuple(f"{helper.replace('.', '/')}.py" for helper in CLI_HELPERS)
+        assert source in helpers or _matches(source, PURE), f"{module}.{name}"
+
+
+def test_the_transport_knows_nothing_of_messages() -> None:
+    for source in _under("emulator/transport"):
+        assert not _packages(source) & {"gbcs", "profiles"}, source
