@@ -141,8 +141,12 @@ LONG_CONTENTS = {
     "a string and empty arrays of arrays": _rows(
         b"\x02\x02\x09" + b"\x01\xff\xff" * 6 + b"\x02\x00", b"\x01\x05"
     ),
-    "rows of one octet and an array of nothing": _rows(b"\x02\x02\x11\x01\xff\xf0\x00"),
-    "rows of one string and an array of nothing": _rows(b"\x02\x02\x09\x01\xff\xf0\x00"),
+    "rows of one octet and 65,520 times nothing": _rows(b"\x02\x02\x11\x01\xff\xf0\x00"),
+    "rows of one string and 65,520 times nothing": _rows(b"\x02\x02\x09\x01\xff\xf0\x00"),
+    "rows of one octet and 1,000 times nothing": _rows(b"\x02\x02\x11\x01\x03\xe8\x00"),
+    "rows of one string and 1,000 times nothing": _rows(b"\x02\x02\x09\x01\x03\xe8\x00"),
+    "rows of one octet and 500 empty structures": _rows(b"\x02\x02\x11\x01\x01\xf4\x02\x00"),
+    "rows of one string and 500 empty structures": _rows(b"\x02\x02\x09\x01\x01\xf4\x02\x00"),
 }
 
 

@@ -49,4 +49,3 @@ class Kind:
     broker: str | MemoryBroker
     user_properties: bool
     shared_subscriptions: bool
-    tells_unmatched: bool

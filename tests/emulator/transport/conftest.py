@@ -28,10 +28,10 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
     match request.param:
         case "memory":
-            yield Kind("memory", MemoryBroker(), True, True, True)
+            yield Kind("memory", MemoryBroker(), True, True)
         case "amqtt":
             async with embedded_broker() as url:
-                yield Kind("amqtt", url, False, False, False)
+                yield Kind("amqtt", url, False, False)
         case _:
             running: Mosquitto = request.getfixturevalue("mosquitto")
-            yield Kind("mosquitto", running.url, True, True, True)
+            yield Kind("mosquitto", running.url, True, True)

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
-from emulator.transport import Transport, TransportError, connect
+from emulator.transport import Handler, Transport, TransportError, connect
 from tests.emulator.transport.brokers import GUARD, Inbox, Kind
 
 
-def tasks_of_clients() -> "set[asyncio.Task[object]]":
-    """The tasks that transports run, directly or through aiomqtt."""
+async def tasks_of_clients() -> "set[asyncio.Task[object]]":
+    """The tasks that transports run, directly or through aiomqtt, but for those just ending."""
+    for _ in range(3):
+        await asyncio.sleep(0)
     ours = re.compile(r"/emulator/transport/(?!embedded)|/aiomqtt/")
     return {
         task
@@ -97,7 +99,9 @@ async def test_request_and_reply(kind: Kind, inbox: Inbox) -> None:
 
         async with (
             connect(kind.broker, client_id="f", subscriptions={"esme/+/command": answer}) as meters,
-            connect(kind.broker, client_id="p", subscriptions={"esme/+/response/P": inbox}) as party,
+            connect(
+                kind.broker, client_id="p", subscriptions={"esme/+/response/P": inbox}
+            ) as party,
         ):
             await asyncio.gather(*(party.publish(f"esme/{n}/command", b"ab") for n in range(100)))
             await inbox.wait_for(100)
@@ -141,7 +145,7 @@ async def test_failing_handler_harms_nobody_else(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("the handler's own")
 
-    subscriptions = {"bad": fail, "good": inbox}
+    subscriptions: dict[str, Handler] = {"bad": fail, "good": inbox}
     with caplog.at_level(logging.WARNING, "emulator.transport"):
         async with connect(kind.broker, client_id="both", subscriptions=subscriptions) as transport:
             for topic in ("bad", "good", "bad", "good"):
@@ -153,18 +157,11 @@ async def test_failing_handler_harms_nobody_else(
     assert "the handler of bad failed" in caplog.text
 
 
-async def test_message_that_nobody_subscribes_to_is_counted(kind: Kind) -> None:
-    async with connect(kind.broker, client_id="party") as party:
-        await party.publish("esme/nobody/command", b"")
-        assert party.counters.published == 1
-        assert party.counters.unmatched == (1 if kind.tells_unmatched else 0)
-
-
 async def test_shared_subscription_gives_every_message_to_one_member(kind: Kind) -> None:
     first, second = Inbox(), Inbox()
     shared = "$share/fleet/esme/+/command"
     if not kind.shared_subscriptions:
-        with pytest.raises(TransportError, match=r"no shared subscriptions such as \$share/fleet"):
+        with pytest.raises(TransportError, match=r"refuses the subscription \$share/fleet"):
             async with connect(kind.broker, client_id="one", subscriptions={shared: first}):
                 pass
         return
@@ -218,8 +215,8 @@ async def test_no_task_is_left_behind(kind: Kind, inbox: Inbox) -> None:
     async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
         await transport.publish("a/b", b"")
         await inbox.wait_for(1)
-        assert tasks_of_clients() or kind.name == "memory"
-    assert not tasks_of_clients()
+        assert await tasks_of_clients() or kind.name == "memory"
+    assert not await tasks_of_clients()
 
 
 @pytest.mark.parametrize("turns", range(12))
@@ -236,7 +233,7 @@ async def test_cancelling_at_any_turn_leaves_no_task_behind(kind: Kind, turns: i
     async with asyncio.timeout(GUARD):
         await asyncio.wait([running])
     assert running.cancelled()
-    assert not tasks_of_clients()
+    assert not await tasks_of_clients()
 
 
 @pytest.mark.parametrize(

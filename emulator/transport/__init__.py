@@ -1,0 +1,75 @@
+"""The transport: opaque octets over MQTT, or within the process, behind one interface.
+
+The only place that knows an MQTT library. It knows nothing of GBCS or of the services that use
+it. `connect` is the door; `emulator.transport.embedded` runs a broker where there is none.
+"""
+
+import ssl
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from random import Random, SystemRandom
+
+from emulator.transport.address import BrokerAddress
+from emulator.transport.base import (
+    NO_PROPERTIES,
+    Handler,
+    Transport,
+    TransportCounters,
+    TransportError,
+)
+from emulator.transport.memory import MemoryBroker, connect_memory
+from emulator.transport.mqtt import connect_mqtt
+from emulator.transport.topic import TopicFilter
+
+__all__ = [
+    "NO_PROPERTIES",
+    "Broker",
+    "BrokerAddress",
+    "Handler",
+    "MemoryBroker",
+    "TopicFilter",
+    "Transport",
+    "TransportCounters",
+    "TransportError",
+    "connect",
+]
+
+Broker = str | MemoryBroker
+"""Where to connect: the URL of a broker, or one in this process."""
+
+
+def connect(
+    broker: Broker,
+    *,
+    client_id: str,
+    subscriptions: Mapping[str, Handler] | None = None,
+    start_timeout: float = 3.0,
+    give_up_after: float = 30.0,
+    random: Random | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> AbstractAsyncContextManager[Transport]:
+    """Connect to `broker`, a URL or a `MemoryBroker`; to be entered with `async with`.
+
+    All `subscriptions`, topic filters and their handlers, are in force before it is entered.
+    They must not overlap, so that every message has one handler.
+
+    `client_id` names the transport in logs; over MQTT eight random digits make it unique.
+    `start_timeout` and `give_up_after` are seconds: to wait for a broker that is not there yet,
+    and to keep trying to publish a message. `random` spreads the attempts to reconnect.
+    `tls` replaces the default context of `mqtts://`, for a private authority.
+
+    Entering raises `TransportError` where there is no such broker or it refuses us, `ValueError`
+    where a filter is invalid or two overlap.
+    """
+    handlers = subscriptions or {}
+    if isinstance(broker, MemoryBroker):
+        return connect_memory(broker, client_id, handlers)
+    return connect_mqtt(
+        broker,
+        client_id,
+        handlers,
+        start_timeout=start_timeout,
+        give_up_after=give_up_after,
+        random=random or SystemRandom(),
+        tls=tls,
+    )

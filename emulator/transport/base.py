@@ -1,0 +1,82 @@
+"""What every transport promises: opaque octets published to topics, handed to plain callbacks.
+
+Knows the words of MQTT (topic, filter, user property) and nothing of any broker, of a network or
+of what the octets mean.
+
+A transport delivers at least once. In its `async with`, `publish` returns when the broker has the
+message. A handler runs in the event loop, must return at once (it may start tasks), and is never
+called before the body of the `async with` has reached its first `await`, nor after it is left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+Handler = Callable[[str, bytes, Mapping[str, str]], None]
+"""Takes the topic, the payload and the user properties of one message."""
+
+MAX_TEXT = 0xFFFF
+"""Octets of the longest text that MQTT carries, be it a topic or a user property."""
+
+NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
+"""What a message without user properties carries; MQTT 3.1.1 has none."""
+
+
+def frozen_properties(user_properties: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return user properties that nobody changes any more.
+
+    Raises `ValueError` where a name or a value has no UTF-8 form of at most 65,535 octets.
+    """
+    if not user_properties:
+        return NO_PROPERTIES
+    for text in (*user_properties, *user_properties.values()):
+        if len(text.encode()) > MAX_TEXT:
+            raise ValueError(
+                f"a user property of {len(text.encode())} octets; {MAX_TEXT} are allowed"
+            )
+    return MappingProxyType(dict(user_properties))
+
+
+class TransportError(Exception):
+    """A message or a connection that a broker did not take; the text is one line for the user."""
+
+
+@dataclass(slots=True)
+class TransportCounters:
+    """What one transport did, in messages except for `reconnections`; each only ever grows."""
+
+    published: int = 0
+    """Acknowledged by the broker."""
+    received: int = 0
+    """Arrived from the broker."""
+    reconnections: int = 0
+    """Connections made after the first one was lost."""
+    resent: int = 0
+    """Sent once more because a connection was lost before the acknowledgement."""
+    abandoned: int = 0
+    """Given up: out of time, too long for MQTT, or unacknowledged when the transport closed."""
+    unhandled: int = 0
+    """Arrived on a topic that no subscription of this transport matches."""
+    failed: int = 0
+    """Arrived and lost, because the handler raised."""
+
+
+class Transport(Protocol):
+    """A connection to a broker; see `connect`."""
+
+    @property
+    def counters(self) -> TransportCounters:
+        """What this transport did so far."""
+
+    async def publish(
+        self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
+    ) -> None:
+        """Publish `payload` with QoS 1 and return when the broker has acknowledged it.
+
+        A lost connection is waited for and the message sent again. A broker that acknowledges a
+        message may still have refused it, which nobody tells. Cancelling the call gives no
+        certainty whether the message goes out. User properties are left out on MQTT 3.1.1.
+        Raises `TransportError` when the broker does not acknowledge the message in time, or the
+        transport closes; `ValueError` where topic or user properties are invalid.
+        """

@@ -1,0 +1,98 @@
+"""The embedded broker: amqtt within this process, so that one command needs nothing installed.
+
+Knows amqtt, which speaks MQTT 3.1.1 and carries some 2,000 requests with their replies a second;
+more wants a broker of its own, such as mosquitto. It is bound to the loopback interface, open to
+everyone there, and keeps nothing.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.broker import Broker
+from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+
+from emulator.transport.base import TransportError
+from emulator.transport.topic import SHARE
+
+HOST = "127.0.0.1"
+_LISTENER = "default"
+_PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+_REFUSED = 0x80
+_STOPPING = 2.0
+"""Seconds that the broker is given to stop."""
+
+logger = logging.getLogger("emulator.transport")
+
+for _name in ("amqtt", "transitions"):
+    if logging.getLogger(_name).level == logging.NOTSET:
+        logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class _Writer(StreamWriterAdapter):  # type: ignore[misc]
+    """Writes to a client, and drops what is for one that has gone.
+
+    amqtt queues for every client without bound, so to wait for a slow one would bound nothing; it
+    would only make tasks wait for each other, and their cancellation an error that is logged.
+    """
+
+    def write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            super().write(data)
+
+
+
+class _EmbeddedBroker(Broker):  # type: ignore[misc]
+    """amqtt, but it refuses the shared subscriptions that amqtt grants and never serves."""
+
+    async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
+        if subscription[0].startswith(f"{SHARE}/"):
+            return _REFUSED
+        return int(await super().add_subscription(subscription, session))
+
+
+@asynccontextmanager
+async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
+    """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and give its URL.
+
+    Raises `TransportError` where the port cannot be had.
+    """
+    listener = ListenerConfig(type=ListenerType.EXTERNAL)
+    broker = _EmbeddedBroker(BrokerConfig(listeners={_LISTENER: listener}, plugins=_PLUGINS))
+    connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        connections[task] = writer
+        try:
+            await broker.external_connected(StreamReaderAdapter(reader), _Writer(writer), _LISTENER)
+        finally:
+            writer.close()
+            del connections[task]
+
+    try:
+        server = await asyncio.start_server(serve, HOST, port, start_serving=False)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise TransportError(
+            f"no broker on {HOST}:{port} ({reason}): choose another port, or give --broker"
+        ) from None
+    await broker.start()
+    await server.start_serving()
+    try:
+        yield f"mqtt://{HOST}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in connections.values():
+            writer.transport.abort()  # a busy reader may miss amqtt's cancel, but not its end
+        try:
+            async with asyncio.timeout(_STOPPING):
+                if connections:
+                    await asyncio.wait(connections)
+                await broker.shutdown()
+        except TimeoutError:
+            logger.warning("the embedded broker did not stop within %g s", _STOPPING)

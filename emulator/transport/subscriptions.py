@@ -1,0 +1,74 @@
+"""The subscriptions of one transport, and the delivery of what arrives to their handlers.
+
+Knows filters, handlers and counters. Nothing that a handler does comes back as an exception.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from emulator.transport.base import Handler, TransportCounters
+from emulator.transport.topic import TopicFilter
+
+logger = logging.getLogger("emulator.transport")
+
+
+class Complaints:
+    """Logs every kind of trouble once; counters tell how often it happened."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._known: set[str] = set()
+
+    def warn(self, kind: str, text: str, *, error: BaseException | None = None) -> None:
+        """Log `text` as a warning unless a trouble of this `kind` was logged before."""
+        if kind not in self._known:
+            self._known.add(kind)
+            logger.warning("%s: %s (logged once)", self._name, text, exc_info=error)
+
+
+class Subscriptions:
+    """Filters and their handlers; every message goes to exactly one of them.
+
+    Raises `ValueError` where a filter is not one, or where two overlap: then it would be the
+    broker's choice how often a message arrives.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        counters: TransportCounters,
+        complaints: Complaints,
+    ) -> None:
+        self._routes = [(TopicFilter.parse(text), handler) for text, handler in handlers.items()]
+        self._counters = counters
+        self._complaints = complaints
+        for index, (one, _) in enumerate(self._routes):
+            for other, _ in self._routes[:index]:
+                if one.overlaps(other):
+                    raise ValueError(
+                        f"the topic filters {other.text!r} and {one.text!r} overlap: "
+                        "give every message one handler"
+                    )
+
+    @property
+    def filters(self) -> list[TopicFilter]:
+        """The filters, in the order in which they were given."""
+        return [route for route, _ in self._routes]
+
+    def deliver(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
+        """Hand a message to the handler whose filter matches its topic."""
+        self._counters.received += 1
+        for route, handler in self._routes:
+            if route.matches(topic):
+                try:
+                    handler(topic, payload, user_properties)
+                except Exception as error:
+                    self._counters.failed += 1
+                    self._complaints.warn(
+                        f"handler {type(error).__name__}",
+                        f"the handler of {route.text} failed on a message to {topic}",
+                        error=error,
+                    )
+                return
+        self._counters.unhandled += 1
+        self._complaints.warn("unhandled", f"a message to {topic}, which is not subscribed to")

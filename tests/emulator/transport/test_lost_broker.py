@@ -1,0 +1,410 @@
+"""Brokers that are missing, die, come back, refuse or are no brokers at all."""
+
+import asyncio
+import base64
+import gc
+import hashlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from emulator.transport import TransportError, connect
+from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto, free_port
+
+needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
+
+
+@pytest.fixture
+def absent(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that is not started yet."""
+    if BINARY is None:
+        pytest.skip(MISSING)
+    broker = Mosquitto(tmp_path)
+    yield broker
+    broker.kill()
+
+
+CONNACK = bytes.fromhex("2003000000")
+PUBLISH = 0x32
+
+
+async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return first octet and body of a packet of less than 128 octets; 0 at the end."""
+    if len(start := await reader.read(2)) < 2:
+        return 0, b""
+    return start[0], await reader.readexactly(start[1])
+
+
+def puback(publish: tuple[int, bytes]) -> bytes:
+    """Return the acknowledgement of a message to a topic of one octet."""
+    return b"\x40\x02" + publish[1][3:5]
+
+
+@asynccontextmanager
+async def served(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """Give the URL of a broker that does what `serve` says."""
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def refusal(url: str, start_timeout: float = 0.2) -> str:
+    """Return why nobody can connect to `url`."""
+    with pytest.raises(TransportError) as caught:
+        async with connect(url, client_id="party", start_timeout=start_timeout):
+            pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+async def test_no_broker_at_start() -> None:
+    port = free_port()
+    assert await refusal(f"mqtt://127.0.0.1:{port}") == (
+        f"no MQTT broker at 127.0.0.1:{port} (connection refused): "
+        "start one, or leave --broker out to use the embedded one"
+    )
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "no..where", "x" * 64])
+async def test_no_such_host(host: str) -> None:
+    text = await refusal(f"mqtt://{host}")
+    assert text.startswith(f"no MQTT broker at {host}:1883 (no such host): start one")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\xff\xff\xff\xff\xff", b"\x30\x01\x00"],
+)
+async def test_something_else_than_a_broker(
+    answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("emulator.transport.connection.ATTEMPT", 0.2)
+    hung_up = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if answer is not None:
+            writer.write(answer)
+            writer.write_eof()
+        while await reader.read(100):
+            pass
+        writer.close()
+        hung_up.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        text = await refusal(f"mqtt://127.0.0.1:{port}")
+        async with asyncio.timeout(GUARD):
+            await hung_up.wait()
+    assert text.startswith(f"no MQTT broker at 127.0.0.1:{port} (no answer in time)")
+    gc.collect()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1",
+        "127.0.0.1:1883",
+        "http://127.0.0.1",
+        "mqtt://",
+        "mqtt://host:0",
+        "mqtt://host:65536",
+        "mqtt://host:port",
+        "mqtt://host/topic",
+        "mqtt://host?x=1",
+        "mqtt://[::1",
+        "memory://",
+    ],
+)
+async def test_bad_url(url: str) -> None:
+    text = await refusal(url)
+    assert text.endswith("write mqtt://[user:password@]host[:port], or mqtts:// for TLS")
+
+
+async def test_password_of_a_bad_url_is_not_shown() -> None:
+    assert "secret" not in await refusal("mqtt://user:se@secret@host:0")
+
+
+async def test_broker_that_starts_late_is_waited_for(absent: Mosquitto, inbox: Inbox) -> None:
+    async def use() -> None:
+        async with connect(
+            absent.url, client_id="early", subscriptions={"a": inbox}, start_timeout=GUARD
+        ) as transport:
+            await transport.publish("a", b"")
+            await inbox.wait_for(1)
+
+    using = asyncio.create_task(use())
+    await asyncio.wait([using], timeout=0.05)
+    assert not using.done()
+    absent.start()
+    async with asyncio.timeout(GUARD):
+        await using
+
+
+async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    payloads = [b"%d" % number for number in range(3000)]
+    killed = asyncio.Event()
+    inbox = Inbox()
+
+    def receive(*message: object) -> None:
+        inbox(*message)  # type: ignore[arg-type]
+        if len(inbox.messages) == 200:
+            mosquitto.kill()
+            killed.set()
+
+    with caplog.at_level(logging.WARNING, "emulator.transport"):
+        async with connect(
+            mosquitto.url, client_id="both", subscriptions={"a/+": receive}, random=Random(1)
+        ) as transport:
+            publishing = asyncio.gather(*(transport.publish("a/b", p) for p in payloads))
+            async with asyncio.timeout(GUARD):
+                await killed.wait()
+                mosquitto.start()
+                await publishing
+                while set(inbox.payloads) != set(payloads):
+                    await inbox.wait_for(len(inbox.messages) + 1)
+            counters = transport.counters
+    assert counters.published == len(payloads)
+    assert counters.reconnections == 1
+    assert counters.resent > 0
+    assert counters.abandoned == 0
+    assert len(inbox.messages) == counters.received <= len(payloads) + counters.resent
+    assert "connection lost (connection closed), reconnecting" in caplog.text
+    last = [inbox.payloads[::-1].index(payload) for payload in payloads]
+    assert last == sorted(last, reverse=True)
+
+
+async def test_publish_waits_through_an_outage(mosquitto: Mosquitto, inbox: Inbox) -> None:
+    async with connect(mosquitto.url, client_id="both", subscriptions={"a": inbox}) as transport:
+        for number in range(3):
+            mosquitto.kill()
+            publishing = asyncio.create_task(transport.publish("a", b"%d" % number))
+            await asyncio.sleep(0)
+            assert not publishing.done()
+            mosquitto.start()
+            async with asyncio.timeout(GUARD):
+                await publishing
+        await inbox.wait_for(3)
+        assert transport.counters.reconnections == 3
+    assert inbox.payloads == [b"0", b"1", b"2"]
+
+
+async def test_publish_gives_up_when_the_broker_stays_away(mosquitto: Mosquitto) -> None:
+    async with connect(mosquitto.url, client_id="party", give_up_after=0.1) as party:
+        mosquitto.stop()
+        with pytest.raises(TransportError) as caught:
+            await party.publish("a/b", b"")
+        assert str(caught.value) == (
+            f"cannot publish to a/b: no broker at 127.0.0.1:{mosquitto.port} came back within 0.1 s"
+        )
+        assert party.counters.abandoned == 1
+
+
+async def test_leaving_while_reconnecting(mosquitto: Mosquitto) -> None:
+    async with connect(mosquitto.url, client_id="party") as party:
+        mosquitto.kill()
+        publishing = asyncio.create_task(party.publish("a/b", b""))
+        await asyncio.wait([publishing], timeout=0.15)
+    with pytest.raises(TransportError, match="the transport is closed"):
+        await publishing
+
+
+async def test_broker_that_says_goodbye(caplog: pytest.LogCaptureFixture) -> None:
+    connections = 0
+    again = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 3:
+            again.set()
+        await read_packet(reader)
+        writer.write(CONNACK)
+        _, body = await read_packet(reader)
+        writer.write(b"\x90\x04" + body[:2] + b"\x00\x01")  # SUBACK, granted QoS 1
+        writer.write(bytes.fromhex("e0018b"))  # DISCONNECT, server shutting down
+        while await reader.read(100):
+            pass
+        writer.close()
+
+    async with served(serve) as url:
+        with caplog.at_level(logging.WARNING, "emulator.transport"):
+            async with (
+                connect(url, client_id="party", subscriptions={"a": print}) as party,
+                asyncio.timeout(GUARD),
+            ):
+                await again.wait()
+                assert party.counters.reconnections >= 1
+    assert caplog.text.count("connection lost (server shutting down), reconnecting") == 1
+
+
+async def test_goodbye_together_with_the_welcome() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_packet(reader)
+        writer.write(CONNACK)
+        if connections == 1:
+            writer.write(bytes.fromhex("e0018b"))
+        while (packet := await read_packet(reader))[0] == PUBLISH:
+            writer.write(puback(packet))
+        writer.close()
+
+    async with (
+        served(serve) as url,
+        connect(url, client_id="party") as party,
+        asyncio.timeout(GUARD),
+    ):
+        await party.publish("a", b"")
+        assert party.counters.reconnections == 1
+        assert party.counters.published == 1
+
+
+async def test_no_more_messages_at_once_than_mosquitto_takes() -> None:
+    most = waiting = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most, waiting
+        await read_packet(reader)
+        writer.write(CONNACK)
+        unacknowledged: list[bytes] = []
+        while (packet := await read_packet(reader))[0] == PUBLISH:
+            unacknowledged.append(puback(packet))
+            most = max(most, len(unacknowledged))
+            await asyncio.sleep(0)
+            if len(unacknowledged) == 20 or len(unacknowledged) == waiting:
+                writer.write(b"".join(unacknowledged))
+                waiting -= len(unacknowledged)
+                unacknowledged.clear()
+        writer.close()
+
+    async with (
+        served(serve) as url,
+        connect(url, client_id="party") as party,
+        asyncio.timeout(GUARD),
+    ):
+        waiting = 70
+        await asyncio.gather(*(party.publish("a", b"") for _ in range(waiting)))
+    assert most == 20
+
+
+@needs_mosquitto
+async def test_small_windows_of_a_broker(tmp_path: Path, inbox: Inbox) -> None:
+    with Mosquitto(tmp_path, (*OPEN, "max_inflight_messages 3", "max_queued_messages 0")) as broker:
+        async with connect(broker.url, client_id="both", subscriptions={"a": inbox}) as transport:
+            await asyncio.gather(*(transport.publish("a", b"%d" % n) for n in range(300)))
+            await inbox.wait_for(300)
+            assert transport.counters.reconnections == 0
+    assert inbox.payloads == [b"%d" % number for number in range(300)]
+
+
+@needs_mosquitto
+async def test_message_too_long_for_the_broker(
+    tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Mosquitto(tmp_path, (*OPEN, "max_packet_size 2000")) as broker:
+        async with connect(
+            broker.url, client_id="both", subscriptions={"a": inbox}, give_up_after=0.3
+        ) as transport:
+            with pytest.raises(TransportError, match=r"cannot publish to a: .* within 0\.3 s"):
+                await transport.publish("a", bytes(2100))
+        assert "connection lost (packet too large)" in caplog.text
+        assert transport.counters.abandoned == 1
+        async with connect(broker.url, client_id="both", subscriptions={"a": inbox}) as transport:
+            await transport.publish("a", bytes(1900))
+            await inbox.wait_for(1)
+
+
+@needs_mosquitto
+async def test_credentials(tmp_path: Path) -> None:
+    salt = bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", b"p@ss:w/rd", salt, 101)
+    fields = ("7", "101", base64.b64encode(salt).decode(), base64.b64encode(digest).decode())
+    (tmp_path / "passwords").write_text(f"me:${'$'.join(fields)}\n")
+    options = ("allow_anonymous false", f"password_file {tmp_path / 'passwords'}")
+    with Mosquitto(tmp_path, options) as broker:
+        where = f"127.0.0.1:{broker.port}"
+        text = await refusal(broker.url, start_timeout=60.0)
+        assert text == f"cannot use the MQTT broker at {where}: not authorized"
+        async with connect(f"mqtt://me:p%40ss%3Aw%2Frd@{where}", client_id="party") as party:
+            await party.publish("a/b", b"")
+
+
+@needs_mosquitto
+async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
+    certificate, key = self_signed(tmp_path)
+    options = (*OPEN, *TUNED, f"certfile {certificate}", f"keyfile {key}")
+    with Mosquitto(tmp_path, options) as broker:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+        trusting = ssl.create_default_context(cafile=certificate)
+        async with connect(
+            url, client_id="both", subscriptions={"a": inbox}, tls=trusting
+        ) as transport:
+            payloads = [bytes(100_000), *(b"%d" % number for number in range(1000))]
+            await asyncio.gather(*(transport.publish("a", payload) for payload in payloads))
+            await inbox.wait_for(len(payloads))
+            assert inbox.payloads == payloads
+            assert transport.counters.reconnections == 0
+        assert await refusal(url, start_timeout=60.0) == (
+            f"cannot use the MQTT broker at 127.0.0.1:{broker.port}: "
+            "its certificate does not verify: self-signed certificate"
+        )
+        careless = ssl.create_default_context()
+        careless.check_hostname = False
+        careless.verify_mode = ssl.CERT_NONE
+        async with connect(url, client_id="party", tls=careless) as party:
+            await party.publish("a", b"")
+
+
+async def test_tls_where_the_broker_has_none(mosquitto: Mosquitto) -> None:
+    text = await refusal(f"mqtts://127.0.0.1:{mosquitto.port}")
+    assert text.startswith(f"no MQTT broker at 127.0.0.1:{mosquitto.port} (")
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 and its key to `folder`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker of a test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths

@@ -1,0 +1,405 @@
+"""`esme decode` for one and for many: JSON, table, totals, progress, captures and DUIS files."""
+
+import base64
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cli
+from gbcs import FileKeystore, Status, decode
+from gbcs.block_transfer import Routing, segment
+from gbcs.pcap import Packet, PcapWriter, read_packets
+from gbcs.sources import SourceError, messages_in
+from tests.support.estate import command, meter_octets
+from tests.support.rtds import KEYSTORE, RTDS, named, needs_rtds, vectors
+from tests.support.rtds import ROOT as REPOSITORY
+
+ASKED, COMMAND = command("4.8.1")
+RESPONSE = meter_octets(ASKED)
+BOTH = f"{COMMAND.hex()}\n{RESPONSE.hex()}\n"
+METER, SUPPLIER = str(ASKED.recipient), str(ASKED.originator)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def esme(*args: object, stdin: str | bytes = b"") -> Result:
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args], input=stdin)
+
+
+def good(*args: object, stdin: str | bytes = b"") -> str:
+    result = esme("decode", *args, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+def capture(*packets: Packet) -> bytes:
+    stream = BytesIO()
+    writer = PcapWriter(stream)
+    for packet in packets:
+        writer.write(packet)
+    return stream.getvalue()
+
+
+# One and many.
+
+
+def test_one_message_is_indented_json() -> None:
+    said = good(stdin=COMMAND)
+    assert said.startswith("{\n  ")
+    assert json.loads(said)["source"] == "-"
+
+
+def test_one_message_that_fails_is_one_line_on_stderr() -> None:
+    result = esme("decode", "zz")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+
+
+def test_several_messages_are_a_table_with_totals() -> None:
+    lines = good(stdin=BOTH).splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["source", "kind", "use", "case", "originator", "recipient", "counter", "MAC", "signature",
+         "problems"],
+        ["-:1", "command", "ECS22b", SUPPLIER, METER, "1", "unverified", "absent"],
+        ["-:2", "response", "ECS22b", METER, SUPPLIER, "1", "unverified", "absent", "1",
+         "encrypted,", "no", "key"],
+    ]  # fmt: skip
+    columns = [lines[0].index(title) for title in ("kind", "use case", "originator", "MAC")]
+    for line in lines[1:3]:
+        assert all(line[column - 1] == " " != line[column] for column in columns)
+    assert lines[3:] == [
+        "",
+        "messages: 2; decoded 2, failed 0",
+        "MAC: valid 0, invalid 0, unverified 2, absent 0",
+        "signature: valid 0, invalid 0, unverified 0, absent 2",
+    ]
+
+
+def test_what_fails_is_a_line_among_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.hex").write_text("zz")
+    (tmp_path / "a" / "2.hex").write_text(COMMAND.hex())
+    (tmp_path / "a" / "3.hex").write_bytes(COMMAND[:-1])
+    (tmp_path / "a" / "4.hex").write_bytes(segment(COMMAND, block_size=50)[1])
+    result = esme("decode", "a", "absent.hex")
+    assert (result.exit_code, result.stderr) == (1, "")
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:6]] == [
+        *(f"a/{number}.hex" for number in range(1, 5)),
+        "absent.hex",
+    ]
+    problems = [line[lines[0].index("problems") :] for line in lines[1:6]]
+    assert problems[0] == "neither hex nor base64 nor the octets of a message"
+    assert problems[1] == ""
+    assert problems[2].startswith("message")
+    assert "block 2 of a general block transfer" in problems[3]
+    assert problems[4].startswith("no such file, and neither")
+    assert lines[-3] == "messages: 5; decoded 1, failed 4"
+
+
+def test_a_table_names_what_is_wrong_with_what_is_decoded() -> None:
+    alien = bytearray(COMMAND)
+    place = COMMAND.index(bytes.fromhex("00020037")) + 2
+    alien[place : place + 2] = b"\xff\xfe"
+    opaque = bytes.fromhex("DF09020000000000000001") + b"\x08" + bytes(8) + b"\x08" + bytes(8)
+    opaque += bytes.fromhex("00 02 007F 03 040100 00")
+    lines = good(alien.hex(), opaque.hex()).splitlines()
+    assert "FFFE" in lines[1]
+    assert "unknown message code" in lines[1]
+    assert re.search(r"GCS28 .* content not typed: .+", lines[2])
+
+
+def test_verification_is_told_by_line_and_in_all(tmp_path: Path) -> None:
+    keys = esme("keys", METER, "--seed", "tests").stdout
+    (tmp_path / "keys.json").write_text(keys)
+    spoilt = RESPONSE[:-1] + bytes((RESPONSE[-1] ^ 1,))
+    lines = good("--keystore", "keys.json", stdin=f"{BOTH}{spoilt.hex()}").splitlines()
+    assert [line.split()[6] for line in lines[1:4]] == ["valid", "valid", "invalid"]
+    assert lines[-2] == "MAC: valid 2, invalid 1, unverified 0, absent 0"
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--explain",)])
+def test_json_and_explain_make_no_table(options: tuple[str, ...]) -> None:
+    said = good(*options, stdin=BOTH)
+    assert "problems" not in said
+    assert said.count("-:1") == said.count("-:2") == 1
+
+
+def test_names_that_would_break_the_table_are_written_out(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.hex").write_text(COMMAND.hex())
+    assert good(tmp_path / "a\nb.hex", "-", stdin=COMMAND).splitlines()[1].count("a\\nb.hex") == 1
+
+
+def test_nothing_to_decode_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for options in ((), ("--json",), ("--explain",)):
+        result = esme("decode", "empty", *options)
+        assert (result.exit_code, result.stderr) == (1, "esme: no messages\n")
+
+
+@needs_rtds
+def test_the_whole_rtds_is_a_table() -> None:
+    lines = good(RTDS / "messages", "--keystore", KEYSTORE).splitlines()
+    rows, totals = lines[1:-4], lines[-3:]
+    keys = FileKeystore.load(KEYSTORE)
+    found = [decode(vector.octets, keys) for vector in vectors()]
+    assert len(rows) == len(found)
+    expected = Counter(
+        (message.kind, str(message.originator), str(message.originator_counter))
+        for message in found
+    )
+    cells = [row.split() for row in rows]
+    assert Counter((cell[1], cell[3], cell[5]) for cell in cells) == expected
+    assert totals[0] == f"messages: {len(found)}; decoded {len(found)}, failed 0"
+    macs = Counter(message.mac_status for message in found)
+    assert totals[1] == "MAC: " + ", ".join(f"{status} {macs[status]}" for status in Status)
+
+
+def _on_a_terminal(arguments: list[str], *, stdout: bool) -> tuple[str, str]:
+    """Return what `esme` says on a terminal of its stderr, and through a pipe of its stdout."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "cli.py"), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs if stdout else subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            read = os.read(ours, 4096)
+        except OSError:  # the terminal is gone
+            break
+        if not read:
+            break
+        said += read
+    os.close(ours)
+    piped, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    return said.decode(), piped or ""
+
+
+def test_a_bar_on_a_terminal_and_the_table_through_a_pipe(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}-{'long' * 20}.hex").write_text(COMMAND.hex())
+    said, piped = _on_a_terminal(["decode", str(tmp_path)], stdout=False)
+    assert "━" in said
+    assert "3/3" in said
+    assert METER not in said
+    assert len(re.findall(rf"^{re.escape(str(tmp_path))}/\d-(?:long){{20}}.hex ", piped, re.M)) == 3
+    assert "\x1b" not in piped
+    said, piped = _on_a_terminal(["decode", str(tmp_path)], stdout=True)
+    assert "━" in said
+    assert said.count(METER) == 3
+    assert len(re.findall(r"\.\.\.[long]+\.hex ", said)) == 3
+
+
+def test_a_reader_that_leaves_is_no_traceback() -> None:
+    many = BOTH * 2000
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "cli.py"), "decode", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    process.stdin.write(many)
+    process.stdin.close()
+    assert process.stdout.readline().startswith("source")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=30) == 1
+
+
+# Captures.
+
+
+def test_messages_are_written_into_a_capture_and_read_from_it(tmp_path: Path) -> None:
+    (tmp_path / "all.hex").write_text(BOTH)
+    for options in ((), ("--json",), ("--explain",)):
+        plain = good("all.hex", *options)
+        assert good("all.hex", "--pcap", "any.cap", *options) == plain
+        content = (tmp_path / "any.cap").read_bytes()
+        assert content == capture(Packet(COMMAND), Packet(RESPONSE))
+        assert good("any.cap", *options) == plain.replace("all.hex", "any.cap")
+        through = good("-", *options, stdin=content)
+        assert through.split() == plain.replace("all.hex", "-").split()
+
+
+def test_only_what_is_decoded_is_captured_and_its_time_is_kept(tmp_path: Path) -> None:
+    packets = [Packet(COMMAND, 10**18), Packet(b"\xdd", 1), Packet(RESPONSE, 10**18 + 1000)]
+    (tmp_path / "a.pcap").write_bytes(capture(*packets))
+    result = esme("decode", "a.pcap", "--pcap", "b.pcap")
+    assert result.exit_code == 1
+    with (tmp_path / "b.pcap").open("rb") as stream:
+        assert list(read_packets(stream)) == [packets[0], packets[2]]
+
+
+def test_what_comes_before_the_break_of_a_capture_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(capture(Packet(COMMAND), Packet(RESPONSE))[:-1])
+    result = esme("decode", "a.pcap", "--json")
+    assert result.exit_code == 1
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert (first["source"], first["kind"]) == ("a.pcap:1", "command")
+    assert second == {
+        "source": "a.pcap",
+        "error": "pcap.packets[2]: the file ends inside it",
+    }
+
+
+def test_a_capture_is_not_written_over_its_source(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(capture(Packet(COMMAND)))
+    for sources in (("a.pcap",), (".",), (tmp_path / "a.pcap", "-")):
+        result = esme("decode", *sources, "--pcap", "./a.pcap")
+        assert result.exit_code == 2
+        assert "one of the sources" in result.stderr
+    assert (tmp_path / "a.pcap").read_bytes() == capture(Packet(COMMAND))
+
+
+@pytest.mark.parametrize("path", ["absent/a.pcap", "/dev/full", "/proc/a.pcap"])
+def test_a_capture_that_cannot_be_written_is_one_line(path: str) -> None:
+    result = esme("decode", COMMAND.hex(), "--json", "--pcap", path)
+    assert result.exit_code == 1
+    assert re.fullmatch(rf"esme: {path}: .+\n", result.stderr)
+
+
+@needs_rtds
+def test_the_whole_rtds_goes_through_a_capture(tmp_path: Path) -> None:
+    good(RTDS / "messages", "--pcap", "rtds.pcap")
+    assert sorted(messages_in((tmp_path / "rtds.pcap").read_bytes())) == sorted(
+        vector.octets for vector in vectors()
+    )
+
+
+# Forms of text.
+
+
+def test_base64_may_be_wrapped_and_several_too() -> None:
+    coded = base64.encodebytes(RESPONSE)
+    assert coded.count(b"\n") > 5
+    assert messages_in(coded) == messages_in(coded.replace(b"\n", b"\r\n  ")) == [RESPONSE]
+    lines = b"\n".join(map(base64.b64encode, (COMMAND, RESPONSE)))
+    assert messages_in(lines) == [COMMAND, RESPONSE]
+
+
+@given(
+    st.sampled_from((COMMAND, RESPONSE, COMMAND[COMMAND.index(b"\xdf\x09") : -12])),
+    st.integers(2, 90),
+    st.booleans(),
+)
+def test_a_message_may_be_wrapped_anywhere(octets: bytes, width: int, digits: bool) -> None:
+    text = octets.hex() if digits else base64.b64encode(octets).decode()
+    width += width % 2 if digits else -width % 4
+    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    assert messages_in("\n".join(lines).encode()) == [octets]
+
+
+def test_a_line_that_begins_like_a_message_does_not_cut_it() -> None:
+    """Each line begins with DD, or with DF, or with E0."""
+    routing = Routing.of(decode(RESPONSE))
+    (block,) = segment(b"\xe0" * 200, block_size=200, routing=routing)
+    for octets in (block, segment(b"\xdd" * 99, block_size=99)[0]):
+        lines = [octets[at : at + 8].hex() for at in range(0, len(octets), 8)]
+        begins = [line[:2] in ("dd", "e0") for line in lines]
+        assert sum(begins) > len(lines) // 2
+        assert messages_in("\n".join(lines).encode()) == [octets]
+    together = f"{block.hex()}\n{block.hex()}\n"
+    assert messages_in(together.encode()) == [block, block]
+
+
+def _duis(*payloads: str, prefix: str = "sr:") -> str:
+    elements = "".join(
+        f"<{prefix}Body><{prefix}GBCSPayload>{payload}</{prefix}GBCSPayload></{prefix}Body>"
+        for payload in payloads
+    )
+    return f'<?xml version="1.0"?>\n<{prefix}Response xmlns:sr="x">{elements}</{prefix}Response>'
+
+
+CODED = [base64.b64encode(octets).decode() for octets in (COMMAND, RESPONSE)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (_duis(CODED[0]), [COMMAND]),
+        (_duis(*CODED), [COMMAND, RESPONSE]),
+        (_duis(CODED[1], prefix=""), [RESPONSE]),
+        (_duis(base64.encodebytes(RESPONSE).decode()), [RESPONSE]),
+        ("\ufeff" + _duis(f"\n   {CODED[0]}\n  "), [COMMAND]),
+        ("\n " + _duis(CODED[0]).replace("GBCSPayload>", "GBCSPayload  id='1'>", 1), [COMMAND]),
+    ],
+)
+def test_payloads_are_found_in_duis_files(text: str, expected: list[bytes]) -> None:
+    assert messages_in(text.encode()) == expected
+    assert len(esme("decode", "--json", stdin=text).stdout.splitlines()) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<a/>", "XML without a GBCSPayload"),
+        ("<", "XML without a GBCSPayload"),
+        ("<GBCSPayload", "XML without a GBCSPayload"),
+        ("<GBCSPayload/>", "XML without a GBCSPayload"),
+        ("<NotGBCSPayload>DF09</NotGBCSPayload>", "XML without a GBCSPayload"),
+        (_duis(""), "neither"),
+        (_duis("nonsense"), "neither"),
+        (_duis(CODED[0], "nonsense"), "neither"),
+        ("<GBCSPayload " * 20_000, "XML without a GBCSPayload"),
+    ],
+)
+def test_xml_without_a_message_is_one_line(text: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
+        messages_in(text.encode())
+
+
+def test_text_that_cannot_be_the_name_of_a_file_is_text() -> None:
+    assert len(RESPONSE.hex()) > os.pathconf(".", "PC_NAME_MAX")
+    assert json.loads(good(RESPONSE.hex()))["kind"] == "response"
+    for text in ("", "\0", "a" * 5000):
+        result = esme("decode", text)
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+
+
+@needs_rtds
+def test_a_vector_is_decoded_from_every_form(tmp_path: Path) -> None:
+    octets = named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets
+    coded = base64.encodebytes(octets).decode()
+    forms = {
+        "a.hex": octets.hex(" ", 4).encode(),
+        "b.b64": coded.encode(),
+        "c.xml": _duis(coded).encode(),
+        "d.pcap": capture(Packet(octets)),
+        "e.bin": octets,
+    }
+    seen = []
+    for name, content in forms.items():
+        (tmp_path / name).write_bytes(content)
+        form = json.loads(good("--keystore", KEYSTORE, name))
+        assert form.pop("source").startswith(name)
+        seen.append(form)
+    assert all(form == seen[0] for form in seen)
+    assert seen[0]["mac"] == "valid"
