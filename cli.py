@@ -207,6 +207,8 @@ def decode_command(
             for item in items:
                 totals.add(item)
                 _show(item, as_json, explained)
+    if not totals.decoded + totals.failed:
+        _fail("no messages")
     if totals.failed:
         sys.exit(CHECK_FAILED)
 
@@ -233,7 +235,8 @@ def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found
     if pcap is None:
         yield lambda found: None
         return
-    if pcap.exists() and any(entry.place == pcap for entry in inputs):
+    files = [entry.place for entry in inputs if isinstance(entry.place, Path)]
+    if pcap.exists() and any(file.samefile(pcap) for file in files):
         raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
     try:
         with pcap.open("wb") as stream:

@@ -16,11 +16,10 @@ from emulator.device.physics import nature
 from emulator.keys import DerivedKeystore
 from emulator.parties import SUPPLIER, RemoteParty
 from gbcs import EUI, Keystore, decode
-from gbcs.dlms.data import Data
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.roles import Role
-from gbcs.usecases.profile_read import Window, answer_profile_read, buffer_of
+from gbcs.usecases.profile_read import Window, answer_profile_read, table_of
 
 SEED = "1"
 METER = EUI.parse("00DBE50000000000")
@@ -62,7 +61,7 @@ def _responses(srv: str, party: RemoteParty, keystore: Keystore) -> None:
     secret = keystore.shared_secret(METER, SUPPLIER) or b""
 
     def read() -> list[object]:
-        return list(Data.parse(buffer_of(decode(reply, keystore), log)).value.rows())  # type: ignore[union-attr]
+        return table_of(decode(reply, keystore), log).rows()  # type: ignore[union-attr]
 
     if read() != floor.read_response(reply, secret) and srv != "4.6.1":
         raise SystemExit("gbcs and the reference disagree")

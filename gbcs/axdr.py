@@ -6,12 +6,12 @@ minimal; these do not, so that whatever decodes has exactly one encoding.
 Source: IEC 61334-6 (A-XDR), as GBCS v4.1 clause 7.2.7 uses it; gives the same as all vectors.
 """
 
-import struct
 from typing import Any
 
 import construct
 
 from gbcs.errors import DecodeError
+from gbcs.records import Fixed, Part, take
 
 MAX_LENGTH = 0xFFFFFFFF
 
@@ -55,36 +55,34 @@ class Length(construct.Construct):  # type: ignore[misc]
 
     def _parse(self, stream: Any, context: Any, path: str) -> int:
         first = stream.read(1)
-        if first and first[0] < 0x80:
-            return int(first[0])
-        try:
-            octets = first + stream.read(first[0] & 0x7F if first else 0)
-            return read_length(octets, 0)[0]
-        except DecodeError as error:
-            raise construct.StreamError(error.reason, path=path) from None
+        return first[0] if first and first[0] < 0x80 else _read_long(stream, first, path)
 
     def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
         stream.write(write_length(obj))
         return obj
 
 
-_LENGTH = Length()
+def _read_long(stream: Any, first: bytes, path: str) -> int:
+    """Return the length that begins with `first`, which is no length of its own."""
+    try:
+        return read_length(first + stream.read(first[0] & 0x7F if first else 0), 0)[0]
+    except DecodeError as error:
+        raise construct.StreamError(error.reason, path=path) from None
 
 
-class Octets(construct.Construct):  # type: ignore[misc]
+class Octets(Fixed):
     """Exactly `size` octets; compiled or not, a short read fails."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
 
+    def part(self) -> Part:
+        """Return how this is read."""
+        return Part("", (f"{self.size}s",), lambda _, values: next(values))
+
     def _parse(self, stream: Any, context: Any, path: str) -> bytes:
-        octets: bytes = stream.read(self.size)
-        if len(octets) != self.size:
-            raise construct.StreamError(
-                f"{self.size} octets are needed and {len(octets)} are left", path=path
-            )
-        return octets
+        return take(stream, self.size, path)
 
     def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:
         if len(obj) != self.size:
@@ -93,34 +91,12 @@ class Octets(construct.Construct):  # type: ignore[misc]
         return obj
 
 
-class Packed(construct.Construct):  # type: ignore[misc]
-    """Fields of fixed width, read at once into a tuple; `form` is that of a `struct.Struct`."""
-
-    def __init__(self, form: str) -> None:
-        super().__init__()
-        self._struct = struct.Struct(form)
-
-    def _parse(self, stream: Any, context: Any, path: str) -> tuple[Any, ...]:
-        octets = stream.read(self._struct.size)
-        if len(octets) != self._struct.size:
-            raise construct.StreamError(
-                f"{self._struct.size} octets are needed and {len(octets)} are left", path=path
-            )
-        return self._struct.unpack(octets)
-
-    def _build(self, obj: tuple[Any, ...], stream: Any, context: Any, path: str) -> Any:
-        octets = self._struct.pack(*obj)
-        if self._struct.unpack(octets) != tuple(obj):  # struct cuts and fills strings in silence
-            raise construct.StreamError(f"{obj!r} does not fit its fields", path=path)
-        stream.write(octets)
-        return obj
-
-
 class LengthValue(construct.Construct):  # type: ignore[misc]
     """Octets behind an A-XDR length."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> bytes:
-        length = _LENGTH._parse(stream, context, path)
+        first = stream.read(1)
+        length = first[0] if first and first[0] < 0x80 else _read_long(stream, first, path)
         value: bytes = stream.read(length)
         if len(value) != length:
             raise construct.StreamError(

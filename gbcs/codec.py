@@ -11,6 +11,7 @@ from gbcs.content import decode_content, encode_content, encrypted_attributes, w
 from gbcs.crypto.keystore import Keystore, KeyUsage
 from gbcs.crypto.signature import sign as sign_octets
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
+from gbcs.frozen import maker
 from gbcs.header import (
     Envelope,
     add_mac,
@@ -19,7 +20,16 @@ from gbcs.header import (
     write_sealed,
     write_signed,
 )
-from gbcs.message import MESSAGE_TYPES, UNSEALED, Message, Protected, Status
+from gbcs.message import (
+    MAX_OCTETS,
+    UNSEALED,
+    Alert,
+    Command,
+    Message,
+    Protected,
+    Response,
+    Status,
+)
 from gbcs.other_information import read_other_information, write_other_information
 from gbcs.sealing import (
     attribute_key,
@@ -29,8 +39,7 @@ from gbcs.sealing import (
     open_protected,
 )
 
-MAX_OCTETS = 1 << 20
-"""Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
+_MAKERS = {1: maker(Command), 2: maker(Response), 3: maker(Alert)}
 
 
 def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes = b"") -> Message:
@@ -50,8 +59,8 @@ def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes =
     if len(octets) > MAX_OCTETS:
         raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
     envelope = open_envelope(octets)
-    message_type = MESSAGE_TYPES.get(envelope.cra)
-    if message_type is None:
+    make = _MAKERS.get(envelope.cra)
+    if make is None:
         raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
     originator, recipient = envelope.originator, envelope.recipient
     code, supplementary = read_other_information(envelope.other_information)
@@ -65,7 +74,7 @@ def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes =
         protected = tuple([open_protected(blob, key, originator) for blob in blobs])
         plaintexts = {item.blob: item.plaintext for item in protected}
         payload = with_plaintexts(payload, plaintexts.get)
-    return message_type(
+    return make(
         originator=originator,
         recipient=recipient,
         originator_counter=envelope.counter,

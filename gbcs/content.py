@@ -70,11 +70,13 @@ def encrypted_attributes(payload: Payload) -> list[bytes]:
 
     In DLMS they are octet-strings in the structure that a result or an alert is.
     """
+    if isinstance(payload, AccessRequest):
+        return []
     if isinstance(payload, AccessResponse):
         values = [result.data.value for result in payload.results]
     elif isinstance(payload, DataNotification):
         values = [payload.body.value]
-    elif isinstance(payload, AccessRequest | Opaque):
+    elif isinstance(payload, Opaque):
         return []
     else:
         from gbcs.gbz import Encrypted, GbzContent

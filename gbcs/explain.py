@@ -1,12 +1,13 @@
 """Annotated octets: every octet of a message with its offset, its field and its meaning.
 
-Mirrors the layout of `gbcs.header` and `gbcs.dlms`; that the lines add up to the octets of the
-message is what makes them true, and is checked each time. Decrypted attributes follow the blob
-they came from, with offsets of their own.
+Mirrors the layout of `gbcs.header` and `gbcs.dlms`; GBZ and ASN.1 have explanations of their own.
+That the lines add up to the octets of the message is what makes them true, and is checked each
+time. Decrypted attributes follow the blob they came from, with offsets of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gbcs.axdr import write_length
 from gbcs.codec import encode
@@ -16,12 +17,16 @@ from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.instants import MAX_INSTANT, from_date_time, to_iso
-from gbcs.message import Message, Protected
+from gbcs.message import Message, Payload, Protected
 from gbcs.obis import dotted
 from gbcs.opaque import Opaque
 from gbcs.other_information import write_other_information
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.result_codes import result_name
+
+if TYPE_CHECKING:
+    from gbcs.asn1 import Asn1Content
+    from gbcs.gbz import GbzContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def explain(message: Message) -> list[Line]:
         offset += len(part[0])
         blob = protected.get(part[0])
         if blob is not None:
-            lines.extend(_decrypted(blob, part[3] + 1))
+            lines.extend(_decrypted(blob, message.payload, part[3] + 1))
     if b"".join(line.octets for line in lines if not line.decrypted) != octets:
         raise EncodeError("the explanation does not add up to the octets of the message")
     return lines
@@ -124,7 +129,7 @@ def _content(message: Message) -> Iterator[Part]:
     payload = message.payload
     match payload:
         case Opaque(octets):
-            yield octets, "content", "not typed", 2
+            yield octets, "content", f"not typed: {payload.reason}".rstrip(": "), 2
         case AccessRequest():
             yield from _head(b"\xd9", "access-request", payload.invoke_id, payload.date_time)
             number = len(payload.accesses)
@@ -159,7 +164,19 @@ def _content(message: Message) -> Iterator[Part]:
             yield from _head(b"\x0f", "data-notification", payload.invoke_id, payload.date_time)
             yield from _data(payload.body, 3)
         case _:
-            yield encode_content(payload), "content", type(payload).__name__, 2
+            yield from _other_family(payload, 2)
+
+
+def _other_family(payload: "Asn1Content | GbzContent", depth: int) -> Iterator[Part]:
+    from gbcs.gbz import GbzContent
+
+    if isinstance(payload, GbzContent):
+        from gbcs.gbz.explanation import content_parts
+
+        return content_parts(payload, depth)
+    from gbcs.asn1 import explanation
+
+    return explanation.content_parts(payload, encode_content(payload), depth)
 
 
 def _head(tag: bytes, name: str, invoke_id: int, date_time: bytes) -> Iterator[Part]:
@@ -180,14 +197,8 @@ def _data(data: Data, depth: int) -> Iterator[Part]:
         rows = value.rows()
         yield tag + value.description, kind, f"rows of type {value.description.hex()}", depth
         yield write_length(len(value.contents)), "length", f"{len(rows)} rows", depth + 1
-        width = len(value.contents) // len(rows) if rows else 0
-        fixed = rows and len(CompactArray.of(value.description, rows[:1]).contents) == width
-        if not fixed or width * len(rows) != len(value.contents):
-            yield value.contents, "rows", "", depth + 1
-            return
-        for index, row in enumerate(rows):
-            octets = value.contents[index * width : (index + 1) * width]
-            yield octets, "row", _row(row), depth + 1
+        for row in rows:
+            yield CompactArray.of(value.description, [row]).contents, "row", _row(row), depth + 1
     elif isinstance(value, bytes) and data.type is not DataType.OCTET_STRING:
         octets = data.octets()
         yield octets, kind, value.decode("utf-8", "replace"), depth
@@ -225,15 +236,25 @@ def _date_time(octets: bytes) -> str:
         return "date-time with parts not specified"
 
 
-def _decrypted(item: Protected, depth: int) -> Iterator[Line]:
+def _decrypted(item: Protected, payload: Payload, depth: int) -> Iterator[Line]:
     if item.plaintext is None:
         yield Line(0, b"", "decrypted", str(item.status), depth, decrypted=True)
         return
-    try:
-        parts = list(_data(Data.parse(item.plaintext), depth))
-    except DecodeError:
-        parts = [(item.plaintext, "decrypted", "not DLMS data", depth)]
     offset = 0
-    for octets, field, meaning, level in parts:
+    for octets, field, meaning, level in _plaintext(item, item.plaintext, payload, depth):
         yield Line(offset, octets, field, meaning, level, decrypted=True)
         offset += len(octets)
+
+
+def _plaintext(item: Protected, plaintext: bytes, payload: Payload, depth: int) -> Iterable[Part]:
+    if isinstance(payload, AccessResponse | DataNotification):
+        try:
+            return list(_data(Data.parse(plaintext), depth))
+        except DecodeError:
+            return [(plaintext, "decrypted", "not DLMS data", depth)]
+    from gbcs.gbz import GbzContent
+    from gbcs.gbz.explanation import plaintext_parts
+
+    if not isinstance(payload, GbzContent):
+        return [(plaintext, "decrypted", "", depth)]
+    return plaintext_parts(payload, item.blob, plaintext, depth)

@@ -7,11 +7,13 @@ Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; every vector.
 
 from dataclasses import dataclass
 
-from construct import Const, Struct
+from construct import Const, Int8ub, Int64ub
 
-from gbcs.axdr import Length, LengthValue, Octets, Packed, read_length, write_length
+from gbcs.axdr import Length, LengthValue, Octets, read_length, write_length
+from gbcs.block import lone_block
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.eui import EUI
+from gbcs.records import Record
 from gbcs.wire import Schema
 
 GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
@@ -24,24 +26,29 @@ TRANSACTION_TIME_LENGTHS = (0, 12)
 _EMPTY_FIELDS = bytes(6)  # transaction id, originator, recipient, date-time, other info, key info
 _SECURITY_HEADER = bytes.fromhex("1100000000")  # security control, invocation counter
 _MAC_HEADER = bytes((GENERAL_CIPHERING,)) + _EMPTY_FIELDS
-_LENGTHS = b"\x09", b"\x08", b"\x08"  # of transaction id, originator and recipient
 
-_GROUPING_HEADER = Struct(
-    Const(bytes((GENERAL_SIGNING,))),
-    "transaction" / Packed(">sBQs8ss8s"),  # lengths, CRA flag, counter, originator, recipient
+_GROUPING_HEADER = (
+    "tag" / Const(bytes((GENERAL_SIGNING,))),
+    "transaction_id_length" / Const(b"\x09"),
+    "cra" / Int8ub,
+    "counter" / Int64ub,
+    "originator_length" / Const(b"\x08"),
+    "originator" / Octets(8),
+    "recipient_length" / Const(b"\x08"),
+    "recipient" / Octets(8),
     "transaction_time" / LengthValue(),
     "other_information" / LengthValue(),
     "content" / LengthValue(),
 )
-_PRE_COMMAND = Schema("message", _GROUPING_HEADER)
-_SIGNED = Schema("message", Struct(*_GROUPING_HEADER.subcons, "signature" / LengthValue()))
+_PRE_COMMAND = Schema("message", Record(*_GROUPING_HEADER))
+_SIGNED = Schema("message", Record(*_GROUPING_HEADER, "signature" / LengthValue()))
 _SEALED = Schema(
     "message",
-    Struct(
-        Const(_MAC_HEADER),
+    Record(
+        "mac_header" / Const(_MAC_HEADER),
         "length" / Length(),
-        Const(_SECURITY_HEADER),
-        *_GROUPING_HEADER.subcons,
+        "security_header" / Const(_SECURITY_HEADER),
+        *_GROUPING_HEADER,
         "signature" / LengthValue(),
         "mac" / Octets(MAC_OCTETS),
     ),
@@ -71,6 +78,9 @@ class Envelope:
 
 def open_envelope(octets: bytes) -> Envelope:
     """Return the envelope of a message. Raises `DecodeError` with the path of the field."""
+    block = lone_block(octets)
+    if block is not None:
+        raise block
     first = octets[0] if octets else -1
     if first == GENERAL_CIPHERING:
         fields = _SEALED.parse(octets)
@@ -88,14 +98,11 @@ def open_envelope(octets: bytes) -> Envelope:
     else:
         found = f"{first:02X}" if octets else "nothing"
         raise DecodeError(f"begins with {found}; a message begins with DD or DF", "message")
-    size, cra, counter, size_1, originator, size_2, recipient = fields["transaction"]
-    if (size, size_1, size_2) != _LENGTHS:
-        raise DecodeError("a transaction id has 9 octets and an EUI 8", "message.transaction")
     envelope = Envelope(
-        cra,
-        counter,
-        EUI(originator),
-        EUI(recipient),
+        fields["cra"],
+        fields["counter"],
+        EUI(fields["originator"]),
+        EUI(fields["recipient"]),
         fields["transaction_time"],
         fields["other_information"],
         fields["content"],
@@ -168,15 +175,10 @@ def add_mac(sealed: bytes, mac: bytes) -> bytes:
 def _build(schema: Schema, envelope: Envelope) -> bytes:
     _check(envelope, EncodeError)
     fields = {
-        "transaction": (
-            _LENGTHS[0],
-            envelope.cra,
-            envelope.counter,
-            _LENGTHS[1],
-            envelope.originator,
-            _LENGTHS[2],
-            envelope.recipient,
-        ),
+        "cra": envelope.cra,
+        "counter": envelope.counter,
+        "originator": envelope.originator,
+        "recipient": envelope.recipient,
         "transaction_time": envelope.transaction_time,
         "other_information": envelope.other_information,
         "content": envelope.content,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gbcs.gbz import GbzContent
     from gbcs.opaque import Opaque
 
+MAX_OCTETS = 1 << 20
+"""Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
+
 UNSEALED = b""
 """The MAC of a message that is still to be calculated."""
 

@@ -10,11 +10,12 @@ errors; so a schema that fails is run once more interpreted, only to learn where
 import re
 import struct
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import construct
 
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.records import Rows
 
 _FAILURES = (
     construct.ConstructError,
@@ -33,6 +34,16 @@ _PATH = re.compile(r"\((?:parsing|building)\) -> (.*)")
 # What construct hands to every parser from outside; ours look at none of it, nor change it.
 _CONTEXT = construct.Container(_parsing=True, _building=False, _sizing=False)
 _CONTEXT["_params"] = _CONTEXT
+
+
+class Traced(NamedTuple):
+    """A field as it lies in the octets: its name, its octets, and what they say."""
+
+    name: str
+    octets: bytes
+    value: Any
+    depth: int
+    """How many rows it is inside of."""
 
 
 class Schema:
@@ -66,6 +77,22 @@ class Schema:
             raise DecodeError(f"{left} octets are left over at the end", self.name)
         return value
 
+    def trace(self, octets: bytes) -> list[Traced]:
+        """Return the fields in `octets` one after another, those of each row one by one.
+
+        Raises `DecodeError` as `parse` does.
+        """
+        stream = BytesIO(octets)
+        fields: list[Traced] = []
+        try:
+            _trace(self._interpreted, stream, _CONTEXT, Traced("", octets, None, 0), fields)
+        except _FAILURES as error:
+            raise self._explain_parse(octets, error) from error
+        if stream.tell() != len(octets):
+            left = len(octets) - stream.tell()
+            raise DecodeError(f"{left} octets are left over at the end", self.name)
+        return fields
+
     def build(self, value: Any) -> bytes:
         """Return the octets of `value`. Raises `EncodeError` where it has none."""
         compiled = self._compiled
@@ -84,6 +111,36 @@ class Schema:
             error = interpreted
         path, reason = _where(error)
         return DecodeError(reason, _join(self.name, path))
+
+
+def _trace(
+    schema: construct.Construct, stream: Any, context: Any, whole: Traced, fields: list[Traced]
+) -> Any:
+    """Return what `schema` reads and append its fields; `whole` has the name, depth and octets."""
+    if isinstance(schema, construct.Renamed):
+        named = whole._replace(name=schema.name)
+        return _trace(schema.subcon, stream, context, named, fields)
+    if isinstance(schema, construct.Struct):
+        record = construct.Container(_CONTEXT)
+        for field in schema.subcons:
+            record[field.name] = _trace(field, stream, record, whole, fields)
+        return record
+    if isinstance(schema, Rows):
+        number = schema.count and _trace(
+            schema.count, stream, context, whole._replace(name=f"number of {whole.name}"), fields
+        )
+        rows = 0
+        while stream.tell() < len(whole.octets) if number is None else rows < number:
+            rows += 1
+            row = whole._replace(name=f"{whole.name} {rows}", depth=whole.depth + 1)
+            _trace(schema.item, stream, context, row, fields)
+        return rows
+    start = stream.tell()
+    value = schema._parsereport(stream, context, whole.name)
+    octets = whole.octets[start : stream.tell()]
+    if octets:
+        fields.append(whole._replace(octets=octets, value=value))
+    return value
 
 
 def _join(name: str, path: str) -> str:

@@ -5,10 +5,10 @@ are those of the ASN.1 in snake case. Knows no particular payload. A value that 
 kind raises `Misfit`, which knows the path to it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -16,6 +16,8 @@ from gbcs.asn1 import scalars
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import NamedNumber
 from gbcs.asn1.opaque import Signed
+from gbcs.asn1.scalars import Way
+from gbcs.frozen import maker
 
 _ACRONYMS = {"id": "ID", "ta": "TA", "cpv": "CPV"}
 
@@ -63,17 +65,17 @@ def choice_of(alternatives: Mapping[str, Any]) -> Kind:
     def pick(value: Any) -> tuple[str, Any]:
         for identifier, kind in kinds.items():
             try:
-                with _at(f".{identifier}"):
-                    return identifier, kind.write(value)
+                return identifier, kind.write(value)
             except Misfit as misfit:
-                if misfit.path != f".{identifier}":  # this alternative, but a part does not fit
-                    raise
+                if misfit.path:  # this alternative, but a part does not fit
+                    raise misfit.at(f".{identifier}") from None
         raise Misfit(f"{value!r:.60} is none of {', '.join(kinds)}")
 
-    def read(plain: Any) -> Any:
-        identifier, inner = plain
-        with _at(f".{identifier}"):
-            return kinds[identifier].read(inner)
+    def turn(way: Callable[[Kind], Way], identifier: str, value: Any) -> Any:
+        try:
+            return way(kinds[identifier])(value)
+        except Misfit as misfit:
+            raise misfit.at(f".{identifier}") from None
 
     def to_json(value: Any) -> Any:
         identifier, _ = pick(value)
@@ -83,10 +85,9 @@ def choice_of(alternatives: Mapping[str, Any]) -> Kind:
         if not isinstance(obj, dict) or len(obj) != 1 or not obj.keys() <= kinds.keys():
             raise Misfit(f"an object with one of {', '.join(kinds)} belongs here")
         ((identifier, inner),) = obj.items()
-        with _at(f".{identifier}"):
-            return kinds[identifier].from_json(inner)
+        return turn(attrgetter("from_json"), identifier, inner)
 
-    return Kind(read, pick, to_json, from_json)
+    return Kind(lambda plain: turn(attrgetter("read"), *plain), pick, to_json, from_json)
 
 
 class _Field(NamedTuple):
@@ -110,53 +111,74 @@ def _record(cls: Any) -> Kind:
         for field in fields(cls)
     )
     identifiers = {field.identifier for field in layout}
+    make = maker(cls)
 
-    def turn(way: str, source: Mapping[str, Any]) -> Any:
-        values = {}
-        for field in layout:
-            if field.identifier in source:
-                with _at(f".{field.identifier}"):
-                    values[field.name] = getattr(field.kind, way)(source[field.identifier])
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise Misfit(str(error).partition("() ")[2]) from None
+    def typed(way: Callable[[Kind], Way]) -> Way:
+        steps = [(field.name, field.identifier, way(field.kind)) for field in layout]
 
-    def unturn(way: str, value: Any) -> dict[str, Any]:
-        scalars.expect(value, cls)
-        result = {}
-        for field in layout:
-            member = getattr(value, field.name)
-            if member is not None or not field.optional:
-                with _at(f".{field.identifier}"):
-                    result[field.identifier] = getattr(field.kind, way)(member)
-        return result
+        def turn(source: Mapping[str, Any]) -> Any:
+            values = {}
+            for name, identifier, turn_field in steps:
+                if identifier in source:
+                    try:
+                        values[name] = turn_field(source[identifier])
+                    except Misfit as misfit:
+                        raise misfit.at(f".{identifier}") from None
+            try:
+                return make(**values)
+            except TypeError as error:
+                raise Misfit(str(error).partition("() ")[2]) from None
+
+        return turn
+
+    def untyped(way: Callable[[Kind], Way]) -> Way:
+        steps = [(*field, way(field.kind)) for field in layout]
+
+        def turn(value: Any) -> dict[str, Any]:
+            scalars.expect(value, cls)
+            result = {}
+            for name, identifier, _, optional, turn_field in steps:
+                member = getattr(value, name)
+                if member is not None or not optional:
+                    try:
+                        result[identifier] = turn_field(member)
+                    except Misfit as misfit:
+                        raise misfit.at(f".{identifier}") from None
+            return result
+
+        return turn
+
+    parse = typed(attrgetter("from_json"))
 
     def from_json(obj: Any) -> Any:
         scalars.expect(obj, dict)
         if unknown := obj.keys() - identifiers:
             raise Misfit(f"{sorted(map(str, unknown))[0]} is not a field of {cls.__name__}")
-        return turn("from_json", obj)
+        return parse(obj)
 
     return Kind(
-        lambda plain: turn("read", plain),
-        lambda value: unturn("write", value),
-        lambda value: unturn("to_json", value),
+        typed(attrgetter("read")),
+        untyped(attrgetter("write")),
+        untyped(attrgetter("to_json")),
         from_json,
     )
 
 
 def _sequence_of(element: Kind) -> Kind:
-    def each(turn: Callable[[Any], Any], values: Any, expected: type) -> Iterator[Any]:
+    def each(turn: Way, values: Any, expected: type) -> list[Any]:
         scalars.expect(values, expected)
-        for index, value in enumerate(values):
-            with _at(f"[{index}]"):
-                yield turn(value)
+        turned: list[Any] = []
+        for value in values:
+            try:
+                turned.append(turn(value))
+            except Misfit as misfit:
+                raise misfit.at(f"[{len(turned)}]") from None
+        return turned
 
     return Kind(
         lambda plain: tuple(each(element.read, plain, list)),
-        lambda value: list(each(element.write, value, tuple)),
-        lambda value: list(each(element.to_json, value, tuple)),
+        lambda value: each(element.write, value, tuple),
+        lambda value: each(element.to_json, value, tuple),
         lambda obj: tuple(each(element.from_json, obj, list)),
     )
 
@@ -169,16 +191,6 @@ def _identifier(name: str) -> str:
     """
     first, *rest = name.split("_")
     return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
-
-
-@contextmanager
-def _at(step: str) -> Iterator[None]:
-    """Put `step` before the path of a `Misfit`."""
-    try:
-        yield
-    except Misfit as misfit:
-        misfit.path = step + misfit.path
-        raise
 
 
 _SCALARS = {annotation: Kind(*ways) for annotation, ways in scalars.WAYS.items()}

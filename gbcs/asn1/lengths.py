@@ -8,7 +8,8 @@ Vectors: CS02fMAC_6.24.1_SUCCESS_RESPONSE, CS02bSupplierByTransCoS_6.23_IMMEDIAT
 from collections.abc import Iterator, Set
 from typing import Any
 
-_CONSTRUCTED = 0x20
+CONSTRUCTED = 0x20
+"""Bit of a tag whose contents are elements."""
 
 
 def verbatim(plain: Any) -> Iterator[bytes]:
@@ -35,12 +36,12 @@ def widen(der: bytes, verbatim: Set[bytes]) -> bytes:
     widened = bytearray()
     position = 0
     while position < len(der):
-        start, end = _contents(der, position)
+        start, end = contents_of(der, position)
         if der[position:end] in verbatim:
             widened += der[position:end]
         else:
             contents = der[start:end]
-            if der[position] & _CONSTRUCTED:
+            if der[position] & CONSTRUCTED:
                 contents = widen(contents, verbatim)
             widened.append(der[position])
             widened += _length(len(contents)) + contents
@@ -48,8 +49,11 @@ def widen(der: bytes, verbatim: Set[bytes]) -> bytes:
     return bytes(widened)
 
 
-def _contents(der: bytes, position: int) -> tuple[int, int]:
-    """Return where the contents of the element at `position` start and end."""
+def contents_of(der: bytes, position: int) -> tuple[int, int]:
+    """Return where the contents of the element at `position` start and end.
+
+    Its length is definite. Raises `IndexError` where there is none.
+    """
     first, start = der[position + 1], position + 2
     if first < 0x80:
         return start, start + first

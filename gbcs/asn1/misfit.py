@@ -11,3 +11,8 @@ class Misfit(Exception):  # noqa: N818 - no error of its own: who raises it does
         super().__init__(reason)
         self.reason = reason
         self.path = ""
+
+    def at(self, step: str) -> "Misfit":
+        """Put `step` before the path, and return itself."""
+        self.path = step + self.path
+        return self

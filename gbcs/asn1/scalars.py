@@ -10,17 +10,15 @@ from datetime import UTC, datetime
 from types import NoneType
 from typing import Any
 
-from gbcs.asn1 import specification
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import KEY_USAGE_IDENTIFIERS, KeyUsage, NamedNumber
 from gbcs.asn1.opaque import Signed
-from gbcs.errors import GbcsError
+from gbcs.asn1.signed import join, split
 from gbcs.eui import EUI
 
 Way = Callable[[Any], Any]
 Ways = tuple[Way, Way, Way, Way]
 
-_SEQUENCE = 0x30
 _KEY_USAGE_BITS = 16
 _FIRST_YEAR = 1000
 _NUMBER_OCTETS = 8
@@ -70,22 +68,17 @@ def signed(cls: type[Signed]) -> Ways:
     """
 
     def read(plain: Any) -> Any:
-        if not plain["toBeSigned"][0] == plain["algorithmIdentifier"][0] == _SEQUENCE:
-            raise Misfit(f"not a {cls.__name__}")
         try:
-            return cls(specification.encode("GBCSCommon.Signed", plain))
-        except GbcsError as error:
-            raise Misfit(f"not a {cls.__name__}: {error}") from None
+            return cls(join(plain))
+        except Misfit as misfit:
+            raise Misfit(f"not a {cls.__name__}: {misfit}") from None
 
     def write(value: Any) -> Any:
         expect(value, bytes)
         try:
-            plain = specification.decode("GBCSCommon.Signed", value)
-        except GbcsError as error:
-            raise Misfit(f"not a {cls.__name__}: {error}") from None
-        if read(plain) != value:
-            raise Misfit(f"not a {cls.__name__} in DER")
-        return plain
+            return split(value)
+        except Misfit as misfit:
+            raise Misfit(f"not a {cls.__name__}: {misfit}") from None
 
     def to_json(value: Any) -> str:
         expect(value, bytes)

@@ -30,7 +30,7 @@ def read_certificate(der: bytes) -> tuple[EUI, ec.EllipticCurvePublicKey]:
     if not identifiers or not isinstance(key, ec.EllipticCurvePublicKey):
         raise KeystoreError("a certificate without the subject's EUI or without a P-256 key")
     value = identifiers[0].value
-    octets = value if isinstance(value, bytes) else value.encode("latin-1")
+    octets = value if isinstance(value, bytes) else value.encode()
     if len(octets) == 9 and octets[0] == 0:  # BIT STRING: the count of unused bits comes first
         octets = octets[1:]
     if len(octets) != 8 or not isinstance(key.curve, ec.SECP256R1):

@@ -119,7 +119,7 @@ class FileKeystore(Keystore):
             return cls(json.loads(path.read_text("utf-8")))
         except OSError as error:
             raise KeystoreError(f"keystore {path}: {error.strerror}") from None
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise KeystoreError(f"keystore {path} is not JSON: {error}") from None
         except KeystoreError as error:
             raise KeystoreError(f"{path}: {error}") from None
@@ -133,9 +133,11 @@ class FileKeystore(Keystore):
                 self._private[eui, usage] = private
                 self._public[eui, usage] = private.public_key()
             if "public" in keys:
-                self._public[eui, usage] = ec.EllipticCurvePublicKey.from_encoded_point(
+                public = ec.EllipticCurvePublicKey.from_encoded_point(
                     CURVE, bytes.fromhex(keys["public"])
                 )
+                if not _same_key(self._public.setdefault((eui, usage), public), public):
+                    raise ValueError(f"the public key of {name} is not that of the private key")
 
     def __iter__(self) -> Iterator[EUI]:
         """Yield the EUIs in the order of the file."""

@@ -9,11 +9,13 @@ Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all
 from dataclasses import dataclass
 from enum import IntEnum
 
-from construct import Const, If, Int8ub, Int32ub, PrefixedArray, Struct, this
+from construct import Const, If, Int8ub, Int16ub, Int32ub, this
 
-from gbcs.axdr import Length, LengthValue, Packed
+from gbcs.axdr import Length, LengthValue, Octets
 from gbcs.dlms.data import Data, DataField, DataList
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.frozen import maker
+from gbcs.records import Record, Rows
 from gbcs.wire import Schema
 
 ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION = 0xD9, 0xDA, 0x0F
@@ -88,9 +90,15 @@ class DataNotification:
 
 Apdu = AccessRequest | AccessResponse | DataNotification
 
-_SELECTS = this.head[0] >= Choice.GET_WITH_SELECTION.value
-_SPECIFICATION = Struct(
-    "head" / Packed(">BH6sB"),  # choice, class id, logical name, attribute or method
+_access, _access_request = maker(Access), maker(AccessRequest)
+_access_result, _access_response = maker(AccessResult), maker(AccessResponse)
+
+_SELECTS = this.choice >= Choice.GET_WITH_SELECTION.value
+_SPECIFICATION = Record(
+    "choice" / Int8ub,
+    "class_id" / Int16ub,
+    "obis" / Octets(6),
+    "index" / Int8ub,
     "selector" / If(_SELECTS, Int8ub),
     "selection" / If(_SELECTS, DataField()),
 )
@@ -98,26 +106,26 @@ _HEAD = ("invoke_id" / Int32ub, "date_time" / LengthValue())
 
 _REQUEST = Schema(
     "access_request",
-    Struct(
+    Record(
         Const(bytes((ACCESS_REQUEST,))),
         *_HEAD,
-        "specifications" / PrefixedArray(Length(), _SPECIFICATION),
+        "specifications" / Rows(_SPECIFICATION, Length()),
         "data" / DataList(),
     ),
 )
 _RESPONSE = Schema(
     "access_response",
-    Struct(
+    Record(
         Const(bytes((ACCESS_RESPONSE,))),
         *_HEAD,
         Const(b"\x00"),  # the optional echo of the specifications, never present
         "data" / DataList(),
-        "results" / PrefixedArray(Length(), Packed(">BB")),  # choice and code
+        "results" / Rows(Record("choice" / Int8ub, "code" / Int8ub), Length()),
     ),
 )
 _NOTIFICATION = Schema(
     "data_notification",
-    Struct(Const(bytes((DATA_NOTIFICATION,))), *_HEAD, "body" / DataField()),
+    Record(Const(bytes((DATA_NOTIFICATION,))), *_HEAD, "body" / DataField()),
 )
 
 
@@ -140,20 +148,19 @@ def _decode_request(content: bytes) -> AccessRequest:
     _same_number(len(specifications), len(data), "access_request.data")
     accesses = tuple(
         [
-            Access(
-                _choice(choice, "access_request.specifications"),
-                class_id,
-                obis,
-                index,
+            _access(
+                _choice(item["choice"], "access_request.specifications"),
+                item["class_id"],
+                item["obis"],
+                item["index"],
                 value,
                 item["selector"],
                 item["selection"],
             )
             for item, value in zip(specifications, data, strict=True)
-            for choice, class_id, obis, index in (item["head"],)
         ]
     )
-    return AccessRequest(fields["invoke_id"], accesses, fields["date_time"])
+    return _access_request(fields["invoke_id"], accesses, fields["date_time"])
 
 
 def _decode_response(content: bytes) -> AccessResponse:
@@ -162,11 +169,11 @@ def _decode_response(content: bytes) -> AccessResponse:
     _same_number(len(data), len(codes), "access_response.results")
     results = tuple(
         [
-            AccessResult(_choice(choice, "access_response.results"), code, value)
-            for (choice, code), value in zip(codes, data, strict=True)
+            _access_result(_choice(item["choice"], "access_response.results"), item["code"], value)
+            for item, value in zip(codes, data, strict=True)
         ]
     )
-    return AccessResponse(fields["invoke_id"], results, fields["date_time"])
+    return _access_response(fields["invoke_id"], results, fields["date_time"])
 
 
 _CHOICES = {int(choice): choice for choice in Choice}
@@ -190,11 +197,15 @@ def encode_apdu(apdu: Apdu) -> bytes:
     match apdu:
         case AccessRequest(accesses=accesses):
             for access in accesses:
-                if access.choice.selects != (access.selection is not None):
+                given = {access.selector is not None, access.selection is not None}
+                if given != {access.choice.selects}:
                     raise EncodeError("a selection takes an access by selection", "access")
             specifications = [
                 {
-                    "head": (access.choice, access.class_id, access.obis, access.index),
+                    "choice": access.choice,
+                    "class_id": access.class_id,
+                    "obis": access.obis,
+                    "index": access.index,
                     "selector": access.selector,
                     "selection": access.selection,
                 }
@@ -203,7 +214,7 @@ def encode_apdu(apdu: Apdu) -> bytes:
             data = [access.data for access in accesses]
             return _REQUEST.build({**head, "specifications": specifications, "data": data})
         case AccessResponse(results=results):
-            codes = [(result.choice, result.code) for result in results]
+            codes = [{"choice": result.choice, "code": result.code} for result in results]
             data = [result.data for result in results]
             return _RESPONSE.build({**head, "data": data, "results": codes})
         case DataNotification(body=body):

@@ -38,8 +38,10 @@ FIXED_FORMATS = {
     26: "5s",  # date
     27: "4s",  # time
 }
-_NULL, _ARRAY, _STRUCTURE = 0, 1, 2
+_ARRAY, _STRUCTURE = 1, 2
 _STRINGS = (9, 10, 12)  # octet-string, visible-string, utf8-string
+_COLUMNS = frozenset((*FIXED_FORMATS, *_STRINGS)) - {0}  # null-data would be rows without octets
+_PACKED = _COLUMNS - {*_STRINGS, 25, 26, 27}  # dates are walked too: `struct` would pad them
 
 Shape = int | tuple["Shape", ...]
 """A tag for a column, a tuple for an array or a structure of them."""
@@ -64,7 +66,7 @@ class CompactArray:
         if layout.width is None:
             for _ in layout.read(self.contents):
                 pass
-        elif len(self.contents) % layout.width if layout.width else self.contents:
+        elif len(self.contents) % layout.width:
             raise DecodeError(
                 f"compact-array: {len(self.contents)} octets are not whole rows "
                 f"of {layout.width} octets"
@@ -122,12 +124,10 @@ def _layout(description: bytes) -> _Layout:
     columns = tuple(_columns(shape))
     if end != len(description):
         raise DecodeError("compact-array: octets are left over behind the type description")
-    if any(tag in _STRINGS for tag in columns):
+    if not _PACKED.issuperset(columns):
         return _Layout(None, lambda octets: _walk(shape, octets), lambda row: _write(shape, row))
     row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
-    if row.size == 0:
-        return _Layout(0, lambda octets: iter(()), lambda _: b"")
-    if isinstance(shape, tuple) and shape == columns and _NULL not in columns:
+    if shape == columns:
         return _Layout(row.size, row.iter_unpack, lambda values: row.pack(*values))
     nest = _nester(shape)
     return _Layout(
@@ -142,14 +142,18 @@ def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, in
     if depth > MAX_DEPTH:
         raise DecodeError("type description: nested too deeply")
     tag, position = _take(octets, position, 1)
-    if tag in FIXED_FORMATS or tag in _STRINGS:
+    if tag in _COLUMNS:
         return tag, position, 1
     if tag == _ARRAY:
         count, position = _take(octets, position, 2)
+        if not count:
+            raise DecodeError("type description: an array of nothing")
         shape, position, parts = _read_type(octets, position, depth + 1)
         return (shape,) * count, position, _bound(1 + count * parts)
     if tag == _STRUCTURE:
         count, position = read_length(octets, position)
+        if not count:
+            raise DecodeError("type description: a structure of nothing")
         shapes = []
         total = 1
         for _ in range(count):
@@ -185,7 +189,7 @@ def _bound(parts: int) -> int:
 def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:
     """Return a function that takes flat values and gives them the nesting of `shape`."""
     if isinstance(shape, int):
-        return (lambda _: None) if shape == _NULL else next
+        return next
     parts = [_nester(part) for part in shape]
     return lambda values: tuple([part(values) for part in parts])
 
@@ -194,17 +198,14 @@ def _flatten(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         for item in value:
             yield from _flatten(item)
-    elif value is not None:
+    else:
         yield value
 
 
 def _walk(shape: Shape, contents: bytes) -> Iterator[Any]:
     position = 0
     while position < len(contents):
-        value, end = _read(shape, contents, position)
-        if end == position:
-            raise DecodeError("compact-array: a row without octets")
-        position = end
+        value, position = _read(shape, contents, position)
         yield value
 
 
@@ -224,7 +225,7 @@ def _read(shape: Shape, octets: bytes, position: int) -> tuple[Any, int]:
         raise DecodeError("compact-array: octets end inside a row")
     if shape in _STRINGS:
         return raw, position + length
-    return next(iter(struct.unpack(">" + FIXED_FORMATS[shape], raw)), None), position + length
+    return struct.unpack(">" + FIXED_FORMATS[shape], raw)[0], position + length
 
 
 def _write(shape: Shape, value: Any) -> bytes:
@@ -232,4 +233,7 @@ def _write(shape: Shape, value: Any) -> bytes:
         return b"".join([_write(part, item) for part, item in zip(shape, value, strict=True)])
     if shape in _STRINGS:
         return write_length(len(value)) + bytes(value)
-    return struct.pack(">" + FIXED_FORMATS[shape], *(() if value is None else (value,)))
+    size = struct.calcsize(">" + FIXED_FORMATS[shape])
+    if isinstance(value, bytes) and len(value) != size:
+        raise ValueError(f"{len(value)} octets where {size} belong")
+    return struct.pack(">" + FIXED_FORMATS[shape], value)

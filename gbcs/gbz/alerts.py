@@ -9,17 +9,18 @@ dissector for 81A0, 8F1C and 8F72, of which there is no vector.
 
 from dataclasses import asdict
 
-from construct import Const, Int8ub, Int16ub, Int64ub, Struct
+from construct import Const, Int8ub, Int16ub, Int64ub
 
 from gbcs.axdr import LengthValue
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.gbz.content import Detail, FirmwareHash, FutureDatedExecution, IntegrityIssue
 from gbcs.gbz.values import Opaque
+from gbcs.records import Record
 from gbcs.wire import Schema
 
 _FUTURE_DATED = Schema(
     "gbz.alert.detail",
-    Struct(
+    Record(
         Const(b"\x0e"),  # how many octets follow
         "message_code" / Int16ub,
         "originator_counter" / Int64ub,
@@ -28,9 +29,9 @@ _FUTURE_DATED = Schema(
         "command" / Int8ub,
     ),
 )
-_INTEGRITY = Schema("gbz.alert.detail", Struct("other_information" / Int16ub))
+_INTEGRITY = Schema("gbz.alert.detail", Record("other_information" / Int16ub))
 _FIRMWARE = Schema(
-    "gbz.alert.detail", Struct(Const(b"\x09"), "manufacturer_image_hash" / LengthValue())
+    "gbz.alert.detail", Record(Const(b"\x09"), "manufacturer_image_hash" / LengthValue())
 )
 _LAYOUTS: dict[int, tuple[type[FutureDatedExecution | IntegrityIssue | FirmwareHash], Schema]] = {
     0x8F66: (FutureDatedExecution, _FUTURE_DATED),  # successfully actioned
@@ -50,7 +51,7 @@ def decode_detail(code: int, octets: bytes) -> Detail:
         fields = layout.parse(octets)
     except DecodeError:
         return Opaque(octets)
-    return kind(**{name: value for name, value in fields.items() if name != "_io"})
+    return kind(**fields)
 
 
 def encode_detail(code: int, detail: Detail) -> bytes:

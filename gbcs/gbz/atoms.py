@@ -7,34 +7,42 @@ Source: ZigBee Cluster Library Specification, 07-5123, clause 2.6.2 (data types)
 as all GBZ vectors.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import construct
 
 from gbcs.gbz.values import Instant
+from gbcs.records import Fixed, Part, Record, take
+
+_FORMS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
-def take(stream: Any, size: int, path: str) -> bytes:
-    """Return exactly `size` octets of `stream`. Raises `construct.StreamError` where it ends."""
-    octets: bytes = stream.read(size)
-    if len(octets) != size:
-        raise construct.StreamError(f"{size} octets are needed and {len(octets)} left", path=path)
-    return octets
+class Number(Fixed):
+    """An integer of `size` octets; big-endian in GBZ headers, little-endian in ZCL."""
 
-
-class Number(construct.Construct):  # type: ignore[misc]
-    """A little-endian integer of `size` octets."""
-
-    def __init__(self, size: int, *, signed: bool = False) -> None:
+    def __init__(
+        self, size: int, *, signed: bool = False, order: Literal["little", "big"] = "little"
+    ) -> None:
         super().__init__()
-        self.size, self.signed = size, signed
+        self.size, self.signed, self.order = size, signed, order
+
+    def part(self) -> Part:
+        """Return how this is read."""
+        form = _FORMS.get(self.size)
+        if form is None:
+            convert = f"int.from_bytes({{}}, {self.order!r}, signed={self.signed})"
+            return Part("", (f"{self.size}s",), lambda _, values: convert.format(next(values)))
+        order = "" if self.size == 1 else "<" if self.order == "little" else ">"
+        form = form.lower() if self.signed else form
+        return Part(order, (form,), lambda _, values: next(values))
 
     def _parse(self, stream: Any, context: Any, path: str) -> int:
-        return int.from_bytes(take(stream, self.size, path), "little", signed=self.signed)
+        return int.from_bytes(take(stream, self.size, path), self.order, signed=self.signed)
 
     def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
         try:
-            stream.write(obj.to_bytes(self.size, "little", signed=self.signed))
+            stream.write(obj.to_bytes(self.size, self.order, signed=self.signed))
         except (AttributeError, OverflowError):
             raise construct.IntegerError(
                 f"{obj!r} is not an integer of {self.size} octets", path=path
@@ -42,19 +50,24 @@ class Number(construct.Construct):  # type: ignore[misc]
         return obj
 
 
-class UtcTime(construct.Construct):  # type: ignore[misc]
-    """Seconds since 2000, as an `Instant`; big-endian in GBZ headers, little-endian in ZCL."""
+class UtcTime(Number):
+    """Seconds since 2000 in four octets, as an `Instant`."""
 
-    def __init__(self, number: construct.Construct) -> None:
-        super().__init__()
-        self.number = number
+    def __init__(self, order: Literal["little", "big"] = "little") -> None:
+        super().__init__(4, order=order)
+
+    def part(self) -> Part:
+        """Return how this is read."""
+        number = super().part()
+
+        def express(code: Any, values: Iterator[str]) -> str:
+            code.append("from gbcs.gbz.values import Instant")
+            return f"Instant({number.express(code, values)})"
+
+        return number._replace(express=express)
 
     def _parse(self, stream: Any, context: Any, path: str) -> Instant:
-        return Instant(self.number._parse(stream, context, path))
-
-    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
-        self.number._build(obj, stream, context, path)
-        return obj
+        return Instant(super()._parse(stream, context, path))
 
 
 class Sized(construct.Construct):  # type: ignore[misc]
@@ -66,6 +79,10 @@ class Sized(construct.Construct):  # type: ignore[misc]
 
     def _parse(self, stream: Any, context: Any, path: str) -> bytes:
         return take(stream, self.count._parse(stream, context, path), path)
+
+    def _emitparse(self, code: Any) -> str:
+        code.append("from gbcs.records import take")
+        return f"take(io, {self.count._compileparse(code)})"
 
     def _build(self, obj: bytes, stream: Any, context: Any, path: str) -> bytes:
         self.count._build(len(obj), stream, context, path)
@@ -112,12 +129,11 @@ UINT8, UINT16, UINT24, UINT32, UINT48 = (Number(size) for size in (1, 2, 3, 4, 6
 INT32 = Number(4, signed=True)
 ENUM8 = BITMAP8 = UINT8
 BITMAP32 = UINT32
-UTC_TIME = UtcTime(UINT32)
-GBZ_TIME = UtcTime(construct.Int32ub)
+UTC_TIME, GBZ_TIME = UtcTime(), UtcTime("big")
 OCTET_STRING, TEXT = OctetString(), CharacterString()
 REST = construct.GreedyBytes
 """All octets that are left."""
-DATE = construct.Struct(
+DATE = Record(
     "year" / UINT8,  # since 1900
     "month" / UINT8,  # FF every month, FD and FE where daylight saving ends and begins
     "day_of_month" / UINT8,  # FF every day, FE the last, FD the last but one

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from construct import Int8ub, Int16ub, Struct
+from construct import Int8ub, Int16ub
 
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.gbz.alerts import decode_detail, encode_detail
@@ -19,12 +19,13 @@ from gbcs.gbz.components import decode_components, encode_components
 from gbcs.gbz.content import PROFILE, Component, Encrypted, GbzAlert, GbzContent
 from gbcs.gbz.payload import decode_payload
 from gbcs.gbz.values import Opaque
+from gbcs.records import Record
 from gbcs.wire import Schema
 
-_CONTENT = Schema("gbz", Struct("profile" / Int16ub, "components" / REST))
+_CONTENT = Schema("gbz", Record("profile" / Int16ub, "components" / REST))
 _ALERT = Schema(
     "gbz",
-    Struct(
+    Record(
         "profile" / Int16ub,
         "number_of_components" / Int8ub,
         "code" / Int16ub,

@@ -8,20 +8,20 @@ Source: GBCS v4.1 clause 7.2.10; all GBZ vectors.
 
 from typing import Any
 
-from construct import If, Int8ub, Int16ub, Int16ul, PrefixedArray, Struct, this
+from construct import If, Int8ub, Int16ub, Int16ul, this
 
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.frozen import maker
 from gbcs.gbz.atoms import GBZ_TIME, REST, Sized
 from gbcs.gbz.clusters import MANUFACTURER_SPECIFIC
 from gbcs.gbz.content import ENCRYPTED, FROM_DATE_TIME, LAST, Component, Encrypted
 from gbcs.gbz.payload import decode_payload, encode_payload
+from gbcs.records import Record, Rows
 from gbcs.wire import Schema
 
 _COMPONENTS = Schema(
     "gbz.components",
-    PrefixedArray(
-        Int8ub, Struct("control" / Int8ub, "cluster" / Int16ub, "frame" / Sized(Int16ub))
-    ),
+    Rows(Record("control" / Int8ub, "cluster" / Int16ub, "frame" / Sized(Int16ub)), Int8ub),
 )
 
 _ZCL_HEADER = (
@@ -31,13 +31,13 @@ _ZCL_HEADER = (
     "command" / Int8ub,
 )
 _FRAMES = {
-    0: Schema("frame", Struct(*_ZCL_HEADER, "payload" / REST)),
+    0: Schema("frame", Record(*_ZCL_HEADER, "payload" / REST)),
     FROM_DATE_TIME: Schema(
-        "frame", Struct("from_date_time" / GBZ_TIME, *_ZCL_HEADER, "payload" / REST)
+        "frame", Record("from_date_time" / GBZ_TIME, *_ZCL_HEADER, "payload" / REST)
     ),
     ENCRYPTED: Schema(
         "frame",
-        Struct(
+        Record(
             "header_control" / Int8ub,
             "frame_counter" / Int8ub,
             *_ZCL_HEADER,
@@ -46,6 +46,8 @@ _FRAMES = {
     ),
 }
 """What follows the extended header, by its control field without the bit of the last component."""
+
+_component = maker(Component)
 
 
 def decode_components(octets: bytes) -> tuple[Component, ...]:
@@ -69,7 +71,7 @@ def _decode(item: Any, index: int) -> Component:
     except DecodeError as error:
         raise DecodeError(error.reason, f"{path}.{error.path}") from error
     frame_control, command, octets = frame["frame_control"], frame["command"], frame["payload"]
-    return Component(
+    return _component(
         cluster=cluster,
         frame_control=frame_control,
         transaction_sequence_number=frame["transaction_sequence_number"],

@@ -79,7 +79,7 @@ def _write_component(component: Component) -> dict[str, Json]:
         "transaction_sequence_number": component.transaction_sequence_number,
         "last": component.last,
         **{name: value for name, value in optional.items() if value is not None},
-        "payload": _write_payload(component.payload, _namers(component)),
+        "payload": _write_payload(component.payload, namers_of(component)),
     }
 
 
@@ -102,7 +102,7 @@ def _number(obj: Json) -> int:
     return obj
 
 
-def _namers(component: Component) -> Namers:
+def namers_of(component: Component) -> Namers:
     """Return what names the numbers in general commands; those of clusters mean other things."""
     control = component.frame_control
     if control & (FRAME_TYPE | MANUFACTURER_SPECIFIC) != GENERAL_FRAME:

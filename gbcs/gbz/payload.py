@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.frozen import maker
 from gbcs.gbz.clusters import find_command
 from gbcs.gbz.values import Fields, Opaque
+
+_fields = maker(Fields)
 
 
 def decode_payload(
@@ -24,7 +27,7 @@ def decode_payload(
     if known is None or known.layout is None:
         return Opaque(octets)
     try:
-        return Fields(_plain(known.layout.parse(octets)))
+        return _fields(known.layout.parse(octets))
     except DecodeError:
         return Opaque(octets)
 
@@ -42,15 +45,15 @@ def encode_payload(
     if known is None or known.layout is None:
         raise EncodeError(f"no layout is known for command {command:02X} of cluster {cluster:04X}")
     octets = known.layout.build(payload.values)
-    if _plain(known.layout.parse(octets)) != _plain(payload.values):
+    if known.layout.parse(octets) != _plain(payload.values):
         raise EncodeError("the fields do not read back as they were given", known.name)
     return octets
 
 
 def _plain(value: Any) -> Any:
-    """Return what construct read with its containers as dicts and tuples."""
+    """Return `value` with its mappings as dicts and its sequences as tuples, as schemas read."""
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items() if name != "_io"}
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple([_plain(item) for item in value])
     return value

@@ -174,6 +174,15 @@ def answer_profile_read(
 def buffer_of(response: Message, log: ProfileLog) -> bytes | int:
     """Return the log's buffer as A-XDR from a success, or the result code of a failure.
 
+    Raises what `table_of` raises.
+    """
+    table = table_of(response, log)
+    return table if isinstance(table, int) else Data(DataType.COMPACT_ARRAY, table).octets()
+
+
+def table_of(response: Message, log: ProfileLog) -> CompactArray | int:
+    """Return the log's buffer from a success, or the result code of a failure.
+
     Raises `DecodeError` where `response` is neither, and `AuthenticationError` where it is
     encrypted and was not opened.
     """
@@ -184,18 +193,15 @@ def buffer_of(response: Message, log: ProfileLog) -> bytes | int:
     if result.code != SUCCESS:
         return result.code
     if log.protection is None:
-        buffer = result.data.octets()
-    elif len(response.protected) != 1:
+        return _table(result.data, log)[0]
+    if len(response.protected) != 1:
         raise DecodeError("a protected log that is not encrypted", "message.protected")
-    else:
-        plaintext, status = response.protected[0].plaintext, response.protected[0].status
-        if plaintext is None:
-            raise AuthenticationError(f"the readings of {response.originator} are {status}")
-        if not plaintext.startswith(_STRUCTURE_OF_ONE):
-            raise DecodeError("not a structure of one attribute", "message.protected")
-        buffer = plaintext[len(_STRUCTURE_OF_ONE) :]
-    _table(buffer, log)
-    return buffer
+    plaintext, status = response.protected[0].plaintext, response.protected[0].status
+    if plaintext is None:
+        raise AuthenticationError(f"the readings of {response.originator} are {status}")
+    if not plaintext.startswith(_STRUCTURE_OF_ONE):
+        raise DecodeError("not a structure of one attribute", "message.protected")
+    return _table(Data.parse(plaintext[len(_STRUCTURE_OF_ONE) :]), log)[0]
 
 
 def rows_of(log: ProfileLog, buffer: bytes) -> list[Row]:
@@ -203,7 +209,7 @@ def rows_of(log: ProfileLog, buffer: bytes) -> list[Row]:
 
     Raises `DecodeError` where the buffer is not one of this log.
     """
-    table, columns = _table(buffer, log)
+    table, columns = _table(Data.parse(buffer), log)
     names = ("time", *columns)
     if BLOCKS not in columns:
         return list(map(dict, map(zip, repeat(names), table.rows())))
@@ -213,8 +219,8 @@ def rows_of(log: ProfileLog, buffer: bytes) -> list[Row]:
     ]
 
 
-def _table(buffer: bytes, log: ProfileLog) -> tuple[CompactArray, tuple[str, ...]]:
-    table = Data.parse(buffer).value
+def _table(buffer: Data, log: ProfileLog) -> tuple[CompactArray, tuple[str, ...]]:
+    table = buffer.value
     if not isinstance(table, CompactArray):
         raise DecodeError(f"SRV {log.srv}: the log is not a compact-array", "message.payload")
     columns = log.rows.get(table.description)

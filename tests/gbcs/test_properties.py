@@ -152,7 +152,7 @@ _CONTENTS = [fields(vector.octets) for vector in vectors()]
 
 @needs_rtds
 @SEARCH
-@given(st.sampled_from(_CONTENTS or [None]), _edits)
+@given(st.sampled_from(_CONTENTS) if _CONTENTS else st.nothing(), _edits)
 def test_a_content_of_the_rtds_that_was_edited_is_read_or_refused(
     by_hand: Fields, edits: list[tuple[int, int, bytes]]
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import construct
 
+from gbcs.records import Record
 from gbcs.wire import Schema
 
 
@@ -33,7 +34,7 @@ class Cluster:
 
 def command(name: str, *fields: construct.Construct) -> Command:
     """Return a command with these named fields; with none its payload is empty."""
-    return Command(name, Schema(name, construct.Struct(*fields)))
+    return Command(name, Schema(name, Record(*fields)))
 
 
 def names(table: Mapping[int, str]) -> dict[int, Command]:

@@ -3,10 +3,9 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.9.
 """
 
-from construct import GreedyRange, Struct
-
 from gbcs.gbz.atoms import DATE, ENUM8, TEXT, UINT8, UINT16, UINT32, UTC_TIME
 from gbcs.gbz.clusters.base import Cluster, command, names
+from gbcs.records import Record, Rows
 
 _CALENDAR = (
     "provider_id" / UINT32,
@@ -73,8 +72,8 @@ CALENDAR = Cluster(
             *_PART,
             "calendar_type" / ENUM8,
             "schedule_entries"
-            / GreedyRange(
-                Struct(
+            / Rows(
+                Record(
                     "start_time" / UINT16,  # minutes after midnight
                     "state" / UINT8,  # price tier, friendly credit enable, or switch states
                 )
@@ -90,7 +89,7 @@ CALENDAR = Cluster(
             "Publish Seasons",
             *_CALENDAR,
             *_PART,
-            "seasons" / GreedyRange(Struct("start_date" / DATE, "week_id_ref" / UINT8)),
+            "seasons" / Rows(Record("start_date" / DATE, "week_id_ref" / UINT8)),
         ),
         0x04: command(
             "Publish Special Days",
@@ -99,7 +98,7 @@ CALENDAR = Cluster(
             "calendar_type" / ENUM8,
             "total_number_of_special_days" / UINT8,
             *_PART,
-            "special_days" / GreedyRange(Struct("date" / DATE, "day_id_ref" / UINT8)),
+            "special_days" / Rows(Record("date" / DATE, "day_id_ref" / UINT8)),
         ),
     }
     | names({0x05: "Cancel Calendar"}),

@@ -3,7 +3,7 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.10.
 """
 
-from construct import Error, GreedyRange, PrefixedArray, Struct, Switch, this
+from construct import Error, Switch, this
 
 from gbcs.gbz.atoms import (
     BITMAP8,
@@ -16,10 +16,11 @@ from gbcs.gbz.atoms import (
     UTC_TIME,
 )
 from gbcs.gbz.clusters.base import Cluster, command, names
+from gbcs.records import Record, Rows
 
 _APPLY_BY_LIST, _APPLY_BY_GROUP, _APPLY_BY_LOG, _APPLY_BY_MATCH = range(4)
 _EVENTS_TO_CONFIGURE = {
-    _APPLY_BY_LIST: PrefixedArray(UINT8, UINT16),
+    _APPLY_BY_LIST: Rows(UINT16, UINT8),
     _APPLY_BY_GROUP: UINT16,
     _APPLY_BY_LOG: UINT8,
     _APPLY_BY_MATCH: UINT8,
@@ -33,7 +34,7 @@ DEVICE_MANAGEMENT = Cluster(
             "Report Event Configuration",
             "command_index" / UINT8,
             "total_commands" / UINT8,
-            "events" / GreedyRange(Struct("event_id" / UINT16, "event_configuration" / BITMAP8)),
+            "events" / Rows(Record("event_id" / UINT16, "event_configuration" / BITMAP8)),
         ),
     }
     | names(

@@ -3,10 +3,9 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.11.
 """
 
-from construct import GreedyRange, Struct
-
 from gbcs.gbz.atoms import BITMAP8, ENUM8, OCTET_STRING, UINT8, UINT16, UTC_TIME
 from gbcs.gbz.clusters.base import Cluster, command
+from gbcs.records import Record, Rows
 
 _EVENT = ("log_id" / ENUM8, "event_id" / UINT16, "event_time" / UTC_TIME)
 
@@ -35,7 +34,7 @@ EVENTS = Cluster(
             "command_index" / UINT8,
             "total_commands" / UINT8,
             "number_of_events_and_log_payload_control" / BITMAP8,
-            "events" / GreedyRange(Struct(*_EVENT, "event_data" / OCTET_STRING)),
+            "events" / Rows(Record(*_EVENT, "event_data" / OCTET_STRING)),
         ),
         0x02: command("Clear Event Log Response", "cleared_event_logs" / BITMAP8),
     },

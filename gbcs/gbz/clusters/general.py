@@ -7,11 +7,12 @@ Source: ZigBee Cluster Library Specification, 07-5123, clauses 2.5 (commands), 2
 and 2.6.3 (status codes).
 """
 
-from construct import Construct, Error, GreedyRange, If, Optional, Struct, Switch, this
+from construct import Construct, Error, If, Optional, Switch, this
 
 from gbcs.axdr import Octets
 from gbcs.gbz.atoms import DATE, UINT8, UINT16, UTC_TIME, CharacterString, Number, OctetString
 from gbcs.gbz.clusters.base import Command, command, names
+from gbcs.records import Record, Rows
 
 DATA_TYPES: dict[int, tuple[str, Construct]] = (
     {0x07 + n: (f"data{8 * n}", Number(n)) for n in range(1, 9)}
@@ -80,17 +81,15 @@ STATUSES = {
 
 _SUCCESS = 0x00
 _VALUE = Switch(this.data_type, {code: layout for code, (_, layout) in DATA_TYPES.items()}, Error)
-_WRITTEN = "attributes" / GreedyRange(
-    Struct("attribute" / UINT16, "data_type" / UINT8, "value" / _VALUE)
-)
+_WRITTEN = "attributes" / Rows(Record("attribute" / UINT16, "data_type" / UINT8, "value" / _VALUE))
 
 GENERAL: dict[int, Command] = {
-    0x00: command("Read Attributes", "attributes" / GreedyRange(Struct("attribute" / UINT16))),
+    0x00: command("Read Attributes", "attributes" / Rows(Record("attribute" / UINT16))),
     0x01: command(
         "Read Attributes Response",
         "attributes"
-        / GreedyRange(
-            Struct(
+        / Rows(
+            Record(
                 "attribute" / UINT16,
                 "status" / UINT8,
                 "data_type" / If(this.status == _SUCCESS, UINT8),
@@ -103,7 +102,7 @@ GENERAL: dict[int, Command] = {
     0x04: command(
         "Write Attributes Response",
         # a status alone where all were written, else one pair for each that was not
-        "attributes" / GreedyRange(Struct("status" / UINT8, "attribute" / Optional(UINT16))),
+        "attributes" / Rows(Record("status" / UINT8, "attribute" / Optional(UINT16))),
     ),
     0x05: command("Write Attributes No Response", _WRITTEN),
     0x0A: command("Report Attributes", _WRITTEN),

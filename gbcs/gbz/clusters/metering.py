@@ -3,7 +3,7 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.3; attributes of what is delivered.
 """
 
-from construct import GreedyRange, PrefixedArray, Struct, Switch, this
+from construct import Switch, this
 
 from gbcs.gbz.atoms import (
     BITMAP8,
@@ -18,16 +18,17 @@ from gbcs.gbz.atoms import (
     UTC_TIME,
 )
 from gbcs.gbz.clusters.base import Cluster, command, names
+from gbcs.records import Record, Rows
 
 _ISSUED = ("provider_id" / UINT32, "issuer_event_id" / UINT32)
 
 _BLOCK_TIER_DELIVERED_NO_BILLING = 6
 _SNAPSHOT_PAYLOADS = {
-    _BLOCK_TIER_DELIVERED_NO_BILLING: Struct(
+    _BLOCK_TIER_DELIVERED_NO_BILLING: Record(
         "current_summation_delivered" / UINT48,
-        "tier_summations" / PrefixedArray(UINT8, UINT48),
+        "tier_summations" / Rows(UINT48, UINT8),
         "number_of_tiers_and_block_thresholds_in_use" / BITMAP8,
-        "tier_block_summations" / GreedyRange(UINT48),
+        "tier_block_summations" / Rows(UINT48),
     ),
 }
 
@@ -108,7 +109,7 @@ METERING = Cluster(
             "end_time" / UTC_TIME,
             "profile_status" / ENUM8,
             "profile_interval_period" / ENUM8,
-            "intervals" / PrefixedArray(UINT8, UINT24),
+            "intervals" / Rows(UINT24, UINT8),
         ),
         0x06: command(
             "Publish Snapshot",
@@ -127,7 +128,7 @@ METERING = Cluster(
             "sample_start_time" / UTC_TIME,
             "sample_type" / ENUM8,
             "sample_request_interval" / UINT16,  # seconds
-            "samples" / PrefixedArray(UINT16, UINT24),
+            "samples" / Rows(UINT24, UINT16),
         ),
         0x0C: command(
             "Supply Status Response",

@@ -3,7 +3,7 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.7. Money is in thousandths of pence.
 """
 
-from construct import GreedyRange, Struct, Switch, this
+from construct import Switch, this
 
 from gbcs.gbz.atoms import (
     BITMAP32,
@@ -17,13 +17,14 @@ from gbcs.gbz.atoms import (
     UTC_TIME,
 )
 from gbcs.gbz.clusters.base import Cluster, command
+from gbcs.records import Record, Rows
 
 _ISSUED = ("provider_id" / UINT32, "issuer_event_id" / UINT32)
 _PART = ("command_index" / UINT8, "total_number_of_commands" / UINT8)
 
 _DEBT_CREDIT_STATUS = 0
 _SNAPSHOT_PAYLOADS = {
-    _DEBT_CREDIT_STATUS: Struct(
+    _DEBT_CREDIT_STATUS: Record(
         "accumulated_debt" / INT32,
         "type_1_debt_remaining" / UINT32,
         "type_2_debt_remaining" / UINT32,
@@ -138,14 +139,14 @@ PREPAYMENT = Cluster(
         0x05: command(
             "Publish Top Up Log",
             *_PART,
-            "top_ups" / GreedyRange(Struct("code" / TEXT, "amount" / INT32, "time" / UTC_TIME)),
+            "top_ups" / Rows(Record("code" / TEXT, "amount" / INT32, "time" / UTC_TIME)),
         ),
         0x06: command(
             "Publish Debt Log",
             *_PART,
             "debts"
-            / GreedyRange(
-                Struct(
+            / Rows(
+                Record(
                     "collection_time" / UTC_TIME,
                     "amount_collected" / INT32,
                     "debt_type" / ENUM8,

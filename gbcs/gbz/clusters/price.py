@@ -3,7 +3,7 @@
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.4; attributes of what is delivered.
 """
 
-from construct import GreedyRange, Struct, this
+from construct import Computed, this
 
 from gbcs.gbz.atoms import (
     BITMAP8,
@@ -18,6 +18,7 @@ from gbcs.gbz.atoms import (
     UTC_TIME,
 )
 from gbcs.gbz.clusters.base import Cluster, command, names
+from gbcs.records import Record, Rows
 
 _ISSUED = ("provider_id" / UINT32, "issuer_event_id" / UINT32)
 _PART = ("command_index" / UINT8, "total_number_of_commands" / UINT8)
@@ -119,7 +120,7 @@ PRICE = Cluster(
             "issuer_tariff_id" / UINT32,
             *_PART,
             "sub_payload_control" / BITMAP8,
-            "prices" / GreedyRange(Struct("tier_block_id" / UINT8, "price" / UINT32)),
+            "prices" / Rows(Record("tier_block_id" / UINT8, "price" / UINT32)),
         ),
         0x06: command(
             "Publish Block Thresholds",
@@ -129,10 +130,11 @@ PRICE = Cluster(
             *_PART,
             "sub_payload_control" / BITMAP8,
             "tiers"
-            / GreedyRange(
-                Struct(
+            / Rows(
+                Record(
                     "tier_and_number_of_thresholds" / BITMAP8,
-                    "thresholds" / UINT48[this.tier_and_number_of_thresholds & 0x0F],
+                    "thresholds"
+                    / Rows(UINT48, Computed(this.tier_and_number_of_thresholds & 0x0F)),
                 )
             ),
         ),

@@ -1,0 +1,47 @@
+"""DER of something signed, apart and together: what is signed, an algorithm and a signature.
+
+Knows the SEQUENCE around the three as asn1tools gives and takes it, `GBCSCommon.Signed`, and not
+what is in them: the first two are kept octet for octet.
+"""
+
+from typing import Any
+
+from gbcs.asn1.lengths import contents_of
+from gbcs.asn1.misfit import Misfit
+from gbcs.axdr import write_length  # which in DER is the same
+
+_SEQUENCE, _BIT_STRING = b"\x30", b"\x03"
+_INDEFINITE = b"\x80"
+
+
+def join(plain: Any) -> bytes:
+    """Return the DER of the three parts. Raises `Misfit` where one is not what belongs there."""
+    signed, algorithm = plain["toBeSigned"], plain["algorithmIdentifier"]
+    octets, bits = plain["signature"]
+    unused = 8 * len(octets) - bits
+    if not signed[:1] == algorithm[:1] == _SEQUENCE or _INDEFINITE in (signed[1:2], algorithm[1:2]):
+        raise Misfit("a part is not a SEQUENCE")
+    if bits < 0 or not 0 <= unused < 8 or (unused and octets[-1] & ((1 << unused) - 1)):
+        raise Misfit("the signature has bits behind its end")
+    bit_string = _BIT_STRING + write_length(1 + len(octets)) + bytes((unused, *octets))
+    contents = bytes(signed + algorithm) + bit_string
+    return _SEQUENCE + write_length(len(contents)) + contents
+
+
+def split(der: bytes) -> dict[str, Any]:
+    """Return the three parts of something signed. Raises `Misfit` where `der` is not their DER."""
+    try:
+        start, end = contents_of(der, 0)
+        _, algorithm = contents_of(der, start)
+        _, signature = contents_of(der, algorithm)
+        octets, last = contents_of(der, signature)
+        plain = {
+            "toBeSigned": der[start:algorithm],
+            "algorithmIdentifier": der[algorithm:signature],
+            "signature": (der[octets + 1 : last], 8 * (last - octets - 1) - der[octets]),
+        }
+    except IndexError:
+        raise Misfit("octets end inside") from None
+    if not last == end == len(der) or join(plain) != der:
+        raise Misfit("not in DER")
+    return plain
