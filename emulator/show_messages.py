@@ -1,6 +1,6 @@
 """What a person sees of many messages: a line for each as it is decoded, and what they add up to.
 
-Lines have columns of fixed width, so that none has to wait for another and tools can cut them.
+Columns have fixed widths, so that no line has to wait for another.
 """
 
 import sys
@@ -15,7 +15,7 @@ from gbcs.opaque import Opaque
 from gbcs.sources import SourceError
 
 _SOURCE_WIDTH = 40
-_WIDTHS = (11, 8, 16, 16, 20, 10, 10)  # all columns between source and problems
+_WIDTHS = (11, 13, 16, 16, 20, 10, 10)  # all columns between source and problems
 _TITLES = ("kind", "use case", "originator", "recipient", "counter", "MAC", "signature")
 _NOTHING = ("-",) * len(_WIDTHS)
 
@@ -94,7 +94,10 @@ def summary(items: Iterable[Decoded], totals: Totals, *, cut: bool = False) -> I
 
 
 def _line(source: str, cells: Iterable[str], problems: str) -> str:
-    padded = [f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)]
+    padded = [
+        f"{cell if len(cell) <= width else f'{cell[: width - 3]}...':<{width}}"
+        for cell, width in zip(cells, _WIDTHS, strict=True)
+    ]
     return "  ".join((f"{source:<{_SOURCE_WIDTH}}", *padded, problems)).rstrip()
 
 

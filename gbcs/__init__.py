@@ -5,6 +5,7 @@
 EUI('00DB1234567890A0')
 """
 
+from gbcs.block_transfer import Reassembler, segment
 from gbcs.codec import authenticate, decode, encode, sign
 from gbcs.crypto.keystore import FileKeystore, Keystore, KeyUsage
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError, GbcsError, KeystoreError
@@ -39,11 +40,13 @@ __all__ = [
     "Message",
     "Opaque",
     "Protected",
+    "Reassembler",
     "Response",
     "Status",
     "Supplementary",
     "authenticate",
     "decode",
     "encode",
+    "segment",
     "sign",
 ]

@@ -173,10 +173,8 @@ def _routing(fields: Any, size: int) -> Routing:
     )
 
 
-def lone_block(octets: bytes) -> DecodeError | None:
-    """Return what is to be said of a block where a message belongs; None where it is no block."""
-    if not Block.begins(octets):
-        return None
+def lone_block(octets: bytes) -> DecodeError:
+    """Return what is to be said of a block where a message belongs."""
     try:
         what = f"block {Block.parse(octets).number}"
     except DecodeError:

@@ -34,8 +34,9 @@ def segment(
     """
     if not message:
         raise EncodeError("nothing to send; a block without data acknowledges", "block.data")
-    if block_size < 1 or not 1 <= window <= MAX_WINDOW:
-        raise EncodeError(f"a window has 1 to {MAX_WINDOW} blocks, a block at least 1 octet")
+    if block_size < 1:
+        raise EncodeError(f"{block_size}; a block has at least 1 octet", "block.data")
+    _check_window(window)
     count = -(-len(message) // block_size)
     if count > MAX_BLOCKS:
         raise EncodeError(f"{count} blocks; {MAX_BLOCKS} are the limit", "block.number")
@@ -50,6 +51,11 @@ def segment(
         ).octets()
         for number in range(1, count + 1)
     ]
+
+
+def _check_window(window: int) -> None:
+    if not 1 <= window <= MAX_WINDOW:
+        raise EncodeError(f"{window}; it has 1 to {MAX_WINDOW} blocks", "block.window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,11 @@ class Reassembler:
         max_blocks: int = MAX_BLOCKS,
         max_octets: int = MAX_OCTETS,
     ) -> None:
-        """Offer `window` blocks with each acknowledgement; who sends more is not refused."""
+        """Offer `window` blocks with each acknowledgement; who sends more is not refused.
+
+        Raises `EncodeError` where no acknowledgement can say so.
+        """
+        _check_window(window)
         self._window, self._max_blocks, self._max_octets = window, max_blocks, max_octets
         self._blocks: dict[int, bytes] = {}
         self._missing: list[int] = []  # ascending
@@ -109,7 +119,7 @@ class Reassembler:
         new = not block.is_acknowledgement and self._is_new(block)
         if new:
             self._keep(block)
-        self._own = max(self._own, block.acknowledged + 1)
+        self._own = min(max(self._own, block.acknowledged + 1), MAX_BLOCKS)
         waits = not (block.streaming or block.is_acknowledgement)
         return Received(
             block,

@@ -93,6 +93,11 @@ def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes =
 def encode(message: Message, keystore: Keystore | None = None) -> bytes:
     """Return the octets of `message`; a MAC that is `UNSEALED` is calculated with `keystore`.
 
+    >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
+    >>> octets = bytes.fromhex(header + "02 0036" + "00")  # a pre-command without content
+    >>> encode(decode(octets)) == octets
+    True
+
     Raises `EncodeError` where a field has no octets, and `AuthenticationError` where a MAC is to
     be calculated and the keys for it are missing.
     """
@@ -110,6 +115,18 @@ def encode(message: Message, keystore: Keystore | None = None) -> bytes:
 def sign(message: Message, keystore: Keystore) -> Message:
     """Return `message` with the signature of its originator; a pre-command becomes a command.
 
+    >>> from gbcs import EUI, FileKeystore, Opaque
+    >>> party, device = EUI.parse("90B3D51F30010000"), EUI.parse("00DBE50000000000")
+    >>> key = {"private": f"{1:064x}"}
+    >>> keystore = FileKeystore({str(party): {"ds": key}})
+    >>> command = Command(
+    ...     originator=party, recipient=device, originator_counter=1, message_code=0x0036,
+    ...     payload=Opaque(b""), signature=None, mac=None,
+    ... )
+    >>> signed = sign(command, keystore)
+    >>> decode(encode(signed), keystore).signature_status.value
+    'valid'
+
     Raises `AuthenticationError` where `keystore` lacks the originator's private signing key.
     """
     key = keystore.private_key(message.originator, KeyUsage.DIGITAL_SIGNATURE)
@@ -120,7 +137,13 @@ def sign(message: Message, keystore: Keystore) -> Message:
 
 
 def authenticate(message: Message) -> None:
-    """Raise `AuthenticationError` unless the MAC, or without one the signature, is valid."""
+    """Raise `AuthenticationError` unless the MAC, or without one the signature, is valid.
+
+    >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
+    >>> authenticate(decode(bytes.fromhex(header + "02 0036" + "00")))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    gbcs.errors.AuthenticationError: message from 90B3... signature absent
+    """
     decisive = message.mac_status
     if decisive is Status.ABSENT:
         decisive = message.signature_status

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from construct import Const, Int8ub, Int64ub
 
 from gbcs.axdr import Length, LengthValue, Octets, read_length, write_length
-from gbcs.block import lone_block
+from gbcs.block import ROUTED, Block, lone_block
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.records import Record
@@ -78,11 +78,8 @@ class Envelope:
 
 def open_envelope(octets: bytes) -> Envelope:
     """Return the envelope of a message. Raises `DecodeError` with the path of the field."""
-    block = lone_block(octets)
-    if block is not None:
-        raise block
     first = octets[0] if octets else -1
-    if first == GENERAL_CIPHERING:
+    if first == GENERAL_CIPHERING and not octets.startswith(ROUTED):
         fields = _SEALED.parse(octets)
         signature, mac = fields["signature"], fields["mac"]
         start = len(octets) - fields["length"]
@@ -96,6 +93,8 @@ def open_envelope(octets: bytes) -> Envelope:
         signature = fields.get("signature")
         signed = octets[1:] if signature is None else octets[1 : -1 - len(signature)]
     else:
+        if Block.begins(octets):
+            raise lone_block(octets)
         found = f"{first:02X}" if octets else "nothing"
         raise DecodeError(f"begins with {found}; a message begins with DD or DF", "message")
     envelope = Envelope(

@@ -28,7 +28,7 @@ _FAILURES = (
     ValueError,
     RecursionError,
 )
-_PATH = re.compile(r"\((?:parsing|building)\) -> (.*)")
+_PATH = re.compile(r"\((?:parsing|building)\)(?: -> )?(.*)")
 
 
 # What construct hands to every parser from outside; ours look at none of it, nor change it.
@@ -144,7 +144,7 @@ def _trace(
 
 
 def _join(name: str, path: str) -> str:
-    return f"{name}.{path}" if path else name
+    return f"{name}{path}" if path.startswith("[") else f"{name}.{path}" if path else name
 
 
 def _where(error: Exception) -> tuple[str, str]:

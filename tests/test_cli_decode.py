@@ -167,6 +167,8 @@ def test_the_whole_rtds_is_a_table() -> None:
     assert Counter((cell[1], cell[3], cell[5]) for cell in cells) == expected
     assert totals[0] == f"messages: {len(found)}; decoded {len(found)}, failed 0"
     macs = Counter(message.mac_status for message in found)
+    behind = [re.sub(r".*\.hex ", "", row, flags=re.IGNORECASE).lstrip() for row in rows]
+    assert {line.index(cell[3], 11) for line, cell in zip(behind, cells, strict=True)} == {28}
     assert totals[1] == "MAC: " + ", ".join(f"{status} {macs[status]}" for status in Status)
 
 

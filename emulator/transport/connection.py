@@ -1,7 +1,7 @@
 """One connection to a broker: aiomqtt, used so that it leaves no socket and no task behind.
 
-Knows aiomqtt, and is the only place that does, with the types of paho-mqtt that its interface is
-made of. Nothing here connects a second time.
+Knows how to use aiomqtt, and the types of paho-mqtt that its interface is made of. Nothing here
+connects a second time.
 
 What aiomqtt does not tell remains unknown: whether the broker refuses a message that it
 acknowledges, and how many messages, or how long ones, it takes.
@@ -28,7 +28,7 @@ from emulator.transport.base import NO_PROPERTIES, Handler, frozen_properties
 from emulator.transport.topic import TopicFilter
 
 WINDOW = 20
-"""Messages sent and not yet acknowledged, at most: what mosquitto takes unless told otherwise."""
+"""Messages sent and not yet acknowledged, at most: as many as mosquitto takes by default."""
 ATTEMPT = 5.0
 """Seconds that a broker has to answer."""
 GOODBYE = 0.2
@@ -39,11 +39,14 @@ KEEPALIVE = 20
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _UNSPECIFIED = 0x80
 _UNSUPPORTED_VERSION = 0x84
+_TOO_MANY = "receive maximum exceeded"
 _TRANSIENT = (0x88, 0x89, 0x97, 0x9F)
 """Server unavailable, server busy, quota exceeded, connection rate exceeded (MQTT 5.0, 3.2.2.2)."""
 
 _quiet = logging.getLogger("emulator.transport.aiomqtt")
 _quiet.setLevel(logging.CRITICAL)  # what it has to say comes as MqttError
+
+__all__ = ["WINDOW", "Connection", "Connector", "MqttError", "TlsSocket", "explain", "is_hopeless"]
 
 
 class RefusedSubscriptionError(MqttError):
@@ -78,11 +81,12 @@ class Connection:
         await _leave(self.client)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Connector:
     """Makes connections to one broker, all with the same subscriptions.
 
-    `receive` takes what arrives, from the moment of subscribing on.
+    `receive` takes what arrives, from the moment of subscribing on. `window` is how many messages
+    a connection sends before it waits for an acknowledgement.
     """
 
     address: BrokerAddress
@@ -90,6 +94,12 @@ class Connector:
     filters: Sequence[TopicFilter]
     receive: Handler
     tls: ssl.SSLContext | None
+    window: int = WINDOW
+
+    def learn(self, error: MqttError) -> None:
+        """Make the window smaller if `error` is the end of a connection that sent too much."""
+        if explain(error) == _TOO_MANY:
+            self.window = max(1, self.window // 2)
 
     async def connect(self) -> Connection:
         """Try once to connect, with MQTT 5 or else with 3.1.1, and subscribe.
@@ -111,7 +121,7 @@ class Connector:
         try:
             await asyncio.shield(entering)
         except BaseException:
-            client.timeout = 0.0
+            client.timeout = 0.0  # where cancelled, do not wait for what is still to come
             await asyncio.gather(entering, return_exceptions=True)
             await _leave(client)
             raise
@@ -148,7 +158,7 @@ class Connector:
             queue_type=Inbox,
             timeout=ATTEMPT,
             keepalive=KEEPALIVE,
-            max_inflight_messages=WINDOW,
+            max_inflight_messages=self.window,
             tls_context=self.tls,
             tls_insecure=None if self.tls is None else not self.tls.check_hostname,
             socket_options=[_NO_DELAY],
@@ -173,25 +183,26 @@ class TlsSocket(ssl.SSLSocket):
             raise
 
 
-def explain(error: BaseException) -> str:
-    """Return in a few words why a connection failed or ended with `error`, an `MqttError`."""
-    while isinstance(error, MqttError) and error.__cause__ is not None:
-        error = error.__cause__
-    match error:
+def explain(error: MqttError) -> str:
+    """Return in a few words why a connection failed or ended."""
+    reason: BaseException = error
+    while isinstance(reason, MqttError) and reason.__cause__ is not None:
+        reason = reason.__cause__
+    match reason:
         case RefusedSubscriptionError():
-            return str(error)
+            return str(reason)
         case MqttCodeError(rc=ReasonCode() as code) if code != _UNSPECIFIED:
             return str(code).lower()
         case MqttCodeError():
             return "connection closed"
         case ssl.SSLCertVerificationError():
-            return f"its certificate does not verify: {error.verify_message}"
+            return f"its certificate does not verify: {reason.verify_message}"
         case socket.gaierror() | UnicodeError():
             return "no such host"
         case TimeoutError():
             return "no answer in time"
         case ssl.SSLError():
-            return f"no TLS: {error.reason or error}"
+            return f"no TLS: {reason.reason or reason}"
         case OSError(errno=int(number)):
             return os.strerror(number).lower()
         case _:

@@ -34,16 +34,11 @@ for _name in ("amqtt", "transitions"):
 
 
 class _Writer(StreamWriterAdapter):  # type: ignore[misc]
-    """Writes to a client, and drops what is for one that has gone.
-
-    amqtt queues for every client without bound, so to wait for a slow one would bound nothing; it
-    would only make tasks wait for each other, and their cancellation an error that is logged.
-    """
+    """Writes to a client, and drops what is for one that has gone."""
 
     def write(self, data: bytes) -> None:
         if not self._writer.is_closing():
             super().write(data)
-
 
 
 class _EmbeddedBroker(Broker):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """The transport over MQTT: one connection, and another one when it is lost.
 
-Knows how to stay connected, to publish at least once and to count. It leaves MQTT itself to
-`emulator.transport.connection`.
+Knows how to stay connected, to publish at least once and to count; of MQTT and of aiomqtt no more
+than `emulator.transport.connection` offers.
 """
 
 import asyncio
@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from itertools import count
 from random import Random
 
-from aiomqtt import MqttError
-
 from emulator.transport.address import BrokerAddress
 from emulator.transport.backoff import backoff
 from emulator.transport.base import Handler, TransportCounters, TransportError, frozen_properties
@@ -21,6 +19,7 @@ from emulator.transport.connection import (
     WINDOW,
     Connection,
     Connector,
+    MqttError,
     TlsSocket,
     explain,
     is_hopeless,
@@ -171,6 +170,7 @@ class _MqttTransport:
     def _lose(self, error: MqttError) -> None:
         if self._connection is not None:
             self._detach()
+            self._connector.learn(error)
             reason = explain(error)
             self._complaints.warn(f"lost: {reason}", f"connection lost ({reason}), reconnecting")
 

@@ -162,6 +162,12 @@ def test_what_cannot_be_segmented_is_refused(message: bytes, size: int, window: 
         segment(message, block_size=size, window=window)
 
 
+@pytest.mark.parametrize("window", [-1, 0, 64])
+def test_a_window_that_no_block_can_offer_is_refused(window: int) -> None:
+    with pytest.raises(EncodeError, match="1 to 63"):
+        Reassembler(window=window)
+
+
 def test_as_many_blocks_as_there_are_numbers() -> None:
     message = bytes(2 * MAX_BLOCKS)
     octets = segment(message, block_size=2)
@@ -367,6 +373,8 @@ def test_transfers_that_interleave_are_told_apart_by_their_routing() -> None:
 
 @given(st.lists(st.binary(max_size=60), max_size=5), st.booleans())
 @example([bytes.fromhex("E0 C1 0000 0000 00")], False)
+@example([bytes.fromhex("E0 01 0001 FFFF 01 DD")], False)
+@example([bytes.fromhex("E0 80 FFFF FFFF 01 DD")], False)
 def test_any_octets_are_a_block_or_an_error(many: list[bytes], headed: bool) -> None:
     reassembler = Reassembler()
     for octets in many:

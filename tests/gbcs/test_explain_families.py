@@ -38,7 +38,8 @@ def _of_content(vector: Vector, message: Message) -> list[Line]:
         for index, line in enumerate(lines)
         if not line.decrypted and begin <= line.offset < begin + len(content)
     ]
-    end = next(i for i in range(inside[-1] + 1, len(lines)) if not lines[i].decrypted)
+    own_again = (at for at in range(inside[-1] + 1, len(lines)) if not lines[at].decrypted)
+    end = next(own_again, len(lines))
     found = lines[inside[0] : end]
     own = b"".join(line.octets for line in found if not line.decrypted)
     assert own.hex() == content.hex()
