@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from gbcs.axdr import read_length, write_length
@@ -190,6 +191,8 @@ def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:
     """Return a function that takes flat values and gives them the nesting of `shape`."""
     if isinstance(shape, int):
         return next
+    if all(isinstance(part, int) for part in shape):
+        return lambda values: tuple(islice(values, len(shape)))
     parts = [_nester(part) for part in shape]
     return lambda values: tuple([part(values) for part in parts])
 

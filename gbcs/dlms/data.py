@@ -152,13 +152,14 @@ _FIXED = {
     if form
 }
 _UNPACK = {tag: (fixed.unpack_from, 1 + size) for tag, (_, fixed, size) in _FIXED.items()}
-# tag: the 256 values of a type of one octet; they are frozen, so one of each is enough
-_ONE_OCTET = {
-    tag: tuple(Data(kind, fixed.unpack(bytes((octet,)))[0]) for octet in range(256))
-    for tag, (kind, fixed, size) in _FIXED.items()
-    if size == 1
-}
-_TYPES = {int(kind): kind for kind in DataType}
+# by tag: the 256 values of a type of one octet; they are frozen, so one of each is enough
+_ONE_OCTET = tuple(
+    tuple(Data(DataType(tag), value) for (value,) in _FIXED[tag][1].iter_unpack(bytes(range(256))))
+    if tag in _FIXED and _FIXED[tag][2] == 1
+    else None
+    for tag in range(256)
+)
+_TYPES = tuple(map({int(kind): kind for kind in DataType}.get, range(256)))
 _STRINGS = frozenset(
     map(int, (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING))
 )
@@ -197,8 +198,9 @@ def _read_items(octets: bytes, position: int, count: int, depth: int) -> tuple[l
     value: Value
     for _ in range(count):
         tag = octets[position]
-        if tag in _ONE_OCTET:
-            append(_ONE_OCTET[tag][octets[position + 1]])
+        one_octet = _ONE_OCTET[tag]
+        if one_octet is not None:
+            append(one_octet[octets[position + 1]])
             position += 2
             continue
         if tag in _COUNTED:

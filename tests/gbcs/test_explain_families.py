@@ -20,12 +20,11 @@ METER, PARTY = bytes.fromhex("00DB1234567890A1"), bytes.fromhex("90B3D51F3001000
 
 
 def _is_gbz(vector: Vector) -> bool:
-    return fields(vector.octets).content.startswith(GBZ)
+    return fields(vector.octets).family == "gbz"
 
 
 def _is_asn1(vector: Vector) -> bool:
-    content = fields(vector.octets).content
-    return not content.startswith(GBZ) and content[0] not in APDU_TAGS
+    return fields(vector.octets).family == "asn1"
 
 
 def _of_content(vector: Vector, message: Message) -> list[Line]:

@@ -36,6 +36,18 @@ class Fields:
     sealed: bytes
     """What a MAC covers."""
 
+    @property
+    def message_code(self) -> int:
+        """The code of the use case."""
+        return int.from_bytes(self.other_information[:2], "big")
+
+    @property
+    def family(self) -> str:
+        """What the content is written in: dlms, gbz, or asn1, which begins as neither does."""
+        if self.content[:1] in (b"\xd9", b"\xda", b"\x0f"):
+            return "dlms"
+        return "gbz" if self.content.startswith(b"\x01\x09") else "asn1"
+
 
 def fields(message: bytes) -> Fields:
     """Return the fields of a message that is known to be well formed."""
@@ -164,6 +176,26 @@ def secret_of(
                 key, ec.EllipticCurvePublicKey.from_encoded_point(CURVE, bytes.fromhex(theirs))
             )
     return None
+
+
+def opened(
+    keys: Mapping[str, Mapping[str, Mapping[str, str]]], message: Fields, blob: bytes
+) -> bytes | None:
+    """Return the plaintext of a blob in a response or alert, None where a key is missing.
+
+    The other information, where it goes on, names the party that it is for; where it has 26
+    octets, the last 8 are the counter. Raises `InvalidTag`.
+    """
+    party, counter = message.recipient, message.counter
+    if len(message.other_information) >= 10:
+        party = message.other_information[2:10]
+    if len(message.other_information) == 26:
+        counter = int.from_bytes(message.other_information[18:], "big")
+    secret = secret_of(keys, message.originator, party)
+    if secret is None:
+        return None
+    key = message_key(secret, message.originator, ENCRYPTION, counter, party)
+    return decrypt(key, message.originator, blob)
 
 
 def blobs(content: bytes) -> list[bytes]:

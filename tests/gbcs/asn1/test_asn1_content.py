@@ -4,16 +4,6 @@ from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from asn1_examples import (
-    CERTIFICATE,
-    EXAMPLES,
-    INSTANT,
-    METER,
-    Example,
-    certification_request,
-    decoded,
-    tlv,
-)
 from cryptography import x509
 
 from gbcs.asn1 import (
@@ -35,6 +25,16 @@ from gbcs.asn1.payloads.devices import (
 from gbcs.asn1.use_cases import TYPE_NAMES
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.eui import EUI
+from tests.gbcs.asn1.asn1_examples import (
+    CERTIFICATE,
+    EXAMPLES,
+    INSTANT,
+    METER,
+    Example,
+    certification_request,
+    decoded,
+    tlv,
+)
 
 BOTH_EXAMPLES = pytest.mark.parametrize(
     "example", EXAMPLES, ids=lambda example: f"{example.type_name}-{len(example.octets)}"

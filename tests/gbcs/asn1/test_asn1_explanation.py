@@ -3,10 +3,10 @@
 from itertools import pairwise
 
 import pytest
-from asn1_examples import EXAMPLES, Example
 
 from gbcs.asn1 import Asn1Content, decode_asn1, encode_asn1, to_json
 from gbcs.asn1.explanation import Part, content_parts
+from tests.gbcs.asn1.asn1_examples import EXAMPLES, Example
 
 
 def _parts(content: Asn1Content) -> list[Part]:

@@ -1,11 +1,11 @@
 """Lengths of 128 to 255 as RTDS writes them, beside those of DER."""
 
 import pytest
-from asn1_examples import EXAMPLES, Example, certification_request, decoded, tlv
 
 from gbcs.asn1 import Asn1Content, encode_asn1, from_json, to_json
 from gbcs.asn1.lengths import widen
 from gbcs.errors import DecodeError
+from tests.gbcs.asn1.asn1_examples import EXAMPLES, Example, certification_request, decoded, tlv
 
 LOG = next(
     example for example in EXAMPLES if example.type_name == "GPFDeviceLogBackup.AlertPayload"

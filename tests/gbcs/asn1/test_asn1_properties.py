@@ -6,7 +6,6 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from asn1_examples import EXAMPLES, tlv
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from gbcs.asn1.payloads import PAYLOADS
 from gbcs.asn1.use_cases import TYPE_NAMES
 from gbcs.errors import DecodeError
 from gbcs.eui import EUI
+from tests.gbcs.asn1.asn1_examples import EXAMPLES, tlv
 
 MESSAGES = {type_name: message for message, type_name in TYPE_NAMES.items()}
 WITHIN_ALERT_CODE = {"alert_code": 2**32 - 1}

@@ -1,9 +1,9 @@
 """Every ASN.1 content of the RTDS."""
 
 import json
+from functools import cache
 
 import pytest
-from asn1_vectors import Vector, asn1_vectors, named, needs_rtds, vectors
 from cryptography import x509
 
 from gbcs.asn1 import Asn1Content, Certificate, decode_asn1, encode_asn1, from_json, to_json
@@ -16,6 +16,8 @@ from gbcs.asn1.named_numbers import (
 )
 from gbcs.errors import DecodeError
 from gbcs.eui import EUI
+from tests.support.rtds import named, needs_rtds, vectors
+from tests.support.second_hand import Fields, fields
 
 pytestmark = needs_rtds
 
@@ -28,34 +30,48 @@ BROKEN_ONE_BY_ONE = (
 """Vectors of which every octet is changed, to every value where they are short."""
 
 
-def _decoded(vector: Vector) -> Asn1Content:
-    content = decode_asn1(vector.message_code, vector.cra, vector.content)
-    assert content is not None, vector.name
+@cache
+def _messages() -> dict[str, Fields]:
+    return {vector.name: fields(vector.octets) for vector in vectors()}
+
+
+@cache
+def _in_asn1() -> dict[str, Fields]:
+    return {name: message for name, message in _messages().items() if message.family == "asn1"}
+
+
+def _decoded(message: Fields) -> Asn1Content:
+    content = decode_asn1(message.message_code, message.cra, message.content)
+    assert content is not None, message
     return content
 
 
+def _named(name: str) -> Fields:
+    return fields(named(name).octets)
+
+
 def test_there_are_vectors() -> None:
-    assert len(asn1_vectors()) >= 83
+    assert len(_in_asn1()) >= 83
 
 
 def test_exactly_the_asn1_contents_are_taken_for_asn1() -> None:
-    for vector in vectors():
-        if not vector.is_asn1:
-            assert decode_asn1(vector.message_code, vector.cra, vector.content) is None, vector.name
+    for name, message in _messages().items():
+        if name not in _in_asn1():
+            assert decode_asn1(message.message_code, message.cra, message.content) is None, name
 
 
 def test_every_content_encodes_to_its_own_octets() -> None:
-    for vector in asn1_vectors():
-        assert encode_asn1(_decoded(vector)) == vector.content, vector.name
+    for name, message in _in_asn1().items():
+        assert encode_asn1(_decoded(message)) == message.content, name
 
 
 def test_every_content_survives_json() -> None:
-    for vector in asn1_vectors():
-        content = _decoded(vector)
+    for name, message in _in_asn1().items():
+        content = _decoded(message)
         text = json.dumps(to_json(content))
         again = from_json(content.type_name, json.loads(text))
-        assert again == content, vector.name
-        assert encode_asn1(again) == vector.content, vector.name
+        assert again == content, name
+        assert encode_asn1(again) == message.content, name
 
 
 def test_no_number_of_a_vector_lacks_a_name() -> None:
@@ -68,30 +84,30 @@ def test_no_number_of_a_vector_lacks_a_name() -> None:
             return [found for entry in value for found in numbers(entry, name)]
         return [name] if isinstance(value, int) and not name.lower().endswith(counters) else []
 
-    for vector in asn1_vectors():
-        assert not numbers(to_json(_decoded(vector))["value"], vector.name), vector.name
+    for name, message in _in_asn1().items():
+        assert not numbers(to_json(_decoded(message))["value"], name), name
 
 
 @pytest.mark.parametrize("name", BROKEN_ONE_BY_ONE)
 def test_truncations_and_trailing_octets_are_refused(name: str) -> None:
-    vector = named(name)
-    for end in range(len(vector.content)):
+    message = _named(name)
+    for end in range(len(message.content)):
         with pytest.raises(DecodeError):
-            decode_asn1(vector.message_code, vector.cra, vector.content[:end])
+            decode_asn1(message.message_code, message.cra, message.content[:end])
     with pytest.raises(DecodeError):
-        decode_asn1(vector.message_code, vector.cra, vector.content + b"\x00")
+        decode_asn1(message.message_code, message.cra, message.content + b"\x00")
 
 
 @pytest.mark.parametrize("name", BROKEN_ONE_BY_ONE)
 def test_a_changed_octet_is_refused_or_comes_back_out(name: str) -> None:
-    vector = named(name)
-    values = range(256) if len(vector.content) < 60 else (0x00, 0x01, 0x30, 0x80, 0x81, 0xFF)
-    for position in range(len(vector.content)):
+    message = _named(name)
+    values = range(256) if len(message.content) < 60 else (0x00, 0x01, 0x30, 0x80, 0x81, 0xFF)
+    for position in range(len(message.content)):
         for value in values:
-            changed = bytearray(vector.content)
+            changed = bytearray(message.content)
             changed[position] = value
             try:
-                content = decode_asn1(vector.message_code, vector.cra, bytes(changed))
+                content = decode_asn1(message.message_code, message.cra, bytes(changed))
             except DecodeError:
                 continue
             assert content is not None
@@ -99,12 +115,12 @@ def test_a_changed_octet_is_refused_or_comes_back_out(name: str) -> None:
 
 
 def test_changes_in_and_around_certificates_are_refused_or_come_back_out() -> None:
-    vector = named("CS02bSupplierBySupplier_6.15.1_FUTURE_DATED_ERROR_COMMAND")
-    for position in range(0, len(vector.content), 3):
-        changed = bytearray(vector.content)
+    message = _named("CS02bSupplierBySupplier_6.15.1_FUTURE_DATED_ERROR_COMMAND")
+    for position in range(0, len(message.content), 3):
+        changed = bytearray(message.content)
         changed[position] ^= 0x01
         try:
-            content = decode_asn1(vector.message_code, vector.cra, bytes(changed))
+            content = decode_asn1(message.message_code, message.cra, bytes(changed))
         except DecodeError:
             continue
         assert content is not None
@@ -112,18 +128,18 @@ def test_changes_in_and_around_certificates_are_refused_or_come_back_out() -> No
 
 
 def test_the_lengths_of_rtds_are_kept_apart_from_those_of_der() -> None:
-    wide = [vector for vector in asn1_vectors() if _decoded(vector).wide_lengths]
+    wide = [message for message in _in_asn1().values() if _decoded(message).wide_lengths]
     assert len(wide) >= 9
-    for vector in wide:
-        content = _decoded(vector)
+    for message in wide:
+        content = _decoded(message)
         der = encode_asn1(Asn1Content(content.type_name, content.value))
-        assert len(der) < len(vector.content)
-        again = decode_asn1(vector.message_code, vector.cra, der)
+        assert len(der) < len(message.content)
+        again = decode_asn1(message.message_code, message.cra, der)
         assert again == Asn1Content(content.type_name, content.value)
 
 
 def test_a_replacement_of_credentials_reads_as_what_it_is() -> None:
-    content = _decoded(named("CS02bSupplierBySupplier_6.15.1_FUTURE_DATED_ERROR_COMMAND"))
+    content = _decoded(_named("CS02bSupplierBySupplier_6.15.1_FUTURE_DATED_ERROR_COMMAND"))
     control = content.value.authorising_remote_party_control
     assert control.credentials_replacement_mode is CredentialsReplacementMode.SUPPLIER_BY_SUPPLIER
     assert control.authorising_remote_party_seq_number == 1004
@@ -139,8 +155,8 @@ def test_a_replacement_of_credentials_reads_as_what_it_is() -> None:
 
 def test_every_certificate_opens_with_cryptography() -> None:
     opened = 0
-    for vector in asn1_vectors():
-        for certificate in _certificates(_decoded(vector).value):
+    for message in _in_asn1().values():
+        for certificate in _certificates(_decoded(message).value):
             assert x509.load_der_x509_certificate(certificate).version is x509.Version.v3
             opened += 1
     assert opened >= 40
@@ -156,8 +172,8 @@ def _certificates(value: object) -> list[Certificate]:
 
 
 def test_an_outcome_names_device_and_party() -> None:
-    vector = named("CS02gLoadControllerBySupplier_6.15.1_8F67_FUTURE_DATED_ERROR_ALERT")
-    outcome = _decoded(vector).value.execution_outcome.replacement_outcomes[0]
+    message = _named("CS02gLoadControllerBySupplier_6.15.1_8F67_FUTURE_DATED_ERROR_ALERT")
+    outcome = _decoded(message).value.execution_outcome.replacement_outcomes[0]
     assert outcome.status_code is StatusCode.NO_TRUST_ANCHOR
     assert outcome.existing_subject_unique_id == EUI.parse("90B3D51F30010008")
     assert isinstance(outcome.existing_subject_unique_id, EUI)

@@ -8,15 +8,11 @@ from gbcs.tables.use_cases import (
     for_srv,
     use_case,
 )
+from tests.support.rtds import needs_rtds, vectors
+from tests.support.second_hand import fields
 
 ANOTHER_CODE = {"CS04B_8.8.2_ERROR_COMMAND_GBCS": 0x000F, "CS04B_8.8.2_ERROR_RESPONSE_GBCS": 0x000F}
 """Messages that show an error by carrying the code of another use case."""
-
-
-def format_of(content):
-    if content[0] in {0xD9, 0xDA, 0x0F}:
-        return PayloadFormat.DLMS
-    return PayloadFormat.GBZ if content[:2] == b"\x01\x09" else PayloadFormat.ASN1
 
 
 def test_codes_and_names_are_unique():
@@ -87,9 +83,10 @@ def test_protection_and_format(name, critical, alert, payload):
     assert (row.critical, row.alert, row.payload) == (critical, alert, payload)
 
 
-def test_every_vector_is_of_the_use_case_that_its_folder_names(vectors):
-    for vector in vectors:
-        row = use_case(vector.message_code)
+@needs_rtds
+def test_every_vector_is_of_the_use_case_that_its_folder_names():
+    for vector in vectors():
+        row = use_case(fields(vector.octets).message_code)
         assert row is not None, vector.name
         if vector.name in ANOTHER_CODE:
             assert row.code == ANOTHER_CODE[vector.name], vector.name
@@ -101,29 +98,36 @@ def test_every_vector_is_of_the_use_case_that_its_folder_names(vectors):
             assert filed is row or not filed.alert, vector.name
 
 
-def test_every_vector_is_reached_by_the_service_reference_that_its_folder_names(vectors):
-    for vector in vectors:
+@needs_rtds
+def test_every_vector_is_reached_by_the_service_reference_that_its_folder_names():
+    for vector in vectors():
         if vector.srv != "NA" and vector.direction != "ALERT":
-            assert vector.srv in use_case(vector.message_code).srvs, vector.name
+            assert vector.srv in use_case(fields(vector.octets).message_code).srvs, vector.name
 
 
-def test_every_vector_has_the_format_of_its_use_case(vectors):
-    for vector in vectors:
-        assert format_of(vector.content) in use_case(vector.message_code).payloads, vector.name
+@needs_rtds
+def test_every_vector_has_the_format_of_its_use_case():
+    for vector in vectors():
+        message = fields(vector.octets)
+        assert message.family in use_case(message.message_code).payloads, vector.name
 
 
-def test_critical_vectors_are_signed_and_the_others_are_not(vectors):
-    for vector in vectors:
-        critical = use_case(vector.message_code).critical
+@needs_rtds
+def test_critical_vectors_are_signed_and_the_others_are_not():
+    for vector in vectors():
+        message = fields(vector.octets)
+        critical = use_case(message.message_code).critical
         if vector.direction == "PRECOMMAND":
-            assert vector.signed is None, vector.name
+            assert message.signature is None, vector.name
             assert critical, vector.name
         elif critical is not None:
-            assert vector.signed is critical, vector.name
+            assert message.signature is not None, vector.name
+            assert (len(message.signature) == 64) is critical, vector.name
 
 
-def test_a_use_case_has_a_vector_or_says_where_else_it_comes_from(vectors):
-    seen = {vector.message_code for vector in vectors}
+@needs_rtds
+def test_a_use_case_has_a_vector_or_says_where_else_it_comes_from():
+    seen = {fields(vector.octets).message_code for vector in vectors()}
     unfounded = [
         row.name for row in USE_CASES if row.source is Source.VECTOR and row.code not in seen
     ]

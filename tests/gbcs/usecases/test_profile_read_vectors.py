@@ -29,7 +29,7 @@ from gbcs.usecases.profile_read import (
 )
 from gbcs.usecases.responding import refuse
 from tests.support.rtds import each, named, raw_keys
-from tests.support.second_hand import ENCRYPTION, blobs, decrypt, fields, message_key, secret_of
+from tests.support.second_hand import blobs, fields, opened
 
 METER = EUI.parse("00DB1234567890A0")
 ACB = EUI.parse("90B3D51F30000002")
@@ -135,14 +135,8 @@ def _buffer_by_hand(response: bytes) -> bytes:
     if not found:
         begin = by_hand.content.index(b"\x13\x02")
         return by_hand.content[begin : by_hand.content.rindex(b"\x01", begin, -2)]
-    party, counter = by_hand.recipient, by_hand.counter
-    if len(by_hand.other_information) == 26:
-        party = by_hand.other_information[2:10]
-        counter = int.from_bytes(by_hand.other_information[18:], "big")
-    secret = secret_of(raw_keys(), by_hand.originator, party)
-    assert secret is not None
-    key = message_key(secret, by_hand.originator, ENCRYPTION, counter, party)
-    plaintext = decrypt(key, by_hand.originator, found[0])
+    plaintext = opened(raw_keys(), by_hand, found[0])
+    assert plaintext is not None
     assert plaintext[:2] == b"\x02\x01"
     return plaintext[2:]
 
