@@ -1,8 +1,8 @@
 """The embedded broker: amqtt within this process, so that one command needs nothing installed.
 
-Knows amqtt, which speaks MQTT 3.1.1 and carries some 2,000 requests with their replies a second;
-more wants a broker of its own, such as mosquitto. It is bound to the loopback interface, open to
-everyone there, and keeps nothing.
+Knows amqtt, which speaks MQTT 3.1.1 and carries a fraction of what a broker of its own process,
+such as mosquitto, does. It is bound to the loopback interface, open to everyone there, and keeps
+nothing.
 """
 
 import asyncio
