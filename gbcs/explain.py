@@ -17,10 +17,11 @@ from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.instants import MAX_INSTANT, from_date_time, to_iso
-from gbcs.message import Message, Payload, Protected
+from gbcs.message import CRA, Message, Protected
 from gbcs.obis import dotted
 from gbcs.opaque import Opaque
 from gbcs.other_information import write_other_information
+from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.result_codes import result_name
 
@@ -60,7 +61,7 @@ def explain(message: Message) -> list[Line]:
         offset += len(part[0])
         blob = protected.get(part[0])
         if blob is not None:
-            lines.extend(_decrypted(blob, message.payload, part[3] + 1))
+            lines.extend(_decrypted(blob, message, part[3] + 1))
     if b"".join(line.octets for line in lines if not line.decrypted) != octets:
         raise EncodeError("the explanation does not add up to the octets of the message")
     return lines
@@ -154,8 +155,9 @@ def _content(message: Message) -> Iterator[Part]:
             yield b"\x00", "specifications", "none", 3
             number = len(payload.results)
             yield write_length(number), "count", f"{number} data", 3
-            for result in payload.results:
-                yield from _data(result.data, 4)
+            names = access_names(message.message_code, number) or ("",) * number
+            for result, name in zip(payload.results, names, strict=True):
+                yield from _named(_data(result.data, 4), name)
             yield write_length(number), "count", f"{number} results", 3
             for result in payload.results:
                 octets = bytes((result.choice, result.code))
@@ -211,6 +213,13 @@ def _data(data: Data, depth: int) -> Iterator[Part]:
         yield data.octets(), kind, "" if value is None else str(value), depth
 
 
+def _named(parts: Iterator[Part], name: str) -> Iterator[Part]:
+    """Yield `parts`, the meaning of the first of them behind `name`."""
+    octets, field, meaning, depth = next(parts)
+    yield octets, field, ": ".join(filter(None, (name, meaning))), depth
+    yield from parts
+
+
 def _row(row: object) -> str:
     if isinstance(row, tuple):
         first = (
@@ -236,20 +245,21 @@ def _date_time(octets: bytes) -> str:
         return "date-time with parts not specified"
 
 
-def _decrypted(item: Protected, payload: Payload, depth: int) -> Iterator[Line]:
+def _decrypted(item: Protected, message: Message, depth: int) -> Iterator[Line]:
     if item.plaintext is None:
         yield Line(0, b"", "decrypted", str(item.status), depth, decrypted=True)
         return
     offset = 0
-    for octets, field, meaning, level in _plaintext(item, item.plaintext, payload, depth):
+    for octets, field, meaning, level in _plaintext(item, item.plaintext, message, depth):
         yield Line(offset, octets, field, meaning, level, decrypted=True)
         offset += len(octets)
 
 
-def _plaintext(item: Protected, plaintext: bytes, payload: Payload, depth: int) -> Iterable[Part]:
+def _plaintext(item: Protected, plaintext: bytes, message: Message, depth: int) -> Iterable[Part]:
+    payload = message.payload
     if isinstance(payload, AccessResponse | DataNotification):
         try:
-            return list(_data(Data.parse(plaintext), depth))
+            return list(_opened(Data.parse(plaintext), message, depth))
         except DecodeError:
             return [(plaintext, "decrypted", "not DLMS data", depth)]
     from gbcs.gbz import GbzContent
@@ -258,3 +268,15 @@ def _plaintext(item: Protected, plaintext: bytes, payload: Payload, depth: int) 
     if not isinstance(payload, GbzContent):
         return [(plaintext, "decrypted", "", depth)]
     return plaintext_parts(payload, item.blob, plaintext, depth)
+
+
+def _opened(data: Data, message: Message, depth: int) -> Iterator[Part]:
+    """Yield the parts of a decrypted value, those of each attribute under its name."""
+    values = data.value if isinstance(data.value, tuple) else ()
+    names = protected_names(message.message_code, len(values))
+    if message.cra is not CRA.RESPONSE or names is None:
+        yield from _data(data, depth)
+        return
+    yield next(_data(data, depth))
+    for value, name in zip(values, names, strict=True):
+        yield from _named(_data(value, depth + 1), name)

@@ -1,11 +1,12 @@
 """Messages as JSON, losing nothing: `from_json(to_json(message))` encodes to the same octets.
 
-Octets are upper-case hex, OBIS codes are dotted, DLMS values are objects of one key, their type.
+Octets are upper-case hex, OBIS codes are dotted, DLMS values are those of `gbcs.json_data`.
 What is derived (names, rows, decrypted attributes, what verification found) is there to be read
 and is ignored on the way back.
 """
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gbcs.dlms.access import (
@@ -16,14 +17,15 @@ from gbcs.dlms.access import (
     Choice,
     DataNotification,
 )
-from gbcs.dlms.compact_array import CompactArray
-from gbcs.dlms.data import BitString, Data, DataType
+from gbcs.dlms.data import Data
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.instants import to_iso
+from gbcs.json_data import Json, data_from_json, data_to_json, hex_of
 from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
 from gbcs.opaque import Opaque
+from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.profile_logs import BY_CODE
 from gbcs.tables.result_codes import result_name
@@ -32,11 +34,6 @@ from gbcs.usecases.profile_read import buffer_of, rows_of
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
     from gbcs.gbz import GbzContent
-
-Json = dict[str, Any]
-
-_TEXT = (DataType.VISIBLE_STRING, DataType.UTF8_STRING)
-_BY_TITLE = {kind.title: kind for kind in DataType}
 
 
 def to_json(message: Message) -> Json:
@@ -49,15 +46,15 @@ def to_json(message: Message) -> Json:
         "recipient": str(message.recipient),
         "originator_counter": message.originator_counter,
         "supplementary": _supplementary(message.supplementary),
-        "transaction_time": _hex(message.transaction_time),
+        "transaction_time": hex_of(message.transaction_time),
         "mac": message.mac_status.value,
-        "mac_octets": None if message.mac is None else _hex(message.mac),
+        "mac_octets": None if message.mac is None else hex_of(message.mac),
         "signature": message.signature_status.value,
-        "signature_octets": None if message.signature is None else _hex(message.signature),
-        "payload": _payload(message.payload),
+        "signature_octets": None if message.signature is None else hex_of(message.signature),
+        "payload": _payload(message),
     }
     if message.protected:
-        form["protected"] = [_protected(item) for item in message.protected]
+        form["protected"] = [_protected(item, message) for item in message.protected]
     rows = _rows(message)
     if rows is not None:
         form["rows"] = rows
@@ -93,45 +90,8 @@ def from_json(form: Json) -> Message:
         raise EncodeError(f"the JSON is not that of a message: {error}") from None
 
 
-def data_to_json(data: Data) -> Json:
-    """Return a DLMS value as an object of one key."""
-    value: Any = data.value
-    match value:
-        case tuple():
-            value = [data_to_json(item) for item in value]
-        case bytes() if data.type in _TEXT:
-            value = value.decode("utf-8", "surrogateescape")
-        case bytes():
-            value = _hex(value)
-        case BitString():
-            value = {"length": value.length, "octets": _hex(value.octets)}
-        case CompactArray():
-            value = {
-                "description": _hex(value.description),
-                "contents": _hex(value.contents),
-                "rows": [_plain(row) for row in value.rows()],
-            }
-    return {data.type.title: value}
-
-
-def data_from_json(form: Json) -> Data:
-    """Return the DLMS value in `form`. Raises `KeyError`, `TypeError` or `ValueError`."""
-    [(title, value)] = form.items()
-    kind = _BY_TITLE[title]
-    if kind in (DataType.ARRAY, DataType.STRUCTURE):
-        value = tuple(data_from_json(item) for item in value)
-    elif kind in _TEXT:
-        value = value.encode("utf-8", "surrogateescape")
-    elif isinstance(value, str):
-        value = bytes.fromhex(value)
-    elif kind is DataType.BIT_STRING:
-        value = BitString(value["length"], bytes.fromhex(value["octets"]))
-    elif kind is DataType.COMPACT_ARRAY:
-        value = CompactArray(bytes.fromhex(value["description"]), bytes.fromhex(value["contents"]))
-    return Data(kind, value)
-
-
-def _payload(payload: Payload) -> Json:
+def _payload(message: Message) -> Json:
+    payload = message.payload
     match payload:
         case AccessRequest():
             return {
@@ -141,21 +101,14 @@ def _payload(payload: Payload) -> Json:
                 }
             }
         case AccessResponse():
-            results = [
-                {
-                    "choice": _choice(result.choice),
-                    "code": result.code,
-                    "result": result_name(result.code),
-                    "data": data_to_json(result.data),
-                }
-                for result in payload.results
-            ]
+            names = access_names(message.message_code, len(payload.results)) or ()
+            results = [_result(*item) for item in zip_longest(payload.results, names)]
             return {"access_response": {**_head(payload), "results": results}}
         case DataNotification():
             return {"data_notification": {**_head(payload), "body": data_to_json(payload.body)}}
         case Opaque():
             reason = {"reason": payload.reason} if payload.reason else {}
-            return {"opaque": {"octets": _hex(payload.octets), **reason}}
+            return {"opaque": {"octets": hex_of(payload.octets), **reason}}
         case _:
             return _other_family(payload)
 
@@ -213,12 +166,22 @@ def _access_of(form: Json) -> Access:
     )
 
 
+def _result(result: AccessResult, name: str | None) -> Json:
+    return {
+        "choice": _choice(result.choice),
+        **({"name": name} if name else {}),
+        "code": result.code,
+        "result": result_name(result.code),
+        "data": data_to_json(result.data),
+    }
+
+
 def _result_of(form: Json) -> AccessResult:
     return AccessResult(_choice_of(form["choice"]), form["code"], data_from_json(form["data"]))
 
 
 def _head(payload: AccessRequest | AccessResponse | DataNotification) -> Json:
-    return {"invoke_id": f"{payload.invoke_id:08X}", "date_time": _hex(payload.date_time)}
+    return {"invoke_id": f"{payload.invoke_id:08X}", "date_time": hex_of(payload.date_time)}
 
 
 def _head_of(form: Json) -> Json:
@@ -251,7 +214,7 @@ def _supplementary(party: Supplementary | None) -> Json | None:
         "party": str(party.party),
         "party_counter": party.party_counter,
         "originator_counter": party.originator_counter,
-        "certificate": _hex(party.certificate),
+        "certificate": hex_of(party.certificate),
     }
 
 
@@ -266,14 +229,18 @@ def _supplementary_of(form: Json | None) -> Supplementary | None:
     )
 
 
-def _protected(item: Protected) -> Json:
+def _protected(item: Protected, message: Message) -> Json:
     form: Json = {"status": item.status.value}
-    if item.plaintext is not None:
-        try:
-            form["plaintext"] = data_to_json(Data.parse(item.plaintext))
-        except DecodeError:
-            form["plaintext"] = _hex(item.plaintext)
-    return form
+    if item.plaintext is None:
+        return form
+    try:
+        data = Data.parse(item.plaintext)
+    except DecodeError:
+        return {**form, "plaintext": hex_of(item.plaintext)}
+    if message.cra is CRA.RESPONSE and isinstance(data.value, tuple):
+        names = protected_names(message.message_code, len(data.value))
+        form |= {"names": list(names)} if names else {}
+    return {**form, "plaintext": data_to_json(data)}
 
 
 def _rows(message: Message) -> list[Json] | None:
@@ -299,16 +266,6 @@ def _choice(choice: Choice) -> str:
 
 def _choice_of(name: str) -> Choice:
     return Choice[name.upper().replace("-", "_")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return _hex(value) if isinstance(value, bytes) else value
-
-
-def _hex(octets: bytes) -> str:
-    return octets.hex().upper()
 
 
 def _octets_of(text: str | None) -> bytes | None:

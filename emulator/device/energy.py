@@ -6,12 +6,12 @@ sum of these registers, so half hours, daily reads and tariff registers agree ex
 them costs the same however long ago it is. All numbers are integers, the same on every machine.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from math import cos, tau
+from operator import sub
 
 from profiles import LoadProfile
 
@@ -43,15 +43,16 @@ class Series:
             for rate, step in zip(self.rates, jitter, strict=True)
         ]
 
-    def half_hours(self, first: int, last: int) -> Iterator[int]:
-        """Yield the energy of half hours `first` to `last`, counted from 2000-01-01."""
+    def half_hours(self, first: int, last: int) -> list[int]:
+        """Return the energy of half hours `first` to `last`, counted from 2000-01-01."""
+        energies: list[int] = []
         after = self.registers(first // HALF_HOURS)
         for day in range(first // HALF_HOURS, last // HALF_HOURS + 1):
             before, after = after, self.registers(day + 1)
             start = max(first - day * HALF_HOURS, 0)
-            end = min(last - day * HALF_HOURS, HALF_HOURS - 1)
-            for slot in range(start, end + 1):
-                yield after[slot] - before[slot]
+            end = min(last - day * HALF_HOURS, HALF_HOURS - 1) + 1
+            energies += map(sub, after[start:end], before[start:end])
+        return energies
 
 
 def series(load: LoadProfile, salt: bytes, factor: float = 1.0) -> Series:

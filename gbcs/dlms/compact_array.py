@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 from gbcs.axdr import read_length, write_length
@@ -80,9 +80,8 @@ class CompactArray:
     @classmethod
     def of(cls, description: bytes, rows: Iterable[Any]) -> "CompactArray":
         """Return the compact-array of `rows`, as `rows()` gives them. Raises `EncodeError`."""
-        write = _layout(description).write
         try:
-            return cls(description, b"".join([write(row) for row in rows]))
+            return cls(description, b"".join(_layout(description).write(rows)))
         except (struct.error, TypeError, ValueError) as error:
             raise EncodeError(f"compact-array: a row does not fit its type: {error}") from None
 
@@ -116,7 +115,7 @@ class _Layout:
 
     width: int | None
     read: Callable[[bytes], Iterator[Any]]
-    write: Callable[[Any], bytes]
+    write: Callable[[Iterable[Any]], Iterator[bytes]]
 
 
 @lru_cache(maxsize=256)
@@ -126,15 +125,19 @@ def _layout(description: bytes) -> _Layout:
     if end != len(description):
         raise DecodeError("compact-array: octets are left over behind the type description")
     if not _PACKED.issuperset(columns):
-        return _Layout(None, lambda octets: _walk(shape, octets), lambda row: _write(shape, row))
+        return _Layout(
+            None,
+            lambda octets: _walk(shape, octets),
+            lambda rows: (_write(shape, row) for row in rows),
+        )
     row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
     if shape == columns:
-        return _Layout(row.size, row.iter_unpack, lambda values: row.pack(*values))
+        return _Layout(row.size, row.iter_unpack, lambda rows: starmap(row.pack, rows))
     nest = _nester(shape)
     return _Layout(
         row.size,
         lambda octets: (nest(iter(values)) for values in row.iter_unpack(octets)),
-        lambda values: row.pack(*_flatten(values)),
+        lambda rows: (row.pack(*_flatten(values)) for values in rows),
     )
 
 

@@ -14,7 +14,6 @@ from tests.support.effort import at_most
 from tests.support.rtds import Vector, each, named
 from tests.support.second_hand import fields, grouping
 
-APDU_TAGS = b"\xd9\xda\x0f"
 GBZ = b"\x01\x09"
 METER, PARTY = bytes.fromhex("00DB1234567890A1"), bytes.fromhex("90B3D51F30010000")
 
