@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from gbcs import CRA, FileKeystore, Message, Status, authenticate, decode, encode, sign
-from gbcs.errors import AuthenticationError
+from gbcs.errors import AuthenticationError, DecodeError
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from tests.support.rtds import KEYSTORE, Vector, each, named, needs_rtds, raw_keys, vectors
@@ -182,3 +182,19 @@ def test_there_are_messages_of_every_kind() -> None:
     found = {decoded(vector).kind for vector in vectors()}
     assert found == set(KINDS.values())
     assert any(_encrypts(vector) for vector in vectors())
+
+
+@each()
+def test_a_changed_octet_and_a_truncation_are_noticed(vector: Vector) -> None:
+    """Every seventh position of each message, from one that differs from message to message."""
+    octets = vector.octets
+    for position in range(len(octets) % 7, len(octets), 7):
+        changed = bytearray(octets)
+        changed[position] ^= 0xFF
+        for altered in (bytes(changed), octets[:position]):
+            try:
+                message = decode(altered, keys())
+            except DecodeError:
+                continue
+            assert encode(message) == altered
+            assert message.mac_status is not Status.VALID
