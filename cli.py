@@ -487,7 +487,11 @@ def _announce(form: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(form))
         return
     for name, value in form.items():
-        _aside.print(f"{name.replace('_', ' ')}: {value}", highlight=False)
+        title = name.replace("_", " ")
+        for part, number in value.items() if isinstance(value, dict) else ():
+            _aside.print(f"{title}, {part}: {number}", highlight=False)
+        if not isinstance(value, dict):
+            _aside.print(f"{title}: {value}", highlight=False)
 
 
 @main.command()

@@ -17,23 +17,23 @@ async def serve_fleet(broker: Broker, fleet: Fleet, clock: Clock) -> AsyncIterat
 
     Raises `TransportError` where there is no broker.
     """
-    async with Tasks() as tasks:
 
-        def receive(topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-            device = device_of(topic)
-            if device is not None:
-                receipt = fleet.receive(device, octets, clock.now())
-                if receipt.reply is not None:
-                    tasks.start(reply(device, receipt))
+    def receive(topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+        device = device_of(topic)
+        if device is not None:
+            receipt = fleet.receive(device, octets, clock.now())
+            if receipt.reply is not None:
+                tasks.start(reply(device, receipt))
 
-        async def reply(device: EUI, receipt: Receipt) -> None:
-            if receipt.delay:
-                await clock.sleep(receipt.delay)
-            topic = response_topic(DIRECT, device, str(receipt.recipient))
-            await transport.publish(topic, receipt.reply or b"")
+    async def reply(device: EUI, receipt: Receipt) -> None:
+        if receipt.delay:
+            await clock.sleep(receipt.delay)
+        topic = response_topic(DIRECT, device, str(receipt.recipient))
+        await transport.publish(topic, receipt.reply or b"")
 
-        subscriptions = {command_topic(DIRECT, "+"): receive}
-        async with connect(
-            broker, client_id="esme-fleet", subscriptions=subscriptions
-        ) as transport:
-            yield transport
+    subscriptions = {command_topic(DIRECT, "+"): receive}
+    async with (
+        connect(broker, client_id="esme-fleet", subscriptions=subscriptions) as transport,
+        Tasks() as tasks,
+    ):
+        yield transport

@@ -70,7 +70,8 @@ class Requester:
                 response, reply, status = await future
         except TimeoutError:
             raise NoReplyError(
-                f"{command.device} did not reply within {patience:g} s: is it in the fleet?"
+                f"{command.device} did not reply within {patience:g} s: "
+                "is it in the fleet, with this seed or keystore?"
             ) from None
         finally:
             self._waiting.pop(transaction, None)

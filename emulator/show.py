@@ -119,16 +119,18 @@ def _flat(values: tuple[Any, ...]) -> Iterator[int]:
 
 def reading_chart(rows: list[Row], console: Console) -> None:
     """Print a bar for each column of plain numbers, one character a row."""
-    for name in rows[0] if rows else ():
+    if not rows:
+        console.print("no entries in this window")
+        return
+    for name in rows[0]:
         values = [row[name] for row in rows]
         if name != "time" and isinstance(values[0], int):
             top = max(values)
             bars = "".join(_BAR[value * 8 // top if top else 0] for value in values)
             console.print(f"{name.replace('_', ' ')}, 0 to {top}", highlight=False)
             console.print(bars, highlight=False, soft_wrap=True)
-    if rows:
-        first, last = to_iso(rows[0]["time"]), to_iso(rows[-1]["time"])
-        console.print(f"{first} to {last}, {len(rows)} entries", highlight=False)
+    first, last = to_iso(rows[0]["time"]), to_iso(rows[-1]["time"])
+    console.print(f"{first} to {last}, {len(rows)} entries", highlight=False)
 
 
 def explanation(lines: list[Line]) -> Iterator[str]:
@@ -155,5 +157,5 @@ def counters(fleet: Fleet | None, ledger: Ledger | None) -> dict[str, Any]:
             f"{srv} {decision}": number
             for (srv, decision), number in sorted(ledger.decisions.items())
         }
-        form["reasons"] = dict(sorted(ledger.reasons.items()))
+        form["reasons"] = {str(name): number for name, number in sorted(ledger.reasons.items())}
     return form

@@ -1,4 +1,4 @@
-"""Background tasks that end with their owner and whose failures are logged, never lost."""
+"""Background tasks that end with their owner, and whose failures until then are logged."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background."""
@@ -23,7 +24,8 @@ class Tasks:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ending:
             _log.error("a background task failed: %r", error)
 
     async def __aenter__(self) -> Self:
@@ -35,6 +37,7 @@ class Tasks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ending = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -326,7 +326,7 @@ def test_read_prints_a_table_a_chart_and_an_empty_window() -> None:
     assert any(len(line) == 49 and set(line) <= set(" ▁▂▃▄▅▆▇█") for line in chart.splitlines())
     early = ("--from", "2001-01-01", "--to", "2001-01-02")
     assert "no entries in this window" in good("read", METER, "4.8.1", *early)
-    assert good("read", METER, "4.8.1", *early, "--chart") == ""
+    assert good("read", METER, "4.8.1", *early, "--chart") == "no entries in this window\n"
     assert jsons(good("read", METER, "4.8.1", *early, "--json"))[0]["rows"] == []
 
 

@@ -32,19 +32,20 @@ async def serve_cache(
 
     Raises `TransportError` where there is no broker.
     """
-    async with Tasks() as tasks:
-        service = _Service(policy, store, clock, tasks)
-        subscriptions = {
-            command_topic(CACHED, "+"): service.receive_command,
-            response_topic(DIRECT, "+", "+"): service.receive_response,
-        }
-        async with connect(
-            broker, client_id="s1sp-cache", subscriptions=subscriptions
-        ) as transport:
-            service.transport = transport
-            tasks.start(service.expire())
-            tasks.start(service.purge())
-            yield
+    tasks = Tasks()
+    service = _Service(policy, store, clock, tasks)
+    subscriptions = {
+        command_topic(CACHED, "+"): service.receive_command,
+        response_topic(DIRECT, "+", "+"): service.receive_response,
+    }
+    async with (
+        connect(broker, client_id="s1sp-cache", subscriptions=subscriptions) as transport,
+        tasks,
+    ):
+        service.transport = transport
+        tasks.start(service.expire())
+        tasks.start(service.purge())
+        yield
 
 
 class _Service:

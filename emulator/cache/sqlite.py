@@ -84,7 +84,10 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"store {self._path}: {error}") from None
+            reason = str(error)
+            if "locked" in reason:
+                reason = "another cache uses it; stop that one, or name another file"
+            raise StoreError(f"store {self._path}: {reason}") from None
 
     async def get(self, key: Key) -> Entry | None:
         """Return the entry under `key`, or None."""

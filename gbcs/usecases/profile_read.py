@@ -198,7 +198,10 @@ def table_of(response: Message, log: ProfileLog) -> CompactArray | int:
         raise DecodeError("a protected log that is not encrypted", "message.protected")
     plaintext, status = response.protected[0].plaintext, response.protected[0].status
     if plaintext is None:
-        raise AuthenticationError(f"the readings of {response.originator} are {status}")
+        raise AuthenticationError(
+            f"the readings of {response.originator} for {response.remote_party} are {status}: "
+            "they open with the key-agreement keys of both, one of them private"
+        )
     if not plaintext.startswith(_STRUCTURE_OF_ONE):
         raise DecodeError("not a structure of one attribute", "message.protected")
     return _table(Data.parse(plaintext[len(_STRUCTURE_OF_ONE) :]), log)[0]
