@@ -14,7 +14,8 @@ class Tasks:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ending = False
+        self.ending = False
+        """Whether the owner is leaving; what fails from then on is of no interest."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background."""
@@ -25,7 +26,7 @@ class Tasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._ending:
+        if error is not None and not self.ending:
             _log.error("a background task failed: %r", error)
 
     async def __aenter__(self) -> Self:
@@ -37,7 +38,7 @@ class Tasks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ending = True
+        self.ending = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

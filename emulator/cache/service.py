@@ -107,7 +107,8 @@ class _Service:
             await self.transport.publish(topic, octets, properties)
         except TransportError as error:
             self._policy.ledger.reasons["not-published"] += 1
-            _log.warning("%s: %s", topic, error)
+            if not self._tasks.ending:
+                _log.warning("%s", error)
 
     async def expire(self) -> None:
         """Give up what is overdue, for ever, each at its time."""
