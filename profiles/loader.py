@@ -38,10 +38,20 @@ class MeterProfile:
     title: str
     share: int
     """Its part of a fleet, against the shares of the others."""
+    generation: str
+    """SMETS1 or SMETS2."""
+    variant: str
+    """single, twin or polyphase."""
+    payment: str
+    """credit or prepayment."""
+    tariff: str
+    """one-rate, economy-7 or blocks."""
+    wan: str
+    """Name of the WAN profile it is reached by."""
     primary: LoadProfile
     secondary: LoadProfile | None
-    """The second element's, None on a single element meter."""
-    export: LoadProfile
+    """The second element's, None on a meter with one element."""
+    export: LoadProfile | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,21 @@ def _meter_profile(name: str) -> MeterProfile:
     primary, secondary, export = loads.values()
     if primary is None or export is None:
         raise ProfileError(f"{file}: import and export are needed")
-    return MeterProfile(name, table["title"], table["share"], primary, secondary, export)
+    variant = "twin" if secondary else "single"
+    tariff = "economy-7" if secondary else "one-rate"
+    return MeterProfile(
+        name,
+        table["title"],
+        table["share"],
+        "SMETS2",
+        variant,
+        "credit",
+        tariff,
+        "smets2-cellular",
+        primary,
+        secondary,
+        export,
+    )
 
 
 def _read(kind: str, name: str, keys: Mapping[str, _Key]) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The commands of `esme`, a module for each topic; `cli.py` puts them together."""

@@ -1,0 +1,133 @@
+"""`esme decode` and `esme encode`."""
+
+import errno
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator import show
+from emulator.cli.options import CHECK_FAILED, FILE, fail, json_option, one_line
+from emulator.show_messages import Decoded, Totals, show_summary
+from gbcs import FileKeystore, GbcsError, decode, encode
+from gbcs.explain import explain
+from gbcs.json_form import from_json, to_json
+from gbcs.pcap import Packet, PcapWriter
+from gbcs.sources import Found, Input, SourceError, inputs_in
+
+
+@click.command("decode")
+@click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
+@click.option("--keystore", type=FILE, help="Keys that verify and decrypt.")
+@click.option("--explain", "explained", is_flag=True, help="Annotated octets.")
+@click.option("--pcap", type=FILE, help="Write the messages into this file, for Wireshark.")
+@json_option
+@one_line
+def decode_command(
+    sources: tuple[str, ...],
+    keystore: Path | None,
+    explained: bool,
+    pcap: Path | None,
+    as_json: bool,
+) -> None:
+    """Decode messages: hex, base64, binary, DUIS or pcap, in files, folders, arguments or stdin.
+
+    One message is shown as JSON, several as a table, a line for each.
+    """
+    keys = FileKeystore.load(keystore) if keystore else None
+    inputs = list(inputs_in(sources or ("-",), sys.stdin.buffer))
+    totals = Totals()
+    with _capture(pcap, inputs) as keep:
+        items = _decoded(inputs, keys, keep)
+        first = [] if as_json or explained else list(islice(items, 2))
+        items = chain(first, items)
+        if len(first) > 1:
+            show_summary(items, len(inputs), totals)
+        else:
+            for item in items:
+                totals.add(item)
+                _show(item, as_json, explained)
+    if not totals.decoded + totals.failed:
+        fail("no messages")
+    if totals.failed:
+        sys.exit(CHECK_FAILED)
+
+
+def _decoded(
+    inputs: list[Input], keys: FileKeystore | None, keep: Callable[[Found], None]
+) -> Iterator[Decoded]:
+    for number, entry in enumerate(inputs, start=1):
+        for found in entry.messages():
+            try:
+                if found.error is not None:
+                    raise found.error
+                message = decode(found.octets, keys)
+                keep(found)
+            except (GbcsError, SourceError) as error:
+                yield Decoded(found.source, error=error, input=number)
+            else:
+                yield Decoded(found.source, message, input=number)
+
+
+@contextmanager
+def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found], None]]:
+    """Yield what writes a message into the file `pcap`, where there is to be one."""
+    if pcap is None:
+        yield lambda found: None
+        return
+    files = [entry.place for entry in inputs if isinstance(entry.place, Path)]
+    if pcap.exists() and any(file.samefile(pcap) for file in files):
+        raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
+    try:
+        with pcap.open("wb") as stream:
+            writer = PcapWriter(stream)
+            yield lambda found: writer.write(Packet(found.octets, found.time))
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise SourceError(f"{pcap}: {error.strerror}") from None
+
+
+def _show(item: Decoded, as_json: bool, explained: bool) -> None:
+    if item.message is None:
+        if as_json:
+            click.echo(json.dumps({"source": item.source, "error": str(item.error)}))
+        else:
+            click.echo(f"esme: {item.source}: {item.error}", err=True)
+    elif explained:
+        click.echo(item.source)
+        click.echo("\n".join(show.explanation(explain(item.message))))
+    else:
+        form = {"source": item.source, **to_json(item.message)}
+        click.echo(json.dumps(form, indent=None if as_json else 2))
+
+
+@click.command("encode")
+@click.argument("source", type=click.File("r"), default="-")
+@click.option("--keystore", type=FILE, help="Keys for a MAC that is still to be calculated.")
+@one_line
+def encode_command(source: Any, keystore: Path | None) -> None:
+    """Encode what `esme decode --json` printed, one message a line, and print it as hex."""
+    keys = FileKeystore.load(keystore) if keystore else None
+    failed = False
+    for number, line in enumerate(source, start=1):
+        if not line.strip():
+            continue
+        try:
+            form = json.loads(line)
+            if isinstance(form, dict) and "error" in form:
+                raise SourceError(form["error"])
+            click.echo(encode(from_json(form), keys).hex().upper())
+        except RecursionError:
+            failed = True
+            click.echo(f"esme: line {number}: nested too deeply", err=True)
+        except (GbcsError, SourceError, ValueError) as error:
+            failed = True
+            click.echo(f"esme: line {number}: {error}", err=True)
+    if failed:
+        sys.exit(CHECK_FAILED)

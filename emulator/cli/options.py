@@ -1,0 +1,177 @@
+"""What the commands share: parameters, output, and failures as one line.
+
+Results go to stdout, progress and what accompanies them to stderr. Exit 0 is good, 1 a check that
+failed or something that could not be done, 2 bad usage.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec
+
+import click
+from rich.console import Console
+
+from emulator import wiring
+from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
+from emulator.cache.store import StoreError
+from emulator.estate import DEFAULT_BASE, Estate, derived_estate, keystore_estate
+from emulator.latency import parse_latency
+from emulator.requester import NoReplyError
+from emulator.transport import TransportError
+from gbcs import EUI, GbcsError
+from gbcs.instants import parse_iso
+from gbcs.sources import SourceError
+from profiles import ProfileError
+
+P = ParamSpec("P")
+
+CHECK_FAILED, INTERRUPTED = 1, 130
+_FAILURES = (
+    GbcsError,
+    NoReplyError,
+    ProfileError,
+    SourceError,
+    StoreError,
+    TransportError,
+    wiring.ReadFailedError,
+)
+out = Console(soft_wrap=True)
+aside = Console(stderr=True, soft_wrap=True)
+
+
+class Parameter(click.ParamType[Any]):
+    """A parameter that a function reads from text, and whose `ValueError` is the usage error."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the text stands for."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        raise ValueError(f"retention {text!r}: give a number of hours") from None
+    return retention_seconds(hours)
+
+
+EUI_PARAMETER = Parameter("eui", EUI.parse)
+INSTANT = Parameter("time", parse_iso)
+LATENCY = Parameter("latency", parse_latency)
+HOURS = Parameter("hours", _hours)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+seed_option = click.option(
+    "--seed", default="1", show_default=True, help="What everything follows from."
+)
+meters_option = click.option(
+    "--meters", type=click.IntRange(min=1), default=100, show_default=True, help="How many meters."
+)
+base_option = click.option(
+    "--base",
+    type=EUI_PARAMETER,
+    default=str(DEFAULT_BASE),
+    show_default=True,
+    help="EUI of the first.",
+)
+keystore_option = click.option(
+    "--keystore", type=FILE, help="Keystore file; its devices in place of derived meters."
+)
+latency_option = click.option(
+    "--latency",
+    type=LATENCY,
+    default="none",
+    show_default=True,
+    help="Of replies: none, a time as 150ms, or lognormal:MEDIAN,P99.",
+)
+retention_option = click.option(
+    "--retention",
+    type=HOURS,
+    default=str(MIN_RETENTION_HOURS),
+    show_default=True,
+    help="Hours that readings are kept, 25 to 72.",
+)
+store_option = click.option(
+    "--store", type=FILE, help="SQLite file of readings; by default one a seed, in this folder."
+)
+broker_option = click.option("--broker", metavar="URL", help="mqtt://host:port; default: our own.")
+part_broker_option = click.option(
+    "--broker", metavar="URL", default="mqtt://127.0.0.1:1883", show_default=True
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+
+
+def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
+    """Say in one line what went wrong, and exit with `code`."""
+    click.echo(f"esme: {reason}", err=True)
+    sys.exit(code)
+
+
+def one_line(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn every failure of `command` into one line and an exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except _FAILURES as error:
+            fail(error)
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+    return run
+
+
+def estate_of(keystore: Path | None, seed: str, meters: int, base: EUI) -> Estate:
+    """Return the estate of a keystore file, or the one that is drawn from `seed`."""
+    if keystore is not None:
+        return keystore_estate(keystore, seed)
+    return derived_estate(seed, meters, base)
+
+
+class OneLineGroup(click.Group):
+    """A group whose usage errors are one line too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command that the arguments name, and exit."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "esme"
+            fail(f"{error.format_message()} ({path} --help says more)", error.exit_code)
+        except click.ClickException as error:
+            fail(error.format_message(), error.exit_code)
+        except click.Abort:
+            fail("interrupted", INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def announce(form: dict[str, Any], as_json: bool) -> None:
+    """Say what was started or counted: one line of JSON on stdout, or lines on stderr."""
+    if as_json:
+        click.echo(json.dumps(form))
+        return
+    for name, value in form.items():
+        title = name.replace("_", " ")
+        for part, number in value.items() if isinstance(value, dict) else ():
+            aside.print(f"{title}, {part}: {number}", highlight=False)
+        if not isinstance(value, dict):
+            aside.print(f"{title}: {value}", highlight=False)
