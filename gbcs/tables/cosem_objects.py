@@ -79,7 +79,8 @@ _TABLE = """
 1    0-0:94.44.10.0     g Sub GHz configuration settings
 1    0-0:94.44.10.1     g CHF sub GHz channel scan
 1    0-0:94.44.10.2     g Operating sub GHz channel
-1    0-0:94.44.34.1     i Tariff TOU register collection
+1    0-0:94.44.34.1     g Tariff TOU register collection
+1    0-0:94.44.34.2     g Tariff TOU and block register collection
 1    0-0:94.44.34.10    g Import register collection
 1    0-0:94.44.34.11    i Import MPAN collection
 1    0-0:94.44.34.20    g Power import collection
@@ -150,15 +151,15 @@ _TABLE = """
 7    0-0:98.1.0.255     g Billing data log, billing calendar: registers
 7    0-0:98.1.1.255     g Billing data log, billing calendar: prepayment
 7    0-0:98.1.2.255     g Billing data log, change of payment mode or tariff
-7    0-0:98.1.4.255     i Billing data log, payment based debt payments
-7    0-0:98.1.5.255     i Billing data log, prepayment credits
+7    0-0:98.1.4.255     g Billing data log, payment based debt payments
+7    0-0:98.1.5.255     g Billing data log, prepayment credits
 7    0-0:98.1.8.255     g Prepayment daily read log
-7    0-0:98.1.9.255     i Daily read log
-7    0-0:98.1.10.255    i Daily read log, export
-7    0-0:99.1.0.255     i Profile data log, active import
-7    0-0:99.1.1.255     i Profile data log, export
-7    0-0:99.1.2.255     i Profile data log, reactive import
-7    0-0:99.1.3.255     i Daily consumption log
+7    0-0:98.1.9.255     g Daily read log
+7    0-0:98.1.10.255    g Daily read log, export
+7    0-0:99.1.0.255     g Profile data log, active import
+7    0-0:99.1.1.255     g Profile data log, export
+7    0-0:99.1.2.255     g Profile data log, reactive import
+7    0-0:99.1.3.255     g Daily consumption log
 7    0-0:99.98.0.255    g Event log
 7    0-0:99.98.1.255    i Security log
 7    0-0:99.98.4.255    i Power event log
@@ -209,10 +210,10 @@ _TABLE = """
 30   0-0:43.2.1.255     g Prepayment balance collection, protected
 30   0-0:43.2.2.255     g Billing data log, billing calendar, protected
 30   0-0:43.2.3.255     g Billing data log, change of payment mode or tariff, protected
-30   0-0:43.2.4.255     i Daily consumption log, protected
-30   0-0:43.2.5.255     i Daily read log, protected
+30   0-0:43.2.4.255     g Daily consumption log, protected
+30   0-0:43.2.5.255     g Daily read log, protected
 30   0-0:43.2.6.255     g Prepayment daily read log, protected
-30   0-0:43.2.7.255     i Profile data log, active import, protected
+30   0-0:43.2.7.255     g Profile data log, active import, protected
 30   0-0:43.2.8.255     g Import register collection, protected
 30   0-0:43.2.9.255     g Tariff TOU register collection, protected
 30   0-0:43.2.10.255    g Tariff TOU and block register collection, protected

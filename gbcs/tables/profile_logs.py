@@ -1,10 +1,14 @@
-"""The logs of an ESME that the reading service reads by window.
+"""The logs of an ESME that are read by window: what an entry holds, and how many are kept.
 
-Source: GBCS v4.1 use cases ECS21a, ECS21c, ECS22a, ECS22b and ECS22c. Single element rows are
-those of the vectors; twin element rows follow SMETS 5.7.5: the secondary element is its own
-register, with four tariff registers of its own.
+Sources. OBIS codes, columns and depths: GBCS v3.1 use cases ECS20a to ECS23b and ECS66, as rendered
+in HenryGiraldo/gbcs-parser-js (SMETS2 5.7.5); half hourly and daily periods: SMETS2 5.7.5. Rows:
+the vectors of ECS20a, ECS20b (twin element), ECS20d, ECS21a (single element), ECS21b, ECS21c,
+ECS22a, ECS22b (single element), ECS22c and ECS23. The twin element rows of ECS21a and ECS22b and
+the single element row of ECS20b follow that document, which marks the columns of twin element
+meters; so do those of ECS20c, which are the rows of ECS21a and ECS21b, and of ECS66.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbcs.obis import parse_dotted
@@ -21,14 +25,29 @@ def _row(*columns: str) -> bytes:
 
 
 _TIME = _U32
+_I32 = "05"
 _TOU, _SECONDARY_TOU, _BLOCK = _array(48), _array(4), _array(8)
 
 TWO, THREE = _row(_TIME, _U32), _row(_TIME, _U32, _U32)
 DAILY_SINGLE = _row(_TIME, _U32, _TOU, *[_BLOCK] * 4)
 DAILY_TWIN = _row(_TIME, _U32, _U32, _TOU, _SECONDARY_TOU, *[_BLOCK] * 4)
+PREPAYMENT = _row(_TIME, *[_I32] * 6)
+BILLING_SINGLE = _row(_TIME, _U32, _TOU, *[_BLOCK] * 4, *[_I32] * 6)
+BILLING_TWIN = _row(_TIME, _U32, _U32, _TOU, _SECONDARY_TOU, *[_BLOCK] * 4, *[_I32] * 6)
 
 BLOCKS = "blocks"
 """The one column that stands for several of a row: the four blocks of eight registers."""
+
+_REGISTERS = ("import", "tou", BLOCKS)
+_TWIN_REGISTERS = ("import", "secondary_import", "tou", "secondary_tou", BLOCKS)
+_BALANCES = (
+    "emergency_credit_balance",
+    "meter_balance",
+    "payment_debt",
+    "time_debt_1",
+    "time_debt_2",
+    "accumulated_debt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +62,10 @@ class ProfileLog:
     protection: bytes | None
     """OBIS of the data protection object (class 30) it is read through, None where in clear."""
     period: int
-    """Seconds between entries."""
+    """Seconds between entries, 0 where they are made when something happens or as configured."""
     depth: int
     """Entries that a meter keeps."""
-    rows: dict[bytes, tuple[str, ...]]
+    rows: Mapping[bytes, tuple[str, ...]]
     """Columns after `time`, in order, by the type description of the compact-array."""
 
 
@@ -57,8 +76,8 @@ PROFILE_LOGS = (
         "4.6.1", "ECS21a", 0x0033, parse_dotted("0.0.98.1.9.255"),
         parse_dotted("0.0.43.2.5.255"), _DAY, 31,
         {
-            DAILY_SINGLE: ("import", "tou", BLOCKS),
-            DAILY_TWIN: ("import", "secondary_import", "tou", "secondary_tou", BLOCKS),
+            DAILY_SINGLE: _REGISTERS,
+            DAILY_TWIN: _TWIN_REGISTERS,
         },
     ),
     ProfileLog(
@@ -79,5 +98,65 @@ PROFILE_LOGS = (
     ),
 )  # fmt: skip
 
+"""The logs that a command of their own reads, made at fixed times and of energy alone."""
+
 BY_SRV = {log.srv: log for log in PROFILE_LOGS}
 BY_CODE = {log.message_code: log for log in PROFILE_LOGS}
+
+
+_AT_EVENTS = 0
+_VOLTAGE = {TWO: ("average_rms_voltage",)}
+
+OTHER_LOGS = (
+    ProfileLog(
+        "4.4.2", "ECS20b", 0x002F, parse_dotted("0.0.98.1.2.255"),
+        parse_dotted("0.0.43.2.3.255"), _AT_EVENTS, 12,
+        {
+            BILLING_SINGLE: (*_REGISTERS, *_BALANCES),
+            BILLING_TWIN: (*_TWIN_REGISTERS, *_BALANCES),
+        },
+    ),
+    ProfileLog(
+        "4.4.3", "ECS20c", 0x0030, parse_dotted("0.0.98.1.0.255"),
+        parse_dotted("0.0.43.2.2.255"), _AT_EVENTS, 12,
+        {DAILY_SINGLE: _REGISTERS, DAILY_TWIN: _TWIN_REGISTERS},
+    ),
+    ProfileLog(
+        "4.4.3", "ECS20c", 0x0030, parse_dotted("0.0.98.1.1.255"),
+        parse_dotted("0.0.43.2.2.255"), _AT_EVENTS, 12, {PREPAYMENT: _BALANCES},
+    ),
+    ProfileLog(
+        "4.4.4", "ECS20a", 0x002E, parse_dotted("0.0.98.1.4.255"), None, _AT_EVENTS, 10,
+        {TWO: ("amount",)},
+    ),
+    ProfileLog(
+        "4.4.5", "ECS20d", 0x00C9, parse_dotted("0.0.98.1.5.255"), None, _AT_EVENTS, 5,
+        {TWO: ("amount",)},
+    ),
+    ProfileLog(
+        "4.10", "ECS23", 0x0039, parse_dotted("1.0.32.24.0.255"), None, _AT_EVENTS, 4_320, _VOLTAGE
+    ),
+    ProfileLog(
+        "4.10", "ECS23b", 0x00BC, parse_dotted("1.0.52.24.0.255"), None, _AT_EVENTS, 4_320, _VOLTAGE
+    ),
+    ProfileLog(
+        "4.10", "ECS23b", 0x00BC, parse_dotted("1.0.72.24.0.255"), None, _AT_EVENTS, 4_320, _VOLTAGE
+    ),
+    ProfileLog(
+        "4.14", "ECS21b", 0x0034, parse_dotted("0.0.98.1.8.255"),
+        parse_dotted("0.0.43.2.6.255"), _DAY, 31, {PREPAYMENT: _BALANCES},
+    ),
+    ProfileLog(
+        "4.17", "ECS66", 0x0060, parse_dotted("0.0.99.1.3.255"), parse_dotted("0.0.43.2.4.255"),
+        _DAY, 731, {TWO: ("consumption",)},
+    ),
+)  # fmt: skip
+"""The other logs: of money, of voltage, or read together with something else.
+
+Balances, debts and amounts are in 10⁻⁵ pounds or euros, voltages in V, consumption in Wh.
+The voltage of phase 1 belongs to both use cases of 4.10; its entries are as far apart as attribute
+4 of the log says.
+"""
+
+BY_OBIS = {log.log: log for log in (*PROFILE_LOGS, *OTHER_LOGS)}
+"""Every log, by the OBIS of its profile generic."""

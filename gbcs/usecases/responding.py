@@ -9,11 +9,11 @@ from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
 from gbcs.errors import EncodeError
 from gbcs.message import Command, Response, Supplementary
+from gbcs.tables.result_codes import ResultCode
 
 INVOKE_ID = 0x20000000
 """Long invoke id and priority: these bits over the low 24 of the originator counter."""
 
-_OTHER_REASON = 250
 _RESULT_KIND = {Choice.GET_WITH_SELECTION: Choice.GET, Choice.SET_WITH_SELECTION: Choice.SET}
 
 
@@ -27,10 +27,12 @@ def respond(
     results: tuple[AccessResult, ...],
     keystore: Keystore,
     own_counter: int | None = None,
+    time: bytes = b"",
 ) -> bytes:
     """Return the octets of the response to `command`, sealed for its originator.
 
     `own_counter` is the device's, where the results are encrypted to a party behind the ACB.
+    `time` is the device's as a date-time of 12 octets, where the response carries it.
     Raises `AuthenticationError` where a key is missing.
     """
     return encode(
@@ -41,6 +43,7 @@ def respond(
             message_code=command.message_code,
             payload=AccessResponse(invoke_id(command.originator_counter), results),
             supplementary=answering(command.supplementary, own_counter),
+            transaction_time=time,
         ),
         keystore,
     )
@@ -51,23 +54,29 @@ def answering(behind: Supplementary | None, own_counter: int | None) -> Suppleme
     return behind and Supplementary(behind.party, behind.party_counter, own_counter)
 
 
-def refuse(command: Command, code: int, keystore: Keystore) -> bytes:
+def result_choice(choice: Choice) -> Choice:
+    """Return the kind of access that a result names for an access of kind `choice`."""
+    return _RESULT_KIND.get(choice, choice)
+
+
+def refuse(command: Command, code: int, keystore: Keystore, time: bytes = b"") -> bytes:
     """Return the octets of a response in which the first access fails with `code`.
 
-    The accesses behind it are not attempted and fail with other-reason (break on error).
+    The accesses behind it are not attempted and fail with other-reason (break on error). `time` is
+    the device's as a date-time of 12 octets, where the response carries it.
     Raises `EncodeError` where the command is not DLMS, and `AuthenticationError` where a key is
     missing.
     """
     if not isinstance(command.payload, AccessRequest):
         raise EncodeError("only a DLMS command is refused with a result code", "message.payload")
     results = tuple(
-        AccessResult(_RESULT_KIND.get(access.choice, access.choice), reason, NULL)
+        AccessResult(result_choice(access.choice), reason, NULL)
         for access, reason in zip(
             command.payload.accesses, _codes(code, len(command.payload.accesses)), strict=True
         )
     )
-    return respond(command, results, keystore)
+    return respond(command, results, keystore, time=time)
 
 
 def _codes(first: int, number: int) -> list[int]:
-    return [first, *[_OTHER_REASON] * (number - 1)][:number]
+    return [first, *[int(ResultCode.OTHER_REASON)] * (number - 1)][:number]

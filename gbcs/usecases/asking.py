@@ -1,0 +1,276 @@
+"""What a command that only reads asks for: attributes, whole or by window, in clear or protected.
+
+Knows how a read is written as accesses and read from them, and writes the command of every reading
+service. Knows nothing of what the attributes hold or how they are answered.
+
+Source: GBCS v4.1 clauses 8.5 and 9.1.5; the vectors of commands of SRVs 4.1.1 to 4.18.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbcs.dlms.access import Access, AccessRequest, Choice
+from gbcs.dlms.data import (
+    NULL,
+    Data,
+    DataType,
+    array,
+    double_long_unsigned,
+    enum,
+    integer,
+    long_unsigned,
+    octet_string,
+    structure,
+)
+from gbcs.errors import EncodeError
+from gbcs.eui import EUI
+from gbcs.frozen import maker
+from gbcs.instants import from_date_time, to_date_time, to_iso
+from gbcs.message import Command, Message, Supplementary
+from gbcs.tables.reading_services import ReadAccess, ReadAttribute, ReadingService
+from gbcs.usecases.protecting import names_transaction, protection_parameters
+from gbcs.usecases.responding import invoke_id
+
+_PROFILE_GENERIC, _DATA_PROTECTION = 7, 30
+_BUFFER, _GET_PROTECTED = 2, 1
+_BY_RANGE = 1
+_CLOCK = bytes.fromhex("00005E2C64FF")  # 0.0.94.44.100.255, whose attribute 2 is the time
+_TIME_COLUMN = structure(long_unsigned(1), octet_string(_CLOCK), integer(_BUFFER), long_unsigned(0))
+_ALL_COLUMNS = array()
+_NO_INDEX = long_unsigned(0)
+_RANGE = enum(_BY_RANGE)
+_WHOLE = structure(enum(0), NULL)
+_OBIS_OCTETS = 6
+
+
+MAX_ATTRIBUTES = 64
+"""A command that asks for more is not understood; the longest reading service has 18."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """From `start` to `end`, both inclusive, in seconds since 2000-01-01T00:00:00Z."""
+
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{to_iso(self.start)} to {to_iso(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute that is asked for, of a log (class 7, attribute 2) the entries in `window`."""
+
+    class_id: int
+    obis: bytes
+    """Six octets of the logical name."""
+    index: int
+    window: Window | None = None
+    """None where the whole attribute is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one access of a command asks for."""
+
+    attributes: tuple[Attribute, ...]
+    """One, or several where they are protected together."""
+    protection: bytes | None = None
+    """OBIS of the data protection object (class 30) that is asked, None where in clear."""
+
+    @property
+    def protected(self) -> bool:
+        """Whether the answer is encrypted."""
+        return self.protection is not None
+
+    @property
+    def choice(self) -> Choice:
+        """The kind of access that asks for this."""
+        if self.protection is not None:
+            return Choice.ACTION
+        windowed = self.attributes[0].window is not None
+        return Choice.GET_WITH_SELECTION if windowed else Choice.GET
+
+
+_window, _attribute, _ask = maker(Window), maker(Attribute), maker(Ask)
+
+
+def asks_of(command: Message) -> tuple[Ask, ...] | None:
+    """Return what `command` asks for, access by access, or None where it does not only read.
+
+    None too where it is no command of DLMS, asks for nothing, leaves a limit of a window open or
+    has it end before it starts, names another transaction in its protection parameters, asks for
+    more than `MAX_ATTRIBUTES`, or has several protected accesses: their answers would be encrypted
+    under one key and IV.
+    """
+    payload = command.payload
+    if not isinstance(command, Command) or not isinstance(payload, AccessRequest):
+        return None
+    if len(payload.accesses) > MAX_ATTRIBUTES:
+        return None
+    try:
+        asks = tuple([_READERS[access.choice](access, command) for access in payload.accesses])
+    except (LookupError, TypeError, ValueError):
+        return None
+    if len(asks) > 1 and not _together(asks):
+        return None
+    return asks or None
+
+
+def _together(asks: tuple[Ask, ...]) -> bool:
+    """Return whether one response may answer all of `asks`."""
+    attributes = sum([len(ask.attributes) for ask in asks])
+    return attributes <= MAX_ATTRIBUTES and sum([ask.protected for ask in asks]) <= 1
+
+
+def reading_command(
+    service: ReadingService,
+    *,
+    device: EUI,
+    originator: EUI,
+    counter: int,
+    window: Window | None = None,
+    supplementary: Supplementary | None = None,
+) -> Command:
+    """Return the command, unsealed, that asks `device` for what `service` reads.
+
+    `originator` is the ACB where `supplementary` names the party behind it; a protected service
+    then takes the party's certificate too. Raises `EncodeError` where a window is missing, or is
+    given to a service that takes none.
+    """
+    if service.windowed != (window is not None):
+        needs = "needs a window" if service.windowed else "takes no window"
+        raise EncodeError(f"SRV {service.srv} ({service.use_case}) {needs}", "window")
+    party = supplementary.party if supplementary else originator
+    return Command(
+        originator=originator,
+        recipient=device,
+        originator_counter=counter,
+        message_code=service.message_code,
+        payload=AccessRequest(
+            invoke_id(counter),
+            tuple(
+                [
+                    _write(_asked(access, window), counter, party, device)
+                    for access in service.accesses
+                ]
+            ),
+        ),
+        supplementary=supplementary,
+    )
+
+
+def _asked(access: ReadAccess, window: Window | None) -> Ask:
+    return Ask(
+        tuple([_asked_attribute(item, window) for item in access.attributes]), access.protection
+    )
+
+
+def _asked_attribute(item: ReadAttribute, window: Window | None) -> Attribute:
+    return Attribute(item.class_id, item.obis, item.index, window if item.windowed else None)
+
+
+def _read_whole(access: Access, command: Command) -> Ask:
+    if access.data != NULL:
+        raise ValueError
+    return _ask((_attribute(access.class_id, access.obis, access.index),))
+
+
+def _read_range(access: Access, command: Command) -> Ask:
+    column, start, end, columns = _value(access.selection, DataType.STRUCTURE)
+    if access.selector != _BY_RANGE or column != _TIME_COLUMN or columns != _ALL_COLUMNS:
+        raise ValueError
+    if access.data != NULL:
+        raise ValueError
+    window = _in_order(
+        _value(start, DataType.DOUBLE_LONG_UNSIGNED), _value(end, DataType.DOUBLE_LONG_UNSIGNED)
+    )
+    return _ask((_of_log(access.class_id, access.obis, access.index, window),))
+
+
+def _read_protected(access: Access, command: Command) -> Ask:
+    if access.class_id != _DATA_PROTECTION or access.index != _GET_PROTECTED:
+        raise ValueError
+    reads, protection = _value(access.data, DataType.STRUCTURE)
+    items = _value(reads, DataType.ARRAY)
+    if not 0 < len(items) <= MAX_ATTRIBUTES or not names_transaction(
+        protection, command.originator_counter, command.remote_party, command.recipient
+    ):
+        raise ValueError
+    return _ask(tuple([_protected_attribute(read) for read in items]), access.obis)
+
+
+_READERS = {
+    Choice.GET: _read_whole,
+    Choice.GET_WITH_SELECTION: _read_range,
+    Choice.ACTION: _read_protected,
+}
+
+
+def _protected_attribute(read: Data) -> Attribute:
+    class_id, obis, index, no_index, restriction = _value(read, DataType.STRUCTURE)
+    name = _value(obis, DataType.OCTET_STRING)
+    number = _value(index, DataType.INTEGER)
+    if len(name) != _OBIS_OCTETS or number < 0 or no_index != _NO_INDEX:
+        raise ValueError
+    kind, limits = _value(restriction, DataType.STRUCTURE)
+    class_number = _value(class_id, DataType.LONG_UNSIGNED)
+    if kind != _RANGE:
+        if restriction != _WHOLE:
+            raise ValueError
+        return _attribute(class_number, name, number)
+    start, end = _value(limits, DataType.STRUCTURE)
+    window = _in_order(
+        from_date_time(_value(start, DataType.OCTET_STRING)),
+        from_date_time(_value(end, DataType.OCTET_STRING)),
+    )
+    return _of_log(class_number, name, number, window)
+
+
+def _of_log(class_id: int, obis: bytes, index: int, window: Window) -> Attribute:
+    if class_id != _PROFILE_GENERIC or index != _BUFFER:
+        raise ValueError
+    return _attribute(class_id, obis, index, window)
+
+
+def _in_order(start: int, end: int) -> Window:
+    if end < start:
+        raise ValueError
+    return _window(start, end)
+
+
+def _value(data: Data | None, kind: DataType) -> Any:
+    if data is None or data.type is not kind:
+        raise TypeError
+    return data.value
+
+
+def _write(ask: Ask, counter: int, party: EUI, device: EUI) -> Access:
+    """Return the access that asks for `ask`, of the transaction that the others name."""
+    if ask.protection is not None:
+        reads = array(*[_write_protected(attribute) for attribute in ask.attributes])
+        data = structure(reads, protection_parameters(counter, party, device))
+        return Access(Choice.ACTION, _DATA_PROTECTION, ask.protection, _GET_PROTECTED, data)
+    [attribute] = ask.attributes
+    where = (ask.choice, attribute.class_id, attribute.obis, attribute.index, NULL)
+    window = attribute.window
+    if window is None:
+        return Access(*where)
+    limits = double_long_unsigned(window.start), double_long_unsigned(window.end)
+    return Access(*where, _BY_RANGE, structure(_TIME_COLUMN, *limits, _ALL_COLUMNS))
+
+
+def _write_protected(attribute: Attribute) -> Data:
+    window = attribute.window
+    restriction = _WHOLE
+    if window is not None:
+        start, end = to_date_time(window.start), to_date_time(window.end)
+        restriction = structure(_RANGE, structure(octet_string(start), octet_string(end)))
+    return structure(
+        long_unsigned(attribute.class_id),
+        octet_string(attribute.obis),
+        integer(attribute.index),
+        _NO_INDEX,
+        restriction,
+    )

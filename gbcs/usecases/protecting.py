@@ -1,0 +1,82 @@
+"""Protection of attributes: whose transaction it is, and the encryption of what is answered.
+
+Knows the protection parameters of a data protection object (class 30) and how an answer is
+encrypted under them for the party that asked; knows nothing of what the attributes are.
+
+Source: GBCS v4.1 section 8.5; the vectors of ECS17b, ECS20b, ECS21a, ECS21b and ECS22b.
+"""
+
+from gbcs.axdr import write_length
+from gbcs.crypto.keystore import Keystore
+from gbcs.crypto.protection import encrypt
+from gbcs.dlms.data import Data, DataType, array, enum, octet_string, structure
+from gbcs.errors import AuthenticationError
+from gbcs.eui import EUI
+from gbcs.message import Command
+from gbcs.sealing import attribute_key
+from gbcs.usecases.responding import answering
+
+_AGREED_KEY = enum(2)
+_EMPTY = octet_string(b"")
+_KEY_PARAMETERS = structure(_AGREED_KEY, structure(octet_string(b"\x02"), _EMPTY))
+_ENCRYPTION = enum(2)
+_TRANSACTION_ID = b"\x04"  # begins a transaction id, the counter follows
+_STRUCTURE = bytes((DataType.STRUCTURE,))
+
+
+def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data:
+    """Return the protection parameters: whose transaction it is, and an agreed key."""
+    transaction = structure(
+        octet_string(_transaction_id(counter)),
+        octet_string(originator),
+        octet_string(recipient),
+        _EMPTY,
+        _KEY_PARAMETERS,
+    )
+    return array(structure(_ENCRYPTION, transaction))
+
+
+def names_transaction(parameters: Data, counter: int, originator: EUI, recipient: EUI) -> bool:
+    """Return whether `parameters` are the protection parameters of exactly this transaction."""
+    wanted = (_transaction_id(counter), originator, recipient)
+    match parameters:
+        case Data(
+            DataType.ARRAY,
+            (Data(DataType.STRUCTURE, (kind, Data(DataType.STRUCTURE, (*names, empty, key)))),),
+        ):
+            return (
+                kind == _ENCRYPTION
+                and empty == _EMPTY
+                and key == _KEY_PARAMETERS
+                and tuple([name.value for name in names]) == wanted
+                and all(name.type is DataType.OCTET_STRING for name in names)
+            )
+    return False
+
+
+def protect(
+    command: Command, values: tuple[bytes, ...], keystore: Keystore, own_counter: int | None
+) -> Data:
+    """Return what answers a read of protected attributes: parameters, and `values` encrypted.
+
+    `values` are A-XDR. `own_counter` is the device's, where a party behind the ACB asks.
+    Raises `AuthenticationError` where a key is missing.
+    """
+    behind, device, counter = command.supplementary, command.recipient, command.originator_counter
+    key = attribute_key(
+        device,
+        command.originator,
+        counter,
+        answering(behind, own_counter),
+        keystore,
+        behind.certificate if behind else b"",
+    )
+    if key is None:
+        raise AuthenticationError(f"no key to encrypt for {command.remote_party}")
+    plaintext = b"".join((_STRUCTURE, write_length(len(values)), *values))
+    blob = encrypt(key, device, plaintext)
+    return structure(protection_parameters(counter, device, command.originator), octet_string(blob))
+
+
+def _transaction_id(counter: int) -> bytes:
+    return _TRANSACTION_ID + counter.to_bytes(8, "big")
