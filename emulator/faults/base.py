@@ -1,14 +1,23 @@
 """What every fault is: something that may change a meter's conduct, or what becomes of its reply.
 
-A fault is a pure function of the call, the meter's answer and a draw, so that a rerun with the
-same seed suffers the same.
+A fault is a pure function of the call, what is so far, and its `Means`, so that a rerun with the
+same seed suffers the same. It knows no other faults: `Stage` says in which order they come.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from enum import IntEnum
+from typing import ClassVar, TypeAlias
 
 from emulator.device.conduct import Conduct
+from emulator.faults.means import Means
 from gbcs import EUI, Command, Keystore
+
+Detail: TypeAlias = Mapping[str, str | int | float]
+"""What exactly a fault did: names and JSON values, enough to do the same to the same reply."""
+
+MAX_DELIVERIES = 10_000
+"""More than these are not made of one reply, by whatever faults together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +45,56 @@ class Delivery:
     """They leave directly behind the meter's next reply, if that comes before the delay is over."""
 
 
-class Fault(Protocol):
-    """One kind of misbehaviour, with its parameters."""
+class Stage(IntEnum):
+    """When a fault has its turn; faults of one stage come in the order of their rules.
 
-    def conduct(self, call: Call, conduct: Conduct, drawn: float) -> Conduct:
-        """Return how the meter answers; `drawn` is above 0 and below 1."""
-        ...
+    The first that silences the meter or makes it refuse is the last to change its conduct.
+    """
+
+    SILENCE = 1
+    """Whether the meter takes the command."""
+    REFUSAL = 2
+    """Whether it answers with a result code."""
+    LOGS = 3
+    """What clock and logs say."""
+    MESSAGE = 4
+    """What the reply says, sealed anew."""
+    SEAL = 5
+    """The MAC of the reply."""
+    OCTETS = 6
+    """Octets of the reply, whatever they mean."""
+    BLOCKS = 7
+    """The reply in several parts."""
+    WAY = 8
+    """When, how often and in which order parts arrive."""
+
+    @property
+    def changes_conduct(self) -> bool:
+        """Whether faults of this stage change how the meter answers, not what becomes of it."""
+        return self <= Stage.LOGS
+
+
+class Fault:
+    """One kind of misbehaviour, with its parameters: a frozen dataclass that overrides a method.
+
+    Faults up to the stage LOGS override `conduct`, others `deliver`. Neither may raise.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    """Its name in rules."""
+    stage: ClassVar[Stage]
+
+    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
+        """Return how the meter answers, and what is new in it; None where this changes nothing."""
+        return None
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], drawn: float
-    ) -> tuple[Delivery, ...]:
-        """Return what becomes of the reply."""
-        ...
+        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+    ) -> tuple[tuple[Delivery, ...], Detail] | None:
+        """Return what becomes of the reply, and what was done; None where this changes nothing.
+
+        There is at least one delivery, and up to the stage OCTETS there is one.
+        """
+        return None

@@ -1,0 +1,52 @@
+"""Write the tables of docs/faults.md from the registry of faults: `python -m docs.make_faults`.
+
+Knows how kinds and keys are told; the registry says what they are. Prose around them is kept.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from emulator.faults.parameters import Parameter
+from emulator.faults.registry import Kind, kinds, selectors
+
+PAGE = Path(__file__).parent / "faults.md"
+
+
+def page(text: str) -> str:
+    """Return the page `text` with its tables as the registry has them."""
+    for name, table in (("selectors", _keys(selectors())), ("kinds", _kinds(kinds()))):
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"{PAGE.name}: has no one place for {name}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
+    return text
+
+
+def _keys(parameters: Iterable[Parameter]) -> str:
+    rows = [("key", "takes", "default", "what for"), ("---",) * 4]
+    rows += [(f"`{each.key}`", each.takes.words, _default(each), each.doc) for each in parameters]
+    return "".join(map(_line, rows))
+
+
+def _kinds(known: Iterable[Kind]) -> str:
+    rows = [("kind", "stage", "parameter", "takes", "default", "what for"), ("---",) * 6]
+    for kind in known:
+        rows.append((f"**`{kind.name}`**", kind.stage.name.lower(), "", "", "", kind.doc))
+        for each in kind.parameters:
+            cells = f"`{each.key}`", each.takes.words, _default(each), each.doc
+            rows.append(("", "", *cells))
+    return "".join(map(_line, rows))
+
+
+def _default(parameter: Parameter) -> str:
+    return "" if parameter.default is None else f"`{json.dumps(parameter.default)}`"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")

@@ -1,0 +1,1 @@
+"""Faults on demand: what makes meters misbehave, by rules, the same in every run."""

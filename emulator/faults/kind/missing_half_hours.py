@@ -1,0 +1,48 @@
+"""Missing half hours: a log with gaps, such as losses of power leave."""
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Annotated, ClassVar
+
+from emulator.device.conduct import Conduct
+from emulator.faults.base import Call, Detail, Fault, Stage
+from emulator.faults.errors import FaultError
+from emulator.faults.means import Means
+from emulator.faults.parameters import INSTANT, SHARE, Key
+from gbcs.instants import HALF_HOUR
+from gbcs.tables.profile_logs import BY_SRV
+
+
+@dataclass(frozen=True, slots=True)
+class MissingHalfHours(Fault):
+    """Half hours are missing in the logs: of a meter the same ones in every read."""
+
+    kind: ClassVar[str] = "missing-half-hours"
+    stage: ClassVar[Stage] = Stage.LOGS
+
+    share: Annotated[float, Key(SHARE, "share of the half hours, drawn for each of a meter's")] = (
+        0.1
+    )
+    since: Annotated[int | None, Key(INSTANT, "none before this time stamp is missing")] = None
+    until: Annotated[int | None, Key(INSTANT, "none from this time stamp on is missing")] = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise FaultError("no time is left: `since` is not before `until`", "until")
+
+    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
+        """Return which entries there are, where the log is one of half hours."""
+        log = BY_SRV.get(call.srv)
+        if self.share == 0 or (log is not None and log.period != HALF_HOUR):
+            return None
+        since = -inf if self.since is None else self.since
+        until = inf if self.until is None else self.until
+        before = conduct.has_entry
+
+        def has_entry(stamp: int) -> bool:
+            lost = since <= stamp < until and (
+                self.share == 1 or means.lasting(call.device, f"entry {stamp}") < self.share
+            )
+            return not lost and (before is None or before(stamp))
+
+        return replace(conduct, has_entry=has_entry), {"share": self.share}
