@@ -1,16 +1,41 @@
 """Clocks: what time it is, and waiting, are arguments everywhere.
 
-`now` is Unix time in seconds; the core takes it as a number and never reads a clock.
+`now` is Unix time in seconds; the core takes it as a number and never reads a clock. One clock is
+shared by all that runs in a process; `describe` gives the text from which `parse_clock` makes, in
+another process, a clock that shows the same time.
 """
 
 import asyncio
 import heapq
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Protocol
+
+from gbcs.instants import EPOCH_UNIX, MAX_INSTANT
+
+FIRST, LAST = EPOCH_UNIX, EPOCH_UNIX + MAX_INSTANT
+"""Unix times that a meter can write: 2000-01-01 to 2136-02-07 (ZigBee UTCTime, 32 bits)."""
+
+MAX_FACTOR = 100_000.0
+"""A day takes less than a second; beyond that no broker keeps up."""
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORMS = "give system, scaled:FACTOR[@SIMULATED[=REAL]] or manual[@TIME]"
+
+
+class ClockError(ValueError):
+    """A clock that cannot be had, or an advance that it cannot make; the text is one line."""
 
 
 class Clock(Protocol):
     """What time it is, and waiting for another."""
+
+    @property
+    def factor(self) -> float:
+        """Seconds of this clock that pass in a real one, where it moves by itself; else 1."""
+        ...
 
     def now(self) -> float:
         """Return Unix time in seconds."""
@@ -20,9 +45,15 @@ class Clock(Protocol):
         """Return when `seconds` of this clock have passed."""
         ...
 
+    def describe(self) -> str:
+        """Return the text from which `parse_clock` makes a clock that shows the same time."""
+        ...
+
 
 class SystemClock:
-    """The time of the machine."""
+    """The time of the machine, as it is set."""
+
+    factor = 1.0
 
     def now(self) -> float:
         """Return Unix time in seconds."""
@@ -32,14 +63,77 @@ class SystemClock:
         """Return when `seconds` have passed."""
         await asyncio.sleep(seconds)
 
+    def describe(self) -> str:
+        """Return `system`."""
+        return "system"
+
+
+class SteadyClock(SystemClock):
+    """The time of the machine when this was made, and what has passed since.
+
+    It does not follow when the machine's time is set, and stands still while it is suspended.
+    """
+
+    def __init__(
+        self,
+        unix: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._offset = unix() - monotonic()
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return self._offset + self._monotonic()
+
+
+class ScaledClock:
+    """A clock that runs `factor` times as fast as `base`, up to `LAST`, where it stands still.
+
+    It shows `simulated` when `base` shows `real`, both Unix times, to the microsecond. Raises
+    `ClockError` where `factor` is not above 0 and at most `MAX_FACTOR`, or where it would now show
+    a time outside `FIRST` to `LAST`.
+    """
+
+    def __init__(self, factor: float, simulated: float, real: float, base: Clock) -> None:
+        if not 0 < factor <= MAX_FACTOR:
+            raise ClockError(f"factor {factor:g}: give a number above 0 and at most {MAX_FACTOR:g}")
+        self.factor = factor
+        self._simulated = round(simulated, 6)
+        self._real = round(real, 6)
+        self._base = base
+        if not FIRST <= self._at(base.now()) <= LAST:
+            raise ClockError(
+                f"{self.describe()} shows a time outside 2000-01-01 to 2136-02-07 by now"
+            )
+
+    def _at(self, real: float) -> float:
+        return self._simulated + (real - self._real) * self.factor
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return min(self._at(self._base.now()), LAST)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` of this clock have passed."""
+        await self._base.sleep(seconds / self.factor)
+
+    def describe(self) -> str:
+        """Return `scaled:FACTOR@SIMULATED=REAL`."""
+        factor = str(float(self.factor)).removesuffix(".0")
+        return f"scaled:{factor}@{iso(self._simulated)}={iso(self._real)}"
+
 
 class ManualClock:
     """A clock that stands still until it is advanced; who sleeps on it wakes in order of time."""
+
+    factor = 1.0
 
     def __init__(self, now: float) -> None:
         self._now = now
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = 0
+        self._advancing = asyncio.Lock()
 
     def now(self) -> float:
         """Return Unix time in seconds."""
@@ -56,13 +150,97 @@ class ManualClock:
         await future
 
     async def advance(self, seconds: float) -> None:
-        """Move on by `seconds`, waking on the way each sleeper at its time."""
-        end = self._now + seconds
-        while self._sleepers and self._sleepers[0][0] <= end:
-            due, _, future = heapq.heappop(self._sleepers)
-            self._now = due
-            if not future.done():
-                future.set_result(None)
-            await asyncio.sleep(0)
-        self._now = end
+        """Move on by `seconds`, waking on the way each sleeper at its time.
+
+        Of several advances at once each begins where the one before ended. Raises `ClockError`
+        where `seconds` is below 0 or leads past `LAST`.
+        """
+        async with self._advancing:
+            end = self._now + seconds
+            if not (seconds >= 0 and end <= LAST):
+                raise ClockError(
+                    f"cannot advance by {seconds:g} s: a clock moves forward, up to {iso(LAST)}"
+                )
+            while self._sleepers and self._sleepers[0][0] <= end:
+                due, _, future = heapq.heappop(self._sleepers)
+                self._now = due
+                if not future.done():
+                    future.set_result(None)
+                    await asyncio.sleep(0)
+            self._now = end
         await asyncio.sleep(0)
+
+    def describe(self) -> str:
+        """Return `manual@TIME`, of now."""
+        return f"manual@{iso(self._now)}"
+
+
+def parse_clock(text: str, machine: Clock | None = None) -> Clock:
+    """Return the clock that `text` asks for; `machine` tells the real time, by default steadily.
+
+    - `system`: the time of the machine;
+    - `scaled:FACTOR`: so many times as fast, from the present time on; `scaled:FACTOR@SIMULATED`
+      from that time on, beginning now; `scaled:FACTOR@SIMULATED=REAL` beginning at the real time
+      `REAL`, so that every process given this text shows the same;
+    - `manual`, `manual@TIME`: stands still until it is advanced.
+
+    Times are ISO 8601, without a zone UTC. Raises `ClockError`.
+
+    >>> parse_clock("scaled:3600@2026-01-01=2026-11-23T12:00", ManualClock(1795435201)).describe()
+    'scaled:3600@2026-01-01T00:00:00Z=2026-11-23T12:00:00Z'
+    """
+    try:
+        return _parse(text.strip(), machine)
+    except ClockError as error:
+        raise ClockError(f"clock {text!r}: {error}") from None
+
+
+def _parse(text: str, machine: Clock | None) -> Clock:
+    if text == "system":
+        return SystemClock()
+    form, at, instants = text.partition("@")
+    kind, colon, factor = form.partition(":")
+    simulated, equals, real = instants.partition("=")
+    if not (kind == "scaled" and colon) and not (form == "manual" and not equals):
+        raise ClockError(_FORMS)
+    base = machine or SteadyClock()
+    began = _instant(real) if equals else base.now()
+    shown = _instant(simulated) if at else began
+    if kind == "manual":
+        return ManualClock(shown)
+    return ScaledClock(_factor(factor), shown, began, base)
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = float("nan")
+    if not isfinite(factor):
+        raise ClockError(f"factor {text!r} is not a number")
+    return factor
+
+
+def _instant(text: str) -> float:
+    """Return the Unix time in seconds of an ISO 8601 time, to the microsecond."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ClockError(
+            f"{text!r} is not a time: write 2026-01-31 or 2026-01-31T00:30:00Z"
+        ) from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    seconds = (when - _UNIX_EPOCH) / timedelta(seconds=1)
+    if not FIRST <= seconds <= LAST:
+        raise ClockError(f"{text} is outside 2000-01-01 to 2136-02-07")
+    return seconds
+
+
+def iso(now: float) -> str:
+    """Return a Unix time in ISO 8601, UTC, to the microsecond where it is no whole second.
+
+    >>> iso(946684800), iso(946684800.25)
+    ('2000-01-01T00:00:00Z', '2000-01-01T00:00:00.250000Z')
+    """
+    when = _UNIX_EPOCH + timedelta(seconds=now)
+    return when.isoformat().removesuffix("+00:00") + "Z"

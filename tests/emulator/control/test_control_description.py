@@ -1,0 +1,69 @@
+"""The OpenAPI description says what there is, without a network."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from emulator.faults.registry import FAULTS
+
+PATHS = {
+    "/": ["GET"],
+    "/cache": ["GET"],
+    "/clock": ["GET"],
+    "/clock/advance": ["POST"],
+    "/counters": ["GET"],
+    "/counters/reset": ["POST"],
+    "/faults": ["GET", "POST", "DELETE"],
+    "/faults/kinds": ["GET"],
+    "/faults/log": ["GET"],
+    "/faults/{name}": ["DELETE"],
+    "/fleet": ["GET"],
+    "/health": ["GET"],
+    "/meters/{eui}": ["GET"],
+    "/metrics": ["GET"],
+}
+
+
+@pytest.fixture
+async def description(client: httpx.AsyncClient) -> Any:
+    return (await client.get("/openapi.json")).json()
+
+
+async def test_every_path_is_described(client: httpx.AsyncClient, description: Any) -> None:
+    found = {
+        path: [method.upper() for method in described]
+        for path, described in description["paths"].items()
+    }
+    assert found == PATHS
+    assert (await client.get("/")).json() == PATHS
+
+
+def test_every_operation_says_what_it_does_and_how_it_refuses(description: Any) -> None:
+    for described in description["paths"].values():
+        for operation in described.values():
+            assert operation["description"]
+            (refusal,) = operation["responses"]["4XX"]["content"].values()
+            assert refusal["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert "422" not in operation["responses"]
+
+
+def test_rules_are_described_kind_by_kind(description: Any) -> None:
+    body = description["paths"]["/faults"]["post"]["requestBody"]
+    schemas = body["content"]["application/json"]["schema"]["oneOf"]
+    assert [schema["title"] for schema in schemas] == list(FAULTS)
+    late = next(schema for schema in schemas if schema["title"] == "late-reply")
+    assert late["properties"]["seconds"]["default"] == 30
+    assert late["properties"]["probability"]["maximum"] == 1
+
+
+async def test_the_example_of_a_rule_is_one(client: httpx.AsyncClient, description: Any) -> None:
+    body = description["paths"]["/faults"]["post"]["requestBody"]
+    answer = await client.post("/faults", json=body["content"]["application/json"]["example"])
+    assert answer.status_code == 201, answer.text
+    assert not answer.json()["warnings"]
+
+
+async def test_nothing_comes_from_elsewhere(client: httpx.AsyncClient, description: Any) -> None:
+    assert "http" not in str(description["paths"])
+    assert (await client.get("/redoc")).status_code == 404

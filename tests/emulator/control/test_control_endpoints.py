@@ -1,0 +1,330 @@
+"""What the endpoints say of what runs, and what they change."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from emulator.clock import parse_clock
+from emulator.control.models import MAX_ADVANCE
+from emulator.device.meter import answer
+from emulator.faults.registry import FAULTS
+from gbcs import decode
+from tests.emulator.control.process import PARTY, Process
+from tests.support.estate import (
+    ESTATE,
+    KEYS,
+    METER,
+    OTHER_METER,
+    SEED,
+    STRANGER,
+    UNIX_NOW,
+    command,
+    readings_in,
+)
+
+RECEIVED = {"stage": "received", "srv": "4.8.1", "outcome": "answered", "number": 2}
+REPLIED = RECEIVED | {"stage": "replied"}
+REFUSED = {"stage": "received", "srv": "4.6.1", "outcome": "bad-mac", "number": 1}
+
+
+async def get(client: httpx.AsyncClient, path: str) -> Any:
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_health_is_that_of_the_broker(process: Process, client: httpx.AsyncClient) -> None:
+    healthy = {
+        "up": True,
+        "broker": "127.0.0.1:1883",
+        "connected": True,
+        "fleet": True,
+        "cache": True,
+    }
+    assert await get(client, "/health") == healthy
+    process.connected = False
+    answer = await client.get("/health")
+    assert answer.status_code == 503
+    assert answer.json() == healthy | {"up": False, "connected": False}
+
+
+async def test_the_fleet(process: Process, client: httpx.AsyncClient) -> None:
+    await client.post("/faults", json={"kind": "no-reply", "name": "mute"})
+    fleet = await get(client, "/fleet")
+    shares = fleet.pop("profiles")
+    assert fleet == {
+        "meters": 5,
+        "first": str(METER),
+        "last": str(ESTATE.meters[-1]),
+        "seed": SEED,
+        "clock": "manual@2026-01-15T12:00:00Z",
+        "faults": ["mute"],
+    }
+    assert {"profile", "title", "share"} == shares[0].keys()
+    assert sum(share["share"] for share in shares) == pytest.approx(1)
+
+
+async def test_one_meter(process: Process, client: httpx.AsyncClient) -> None:
+    process.work()
+    meter = await get(client, f"/meters/{METER}")
+    assert meter["device"] == str(METER)
+    assert meter["now"] == "2026-01-15T12:00:00Z"
+    assert len(meter["tou_switching"]) == 48
+    assert meter["counters"] == [RECEIVED, REPLIED]
+    for register in meter["registers"].values():
+        assert register["tou"] is None or sum(register["tou"]) == register["total"]
+
+
+@pytest.mark.parametrize("device", ESTATE.meters, ids=str)
+async def test_registers_at_midnight_are_the_daily_reading(device: Any) -> None:
+    process = Process(parse_clock("manual@2026-01-15"))
+    asked, _ = command("4.6.1", device=device)
+    said = answer(SEED, asked, KEYS, process.clock.now(), lambda: 0)
+    assert said.octets is not None
+    row = readings_in(decode(said.octets, KEYS), "4.6.1")[-1]
+    async with process.client() as client:
+        shown = (await get(client, f"/meters/{device}"))["registers"]
+    assert shown["active_import"]["total"] == row["primary" if "primary" in row else "import"]
+
+
+async def test_an_eui_may_be_written_as_people_do(client: httpx.AsyncClient) -> None:
+    text = "-".join(str(METER)[place : place + 2].lower() for place in range(0, 16, 2))
+    assert (await get(client, f"/meters/{text}"))["device"] == str(METER)
+
+
+async def test_counters(process: Process, client: httpx.AsyncClient) -> None:
+    process.work()
+    counters = await get(client, "/counters")
+    assert counters["device_hits"] == 3
+    assert counters["totals"] == [REFUSED, RECEIVED, REPLIED]
+    assert counters["meters"] == [
+        REFUSED | {"device": str(OTHER_METER)},
+        RECEIVED | {"device": str(METER)},
+        REPLIED | {"device": str(METER)},
+    ]
+    assert not counters["left_off"]
+
+
+@pytest.mark.parametrize(
+    ("query", "totals", "meters"),
+    [
+        ("srv=4.8.1", [RECEIVED, REPLIED], 2),
+        ("stage=received", [REFUSED, RECEIVED], 2),
+        ("outcome=bad-mac", [REFUSED], 1),
+        (f"device={METER}", [RECEIVED, REPLIED], 2),
+        (f"device={METER}&stage=replied", [REPLIED], 1),
+        (f"device={STRANGER}", [], 0),
+        ("limit=2", [REFUSED, RECEIVED, REPLIED], 2),
+        ("limit=0", [REFUSED, RECEIVED, REPLIED], 0),
+    ],
+)
+async def test_some_counters(
+    process: Process, client: httpx.AsyncClient, query: str, totals: list[Any], meters: int
+) -> None:
+    process.work()
+    counters = await get(client, f"/counters?{query}")
+    assert counters["totals"] == totals
+    assert len(counters["meters"]) == meters
+    assert counters["left_off"] == query.startswith("limit")
+
+
+async def test_counters_begin_again(process: Process, client: httpx.AsyncClient) -> None:
+    process.work()
+    nothing = {"device_hits": 0, "totals": [], "meters": [], "left_off": False}
+    assert (await client.post("/counters/reset")).json() == nothing
+    assert await get(client, "/counters") == nothing
+    assert (await get(client, "/cache"))["requests"] == 4
+
+
+async def test_the_cache(process: Process, client: httpx.AsyncClient) -> None:
+    assert (await get(client, "/cache"))["avoided_ratio"] is None
+    process.work()
+    process.ledger.retries = 1
+    assert (await get(client, "/cache"))["avoided_ratio"] == pytest.approx(1 / 3)
+    process.ledger.retries = 0
+    assert await get(client, "/cache") == {
+        "requests": 4,
+        "undecided": 1,
+        "avoided_ratio": pytest.approx(2 / 3),
+        "retries": 0,
+        "shadow": 0,
+        "by_party": [
+            {"party": str(PARTY), "srv": "4.8.1", "decision": "hits", "number": 1},
+            {"party": None, "srv": "4.8.1", "decision": "forwarded", "number": 1},
+        ],
+        "decisions": [
+            {"srv": "4.8.1", "decision": decision, "number": 1}
+            for decision in ("collapsed", "forwarded", "hits")
+        ],
+        "reasons": {"bad-mac": 1},
+    }
+
+
+# faults
+
+
+async def test_rules_come_and_go(process: Process, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/faults", json={"kind": "late-reply", "seconds": 90})
+    assert answer.status_code == 201
+    rule = answer.json()["rule"]
+    assert rule["name"] == "late-reply-1"
+    assert not answer.json()["warnings"]
+    again = await client.post("/faults", json={"kind": "late-reply"})
+    assert again.json()["rule"]["name"] == "late-reply-2"
+
+    await client.post("/faults", json={"kind": "no-reply", "name": "mute", "calls": "2"})
+    rules = await get(client, "/faults")
+    assert [rule["name"] for rule in rules["rules"]] == ["late-reply-1", "late-reply-2", "mute"]
+    process.suffer(1)
+    process.suffer(2)
+    fired = (await get(client, "/faults"))["fired"]
+    assert fired == {"late-reply-1": 1, "late-reply-2": 1, "mute": 1}
+    log = await get(client, "/faults/log?limit=2")
+    assert log["total"] == 3
+    assert [one["rule"] for one in log["fired"]] == ["mute", "late-reply-2"]
+    assert log["fired"][0]["device"] == str(METER)
+    assert log["fired"][0]["time"].startswith("2026-01-15T12:00:00")
+
+    assert (await client.delete("/faults/late-reply-1")).json() == {"removed": 1}
+    assert (await client.delete("/faults/late-reply-1")).status_code == 404
+    assert (await client.delete("/faults")).json() == {"removed": 2}
+    assert not process.faults
+    assert (await get(client, "/faults/log"))["total"] == 3
+
+
+async def test_a_rule_is_given_as_it_can_be_added_again(client: httpx.AsyncClient) -> None:
+    for kind in FAULTS:
+        answer = await client.post("/faults", json={"kind": kind, "meters": "00DBE5*"})
+        assert answer.status_code == 201, answer.text
+    rules = (await get(client, "/faults"))["rules"]
+    await client.delete("/faults")
+    for rule in rules:
+        assert (await client.post("/faults", json=rule)).json()["rule"] == rule
+
+
+async def test_a_rule_that_matches_nothing_says_so(client: httpx.AsyncClient) -> None:
+    rule = {"kind": "no-reply", "meters": str(STRANGER)}
+    warnings = (await client.post("/faults", json=rule)).json()["warnings"]
+    assert len(warnings) == 1
+    assert "is not a meter of this fleet" in warnings[0]
+
+
+async def test_kinds_are_described(client: httpx.AsyncClient) -> None:
+    described = await get(client, "/faults/kinds")
+    assert [kind["kind"] for kind in described["kinds"]] == list(FAULTS)
+    assert "probability" in [selector["key"] for selector in described["selectors"]]
+
+
+# the clock
+
+
+async def test_a_manual_clock_moves_on(process: Process, client: httpx.AsyncClient) -> None:
+    woken: list[float] = []
+
+    async def sleeper() -> None:
+        await process.clock.sleep(60)
+        woken.append(process.clock.now())
+
+    sleeping = asyncio.create_task(sleeper())
+    await asyncio.sleep(0)
+    assert await get(client, "/clock") == {
+        "clock": "manual@2026-01-15T12:00:00Z",
+        "now": "2026-01-15T12:00:00Z",
+        "unix": UNIX_NOW,
+        "manual": True,
+    }
+    answer = await client.post("/clock/advance", json={"seconds": 90.5})
+    assert answer.json()["now"] == "2026-01-15T12:01:30.500000Z"
+    await sleeping
+    assert woken == [UNIX_NOW + 60]
+
+
+@pytest.mark.parametrize("text", ["system", "scaled:3600"])
+async def test_another_clock_does_not(text: str) -> None:
+    process = Process(parse_clock(text))
+    async with process.client() as client:
+        assert (await get(client, "/clock"))["clock"].startswith(text)
+        answer = await client.post("/clock/advance", json={"seconds": 1})
+    assert answer.status_code == 409
+    assert "only a manual one can be advanced" in answer.json()["error"]
+
+
+async def test_not_past_the_end_of_time() -> None:
+    async with Process(parse_clock("manual@2136-02-01")).client() as client:
+        answer = await client.post("/clock/advance", json={"seconds": MAX_ADVANCE})
+    assert answer.status_code == 409
+    assert "up to 2136-02-07" in answer.json()["error"]
+
+
+# metrics
+
+
+async def samples(client: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
+    """Return values by name and labels, in order of the names of the labels."""
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name, *[value for _, value in sorted(sample.labels.items())]): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_metrics_are_what_was_counted(process: Process, client: httpx.AsyncClient) -> None:
+    process.work()
+    await client.post("/faults", json={"kind": "late-reply", "name": "late"})
+    process.suffer(1)
+    assert await samples(client) == {
+        ("esme_up",): 1,
+        ("esme_broker_connected",): 1,
+        ("esme_clock_seconds",): UNIX_NOW,
+        ("esme_meters",): 5,
+        ("esme_commands_received_total", "answered", "4.8.1"): 2,
+        ("esme_commands_received_total", "bad-mac", "4.6.1"): 1,
+        ("esme_replies_sent_total", "answered", "4.8.1"): 2,
+        ("esme_faults_fired_total", "late-reply", "late"): 1,
+        ("s1sp_requests_total",): 4,
+        ("s1sp_retries_total",): 0,
+        ("s1sp_shadow_total",): 0,
+        ("s1sp_decisions_total", "collapsed", "4.8.1"): 1,
+        ("s1sp_decisions_total", "forwarded", "4.8.1"): 1,
+        ("s1sp_decisions_total", "hits", "4.8.1"): 1,
+        ("s1sp_reasons_total", "bad-mac"): 1,
+    }
+    process.work()
+    process.connected = False
+    later = await samples(client)
+    assert later["esme_commands_received_total", "answered", "4.8.1"] == 4
+    assert later["esme_broker_connected",] == 0
+
+
+async def test_metrics_of_a_part_alone(process: Process) -> None:
+    process.work()
+    async with process.client(cache=False) as client:
+        assert not [name for name, *_ in await samples(client) if name.startswith("s1sp")]
+    async with process.client(fleet=False) as client:
+        names = {name for name, *_ in await samples(client)}
+    assert names & {"esme_meters", "esme_commands_received_total"} == set()
+    assert "s1sp_requests_total" in names
+
+
+# a part that does not run here
+
+
+@pytest.mark.parametrize(
+    "path", ["/fleet", f"/meters/{METER}", "/counters", "/faults", "/faults/log"]
+)
+async def test_no_meters_here(process: Process, path: str) -> None:
+    async with process.client(fleet=False) as client:
+        answer = await client.get(path)
+        assert not (await get(client, "/health"))["fleet"]
+    assert (answer.status_code, answer.json()) == (404, {"error": "no meters run in this process"})
+
+
+async def test_no_cache_here(process: Process) -> None:
+    async with process.client(cache=False) as client:
+        answer = await client.get("/cache")
+    assert (answer.status_code, answer.json()) == (404, {"error": "no cache runs in this process"})

@@ -1,0 +1,86 @@
+"""The examples of docs/control.md, asked of a process like the one it starts."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from functools import partial
+
+import httpx
+
+from emulator.clock import parse_clock
+from emulator.control.app import create_app
+from emulator.control.parts import Controlled, ControlledFleet
+from emulator.counters import Counters, Stage
+from emulator.device.physics import nature
+from emulator.estate import derived_estate
+from emulator.faults.engine import Faults
+from profiles import meter_profiles
+from tests.emulator.control.process import BASE_URL, Process
+from tests.support.rtds import ROOT
+
+PAGE = ROOT / "docs" / "control.md"
+LEFT_OUT = "…"
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """Yield every command of the page, and what it prints."""
+    for block in re.findall(r"^```\n(\$ .*?)^```", PAGE.read_text("utf-8"), re.M | re.S):
+        for example in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, printed = example.partition("\n")
+            yield command, printed
+
+
+def documented() -> Controlled:
+    """Return the process of the page, after one read that the cache answered and one of its own."""
+    estate = derived_estate("1", 100)
+    counters = Counters()
+    for device in estate.meters[:2]:
+        counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
+        counters.count(Stage.REPLIED, device, "4.8.1", "answered")
+    fleet = ControlledFleet(
+        estate.seed,
+        estate.meters,
+        counters,
+        partial(nature, estate.seed),
+        meter_profiles(),
+        Faults(estate.seed),
+    )
+    process = Process()
+    process.work()
+    clock = parse_clock("manual@2026-01-15T12:00:00Z")
+    return Controlled(clock, "127.0.0.1:1883", lambda: True, fleet, process.ledger)
+
+
+async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
+    """Ask what a command line of curl asks."""
+    words = iter(shlex.split(command))
+    assert (next(words), next(words)) == ("curl", "-s")
+    method, url, body = "GET", "", None
+    for word in words:
+        match word:
+            case "-X":
+                method = next(words)
+            case "--json":
+                method, body = "POST", json.loads(next(words))
+            case _:
+                url = word
+    assert url.startswith(BASE_URL)
+    return await client.request(method, url, json=body)
+
+
+def is_shown(shown: str, answered: str) -> bool:
+    """Return whether the page shows an answer, but for what it leaves out."""
+    parts = [re.escape(part) for part in shown.strip().split(LEFT_OUT)]
+    return re.fullmatch(".*".join(parts), answered.strip(), re.S) is not None
+
+
+async def test_the_examples_print_what_the_page_says() -> None:
+    transport = httpx.ASGITransport(create_app(documented()))
+    asked = 0
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        for command, shown in examples():
+            answered = (await curl(client, command)).text
+            assert is_shown(shown, answered), f"{command}\n{answered}"
+            asked += 1
+    assert asked > 10

@@ -1,0 +1,222 @@
+"""What the control interface does not take: each is one JSON object with a reason, and no trace."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.control.door import MAX_BODY, Door
+from emulator.control.models import MAX_ADVANCE
+from tests.emulator.control.process import Process
+from tests.support.estate import METER, STRANGER, UNIX_NOW
+
+JSON = {"content-type": "application/json"}
+
+
+def reason(answer: httpx.Response, status: int) -> str:
+    """Return the reason of a refusal, of which the shape is always the same."""
+    assert answer.status_code == status, answer.text
+    problem = answer.json()
+    assert problem.keys() == {"error"}
+    assert "Traceback" not in problem["error"]
+    assert "\n" not in problem["error"]
+    return str(problem["error"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/nowhere", 404, "GET /nowhere: not found"),
+        ("GET", "/docs", 404, "not found"),
+        ("PUT", "/clock", 405, "method not allowed"),
+        ("GET", "/counters/reset", 405, "method not allowed"),
+        ("POST", f"/meters/{METER}", 405, "method not allowed"),
+        ("GET", "/meters/12", 422, "give 16 hexadecimal digits"),
+        ("GET", "/meters/%00%ff", 422, "give 16 hexadecimal digits"),
+        ("GET", f"/meters/{STRANGER}", 404, f"{STRANGER} is not a meter of this fleet"),
+        ("GET", "/counters?device=12", 422, "give 16 hexadecimal digits"),
+        ("GET", "/counters?stage=lost", 422, "query.stage"),
+        ("GET", "/counters?limit=-1", 422, "query.limit"),
+        ("GET", "/counters?limit=10001", 422, "query.limit"),
+        ("GET", "/counters?limit=" + "9" * 5000, 422, "query.limit"),
+        ("GET", "/faults/log?limit=many", 422, "query.limit"),
+        ("DELETE", "/faults/nameless", 404, "there is no rule 'nameless'"),
+    ],
+)
+async def test_requests_that_lead_nowhere(
+    client: httpx.AsyncClient, method: str, path: str, status: int, words: str
+) -> None:
+    assert words in reason(await client.request(method, path), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 422, "body: Field required"),
+        (b"{}", 422, "body.seconds: Field required"),
+        (b"[]", 422, "body"),
+        (b"null", 422, "body"),
+        (b"seconds=60", 422, "JSON"),
+        (b'{"seconds": "60"}', 422, "valid number"),
+        (b'{"seconds": true}', 422, "valid number"),
+        (b'{"seconds": NaN}', 422, "body.seconds"),
+        (b'{"seconds": Infinity}', 422, "body.seconds"),
+        (b'{"seconds": 1e999}', 422, "body.seconds"),
+        (b'{"seconds": 0}', 422, "greater than 0"),
+        (b'{"seconds": -1}', 422, "greater than 0"),
+        (b'{"seconds": %d}' % (MAX_ADVANCE + 1), 422, "less than or equal"),
+        (b'{"seconds": ' + b"9" * 400 + b"}", 422, "body.seconds"),
+        (b'{"seconds": ' + b"9" * 5000 + b"}", 400, "parsing"),
+        (b'{"seconds": 1, "hours": 1}', 422, "body.hours"),
+        (b"[" * 60_000, 400, "parsing"),
+        (b"\xff\xfe", 422, "JSON"),
+        (b'{"seconds": 1', 422, "JSON"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+async def test_advances_that_are_none(
+    process: Process, client: httpx.AsyncClient, body: bytes, status: int, words: str
+) -> None:
+    answer = await client.post("/clock/advance", content=body, headers=JSON)
+    assert words in reason(answer, status)
+    assert process.clock.now() == UNIX_NOW
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_a_body_says_that_it_is_json(
+    client: httpx.AsyncClient, content_type: str | None
+) -> None:
+    """A web page can send the others anywhere without asking first."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await client.post("/clock/advance", content=b'{"seconds": 1}', headers=headers)
+    assert "content-type: application/json" in reason(answer, 415)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({}, "kind: give one of"),
+        ({"kind": "no-repyl"}, "did you mean no-reply?"),
+        ({"kind": "no-reply", "probabilty": 1}, "did you mean probability?"),
+        ({"kind": "late-reply", "seconds": "soon"}, "seconds: 'soon' does not fit"),
+        ({"kind": "no-reply", "name": "two words"}, "name: give up to 64"),
+        ({"kind": "no-reply", "name": "x" * 65}, "name: give up to 64"),
+        ({"kind": ["no-reply"]}, "kind: give one of"),
+        ({"kind": "no-reply", "meters": "12"}, "meters"),
+    ],
+)
+async def test_rules_that_are_none(
+    process: Process, client: httpx.AsyncClient, rule: dict[str, Any], words: str
+) -> None:
+    assert words in reason(await client.post("/faults", json=rule), 422)
+    assert not process.faults
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"1e999", b"9" * 4000, b"[" * 900 + b"]" * 900])
+async def test_values_that_no_rule_takes(client: httpx.AsyncClient, value: bytes) -> None:
+    body = b'{"kind": "late-reply", "seconds": ' + value + b"}"
+    answer = await client.post("/faults", content=body, headers=JSON)
+    assert "fault: " in reason(answer, 422)
+
+
+async def test_two_rules_of_one_name(client: httpx.AsyncClient) -> None:
+    rule = {"kind": "no-reply", "name": "mute"}
+    assert (await client.post("/faults", json=rule)).status_code == 201
+    assert "another rule has this name" in reason(await client.post("/faults", json=rule), 409)
+
+
+async def test_rules_have_an_end(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulator.control.fault_routes.MAX_RULES", 3)
+    for _ in range(3):
+        assert (await client.post("/faults", json={"kind": "no-reply"})).status_code == 201
+    answer = await client.post("/faults", json={"kind": "no-reply"})
+    assert "remove some" in reason(answer, 409)
+
+
+# the door
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]", "[::1]:8080"],
+)
+async def test_this_machine_may_ask(client: httpx.AsyncClient, host: str) -> None:
+    assert (await client.get("/clock", headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["example.org", "127.0.0.1.example.org", "localhost.example.org:80", "10.0.0.1", "", "[", "@"],
+)
+async def test_another_host_may_not_be_meant(client: httpx.AsyncClient, host: str) -> None:
+    """A name of somebody else may be made to lead here."""
+    answer = await client.get("/clock", headers={"host": host})
+    assert "not this machine" in reason(answer, 421)
+
+
+@pytest.mark.parametrize("origin", ["http://example.org", "https://127.0.0.1.example.org", "null"])
+async def test_pages_of_others_may_not_ask(
+    process: Process, client: httpx.AsyncClient, origin: str
+) -> None:
+    process.work()
+    answer = await client.post("/counters/reset", headers={"origin": origin})
+    assert "web page of another host" in reason(answer, 403)
+    assert process.counters.total() == 5
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_pages_of_this_machine_may(client: httpx.AsyncClient) -> None:
+    headers = {"origin": "http://localhost:3000"}
+    assert (await client.get("/clock", headers=headers)).status_code == 200
+
+
+async def test_a_long_body_is_read_no_further(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield bytes(1024)
+
+    answer = await client.post("/faults", content=endless(), headers=JSON)
+    assert "longer than" in reason(answer, 413)
+    assert sent == MAX_BODY // 1024 + 1
+
+
+async def test_ten_megabytes(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/faults", content=bytes(10_000_000), headers=JSON)
+    assert "longer than" in reason(answer, 413)
+
+
+async def test_a_mistake_of_ours_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    transport = httpx.ASGITransport(Door(broken))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert reason(await client.get("/x"), 500) == "a mistake of this program: RuntimeError"
+    assert caplog.messages == ["GET /x failed: RuntimeError('secret')"]
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"]),
+    path=st.sampled_from(
+        ["/", "/faults", "/faults/x", "/clock/advance", "/counters", "/meters/x", "/health", "//"]
+    ),
+    query=st.text(max_size=20),
+    body=st.binary(max_size=60) | st.text('{}[]":,0123456789.eEN', max_size=30).map(str.encode),
+)
+async def test_any_request_is_answered(method: str, path: str, query: str, body: bytes) -> None:
+    async with Process().client() as client:
+        answer = await client.request(
+            method, path, params={"limit": query}, content=body, headers=JSON
+        )
+    assert answer.status_code < 500
+    if answer.status_code >= 400 and method != "HEAD":
+        assert reason(answer, answer.status_code)

@@ -1,0 +1,87 @@
+"""The server on a socket: where it listens, and that it leaves nothing behind."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from emulator.control.app import create_app
+from emulator.control.parts import ControlError
+from emulator.control.server import serve_control
+from tests.emulator.control.process import Process
+
+HAS_IPV6 = Path("/proc/net/if_inet6").exists()
+
+
+async def test_served_in_the_running_loop(process: Process) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    tasks = asyncio.all_tasks()
+    async with serve_control(create_app(process.parts()), 0) as url:
+        assert url.startswith("http://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.get("/health")).json()["up"]
+            answer = await client.post("/clock/advance", json={"seconds": 60})
+            assert answer.json()["now"] == "2026-01-15T12:01:00Z"
+            assert "server" not in answer.headers
+            installed = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+            assert installed == handlers
+    assert asyncio.all_tasks() == tasks
+    with pytest.raises(httpx.ConnectError):
+        await httpx.AsyncClient().get(url)
+
+
+async def test_an_open_connection_does_not_keep_it(process: Process) -> None:
+    async with httpx.AsyncClient() as client:
+        async with serve_control(create_app(process.parts()), 0) as url:
+            await client.get(f"{url}/health")
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{url}/health")
+
+
+async def test_what_is_not_http_does_no_harm(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve_control(create_app(process.parts()), 0) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"\x10\x0c\x00\x04MQTT\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        await writer.wait_closed()
+        async with httpx.AsyncClient(base_url=url) as client:
+            answer = await client.post("/faults", content=bytes(10_000_000))
+            assert answer.status_code == 413
+            assert (await client.get("/health")).status_code == 200
+    assert not caplog.messages
+
+
+async def test_a_port_that_is_taken(process: Process) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ControlError) as caught:
+            async with serve_control(create_app(process.parts()), port):
+                pass
+    assert str(caught.value) == (
+        f"no control interface on 127.0.0.1:{port} (address already in use): "
+        "choose another port, or 0 for any"
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.org", "192.168.1.1"])
+async def test_no_host_but_this_machine(process: Process, host: str) -> None:
+    with pytest.raises(ControlError, match=r"give 127\.0\.0\.1, ::1, localhost"):
+        async with serve_control(create_app(process.parts()), 0, host):
+            pass
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+async def test_other_names_of_this_machine(process: Process, host: str) -> None:
+    if host == "::1" and not HAS_IPV6:
+        pytest.skip("this machine has no IPv6")
+    async with (
+        serve_control(create_app(process.parts()), 0, host) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        assert (await client.get("/health")).status_code == 200
