@@ -170,6 +170,12 @@ class ManualClock:
             self._now = end
         await asyncio.sleep(0)
 
+    def next_wake(self) -> float | None:
+        """Return when the next sleeper wakes, Unix time in seconds; None where nobody sleeps."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
+
     def describe(self) -> str:
         """Return `manual@TIME`, of now."""
         return f"manual@{iso(self._now)}"

@@ -1,4 +1,4 @@
-"""A range of EUIs that costs the same however many it holds."""
+"""Ranges of EUIs, and parts of them, that cost the same however many they hold."""
 
 from collections.abc import Sequence
 from typing import overload
@@ -26,9 +26,27 @@ class EuiRange(Sequence[EUI]):
     @overload
     def __getitem__(self, index: int) -> EUI: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[EUI]: ...
+    def __getitem__(self, index: slice) -> "EuiRange": ...
 
-    def __getitem__(self, index: int | slice) -> EUI | Sequence[EUI]:
+    def __getitem__(self, index: "int | slice") -> "EUI | EuiRange":
         if isinstance(index, slice):
-            return tuple(EUI.from_int(number) for number in self._numbers[index])
+            part = EuiRange.__new__(EuiRange)
+            part._numbers = self._numbers[index]
+            return part
         return EUI.from_int(self._numbers[index])
+
+
+def shard(meters: Sequence[EUI], part: int, parts: int) -> Sequence[EUI]:
+    """Return every `parts`-th of `meters`, from number `part` on, which counts from 0.
+
+    All shards together are the meters, each in one of them. Raises `ValueError` where there is no
+    such shard, or no meter in it.
+
+    >>> shard(EuiRange(EUI.from_int(0), 7), 1, 3)[1]
+    EUI('0000000000000004')
+    """
+    if not 0 <= part < parts:
+        raise ValueError(f"shard {part} of {parts}: there must be 1 or more, which count from 0")
+    if part >= len(meters):
+        raise ValueError(f"shard {part} of {parts}: there are only {len(meters)} meters")
+    return meters[part::parts]

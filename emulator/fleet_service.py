@@ -1,39 +1,94 @@
-"""A fleet on a broker: commands in, replies out after the meter's latency."""
+"""A fleet on a broker: commands in, each reply out when it is due and counted once it is out."""
 
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from emulator.clock import Clock
-from emulator.fleet import Fleet, Receipt
+from emulator.counters import Stage
+from emulator.fleet import Fleet
+from emulator.fleet_connections import connect_each
+from emulator.outbox import Outbox, Reply
 from emulator.tasks import Tasks
 from emulator.topics import DIRECT, command_topic, device_of, response_topic
-from emulator.transport import Broker, Transport, connect
+from emulator.transport import Broker, Transport, TransportError, connect
 from gbcs import EUI
+
+GROUP = "fleet"
+"""Name of the shared subscription of fleets that share the load."""
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def serve_fleet(broker: Broker, fleet: Fleet, clock: Clock) -> AsyncIterator[Transport]:
+async def serve_fleet(
+    broker: Broker, fleet: Fleet, clock: Clock, *, shared: bool = False, connections: bool = False
+) -> AsyncIterator[None]:
     """Answer commands for the meters of `fleet` as long as the context lasts.
 
-    Raises `TransportError` where there is no broker.
+    Of several fleets that are `shared`, each command goes to one. With `connections` every meter
+    has one of its own. Raises `TransportError` where there is no broker, or it does not do this.
     """
+    if shared and connections:
+        raise ValueError("meters with connections of their own do not share commands")
+    tasks = Tasks()
+    service = _Service(fleet, clock, tasks)
+    if connections:
+        if not isinstance(fleet.hosted, Sequence):
+            raise ValueError("connections for each meter need a fleet that can name them")
+        async with connect_each(broker, fleet.hosted, service.receive) as transports, tasks:
+            service.transport_of = transports.__getitem__
+            yield
+    else:
+        topic = command_topic(DIRECT, "+")
+        subscriptions = {f"$share/{GROUP}/{topic}" if shared else topic: service.receive}
+        async with (
+            connect(broker, client_id="esme-fleet", subscriptions=subscriptions) as transport,
+            tasks,
+        ):
+            service.transport_of = lambda _: transport
+            yield
 
-    def receive(topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+
+class _Service:
+    transport_of: Callable[[EUI], Transport]
+    """Which transport carries what a meter says."""
+
+    def __init__(self, fleet: Fleet, clock: Clock, tasks: Tasks) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._tasks = tasks
+        self._outbox = Outbox()
+        self._complained = False
+
+    def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+        """Give the fleet a command, and send what it leads to, each in its time."""
         device = device_of(topic)
-        if device is not None:
-            receipt = fleet.receive(device, octets, clock.now())
-            if receipt.reply is not None:
-                tasks.start(reply(device, receipt))
+        if device is None:
+            return
+        now = self._clock.now()
+        receipt = self._fleet.receive(device, octets, now)
+        self._outbox.put(receipt.replies)
+        for reply in receipt.replies:
+            if reply.due > now:
+                self._tasks.start(self._wait_for(reply.due, now))
+        self._send_due(now)
 
-    async def reply(device: EUI, receipt: Receipt) -> None:
-        if receipt.delay:
-            await clock.sleep(receipt.delay)
-        topic = response_topic(DIRECT, device, str(receipt.recipient))
-        await transport.publish(topic, receipt.reply or b"")
+    async def _wait_for(self, due: float, now: float) -> None:
+        await self._clock.sleep(due - now)
+        self._send_due(max(due, self._clock.now()))
 
-    subscriptions = {command_topic(DIRECT, "+"): receive}
-    async with (
-        connect(broker, client_id="esme-fleet", subscriptions=subscriptions) as transport,
-        Tasks() as tasks,
-    ):
-        yield transport
+    def _send_due(self, now: float) -> None:
+        for reply in self._outbox.take(now):
+            self._tasks.start(self._send(reply))
+
+    async def _send(self, reply: Reply) -> None:
+        topic = response_topic(DIRECT, reply.device, reply.recipient)
+        try:
+            await self.transport_of(reply.device).publish(topic, reply.octets)
+        except TransportError as error:
+            if not self._tasks.ending and not self._complained:
+                self._complained = True
+                _log.warning("%s; such replies are not counted as sent (logged once)", error)
+            return
+        self._fleet.counters.count(Stage.REPLIED, reply.device, reply.srv, reply.outcome)

@@ -147,9 +147,10 @@ def counters(fleet: Fleet | None, ledger: Ledger | None) -> dict[str, Any]:
     """Return what fleet and cache counted, as JSON has it."""
     form: dict[str, Any] = {}
     if fleet is not None:
-        form["device_hits"] = fleet.received.total()
+        form["device_hits"] = fleet.counters.device_hits
         form["outcomes"] = {
-            f"{srv} {outcome}": number for (srv, outcome), number in sorted(fleet.outcomes.items())
+            f"{srv} {outcome}": number
+            for (srv, outcome), number in fleet.counters.outcomes().items()
         }
     if ledger is not None:
         form["requests"] = ledger.requests

@@ -1,8 +1,33 @@
-"""Profiles of loads and meters: TOML files, and the frozen dataclasses they are read into.
+"""Profiles of loads, meters and WANs: TOML files, and the frozen dataclasses they are read into.
 
 Knows files and their meaning in numbers; imports nothing else of the project.
 """
 
-from profiles.loader import LoadProfile, MeterProfile, ProfileError, load_profile, meter_profiles
+from profiles.loader import (
+    any_profile,
+    check,
+    load_profile,
+    load_profiles,
+    meter_profile,
+    meter_profiles,
+    wan_profile,
+    wan_profiles,
+)
+from profiles.model import HalfHours, LoadProfile, MeterProfile, ProfileError, Sun, WanProfile
 
-__all__ = ["LoadProfile", "MeterProfile", "ProfileError", "load_profile", "meter_profiles"]
+__all__ = [
+    "HalfHours",
+    "LoadProfile",
+    "MeterProfile",
+    "ProfileError",
+    "Sun",
+    "WanProfile",
+    "any_profile",
+    "check",
+    "load_profile",
+    "load_profiles",
+    "meter_profile",
+    "meter_profiles",
+    "wan_profile",
+    "wan_profiles",
+]

@@ -1,164 +1,230 @@
-"""Reading profiles: every mistake in one is a `ProfileError` that names file and key."""
+"""Reading profiles: every mistake in one is a `ProfileError` that names file and key.
+
+A name is that of a shipped profile; what ends with `.toml` is a file, and the files that it names
+are beside it.
+"""
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from math import inf, isfinite
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
-HALF_HOURS = 48
+from profiles.combination import combined
+from profiles.model import HalfHours, LoadProfile, MeterProfile, ProfileError, Sun, WanProfile
+from profiles.schema import KEYS, problems
 
-
-class ProfileError(Exception):
-    """A profile that cannot be used; the text names file, key and reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadProfile:
-    """The energy that flows through one register in a year, and when."""
-
-    name: str
-    title: str
-    annual_kwh: float
-    spread: float
-    """Meters have from 1/spread to spread times the annual energy."""
-    half_hours: tuple[float, ...]
-    """Share of each half hour of the day, from 00:00 UTC, in any unit."""
-    winter: float
-    """A midwinter day against the mean day, 0.3 to 1.7; midsummer mirrors it."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeterProfile:
-    """A kind of meter: which loads its registers see."""
-
-    name: str
-    title: str
-    share: int
-    """Its part of a fleet, against the shares of the others."""
-    generation: str
-    """SMETS1 or SMETS2."""
-    variant: str
-    """single, twin or polyphase."""
-    payment: str
-    """credit or prepayment."""
-    tariff: str
-    """one-rate, economy-7 or blocks."""
-    wan: str
-    """Name of the WAN profile it is reached by."""
-    primary: LoadProfile
-    secondary: LoadProfile | None
-    """The second element's, None on a meter with one element."""
-    export: LoadProfile | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What a key of a profile takes: a test of its value, and the words for it."""
-
-    takes: str
-    fits: Callable[[Any], bool]
-    optional: bool = False
-
-
-_TITLE = _Key("a text", lambda value: isinstance(value, str))
-_LOAD_NAME = _Key("the name of a load", lambda value: isinstance(value, str) and value != "")
-_LOAD_KEYS = {
-    "title": _TITLE,
-    "annual_kwh": _Key("a number more than 0", lambda value: _is_number(value) and value > 0),
-    "spread": _Key("a number of 1 or more", lambda value: _is_number(value) and value >= 1),
-    "half_hours": _Key(
-        f"{HALF_HOURS} numbers of 0 or more, not all of them 0", lambda value: _are_shares(value)
-    ),
-    "winter": _Key("a number from 0.3 to 1.7", lambda value: _is_number(value, 0.3, 1.7)),
-}
-_METER_KEYS = {
-    "title": _TITLE,
-    "share": _Key("a whole number more than 0", lambda value: type(value) is int and value > 0),
-    "import": _LOAD_NAME,
-    "secondary": replace(_LOAD_NAME, optional=True),
-    "export": _LOAD_NAME,
-}
+_FOLDERS = {"load": "loads", "meter": "meters", "wan": "wan"}
+_METER_TEXTS = ("title", "share", "generation", "variant", "payment", "tariff")
+_REFERENCES = ("import", "secondary", "export", "wan")
+_MOST_OCTETS = 1_000_000
+_NO_KIND = f"profile: say what it is, one of {', '.join(KEYS)}"
 
 
 @cache
 def load_profile(name: str) -> LoadProfile:
-    """Return the load profile of that name. Raises `ProfileError`."""
-    _, table = _read("loads", name, _LOAD_KEYS)
-    shares = tuple(map(float, table["half_hours"]))
-    return LoadProfile(name, **{**table, "half_hours": shares})
+    """Return the shipped load profile of that name. Raises `ProfileError`."""
+    return _load(name, None)
+
+
+@cache
+def load_profiles() -> tuple[LoadProfile, ...]:
+    """Return every shipped load profile, by name. Raises `ProfileError`."""
+    return tuple(load_profile(name) for name in _shipped_names("load"))
+
+
+def meter_profile(name_or_path: str) -> MeterProfile:
+    """Return the shipped meter profile of that name, or the one in that `.toml` file.
+
+    Raises `ProfileError`.
+    """
+    if name_or_path.endswith(".toml"):
+        return _meter(name_or_path, Path())
+    return _shipped_meter(name_or_path)
 
 
 @cache
 def meter_profiles() -> tuple[MeterProfile, ...]:
-    """Return every meter profile, by name. Raises `ProfileError`."""
-    names = sorted(
-        entry.name.removesuffix(".toml")
-        for entry in (files(__package__) / "meters").iterdir()
-        if entry.name.endswith(".toml")
-    )
-    return tuple(_meter_profile(name) for name in names)
+    """Return every shipped meter profile, by name. Raises `ProfileError`."""
+    return tuple(_shipped_meter(name) for name in _shipped_names("meter"))
 
 
-def _meter_profile(name: str) -> MeterProfile:
-    file, table = _read("meters", name, _METER_KEYS)
-    loads = {}
-    for key in ("import", "secondary", "export"):
-        try:
-            loads[key] = load_profile(table[key]) if key in table else None
-        except ProfileError as error:
-            raise ProfileError(f"{file}: {key}: {error}") from None
-    primary, secondary, export = loads.values()
-    if primary is None or export is None:
-        raise ProfileError(f"{file}: import and export are needed")
-    variant = "twin" if secondary else "single"
-    tariff = "economy-7" if secondary else "one-rate"
-    return MeterProfile(
-        name,
-        table["title"],
-        table["share"],
-        "SMETS2",
-        variant,
-        "credit",
-        tariff,
-        "smets2-cellular",
-        primary,
-        secondary,
-        export,
-    )
+@cache
+def _shipped_meter(name: str) -> MeterProfile:
+    return _meter(name, None)
 
 
-def _read(kind: str, name: str, keys: Mapping[str, _Key]) -> tuple[str, dict[str, Any]]:
-    """Return the name of a file and its table, of which every value fits its key."""
-    file = f"{kind}/{name}.toml"
+def wan_profile(name_or_path: str) -> WanProfile:
+    """Return the shipped WAN profile of that name, or the one in that `.toml` file.
+
+    Raises `ProfileError`.
+    """
+    if name_or_path.endswith(".toml"):
+        return _wan(name_or_path, Path())
+    return _shipped_wan(name_or_path)
+
+
+@cache
+def wan_profiles() -> tuple[WanProfile, ...]:
+    """Return every shipped WAN profile, by name. Raises `ProfileError`."""
+    return tuple(_shipped_wan(name) for name in _shipped_names("wan"))
+
+
+@cache
+def _shipped_wan(name: str) -> WanProfile:
+    return _wan(name, None)
+
+
+def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
+    """Return the profile of that name or in that `.toml` file, of whichever kind it is.
+
+    Raises `ProfileError`.
+    """
+    if name_or_path.endswith(".toml"):
+        kind = _kind(_read(Path(name_or_path), name_or_path))
+        if kind is None:
+            raise ProfileError(f"{name_or_path}: {_NO_KIND}")
+    else:
+        kinds = [kind for kind in KEYS if name_or_path in _shipped_names(kind)]
+        if not kinds:
+            raise ProfileError(f"{name_or_path}: there is no such profile; see esme profiles list")
+        kind = kinds[0]
+    if kind == "load":
+        return _load(name_or_path, Path())
+    return meter_profile(name_or_path) if kind == "meter" else wan_profile(name_or_path)
+
+
+def check(path: Path) -> list[str]:
+    """Return what is wrong with the profile in a file, one line each as `file: key: reason`."""
     try:
-        table = tomllib.loads((files(__package__) / kind / f"{name}.toml").read_text("utf-8"))
-    except OSError:
-        raise ProfileError(f"{file}: there is no such profile") from None
-    except ValueError as error:
-        raise ProfileError(f"{file}: {error}") from None
-    for name in table.keys() - keys.keys():
-        raise ProfileError(f"{file}: {name}: unknown key; known are {', '.join(keys)}")
-    for name, key in keys.items():
-        if name not in table:
-            if not key.optional:
-                raise ProfileError(f"{file}: {name}: is missing; give {key.takes}")
-        elif not key.fits(table[name]):
-            raise ProfileError(f"{file}: {name}: {table[name]!r} does not fit; give {key.takes}")
-    return file, table
+        table = _read(path, str(path))
+    except ProfileError as error:
+        return [str(error)]
+    kind = _kind(table)
+    if kind is None:
+        return [f"{path}: {_NO_KIND}"]
+    found = [f"{path}: {problem}" for problem in problems(kind, table)]
+    for key in _REFERENCES if kind == "meter" else ():
+        try:
+            _referred(table, key, path.parent)
+        except ProfileError as error:
+            found.append(f"{path}: {error}")
+    return found
 
 
-def _are_shares(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == HALF_HOURS
-        and all(_is_number(share, 0) for share in value)
-        and sum(value) > 0
+def _load(name: str, folder: Path | None) -> LoadProfile:
+    if folder is not None and not name.endswith(".toml"):
+        return load_profile(name)
+    table = _table("load", name, folder)
+    shape: HalfHours | Sun
+    if "sun" in table:
+        shape = Sun(**table["sun"])
+    else:
+        powers = table["half_hours"].items()
+        shape = HalfHours(**{day: tuple(map(float, of_day)) for day, of_day in powers})
+    figures = {key: table[key] for key in KEYS["load"]}
+    return LoadProfile(_name(name), **figures, shape=shape, sources=table["sources"])
+
+
+def _meter(name: str, folder: Path | None) -> MeterProfile:
+    table = _table("meter", name, folder)
+    beside = None if folder is None else (folder / name).parent
+    try:
+        primary, secondary, export, _ = (_referred(table, key, beside) for key in _REFERENCES)
+    except ProfileError as error:
+        raise ProfileError(f"{_label('meter', name)}: {error}") from None
+    is_file = beside is not None and table["wan"].endswith(".toml")
+    return MeterProfile(
+        name=_name(name),
+        **{key: table[key] for key in _METER_TEXTS},
+        block_thresholds=tuple(
+            round(1000 * limit) for limit in table.get("block_thresholds_kwh", ())
+        ),
+        wan=str(beside / table["wan"]) if is_file else table["wan"],
+        primary=primary,
+        secondary=secondary,
+        export=export,
+        sources=table["sources"],
     )
 
 
-def _is_number(value: object, least: float = -inf, most: float = inf) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and isfinite(value) and least <= value <= most  # type: ignore[arg-type, operator]
+def _referred(table: dict[str, Any], key: str, folder: Path | None) -> Any:
+    """Return what a key of a meter profile names, None where it names nothing."""
+    value = table.get(key)
+    values = value if isinstance(value, list) else [value]
+    names: list[str] = [name for name in values if isinstance(name, str) and name]
+    try:
+        if key == "wan":
+            return _wan(names[0], folder) if names else None
+        return combined([_load(name, folder) for name in names]) if names else None
+    except ProfileError as error:
+        raise ProfileError(f"{key}: {error}") from None
+
+
+def _wan(name: str, folder: Path | None) -> WanProfile:
+    table = _table("wan", name, folder)
+    return WanProfile(
+        _name(name), **{key: table[key] for key in KEYS["wan"]}, sources=table["sources"]
+    )
+
+
+def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:
+    """Return the table of a profile, in which nothing is wrong; `folder` is None for a shipped."""
+    label = _label(kind, name)
+    if name.endswith(".toml") and folder is not None:
+        table = _read(folder / name, label)
+    else:
+        names = _shipped_names(kind)
+        if name not in names:
+            raise ProfileError(f"{label}: there is no such profile; there are {', '.join(names)}")
+        table = _read(files(__package__) / _FOLDERS[kind] / f"{name}.toml", label)
+    if table.get("profile") != kind:
+        raise ProfileError(f'{label}: profile: is to be "{kind}"')
+    wrong = list(problems(kind, table))
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise ProfileError(f"{label}: {wrong[0]}{more}")
+    return table
+
+
+def _read(file: Traversable, label: str) -> dict[str, Any]:
+    try:
+        with file.open("rb") as octets:
+            text = octets.read(_MOST_OCTETS + 1)
+    except FileNotFoundError:
+        raise ProfileError(f"{label}: there is no such file") from None
+    except OSError as error:
+        raise ProfileError(f"{label}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ProfileError(f"{label}: cannot be read: no such name is possible") from None
+    if len(text) > _MOST_OCTETS:
+        raise ProfileError(f"{label}: has more than {_MOST_OCTETS} octets")
+    try:
+        return tomllib.loads(text.decode())
+    except UnicodeDecodeError:
+        raise ProfileError(f"{label}: is not UTF-8") from None
+    except RecursionError:
+        raise ProfileError(f"{label}: is nested too deep") from None
+    except ValueError as error:
+        raise ProfileError(f"{label}: is not TOML: {' '.join(str(error).split())}") from None
+
+
+def _shipped_names(kind: str) -> list[str]:
+    entries = (files(__package__) / _FOLDERS[kind]).iterdir()
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")
+    )
+
+
+def _kind(table: dict[str, Any]) -> str | None:
+    kind = table.get("profile")
+    return kind if isinstance(kind, str) and kind in KEYS else None
+
+
+def _name(name: str) -> str:
+    return Path(name).name.removesuffix(".toml")
+
+
+def _label(kind: str, name: str) -> str:
+    return name if name.endswith(".toml") else f"{_FOLDERS[kind]}/{name}.toml"

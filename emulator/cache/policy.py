@@ -3,266 +3,291 @@
 Pure: octets and the time in, effects out. Knows requests in flight and what they wait for; knows
 no store, no broker and no clock.
 
-One flight a key: the first request looks the key up and, where it is not there, goes on to the
-meter; whoever asks the same meanwhile waits for it. A reply is minted anew for each requester,
-with the function that the meter itself uses.
+Whoever asks is checked first, hit or not. What the cache does not answer is passed on to the meter
+and its response passed back; what it does is the business of `Flights`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import date
 
-from emulator.cache.effects import Effect, Forward, Keep, Look, Reply, Reserve
-from emulator.cache.entry import CACHED_SRVS, Entry, Key
-from emulator.cache.ledger import Decision, Ledger
-from emulator.own_counter import CACHE, OwnCounter
+from emulator.cache import status
+from emulator.cache.accounts import Accounts
+from emulator.cache.agenda import Agenda
+from emulator.cache.effects import Claimed, Effect, Put, Reply
+from emulator.cache.entitlement import Registration, Registry, default_registry
+from emulator.cache.entry import Entry, Key
+from emulator.cache.flights import COUNTER_REUSED, Flights
+from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.minting import Minter
+from emulator.cache.reads import Read, can_mint, read_of, readings_of, touched
+from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
+from emulator.cache.sending import NO_REPLY, Sender
+from emulator.cache.settings import CacheSettings
+from emulator.cache.transactions import Past, Stage, Transactions
 from emulator.reception import Discard, Discarded, accept
-from emulator.transaction import Transaction, transaction_of
-from gbcs import (
-    EUI,
-    Alert,
-    Command,
-    GbcsError,
-    Keystore,
-    KeystoreError,
-    Message,
-    Response,
-    Status,
-    decode,
-)
+from emulator.transaction import transaction_of
+from gbcs import EUI, Alert, Command, GbcsError, Keystore, Message, Response, Status, decode
 from gbcs.instants import EPOCH_UNIX
-from gbcs.tables.profile_logs import ProfileLog
-from gbcs.usecases.profile_read import (
-    answer_profile_read,
-    buffer_of,
-    profile_read_of,
-    takes_own_counter,
-)
-from gbcs.usecases.responding import refuse
 
-RESERVED_SECONDS = 60
-"""Own counters are reserved for so long ahead, so that the store is not asked for each."""
-
-NAME = "s1sp"
-"""Of this cache in Cache-Status."""
-
-
-@dataclass(slots=True)
-class _Flight:
-    """Requests that wait for the same key; the first one leads."""
-
-    log: ProfileLog
-    waiting: list[Command]
-    octets: bytes
-    """Of the leader's command."""
-    forwarded: float = 0.0
-    """When it went on to the meter, Unix time in seconds."""
-
-
-@dataclass(slots=True)
-class _Passing:
-    """Commands that were forwarded in one transaction, and when they are given up.
-
-    `keys` has one item for each of them, None where it is not a cached read. Only a party that
-    uses a counter twice makes them several.
-    """
-
-    srv: str
-    deadline: float
-    keys: list[Key | None]
+UNREADABLE = "reply-unreadable"
 
 
 class CachePolicy:
-    """What an S1SP's reading cache does.
+    """What an S1SP's reading cache does, with the device-side keys of `keystore`.
 
-    `retention` and `reply_timeout` are seconds; `reserved` is the highest own counter that an
-    earlier run may have used.
+    `registry` says who may ask for what, by default that of the emulated parties; `on_decision` is
+    told of every decision.
     """
 
     def __init__(
         self,
         keystore: Keystore,
-        *,
-        retention: float,
-        reply_timeout: float,
-        reserved: int = 0,
+        settings: CacheSettings,
+        registry: Registry | None = None,
+        on_decision: Callable[[Decided], None] | None = None,
     ) -> None:
         self._keystore = keystore
-        self.retention = retention
-        self._reply_timeout = reply_timeout
-        self._own_counter = OwnCounter(CACHE, reserved)
-        self._reserved = reserved
-        self._latest = 0.0
-        self._flights: dict[Key, _Flight] = {}
-        self._passing: dict[Transaction, _Passing] = {}
-        self.ledger = Ledger()
+        self.settings = settings
+        self.registry = registry or default_registry()
+        self.ledger = Ledger(on_decision=on_decision)
+        self._accounts = Accounts(self.registry, self.ledger)
+        self._agenda: Agenda[Due] = Agenda()
+        self._transactions = Transactions()
+        self._sender = Sender(
+            settings, self._agenda, self._transactions, self.ledger, self._sent, self._failed
+        )
+        self._minter = Minter(keystore, settings, self._accounts, self._transactions, self._sender)
+        self._flights = Flights(
+            settings, self._accounts, self._agenda, self._transactions, self._sender, self._minter
+        )
+
+    # What comes from parties and meters
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
         """Return what to do with a command for `device`."""
+        self._agenda.tick(now)
         self.ledger.requests += 1
         accepted = accept(device, octets, self._keystore)
         if isinstance(accepted, Discarded):
-            if accepted.reason is Discard.NO_KEY:
-                return self._pass_on(decode(octets), accepted.srv, octets, now)
-            self.ledger.count(accepted.srv, Decision.REFUSED)
-            self.ledger.reasons[accepted.reason] += 1
-            return []
-        command, srv = accepted.command, accepted.srv
-        read = profile_read_of(command)
-        if read is None or read.log.srv not in CACHED_SRVS or not self._can_mint(command, read.log):
-            return self._pass_on(command, srv, octets, now)
-        key = Key(device, read.log.srv, read.window.start, read.window.end)
-        flight = self._flights.get(key)
-        if flight is not None:
-            flight.waiting.append(command)
-            return []
-        self._flights[key] = _Flight(read.log, [command], octets)
-        return [Look(key)]
-
-    def found(self, key: Key, entry: Entry | None, now: float) -> list[Effect]:
-        """Return what to do now that the store has, or has not, an `entry` for `key`."""
-        flight = self._flights[key]
-        if entry is not None and 0 <= now - entry.received < self.retention:
-            del self._flights[key]
-            ttl = int(entry.received + self.retention - now)
-            status = f"hit; ttl={ttl}"
-            return self._mint(flight.log, flight.waiting, entry.buffer, Decision.HIT, status, now)
-        flight.forwarded = now
-        leader = flight.waiting[0]
-        return self._pass_on(leader, flight.log.srv, flight.octets, now, key)
+            if accepted.reason is not Discard.NO_KEY:
+                decided = Decided(now, device, accepted.srv, Decision.REFUSED, accepted.reason)
+                self.ledger.count(decided, known=False)
+                return self._accounts.note(accepted.reason)
+            request = self._request(decode(octets), accepted.srv, octets)
+            return [] if self._refused(request, now) else self._bypass(request, "no-key", now)
+        request = self._request(accepted.command, accepted.srv, octets, read_of(accepted.command))
+        return [] if self._refused(request, now) else self._admitted(request, now)
 
     def response(self, octets: bytes, now: float) -> list[Effect]:
         """Return what to do with octets that a device sent."""
+        self._agenda.tick(now)
+        note = self._accounts.note
         try:
             message = decode(octets, self._keystore)
         except GbcsError:
-            return self._drop("reply-malformed")
+            return note("reply-malformed")
         if message.mac_status is Status.INVALID:
-            return self._drop("reply-mac-invalid")
+            return note("reply-mac-invalid")
         if isinstance(message, Alert):
-            return [Reply(message.originator, message.recipient, octets, NAME)]
-        transaction = transaction_of(message)
-        passing = self._passing.get(transaction)
-        if passing is None or not isinstance(message, Response):
-            return self._drop("reply-unsolicited")
-        if any(passing.keys) and message.mac_status is not Status.VALID:
-            return self._drop(f"reply-mac-{message.mac_status}")
-        if len(passing.keys) == 1:
-            del self._passing[transaction]
-        else:
-            self._abandon(passing)
-        key = passing.keys.pop()
-        if key is None:
-            return [_relay(message, octets, "fwd=bypass")]
-        return self._land(key, self._flights.pop(key), message, octets, now)
+            return [Reply(message.originator, message.recipient, octets, status.NAME)]
+        past = None
+        if isinstance(message, Response):
+            past = self._transactions.get(transaction_of(message))
+        if past is None or past.stage is Stage.SEEN:
+            return note("others-reply" if self.settings.shared else "reply-unsolicited")
+        if not past.legs and past.given_up is None:
+            return note("duplicate-reply")
+        legs = past.legs or [past.given_up]
+        needed = any(leg is not None and leg.kind is not Kind.BYPASS for leg in legs)
+        if needed and message.mac_status is not Status.VALID:
+            return note(f"reply-mac-{message.mac_status}")
+        if not past.legs:
+            return self._late(past, message, octets, now)
+        leg = past.legs[0]
+        sent = self._sender.replied(past, leg, now)
+        return [*self._take(leg, message, octets, now), *sent]
 
-    def expire(self, now: float) -> None:
-        """Give up every command whose reply has not come in time, and who waits for it."""
-        while (deadline := self.next_deadline()) is not None and deadline <= now:
-            transaction = next(iter(self._passing))
-            passing = self._passing.pop(transaction)
-            self.ledger.reasons["no-reply"] += len(passing.keys)
-            self._abandon(passing)
+    def expire(self, now: float) -> list[Effect]:
+        """Return what to do about commands whose reply has not come in time."""
+        self._agenda.tick(now)
+        effects: list[Effect] = []
+        while (due := self._agenda.due(now)) is not None:
+            if isinstance(due, Leg):
+                effects += self._sender.overdue(due, now)
+            else:
+                self._accounts.note(NO_REPLY)
+                effects += self._flights.end(due, NO_REPLY, now)
+        return effects
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do next, or None while nothing is on its way."""
-        return next((passing.deadline for passing in self._passing.values()), None)
+        return self._agenda.next()
 
-    def _pass_on(
-        self, command: Message, srv: str, octets: bytes, now: float, key: Key | None = None
-    ) -> list[Effect]:
-        transaction = transaction_of(command)
-        deadline = now + self._reply_timeout
-        if now < self._latest:  # the clock was set back: nothing waits for longer than it would
-            for passing in self._passing.values():
-                passing.deadline = min(passing.deadline, deadline)
-        self._latest = now
-        earlier = self._passing.pop(transaction, None)
-        keys = [*(earlier.keys if earlier else ()), key]
-        self._passing[transaction] = _Passing(srv, deadline, keys)
-        self.ledger.count(srv, Decision.FORWARDED, command)
-        return [Forward(command.recipient, octets)]
+    # What comes from the store
 
-    def _land(
-        self, key: Key, flight: _Flight, response: Message, octets: bytes, now: float
+    def claimed(self, flight: int, found: Entry | Claimed, now: float) -> list[Effect]:
+        """Return what to do now that the store has said what it has for a flight."""
+        self._agenda.tick(now)
+        return self._flights.claimed(flight, found, now)
+
+    def covered(self, flight: int, found: tuple[Key, Entry] | None, now: float) -> list[Effect]:
+        """Return what to do now that the store has, or has not, a wider entry for a flight."""
+        self._agenda.tick(now)
+        return self._flights.covered(flight, found, now)
+
+    def settled(
+        self, flight: int, came: bool | None, readings: bytes | int | None, now: float
     ) -> list[Effect]:
-        """Return what to do with the reply that a flight was waiting for."""
-        leader, followers = flight.waiting[0], flight.waiting[1:]
+        """Return what to do now that another cache has settled what a flight waits for.
+
+        `came` is False where nobody has, so that it is to be claimed again, and None where the
+        store cannot be used. `readings` are None where its meter did not reply.
+        """
+        self._agenda.tick(now)
+        return self._flights.settled(flight, came, readings, now)
+
+    def kept(self, flight: int, kept: bool | None, now: float) -> list[Effect]:
+        """Return what to do now that a flight was settled.
+
+        `kept` is False where its lease was lost, and None where the store cannot be used.
+        """
+        self._agenda.tick(now)
+        return self._flights.kept(flight, kept, now)
+
+    def reserved(self, first: int | None, now: float) -> list[Effect]:
+        """Return what to do now that own counters from `first` on are ours, or that none are."""
+        self._agenda.tick(now)
+        return self._minter.reserved(first, now)
+
+    def flushed(self, device: EUI) -> None:
+        """Note that the store has dropped what it had of `device`."""
+        self._flights.flushed(device)
+
+    def unflushed(self) -> list[Effect]:
+        """Return what the store has still to drop, since it could not be used."""
+        return self._flights.unflushed()
+
+    # Changes of who is entitled
+
+    def register(self, registration: Registration) -> None:
+        """Add a registration. Raises `ValueError` where its party is not known."""
+        self.registry.register(registration)
+
+    def change_of_supplier(
+        self, device: EUI, old: EUI, new: EUI, day: date, now: float
+    ) -> list[Effect]:
+        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`."""
+        self.registry.change_of_supplier(device, old, new, day)
+        return self._flush(device, now)
+
+    def change_of_tenancy(self, device: EUI, day: date, now: float) -> list[Effect]:
+        """Have another consumer at `device` from `day` on, and drop its readings."""
+        self.registry.change_of_tenancy(device, day)
+        return self._flush(device, now)
+
+    def _flush(self, device: EUI, now: float) -> list[Effect]:
+        for past in self._transactions.remembered():
+            if past.given_up is not None and past.given_up.request.device == device:
+                past.given_up.keeps = False
+        return self._flights.flush(device, now)
+
+    # Requests
+
+    def _request(
+        self, message: Message, srv: str, octets: bytes, read: Read | None = None
+    ) -> Request:
+        if read is not None and (
+            read.log.srv not in self.settings.srvs
+            or not isinstance(message, Command)
+            or not can_mint(message, read, self._keystore)
+        ):
+            read = None
+        touches = tuple(touched(message, srv))
+        return Request(message, octets, srv, transaction_of(message), touches, read)
+
+    def _refused(self, request: Request, now: float) -> bool:
+        """Return whether a request is refused, and count it then."""
+        reason = self._accounts.refusal(request, now)
+        if reason:
+            self._accounts.refuse(request, reason, now)
+        return bool(reason)
+
+    def _admitted(self, request: Request, now: float) -> list[Effect]:
+        key, read = request.key, request.read
+        past = self._transactions.use(request.transaction, key, now)
+        if past.reused:
+            self._accounts.note(COUNTER_REUSED)
+            parted = self._flights.part(past, now)
+            return [*parted, *self._bypass(request, COUNTER_REUSED, now)]
+        if key is None or read is None:
+            return self._bypass(request, "", now)
+        return self._flights.join(request, read, key, now)
+
+    def _bypass(self, request: Request, detail: str, now: float) -> list[Effect]:
+        return self._sender.send(Leg(request, Kind.BYPASS, detail=detail), now)
+
+    def _sent(self, leg: Leg, now: float) -> list[Effect]:
+        if leg.kind is Kind.SHADOW:
+            return []
+        self._accounts.decide(leg.request, Decision.FORWARDED, now, leg.detail)
+        past = self._transactions.get(leg.request.transaction)
+        return self._flights.leave(leg, now) if past is not None and past.reused else []
+
+    def _failed(self, leg: Leg, reason: str, now: float) -> list[Effect]:
+        if leg.sent is None and leg.kind is not Kind.SHADOW:
+            self._accounts.decide(leg.request, Decision.FAILED, now, reason)
+        return self._flights.end(leg.flight, reason, now) if leg.flight else []
+
+    # Replies of meters
+
+    def _take(self, leg: Leg, message: Message, octets: bytes, now: float) -> list[Effect]:
+        request, flight = leg.request, leg.flight
+        if leg.kind is Kind.SHADOW:
+            return self._minter.compare(leg, message, octets)
+        if flight is None:
+            said = status.forwarded("bypass", detail=leg.detail)
+            return self._flights.relay(request, message, octets, said, now)
         try:
-            if leader.supplementary and leader.supplementary.certificate:
-                response = decode(octets, self._keystore, leader.supplementary.certificate)
-            readings = buffer_of(response, flight.log)
+            readings = self._readings(request, flight.read, message, octets)
         except GbcsError:
-            self._drop("reply-unreadable")
-            self._fail(followers, key.srv)
-            return [_relay(response, octets, "fwd=miss")]
-        kept: list[Effect] = []
-        stored = ""
-        if isinstance(readings, int):
-            self.ledger.reasons["failure-not-kept"] += 1
-        elif key.end > flight.forwarded - EPOCH_UNIX:
-            self.ledger.reasons["open-window"] += 1
-        else:
-            kept, stored = [Keep(key, Entry(readings, now))], "; stored"
-        status = f"fwd=miss; collapsed{stored}"
-        return [
-            *kept,
-            _relay(response, octets, f"fwd=miss{stored}"),
-            *self._mint(flight.log, followers, readings, Decision.COLLAPSED, status, now),
-        ]
+            self._accounts.note(UNREADABLE)
+            said = status.forwarded(flight.why, detail=UNREADABLE)
+            ended = self._flights.end(flight, UNREADABLE, now)
+            return [*ended, *self._flights.relay(request, message, octets, said, now)]
+        detail = self._why_not_kept(flight, leg, readings)
+        return self._flights.land(flight, Landed(readings, now, detail, message, octets), now)
 
-    def _can_mint(self, command: Command, log: ProfileLog) -> bool:
-        """Return whether there are keys to verify and to make replies for this requester."""
-        device, party = command.recipient, command.remote_party
-        certificate = command.supplementary.certificate if command.supplementary else b""
+    def _why_not_kept(self, flight: Flight, leg: Leg, readings: bytes | int) -> str:
+        if isinstance(readings, int):
+            return "failure-not-kept"
+        if not flight.keeps:
+            return "flushed-not-kept"
+        if not self.settings.literal and _was_open(flight.key, leg):
+            return "open-window"
+        return ""
+
+    def _late(self, past: Past, message: Message, octets: bytes, now: float) -> list[Effect]:
+        """Keep what came late, where it may be kept; nobody waits for it any more."""
+        leg = past.given_up
+        past.stage, past.given_up = Stage.ANSWERED, None
+        self._accounts.note("late-reply")
+        if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not leg.keeps:
+            return []
+        key, read = leg.request.key, leg.request.read
+        if key is None or read is None or _was_open(key, leg):
+            return []
         try:
-            if log.protection and self._keystore.shared_secret(device, party, certificate) is None:
-                return False
-        except KeystoreError:
-            return False
-        return self._keystore.shared_secret(device, command.originator) is not None
+            readings = self._readings(leg.request, read, message, octets)
+        except GbcsError:
+            return self._accounts.note(UNREADABLE)
+        return [Put(key, Entry(readings, now))] if isinstance(readings, bytes) else []
 
-    def _mint(
-        self,
-        log: ProfileLog,
-        commands: list[Command],
-        readings: bytes | int,
-        decision: Decision,
-        status: str,
-        now: float,
-    ) -> list[Effect]:
-        """Return the reply to each of `commands` that the meter would have sent."""
-        replies: list[Effect] = []
-        for command in commands:
-            octets = self._reply(command, log, readings, now)
-            self.ledger.count(log.srv, decision, command)
-            replies.append(
-                Reply(command.recipient, command.originator, octets, f"{NAME}; {status}")
-            )
-        if self._own_counter.last > self._reserved:
-            ahead = self._own_counter.last + 2_000_000 * RESERVED_SECONDS
-            self._reserved = ahead
-            replies.insert(0, Reserve(ahead))
-        return replies
-
-    def _reply(self, command: Command, log: ProfileLog, readings: bytes | int, now: float) -> bytes:
-        if isinstance(readings, int):
-            return refuse(command, readings, self._keystore)
-        own_counter = self._own_counter.next(now) if takes_own_counter(command, log) else None
-        return answer_profile_read(command, log, readings, self._keystore, own_counter)
-
-    def _abandon(self, passing: _Passing) -> None:
-        """Fail who waits for any of these commands: there is no telling whose reply is whose."""
-        for key in filter(None, passing.keys):
-            self._fail(self._flights.pop(key).waiting[1:], passing.srv)
-        passing.keys = [None] * len(passing.keys)
-
-    def _fail(self, commands: list[Command], srv: str) -> None:
-        for command in commands:
-            self.ledger.count(srv, Decision.FAILED, command)
-
-    def _drop(self, reason: str) -> list[Effect]:
-        self.ledger.reasons[reason] += 1
-        return []
+    def _readings(
+        self, request: Request, read: Read, message: Message, octets: bytes
+    ) -> bytes | int:
+        return readings_of(message, octets, request.command, read, self._keystore)
 
 
-def _relay(response: Message, octets: bytes, status: str) -> Reply:
-    return Reply(response.originator, response.recipient, octets, f"{NAME}; {status}")
+def _was_open(key: Key, leg: Leg) -> bool:
+    """Return whether a window was not over when the meter was asked."""
+    return leg.sent is None or key.end > leg.sent - EPOCH_UNIX

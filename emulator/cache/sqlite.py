@@ -1,130 +1,271 @@
-"""The durable store: one SQLite file.
+"""The durable store: one SQLite file, for one process or several on the same machine.
 
-Calls are made in the event loop, since each takes some tens of microseconds and a hop to a thread
-takes longer. Each write is one transaction in write-ahead mode, so what was acknowledged survives
-the end of the process; only a failure of the machine may take the last moments. One cache has
-the file to itself, since two would take the same own counters.
+A hit is one read; a lease, a settlement or a new entry is one short transaction. What was
+acknowledged survives the death of any process; a power cut may take the entries of the last
+moments, which are then fetched again, but no own counter. Beyond `limit` entries the one received
+first goes; native expiry is left to `purge`. Space in the file is used again, and given back when
+a purge leaves over half of it unused.
+
+Leases are timed with the machine's monotonic clock, which all its processes share and nobody sets.
+After a restart of the machine it begins anew: a lease that claims to last longer than it was given
+is from before, and does not count.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from emulator.cache import sqlite_tables as sql
 from emulator.cache.entry import Entry, Key
-from emulator.cache.store import StoreError
+from emulator.cache.sealed import Seal
+from emulator.cache.sqlite_file import Execute, SqliteFile
+from emulator.cache.store import (
+    DEFAULT_LIMIT,
+    SETTLED_SECONDS,
+    UNSETTLED_SECONDS,
+    Held,
+    Lease,
+    Settled,
+    Size,
+)
+from emulator.cache.waiting import wait_until
+from gbcs import EUI
 
-_FORMAT = 1
-_APPLICATION = 0x45534D45  # ESME
-_SCHEMA = """
-CREATE TABLE estate (name TEXT NOT NULL) STRICT;
-CREATE TABLE own_counter (reserved INTEGER NOT NULL) STRICT;
-INSERT INTO own_counter VALUES (0);
-CREATE TABLE readings (
-    device BLOB NOT NULL, srv TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
-    received REAL NOT NULL, buffer BLOB NOT NULL,
-    PRIMARY KEY (device, srv, start, "end")
-) STRICT, WITHOUT ROWID;
-CREATE INDEX readings_received ON readings (received);
-"""
+SWEEP_SECONDS = 10.0
+"""How often old leases and settlements are dropped, in seconds of real time."""
+
+_BATCH = 1000
+"""Rows of one transaction, or of one page of a listing."""
+
+_FIRST = (b"", *("" for _ in Key._fields[1:]))
+"""Before every key, since no device is the empty octets."""
 
 
 class SqliteStore:
-    """Readings in the file `path`, made where it is not there.
+    """Readings of `estate` in the file `path`, sealed where there is a `key` of 32 octets.
 
-    `estate` names whose keys and meters the readings belong to; a file of another estate is
-    refused, since the same EUIs there are other meters. Raises `StoreError`.
+    Raises `StoreError` where the file is no store, or one of another estate.
     """
 
-    def __init__(self, path: Path, estate: str) -> None:
-        self._path = path
-        with self._errors():
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=0.2)
-        try:
-            with self._errors():
-                self._open(estate)
-        except BaseException:
-            self._database.close()
-            raise
+    def __init__(
+        self, path: Path, estate: str, *, key: bytes | None = None, limit: int = DEFAULT_LIMIT
+    ) -> None:
+        self._file = SqliteFile(path, estate, sql.SCHEMA)
+        self._seal = Seal(estate, key)
+        self._limit = limit
+        self._evicted = 0
+        self._next_sweep = 0.0
 
-    def _open(self, estate: str) -> None:
-        execute = self._database.execute
-        execute("PRAGMA locking_mode = EXCLUSIVE")
-        (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables:
-            self._check(estate)
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("BEGIN IMMEDIATE")
-        if not tables:
-            for statement in _SCHEMA.split(";\n"):
-                execute(statement)
-            execute("INSERT INTO estate VALUES (?)", (estate,))
-            execute(f"PRAGMA application_id = {_APPLICATION}")
-            execute(f"PRAGMA user_version = {_FORMAT}")
-        execute("COMMIT")
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        """Return the entry under `key`, a lease on it, or whose lease it is."""
 
-    def _check(self, estate: str) -> None:
-        """Raise `StoreError` unless the file is a store of `estate`; nothing is written."""
-        (application,) = self._database.execute("PRAGMA application_id").fetchone()
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        found = None
-        if (application, version) == (_APPLICATION, _FORMAT):
-            found = self._database.execute("SELECT name FROM estate").fetchone()
-        if found is None:
-            raise StoreError(f"{self._path} is not a store of readings: name another file")
-        if found[0] != estate:
-            raise StoreError(
-                f"{self._path} keeps readings of another estate ({found[0]}, not {estate}): "
-                "name another file, or remove this one"
-            )
+        def look(execute: Execute) -> Entry | Held | None:
+            entry = self._get(execute, key)
+            if entry is not None and entry.received > received_after:
+                return entry
+            now = time.monotonic()
+            row = execute(sql.LEASED, (*key, now, now)).fetchone()
+            return row and Held(key, row[0])
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            reason = str(error)
-            if "locked" in reason:
-                reason = "another cache uses it; stop that one, or name another file"
-            raise StoreError(f"store {self._path}: {reason}") from None
+        def take(execute: Execute) -> Entry | Lease | Held:
+            found = look(execute)
+            if found is not None:
+                return found
+            now = time.monotonic()
+            self._sweep(execute, now)
+            ((fence,),) = execute(sql.FENCE).fetchall()
+            execute(sql.LEASE, (*key, fence, seconds, now + seconds))
+            return Lease(key, fence)
+
+        found = await self._file.read(look)
+        return found if found is not None else await self._file.write(take)
+
+    async def renew(self, lease: Lease, seconds: float) -> bool:
+        """Let `lease` last for `seconds` from now."""
+
+        def renew(execute: Execute) -> bool:
+            expires = time.monotonic() + seconds
+            return execute(sql.RENEW, (seconds, expires, *lease.key, lease.fence)).rowcount > 0
+
+        return await self._file.write(renew)
+
+    async def settle(
+        self,
+        lease: Lease,
+        readings: bytes | int | None,
+        entry: Entry | None = None,
+        ttl: float | None = None,
+    ) -> bool:
+        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        told = readings
+        if isinstance(readings, bytes):
+            told = self._seal.close_settled(lease.key, lease.fence, readings)
+
+        def settle(execute: Execute) -> bool:
+            if not execute(sql.UNLEASE, (*lease.key, lease.fence)).rowcount:
+                return False
+            execute(sql.SETTLE, (lease.fence, time.monotonic() + SETTLED_SECONDS, told))
+            if entry is not None:
+                self._put(execute, lease.key, entry)
+            return True
+
+        return await self._file.write(settle)
+
+    async def settled(self, held: Held, patience: float) -> Settled:
+        """Wait up to `patience` seconds until that lease is settled or lost."""
+
+        def look(execute: Execute) -> Settled | None:
+            now = time.monotonic()
+            lease = execute(sql.LEASED, (*held.key, now, now)).fetchone()
+            if lease == (held.fence,):
+                return None
+            settled = execute(sql.SETTLED, (held.fence,)).fetchone()
+            if settled is None:
+                return Settled(None, came=False)
+            (readings,) = settled
+            if isinstance(readings, bytes):
+                readings = self._seal.open_settled(held.key, held.fence, readings)
+                return Settled(readings, came=readings is not None)
+            return Settled(readings, came=True)
+
+        return await wait_until(lambda: self._file.read(look), patience)
+
+    async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
+        """Keep `entry` under `key`, in place of what was there."""
+        await self._file.write(lambda execute: self._put(execute, key, entry))
 
     async def get(self, key: Key) -> Entry | None:
         """Return the entry under `key`, or None."""
-        with self._errors():
-            row = self._database.execute(
-                "SELECT buffer, received FROM readings"
-                ' WHERE device = ? AND srv = ? AND start = ? AND "end" = ?',
-                key,
-            ).fetchone()
-        return row and Entry(*row)
+        return await self._file.read(lambda execute: self._get(execute, key))
 
-    async def put(self, key: Key, entry: Entry) -> None:
-        """Keep `entry` under `key`."""
-        with self._errors():
-            self._database.execute(
-                "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?)",
-                (*key, entry.received, entry.buffer),
-            )
+    async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        """Return an entry whose window holds that of `key`."""
+        alike = (value for name, value in key._asdict().items() if name not in ("start", "end"))
+        values = (*alike, key.start, key.end, received_after)
+        rows = await self._file.read(lambda execute: execute(sql.COVERING, values).fetchall())
+        return next(self._opened(rows), None)
 
-    async def purge(self, received_before: float) -> int:
-        """Drop entries received before this Unix time."""
-        with self._errors():
-            return self._database.execute(
-                "DELETE FROM readings WHERE received < ?", (received_before,)
-            ).rowcount
+    async def reserve(self, earliest: int, size: int) -> int:
+        """Take `size` own counters that nobody has or had; not even a power cut forgets it."""
 
-    async def reserved(self) -> int:
-        """Return the highest own counter that may be in use."""
-        with self._errors():
-            (counter,) = self._database.execute("SELECT reserved FROM own_counter").fetchone()
-        return int(counter)
+        def reserve(execute: Execute) -> int:
+            ((after,),) = execute(sql.RESERVE, (earliest, size)).fetchall()
+            return int(after) - size
 
-    async def reserve(self, counter: int) -> None:
-        """Record that own counters up to `counter` may be in use."""
-        with self._errors():
-            self._database.execute("UPDATE own_counter SET reserved = ?", (counter,))
+        return await self._file.write(reserve, durable=True)
+
+    async def purge(
+        self,
+        *,
+        device: EUI | None = None,
+        srv: str | None = None,
+        received_before: float | None = None,
+    ) -> int:
+        """Drop the entries that meet every condition given, some at a time."""
+        conditions, values = _given(device, srv, received_before)
+        query = sql.SELECTED.format(conditions=conditions)
+        purged, latest = 0, -math.inf
+        while True:
+            rows = await self._file.write(_dropping(query, (latest, *values, _BATCH)))
+            purged += len(rows)
+            if len(rows) < _BATCH:
+                break
+            latest = rows[-1][-1]
+            await asyncio.sleep(0)
+        await self._give_back()
+        return purged
+
+    async def entries(
+        self, device: EUI | None = None, srv: str | None = None
+    ) -> AsyncIterator[tuple[Key, Entry]]:
+        """Go through the entries in the order of their keys."""
+        conditions, values = _given(device, srv, None)
+        query = sql.LISTED.format(conditions=conditions)
+        after: tuple[Any, ...] = _FIRST
+        while True:
+            given = (*after, *values, _BATCH)
+            rows = await self._file.read(_fetching(query, given))
+            for pair in self._opened(rows):
+                yield pair
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1][:-2]
+
+    async def size(self) -> Size:
+        """Return how many entries there are, and the octets of the file that are in use."""
+
+        def size(execute: Execute) -> tuple[int, int]:
+            (entries,) = execute(sql.ENTRIES).fetchone()
+            pages, unused, octets = execute(sql.PAGES).fetchone()
+            return entries, (pages - unused) * octets
+
+        return Size(*await self._file.read(size), self._evicted, self._seal.unreadable)
 
     async def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        self._file.close()
+
+    def _get(self, execute: Execute, key: Key) -> Entry | None:
+        row = execute(sql.GET, key).fetchone()
+        return None if row is None else self._seal.open_entry(key, *row)
+
+    def _put(self, execute: Execute, key: Key, entry: Entry) -> None:
+        execute(sql.PUT, (*key, entry.received, self._seal.close_entry(key, entry)))
+        (entries,) = execute(sql.ENTRIES).fetchone()
+        if entries > self._limit:
+            oldest = execute(sql.OLDEST, (min(entries - self._limit, _BATCH),)).fetchall()
+            for row in oldest:
+                execute(sql.DROP, row)
+            self._evicted += len(oldest)
+
+    def _opened(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Key, Entry]]:
+        for device, *others, received, readings in rows:
+            key = Key(EUI(device), *others)
+            entry = self._seal.open_entry(key, received, readings)
+            if entry is not None:
+                yield key, entry
+
+    def _sweep(self, execute: Execute, now: float) -> None:
+        """Drop leases and settlements of long ago, and those of before the machine's restart."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            execute(sql.SWEEP_LEASES, (now - UNSETTLED_SECONDS, now))
+            execute(sql.SWEEP_SETTLED, (now, now + SETTLED_SECONDS))
+
+    async def _give_back(self) -> None:
+        """Cut the file down, some pages at a time, until at most half of it is unused."""
+        cut = sql.GIVE_BACK.format(pages=_BATCH)
+        while True:
+            pages, unused, _ = (await self._file.read(_fetching(sql.PAGES, ())))[0]
+            if 2 * unused <= pages:
+                return
+            await self._file.write(_fetching(cut, ()))
+            await asyncio.sleep(0)
+
+
+def _given(
+    device: EUI | None, srv: str | None, received_before: float | None
+) -> tuple[str, list[Any]]:
+    """Return the conditions that are given, as SQL, and their values."""
+    conditions = {"device = ?": device, "srv = ?": srv, "received < ?": received_before}
+    given = {text: value for text, value in conditions.items() if value is not None}
+    return " AND ".join(given) or "TRUE", list(given.values())
+
+
+def _fetching(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[tuple[Any, ...]]]:
+    return lambda execute: execute(query, values).fetchall()
+
+
+def _dropping(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[tuple[Any, ...]]]:
+    """Return what drops the rows that `query` selects, and returns them."""
+
+    def drop(execute: Execute) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = execute(query, values).fetchall()
+        for row in rows:
+            execute(sql.DROP, row[:-1])
+        return rows
+
+    return drop

@@ -1,38 +1,161 @@
-"""Where readings are kept: the interface of every store, and the store in memory."""
+"""The interface of every store: entries, leases on reads that are under way, and own counters.
 
+Knows what a store promises, and nothing of how one keeps it. Several processes may use one store
+at once. Times of receipt are Unix times of the caller's clock, which may be an emulated one;
+leases, waits and native expiry are in seconds of real time, which no clock's setting moves.
+
+A read that is not there is *leased*: one process goes to the meter, the others wait until it
+*settles* the lease with what came. A lease that is not settled in time is anybody's; every lease
+has a greater *fence* than those before it, and who holds an older one can keep nothing.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from emulator.cache.entry import Entry, Key
+from gbcs import EUI
+
+SETTLED_SECONDS = 30.0
+"""For so long of real time it can be read what a lease was settled with."""
+
+UNSETTLED_SECONDS = 600.0
+"""For so long after it expired a lease that nobody took may still be settled."""
+
+DEFAULT_LIMIT = 1_000_000
+"""Entries of a store where its user says nothing."""
 
 
 class StoreError(Exception):
     """A store that cannot be used; the text is one line for the user."""
 
 
-class Store(Protocol):
-    """Entries by key, and how far own counters are reserved.
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The caller's: nobody else reads `key` from the meter while it lasts."""
 
-    Every method raises `StoreError` where the store cannot be used.
+    key: Key
+    fence: int
+    """Grows with every lease of a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's live lease on `key`."""
+
+    key: Key
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How waiting for a lease ended."""
+
+    readings: bytes | int | None
+    """The log's buffer as A-XDR, the result code of a refusal, or None: nothing came."""
+    came: bool
+    """Whether its holder settled it (with None too); False where it expired, was lost, or the
+    wait was over first: `claim` again then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a store keeps, and what this process saw it lose since it was opened."""
+
+    entries: int
+    octets: int
+    """Of what is kept, as the store knows it: exact in memory, pages in use of a file, an
+    estimate of a server."""
+    evicted: int = 0
+    """Entries that went to make room for others."""
+    unreadable: int = 0
+    """Entries that were altered, or sealed with another key: each was a miss."""
+
+
+class Store(Protocol):
+    """Entries by key, leases by key, and own counters.
+
+    Every method raises `StoreError` where the store cannot be used, in bounded time.
     """
 
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        """Return the entry under `key`, or who is to read it, in one atomic step.
+
+        The entry, where one was received after `received_after` (Unix time); else a lease on the
+        key for `seconds` of real time, where nobody holds a live one; else whose lease it is.
+        """
+        ...
+
+    async def renew(self, lease: Lease, seconds: float) -> bool:
+        """Let `lease` last for `seconds` of real time from now.
+
+        False where it is lost: settled, or expired and taken by somebody else.
+        """
+        ...
+
+    async def settle(
+        self,
+        lease: Lease,
+        readings: bytes | int | None,
+        entry: Entry | None = None,
+        ttl: float | None = None,
+    ) -> bool:
+        """End `lease`, tell who waits for it what came, and keep `entry`, in one atomic step.
+
+        `entry` is kept, durably, when this returns; a store that can will drop it by itself `ttl`
+        seconds of real time later, where that is given. A lease that expired may still be settled
+        until somebody else takes it. False, and nothing is kept, where it was settled before, where
+        a newer lease was given, or where it expired so long ago that nobody knows.
+        """
+        ...
+
+    async def settled(self, held: Held, patience: float) -> Settled:
+        """Wait up to `patience` seconds of real time until that lease is settled or lost.
+
+        What it was settled with can be read for `SETTLED_SECONDS`.
+        """
+        ...
+
+    async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
+        """Keep `entry` under `key` without a lease, in place of what was there: a late reply."""
+        ...
+
     async def get(self, key: Key) -> Entry | None:
-        """Return the entry under `key`, or None."""
+        """Return the entry under `key`, however old, or None."""
         ...
 
-    async def put(self, key: Key, entry: Entry) -> None:
-        """Keep `entry` under `key`, in place of what was there; kept when this returns."""
+    async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        """Return an entry received after that Unix time whose window holds that of `key`.
+
+        It is alike in all else; `key` itself counts. The latest received where there are several.
+        """
         ...
 
-    async def purge(self, received_before: float) -> int:
-        """Drop entries received before this Unix time and return how many they were."""
+    async def reserve(self, earliest: int, size: int) -> int:
+        """Take `size` own counters that nobody has or had, durably; return the first of them.
+
+        It is `earliest` or greater. Whoever reserves next gets greater ones.
+        """
         ...
 
-    async def reserved(self) -> int:
-        """Return the highest own counter that may be in use, 0 at first."""
+    async def purge(
+        self,
+        *,
+        device: EUI | None = None,
+        srv: str | None = None,
+        received_before: float | None = None,
+    ) -> int:
+        """Drop the entries that meet every condition given, and return how many they were."""
         ...
 
-    async def reserve(self, counter: int) -> None:
-        """Record that own counters up to `counter` may be in use; recorded when this returns."""
+    def entries(
+        self, device: EUI | None = None, srv: str | None = None
+    ) -> AsyncIterator[tuple[Key, Entry]]:
+        """Go through the entries, or those of a device or an SRV; others may change meanwhile."""
+        ...
+
+    async def size(self) -> Size:
+        """Return how much is kept."""
         ...
 
     async def close(self) -> None:
@@ -40,35 +163,9 @@ class Store(Protocol):
         ...
 
 
-class MemoryStore:
-    """A store that lasts as long as the process."""
+def __getattr__(name: str) -> object:  # for the modules that still import it from here
+    if name == "MemoryStore":
+        from emulator.cache.memory import MemoryStore
 
-    def __init__(self) -> None:
-        self._entries: dict[Key, Entry] = {}
-        self._reserved = 0
-
-    async def get(self, key: Key) -> Entry | None:
-        """Return the entry under `key`, or None."""
-        return self._entries.get(key)
-
-    async def put(self, key: Key, entry: Entry) -> None:
-        """Keep `entry` under `key`."""
-        self._entries[key] = entry
-
-    async def purge(self, received_before: float) -> int:
-        """Drop entries received before this Unix time."""
-        old = [key for key, entry in self._entries.items() if entry.received < received_before]
-        for key in old:
-            del self._entries[key]
-        return len(old)
-
-    async def reserved(self) -> int:
-        """Return the highest own counter that may be in use."""
-        return self._reserved
-
-    async def reserve(self, counter: int) -> None:
-        """Record that own counters up to `counter` may be in use."""
-        self._reserved = counter
-
-    async def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        return MemoryStore
+    raise AttributeError(name)

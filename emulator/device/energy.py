@@ -1,46 +1,55 @@
 """Energy: what flowed through a register, in closed form.
 
-Each half hour of the day has a register of its own that only grows: a mean rate, times days
-weighted by season, plus a jitter smaller than a day's growth. Every reading is a difference or a
-sum of these registers, so half hours, daily reads and tariff registers agree exactly, and any of
-them costs the same however long ago it is. All numbers are integers, the same on every machine.
+Each half hour of the day has a register of its own that only grows: what the shape of its load has
+let through, and a part of what the days next to it have in common, drawn for each meter, register,
+day and half hour. Every reading is a difference or a sum of these registers, so half hours, daily
+reads and tariff registers agree exactly, and any of them costs the same however long ago it is.
+All numbers are integers, the same on every machine.
+
+With C the sums of the shape, g(d) = C(d + 1) - C(d) and u(d) drawn from 0 to 0.9, the register at
+the start of day d is C(d) + u(d) × min(g(d - 1), g(d)). So day d lets through between 0.1 and 1.9
+times g(d): never less than nothing, and nothing where g(d) is nothing.
 """
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import accumulate
-from math import cos, tau
 from operator import sub
 
+from emulator.device.shapes import HALF_HOURS, Shape, Still, shape_of
 from profiles import LoadProfile
 
-HALF_HOURS = 48
-_PPM = 1_000_000
-_CYCLE_DAYS = 1461  # four years with their leap day
-_JITTER = 0.9
-"""Part of the least day's growth that the jitter may take; below 1 registers only grow."""
+_PERCENT, _MOST_OCTET = 100, 255
+_CHANCE = 3
+_WHOLE = 10 * _CHANCE * _PERCENT * _MOST_OCTET // 9
+"""What `_CHANCE` times the largest draw is 0.9 of."""
+
+_MILLI = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One register's energy in Wh or varh, as a function of time alone.
+    """One register's energy in Wh or varh, as a function of time alone."""
 
-    `rates` are mWh of each half hour on a mean day; `salt` makes the jitter that of one meter and
-    one register; `winter` is a midwinter day against the mean day.
-    """
-
-    rates: tuple[int, ...]
-    winter: float
+    shape: Shape
+    daily: int
+    """Energy of a mean day in mWh or mvarh."""
+    shared: int
+    """Percent of the chance that all half hours of a day have in common."""
     salt: bytes
+    """Makes the chance that of one meter and one register."""
 
     def registers(self, day: int) -> list[int]:
         """Return the 48 registers in Wh at the start of `day`, counted from 2000-01-01."""
-        days, amplitude = _seasonal_days(self.winter, day)
-        jitter = _jitter(self.salt, day)
+        drawn = blake2b(
+            self.salt, digest_size=HALF_HOURS + 1, salt=day.to_bytes(8, "big", signed=True)
+        ).digest()
+        shared = self.shared * drawn[HALF_HOURS]
+        own = _PERCENT - self.shared
+        energy, unit = self.daily, self.shape.mean_day * _MILLI * _WHOLE
         return [
-            rate * (days + amplitude * step // 255) // (1000 * _PPM)
-            for rate, step in zip(self.rates, jitter, strict=True)
+            (let_through + (shared + own * octet) * common) * energy // unit
+            for let_through, common, octet in zip(*_around(self.shape, day), drawn, strict=False)
         ]
 
     def half_hours(self, first: int, last: int) -> list[int]:
@@ -55,35 +64,66 @@ class Series:
         return energies
 
 
-def series(load: LoadProfile, salt: bytes, factor: float = 1.0) -> Series:
-    """Return the series of a load for the meter and register that `salt` stands for.
+NOTHING = Series(Still(), 0, 0, b"")
+"""A register that stays at 0."""
 
-    `factor` scales it, such as reactive energy against active.
+
+@lru_cache(maxsize=2048)
+def _around(shape: Shape, day: int) -> tuple[list[int], list[int]]:
+    """Return what came before `day`, and what the days before and after its start share.
+
+    Of each half hour, in units such that draws of up to `_PERCENT` × `_MOST_OCTET` can be used.
     """
-    drawn = int.from_bytes(blake2b(salt, digest_size=4, person=b"annual").digest(), "big")
-    scale = load.spread ** (2 * drawn / 0xFFFFFFFF - 1) * factor
-    daily_mwh = load.annual_kwh * 1_000_000 / 365.25 * scale
-    total = sum(load.half_hours)
-    rates = tuple(int(daily_mwh * share / total) for share in load.half_hours)
-    return Series(rates, load.winter, salt)
-
-
-@cache
-def _season(winter: float) -> tuple[tuple[int, ...], int]:
-    """Return the weighted days before each day of a cycle, in millionths, and the jitter bound."""
-    weights = [
-        round(_PPM * (1 + (winter - 1) * cos(tau * (day + 10) / 365.25)))
-        for day in range(_CYCLE_DAYS)
+    yesterday, now, tomorrow = (_before(shape, day + place) for place in (-1, 0, 1))
+    return [_WHOLE * sums for sums in now], [
+        _CHANCE * min(b - a, c - b) for a, b, c in zip(yesterday, now, tomorrow, strict=True)
     ]
-    return (0, *accumulate(weights)), int(_JITTER * min(weights))
 
 
-def _seasonal_days(winter: float, day: int) -> tuple[int, int]:
-    sums, amplitude = _season(winter)
-    cycles, rest = divmod(day, _CYCLE_DAYS)
-    return cycles * sums[-1] + sums[rest], amplitude
+@lru_cache(maxsize=64)
+def _before(shape: Shape, day: int) -> list[int]:
+    """Return what came before `day`, kept for the days next to it."""
+    return shape.before(day)
 
 
-@lru_cache(maxsize=4096)
-def _jitter(salt: bytes, day: int) -> bytes:
-    return blake2b(salt, digest_size=HALF_HOURS, salt=day.to_bytes(8, "big")).digest()
+def series(load: LoadProfile, secret: bytes, register: bytes) -> Series:
+    """Return the series of a load for one register of the meter that `secret` is drawn for.
+
+    The meter's size, from 1/spread to spread times the load's, is the same for its active and its
+    reactive register; `register` is which one, without the kind of energy.
+    """
+    size = _size(load.spread, secret + register)
+    return Series(
+        shape_of(load),
+        daily(load) * size // _MILLI,
+        round(load.shared * _PERCENT),
+        secret + register,
+    )
+
+
+def reactive(active: Series, load: LoadProfile) -> Series:
+    """Return the reactive energy that flows beside an active series of `load`."""
+    flow = round(active.daily * load.reactive)
+    return Series(active.shape, flow, active.shared, active.salt + b" reactive")
+
+
+def daily(load: LoadProfile) -> int:
+    """Return the energy in mWh of a mean day of a meter of mean size."""
+    return round(load.annual_kwh * 1_000_000 / 365.25)
+
+
+def expected(load: LoadProfile, day: int) -> list[float]:
+    """Return the energy in Wh of each half hour of `day` without chance, at mean size."""
+    shape = shape_of(load)
+    unit = load.annual_kwh * 1000 / 365.25 / shape.mean_day
+    return [
+        (after - before) * unit
+        for before, after in zip(shape.before(day), shape.before(day + 1), strict=True)
+    ]
+
+
+def _size(spread: float, salt: bytes) -> int:
+    """Return a size in thousandths."""
+    drawn = int.from_bytes(blake2b(salt, digest_size=4, person=b"annual").digest(), "big")
+    size: float = spread ** (2 * drawn / 0xFFFFFFFF - 1)
+    return round(_MILLI * size)

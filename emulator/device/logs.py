@@ -1,101 +1,146 @@
 """The logs of a meter: which entries there are at a time, and what each of them says.
 
-Knows how energy becomes rows of the profile logs; every value is closed form, and nothing exists
-before installation, in the future, or beyond the depth of a log.
+Knows which rows each log holds; every value is closed form, and nothing exists before
+installation, in the future, or beyond the depth of a log.
 
 Source: SMETS2 5.7.5 (log contents and depths); rows as in `gbcs.tables.profile_logs`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from operator import add
 
-from emulator.device.energy import HALF_HOURS, Series
+from emulator.device.account import last_credits, last_debt_payments
+from emulator.device.energy import Series
 from emulator.device.physics import Nature
+from emulator.device.registers import total
+from emulator.device.snapshots import (
+    Row,
+    balances_row,
+    billing_dates,
+    billing_row,
+    registers_row,
+    tariff_changes,
+)
+from emulator.device.voltage import PERIOD, voltages
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType
 from gbcs.instants import DAY, HALF_HOUR
-from gbcs.tables.profile_logs import DAILY_SINGLE, DAILY_TWIN, THREE, TWO, ProfileLog
-from gbcs.usecases.profile_read import Window
+from gbcs.obis import parse_dotted
+from gbcs.tables.profile_logs import ProfileLog
+from gbcs.usecases.asking import Window
 
-TOU_REGISTERS, SECONDARY_TOU_REGISTERS = 48, 4
-_NO_BLOCKS = ((0,) * 8,) * 4
-"""Block counters stay at 0: these meters are on a TOU tariff, without blocks."""
-
-Rows = tuple[bytes, Iterable[tuple[Any, ...]]]
+HasEntry = Callable[[int], bool]
+"""Whether a meter still has the entry of a stamp, in seconds since 2000."""
 
 
-def buffer(nature: Nature, log: ProfileLog, window: Window, now: int) -> bytes:
+def buffer(
+    nature: Nature, log: ProfileLog, window: Window, now: int, has_entry: HasEntry | None = None
+) -> bytes:
     """Return the entries of `log` in `window` as A-XDR: a compact-array, oldest entry first.
 
-    `now` is the meter's time in seconds since 2000.
+    `now` is the meter's time in seconds since 2000; entries that it does not have, as `has_entry`
+    says, are left out.
     """
-    description, rows = _LOGS[log.srv](nature, stamps(nature, log, window, now))
-    return Data(DataType.COMPACT_ARRAY, CompactArray.of(description, rows)).octets()
+    return entries(nature, log, window, now, has_entry).octets()
+
+
+def entries(
+    nature: Nature, log: ProfileLog, window: Window, now: int, has_entry: HasEntry | None = None
+) -> Data:
+    """Return what `buffer` does, as a value."""
+    periodic = _PERIODIC.get(log.log)
+    if periodic:
+        rows = periodic(nature, stamps(nature, log, window, now))
+    else:
+        made = _AT_EVENTS[log.log](nature, now, log.depth)
+        rows = (row for row in made if window.start <= row[0] <= window.end)
+    if has_entry is not None:
+        rows = filter(lambda row: has_entry(row[0]), rows)
+    return Data(DataType.COMPACT_ARRAY, CompactArray.of(_description(nature, log), rows))
 
 
 def stamps(nature: Nature, log: ProfileLog, window: Window, now: int) -> range:
-    """Return the time stamps of the entries of `log` in `window` that exist at `now`."""
-    newest = now // log.period * log.period
-    oldest = max(newest - (log.depth - 1) * log.period, nature.installed * DAY + log.period)
-    first = -(-max(window.start, oldest) // log.period) * log.period
-    return range(first, min(window.end, newest) + 1, log.period)
+    """Return the time stamps of the entries of a periodic `log` in `window` that exist at `now`."""
+    period = log.period or PERIOD
+    newest = now // period * period
+    oldest = max(newest - (log.depth - 1) * period, nature.installed * DAY + period)
+    first = -(-max(window.start, oldest) // period) * period
+    return range(first, min(window.end, newest) + 1, period)
 
 
-def _half_hours(stamps: range, *registers: Series) -> Iterator[tuple[int, ...]]:
+def _description(nature: Nature, log: ProfileLog) -> bytes:
+    """Return the shape of a row: the first that the table has, the second on a twin element."""
+    shapes = list(log.rows)
+    return shapes[-1 if nature.secondary is not None else 0]
+
+
+def _half_hours(stamps: range, *registers: Series) -> Iterator[Row]:
     """Yield stamp and energies: a stamp marks the end of its half hour."""
     first = stamps.start // HALF_HOUR - 1
     columns = [register.half_hours(first, first + len(stamps) - 1) for register in registers]
     return zip(stamps, *columns, strict=True)
 
 
-def _active_import(nature: Nature, stamps: range) -> Rows:
-    if nature.secondary is None:
-        return TWO, _half_hours(stamps, nature.primary)
-    return THREE, _half_hours(stamps, nature.primary, nature.secondary)
+def _active_import(nature: Nature, stamps: range) -> Iterator[Row]:
+    second = () if nature.secondary is None else (nature.secondary,)
+    return _half_hours(stamps, nature.primary, *second)
 
 
-def _daily_import(nature: Nature, stamps: range) -> Rows:
-    secondary = nature.secondary
-    if secondary is None:
-        return DAILY_SINGLE, (_daily_row(nature, stamp) for stamp in stamps)
-    return DAILY_TWIN, (_daily_twin_row(nature, secondary, stamp) for stamp in stamps)
+def _consumption(nature: Nature, stamps: range) -> Iterator[Row]:
+    """Yield the days' import of both elements; a stamp marks the end of its day."""
+    if not stamps:
+        return
+    days = range(stamps[0] // DAY - 1, stamps[-1] // DAY + 1)
+    sums = [sum(nature.primary.registers(day)) for day in days]
+    if nature.secondary is not None:
+        sums = list(map(add, sums, (sum(nature.secondary.registers(day)) for day in days)))
+    for stamp, before, after in zip(stamps, sums, sums[1:], strict=False):
+        yield stamp, after - before
 
 
-def _daily_row(nature: Nature, stamp: int) -> tuple[Any, ...]:
-    grown = _grown(nature, nature.primary, stamp)
-    return stamp, sum(grown), _tariff(grown, nature, TOU_REGISTERS), *_NO_BLOCKS
+def _voltage(phase: int) -> Callable[[Nature, range], Iterable[Row]]:
+    return lambda nature, stamps: zip(stamps, voltages(nature, phase, stamps), strict=True)
 
 
-def _daily_twin_row(nature: Nature, secondary: Series, stamp: int) -> tuple[Any, ...]:
-    _, total, tou, *blocks = _daily_row(nature, stamp)
-    grown = _grown(nature, secondary, stamp)
-    secondary_tou = _tariff(grown, nature, SECONDARY_TOU_REGISTERS)
-    return stamp, total, sum(grown), tou, secondary_tou, *blocks
-
-
-def _grown(nature: Nature, register: Series, stamp: int) -> list[int]:
-    """Return what each half hour of the day has let through since installation."""
-    start, end = register.registers(nature.installed), register.registers(stamp // DAY)
-    return [after - before for before, after in zip(start, end, strict=True)]
-
-
-def _tariff(grown: list[int], nature: Nature, registers: int) -> tuple[int, ...]:
-    sums = [0] * registers
-    for slot in range(HALF_HOURS):
-        sums[nature.tariff[slot]] += grown[slot]
-    return tuple(sums)
-
-
-_LOGS: dict[str, Callable[[Nature, range], Rows]] = {
-    "4.6.1": _daily_import,
-    "4.6.2": lambda nature, stamps: (
-        TWO,
-        ((stamp, sum(_grown(nature, nature.active_export, stamp))) for stamp in stamps),
+_PERIODIC: dict[bytes, Callable[[Nature, range], Iterable[Row]]] = {
+    parse_dotted("0.0.98.1.9.255"): lambda nature, stamps: (
+        registers_row(nature, stamp) for stamp in stamps
     ),
-    "4.8.1": _active_import,
-    "4.8.2": lambda nature, stamps: (TWO, _half_hours(stamps, nature.reactive_import)),
-    "4.8.3": lambda nature, stamps: (
-        THREE,
-        _half_hours(stamps, nature.active_export, nature.reactive_export),
+    parse_dotted("0.0.98.1.10.255"): lambda nature, stamps: (
+        (stamp, total(nature.active_export, nature.installed, stamp)) for stamp in stamps
+    ),
+    parse_dotted("0.0.98.1.8.255"): lambda nature, stamps: (
+        balances_row(nature, stamp) for stamp in stamps
+    ),
+    parse_dotted("0.0.99.1.0.255"): _active_import,
+    parse_dotted("0.0.99.1.1.255"): lambda nature, stamps: _half_hours(
+        stamps, nature.active_export, nature.reactive_export
+    ),
+    parse_dotted("0.0.99.1.2.255"): lambda nature, stamps: _half_hours(
+        stamps, nature.reactive_import
+    ),
+    parse_dotted("0.0.99.1.3.255"): _consumption,
+    parse_dotted("1.0.32.24.0.255"): _voltage(0),
+    parse_dotted("1.0.52.24.0.255"): _voltage(1),
+    parse_dotted("1.0.72.24.0.255"): _voltage(2),
+}
+"""The entries of logs that are made at fixed times."""
+
+_AT_EVENTS: dict[bytes, Callable[[Nature, int, int], Iterable[Row]]] = {
+    parse_dotted("0.0.98.1.0.255"): lambda nature, now, depth: (
+        registers_row(nature, time) for time in billing_dates(nature, now, depth)
+    ),
+    parse_dotted("0.0.98.1.1.255"): lambda nature, now, depth: (
+        balances_row(nature, time) for time in billing_dates(nature, now, depth)
+    ),
+    parse_dotted("0.0.98.1.2.255"): lambda nature, now, depth: (
+        billing_row(nature, time) for time in tariff_changes(nature, now, depth)
+    ),
+    parse_dotted("0.0.98.1.4.255"): lambda nature, now, depth: (
+        (item.time, item.debt) for item in last_debt_payments(nature, now, depth)
+    ),
+    parse_dotted("0.0.98.1.5.255"): lambda nature, now, depth: (
+        (item.time, item.amount) for item in last_credits(nature, now, depth)
     ),
 }
+"""The last entries of logs that are made when something happens, oldest first."""

@@ -9,13 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from emulator.device.logs import buffer
-from emulator.device.physics import nature
+from emulator.device.conduct import GOOD_ORDER, Conduct
+from emulator.device.objects import value_of
+from emulator.device.physics import Nature, nature
 from gbcs import Command, GbcsError, Keystore
-from gbcs.instants import EPOCH_UNIX
+from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
+from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.profile_read import answer_profile_read, profile_read_of, takes_own_counter
+from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
+from gbcs.usecases.asking import Ask, asks_of
 from gbcs.usecases.responding import refuse
+from profiles import MeterProfile
+
+
+MOST_ATTRIBUTES = 32
+"""A command that reads more than this is refused; the largest use case reads 18."""
 
 
 class Outcome(StrEnum):
@@ -23,7 +31,7 @@ class Outcome(StrEnum):
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """Replied to with a result code: this meter does not support it."""
+    """Replied to with a result code: this meter does not support it, or not all of it."""
     UNANSWERED = "unanswered"
     """Not DLMS, or encrypted for a party without a key: no reply can be made."""
 
@@ -37,23 +45,49 @@ class Answer:
 
 
 def answer(
-    seed: str, command: Command, keystore: Keystore, now: float, own_counter: Callable[[], int]
+    seed: str,
+    command: Command,
+    keystore: Keystore,
+    now: float,
+    own_counter: Callable[[], int],
+    conduct: Conduct = GOOD_ORDER,
+    profiles: tuple[MeterProfile, ...] | None = None,
 ) -> Answer:
     """Return what the meter that `command` is for says to it at `now`, Unix time in seconds.
 
     `own_counter` is called only where the reply is encrypted for a party behind the ACB.
+    `conduct` is how the meter is to behave, save for silence, which is its caller's; `profiles` are
+    the kinds of meters of the fleet, None for all that are shipped.
     """
-    read = profile_read_of(command)
+    clock = min(max(int(now + conduct.drift) - EPOCH_UNIX, 0), MAX_INSTANT)
+    service = BY_CODE.get(command.message_code)
+    asks = asks_of(command) if service else None
+    if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
+        asks = None
+    time = to_date_time(clock) if service and service.carries_time else b""
     try:
-        if read is None:
-            refusal = refuse(command, ResultCode.OBJECT_UNDEFINED, keystore)
-            return Answer(Outcome.REFUSED, refusal)
-        readings = buffer(
-            nature(seed, command.recipient), read.log, read.window, int(now) - EPOCH_UNIX
-        )
-        counter = own_counter() if takes_own_counter(command, read.log) else None
-        return Answer(
-            Outcome.ANSWERED, answer_profile_read(command, read.log, readings, keystore, counter)
-        )
+        if asks is None or conduct.refusal is not None:
+            code = ResultCode.OBJECT_UNDEFINED if conduct.refusal is None else conduct.refusal
+            return Answer(Outcome.REFUSED, refuse(command, code, keystore, time))
+        meter = nature(seed, command.recipient, profiles)
+        results = _results(meter, asks, clock, conduct)
+        counter = own_counter() if needs_own_counter(command, results) else None
+        octets = answer_reading(command, results, keystore, counter, time)
     except GbcsError:
         return Answer(Outcome.UNANSWERED)
+    refused = isinstance(results[-1], int)
+    return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)
+
+
+def _results(meter: Nature, asks: tuple[Ask, ...], clock: int, conduct: Conduct) -> list[Result]:
+    """Return what each access gives, up to the first that fails (break on error)."""
+    results: list[Result] = []
+    for ask in asks:
+        values = []
+        for attribute in ask.attributes:
+            value = value_of(meter, attribute, clock, conduct.has_entry)
+            if isinstance(value, ResultCode):
+                return [*results, value]
+            values.append(value)
+        results.append(tuple(values))
+    return results

@@ -6,22 +6,21 @@ Knows numbers only, nothing of GBCS content; a meter costs nothing until it is a
 from dataclasses import dataclass
 from functools import lru_cache
 
-from emulator.device.energy import HALF_HOURS, Series, series
+from emulator.device.energy import NOTHING, Series, reactive, series
+from emulator.device.shapes import HALF_HOURS
 from emulator.seeded import draw
 from gbcs.eui import EUI
-from profiles import LoadProfile, MeterProfile, meter_profiles
+from profiles import MeterProfile, meter_profiles
 
-FIRST_INSTALLATION_DAY, LAST_INSTALLATION_DAY = 6210, 8036
-"""2017-01-01 to 2022-01-01, in days since 2000-01-01: when meters were fitted."""
+INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
+"""First day and day after the last, since 2000-01-01, on which meters of a generation were fitted.
+
+2013-01-01 to 2018-12-05, and 2017-01-01 to 2022-01-01. Assumed.
+"""
 
 ONE_RATE = (0,) * HALF_HOURS
 ECONOMY_7 = tuple(1 if 1 <= slot < 15 else 0 for slot in range(HALF_HOURS))
 """Register of each half hour: one for all, or a second one from 00:30 to 07:30 UTC."""
-
-_REACTIVE = 0.3
-"""Reactive against active energy, a power factor of about 0.96. Assumed."""
-
-NOTHING = LoadProfile("nothing", "No flow", 0.0, 1.0, (1.0,) * HALF_HOURS, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,11 @@ class Nature:
     """Wh a year at which each next block starts; empty unless the tariff is of blocks."""
     primary: Series
     secondary: Series | None
+    """None on a meter with one element."""
     active_export: Series
+    """Stays at 0 where nothing is exported."""
     reactive_import: Series
+    """Of both elements where there are two: that of the first."""
     reactive_export: Series
     phases: int
     """1 or 3."""
@@ -48,23 +50,31 @@ class Nature:
 
 @lru_cache(maxsize=16_384)
 def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Nature:
-    """Return the nature of the meter `eui` in the fleet of `seed`."""
+    """Return the nature of the meter `eui` in the fleet of `seed`.
+
+    `profiles` are the kinds of meters of the fleet, by their shares; None for all that are shipped.
+    Raises `ProfileError` where a shipped profile cannot be used.
+    """
     secret = draw(seed, "meter", eui, 16)
     profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
-    days = LAST_INSTALLATION_DAY - FIRST_INSTALLATION_DAY
-    installed = FIRST_INSTALLATION_DAY + int.from_bytes(secret[4:8], "big") % days
+    first, after = INSTALLATION_DAYS[profile.generation]
+    primary = series(profile.primary, secret, b"import")
+    active_export = reactive_export = NOTHING
+    if profile.export is not None:
+        active_export = series(profile.export, secret, b"export")
+        reactive_export = reactive(active_export, profile.export)
     return Nature(
-        profile,
-        installed,
-        ECONOMY_7 if profile.secondary or secret[8] % 4 == 0 else ONE_RATE,
-        (),
-        series(profile.primary, secret + b"import"),
-        series(profile.secondary, secret + b"secondary") if profile.secondary else None,
-        series(profile.export or NOTHING, secret + b"export"),
-        series(profile.primary, secret + b"reactive-import", _REACTIVE),
-        series(profile.export or NOTHING, secret + b"reactive-export", _REACTIVE),
-        3 if profile.variant == "polyphase" else 1,
-        secret,
+        profile=profile,
+        installed=first + int.from_bytes(secret[4:8], "big") % (after - first),
+        tariff=ECONOMY_7 if profile.tariff == "economy-7" else ONE_RATE,
+        block_thresholds=profile.block_thresholds,
+        primary=primary,
+        secondary=series(profile.secondary, secret, b"secondary") if profile.secondary else None,
+        active_export=active_export,
+        reactive_import=reactive(primary, profile.primary),
+        reactive_export=reactive_export,
+        phases=3 if profile.variant == "polyphase" else 1,
+        secret=secret,
     )
 
 

@@ -110,7 +110,7 @@ async def _run(
     recipients = {ask.command.originator for ask in asks}
     async with serve_fleet(broker, fleet, clock), requester.connected(broker, recipients):
         exchanges = await drive(requester, asks, done)
-    return _Run(exchanges, fleet.received.total())
+    return _Run(exchanges, fleet.counters.device_hits)
 
 
 def _decided(

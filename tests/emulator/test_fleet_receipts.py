@@ -6,8 +6,9 @@ from statistics import quantiles
 
 import pytest
 
+from emulator.counters import NOT_HOSTED, Stage
 from emulator.estate import derived_estate
-from emulator.fleet import NOT_HOSTED, Fleet
+from emulator.fleet import Fleet
 from emulator.latency import NONE, Fixed, Latency, LogNormal
 from emulator.parties import RemoteParty
 from emulator.reception import Discard
@@ -74,8 +75,8 @@ def test_what_a_party_asks_is_answered_readably_and_authentically(srv: str, role
     asked, octets = command(srv, role)
     receipt = fleet.receive(METER, octets, UNIX_NOW)
     assert (receipt.srv, receipt.outcome) == (srv, "answered")
-    assert receipt.recipient == asked.originator
     assert receipt.reply is not None
+    assert [sent.recipient for sent in receipt.replies] == [asked.originator]
     reply = decode(receipt.reply, KEYS)
     assert isinstance(reply, Response)
     assert reply.mac_status is Status.VALID
@@ -116,13 +117,13 @@ def test_every_command_is_counted_at_its_meter_when_it_is_received() -> None:
     fleet.receive(METER, repeated, UNIX_NOW)
     fleet.receive(OTHER_METER, command("4.8.3", Role.ED, device=OTHER_METER)[1], UNIX_NOW)
     fleet.receive(OTHER_METER, b"nonsense", UNIX_NOW)
-    assert fleet.received == {
+    assert fleet.counters.received_by_meter() == {
         (METER, "4.8.1"): 3,
         (METER, "4.6.1"): 2,
         (OTHER_METER, "4.8.3"): 1,
         (OTHER_METER, "unknown"): 1,
     }
-    assert fleet.outcomes == {
+    assert fleet.counters.outcomes() == {
         ("4.8.1", "answered"): 3,
         ("4.6.1", "answered"): 2,
         ("4.8.3", "answered"): 1,
@@ -142,8 +143,8 @@ def test_a_device_that_is_not_hosted_is_counted_apart_and_says_nothing() -> None
     fleet = make_fleet()
     receipt = fleet.receive(STRANGER, command("4.8.1", device=STRANGER)[1], UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == (NOT_HOSTED, None)
-    assert not fleet.received
-    assert fleet.outcomes.total() == 1
+    assert not fleet.counters.device_hits
+    assert fleet.counters.total(Stage.RECEIVED) == 1
 
 
 def without_mac(octets: bytes) -> bytes:
@@ -191,15 +192,15 @@ def test_what_does_not_verify_is_discarded_counted_and_gets_no_reply(
     fleet = make_fleet()
     receipt = fleet.receive(METER, spoil(command("4.8.1")[1]), UNIX_NOW)
     assert (receipt.srv, receipt.outcome, receipt.reply) == (srv, reason, None)
-    assert fleet.outcomes == {(srv, reason): 1}
-    assert fleet.received == {(METER, srv): 1}
+    assert fleet.counters.outcomes() == {(srv, reason): 1}
+    assert fleet.counters.received_by_meter() == {(METER, srv): 1}
 
 
 def test_without_a_key_for_the_device_a_command_is_discarded() -> None:
     fleet = make_fleet(keystore=FileKeystore({}))
     receipt = fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == (Discard.NO_KEY, None)
-    assert fleet.received == {(METER, "4.8.1"): 1}
+    assert fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
 
 
 def test_without_a_key_for_the_party_an_encrypted_read_is_counted_and_unanswered() -> None:
@@ -219,7 +220,7 @@ def test_without_a_key_for_the_party_an_encrypted_read_is_counted_and_unanswered
     assert str(supplier) not in publics
     receipt = fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == ("unanswered", None)
-    assert fleet.received == {(METER, "4.8.1"): 1}
+    assert fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
 
 
 def test_every_discard_is_shown_above() -> None:
@@ -236,9 +237,9 @@ def test_an_octet_flipped_anywhere_never_gets_a_reply(mask: int, role: Role) -> 
         spoilt[position] ^= mask
         receipt = fleet.receive(METER, bytes(spoilt), UNIX_NOW)
         assert receipt.reply is None, f"octet {position}"
-    assert fleet.received.total() == len(octets)
-    assert fleet.outcomes.total() == len(octets)
-    assert not any(outcome == "answered" for _, outcome in fleet.outcomes)
+    assert fleet.counters.device_hits == len(octets)
+    assert fleet.counters.total(Stage.RECEIVED) == len(octets)
+    assert not any(outcome == "answered" for _, outcome in fleet.counters.outcomes())
     assert fleet.receive(METER, octets, UNIX_NOW).reply is not None
 
 
@@ -247,7 +248,7 @@ def test_every_truncation_is_malformed() -> None:
     octets = command("4.8.1")[1]
     for length in range(len(octets)):
         assert fleet.receive(METER, octets[:length], UNIX_NOW).reply is None
-    assert fleet.outcomes == {("unknown", Discard.MALFORMED): len(octets)}
+    assert fleet.counters.outcomes() == {("unknown", Discard.MALFORMED): len(octets)}
 
 
 def reading(number: int, choice: Choice = Choice.GET) -> Access:
@@ -304,7 +305,7 @@ def test_content_that_is_not_dlms_is_taken_and_unanswered() -> None:
     asked = replace(command("4.8.1")[0], payload=Opaque(b"\x01\x09\x00"), message_code=0x0010)
     receipt = fleet.receive(METER, sealed(asked), UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == ("unanswered", None)
-    assert fleet.received.total() == 1
+    assert fleet.counters.device_hits == 1
 
 
 def test_a_signed_command_that_is_not_supported_is_refused() -> None:
@@ -332,12 +333,18 @@ def test_a_certificate_of_somebody_else_is_not_encrypted_for() -> None:
 
 
 def delays(fleet: Fleet, number: int) -> list[float]:
+    """The delays of replies to one command after the other, each when the last one is out."""
     octets = command("4.8.3", Role.ED, window=Window(NOW - 1800, NOW))[1]
-    return [fleet.receive(METER, octets, UNIX_NOW).delay for _ in range(number)]
+    now, found = UNIX_NOW, []
+    for _ in range(number):
+        (reply,) = fleet.receive(METER, octets, now).replies
+        found.append(round(reply.due - now, 6))
+        now = reply.due
+    return found
 
 
 def test_without_latency_and_with_a_fixed_one_every_delay_is_that() -> None:
-    assert set(delays(make_fleet(NONE), 20)) == {0.0}
+    assert set(delays(make_fleet(), 20)) == {0.0}
     assert set(delays(make_fleet(Fixed(0.15)), 20)) == {0.15}
 
 
@@ -356,7 +363,7 @@ def test_log_normal_latency_is_drawn_from_the_seed_and_as_it_says() -> None:
 def test_meters_draw_their_latencies_apart() -> None:
     fleet = make_fleet(LogNormal(2.0, 15.0))
     drawn = {
-        fleet.receive(meter, command("4.8.1", device=meter)[1], UNIX_NOW).delay
+        fleet.receive(meter, command("4.8.1", device=meter)[1], UNIX_NOW).replies[0].due
         for meter in ESTATE.meters
     }
     assert len(drawn) == len(ESTATE.meters)

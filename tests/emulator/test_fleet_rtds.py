@@ -52,8 +52,8 @@ def test_a_read_of_the_rtds_is_answered(
     assert read is not None
     receipt = fleet.receive(asked.recipient, vector.octets, UNIX_NOW)
     assert (receipt.srv, receipt.outcome) == (vector.srv, "answered")
-    assert fleet.received == {(asked.recipient, vector.srv): 1}
-    assert receipt.recipient == asked.originator
+    assert fleet.counters.received_by_meter() == {(asked.recipient, vector.srv): 1}
+    assert [reply.recipient for reply in receipt.replies] == [asked.originator]
     reply = decode(receipt.reply or b"", rtds_keystore)
     assert isinstance(reply, Response)
     assert reply.mac_status is Status.VALID

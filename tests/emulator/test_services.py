@@ -157,7 +157,7 @@ async def test_a_reply_is_what_the_meter_says(
     assert reply.octets == meter_octets(asked, UNIX_NOW, own_counter_in(reply.octets) or 0)
     assert reply.response.mac_status is Status.VALID
     assert len(readings_in(reply.response, srv)) in (2, 49)
-    assert running.fleet.received == {(METER, srv): 1}
+    assert running.fleet.counters.received_by_meter() == {(METER, srv): 1}
 
 
 async def test_the_same_request_twice_is_one_device_hit_through_the_cache_and_two_direct(
@@ -165,10 +165,10 @@ async def test_the_same_request_twice_is_one_device_hit_through_the_cache_and_tw
 ) -> None:
     for _ in range(2):
         await running.ask("4.8.1", Role.IS)
-    assert running.fleet.received == {(METER, "4.8.1"): 1}
+    assert running.fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
     for _ in range(2):
         await running.ask("4.8.1", Role.IS, DIRECT)
-    assert running.fleet.received == {(METER, "4.8.1"): 3}
+    assert running.fleet.counters.received_by_meter() == {(METER, "4.8.1"): 3}
     ledger = running.policy.ledger
     assert (ledger.total(Decision.FORWARDED), ledger.total(Decision.HIT)) == (1, 1)
     assert ledger.undecided() == 0
@@ -178,13 +178,13 @@ async def test_another_party_is_answered_from_what_the_first_one_brought(running
     first = await running.ask("4.8.1", Role.IS)
     second = await running.ask("4.8.1", Role.OU)
     assert readings_in(first.response, "4.8.1") == readings_in(second.response, "4.8.1")
-    assert running.fleet.received.total() == 1
+    assert running.fleet.counters.device_hits == 1
 
 
 async def test_200_concurrent_requests_for_one_key_are_one_device_hit(running: Running) -> None:
     roles = [(Role.IS, Role.ED, Role.OU)[number % 3] for number in range(200)]
     replies = await asyncio.gather(*[running.ask("4.8.1", role) for role in roles])
-    assert running.fleet.received == {(METER, "4.8.1"): 1}
+    assert running.fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
     truth = readings_in(replies[0].response, "4.8.1")
     assert len(truth) == 49
     assert all(readings_in(reply.response, "4.8.1") == truth for reply in replies)
@@ -212,7 +212,7 @@ async def test_other_reads_at_once_do_not_disturb_each_other(running: Running) -
         assert readings_in(reply.response, srv)
     cached = {(device, srv): 1 for _, _, device in asks for srv in ("4.6.1", "4.8.1", "4.8.3")}
     bypassed = {(device, "4.8.2"): 3 for device in (METER, OTHER_METER)}
-    assert running.fleet.received == cached | bypassed
+    assert running.fleet.counters.received_by_meter() == cached | bypassed
 
 
 async def test_cache_status_says_how_a_reply_came_about_where_the_broker_speaks_mqtt_5(
@@ -241,7 +241,7 @@ async def test_a_store_that_fails_is_no_reason_to_fail_and_is_said(
             reply = await running.requesters[CACHED].request(asked, octets, GUARD)
             own_counter = own_counter_in(reply.octets) or 0
             assert reply.octets == meter_octets(asked, UNIX_NOW, own_counter)
-        assert running.fleet.received == {(METER, "4.8.1"): 3}
+        assert running.fleet.counters.received_by_meter() == {(METER, "4.8.1"): 3}
         assert running.policy.ledger.total(Decision.FORWARDED) == 3
         assert running.policy.ledger.reasons["store-failed"] >= 3
     said = [record.getMessage() for record in caplog.records if record.name.endswith("service")]
@@ -270,8 +270,8 @@ async def test_what_is_not_a_command_is_dropped_and_the_next_one_answered(runnin
                 await transport.publish(topic, octets)
     assert (await running.ask("4.8.1", Role.IS)).response.originator == METER
     assert (await running.ask("4.8.1", Role.IS, DIRECT)).response.originator == METER
-    assert running.fleet.outcomes["unknown", "malformed"] == 3
-    assert running.fleet.outcomes["4.8.1", "answered"] == 2
+    assert running.fleet.counters.outcomes()["unknown", "malformed"] == 3
+    assert running.fleet.counters.outcomes()["4.8.1", "answered"] == 2
     assert running.policy.ledger.undecided() == 0
 
 
@@ -279,7 +279,7 @@ async def test_replies_wait_for_the_latency_of_the_meter() -> None:
     async with run(MemoryBroker(), latency=Fixed(5.0)) as running:
         asking = asyncio.ensure_future(running.ask("4.8.1", Role.IS))
         await settle()
-        assert running.fleet.received.total() == 1
+        assert running.fleet.counters.device_hits == 1
         await running.clock.advance(4.999)
         await settle()
         assert not asking.done()
@@ -325,4 +325,4 @@ async def test_a_cache_that_restarts_on_its_store_goes_on_answering_from_it() ->
         await running.ask("4.8.1", Role.IS)
     async with run(broker, store) as running:
         await running.ask("4.8.1", Role.ED)
-        assert not running.fleet.received
+        assert not running.fleet.counters.device_hits

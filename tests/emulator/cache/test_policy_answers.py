@@ -79,7 +79,7 @@ def test_a_hit_is_octet_for_octet_what_the_meter_says(
     assert hit.octets == own_octets(hit.octets, srv, role, 77, bench.now)
     assert decode(hit.octets, KEYS).mac_status is Status.VALID
     assert hit.status.split("; ") == ["s1sp", "hit", "ttl=1"]
-    assert bench.fleet.received.total() == 1
+    assert bench.fleet.counters.device_hits == 1
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.HIT: 1}
     bench.assert_settled()
 
@@ -98,7 +98,7 @@ def test_requests_for_one_key_collapse_into_one_device_hit(srv: str, bench: Benc
         assert reply.octets == own_octets(reply.octets, srv, role, counter, bench.now)
     assert replies[0].status.split("; ") == ["s1sp", "fwd=miss", "stored"]
     assert {reply.status for reply in replies[1:]} == {"s1sp; fwd=miss; collapsed; stored"}
-    assert bench.fleet.received.total() == 1
+    assert bench.fleet.counters.device_hits == 1
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.COLLAPSED: 39}
     bench.assert_settled()
 

@@ -1,24 +1,30 @@
-"""The durable store: what survives, and files that are not to be used."""
+"""The store in a file: files that are not to be used, full disks, other processes, and growth."""
 
 import asyncio
+import math
+import resource
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from hashlib import shake_128
 from pathlib import Path
 
 import pytest
 
+from emulator.cache import sqlite as sqlite_module
+from emulator.cache import sqlite_file
 from emulator.cache.entry import Entry, Key
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import StoreError
-from gbcs import EUI
+from emulator.cache.store import Held, Lease, Settled, StoreError
 from tests.support.estate import METER, UNIX_NOW
 
 KEY = Key(METER, "4.8.1", 0, 86_400)
 ENTRY = Entry(b"readings", UNIX_NOW)
+LONG = 60.0
 SQLITE_HEAD = b"SQLite format 3\x00"
 
 
@@ -27,73 +33,52 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "store.sqlite"
 
 
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore(path, "estate")
+    yield opened
+    await opened.close()
+
+
 async def make(path: Path, estate: str = "estate") -> None:
     store = SqliteStore(path, estate)
     await store.put(KEY, ENTRY)
-    await store.reserve(41)
+    await store.reserve(41, 1)
     await store.close()
+
+
+def sql(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def keys(number: int) -> list[Key]:
+    return [KEY._replace(start=start) for start in range(number)]
 
 
 async def test_what_was_put_is_there_when_it_is_opened_again(path: Path) -> None:
     await make(path)
     store = SqliteStore(path, "estate")
     assert await store.get(KEY) == ENTRY
-    assert await store.reserved() == 41
+    assert await store.reserve(0, 1) == 42
     await store.close()
 
 
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from emulator.cache.entry import Entry, Key
-from emulator.cache.sqlite import SqliteStore
-from gbcs import EUI
-
-async def write():
-    store = SqliteStore(Path(sys.argv[1]), "estate")
-    for number in range(10**9):
-        await store.put(Key(EUI(bytes(8)), "4.8.1", number, number), Entry(b"%d" % number, 1.0))
-        await store.reserve(number)
-        print(number, flush=True)
-
-asyncio.run(write())
-"""
-
-
-def write_until_killed(path: Path) -> int:
-    """Let another process write, kill it, and return how many writes had returned."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
-    ) as writer:
-        assert writer.stdout is not None
-        for _ in range(200):
-            assert writer.stdout.readline()
-        writer.kill()
-        return 200 + writer.stdout.read().count("\n")
-
-
-async def test_what_put_returned_for_survives_a_process_that_is_killed(path: Path) -> None:
-    returned = write_until_killed(path)
-    store = SqliteStore(path, "estate")
-    for number in range(returned):
-        key = Key(EUI(bytes(8)), "4.8.1", number, number)
-        assert await store.get(key) == Entry(b"%d" % number, 1.0)
-    assert await store.reserved() >= returned - 1
-    await store.close()
+# files that are no stores
 
 
 def foreign_database(path: Path) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE notes (text)")
-        database.execute("INSERT INTO notes VALUES ('mine')")
-    database.close()
+    sql(path, "CREATE TABLE notes (text)", "INSERT INTO notes VALUES ('mine')")
+
+
+def foreign_application(path: Path) -> None:
+    sql(path, "CREATE TABLE estate (name)", "PRAGMA application_id = 7", "PRAGMA user_version = 2")
 
 
 def our_tables_of_another_format(path: Path) -> None:
     asyncio.run(make(path))
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA user_version = 99")
-    database.close()
+    sql(path, "PRAGMA user_version = 1")
 
 
 def text_file(path: Path) -> None:
@@ -111,22 +96,28 @@ def damaged_pages(path: Path) -> None:
     path.write_bytes(octets)
 
 
+def truncated(path: Path) -> None:
+    asyncio.run(make(path))
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def truncated_in_its_head(path: Path) -> None:
+    asyncio.run(make(path))
+    path.write_bytes(path.read_bytes()[:50])
+
+
 def folder(path: Path) -> None:
     path.mkdir()
 
 
-def without_its_tables(path: Path) -> None:
+def without_its_estate(path: Path) -> None:
     asyncio.run(make(path))
-    with sqlite3.connect(path) as database:
-        database.execute("DROP TABLE estate")
-    database.close()
+    sql(path, "DROP TABLE estate")
 
 
 def without_its_rows(path: Path) -> None:
     asyncio.run(make(path))
-    with sqlite3.connect(path) as database:
-        database.execute("DELETE FROM estate")
-    database.close()
+    sql(path, "DELETE FROM estate")
 
 
 def missing_folder(path: Path) -> None:
@@ -138,27 +129,31 @@ def assert_one_line(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "prepare",
+    ("prepare", "mending"),
     [
-        foreign_database,
-        our_tables_of_another_format,
-        text_file,
-        damaged_head,
-        damaged_pages,
-        folder,
-        without_its_tables,
-        without_its_rows,
-        missing_folder,
+        (foreign_database, "not a store of readings: name another file"),
+        (foreign_application, "not a store of readings: name another file"),
+        (our_tables_of_another_format, "format 1, not 2: remove it, or name another file"),
+        (text_file, "not a store of readings: name another file"),
+        (damaged_head, "not a store of readings: name another file"),
+        (damaged_pages, "damaged: remove it"),
+        (truncated, "damaged: remove it"),
+        (truncated_in_its_head, "damaged: remove it"),
+        (folder, "is there such a folder"),
+        (without_its_estate, "not a store of readings: name another file"),
+        (without_its_rows, "not a store of readings: name another file"),
+        (missing_folder, "is there such a folder"),
     ],
 )
 def test_what_is_no_store_is_refused_in_one_line_and_left_as_it_is(
-    prepare: Callable[[Path], None], path: Path
+    prepare: Callable[[Path], None], mending: str, path: Path
 ) -> None:
     prepare(path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(StoreError, match=r"store\.sqlite") as raised:
         SqliteStore(path, "estate")
     assert_one_line(raised.value)
+    assert mending in str(raised.value)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert {entry.name for entry in path.parent.iterdir()} <= {path.name}
 
@@ -222,27 +217,218 @@ def test_a_read_only_store_is_refused_in_one_line(open_folder: Path) -> None:
     assert len(said.splitlines()) == 1
 
 
-async def test_a_store_that_fails_later_says_so_in_one_line(path: Path) -> None:
-    store = SqliteStore(path, "estate")
-    await store.close()
+# stores that fail later
+
+
+async def assert_every_call_fails(store: SqliteStore, saying: str) -> None:
+    lease = Lease(KEY, 1)
     for call in (
-        store.get(KEY),
+        store.claim(KEY, LONG, 0.0),
+        store.renew(lease, LONG),
+        store.settle(lease, None),
+        store.settled(Held(KEY, 1), LONG),
         store.put(KEY, ENTRY),
-        store.purge(0.0),
-        store.reserve(1),
-        store.reserved(),
+        store.get(KEY),
+        store.covering(KEY, 0.0),
+        store.reserve(0, 1),
+        store.purge(),
+        anext(store.entries()),
+        store.size(),
     ):
-        with pytest.raises(StoreError) as raised:
+        with pytest.raises(StoreError, match=saying) as raised:
             await call
         assert_one_line(raised.value)
 
 
-async def test_two_caches_do_not_share_a_store(path: Path) -> None:
-    """Each would take own counters that the other takes."""
-    first = SqliteStore(path, "estate")
-    try:
-        with pytest.raises(StoreError) as raised:
-            await SqliteStore(path, "estate").close()
+async def test_a_store_that_was_closed_says_so(store: SqliteStore) -> None:
+    await store.close()
+    await assert_every_call_fails(store, r"store\.sqlite: .*closed")
+
+
+def damage(path: Path) -> None:
+    octets = path.read_bytes()
+    path.write_bytes(octets[:100] + b"\xa5" * (len(octets) - 100))
+
+
+async def test_a_store_that_is_damaged_while_it_is_used_says_so(path: Path) -> None:
+    await make(path)
+    store = SqliteStore(path, "estate")
+    damage(path)
+    for call in (store.get(KEY), store.put(KEY, ENTRY), store.claim(KEY, LONG, 0.0)):
+        with pytest.raises(StoreError, match="damaged: remove it") as raised:
+            await call
         assert_one_line(raised.value)
+    await store.close()
+
+
+async def test_a_lock_that_another_process_holds_is_waited_for(
+    store: SqliteStore, path: Path
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        putting = asyncio.create_task(store.put(KEY, ENTRY))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert await store.get(KEY) is None  # who reads does not wait
+        assert not putting.done()
+        other.execute("ROLLBACK")
+        await putting
+    assert await store.get(KEY) == ENTRY
+
+
+async def test_a_lock_that_is_not_let_go_is_an_error_in_bounded_time(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="other processes have held it") as raised:
+            await store.put(KEY, ENTRY)
+        assert_one_line(raised.value)
+        other.execute("ROLLBACK")
+    await store.put(KEY, ENTRY)
+
+
+@contextmanager
+def files_of_at_most(octets: int) -> Iterator[None]:
+    """Let no file grow further, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
     finally:
-        await first.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def put_all(store: SqliteStore, keys: list[Key]) -> None:
+    for key in keys:
+        await store.put(key, Entry(shake_128(repr(key).encode()).digest(1000), 1.0))
+
+
+async def test_a_full_disk_is_said_and_what_was_kept_can_still_be_read(store: SqliteStore) -> None:
+    with files_of_at_most(256 << 10):
+        with pytest.raises(StoreError, match="disk") as raised:
+            await put_all(store, keys(10_000))
+        assert_one_line(raised.value)
+        kept = (await store.size()).entries
+        assert kept > 10
+        assert await store.get(KEY._replace(start=kept)) is None
+        for key in keys(kept):
+            assert isinstance(await store.claim(key, LONG, 0.0), Entry)
+    await put_all(store, keys(kept + 1))
+    assert (await store.size()).entries == kept + 1
+
+
+async def test_a_file_at_its_greatest_size_says_so(store: SqliteStore) -> None:
+    store._file._database.execute("PRAGMA max_page_count = 60")
+    with pytest.raises(StoreError, match="no room for more") as raised:
+        await put_all(store, keys(10_000))
+    assert_one_line(raised.value)
+    kept = (await store.size()).entries
+    assert await store.purge(device=METER) == kept
+    await put_all(store, keys(10))
+
+
+# growth
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+async def test_space_is_used_again_and_given_back(store: SqliteStore, path: Path) -> None:
+    async def fill(first: int) -> None:
+        for start in range(first, first + 3000):
+            await store.put(KEY._replace(start=start), Entry(b"%d" % start * 100, float(start)))
+
+    await fill(0)
+    octets = (await store.size()).octets
+    for generation in range(1, 5):
+        await fill(3000 * generation)
+        await store.purge(received_before=3000.0 * generation)
+        assert (await store.size()).octets <= 1.3 * octets
+    await store.purge()
+    assert (await store.size()).octets < octets / 4
+    await store.close()
+    assert size_of(path) < octets / 2
+
+
+async def test_leases_and_settlements_do_not_pile_up(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(sqlite_module.time, "monotonic", lambda: now)
+    for key in keys(10):
+        assert isinstance(await store.claim(key, LONG, 0.0), Lease)
+        settled = await store.claim(key._replace(srv="4.8.3"), LONG, 0.0)
+        assert isinstance(settled, Lease)
+        await store.settle(settled, 250)
+    now += 10_000
+    assert isinstance(await store.claim(KEY._replace(srv="4.6.1"), LONG, 0.0), Lease)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM leases").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM settled").fetchone() == (0,)
+
+
+# the machine's clock
+
+
+async def test_leases_of_before_the_machine_was_restarted_do_not_count(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1e6
+    monkeypatch.setattr(sqlite_module.time, "monotonic", lambda: now)
+    old = await store.claim(KEY, LONG, 0.0)
+    assert isinstance(old, Lease)
+    now = 20.0
+    assert await store.settled(Held(KEY, old.fence), 0.0) == Settled(None, came=False)
+    new = await store.claim(KEY, LONG, 0.0)
+    assert isinstance(new, Lease)
+    assert new.fence > old.fence
+    assert not await store.settle(old, b"", ENTRY)
+
+
+# what is sealed in it
+
+
+async def keep_and_settle(path: Path, key: bytes | None, readings: bytes) -> None:
+    store = SqliteStore(path, "estate", key=key)
+    await store.put(KEY, Entry(readings, 1.0))
+    lease = await store.claim(KEY, LONG, math.inf)
+    assert isinstance(lease, Lease)
+    await store.settle(lease, readings)
+    await store.close()
+
+
+@pytest.mark.parametrize(("key", "found"), [(bytes(32), 0), (None, 2)])
+def test_nothing_of_the_readings_is_in_a_sealed_file(
+    path: Path, key: bytes | None, found: int
+) -> None:
+    readings = shake_128(b"what cannot be packed is stored as it is").digest(200)
+    asyncio.run(keep_and_settle(path, key, readings))
+    assert path.read_bytes().count(readings) == found
+
+
+@pytest.mark.parametrize("key", [None, bytes(32)])
+@pytest.mark.parametrize(
+    "alter",
+    [
+        "UPDATE readings SET received = received + 1",
+        "UPDATE readings SET device = zeroblob(8)",
+        "UPDATE readings SET start = start + 1",
+        "UPDATE readings SET readings = zeroblob(length(readings))",
+        "UPDATE readings SET readings = x''",
+        "UPDATE readings SET readings = substr(readings, 1, length(readings) - 1)",
+    ],
+)
+async def test_what_was_altered_is_missing_and_counted(
+    path: Path, key: bytes | None, alter: str
+) -> None:
+    store = SqliteStore(path, "estate", key=key)
+    await store.put(KEY, ENTRY)
+    sql(path, alter)
+    assert [each async for each in store.entries()] == []
+    assert (await store.size()).unreadable == 1
+    for start in (KEY.start, KEY.start + 1):
+        assert isinstance(await store.claim(KEY._replace(start=start), LONG, 0.0), Lease)
+    await store.close()

@@ -9,54 +9,44 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.device import energy, physics
+from emulator.device import account, blocks, demand, drawn, energy, physics, registers, voltage
 from emulator.device.logs import buffer
 from emulator.device.physics import Nature, nature
 from gbcs import EUI
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso
-from gbcs.tables.profile_logs import BY_SRV
-from gbcs.usecases.profile_read import Window, rows_of
+from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
+from gbcs.usecases.asking import Window
+from gbcs.usecases.rows import rows_of
+from tests.emulator.device.meters import SINGLE, TWIN, days, euis, instants, natures
 
 Row = dict[str, Any]
 
-DEPTHS = {"4.6.1": 31, "4.6.2": 31, "4.8.1": 19_056, "4.8.2": 4_464, "4.8.3": 4_464}
-"""Entries that a meter keeps: SMETS2 5.7.5, as in the table of section 4 of the wire facts."""
+DEPTHS = {
+    "4.6.1": 31,
+    "4.6.2": 31,
+    "4.8.1": 19_056,
+    "4.8.2": 4_464,
+    "4.8.3": 4_464,
+    "4.10": 4_320,
+    "4.14": 31,
+    "4.17": 731,
+}
+"""Entries that a meter keeps: SMETS2 5.7.5."""
 
-PERIODS = {"4.6.1": DAY, "4.6.2": DAY, "4.8.1": HALF_HOUR, "4.8.2": HALF_HOUR, "4.8.3": HALF_HOUR}
+HOUR = 3600
+PERIODS = {
+    "4.6.1": DAY,
+    "4.6.2": DAY,
+    "4.8.1": HALF_HOUR,
+    "4.8.2": HALF_HOUR,
+    "4.8.3": HALF_HOUR,
+    "4.10": HOUR,
+    "4.14": DAY,
+    "4.17": DAY,
+}
+BY_SRV = {log.srv: log for log in reversed((*PROFILE_LOGS, *OTHER_LOGS))}
 DAILY_SPAN = 28
-
-SINGLE, TWIN = (
-    next(
-        eui
-        for eui in map(EUI.from_int, range(1000))
-        if (nature("tests", eui).secondary is not None) is twin
-    )
-    for twin in (False, True)
-)
-
-euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
-natures = st.one_of(
-    st.builds(nature, st.text(max_size=8), euis),
-    st.builds(nature, st.text(max_size=8), st.sampled_from([SINGLE, TWIN])),
-)
-special_days = [
-    parse_iso(date) // DAY
-    for date in (
-        "2023-12-31",
-        "2024-01-01",
-        "2024-02-28",
-        "2024-02-29",
-        "2024-03-01",
-        "2024-12-31",
-        "2028-02-29",
-        "2099-12-31",
-        "2100-02-28",
-    )
-]
-days = st.one_of(st.sampled_from(special_days), st.integers(6000, 45_000))
-"""Days since 2000-01-01: year ends and leap days, and any from 2016 to 2123."""
-
-instants = st.integers(0, MAX_INSTANT)
+DAILY_SPAN = 28
 
 
 def rows(meter: Nature, srv: str, start: int, end: int, now: int) -> list[Row]:
@@ -116,10 +106,11 @@ def test_half_hours_of_export_sum_to_the_differences_of_the_daily_reads(
 
 
 @given(natures, days)
-def test_tou_registers_sum_to_the_import_register(meter: Nature, day: int) -> None:
+def test_tou_registers_and_blocks_sum_to_the_import_register(meter: Nature, day: int) -> None:
     for row in daily(meter, "4.6.1", day):
         assert len(row["tou"]) == 48
-        assert sum(row["tou"]) == row["import"]
+        assert sum(row["tou"]) + sum(map(sum, row["blocks"])) == row["import"]
+        assert not (any(row["tou"]) and any(map(any, row["blocks"])))
         assert [len(block) for block in row["blocks"]] == [8] * 4
         if meter.secondary is not None:
             assert len(row["secondary_tou"]) == 4
@@ -135,34 +126,6 @@ def test_registers_only_grow(meter: Nature, day: int) -> None:
                 flat = (before[name], after[name])
                 one, other = (v if isinstance(v, tuple) else (v,) for v in flat)
                 assert all(a <= b for a, b in zip(one, other, strict=True)), name
-
-
-@given(natures, days, st.integers(1, 4000))
-def test_every_half_hour_register_only_grows(meter: Nature, day: int, later: int) -> None:
-    every = (
-        meter.primary,
-        meter.secondary,
-        meter.active_export,
-        meter.reactive_import,
-        meter.reactive_export,
-    )
-    for series in filter(None, every):
-        before, next_day, after = map(series.registers, (day, day + 1, day + later))
-        assert all(a <= b for a, b in zip(before, next_day, strict=True))
-        assert all(a <= b for a, b in zip(before, after, strict=True))
-
-
-@given(natures)
-def test_a_year_has_the_energy_of_its_profile(meter: Nature) -> None:
-    loads = [(meter.primary, meter.profile.primary), (meter.active_export, meter.profile.export)]
-    if meter.secondary is not None and meter.profile.secondary is not None:
-        loads.append((meter.secondary, meter.profile.secondary))
-    for series, load in loads:
-        start, end = series.registers(7305), series.registers(7305 + 1461)
-        yearly_kwh = (sum(end) - sum(start)) / 4 / 1000
-        tolerance = 1.01
-        assert load.annual_kwh / load.spread / tolerance <= yearly_kwh
-        assert yearly_kwh <= load.annual_kwh * load.spread * tolerance
 
 
 @pytest.mark.parametrize(("srv", "depth"), DEPTHS.items())
@@ -232,9 +195,9 @@ SAMPLE = """
 from emulator.device.logs import buffer
 from emulator.device.physics import nature
 from gbcs import EUI
-from gbcs.tables.profile_logs import PROFILE_LOGS
-from gbcs.usecases.profile_read import Window
-for log in PROFILE_LOGS:
+from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
+from gbcs.usecases.asking import Window
+for log in (*PROFILE_LOGS, *OTHER_LOGS):
     for number in range(20):
         meter = nature("tests", EUI.from_int(number))
         print(buffer(meter, log, Window(820000000, 820100000), 820200000).hex())
@@ -244,8 +207,10 @@ for log in PROFILE_LOGS:
 def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
-    for cached in (physics.nature, energy._jitter, energy._season):
-        cached.cache_clear()
+    for module in (account, blocks, demand, drawn, energy, physics, registers, voltage):
+        for item in vars(module).values():
+            if hasattr(item, "cache_clear"):
+                item.cache_clear()
     exec(SAMPLE, {})
     assert capsys.readouterr().out == first
     other = subprocess.run(
@@ -270,24 +235,3 @@ def test_another_eui_is_another_meter(seed: str, one: EUI, other: EUI) -> None:
     window = (830_000_000, 830_000_000 + DAY, 840_000_000)
     said = [rows(nature(seed, eui), "4.8.1", *window) for eui in (one, other)]
     assert (said[0] == said[1]) is (one == other)
-
-
-def test_every_register_of_every_meter_goes_its_own_way() -> None:
-    fleet = [nature("tests", EUI.from_int(number)) for number in range(200)]
-    for name in ("primary", "secondary", "active_export", "reactive_import", "reactive_export"):
-        every = [getattr(meter, name) for meter in fleet if getattr(meter, name) is not None]
-        days = {tuple(series.half_hours(9000 * 48, 9000 * 48 + 47)) for series in every}
-        assert len(days) == len(every) > 10, name
-
-
-def test_a_half_hour_varies_from_day_to_day_by_more_than_the_season() -> None:
-    series = nature("tests", SINGLE).primary
-    week = [series.half_hours(day * 48 + 36, day * 48 + 36)[0] for day in range(9000, 9007)]
-    assert max(week) - min(week) > 0.1 * sum(week) / 7
-
-
-def test_a_fleet_has_both_kinds_of_meters_and_of_tariffs() -> None:
-    fleet = [nature("tests", EUI.from_int(number)) for number in range(2000)]
-    twins = sum(meter.secondary is not None for meter in fleet)
-    assert 0.09 < twins / len(fleet) < 0.16, "one in eight"
-    assert {meter.tariff for meter in fleet} == {physics.ONE_RATE, physics.ECONOMY_7}

@@ -17,6 +17,7 @@ from emulator.cache.entry import CACHED_SRVS, Entry, Key
 from emulator.cache.store import MemoryStore
 from emulator.device.logs import buffer
 from emulator.estate import derived_estate
+from emulator.counters import Stage
 from emulator.fleet import Fleet, Receipt
 from emulator.proof.result import ProofResult
 from emulator.proof.run import NOW, run_proof
@@ -211,7 +212,7 @@ async def test_it_fails_when_one_device_hit_is_hidden(monkeypatch: pytest.Monkey
             receipt = super().receive(device, octets, now)
             self.seen += 1
             if self.seen == 7:
-                self.received[device, receipt.srv] -= 1
+                self.counters.count(Stage.RECEIVED, device, receipt.srv, receipt.outcome, -1)
             return receipt
 
     monkeypatch.setattr(run_module, "Fleet", Discreet)
