@@ -164,9 +164,13 @@ def _referred(table: dict[str, Any], key: str, folder: Path | None) -> Any:
 
 def _wan(name: str, folder: Path | None) -> WanProfile:
     table = _table("wan", name, folder)
-    return WanProfile(
-        _name(name), **{key: table[key] for key in KEYS["wan"]}, sources=table["sources"]
-    )
+    figures = {key: table[key] for key in KEYS["wan"]}
+    if folder is not None and name.endswith(".toml"):
+        for key in ("latency", "wake_latency"):
+            kind, colon, file = table[key].partition(":")
+            if kind == "empirical":
+                figures[key] = f"{kind}{colon}{(folder / name).parent / file}"
+    return WanProfile(_name(name), **figures, sources=table["sources"])
 
 
 def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Nature:
     active_export: Series
     """Stays at 0 where nothing is exported."""
     reactive_import: Series
-    """Of both elements where there are two: that of the first."""
+    """Beside the first element alone where there are two."""
     reactive_export: Series
     phases: int
     """1 or 3."""

@@ -1,0 +1,108 @@
+"""A meter's nature: drawn from seed and EUI alone, by the shares of the kinds of meters."""
+
+import subprocess
+import sys
+from collections import Counter
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.device import energy, shapes
+from emulator.device.physics import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, nature
+from gbcs import EUI
+from profiles import MeterProfile, meter_profile, meter_profiles
+
+euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
+seeds = st.text(max_size=8)
+kinds = st.sampled_from(meter_profiles())
+
+
+@given(seeds, euis, kinds)
+def test_a_nature_is_that_of_its_profile(seed: str, eui: EUI, profile: MeterProfile) -> None:
+    meter = nature(seed, eui, (profile,))
+    assert meter.profile is profile
+    first, after = INSTALLATION_DAYS[profile.generation]
+    assert first <= meter.installed < after
+    assert meter.tariff == (ECONOMY_7 if profile.tariff == "economy-7" else ONE_RATE)
+    assert meter.block_thresholds == profile.block_thresholds
+    assert meter.phases == (3 if profile.variant == "polyphase" else 1)
+    assert (meter.secondary is None) is (profile.secondary is None)
+    assert len(meter.secret) == 16
+    exported = [sum(s.registers(9000)) for s in (meter.active_export, meter.reactive_export)]
+    assert all(exported) if profile.export else exported == [0, 0]
+
+
+@given(seeds, euis, kinds)
+def test_reactive_energy_follows_active_energy(seed: str, eui: EUI, profile: MeterProfile) -> None:
+    meter = nature(seed, eui, (profile,))
+    active, reactive = (
+        sum(s.registers(9000 + 1461)) - sum(s.registers(9000))
+        for s in (meter.primary, meter.reactive_import)
+    )
+    assert reactive == pytest.approx(active * profile.primary.reactive, rel=0.01)
+
+
+def test_a_fleet_has_every_kind_of_meter_by_its_share() -> None:
+    fleet = Counter(nature("tests", EUI.from_int(number)).profile for number in range(10_000))
+    for profile in meter_profiles():
+        assert abs(fleet[profile] / 100 - profile.share) < 2
+
+
+def test_a_fleet_may_be_of_some_kinds_only() -> None:
+    some = (meter_profile("twin"), meter_profile("smets1"))
+    fleet = Counter(nature("tests", EUI.from_int(number), some).profile for number in range(1600))
+    assert set(fleet) == set(some)
+    assert fleet[some[0]] / 1600 == pytest.approx(3 / 16, abs=0.05)
+
+
+def test_economy_7_is_seven_hours_of_the_night() -> None:
+    assert sum(ECONOMY_7) == 14
+    assert ECONOMY_7.index(1) == 1
+
+
+@given(seeds, seeds, euis, euis)
+def test_secrets_are_a_meters_own(one: str, other: str, eui: EUI, another: EUI) -> None:
+    same = nature(one, eui).secret == nature(other, another).secret
+    assert same is ((one, eui) == (other, another))
+
+
+def test_a_nature_is_found_again() -> None:
+    eui = EUI.from_int(7)
+    assert nature("tests", eui) is nature("tests", eui)
+    assert nature("tests", eui).secret == nature("tests", eui, meter_profiles()).secret
+
+
+SAMPLE = """
+from emulator.device.physics import nature
+from gbcs import EUI
+for number in range(40):
+    meter = nature("frozen", EUI.from_int(number))
+    print(meter.profile.name, meter.installed, meter.phases, meter.secret.hex())
+    for series in (meter.primary, meter.secondary, meter.active_export, meter.reactive_import):
+        if series is not None:
+            print(series.registers(9600), series.half_hours(9600 * 48 - 3, 9600 * 48 + 60))
+"""
+DIGEST = "e24654e2b8f62341735a7861d6f7d6bfe89f3eb915d86a2c6f520cb3faf847ee"
+"""SHA-256 of what the sample prints; a change of it changes what every seed stands for."""
+
+
+def test_a_fleet_is_the_same_in_another_process_and_on_every_machine(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exec(SAMPLE, {})
+    first = capsys.readouterr().out
+    for kept in (nature, energy._around, shapes.shape_of, shapes._days_of_each_kind):
+        kept.cache_clear()
+    exec(SAMPLE, {})
+    assert capsys.readouterr().out == first
+    other = subprocess.run(
+        [sys.executable, "-c", SAMPLE],
+        env={"PYTHONHASHSEED": "77", "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert other.stdout == first
+    assert sha256(first.encode()).hexdigest() == DIGEST
