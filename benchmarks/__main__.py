@@ -1,10 +1,10 @@
-"""Run every measurement, or those named: `python -m benchmarks [codec] [reads]`."""
+"""Run every measurement, or those named: `python -m benchmarks [codec] [fleet] [reads]`."""
 
 import sys
 
-from benchmarks import codec, reads
+from benchmarks import codec, fleet, reads
 
-MEASUREMENTS = {"codec": codec.main, "reads": reads.main}
+MEASUREMENTS = {"codec": codec.main, "fleet": fleet.main, "reads": reads.main}
 
 
 def main() -> None:

@@ -39,6 +39,8 @@ class Dropped(StrEnum):
     """Its originator counter is not above that of one that the meter took before."""
     SILENT = "silent"
     """A fault keeps the meter from taking it."""
+    FAILED = "failed"
+    """An error in here, which is raised as well."""
 
 
 class Faults(Protocol):
@@ -126,7 +128,11 @@ class Fleet:
         else:
             number = self.counters.received(device, srv) + 1
             call = Call(device, srv, number, now, accepted.command, self._keystore)
-            receipt = self._take(call, len(octets))
+            try:
+                receipt = self._take(call, len(octets))
+            except Exception:
+                self.counters.count(Stage.RECEIVED, device, srv, Dropped.FAILED)
+                raise
         self.counters.count(Stage.RECEIVED, device, srv, receipt.outcome)
         return receipt
 
@@ -137,16 +143,16 @@ class Fleet:
         start = self._reach(call, size, meter, state)
         if isinstance(start, Dropped):
             return Receipt(call.srv, start)
-        begun = replace(call, now=start)
+        begun = call if start == call.now else replace(call, now=start)
         conduct = self._faults.conduct(begun) if self._faults else GOOD_ORDER
         if conduct.silent:
             return Receipt(call.srv, Dropped.SILENT)
         if self._strict:
             self._anti_replay.take(meter, call.command)
-        finish = start + self._latency.seconds(
-            draw_unit(self._seed, "latency", _subject(call).encode())
-        )
+        finish = start
         if not self._instant:
+            drawn = draw_unit(self._seed, "latency", _subject(call).encode())
+            finish += self._latency.seconds(drawn)
             state.occupy(start, finish, call.now)
         said = self._answer(begun, conduct)
         replies = () if said.octets is None else self._replies(begun, said, finish, state)

@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def serve_fleet(
     broker: Broker, fleet: Fleet, clock: Clock, *, shared: bool = False, connections: bool = False
-) -> AsyncIterator[None]:
-    """Answer commands for the meters of `fleet` as long as the context lasts.
+) -> AsyncIterator[Sequence[Transport]]:
+    """Answer commands for the meters of `fleet` as long as the context lasts; give its transports.
 
     Of several fleets that are `shared`, each command goes to one. With `connections` every meter
     has one of its own. Raises `TransportError` where there is no broker, or it does not do this.
@@ -38,7 +38,7 @@ async def serve_fleet(
             raise ValueError("connections for each meter need a fleet that can name them")
         async with connect_each(broker, fleet.hosted, service.receive) as transports, tasks:
             service.transport_of = transports.__getitem__
-            yield
+            yield list(transports.values())
     else:
         topic = command_topic(DIRECT, "+")
         subscriptions = {f"$share/{GROUP}/{topic}" if shared else topic: service.receive}
@@ -47,7 +47,7 @@ async def serve_fleet(
             tasks,
         ):
             service.transport_of = lambda _: transport
-            yield
+            yield [transport]
 
 
 class _Service:

@@ -10,9 +10,11 @@ import pytest
 
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
+from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
-from emulator.cache.store import MemoryStore, Store, StoreError
+from emulator.cache.settings import CacheSettings
+from emulator.cache.store import Store, StoreError
 from emulator.clock import ManualClock
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
@@ -24,6 +26,7 @@ from emulator.transport import Broker, MemoryBroker, connect
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, Status
 from gbcs.tables.roles import Role
+from tests.emulator.cache.bench import anything_for_anybody
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -84,17 +87,23 @@ class FailingStore(MemoryStore):
         self._fail("get")
         return await super().get(key)
 
-    async def put(self, key: Key, entry: Entry) -> None:
+    async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
         self._fail("put")
-        await super().put(key, entry)
+        await super().put(key, entry, ttl)
 
-    async def purge(self, received_before: float) -> int:
+    async def purge(
+        self,
+        *,
+        device: EUI | None = None,
+        srv: str | None = None,
+        received_before: float | None = None,
+    ) -> int:
         self._fail("purge")
-        return await super().purge(received_before)
+        return await super().purge(device=device, srv=srv, received_before=received_before)
 
-    async def reserve(self, counter: int) -> None:
+    async def reserve(self, earliest: int, size: int) -> int:
         self._fail("reserve")
-        await super().reserve(counter)
+        return await super().reserve(earliest, size)
 
 
 @dataclass
@@ -126,7 +135,8 @@ async def run(
 ) -> AsyncIterator[Running]:
     clock = ManualClock(UNIX_NOW)
     fleet = Fleet(ESTATE.meters, KEYS, SEED, latency)
-    policy = CachePolicy(KEYS, retention=retention_seconds(25), reply_timeout=60.0)
+    settings = CacheSettings(retention=retention_seconds(25), reply_timeout=60.0)
+    policy = CachePolicy(KEYS, settings, anything_for_anybody())
     requesters = {prefix: Requester(prefix, KEYS) for prefix in (DIRECT, CACHED)}
     parties = {role: party(role, 1000) for role in (Role.IS, Role.ES, Role.ED, Role.OU)}
     recipients = {one.recipient for one in parties.values()}
