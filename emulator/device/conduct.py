@@ -19,7 +19,7 @@ class Conduct:
     drift: float = 0.0
     """Seconds that its clock is ahead of the time."""
     has_entry: Callable[[int], bool] | None = None
-    """Whether it still has the log entry of a stamp, in seconds since 2000; None where it has all."""
+    """Whether it still has the log entry of a stamp, seconds since 2000; None where it has all."""
 
 
 GOOD_ORDER = Conduct()

@@ -21,7 +21,6 @@ from gbcs.usecases.asking import Ask, asks_of
 from gbcs.usecases.responding import refuse
 from profiles import MeterProfile
 
-
 MOST_ATTRIBUTES = 32
 """A command that reads more than this is refused; the largest use case reads 18."""
 

@@ -1,0 +1,64 @@
+"""Meters to test with: one of each shipped kind, any of any fleet, and days that are special."""
+
+from hypothesis import strategies as st
+
+from emulator.device.physics import Nature, nature
+from gbcs import EUI
+from gbcs.instants import DAY, MAX_INSTANT, parse_iso
+from profiles import MeterProfile, meter_profiles
+
+SEED = "tests"
+KINDS: dict[str, Nature] = {
+    profile.name: nature(SEED, EUI.from_int(7), (profile,)) for profile in meter_profiles()
+}
+"""A meter of each shipped profile."""
+
+_BY_PROFILE: dict[str, EUI] = {}
+for _number in range(3000):
+    _eui = EUI.from_int(_number)
+    _BY_PROFILE.setdefault(nature(SEED, _eui).profile.variant, _eui)
+SINGLE, TWIN, POLYPHASE = (_BY_PROFILE[variant] for variant in ("single", "twin", "polyphase"))
+"""A meter of each variant among those of `SEED`."""
+
+euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
+
+
+def natures_of(*profiles: MeterProfile) -> st.SearchStrategy[Nature]:
+    """Any meter of these profiles."""
+    return st.builds(
+        lambda seed, eui, profile: nature(seed, eui, (profile,)),
+        st.text(max_size=8),
+        euis,
+        st.sampled_from(profiles),
+    )
+
+
+natures = st.one_of(st.builds(nature, st.text(max_size=8), euis), natures_of(*meter_profiles()))
+prepaying = natures_of(*[item for item in meter_profiles() if item.payment == "prepayment"])
+in_credit_mode = natures_of(*[item for item in meter_profiles() if item.payment == "credit"])
+with_blocks = natures_of(*[item for item in meter_profiles() if item.block_thresholds])
+
+special_days = [
+    parse_iso(date) // DAY
+    for date in (
+        "2023-12-31",
+        "2024-01-01",
+        "2024-02-28",
+        "2024-02-29",
+        "2024-03-01",
+        "2024-12-31",
+        "2028-02-29",
+        "2099-12-31",
+        "2100-02-28",
+    )
+]
+days = st.one_of(st.sampled_from(special_days), st.integers(4500, 45_000))
+"""Days since 2000-01-01: year ends and leap days, and any from 2012 to 2123."""
+
+moments = st.one_of(
+    st.builds(lambda day, second: day * DAY + second, days, st.integers(0, DAY - 1)),
+    st.sampled_from(special_days).map(lambda day: day * DAY),
+)
+"""Instants of such days."""
+
+instants = st.integers(0, MAX_INSTANT)

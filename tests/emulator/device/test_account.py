@@ -1,0 +1,312 @@
+"""The account: money agrees with the registers, the logs and itself at every instant."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from emulator.device import prices
+from emulator.device.account import (
+    Balances,
+    balances,
+    bought_until,
+    cost,
+    energy_cost,
+    last_credits,
+    last_debt_payments,
+    payment,
+    payment_debt,
+    payment_debt_recovered,
+    prepays,
+    time_debts,
+    top_up_time,
+    week_of,
+)
+from emulator.device.calendar import month_start
+from emulator.device.logs import buffer
+from emulator.device.objects import value_of
+from emulator.device.physics import Nature, nature
+from emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
+from gbcs import EUI
+from gbcs.dlms.data import Data
+from gbcs.instants import DAY, MAX_INSTANT
+from gbcs.obis import parse_dotted
+from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS, ProfileLog
+from gbcs.tables.reading_services import FIELDS
+from gbcs.usecases.asking import Attribute, Window
+from gbcs.usecases.rows import Row, rows_of
+from gbcs.usecases.values import plain
+from tests.emulator.device.meters import (
+    KINDS,
+    in_credit_mode,
+    instants,
+    moments,
+    natures,
+    prepaying,
+)
+
+PREPAYING = KINDS["single-prepayment"]
+EVER = Window(0, MAX_INSTANT)
+WEEK = prices.TOP_UP_DAYS * DAY
+
+
+def log_of(srv: str, number: int = 0) -> ProfileLog:
+    return [log for log in (*PROFILE_LOGS, *OTHER_LOGS) if log.srv == srv][number]
+
+
+def rows(meter: Nature, log: ProfileLog, now: int, window: Window = EVER) -> list[Row]:
+    return rows_of(log, buffer(meter, log, window, now))
+
+
+def truth(said: Balances) -> int:
+    """What the household would have without emergency credit; only where that is in use."""
+    used = prices.EMERGENCY_CREDIT - said.emergency_credit_balance
+    return said.meter_balance - used - said.accumulated_debt
+
+
+@given(natures, moments, st.one_of(st.integers(0, 2 * DAY), st.integers(0, 900 * DAY)))
+def test_cost_only_grows_and_follows_from_the_registers(
+    meter: Nature, instant: int, later: int
+) -> None:
+    assert cost(meter, instant) <= cost(meter, instant + later)
+    row = registers_row(meter, instant)
+    tou, blocks = row[-5 if meter.secondary is None else -6], row[-4:]
+    thousandths = sum(a * b for a, b in zip(tou, prices.TOU_PRICES, strict=False))
+    thousandths += sum(
+        block[0] * price for block, price in zip(blocks, prices.BLOCK_PRICES, strict=True)
+    )
+    if meter.secondary is not None:
+        thousandths += sum(a * b for a, b in zip(row[-5], prices.TOU_PRICES, strict=False))
+    assert energy_cost(meter, instant) == thousandths // 1000
+    days = max(instant // DAY - meter.installed, 0)
+    assert cost(meter, instant) == energy_cost(meter, instant) + days * prices.STANDING_CHARGE
+
+
+@given(prepaying, moments)
+def test_balance_is_what_was_bought_less_cost_and_debts(meter: Nature, instant: int) -> None:
+    instant = max(instant, meter.installed * DAY)
+    said = balances(meter, instant)
+    bought = bought_until(meter, week_of(meter, instant))
+    paid = sum(time_debts(meter)) - sum(said.time_debts)
+    recovered = payment_debt(meter) - said.payment_debt
+    assert truth(said) == bought - recovered - paid - cost(meter, instant)
+    assert said.meter_balance >= 0
+    assert 0 <= said.emergency_credit_balance <= prices.EMERGENCY_CREDIT
+    assert said.accumulated_debt >= 0
+    if said.meter_balance:
+        assert said.emergency_credit_balance == prices.EMERGENCY_CREDIT
+    if said.accumulated_debt:
+        assert said.emergency_credit_balance == 0
+
+
+@given(prepaying, st.integers(0, 5000))
+@example(PREPAYING, 0)
+def test_top_ups_are_multiples_of_five_pounds_that_restore_the_usual_credit(
+    meter: Nature, week: int
+) -> None:
+    bought = payment(meter, week)
+    assert bought.amount % prices.TOP_UP_STEP == 0
+    assert 0 <= bought.amount <= prices.MOST_TOP_UP
+    assert 0 <= bought.debt <= bought.amount
+    said = balances(meter, bought.time)
+    assert prices.LEAST_CREDIT <= said.meter_balance <= prices.MOST_BALANCE
+    if bought.amount:
+        before = balances(meter, bought.time - 1)
+        step = prices.TOP_UP_STEP
+        assert truth(said) - truth(before) <= bought.amount
+        assert said.meter_balance < prices.MOST_CREDIT + step
+
+
+@given(prepaying, st.integers(0, 5000))
+def test_credit_is_bought_once_in_seven_days_at_opening_hours(meter: Nature, week: int) -> None:
+    time = top_up_time(meter, week)
+    assert time // DAY == meter.installed + 7 * week
+    assert time % 60 == 0
+    assert prices.TOP_UP_OPENS <= time % DAY / 3600 < prices.TOP_UP_CLOSES
+    assert week_of(meter, time) == week
+    assert week_of(meter, time - 1) == week - 1
+
+
+@given(prepaying, moments, st.integers(0, 60 * DAY))
+def test_debts_only_shrink(meter: Nature, instant: int, later: int) -> None:
+    instant = max(instant, meter.installed * DAY)
+    before, after = balances(meter, instant), balances(meter, instant + later)
+    assert 0 <= after.payment_debt <= before.payment_debt
+    midnights = (instant + later) // DAY - instant // DAY
+    for debt, one, other in zip(
+        prices.TIME_DEBTS, before.time_debts, after.time_debts, strict=True
+    ):
+        assert one - other == min(one, midnights * debt.recovery)
+
+
+@given(prepaying, moments)
+def test_logs_of_payments_explain_the_balances(meter: Nature, instant: int) -> None:
+    instant = max(instant, meter.installed * DAY)
+    credit, debts = log_of("4.4.5"), log_of("4.4.4")
+    bought, served = rows(meter, credit, instant), rows(meter, debts, instant)
+    assert len(bought) <= credit.depth == 5
+    assert len(served) <= debts.depth == 10
+    for row in (*bought, *served):
+        assert meter.installed * DAY < row["time"] <= instant
+        assert row["amount"] > 0
+    if bought:
+        since = bought[0]["time"]
+        before, now = balances(meter, since - 1), balances(meter, instant)
+        spent = cost(meter, instant) - cost(meter, since - 1)
+        spent += sum(before.time_debts) - sum(now.time_debts)
+        spent += before.payment_debt - now.payment_debt
+        assert truth(now) == truth(before) + sum(row["amount"] for row in bought) - spent
+    if served:
+        before, now = balances(meter, served[0]["time"] - 1), balances(meter, instant)
+        assert before.payment_debt - now.payment_debt == sum(row["amount"] for row in served)
+    else:
+        assert balances(meter, instant).payment_debt == payment_debt(meter)
+
+
+@settings(max_examples=25)
+@given(prepaying, st.integers(0, 250 * WEEK))
+def test_logs_of_payments_have_the_last_ones(meter: Nature, age: int) -> None:
+    instant = meter.installed * DAY + age
+    every = [payment(meter, week) for week in range(week_of(meter, instant) + 1)]
+    assert last_credits(meter, instant, 5) == [item for item in every if item.amount][-5:]
+    assert last_debt_payments(meter, instant, 10) == [item for item in every if item.debt][-10:]
+
+
+@given(natures, moments)
+def test_the_collection_of_balances_has_them_in_the_order_of_its_fields(
+    meter: Nature, now: int
+) -> None:
+    collection = parse_dotted("0.0.94.44.34.30")
+    value = value_of(meter, Attribute(1, collection, 2), now)
+    assert isinstance(value, Data)
+    said = balances(meter, now)
+    assert dict(zip(FIELDS[1, collection, 2], plain(value), strict=True)) == {
+        "meter_balance": said.meter_balance,
+        "emergency_credit_balance": said.emergency_credit_balance,
+        "accumulated_debt": said.accumulated_debt,
+        "time_debt_1": said.time_debts[0],
+        "time_debt_2": said.time_debts[1],
+        "payment_debt": said.payment_debt,
+    }
+
+
+@given(prepaying, moments, st.integers(1, 30))
+def test_debt_payments_are_a_part_of_credit(meter: Nature, instant: int, number: int) -> None:
+    found = last_debt_payments(meter, instant, number)
+    assert len(found) <= number
+    assert [item.time for item in found] == sorted({item.time for item in found})
+    for item in found:
+        whole = item.amount * prices.PAYMENT_DEBT.recovery // 10_000
+        assert item.debt <= whole + 1
+    if found:
+        last = bought_until(meter, week_of(meter, found[-1].time))
+        now = bought_until(meter, week_of(meter, instant))
+        assert payment_debt_recovered(meter, last) == payment_debt_recovered(meter, now)
+
+
+@given(natures, moments)
+def test_the_prepayment_daily_read_log_is_the_balances_at_midnight(
+    meter: Nature, instant: int
+) -> None:
+    found = rows(meter, log_of("4.14"), instant)
+    assert len(found) <= 31
+    for row in found:
+        assert row == {
+            "time": row["time"],
+            **dict(zip(list(row)[1:], as_columns(balances(meter, row["time"])), strict=True)),
+        }
+        assert row["time"] % DAY == 0
+
+
+def as_columns(said: Balances) -> tuple[int, ...]:
+    return (
+        said.emergency_credit_balance,
+        said.meter_balance,
+        said.payment_debt,
+        *said.time_debts,
+        said.accumulated_debt,
+    )
+
+
+@given(natures, moments)
+def test_billing_logs_are_the_registers_and_balances_of_their_time(
+    meter: Nature, instant: int
+) -> None:
+    registers, money = log_of("4.4.3"), log_of("4.4.3", 1)
+    changes = log_of("4.4.2")
+    assert registers.log != money.log
+    read = rows(meter, registers, instant)
+    assert [row["time"] for row in read] == billing_dates(meter, instant, 12)
+    for row in read:
+        assert tuple(flat(row, "blocks")) == registers_row(meter, row["time"])
+        assert row["time"] == month_start(row["time"])
+    for row in rows(meter, money, instant):
+        assert tuple(row.values())[1:] == as_columns(balances(meter, row["time"]))
+    changed = rows(meter, changes, instant)
+    assert [row["time"] for row in changed] == tariff_changes(meter, instant, 12)
+    for row in changed:
+        assert tuple(flat(row, "blocks")) == billing_row(meter, row["time"])
+
+
+def flat(row: Row, name: str) -> list[object]:
+    """The columns of a row, with `name` as the several that it stands for."""
+    return [item for key, value in row.items() for item in (value if key == name else [value])]
+
+
+@given(natures, moments)
+def test_billing_and_tariff_dates_are_the_last_ones_before_now(meter: Nature, instant: int) -> None:
+    for dates, most in (
+        (billing_dates(meter, instant, 12), 12),
+        (tariff_changes(meter, instant, 12), 12),
+    ):
+        assert len(dates) <= most
+        assert dates == sorted(set(dates))
+        assert all(meter.installed * DAY < date <= instant for date in dates)
+        assert all(date % DAY == 0 for date in dates)
+    if instant > (meter.installed + 366 * 14) * DAY:
+        assert len(billing_dates(meter, instant, 12)) == 12
+        assert len(tariff_changes(meter, instant, 12)) == 12
+    for one, other in pairwise(tariff_changes(meter, instant, 12)):
+        assert other - one < 731 * DAY
+
+
+@given(natures, moments, st.integers(0, 40 * DAY))
+def test_a_later_read_of_an_entry_says_the_same(meter: Nature, instant: int, later: int) -> None:
+    for log in OTHER_LOGS:
+        if log.srv == "4.10" and log.log[2] != 32 and meter.phases == 1:
+            continue
+        window = Window(instant - 20 * DAY, instant)
+        before = rows(meter, log, instant, window)
+        after = rows(meter, log, instant + later, window)
+        known = {row["time"]: row for row in before}
+        assert all(known[row["time"]] == row for row in after)
+
+
+@given(in_credit_mode, moments)
+def test_in_credit_mode_the_balance_is_what_the_month_has_cost(meter: Nature, instant: int) -> None:
+    assert not prepays(meter)
+    instant = max(instant, meter.installed * DAY)
+    start = max(month_start(instant), meter.installed * DAY)
+    said = balances(meter, instant)
+    assert said == Balances(cost(meter, start) - cost(meter, instant), 0, 0, (0, 0), 0)
+    assert -(2**31) < said.meter_balance <= 0
+    assert rows(meter, log_of("4.4.4"), instant) == rows(meter, log_of("4.4.5"), instant) == []
+
+
+@given(natures, instants)
+def test_before_installation_there_is_no_money(meter: Nature, instant: int) -> None:
+    instant = min(instant, meter.installed * DAY - 1)
+    assert balances(meter, instant) == Balances(0, 0, 0, (0, 0), 0)
+    assert cost(meter, instant) == 0
+    assert [rows(meter, log, instant) for log in OTHER_LOGS] == [[]] * len(OTHER_LOGS)
+
+
+@pytest.mark.parametrize("debt", [*prices.TIME_DEBTS, prices.PAYMENT_DEBT])
+def test_some_meters_have_a_debt_and_some_have_none(debt: prices.Debt) -> None:
+    fleet = [nature("debts", EUI.from_int(number), (PREPAYING.profile,)) for number in range(60)]
+    places = [*prices.TIME_DEBTS, prices.PAYMENT_DEBT]
+    of_each = [(*time_debts(meter), payment_debt(meter))[places.index(debt)] for meter in fleet]
+    assert 0 in of_each
+    assert all(debt.least <= amount <= debt.most for amount in of_each if amount)
+    assert max(of_each) > 0

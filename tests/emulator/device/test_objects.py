@@ -1,0 +1,110 @@
+"""Which objects a meter has, and that each says what the module of its topic says."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from emulator.device import prices
+from emulator.device.demand import EVENING, export_demand, import_demand, last_reset
+from emulator.device.objects import value_of
+from emulator.device.objects_supply import RATED_POWER
+from emulator.device.physics import Nature
+from emulator.device.registers import total
+from emulator.device.voltage import Bound, times_beyond
+from gbcs.dlms.data import Data
+from gbcs.instants import DAY, from_date_time
+from gbcs.obis import parse_dotted
+from gbcs.tables.reading_services import READING_SERVICES
+from gbcs.tables.result_codes import ResultCode
+from gbcs.usecases.asking import Attribute, Window
+from gbcs.usecases.values import plain
+from tests.emulator.device.meters import KINDS, moments, natures
+
+NOON = 821_750_400 + DAY // 2
+
+
+def said(meter: Nature, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
+    value = value_of(meter, Attribute(class_id, parse_dotted(dotted), index), now)
+    return plain(value) if isinstance(value, Data) else value
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_meter_has_the_objects_of_its_variant_and_no_others(kind: str) -> None:
+    meter = KINDS[kind]
+    for service in READING_SERVICES:
+        for access in service.accesses:
+            for item in access.attributes:
+                if item.windowed:
+                    continue
+                found = value_of(meter, Attribute(item.class_id, item.obis, item.index), NOON)
+                there = meter.profile.variant in service.meters or item.obis[2] in (32,)
+                assert isinstance(found, Data if there else ResultCode), item
+    assert said(meter, 3, "0.0.94.44.1.7", 4) is ResultCode.OBJECT_UNDEFINED
+    assert said(meter, 1, "1.0.2.8.0.255") is ResultCode.OBJECT_UNDEFINED
+
+
+def test_amounts_of_configuration_are_those_of_the_account() -> None:
+    meter = KINDS["single-prepayment"]
+    assert said(meter, 112, "0.0.19.10.1.255", 9) == prices.EMERGENCY_CREDIT
+    assert said(meter, 113, "0.0.19.20.3.255", 13) == prices.PAYMENT_DEBT.recovery
+    assert said(meter, 113, "0.0.19.20.1.255", 8) == DAY
+    assert said(meter, 112, "0.0.19.10.0.255") == said(meter, 1, "0.0.94.44.34.30")[0]
+
+
+def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
+    for kind, meter in KINDS.items():
+        for group in (32, 52, 72):
+            log = Attribute(7, parse_dotted(f"1.0.{group}.24.0.255"), 2, Window(NOON - DAY, NOON))
+            there = group == 32 or kind.startswith("polyphase")
+            assert isinstance(value_of(meter, log, NOON), Data) is there
+    nothing = Attribute(7, parse_dotted("0.0.99.98.0.255"), 2, Window(NOON - DAY, NOON))
+    assert value_of(KINDS["twin"], nothing, NOON) is ResultCode.OBJECT_UNDEFINED
+
+
+@given(natures, moments)
+def test_registers_of_demand_are_the_demand(meter: Nature, now: int) -> None:
+    for register, reset, demand in (
+        ("1.0.1.6.0.255", "0.0.94.44.5.1", import_demand(meter, now)),
+        ("1.0.1.6.1.255", "0.0.94.44.5.0", import_demand(meter, now, EVENING)),
+        ("1.0.2.6.0.255", "0.0.94.44.5.2", export_demand(meter, now)),
+    ):
+        assert said(meter, 4, register, now=now) == demand.power
+        assert said(meter, 4, register, 3) == (0, 27)
+        assert from_date_time(said(meter, 4, register, 5, now)) == demand.time
+        assert from_date_time(said(meter, 1, reset, now=now)) == last_reset(meter, now)
+
+
+def test_the_configurable_period_is_that_of_its_register() -> None:
+    entries = said(KINDS["single"], 10, "0.0.12.0.0.255")
+    assert tuple(entry[4][0] for entry in entries) == EVENING
+
+
+@given(natures, moments)
+def test_registers_of_export_and_counters_of_voltage_are_those_of_their_modules(
+    meter: Nature, now: int
+) -> None:
+    assert said(meter, 3, "1.0.2.8.0.255", now=now) == total(
+        meter.active_export, meter.installed, now
+    )
+    assert said(meter, 3, "1.0.4.8.0.255", now=now) == total(
+        meter.reactive_export, meter.installed, now
+    )
+    for phase in range(meter.phases):
+        for code, bound in ((32, Bound.UNDER), (36, Bound.OVER)):
+            counter = f"1.0.{32 + 20 * phase}.{code}.0.4"
+            assert said(meter, 3, counter, now=now) == times_beyond(meter, phase, bound, now)
+
+
+def test_load_is_limited_to_the_rating_of_all_phases() -> None:
+    assert said(KINDS["single"], 71, "0.0.17.0.0.255", 4) == RATED_POWER
+    assert said(KINDS["polyphase"], 71, "0.0.17.0.0.255", 4) == 3 * RATED_POWER
+
+
+def test_the_non_disablement_calendar_begins_every_day_and_never_ends() -> None:
+    entries = said(KINDS["single"], 10, "0.0.12.0.1.255")
+    beginning = [entry for entry in entries if entry[3] == 32]
+    ending = [entry for entry in entries if entry[3] == 33]
+    assert {entry[6].octets for entry in ending} == {b"\0"}
+    assert {entry[6].octets for entry in beginning} == {b"\x06", b"\xf8"}
+    assert {entry[4] for entry in beginning} == {bytes(4)}
