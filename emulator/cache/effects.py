@@ -69,7 +69,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Leave the lease of a flight to run out: others may ask the meter."""
+    """Let the lease of a flight run out at once: others may ask the meter."""
 
     flight: int
 

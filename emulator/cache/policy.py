@@ -13,23 +13,22 @@ from datetime import date
 from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.agenda import Agenda
-from emulator.cache.effects import Claimed, Effect, Put, Reply
+from emulator.cache.effects import Claimed, Effect, Reply
 from emulator.cache.entitlement import Registration, Registry, default_registry
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flights import COUNTER_REUSED, Flights
+from emulator.cache.landing import Landing
 from emulator.cache.ledger import Decided, Decision, Ledger
 from emulator.cache.minting import Minter
-from emulator.cache.reads import Read, can_mint, read_of, readings_of, touched
-from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
-from emulator.cache.sending import NO_REPLY, Sender
+from emulator.cache.reads import can_mint, read_of, touched
+from emulator.cache.requests import Due, Kind, Leg, Request
+from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
-from emulator.cache.transactions import Past, Stage, Transactions
+from emulator.cache.transactions import Stage, Transactions
 from emulator.reception import Discard, Discarded, accept
 from emulator.transaction import transaction_of
 from gbcs import EUI, Alert, Command, GbcsError, Keystore, Message, Response, Status, decode
-from gbcs.instants import EPOCH_UNIX
-
-UNREADABLE = "reply-unreadable"
+from gbcs.usecases.asking import asks_of
 
 
 class CachePolicy:
@@ -60,6 +59,7 @@ class CachePolicy:
         self._flights = Flights(
             settings, self._accounts, self._agenda, self._transactions, self._sender, self._minter
         )
+        self._landing = Landing(keystore, settings, self._accounts, self._flights, self._minter)
 
     # What comes from parties and meters
 
@@ -75,7 +75,7 @@ class CachePolicy:
                 return self._accounts.note(accepted.reason)
             request = self._request(decode(octets), accepted.srv, octets)
             return [] if self._refused(request, now) else self._bypass(request, "no-key", now)
-        request = self._request(accepted.command, accepted.srv, octets, read_of(accepted.command))
+        request = self._request(accepted.command, accepted.srv, octets, verified=True)
         return [] if self._refused(request, now) else self._admitted(request, now)
 
     def response(self, octets: bytes, now: float) -> list[Effect]:
@@ -89,23 +89,38 @@ class CachePolicy:
         if message.mac_status is Status.INVALID:
             return note("reply-mac-invalid")
         if isinstance(message, Alert):
-            return [Reply(message.originator, message.recipient, octets, status.NAME)]
+            return [] if self.settings.shared else [_pass(message, octets)]
         past = None
         if isinstance(message, Response):
             past = self._transactions.get(transaction_of(message))
         if past is None or past.stage is Stage.SEEN:
             return note("others-reply" if self.settings.shared else "reply-unsolicited")
-        if not past.legs and past.given_up is None:
+        legs = past.legs or ([past.given_up] if past.given_up else [])
+        if not legs:
             return note("duplicate-reply")
-        legs = past.legs or [past.given_up]
-        needed = any(leg is not None and leg.kind is not Kind.BYPASS for leg in legs)
-        if needed and message.mac_status is not Status.VALID:
+        verified = message.mac_status is Status.VALID
+        if not verified and any(leg.kind is not Kind.BYPASS for leg in legs):
             return note(f"reply-mac-{message.mac_status}")
         if not past.legs:
-            return self._late(past, message, octets, now)
+            return self._landing.late(past, message, octets, now)
         leg = past.legs[0]
         sent = self._sender.replied(past, leg, now)
-        return [*self._take(leg, message, octets, now), *sent]
+        return [*self._landing.take(leg, message, octets, now), *sent]
+
+    def alert(self, octets: bytes) -> list[Effect]:
+        """Return what to do with octets that a device sent to one of the caches that share.
+
+        Responses are nothing to it, since every cache gets them; alerts are passed on once.
+        """
+        try:
+            if not isinstance(decode(octets), Alert):
+                return []
+            message = decode(octets, self._keystore)
+        except GbcsError:
+            return []
+        if message.mac_status is Status.INVALID:
+            return []
+        return [_pass(message, octets)]
 
     def expire(self, now: float) -> list[Effect]:
         """Return what to do about commands whose reply has not come in time."""
@@ -115,8 +130,7 @@ class CachePolicy:
             if isinstance(due, Leg):
                 effects += self._sender.overdue(due, now)
             else:
-                self._accounts.note(NO_REPLY)
-                effects += self._flights.end(due, NO_REPLY, now)
+                effects += self._flights.overdue(due, now)
         return effects
 
     def next_deadline(self) -> float | None:
@@ -194,16 +208,22 @@ class CachePolicy:
     # Requests
 
     def _request(
-        self, message: Message, srv: str, octets: bytes, read: Read | None = None
+        self, message: Message, srv: str, octets: bytes, verified: bool = False
     ) -> Request:
+        asks = asks_of(message)
+        read = read_of(message, asks) if verified else None
         if read is not None and (
             read.log.srv not in self.settings.srvs
             or not isinstance(message, Command)
             or not can_mint(message, read, self._keystore)
         ):
             read = None
-        touches = tuple(touched(message, srv))
-        return Request(message, octets, srv, transaction_of(message), touches, read)
+        transaction = transaction_of(message)
+        touches = tuple(touched(message, srv, asks))
+        acb = self._keystore.access_control_broker
+        others = {transaction.originator} - {transaction.party, acb}
+        parties = transaction.party, *others
+        return Request(message, octets, srv, transaction, touches, parties, read)
 
     def _refused(self, request: Request, now: float) -> bool:
         """Return whether a request is refused, and count it then."""
@@ -238,56 +258,6 @@ class CachePolicy:
             self._accounts.decide(leg.request, Decision.FAILED, now, reason)
         return self._flights.end(leg.flight, reason, now) if leg.flight else []
 
-    # Replies of meters
 
-    def _take(self, leg: Leg, message: Message, octets: bytes, now: float) -> list[Effect]:
-        request, flight = leg.request, leg.flight
-        if leg.kind is Kind.SHADOW:
-            return self._minter.compare(leg, message, octets)
-        if flight is None:
-            said = status.forwarded("bypass", detail=leg.detail)
-            return self._flights.relay(request, message, octets, said, now)
-        try:
-            readings = self._readings(request, flight.read, message, octets)
-        except GbcsError:
-            self._accounts.note(UNREADABLE)
-            said = status.forwarded(flight.why, detail=UNREADABLE)
-            ended = self._flights.end(flight, UNREADABLE, now)
-            return [*ended, *self._flights.relay(request, message, octets, said, now)]
-        detail = self._why_not_kept(flight, leg, readings)
-        return self._flights.land(flight, Landed(readings, now, detail, message, octets), now)
-
-    def _why_not_kept(self, flight: Flight, leg: Leg, readings: bytes | int) -> str:
-        if isinstance(readings, int):
-            return "failure-not-kept"
-        if not flight.keeps:
-            return "flushed-not-kept"
-        if not self.settings.literal and _was_open(flight.key, leg):
-            return "open-window"
-        return ""
-
-    def _late(self, past: Past, message: Message, octets: bytes, now: float) -> list[Effect]:
-        """Keep what came late, where it may be kept; nobody waits for it any more."""
-        leg = past.given_up
-        past.stage, past.given_up = Stage.ANSWERED, None
-        self._accounts.note("late-reply")
-        if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not leg.keeps:
-            return []
-        key, read = leg.request.key, leg.request.read
-        if key is None or read is None or _was_open(key, leg):
-            return []
-        try:
-            readings = self._readings(leg.request, read, message, octets)
-        except GbcsError:
-            return self._accounts.note(UNREADABLE)
-        return [Put(key, Entry(readings, now))] if isinstance(readings, bytes) else []
-
-    def _readings(
-        self, request: Request, read: Read, message: Message, octets: bytes
-    ) -> bytes | int:
-        return readings_of(message, octets, request.command, read, self._keystore)
-
-
-def _was_open(key: Key, leg: Leg) -> bool:
-    """Return whether a window was not over when the meter was asked."""
-    return leg.sent is None or key.end > leg.sent - EPOCH_UNIX
+def _pass(alert: Message, octets: bytes) -> Reply:
+    return Reply(alert.originator, alert.recipient, octets, status.NAME)

@@ -2,103 +2,263 @@
 
 Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. A store
 that fails is no reason to fail a request: the cache then forwards, and counts and logs why.
+Leases are in real time; everything else goes by the cache's clock.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from datetime import date
+from typing import TypeVar
 
-from emulator.cache.effects import Effect, Forward, Keep, Look, Reply, Reserve
+from emulator.cache.effects import (
+    Abandon,
+    Claim,
+    Claimed,
+    Cover,
+    Effect,
+    Flush,
+    Forward,
+    Put,
+    Reply,
+    Reserve,
+    Settle,
+    Wait,
+)
+from emulator.cache.entitlement import Registration
 from emulator.cache.entry import Entry, Key
 from emulator.cache.policy import CachePolicy
-from emulator.cache.store import Store, StoreError
-from emulator.clock import Clock
+from emulator.cache.store import Held, Lease, Store, StoreError
+from emulator.clock import Clock, SystemClock
 from emulator.tasks import Tasks
 from emulator.topics import CACHE_STATUS, CACHED, DIRECT, command_topic, device_of, response_topic
 from emulator.transport import NO_PROPERTIES, Broker, Transport, TransportError, connect
+from gbcs import EUI
+
+AGE = "age"
+"""User property of MQTT 5 of what was kept: whole seconds since it was received."""
+
+GROUP = "$share/cache/"
+"""Begins the filters under which caches share commands, and alerts."""
 
 PURGE_SECONDS = 600.0
-"""How often entries past their retention are dropped from the store."""
+"""How often entries past their retention are dropped from the store, by the cache's clock."""
+
+LEASE_SECONDS = 10.0
+"""How long a lease lasts unless it is renewed, in real time; it is, three times as often."""
+
+AT_ONCE = 0.001
+"""For so long lasts a lease that is given back, in seconds."""
+
+QUIET_SECONDS = 60.0
+"""A store that fails is complained of once, until it has worked for so long."""
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
 async def serve_cache(
-    broker: Broker, policy: CachePolicy, store: Store, clock: Clock
-) -> AsyncIterator[None]:
+    broker: Broker,
+    policy: CachePolicy,
+    store: Store,
+    clock: Clock,
+    *,
+    real: Clock | None = None,
+) -> AsyncIterator["CacheService"]:
     """Answer requests with `policy` and `store` as long as the context lasts.
 
-    Raises `TransportError` where there is no broker.
+    `real` is the clock of leases, by default the machine's. Raises `TransportError` where there is
+    no broker.
     """
     tasks = Tasks()
-    service = _Service(policy, store, clock, tasks)
+    service = CacheService(policy, store, clock, real or SystemClock(), tasks)
+    shared = policy.settings.shared
+    responses = response_topic(DIRECT, "+", "+")
     subscriptions = {
-        command_topic(CACHED, "+"): service.receive_command,
-        response_topic(DIRECT, "+", "+"): service.receive_response,
+        (GROUP if shared else "") + command_topic(CACHED, "+"): service.receive_command,
+        responses: service.receive_response,
     }
+    alerts = {GROUP + responses: service.receive_alert}
     async with (
         connect(broker, client_id="s1sp-cache", subscriptions=subscriptions) as transport,
+        connect(broker, client_id="s1sp-alerts", subscriptions=alerts) if shared else nullcontext(),
         tasks,
     ):
         service.transport = transport
         tasks.start(service.expire())
         tasks.start(service.purge())
-        yield
+        tasks.start(service.renew())
+        yield service
 
 
-class _Service:
+class CacheService:
+    """A cache that runs; who may ask for what can be changed while it does."""
+
     transport: Transport
 
-    def __init__(self, policy: CachePolicy, store: Store, clock: Clock, tasks: Tasks) -> None:
-        self._policy = policy
+    def __init__(
+        self, policy: CachePolicy, store: Store, clock: Clock, real: Clock, tasks: Tasks
+    ) -> None:
+        self.policy = policy
         self._store = store
         self._clock = clock
+        self._real = real
         self._tasks = tasks
-        self._forwarded = asyncio.Event()
+        self._leases: dict[int, Lease] = {}
+        self._held: dict[int, Held] = {}
+        self._something_is_due = asyncio.Event()
+        self._failed_at = -QUIET_SECONDS
+        # the store may drop by itself what is past retention, where its time is ours
+        self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
+
+    # Changes of who is entitled
+
+    def register(self, registration: Registration) -> None:
+        """Add a registration. Raises `ValueError` where its party is not known."""
+        self.policy.register(registration)
+
+    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
+        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`."""
+        now = self._clock.now()
+        await self._perform(self.policy.change_of_supplier(device, old, new, day, now))
+
+    async def change_of_tenancy(self, device: EUI, day: date) -> None:
+        """Have another consumer at `device` from `day` on, and drop its readings."""
+        await self._perform(self.policy.change_of_tenancy(device, day, self._clock.now()))
+
+    # Messages
 
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+        """Take what a party sent."""
         device = device_of(topic)
         if device is not None:
-            effects = self._policy.command(device, octets, self._clock.now())
-            self._tasks.start(self._perform(effects))
+            self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        effects = self._policy.response(octets, self._clock.now())
+        """Take what a meter sent."""
+        self._start(self.policy.response(octets, self._clock.now()))
+
+    def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+        """Take what a meter sent, among caches that share; alerts alone are of interest."""
+        self._start(self.policy.alert(octets))
+
+    # Effects
+
+    def _start(self, effects: list[Effect]) -> None:
         if effects:
+            self._something_is_due.set()
             self._tasks.start(self._perform(effects))
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
-        """Do what the policy asks, each write before the replies that follow it."""
+        """Do what the policy asks, in its order; waiting for others goes on meanwhile."""
         for effect in effects:
             match effect:
-                case Look(key):
-                    entry = await self._look(key)
-                    await self._perform(self._policy.found(key, entry, self._clock.now()))
-                case Keep(key, entry):
-                    await self._write(self._store.put(key, entry))
-                case Reserve(counter):
-                    await self._write(self._store.reserve(counter))
                 case Forward(device, octets):
-                    self._forwarded.set()
                     self._tasks.start(self._publish(command_topic(DIRECT, device), octets))
-                case Reply(device, recipient, octets, status):
+                case Reply(device, recipient, octets, status, age):
+                    properties = {CACHE_STATUS: status}
+                    if age is not None:
+                        properties[AGE] = str(age)
                     topic = response_topic(CACHED, device, recipient)
-                    self._tasks.start(self._publish(topic, octets, {CACHE_STATUS: status}))
+                    self._tasks.start(self._publish(topic, octets, properties))
+                case Wait(flight):
+                    self._tasks.start(self._wait(flight))
+                case _:
+                    await self._perform(await self._ask(effect))
+                    self._something_is_due.set()
 
-    async def _look(self, key: Key) -> Entry | None:
+    async def _ask(self, effect: Effect) -> list[Effect]:
+        """Do what takes the store, and return what the policy says to the outcome."""
+        policy, now = self.policy, self._clock.now
+        match effect:
+            case Claim(flight, key, received_after, leases):
+                found = await self._claim(flight, key, received_after, leases)
+                return policy.claimed(flight, found, now())
+            case Cover(flight, key, received_after):
+                wider = await self._try(self._store.covering(key, received_after))
+                return policy.covered(flight, wider if isinstance(wider, tuple) else None, now())
+            case Settle(flight, key, readings, entry):
+                return policy.kept(flight, await self._settle(flight, key, readings, entry), now())
+            case Abandon(flight):
+                lease = self._leases.pop(flight, None)
+                if lease is not None:
+                    await self._try(self._store.renew(lease, AT_ONCE))
+            case Put(key, entry):
+                await self._try(self._store.put(key, entry, self._ttl))
+            case Flush(device):
+                gone = await self._try(self._store.purge(device=device))
+                if not isinstance(gone, StoreError):
+                    policy.flushed(device)
+            case Reserve(earliest, size):
+                first = await self._try(self._store.reserve(earliest, size))
+                return policy.reserved(first if isinstance(first, int) else None, now())
+        return []
+
+    async def _claim(
+        self, flight: int, key: Key, received_after: float, lease: bool
+    ) -> Entry | Claimed:
+        if not lease:
+            entry = await self._try(self._store.get(key))
+            if isinstance(entry, StoreError):
+                return Claimed.FAILED
+            fresh = entry is not None and entry.received > received_after
+            return entry if entry is not None and fresh else Claimed.ABSENT
+        found = await self._try(self._store.claim(key, LEASE_SECONDS, received_after))
+        match found:
+            case Entry():
+                return found
+            case Lease():
+                self._leases[flight] = found
+                return Claimed.LEASED
+            case Held():
+                self._held[flight] = found
+                return Claimed.HELD
+        return Claimed.FAILED
+
+    async def _settle(
+        self, flight: int, key: Key, readings: bytes | int | None, entry: Entry | None
+    ) -> bool | None:
+        lease = self._leases.pop(flight, None)
+        if lease is not None:
+            kept = await self._try(self._store.settle(lease, readings, entry, self._ttl))
+            if kept is False:
+                self.policy.ledger.reasons["lease-lost"] += 1
+        elif entry is not None:
+            kept = await self._try(self._put(key, entry))
+        else:
+            kept = False
+        return None if isinstance(kept, StoreError) else kept
+
+    async def _put(self, key: Key, entry: Entry) -> bool:
+        await self._store.put(key, entry, self._ttl)
+        return True
+
+    async def _wait(self, flight: int) -> None:
+        """Wait until whoever has the lease that `flight` was refused has settled it."""
+        outcome = await self._try(self._store.settled(self._held.pop(flight), LEASE_SECONDS))
+        now = self._clock.now()
+        if isinstance(outcome, StoreError):
+            effects = self.policy.settled(flight, None, None, now)
+        else:
+            effects = self.policy.settled(flight, outcome.came, outcome.readings, now)
+        self._start(effects)
+
+    async def _try(self, asking: Awaitable[T]) -> T | StoreError:
         try:
-            return await self._store.get(key)
+            return await asking
         except StoreError as error:
             self._complain(error)
-            return None
+            return error
 
-    async def _write(self, writing: Awaitable[None]) -> None:
-        try:
-            await writing
-        except StoreError as error:
-            self._complain(error)
+    def _complain(self, error: StoreError) -> None:
+        now = self._real.now()
+        if not 0 <= now - self._failed_at < QUIET_SECONDS:
+            _log.warning("%s; requests are forwarded meanwhile", error)
+        self._failed_at = now
+        self.policy.ledger.reasons["store-failed"] += 1
 
     async def _publish(
         self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
@@ -106,32 +266,35 @@ class _Service:
         try:
             await self.transport.publish(topic, octets, properties)
         except TransportError as error:
-            self._policy.ledger.reasons["not-published"] += 1
+            self.policy.ledger.reasons["not-published"] += 1
             if not self._tasks.ending:
                 _log.warning("%s", error)
+
+    # What goes on all the time
 
     async def expire(self) -> None:
         """Give up what is overdue, for ever, each at its time."""
         while True:
-            deadline = self._policy.next_deadline()
+            deadline = self.policy.next_deadline()
             if deadline is None:
-                self._forwarded.clear()
-                await self._forwarded.wait()
+                self._something_is_due.clear()
+                await self._something_is_due.wait()
             else:
                 await self._clock.sleep(deadline - self._clock.now())
-                self._policy.expire(self._clock.now())
+                self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop entries past their retention, for ever, now and then."""
+        """Drop entries past their retention, and what is still to be flushed, now and then."""
         while True:
-            try:
-                await self._store.purge(self._clock.now() - self._policy.retention)
-            except StoreError as error:
-                self._complain(error)
+            before = self._clock.now() - self.policy.settings.retention
+            await self._try(self._store.purge(received_before=before))
+            await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
-    def _complain(self, error: StoreError) -> None:
-        reasons = self._policy.ledger.reasons
-        if not reasons["store-failed"]:
-            _log.warning("%s; requests are forwarded meanwhile", error)
-        reasons["store-failed"] += 1
+    async def renew(self) -> None:
+        """Let leases last while their flights do, for ever."""
+        while True:
+            await self._real.sleep(LEASE_SECONDS / 3)
+            for flight, lease in list(self._leases.items()):
+                if flight in self._leases:
+                    await self._try(self._store.renew(lease, LEASE_SECONDS))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emulator.cache.entry import Entry, Key
+from emulator.errors import UserError
 from gbcs import EUI
 
 SETTLED_SECONDS = 30.0
@@ -26,7 +27,7 @@ DEFAULT_LIMIT = 1_000_000
 """Entries of a store where its user says nothing."""
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """A store that cannot be used; the text is one line for the user."""
 
 
@@ -161,11 +162,3 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def __getattr__(name: str) -> object:  # for the modules that still import it from here
-    if name == "MemoryStore":
-        from emulator.cache.memory import MemoryStore
-
-        return MemoryStore
-    raise AttributeError(name)

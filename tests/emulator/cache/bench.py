@@ -1,17 +1,36 @@
 """A bench for the cache's policy: meters on one side, parties on the other, and no event loop.
 
 What the policy wants done is done at once, in its order; what it sends on to meters is kept, so
-that a test says which replies come back, when, how often and how they were changed.
+that a test says which replies come back, when, how often and how they were changed. Several
+benches on one store are several processes.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-from emulator.cache.effects import Effect, Forward, Keep, Look, Reply, Reserve
+from emulator.cache.effects import (
+    Abandon,
+    Claim,
+    Claimed,
+    Cover,
+    Effect,
+    Flush,
+    Forward,
+    Put,
+    Reply,
+    Reserve,
+    Settle,
+    Wait,
+)
+from emulator.cache.entitlement import Registration, Registry
 from emulator.cache.entry import Entry, Key, retention_seconds
-from emulator.cache.ledger import Decision
+from emulator.cache.ledger import Decided, Decision
 from emulator.cache.policy import CachePolicy
+from emulator.cache.settings import CacheSettings
 from emulator.fleet import Fleet
 from emulator.latency import NONE
+from emulator.parties import PARTIES
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
@@ -31,35 +50,84 @@ PATIENCE = 60.0
 """Seconds after which the policy gives a command up."""
 
 
+def anything_for_anybody(*others: EUI) -> Registry:
+    """A registry in which every party has every role, for tests of everything else."""
+    parties = [*(eui for eui, _, _ in PARTIES), *others]
+    return Registry([(eui, Role) for eui in parties], [Registration(eui) for eui in parties])
+
+
+@dataclass
+class BenchStore:
+    """Entries, leases by key with their fences, and who waits for them."""
+
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    leases: dict[Key, tuple["Bench", int]] = field(default_factory=dict)
+    waiting: dict[Key, list[tuple["Bench", int]]] = field(default_factory=dict)
+    own_counters: int = 0
+    failing: bool = False
+
+    def expire_leases(self, *holder: object) -> list[Reply]:
+        """Let every lease, or that of one holder, run out: whoever waits claims again."""
+        gone = [key for key, lease in self.leases.items() if not holder or lease == holder]
+        replies: list[Reply] = []
+        for key in gone:
+            del self.leases[key]
+        for key in gone:
+            for bench, flight in self.waiting.pop(key, []):
+                replies += bench._perform(bench.policy.settled(flight, False, None, bench.now))
+        return replies
+
+
 class Bench:
     """A policy, its store, and a fleet; `now` stands still until a test moves it."""
 
-    def __init__(self, keystore: Keystore = KEYS, retention: float = RETENTION) -> None:
+    def __init__(
+        self,
+        keystore: Keystore = KEYS,
+        retention: float = RETENTION,
+        registry: Registry | None = None,
+        shared_store: BenchStore | None = None,
+        **options: Any,
+    ) -> None:
         self.now = UNIX_NOW
         self.keystore = keystore
-        self.retention = retention
+        self.registry = registry or anything_for_anybody()
+        self.settings = CacheSettings(
+            retention=retention, reply_timeout=PATIENCE, **{"device_limit": 100, **options}
+        )
         self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE)
-        self.store: dict[Key, Entry] = {}
-        self.reserved = 0
+        self.shared = shared_store or BenchStore()
         self.looks_up = True
         self.pending_looks: list[Key] = []
+        self._claims: list[Claim] = []
+        self._held: dict[int, Key] = {}
+        self._leased: set[int] = set()
         self.forwards: list[Forward] = []
         self.replies: list[Reply] = []
+        self.decided: list[Decided] = []
         self.policy = self._policy()
 
     def _policy(self) -> CachePolicy:
-        return CachePolicy(
-            self.keystore,
-            retention=self.retention,
-            reply_timeout=PATIENCE,
-            reserved=self.reserved,
-        )
+        return CachePolicy(self.keystore, self.settings, self.registry, self.decided.append)
+
+    @property
+    def store(self) -> dict[Key, Entry]:
+        """What is kept."""
+        return self.shared.entries
+
+    @property
+    def reserved(self) -> int:
+        """The own counter below which all are given out."""
+        return self.shared.own_counters
 
     def restart(self) -> None:
-        """Lose everything but what the store has."""
+        """Lose everything but what the store has, and let leases run out."""
         self.policy = self._policy()
         self.forwards.clear()
         self.pending_looks.clear()
+        self._claims.clear()
+        self._leased.clear()
+        self.shared.expire_leases()
 
     def receive(self, octets: bytes, device: EUI = METER) -> list[Reply]:
         """Give the policy a command, and return the replies that it sends at once."""
@@ -78,34 +146,41 @@ class Bench:
 
     def look_up(self) -> list[Reply]:
         """Let the store answer what it was asked while `looks_up` was off."""
-        looks, self.pending_looks = self.pending_looks, []
+        claims, self._claims = self._claims, []
+        self.pending_looks.clear()
         replies: list[Reply] = []
-        for key in looks:
-            replies += self._perform(self.policy.found(key, self.store.get(key), self.now))
+        for claim in claims:
+            found = self._find(claim)
+            replies += self._perform(self.policy.claimed(claim.flight, found, self.now))
         return replies
 
     def meter_reply(self) -> bytes:
         """The reply of the meter to the oldest command that was sent on to it."""
         forward = self.forwards.pop(0)
-        reply = self.fleet.receive(forward.device, forward.octets, self.now).reply
-        assert reply is not None
-        return reply
+        [reply] = self.fleet.receive(forward.device, forward.octets, self.now).replies
+        return reply.octets
 
     def deliver(self, octets: bytes | None = None) -> list[Reply]:
         """Give the policy `octets`, or the meter's oldest reply, as if a meter had sent them."""
         came = self.meter_reply() if octets is None else octets
         return self._perform(self.policy.response(came, self.now))
 
-    def read_through(self, srv: str, role: Role = Role.IS, counter: int = 1) -> Reply:
+    def read_through(
+        self, srv: str, role: Role = Role.IS, counter: int = 1, window: Window = YESTERDAY
+    ) -> Reply:
         """Ask for something that is not in the store, and return the reply."""
-        assert self.ask(srv, role, counter) == []
+        assert self.ask(srv, role, counter, window) == []
         (reply,) = self.deliver()
         return reply
 
-    def expire(self, seconds: float = PATIENCE) -> None:
+    def expire(self, seconds: float = PATIENCE) -> list[Reply]:
         """Let this time pass and the policy give up what is overdue."""
         self.now += seconds
-        self.policy.expire(self.now)
+        return self._perform(self.policy.expire(self.now))
+
+    def change(self, effects: list[Effect]) -> None:
+        """Do what a change of who is entitled asks for."""
+        self._perform(effects)
 
     def decisions(self) -> dict[Decision, int]:
         """The ledger's decisions that are not 0."""
@@ -122,19 +197,82 @@ class Bench:
         replies: list[Reply] = []
         for effect in effects:
             match effect:
-                case Look(key):
+                case Claim(_, key):
+                    self._claims.append(effect)
                     self.pending_looks.append(key)
                     if self.looks_up:
                         replies += self.look_up()
-                case Keep(key, entry):
-                    self.store[key] = entry
-                case Reserve(counter):
-                    self.reserved = counter
+                case Cover(flight, key, received_after):
+                    wider = None if self.shared.failing else self._cover(key, received_after)
+                    replies += self._perform(self.policy.covered(flight, wider, self.now))
+                case Settle():
+                    replies += self._settle(effect)
+                case Put(key, entry):
+                    if not self.shared.failing:
+                        self.store[key] = entry
+                case Flush(device):
+                    self._flush(device)
+                case Wait(flight):
+                    key = self._held.pop(flight)
+                    self.shared.waiting.setdefault(key, []).append((self, flight))
+                case Abandon(flight):
+                    replies += self.shared.expire_leases(self, flight)
+                case Reserve(earliest, size):
+                    first = None if self.shared.failing else max(earliest, self.reserved)
+                    if first is not None:
+                        self.shared.own_counters = first + size
+                    replies += self._perform(self.policy.reserved(first, self.now))
                 case Forward():
                     self.forwards.append(effect)
                 case Reply():
                     own = own_counter_in(effect.octets) or 0
-                    assert own % 2 == 0 or own <= self.reserved, "reserved before it is used"
+                    assert own % 2 == 0 or own < self.reserved, "reserved before it is used"
                     self.replies.append(effect)
                     replies.append(effect)
         return replies
+
+    def _find(self, claim: Claim) -> Entry | Claimed:
+        if self.shared.failing:
+            return Claimed.FAILED
+        entry = self.store.get(claim.key)
+        if entry is not None and entry.received > claim.received_after:
+            return entry
+        if not claim.lease:
+            return Claimed.ABSENT
+        if claim.key in self.shared.leases:
+            self._held[claim.flight] = claim.key
+            return Claimed.HELD
+        self.shared.leases[claim.key] = self, claim.flight
+        self._leased.add(claim.flight)
+        return Claimed.LEASED
+
+    def _cover(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        for other, entry in self.store.items():
+            alike = other[:2] == key[:2] and other.start <= key.start and key.end <= other.end
+            if alike and entry.received > received_after:
+                return other, entry
+        return None
+
+    def _settle(self, settle: Settle) -> list[Reply]:
+        if self.shared.failing:
+            return self._perform(self.policy.kept(settle.flight, None, self.now))
+        ours = self.shared.leases.get(settle.key) == (self, settle.flight)
+        kept = ours or settle.flight not in self._leased
+        if settle.entry is not None and kept:
+            self.store[settle.key] = settle.entry
+        waiting: list[tuple[Bench, int]] = []
+        if ours:
+            del self.shared.leases[settle.key]
+            waiting = self.shared.waiting.pop(settle.key, [])
+        replies = self._perform(self.policy.kept(settle.flight, kept, self.now))
+        for bench, flight in waiting:
+            effects = bench.policy.settled(flight, True, settle.readings, bench.now)
+            replies += bench._perform(effects)
+        return replies
+
+    def _flush(self, device: EUI) -> None:
+        if self.shared.failing:
+            return
+        for key in [key for key in self.store if key.device == device]:
+            del self.store[key]
+        self.policy.flushed(device)

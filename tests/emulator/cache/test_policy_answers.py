@@ -92,6 +92,7 @@ def test_requests_for_one_key_collapse_into_one_device_hit(srv: str, bench: Benc
         assert bench.ask(srv, role, counter) == []
     assert len(bench.forwards) == 1
     replies = bench.deliver()
+    replies.sort(key=lambda reply: decode(reply.octets).originator_counter)
     assert len(replies) == len(asks)
     for reply, (role, counter) in zip(replies, asks, strict=True):
         assert reply.recipient == party(role).recipient

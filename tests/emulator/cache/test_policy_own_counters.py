@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from emulator.cache.effects import Reply, Reserve
+from emulator.cache.effects import Claim, Reply, Reserve
+from emulator.own_counter import METER as METER_BIT
 from gbcs.tables.roles import Role
-from tests.emulator.cache.bench import RETENTION, Bench
+from tests.emulator.cache.bench import RETENTION, Bench, BenchStore
 from tests.support.estate import METER, command, own_counter_in
 
 
@@ -76,20 +77,63 @@ def test_a_reservation_comes_before_the_replies_that_need_it_and_not_for_each() 
     bench = Bench()
     bench.read_through("4.8.1")
     reservations = []
+    granted = range(0)
     for counter in range(10, 60):
         effects = bench.policy.command(METER, command("4.8.1", Role.OU, counter)[1], bench.now)
-        (look,) = effects
-        effects = bench.policy.found(look.key, bench.store[look.key], bench.now)  # type: ignore[union-attr]
+        (claim,) = effects
+        assert isinstance(claim, Claim)
+        effects = bench.policy.claimed(claim.flight, bench.store[claim.key], bench.now)
         if isinstance(effects[0], Reserve):
-            reservations.append(effects.pop(0))
+            (reservation,) = effects
+            assert isinstance(reservation, Reserve)
+            reservations.append(reservation)
+            first = reservation.earliest + 12_345
+            granted = range(first, first + reservation.size)
+            effects = bench.policy.reserved(first, bench.now)
         (reply,) = effects
         assert isinstance(reply, Reply)
+        assert own_counter_in(reply.octets) in granted
+    assert len(reservations) == 1
+
+
+def test_a_block_is_never_left_behind_by_the_clock_nor_overrun() -> None:
+    bench = Bench()
+    bench.read_through("4.8.1")
+    taken = []
+    for step in range(12):
+        before = bench.reserved
+        taken += mint(bench, 100 + step, 1)
+        assert 2e6 * bench.now <= taken[-1] < bench.reserved
+        assert (bench.reserved > before) is (step % 3 == 0)
+        bench.now += 2.0
+    assert taken == sorted(set(taken))
+
+
+def test_processes_on_one_store_never_take_the_same() -> None:
+    store = BenchStore()
+    benches = [Bench(shared_store=store) for _ in range(3)]
+    benches[0].read_through("4.8.1")
+    taken = [own for number, bench in enumerate(benches * 3) for own in mint(bench, number, 4)]
+    assert len(set(taken)) == len(taken) == 36
+
+
+def test_without_a_store_none_is_taken_beyond_the_block_and_the_meter_is_asked() -> None:
+    bench = Bench()
+    for counter in (1, 2, 3):
+        bench.ask("4.8.1", Role.OU if counter > 1 else Role.IS, counter)
+    bench.shared.failing = True
+    relayed = bench.deliver()
+    assert [reply.status for reply in relayed] == ["s1sp; fwd=miss; detail=store-failed"]
+    while bench.forwards:
+        relayed += bench.deliver()
+    assert [reply.status for reply in relayed[1:]] == ["s1sp; fwd=bypass; detail=store-failed"] * 2
+    for reply in relayed[1:]:
         own = own_counter_in(reply.octets)
         assert own is not None
-        assert reservations, "the first one is reserved"
-        (reservation,) = reservations
-        assert isinstance(reservation, Reserve)
-        assert own <= reservation.counter
+        assert own % 2 == METER_BIT
+    assert bench.reserved == 0
+    assert bench.fleet.counters.device_hits == 3
+    bench.assert_settled()
 
 
 def test_replies_that_take_no_own_counter_reserve_none() -> None:

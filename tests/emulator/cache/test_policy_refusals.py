@@ -21,7 +21,7 @@ from gbcs.dlms.data import NULL
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
-from tests.emulator.cache.bench import PATIENCE, Bench
+from tests.emulator.cache.bench import PATIENCE, Bench, anything_for_anybody
 from tests.support.estate import (
     KEYS,
     METER,
@@ -167,7 +167,7 @@ def test_unsolicited_and_duplicate_replies_are_counted_and_not_delivered(bench: 
     assert len(bench.deliver(good)) == 1
     assert bench.deliver(good) == []
     assert bench.deliver(good) == []
-    assert bench.policy.ledger.reasons == {"reply-unsolicited": 3}
+    assert bench.policy.ledger.reasons == {"reply-unsolicited": 1, "duplicate-reply": 2}
     bench.assert_settled()
 
 
@@ -202,9 +202,9 @@ def only(entries: dict[str, str]) -> Keystore:
 def test_a_party_without_a_key_is_passed_on_and_the_others_are_answered() -> None:
     acb, supplier = KEYS.access_control_broker, party(Role.IS).eui
     entries = dict.fromkeys(map(str, (METER, acb, supplier)), "private")
-    bench = Bench(keystore=only(entries))
-    bench.ask("4.8.1", counter=1)
     stranger = RemoteParty(EUI(b"\x22" * 8), Role.ED, KEYS, 2)
+    bench = Bench(keystore=only(entries), registry=anything_for_anybody(stranger.eui))
+    bench.ask("4.8.1", counter=1)
     bench.receive(stranger.command(METER, "4.8.1", YESTERDAY)[1])
     bench.ask("4.8.1", counter=3)
     replies = bench.deliver()
@@ -362,10 +362,11 @@ def test_what_gets_no_reply_in_time_fails_who_waits_and_is_forgotten(bench: Benc
     assert bench.policy.ledger.reasons == {"no-reply": 1}
     bench.assert_settled()
     assert bench.deliver(late) == []
-    assert bench.policy.ledger.reasons == {"no-reply": 1, "reply-unsolicited": 1}
-    assert bench.store == {}
-    assert bench.ask("4.8.1", counter=4) == []
-    assert len(bench.deliver()) == 1
+    assert bench.policy.ledger.reasons == {"no-reply": 1, "late-reply": 1}
+    assert len(bench.ask("4.8.1", counter=4)) == 1
+    assert bench.deliver(late) == []
+    assert bench.policy.ledger.reasons == {"no-reply": 1, "late-reply": 1, "duplicate-reply": 1}
+    assert bench.forwards == []
     bench.assert_settled()
 
 

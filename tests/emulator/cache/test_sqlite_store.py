@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from emulator.cache import sqlite as sqlite_module
 from emulator.cache import sqlite_file
 from emulator.cache.entry import Entry, Key
 from emulator.cache.sqlite import SqliteStore
@@ -306,7 +305,7 @@ async def put_all(store: SqliteStore, keys: list[Key]) -> None:
 
 
 async def test_a_full_disk_is_said_and_what_was_kept_can_still_be_read(store: SqliteStore) -> None:
-    with files_of_at_most(256 << 10):
+    with files_of_at_most(1 << 20):
         with pytest.raises(StoreError, match="disk") as raised:
             await put_all(store, keys(10_000))
         assert_one_line(raised.value)
@@ -357,7 +356,7 @@ async def test_leases_and_settlements_do_not_pile_up(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(sqlite_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("emulator.cache.sqlite.time.monotonic", lambda: now)
     for key in keys(10):
         assert isinstance(await store.claim(key, LONG, 0.0), Lease)
         settled = await store.claim(key._replace(srv="4.8.3"), LONG, 0.0)
@@ -377,7 +376,7 @@ async def test_leases_of_before_the_machine_was_restarted_do_not_count(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1e6
-    monkeypatch.setattr(sqlite_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("emulator.cache.sqlite.time.monotonic", lambda: now)
     old = await store.claim(KEY, LONG, 0.0)
     assert isinstance(old, Lease)
     now = 20.0

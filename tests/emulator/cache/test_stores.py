@@ -273,10 +273,9 @@ async def test_what_is_settled_is_kept_before_anybody_hears_of_it(opener: Opener
 
 
 async def test_the_holder_dies_and_who_waits_learns_it(opener: Opener) -> None:
-    await lease_on(opener(), seconds=SHORT)
+    lease = await lease_on(opener(), seconds=SHORT)
     other = opener()
-    held = await held_by_another(other)
-    assert await other.settled(held, LONG) == Settled(None, came=False)
+    assert await other.settled(Held(KEY, lease.fence), LONG) == Settled(None, came=False)
     await lease_on(other)
 
 

@@ -1,0 +1,64 @@
+"""Who may, and what was decided: the registry and the ledger, asked for each request.
+
+Pure; knows nothing of what requests wait for.
+"""
+
+from emulator.cache.effects import Effect
+from emulator.cache.entitlement import Registry
+from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.requests import Request
+from gbcs.frozen import maker
+
+_decided = maker(Decided)
+
+
+class Accounts:
+    """The registry that a cache asks, and the ledger that it keeps."""
+
+    def __init__(self, registry: Registry, ledger: Ledger) -> None:
+        self.registry = registry
+        self.ledger = ledger
+
+    def refusal(self, request: Request, now: float) -> str:
+        """Return why its parties may not have what a request asks for; empty where they may."""
+        if request.entitled == self.registry.version:
+            return ""
+        for party in request.parties:
+            for srv, window in request.touched:
+                reason = self.registry.check(party, request.device, srv, window, now)
+                if reason is not None:
+                    return reason
+        request.entitled = self.registry.version
+        return ""
+
+    def refuse(self, request: Request, reason: str, now: float) -> list[Effect]:
+        """Count a request that is not answered, and why."""
+        self.decide(request, Decision.REFUSED, now, reason)
+        return self.note(reason)
+
+    def decide(
+        self,
+        request: Request,
+        decision: Decision,
+        now: float,
+        reason: str = "",
+        age: int | None = None,
+    ) -> None:
+        """Count what became of a request."""
+        decided = _decided(
+            now,
+            request.device,
+            request.srv,
+            decision,
+            reason,
+            request.party,
+            request.command.originator_counter,
+            request.window,
+            age,
+        )
+        self.ledger.count(decided, request.transaction, self.registry.knows(request.party))
+
+    def note(self, reason: str) -> list[Effect]:
+        """Count a reason; nothing else is to be done."""
+        self.ledger.reasons[reason] += 1
+        return []

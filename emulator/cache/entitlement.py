@@ -1,0 +1,220 @@
+"""Who may have which readings: parties and their roles, and who is registered for which device.
+
+Pure data and one question, `check`; it is asked before anything is answered or forwarded, whether
+the readings are in the cache or not. Days are UTC, a registration lasts from its first day up to,
+not including, the day it ends; on the day of a change of supplier both suppliers are entitled.
+
+Source: DUIS error E4, role not authorised for this device and the required dates; the roles of
+each service reference are in `gbcs.tables.roles`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+from emulator.parties import PARTIES
+from gbcs import EUI
+from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.tables.roles import ENTITLEMENTS, Role
+from gbcs.usecases.profile_read import Window
+
+_EPOCH = date(2000, 1, 1)
+_SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
+_FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
+
+
+class Reason(StrEnum):
+    """Why a party may not have what it asks for."""
+
+    UNKNOWN_PARTY = "unknown-party"
+    ROLE_NOT_ENTITLED = "role-not-entitled"
+    NOT_REGISTERED = "not-registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices from EUI `first` to EUI `last`, both included; all of them by default."""
+
+    first: EUI = _FIRST_EUI
+    last: EUI = _LAST_EUI
+
+    def __contains__(self, device: EUI) -> bool:
+        return self.first <= device <= self.last
+
+
+EVERY_DEVICE = Devices()
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A party is registered for `devices` from day `start` up to, not including, day `end`.
+
+    None stands for no limit. `roles` are those it is registered in, None for all that it has.
+    """
+
+    party: EUI
+    devices: Devices = EVERY_DEVICE
+    start: date | None = None
+    end: date | None = None
+    roles: frozenset[Role] | None = None
+
+    def begins(self) -> int:
+        """Return the first day, counted from 2000-01-01."""
+        return 0 if self.start is None else _day(self.start)
+
+    def ends(self) -> int:
+        """Return the day after the last, counted from 2000-01-01."""
+        return 1 << 32 if self.end is None else _day(self.end)
+
+
+class Registry:
+    """Parties by EUI with their roles, and registrations.
+
+    Suppliers need a registration; any other party is entitled to every device and all dates until
+    it is named in a registration. Raises `ValueError` for a registration of an unknown party.
+    """
+
+    def __init__(
+        self,
+        parties: Iterable[tuple[EUI, Iterable[Role]]],
+        registrations: Iterable[Registration] = (),
+    ) -> None:
+        self._roles = {eui: frozenset(roles) for eui, roles in parties}
+        self._single: dict[EUI, list[Registration]] = {}
+        self._ranges: list[Registration] = []
+        self._own: dict[EUI, list[Registration]] = {}
+        """All that holds of a device, where something changed for it alone."""
+        self._named: set[EUI] = set()
+        self.version = 0
+        """Grows with every change: until then what was entitled is so."""
+        for registration in registrations:
+            self.register(registration)
+
+    def knows(self, party: EUI) -> bool:
+        """Return whether `party` is a party of this registry."""
+        return party in self._roles
+
+    def check(
+        self, party: EUI, device: EUI, srv: str, window: Window | None, now: float
+    ) -> Reason | None:
+        """Return why `party` may not have `window` of `srv` from `device`, or None: it may.
+
+        Without a window the day required is that of `now`, Unix time in seconds. Roles are not
+        looked at where the table has none for `srv`.
+        """
+        roles = self._roles.get(party)
+        if roles is None:
+            return Reason.UNKNOWN_PARTY
+        if srv in ENTITLEMENTS:
+            roles &= ENTITLEMENTS[srv]
+        if window is None:
+            first = last = int(now - EPOCH_UNIX) // DAY
+        else:
+            first, last = window.start // DAY, window.end // DAY
+        if any(self._covers(party, role, device, first, last) for role in roles):
+            return None
+        return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED
+
+    def register(self, registration: Registration) -> None:
+        """Add a registration. Raises `ValueError` where its party is not known."""
+        if registration.party not in self._roles:
+            raise ValueError(f"{registration.party} is not a party")
+        self.version += 1
+        self._named.add(registration.party)
+        devices = registration.devices
+        if devices.first == devices.last:
+            self._single.setdefault(devices.first, []).append(registration)
+        else:
+            self._ranges.append(registration)
+        for device, own in self._own.items():
+            if device in devices:
+                own.append(registration)
+
+    def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
+        """End the registrations of `old` for `device` on `day`, from which on `new` has them.
+
+        Raises `ValueError` where a party is not known, or `old` has no registration on that day.
+        """
+        if new not in self._roles:
+            raise ValueError(f"{new} is not a party")
+        own = self._of(device)
+        ended = [one for one in own if one.party == old and _holds(one, day)]
+        if not ended:
+            raise ValueError(f"{old} is not registered for {device} on {day}")
+        for one in ended:
+            own[own.index(one)] = replace(one, end=day)
+            own.append(replace(one, party=new, start=day))
+        self._own[device] = own
+        self._named.add(new)
+        self.version += 1
+
+    def change_of_tenancy(self, device: EUI, day: date) -> None:
+        """End what other users have for `device` on `day`: it rested on the consent of who left.
+
+        Whom the new consumer allows is registered anew, from `day` on.
+        """
+        self.version += 1
+        own = self._of(device)
+        users = [eui for eui, roles in self._roles.items() if Role.OU in roles]
+        own += [
+            Registration(eui, roles=frozenset({Role.OU}))
+            for eui in users
+            if eui not in self._named and not any(one.party == eui for one in own)
+        ]
+        self._own[device] = [
+            replace(one, end=day) if one.party in users and _holds(one, day) else one for one in own
+        ]
+
+    def _of(self, device: EUI) -> list[Registration]:
+        """Return a list of what holds of `device`, for the caller to change."""
+        own = self._own.get(device)
+        if own is not None:
+            return list(own)
+        ranges = [one for one in self._ranges if device in one.devices]
+        return [*self._single.get(device, ()), *ranges]
+
+    def _covers(self, party: EUI, role: Role, device: EUI, first: int, last: int) -> bool:
+        """Return whether `party`, in `role`, is entitled to every day from `first` to `last`."""
+        registrations = self._of(device)
+        mine = [one for one in registrations if one.party == party and _counts(one, role)]
+        if not mine and role not in _SUPPLIERS and party not in self._named:
+            return True
+        for start, end in sorted(self._days(one, role, registrations) for one in mine):
+            if start <= first < end:
+                first = end
+        return first > last
+
+    def _days(
+        self, one: Registration, role: Role, registrations: Iterable[Registration]
+    ) -> tuple[int, int]:
+        """Return first day and day after the last; the day of a change of supplier is in it."""
+        end = one.ends()
+        changed = role in _SUPPLIERS and any(
+            other.party != one.party
+            and other.begins() == end
+            and _counts(other, role)
+            and role in self._roles[other.party]
+            for other in registrations
+        )
+        return one.begins(), end + changed
+
+
+def default_registry() -> Registry:
+    """Return the registry of the emulated parties: for every device, all dates."""
+    return Registry(
+        [(eui, (role,)) for eui, role, _ in PARTIES],
+        [Registration(eui) for eui, role, _ in PARTIES if role in _SUPPLIERS],
+    )
+
+
+def _counts(registration: Registration, role: Role) -> bool:
+    return registration.roles is None or role in registration.roles
+
+
+def _holds(registration: Registration, day: date) -> bool:
+    return registration.begins() <= _day(day) < registration.ends()
+
+
+def _day(day: date) -> int:
+    return (day - _EPOCH).days

@@ -1,0 +1,127 @@
+"""Replies of the cache's own: minted for each requester as the meter would have made them.
+
+Pure. Knows own counters, which some replies take, and the audit that asks the meter for some hits
+all the same; knows nothing of where readings come from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emulator.cache.accounts import Accounts
+from emulator.cache.effects import Effect, Reply, Reserve
+from emulator.cache.ledger import Decision
+from emulator.cache.own_block import BLOCK_SIZE, OwnBlock, earliest
+from emulator.cache.reads import mint, needs_own_counter, readings_of
+from emulator.cache.requests import Kind, Leg, Request
+from emulator.cache.sending import Sender
+from emulator.cache.settings import CacheSettings
+from emulator.cache.transactions import Transactions
+from emulator.seeded import draw_unit
+from gbcs import Command, GbcsError, Keystore, Message
+
+STORE_FAILED = "store-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A reply to mint."""
+
+    request: Request
+    readings: bytes | int
+    decision: Decision
+    status: str
+    age: int | None = None
+    """Whole seconds since receipt, of a hit."""
+
+
+class Minter:
+    """Makes replies with the device-side keys of `keystore`."""
+
+    def __init__(
+        self,
+        keystore: Keystore,
+        settings: CacheSettings,
+        accounts: Accounts,
+        transactions: Transactions,
+        sender: Sender,
+    ) -> None:
+        self._keystore = keystore
+        self._settings = settings
+        self._accounts = accounts
+        self._transactions = transactions
+        self._sender = sender
+        self._own = OwnBlock()
+        self._parked: list[Order] = []
+        """Replies that wait for own counters, which were asked for."""
+
+    def mint(self, orders: Iterable[Order], now: float) -> list[Effect]:
+        """Return the replies to those who are still entitled to them."""
+        effects: list[Effect] = []
+        waited = bool(self._parked)
+        for order in orders:
+            refusal = self._accounts.refusal(order.request, now)
+            if refusal:
+                effects += self._accounts.refuse(order.request, refusal, now)
+            else:
+                effects += self._fill(order, now)
+        if self._parked and not waited:
+            effects.append(Reserve(earliest(now), BLOCK_SIZE))
+        return effects
+
+    def reserved(self, first: int | None, now: float) -> list[Effect]:
+        """Return the replies that waited for own counters; without any the meter is asked."""
+        parked, self._parked = self._parked, []
+        if first is not None:
+            self._own.grant(first, BLOCK_SIZE)
+            return self.mint(parked, now)
+        effects: list[Effect] = []
+        for order in parked:
+            effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=STORE_FAILED), now)
+        return effects
+
+    def _fill(self, order: Order, now: float) -> list[Effect]:
+        request, command, read = order.request, order.request.command, order.request.read
+        if not isinstance(command, Command) or read is None:
+            raise TypeError("only reads of a log are minted")
+        own = None
+        if needs_own_counter(command, read, order.readings):
+            own = self._own.take(now)
+            if own is None:
+                self._parked.append(order)
+                return []
+        try:
+            octets = mint(command, read, order.readings, self._keystore, own)
+        except GbcsError:
+            self._accounts.decide(request, Decision.FAILED, now, "not-minted")
+            return self._accounts.note("not-minted")
+        self._accounts.decide(request, order.decision, now, age=order.age)
+        reply = Reply(command.recipient, command.originator, octets, order.status, order.age)
+        return [reply, *self._audit(order, now)]
+
+    def _audit(self, order: Order, now: float) -> list[Effect]:
+        """Ask the meter too, for some hits, where that is no burden to it."""
+        request, readings = order.request, order.readings
+        if order.decision is not Decision.HIT or not isinstance(readings, bytes):
+            return []
+        if not self._settings.shadow or self._draw(request) >= self._settings.shadow:
+            return []
+        past = self._transactions.get(request.transaction)
+        if (past and past.legs) or not self._sender.can_send_now(request.device, now):
+            return self._accounts.note("shadow-skipped")
+        return self._sender.send(Leg(request, Kind.SHADOW, served=readings), now)
+
+    def _draw(self, request: Request) -> float:
+        transaction = request.transaction
+        subject = f"{transaction.device} {transaction.party} {transaction.counter}"
+        return draw_unit(self._settings.seed, "shadow", f"{subject} {request.srv}".encode())
+
+    def compare(self, leg: Leg, response: Message, octets: bytes) -> list[Effect]:
+        """Count whether the meter says what was served; its response is for nobody."""
+        request = leg.request
+        if request.read is None:
+            raise TypeError("only reads of a log are served")
+        try:
+            said = readings_of(response, octets, request.command, request.read, self._keystore)
+        except GbcsError:
+            said = b""
+        return self._accounts.note("shadow-equal" if said == leg.served else "shadow-different")

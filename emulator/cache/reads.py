@@ -1,0 +1,158 @@
+"""What a command reads, as a cache sees it, and the replies made from readings that were kept.
+
+Knows which commands are reads of a log by window, which SRVs and dates a command touches whatever
+it calls itself, what a response says, how the reply to another requester is minted from it, and
+how a wider reading is cut to a narrower window. Knows no requests, stores or times.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, decode
+from gbcs.dlms.access import AccessRequest
+from gbcs.dlms.compact_array import CompactArray
+from gbcs.dlms.data import Data, DataType
+from gbcs.instants import MAX_INSTANT
+from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
+from gbcs.tables.reading_services import READING_SERVICES, ReadingService
+from gbcs.usecases.answer import answer_reading
+from gbcs.usecases.asking import Ask, Window
+from gbcs.usecases.profile_read import buffer_of, takes_own_counter
+from gbcs.usecases.responding import refuse
+
+
+def _log_of(service: ReadingService) -> ProfileLog | None:
+    """Return the one log that a service reads by window, None where it reads anything else."""
+    attributes = [item for access in service.accesses for item in access.attributes]
+    if len(attributes) != 1 or not attributes[0].windowed or service.carries_time:
+        return None
+    return BY_OBIS[attributes[0].obis]
+
+
+_LOGS = {service.message_code: _log_of(service) for service in READING_SERVICES}
+
+CACHEABLE_SRVS = frozenset(log.srv for log in _LOGS.values() if log)
+"""SRVs that a cache can answer: one log by window, and nothing that changes by itself."""
+
+ALL_DATES = Window(0, MAX_INSTANT)
+"""What is required where a command does not say which dates it wants."""
+
+_SRVS_BY_OBIS = {obis: log.srv for obis, log in BY_OBIS.items()}
+_SRVS_BY_PROTECTION = {log.protection: log.srv for log in BY_OBIS.values() if log.protection}
+_LOG_SRVS = frozenset(_SRVS_BY_OBIS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A command's read that a cache can answer: the log and the window."""
+
+    log: ProfileLog
+    window: Window
+
+
+Asks = tuple[Ask, ...] | None
+"""What `asks_of` says of a command."""
+
+
+def read_of(command: Message, asks: Asks) -> Read | None:
+    """Return what `command` reads, or None where it is not exactly one log by window."""
+    log = _LOGS.get(command.message_code)
+    if log is None or asks is None or len(asks) != 1 or asks[0].protection != log.protection:
+        return None
+    (attribute, *others) = asks[0].attributes
+    if others or attribute.obis != log.log or attribute.window is None:
+        return None
+    return Read(log, attribute.window)
+
+
+def touched(command: Message, srv: str, asks: Asks) -> Iterator[tuple[str, Window | None]]:
+    """Yield the SRVs that a command asks for, with the dates: first `srv`, that of its use case.
+
+    Then that of each log it reads, whatever use case it says it is. Where a log is read without
+    two limits in order all dates are; no window belongs to what is read as it stands.
+    """
+    payload = command.payload
+    windows: dict[str, Window] = {}
+    if asks is not None:
+        for ask in asks:
+            for attribute in ask.attributes:
+                named = _SRVS_BY_OBIS.get(attribute.obis)
+                if named is not None:
+                    windows[named] = _joined(windows.get(named), attribute.window or ALL_DATES)
+    elif isinstance(payload, AccessRequest):
+        for access in payload.accesses:
+            named = _SRVS_BY_OBIS.get(access.obis) or _SRVS_BY_PROTECTION.get(access.obis)
+            if named is not None:
+                windows[named] = ALL_DATES
+    whole = ALL_DATES if srv in _LOG_SRVS else None
+    yield srv, windows.pop(srv, whole)
+    yield from windows.items()
+
+
+def can_mint(command: Command, read: Read, keystore: Keystore) -> bool:
+    """Return whether there are keys to verify and to make replies for this requester."""
+    device, party = command.recipient, command.remote_party
+    certificate = command.supplementary.certificate if command.supplementary else b""
+    try:
+        if read.log.protection and keystore.shared_secret(device, party, certificate) is None:
+            return False
+    except KeystoreError:
+        return False
+    return keystore.shared_secret(device, command.originator) is not None
+
+
+def needs_own_counter(command: Command, read: Read, readings: bytes | int) -> bool:
+    """Return whether the reply carries an own counter of the device."""
+    return isinstance(readings, bytes) and takes_own_counter(command, read.log)
+
+
+def mint(
+    command: Command,
+    read: Read,
+    readings: bytes | int,
+    keystore: Keystore,
+    own_counter: int | None = None,
+) -> bytes:
+    """Return the octets of the reply to `command` that the meter would have sent.
+
+    `readings` are what `readings_of` gave. Raises `AuthenticationError` where a key is missing.
+    """
+    if isinstance(readings, int):
+        return refuse(command, readings, keystore)
+    return answer_reading(command, ((readings,),), keystore, own_counter)
+
+
+def readings_of(
+    response: Message, octets: bytes, asked: Message, read: Read, keystore: Keystore
+) -> bytes | int:
+    """Return the readings that a response to `asked` carries, or its result code.
+
+    Raises `GbcsError` where it is neither, cannot be opened, or has entries of other dates.
+    """
+    if asked.supplementary and asked.supplementary.certificate:
+        response = decode(octets, keystore, asked.supplementary.certificate)
+    readings = buffer_of(response, read.log)
+    if isinstance(readings, bytes) and cut(readings, read.window) != readings:
+        raise DecodeError(f"entries outside {read.window}", "message.payload")
+    return readings
+
+
+def cut(readings: bytes, window: Window) -> bytes:
+    """Return the entries of a log's buffer with stamps in `window`; both as A-XDR.
+
+    An entry begins with its time. Raises `DecodeError` where there is no such log in it.
+    """
+    table = Data.parse(readings).value
+    if not isinstance(table, CompactArray):
+        raise DecodeError("a log that is not a compact-array", "message.payload")
+    rows = table.rows()
+    kept = [row for row in rows if window.start <= row[0] <= window.end]
+    if len(kept) == len(rows):
+        return readings
+    return Data(DataType.COMPACT_ARRAY, CompactArray.of(table.description, kept)).octets()
+
+
+def _joined(first: Window | None, second: Window) -> Window:
+    if first is None:
+        return second
+    return Window(min(first.start, second.start), max(first.end, second.end))

@@ -1,0 +1,169 @@
+"""Reading a registry of parties and registrations from a TOML file.
+
+Every mistake in a file is told, each with its entry, key and reason. Days are dates as TOML or
+ISO 8601 writes them; who may have what by them is the business of `emulator.cache.entitlement`.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emulator.cache.entitlement import EVERY_DEVICE, Devices, Registration, Registry
+from gbcs import EUI
+from gbcs.tables.roles import Role
+
+T = TypeVar("T")
+
+_MOST_OCTETS = 10_000_000
+_MOST_MISTAKES = 20
+_PARTY_KEYS = ("eui", "roles")
+_REGISTRATION_KEYS = ("party", "devices", "from", "to", "roles")
+
+
+class RegistryFileError(ValueError):
+    """A file that is no registry; `mistakes` has one line for each thing to mend."""
+
+    def __init__(self, path: Path, mistakes: list[str]) -> None:
+        self.mistakes = tuple(f"{path}: {mistake}" for mistake in mistakes[:_MOST_MISTAKES])
+        if len(mistakes) > _MOST_MISTAKES:
+            self.mistakes += (f"{path}: and {len(mistakes) - _MOST_MISTAKES} more",)
+        super().__init__("\n".join(self.mistakes))
+
+
+def load_registry(path: Path) -> Registry:
+    """Return the registry in a TOML file. Raises `RegistryFileError`."""
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_MOST_OCTETS + 1)
+        if len(octets) > _MOST_OCTETS:
+            raise RegistryFileError(path, [f"longer than {_MOST_OCTETS} octets"])
+        tables = tomllib.loads(octets.decode())
+    except OSError as error:
+        raise RegistryFileError(path, [error.strerror or "cannot be read"]) from None
+    except UnicodeDecodeError:
+        raise RegistryFileError(path, ["not UTF-8"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RegistryFileError(path, [f"not TOML: {error}"]) from None
+    return _Reader(path).read(tables)
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mistakes: list[str] = []
+
+    def read(self, tables: Mapping[str, Any]) -> Registry:
+        for key in sorted(tables.keys() - {"party", "registration"}):
+            self._mistakes.append(f"{key}: unknown; give [[party]] and [[registration]]")
+        parties: dict[EUI, frozenset[Role]] = {}
+        for where, table in self._entries(tables, "party", _PARTY_KEYS):
+            eui = self._value(where, table, "eui", _eui)
+            roles = self._value(where, table, "roles", _roles)
+            if eui in parties:
+                self._mistakes.append(f"{where}: eui: {eui} is there before")
+            elif eui is not None:
+                parties[eui] = roles or frozenset()
+        if not parties and not self._mistakes:
+            self._mistakes.append("party: there is none")
+        registrations = [
+            registration
+            for where, table in self._entries(tables, "registration", _REGISTRATION_KEYS)
+            for registration in self._registrations(where, table, parties)
+        ]
+        if self._mistakes:
+            raise RegistryFileError(self._path, self._mistakes)
+        return Registry(parties.items(), registrations)
+
+    def _entries(
+        self, tables: Mapping[str, Any], name: str, keys: tuple[str, ...]
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        entries = tables.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            self._mistakes.append(f"{name}: write it as [[{name}]]")
+            return
+        for number, entry in enumerate(entries, start=1):
+            where = f"{name} {number}"
+            for key in sorted(entry.keys() - set(keys)):
+                self._mistakes.append(f"{where}: {key}: unknown; give {', '.join(keys)}")
+            yield where, entry
+
+    def _registrations(
+        self, where: str, table: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
+    ) -> Iterator[Registration]:
+        before = len(self._mistakes)
+        party = self._value(where, table, "party", _eui)
+        devices = self._value(where, table, "devices", _devices) if "devices" in table else ()
+        start = self._value(where, table, "from", _day) if "from" in table else None
+        end = self._value(where, table, "to", _day) if "to" in table else None
+        roles = self._value(where, table, "roles", _roles) if "roles" in table else None
+        if party is not None and party not in parties:
+            self._mistakes.append(f"{where}: party: {party} is none of the [[party]] entries")
+        elif party is not None and roles is not None and roles - parties[party]:
+            others = ", ".join(sorted(roles - parties[party]))
+            self._mistakes.append(f"{where}: roles: {party} is not {others}")
+        if start is not None and end is not None and end <= start:
+            self._mistakes.append(f"{where}: to: {end} is not after {start}")
+        if party is None or devices is None or len(self._mistakes) > before:
+            return
+        for some in devices or (EVERY_DEVICE,):
+            yield Registration(party, some, start, end, roles)
+
+    def _value(
+        self, where: str, table: Mapping[str, Any], key: str, read: Callable[[Any], T]
+    ) -> T | None:
+        if key not in table:
+            self._mistakes.append(f"{where}: {key}: missing")
+            return None
+        try:
+            return read(table[key])
+        except ValueError as error:
+            self._mistakes.append(f"{where}: {key}: {error}")
+            return None
+
+
+def _eui(value: object) -> EUI:
+    if not isinstance(value, str):
+        raise ValueError("write an EUI-64 as 16 hexadecimal digits in quotes")
+    return EUI.parse(value)
+
+
+def _roles(value: object) -> frozenset[Role]:
+    names = ", ".join(Role)
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"write a list of some of {names}")
+    for name in value:
+        if name not in list(Role):
+            raise ValueError(f"{name!r} is not a role; there are {names}")
+    return frozenset(Role(name) for name in value)
+
+
+def _devices(value: object) -> tuple[Devices, ...]:
+    """Read `*`, an EUI, a range `EUI to EUI`, or a list of these."""
+    if isinstance(value, list):
+        if not value:
+            raise ValueError("an empty list; leave it out for every device")
+        return tuple(some for item in value for some in _devices(item))
+    if not isinstance(value, str):
+        raise ValueError('write "*", an EUI-64, a range "EUI to EUI", or a list of these')
+    if value.strip() == "*":
+        return (EVERY_DEVICE,)
+    first, to, last = value.partition(" to ")
+    devices = Devices(EUI.parse(first), EUI.parse(last if to else first))
+    if devices.last < devices.first:
+        raise ValueError(f"{devices.last} is before {devices.first}")
+    return (devices,)
+
+
+def _day(value: object) -> date:
+    if isinstance(value, datetime):
+        raise ValueError(f"{value.isoformat()} is not a day: write 2026-01-31")
+    if isinstance(value, date):
+        return value
+    try:
+        if isinstance(value, str):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r} is not a day: write 2026-01-31")

@@ -1,0 +1,186 @@
+"""One SQLite file that several processes use at once: opening it, transactions, and its errors.
+
+Knows SQLite, and what marks a file as a store of ours; knows no entries and no leases. Calls are
+made in the event loop, since each takes some tens of microseconds and a hop to a thread takes
+longer. A lock that another process holds is waited for without holding up the loop.
+
+In write-ahead mode what was committed survives the death of the process at any moment. A failure
+of the machine may take the last commits, but leaves no half of one; it does not take what is
+`durable`.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from emulator.cache.store import StoreError
+
+FORMAT = 2
+"""Of the tables, in the file's `user_version`."""
+
+APPLICATION = 0x45534D45
+"""`ESME`, in the file's `application_id`."""
+
+PATIENCE = 5.0
+"""Seconds of real time that a lock of another process is waited for."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
+_JOURNAL_OCTETS = 4 << 20
+
+_MENDING = {
+    sqlite3.SQLITE_BUSY: f"other processes have held it for {PATIENCE:g} s: see what they do",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: is there such a folder, and may it be written to?",
+    sqlite3.SQLITE_CORRUPT: "damaged: remove it, and readings are fetched from the meters again",
+    sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower the limit",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: is its disk full, or gone?",
+    sqlite3.SQLITE_NOTADB: "not a store of readings: name another file",
+    sqlite3.SQLITE_PERM: "may not be read or written: mend its permissions",
+    sqlite3.SQLITE_READONLY: "may not be written to: mend its permissions, or name another file",
+}
+"""What to say of SQLite's primary result codes. Source: sqlite.org/rescode.html."""
+
+Execute = Callable[..., sqlite3.Cursor]
+T = TypeVar("T")
+
+
+class SqliteFile:
+    """The file `path` with the tables of `schema`, made where it is not there.
+
+    `estate` names whose keys and meters it belongs to; a file of another estate is refused, since
+    the same EUIs there are other meters. Raises `StoreError`.
+    """
+
+    def __init__(self, path: Path, estate: str, schema: str) -> None:
+        self.path = path
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._database = self._opened(estate, schema)
+            except sqlite3.Error as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise self._error(error) from None
+                time.sleep(_LONGEST_PAUSE)  # two processes make it at the same time
+            else:
+                return
+
+    async def read(self, work: Callable[[Execute], T]) -> T:
+        """Return what `work` reads. Raises `StoreError`."""
+        return await self._patiently(lambda: work(self._database.execute))
+
+    async def write(self, work: Callable[[Execute], T], *, durable: bool = False) -> T:
+        """Return what `work` does in one transaction; committed when this returns.
+
+        `durable`: it outlives the machine too. Raises `StoreError`, and nothing was done then.
+        """
+        return await self._patiently(lambda: self._transact(work, durable))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def _opened(self, estate: str, schema: str) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, isolation_level=None, timeout=0.0)
+        try:
+            self._prepare(database.execute, estate, schema)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _prepare(self, execute: Execute, estate: str, schema: str) -> None:
+        if _is_empty(execute):
+            execute("PRAGMA auto_vacuum = INCREMENTAL")
+        else:
+            self._check(execute, estate)
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute(f"PRAGMA journal_size_limit = {_JOURNAL_OCTETS}")
+        execute("BEGIN IMMEDIATE")
+        if _is_empty(execute):
+            for statement in schema.split(";\n\n"):
+                execute(statement)
+            execute("CREATE TABLE estate (name TEXT NOT NULL) STRICT")
+            execute("INSERT INTO estate VALUES (?)", (estate,))
+            execute(f"PRAGMA application_id = {APPLICATION}")
+            execute(f"PRAGMA user_version = {FORMAT}")
+        execute("COMMIT")
+        self._check(execute, estate)
+
+    def _check(self, execute: Execute, estate: str) -> None:
+        """Raise `StoreError` unless the file is a store of `estate`; nothing is written."""
+        (application,) = execute("PRAGMA application_id").fetchone()
+        (version,) = execute("PRAGMA user_version").fetchone()
+        found = None
+        if application == APPLICATION and version != FORMAT:
+            raise StoreError(
+                f"{self.path} is a store of format {version}, not {FORMAT}: remove it, "
+                "or name another file"
+            )
+        if application == APPLICATION and _has_table(execute, "estate"):
+            found = execute("SELECT name FROM estate").fetchone()
+        if found is None:
+            raise StoreError(f"{self.path} is not a store of readings: name another file")
+        if found[0] != estate:
+            raise StoreError(
+                f"{self.path} keeps readings of another estate ({found[0]}, not {estate}): "
+                "name another file, or remove this one"
+            )
+
+    def _transact(self, work: Callable[[Execute], T], durable: bool) -> T:
+        execute = self._database.execute
+        if durable:
+            execute("PRAGMA synchronous = FULL")
+        try:
+            execute("BEGIN IMMEDIATE")
+            try:
+                result = work(execute)
+                execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    execute("ROLLBACK")
+                raise
+            return result
+        finally:
+            if durable:
+                execute("PRAGMA synchronous = NORMAL")
+
+    async def _patiently(self, work: Callable[[], T]) -> T:
+        deadline = time.monotonic() + PATIENCE
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise self._error(error) from None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _error(self, error: sqlite3.Error) -> StoreError:
+        says = " ".join(str(error).split())
+        mending = _MENDING.get(_code(error))
+        return StoreError(
+            f"store {self.path}: {mending} ({says})" if mending else f"store {self.path}: {says}"
+        )
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code, 0 where the error is Python's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+
+
+def _is_empty(execute: Execute) -> bool:
+    (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return not tables
+
+
+def _has_table(execute: Execute, name: str) -> bool:
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return execute(query, (name,)).fetchone() is not None

@@ -1,0 +1,89 @@
+"""The tables of a store in SQLite, and what is asked of them. Data alone.
+
+Every part of a key is a column of its own, as `Key` names it. `expires` and `until` are seconds of
+the machine's monotonic clock, `received` is a Unix time.
+"""
+
+from emulator.cache.entry import Key
+
+COLUMNS = ", ".join(f'"{name}"' for name in Key._fields)
+PLACES = ", ".join("?" for _ in Key._fields)
+IS_KEY = " AND ".join(f'"{name}" = ?' for name in Key._fields)
+IS_ALIKE = " AND ".join(f'"{name}" = ?' for name in Key._fields if name not in ("start", "end"))
+
+SCHEMA = f"""
+CREATE TABLE readings (
+    {COLUMNS.replace(",", " ANY NOT NULL,")} ANY NOT NULL,
+    received REAL NOT NULL, readings BLOB NOT NULL,
+    PRIMARY KEY ({COLUMNS})
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX readings_received ON readings (received);
+
+CREATE TABLE leases (
+    {COLUMNS.replace(",", " ANY NOT NULL,")} ANY NOT NULL,
+    fence INTEGER NOT NULL, seconds REAL NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY ({COLUMNS})
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settled (
+    fence INTEGER PRIMARY KEY, until REAL NOT NULL, readings ANY
+) STRICT;
+
+CREATE INDEX settled_until ON settled (until);
+
+CREATE TABLE counts (
+    entries INTEGER NOT NULL, fence INTEGER NOT NULL, own_counter INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO counts VALUES (0, 0, 0);
+
+CREATE TRIGGER one_more AFTER INSERT ON readings
+BEGIN UPDATE counts SET entries = entries + 1; END;
+
+CREATE TRIGGER one_less AFTER DELETE ON readings
+BEGIN UPDATE counts SET entries = entries - 1; END
+"""  # noqa: S608
+
+GET = f"SELECT received, readings FROM readings WHERE {IS_KEY}"  # noqa: S608
+PUT = (
+    f"INSERT INTO readings VALUES ({PLACES}, ?, ?) ON CONFLICT DO UPDATE"  # noqa: S608
+    " SET received = excluded.received, readings = excluded.readings"
+)
+COVERING = (
+    f"SELECT {COLUMNS}, received, readings FROM readings"  # noqa: S608
+    f' WHERE {IS_ALIKE} AND start <= ? AND "end" >= ? AND received > ? ORDER BY received DESC'
+)
+DROP = f"DELETE FROM readings WHERE {IS_KEY}"  # noqa: S608
+OLDEST = f"SELECT {COLUMNS} FROM readings ORDER BY received LIMIT ?"  # noqa: S608
+SELECTED = (
+    f"SELECT {COLUMNS}, received FROM readings"  # noqa: S608
+    " WHERE received >= ? AND {conditions} ORDER BY received LIMIT ?"
+)
+LISTED = (
+    f"SELECT {COLUMNS}, received, readings FROM readings"  # noqa: S608
+    f" WHERE ({COLUMNS}) > ({PLACES}) AND {{conditions}} ORDER BY {COLUMNS} LIMIT ?"
+)
+ENTRIES = "SELECT entries FROM counts"
+
+FENCE = "UPDATE counts SET fence = fence + 1 RETURNING fence"
+LEASE = f"INSERT OR REPLACE INTO leases VALUES ({PLACES}, ?, ?, ?)"  # noqa: S608
+LEASED = (
+    f"SELECT fence FROM leases WHERE {IS_KEY}"  # noqa: S608
+    " AND expires > ? AND expires <= ? + seconds"
+)
+RENEW = f"UPDATE leases SET seconds = ?, expires = ? WHERE {IS_KEY} AND fence = ?"  # noqa: S608
+UNLEASE = f"DELETE FROM leases WHERE {IS_KEY} AND fence = ?"  # noqa: S608
+SETTLE = "INSERT INTO settled VALUES (?, ?, ?)"
+SETTLED = "SELECT readings FROM settled WHERE fence = ?"
+SWEEP_LEASES = "DELETE FROM leases WHERE expires < ? OR expires > ? + seconds"
+SWEEP_SETTLED = "DELETE FROM settled WHERE until < ? OR until > ?"
+
+RESERVE = "UPDATE counts SET own_counter = max(own_counter, ?) + ? RETURNING own_counter"
+
+PAGES = (
+    "SELECT page_count, freelist_count, page_size"
+    " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
+"""How many pages the file has, how many of them are unused, and octets in each."""
+GIVE_BACK = "PRAGMA incremental_vacuum({pages})"

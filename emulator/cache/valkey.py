@@ -1,0 +1,293 @@
+"""The shared store: a Valkey or Redis server, for processes on many machines.
+
+What has to be one step is a script on the server, and expiry is the server's own. Beyond `limit`
+entries the one received first goes. How much survives the server's end is the server's affair: with
+`appendonly yes` what was acknowledged survives its death, and with `appendfsync always` a power cut
+too. It must not evict keys by itself (`maxmemory-policy noeviction`), or own counters would come
+again.
+
+A server that is away gives a `StoreError` within some seconds; once it is back it is used again.
+"""
+
+import math
+import struct
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from valkey.asyncio import BlockingConnectionPool, Connection, SSLConnection, Valkey
+from valkey.exceptions import AuthenticationError, ResponseError, ValkeyError
+
+from emulator.cache import valkey_scripts as lua
+from emulator.cache.entry import Entry, Key
+from emulator.cache.sealed import Seal, key_of, key_text
+from emulator.cache.store import (
+    DEFAULT_LIMIT,
+    SETTLED_SECONDS,
+    UNSETTLED_SECONDS,
+    Held,
+    Lease,
+    Settled,
+    Size,
+    StoreError,
+)
+from emulator.cache.waiting import wait_until
+from gbcs import EUI
+
+SCHEMES = ("valkey", "redis", "valkeys", "rediss")
+"""Of URLs; those that end in s speak TLS."""
+
+TIMEOUT = 1.0
+"""Seconds of real time to connect, or to wait for an answer of the server."""
+
+CONNECTIONS, QUEUE_TIMEOUT = 16, 5
+"""How many connections a process has at most, and how many seconds a call waits for one."""
+
+_PORT = 6379
+_RECEIVED = struct.Struct(">d")
+_BATCH = 500
+_SAMPLE = 100
+_NOTHING, _CODE, _READINGS = b"-", b"#", b"="
+"""The first octet of what a lease was settled with."""
+
+
+class ValkeyStore:
+    """Readings of `estate` on the server at `url`, sealed where there is a `key` of 32 octets.
+
+    `url` is `valkey://[user:password@]host[:port][/database]`, or has another of `SCHEMES`.
+    Nothing is sent before the store is first used. Raises `StoreError` where `url` is none.
+    """
+
+    def __init__(
+        self, url: str, estate: str, *, key: bytes | None = None, limit: int = DEFAULT_LIMIT
+    ) -> None:
+        pool, self._where = _pool(url)
+        self._client = Valkey(connection_pool=pool)
+        self._names = lua.Names(estate)
+        self._seal = Seal(estate, key)
+        self._limit = limit
+        self._evicted = 0
+        script = self._client.register_script
+        self._claim, self._renew = script(lua.CLAIM), script(lua.RENEW)
+        self._settle, self._put = script(lua.SETTLE), script(lua.PUT)
+        self._drop, self._reserve = script(lua.DROP), script(lua.RESERVE)
+
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        """Return the entry under `key`, a lease on it, or whose lease it is."""
+        names = self._names
+        keys = names.entry(key), names.lease(key), names.latest(key), names.fence
+        times = _ms(seconds), _ms(seconds + UNSETTLED_SECONDS)
+        what, value = await self._ask(self._claim(keys, (repr(float(received_after)), *times)))
+        if what == b"entry":
+            entry = self._opened(key, value)
+            if entry is not None:
+                return entry
+            # It cannot be read: it is to be read from the meter, as if it were too old.
+            what, value = await self._ask(self._claim(keys, (repr(math.inf), *times)))
+        return (Lease if what == b"lease" else Held)(key, int(value))
+
+    async def renew(self, lease: Lease, seconds: float) -> bool:
+        """Let `lease` last for `seconds` from now."""
+        keys = self._names.lease(lease.key), self._names.latest(lease.key)
+        values = lease.fence, _ms(seconds), _ms(seconds + UNSETTLED_SECONDS)
+        return bool(await self._ask(self._renew(keys, values)))
+
+    async def settle(
+        self,
+        lease: Lease,
+        readings: bytes | int | None,
+        entry: Entry | None = None,
+        ttl: float | None = None,
+    ) -> bool:
+        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        names, key = self._names, lease.key
+        if readings is None:
+            told = _NOTHING
+        elif isinstance(readings, int):
+            told = _CODE + str(readings).encode()
+        else:
+            told = _READINGS + self._seal.close_settled(key, lease.fence, readings)
+        keys = names.lease(key), names.latest(key), names.settled(lease.fence)
+        kept = ("",) if entry is None else self._kept(key, entry, ttl)
+        evicted = await self._ask(
+            self._settle(
+                (*keys, *self._places(key)), (lease.fence, told, _ms(SETTLED_SECONDS), *kept)
+            )
+        )
+        self._evicted += max(0, evicted)
+        return bool(evicted >= 0)
+
+    async def settled(self, held: Held, patience: float) -> Settled:
+        """Wait up to `patience` seconds until that lease is settled or lost."""
+        names = self._names.settled(held.fence), self._names.lease(held.key)
+
+        async def look() -> Settled | None:
+            told, live = await self._ask(self._client.mget(names))
+            if told is not None:
+                return self._told(held, told)
+            lost = live is None or int(live) != held.fence
+            return Settled(None, came=False) if lost else None
+
+        return await wait_until(look, patience)
+
+    async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
+        """Keep `entry` under `key`, in place of what was there."""
+        kept = self._kept(key, entry, ttl)
+        self._evicted += await self._ask(self._put(self._places(key), kept))
+
+    async def get(self, key: Key) -> Entry | None:
+        """Return the entry under `key`, or None."""
+        octets = await self._ask(self._client.get(self._names.entry(key)))
+        return None if octets is None else self._opened(key, octets)
+
+    async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        """Return an entry whose window holds that of `key`."""
+        device = self._names.device(key.device)
+        members = await self._ask(
+            self._client.zrevrangebyscore(device, "+inf", f"({received_after!r}")
+        )
+        for member in members:
+            other = key_of(member.decode())
+            alike = other._replace(start=key.start, end=key.end) == key
+            if alike and other.start <= key.start and key.end <= other.end:
+                entry = await self.get(other)
+                if entry is not None and entry.received > received_after:
+                    return other, entry
+        return None
+
+    async def reserve(self, earliest: int, size: int) -> int:
+        """Take `size` own counters that nobody has or had, as durably as the server is."""
+        values = earliest, earliest + size, size
+        return int(await self._ask(self._reserve((self._names.own_counter,), values)))
+
+    async def purge(
+        self,
+        *,
+        device: EUI | None = None,
+        srv: str | None = None,
+        received_before: float | None = None,
+    ) -> int:
+        """Drop the entries that meet every condition given, some at a time."""
+        before = math.inf if received_before is None else received_before
+        index = self._names.received if device is None else self._names.device(device)
+        purged, passed = 0, 0
+        while True:
+            rows = await self._ask(
+                self._client.zrange(index, passed, passed + _BATCH - 1, withscores=True)
+            )
+            due = [member for member, received in rows if received < before]
+            chosen = [member for member in due if srv in (None, key_of(member.decode()).srv)]
+            if chosen:
+                values = self._names.prefix, repr(float(before)), *chosen
+                purged += await self._ask(self._drop((self._names.received,), values))
+            if len(due) < _BATCH:
+                return purged
+            passed += len(due) - len(chosen)
+
+    async def entries(
+        self, device: EUI | None = None, srv: str | None = None
+    ) -> AsyncIterator[tuple[Key, Entry]]:
+        """Go through the entries in no order; one may come twice where others change meanwhile."""
+        index = self._names.received if device is None else self._names.device(device)
+        cursor = 0
+        while True:
+            cursor, rows = await self._ask(self._client.zscan(index, cursor, count=_BATCH))
+            keys = [key_of(member.decode()) for member, _ in rows]
+            keys = [key for key in keys if srv in (None, key.srv)]
+            names = [self._names.entry(key) for key in keys]
+            found = await self._ask(self._client.mget(names)) if names else []
+            for key, octets in zip(keys, found, strict=True):
+                entry = None if octets is None else self._opened(key, octets)
+                if entry is not None:
+                    yield key, entry
+            if not cursor:
+                return
+
+    async def size(self) -> Size:
+        """Return how many entries there are, and an estimate of octets from the latest of them.
+
+        Entries that the server let expire count until they are purged.
+        """
+        index = self._names.received
+        entries = await self._ask(self._client.zcard(index))
+        latest = await self._ask(self._client.zrevrange(index, 0, _SAMPLE - 1))
+        octets = 0
+        if latest:
+            names = [self._names.entry(key_of(member.decode())) for member in latest]
+            found = await self._ask(self._client.mget(names))
+            octets = entries * sum(len(each or b"") for each in found) // len(found)
+        return Size(entries, octets, self._evicted, self._seal.unreadable)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ask(self._client.connection_pool.disconnect())
+
+    async def _ask(self, answer: Awaitable[Any]) -> Any:
+        try:
+            return await answer
+        except AuthenticationError as error:
+            reason = f"give another user or password in its URL ({_line(error)})"
+        except ResponseError as error:
+            reason = f"the server says: {_line(error)}"
+        except (ValkeyError, OSError, TimeoutError) as error:
+            reason = f"no answer; see that the server runs there ({_line(error)})"
+        raise StoreError(f"store {self._where}: {reason}") from None
+
+    def _places(self, key: Key) -> tuple[str, str, str]:
+        return self._names.entry(key), self._names.received, self._names.device(key.device)
+
+    def _kept(self, key: Key, entry: Entry, ttl: float | None) -> tuple[bytes | str | int, ...]:
+        received = float(entry.received)
+        octets = _RECEIVED.pack(received) + self._seal.close_entry(key, entry)
+        expiry = "" if ttl is None else _ms(ttl)
+        return octets, expiry, key_text(key), repr(received), self._names.prefix, self._limit
+
+    def _opened(self, key: Key, octets: bytes) -> Entry | None:
+        head, readings = octets[: _RECEIVED.size], octets[_RECEIVED.size :]
+        if not readings:
+            head = bytes(_RECEIVED.size)  # cut off: what follows cannot be read either
+        (received,) = _RECEIVED.unpack(head)
+        return self._seal.open_entry(key, received, readings)
+
+    def _told(self, held: Held, told: bytes) -> Settled:
+        form, value = told[:1], told[1:]
+        if form == _NOTHING:
+            return Settled(None, came=True)
+        if form == _CODE:
+            return Settled(int(value), came=True)
+        readings = self._seal.open_settled(held.key, held.fence, value)
+        return Settled(readings, came=readings is not None)
+
+
+def _pool(url: str) -> tuple[BlockingConnectionPool, str]:
+    """Return connections to the server at `url`, and its name without a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORT
+        database = int(parts.path.strip("/") or 0)
+        if parts.scheme not in SCHEMES or not parts.hostname or parts.query or database < 0:
+            raise ValueError
+    except ValueError:
+        form = "valkey://[user:password@]host[:port][/database]"
+        raise StoreError(f"the store's URL is to be {form}, with a number as database") from None
+    pool = BlockingConnectionPool(
+        max_connections=CONNECTIONS,
+        timeout=QUEUE_TIMEOUT,
+        connection_class=SSLConnection if parts.scheme.endswith("s") else Connection,
+        host=parts.hostname,
+        port=port,
+        db=database,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+    )
+    return pool, f"{parts.scheme}://{parts.hostname}:{port}/{database}"
+
+
+def _ms(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

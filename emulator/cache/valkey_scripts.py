@@ -1,0 +1,145 @@
+"""What a Valkey or Redis server does in one step, as Lua scripts, and the keys that they use. Data.
+
+All keys of an estate begin with `esme:{<estate>}:`, whose braces put them in one slot of a cluster,
+and go on with one of `Names`. An entry is its time of receipt, a big-endian double, and the packed
+readings. Fences are at least the server's microseconds since 1970, so that they grow even where the
+server forgot the one before.
+"""
+
+from emulator.cache.entry import Key
+from emulator.cache.sealed import key_text
+
+
+class Names:
+    """The names of an estate's keys on the server."""
+
+    def __init__(self, estate: str) -> None:
+        self.prefix = f"esme:{{{estate}}}:"
+        self.fence = self.prefix + "fence"
+        """The greatest fence given."""
+        self.own_counter = self.prefix + "own-counter"
+        """The next own counter that nobody has."""
+        self.received = self.prefix + "received"
+        """Sorted set of all keys as text, by time of receipt."""
+
+    def entry(self, key: Key) -> str:
+        """Where the entry under `key` is."""
+        return f"{self.prefix}entry:{key_text(key)}"
+
+    def lease(self, key: Key) -> str:
+        """Where the fence of the live lease on `key` is; it expires with it."""
+        return f"{self.prefix}lease:{key_text(key)}"
+
+    def latest(self, key: Key) -> str:
+        """Where the fence of the latest lease on `key` is until it is settled."""
+        return f"{self.prefix}latest:{key_text(key)}"
+
+    def settled(self, fence: int) -> str:
+        """Where it is what a lease was settled with."""
+        return f"{self.prefix}settled:{fence}"
+
+    def device(self, device: object) -> str:
+        """Sorted set of the keys of one device as text, by time of receipt."""
+        return f"{self.prefix}device:{device}"
+
+
+_DROP = """
+local function drop(prefix, member)
+  local gone = redis.call('DEL', prefix .. 'entry:' .. member)
+  redis.call('ZREM', prefix .. 'received', member)
+  redis.call('ZREM', prefix .. 'device:' .. string.match(member, '^[^:]*'), member)
+  return gone
+end
+"""
+
+_KEEP = (
+    _DROP
+    + """
+local function keep(entry, by_time, by_device, value, px, member, received, prefix, limit)
+  if px == '' then redis.call('SET', entry, value)
+  else redis.call('SET', entry, value, 'PX', px) end
+  redis.call('ZADD', by_time, received, member)
+  redis.call('ZADD', by_device, received, member)
+  local evicted = 0
+  local beyond = math.min(redis.call('ZCARD', by_time) - tonumber(limit), 1000)
+  if beyond > 0 then
+    for _, oldest in ipairs(redis.call('ZRANGE', by_time, 0, beyond - 1)) do
+      evicted = evicted + drop(prefix, oldest)
+    end
+  end
+  return evicted
+end
+"""
+)
+
+CLAIM = """
+local entry = redis.call('GET', KEYS[1])
+if entry and #entry > 8 and struct.unpack('>d', entry) > tonumber(ARGV[1]) then
+  return {'entry', entry}
+end
+local held = redis.call('GET', KEYS[2])
+if held then return {'held', held} end
+local time = redis.call('TIME')
+local fence = math.max(
+  tonumber(redis.call('GET', KEYS[4]) or '0') + 1, time[1] * 1000000 + time[2])
+fence = string.format('%.0f', fence)
+redis.call('SET', KEYS[4], fence)
+redis.call('SET', KEYS[2], fence, 'PX', ARGV[2])
+redis.call('SET', KEYS[3], fence, 'PX', ARGV[3])
+return {'lease', fence}
+"""
+"""Keys: entry, lease, latest, fence. Arguments: received after; milliseconds of the lease, and
+until it can no longer be settled. Answers which of the three it is, and the entry or the fence."""
+
+RENEW = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return 1
+"""
+"""Keys: lease, latest. Arguments: fence, and milliseconds as above. Answers 1, or 0: lost."""
+
+SETTLE = (
+    _KEEP
+    + """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+if ARGV[4] == '' then return 0 end
+return keep(KEYS[4], KEYS[5], KEYS[6], unpack(ARGV, 4))
+"""
+)
+"""Keys: lease, latest, settled, entry, received, device. Arguments: fence, what it is settled with,
+for how many milliseconds; then nothing, or those of `PUT`. Answers how many entries were evicted,
+or -1: lost."""
+
+PUT = _KEEP + "return keep(KEYS[1], KEYS[2], KEYS[3], unpack(ARGV))"
+"""Keys: entry, received, device. Arguments: the entry, its milliseconds or nothing, its key as
+text, its time of receipt, the prefix, the limit. Answers how many entries were evicted."""
+
+DROP = (
+    _DROP
+    + """
+local dropped = 0
+for index = 3, #ARGV do
+  local received = redis.call('ZSCORE', KEYS[1], ARGV[index])
+  if received and tonumber(received) < tonumber(ARGV[2]) then
+    dropped = dropped + drop(ARGV[1], ARGV[index])
+  end
+end
+return dropped
+"""
+)
+"""Keys: received. Arguments: prefix, received before, keys as text. Answers how many there were."""
+
+RESERVE = """
+local first = redis.call('GET', KEYS[1]) or '0'
+if #first < #ARGV[1] or (#first == #ARGV[1] and first < ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[2])
+  return ARGV[1]
+end
+redis.call('INCRBY', KEYS[1], ARGV[3])
+return first
+"""
+"""Keys: own counter. Arguments in decimal: earliest, what follows if that is free, size. Answers
+the first counter. Text is compared, since a number of Lua has 53 bits."""

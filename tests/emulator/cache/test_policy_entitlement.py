@@ -1,0 +1,336 @@
+"""Nobody gets another's data: every road to it ends in a refusal, with the readings in the cache.
+
+Refused requests get no reply and reach no meter, whether the readings are there or not.
+"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from emulator.cache.entitlement import Devices, Reason, Registration, Registry, default_registry
+from emulator.cache.ledger import Decision
+from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
+from emulator.reception import Discard
+from gbcs import EUI, Command, Supplementary, decode, encode
+from gbcs.dlms.access import AccessRequest, Choice
+from gbcs.instants import DAY
+from gbcs.tables.roles import Role
+from gbcs.usecases.profile_read import Window
+from tests.emulator.cache.bench import Bench, BenchStore
+from tests.support.estate import (
+    KEYS,
+    METER,
+    MIDNIGHT,
+    OTHER_METER,
+    YESTERDAY,
+    command,
+    party,
+    readings_in,
+)
+
+RIVAL = EUI.parse("90B3D51F30010010")
+ACB = KEYS.access_control_broker
+CHANGE = date(2000, 1, 1) + timedelta(days=YESTERDAY.start // DAY)
+"""The first day of `YESTERDAY`, which is over at the bench's time."""
+
+
+def two_suppliers() -> Registry:
+    """One supplies `METER`, its rival the other meter; a distributor and another user have all."""
+    return Registry(
+        [
+            (SUPPLIER, [Role.IS]),
+            (RIVAL, [Role.IS]),
+            (DISTRIBUTOR, [Role.ED]),
+            (OTHER_USER, [Role.OU]),
+        ],
+        [
+            Registration(SUPPLIER, Devices(METER, METER)),
+            Registration(RIVAL, Devices(OTHER_METER, OTHER_METER)),
+        ],
+    )
+
+
+@pytest.fixture(params=[True, False], ids=["in-store", "not-in-store"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    bench = Bench(registry=two_suppliers())
+    if request.param:
+        bench.read_through("4.8.1", Role.IS, 900)
+        bench.replies.clear()
+    bench.policy.ledger.reasons.clear()
+    return bench
+
+
+def rival(counter: int = 1) -> RemoteParty:
+    return RemoteParty(RIVAL, Role.IS, KEYS, counter)
+
+
+def assert_refused(bench: Bench, octets: bytes, reason: str, device: EUI = METER) -> None:
+    assert bench.receive(octets, device) == []
+    assert bench.forwards == []
+    assert bench.policy.ledger.reasons == {reason: 1}
+    assert bench.decided[-1].decision is Decision.REFUSED
+    assert bench.decided[-1].reason == reason
+    bench.assert_settled()
+
+
+def test_the_rival_asks_in_its_own_name(bench: Bench) -> None:
+    assert_refused(bench, rival().command(METER, "4.8.1", YESTERDAY)[1], Reason.NOT_REGISTERED)
+
+
+def test_a_party_asks_for_what_its_role_may_not(bench: Bench) -> None:
+    assert_refused(bench, command("4.6.1", Role.ED)[1], Reason.ROLE_NOT_ENTITLED)
+    bench.policy.ledger.reasons.clear()
+    assert_refused(bench, command("4.6.1", Role.OU)[1], Reason.ROLE_NOT_ENTITLED)
+
+
+def test_a_party_that_nobody_knows_asks(bench: Bench) -> None:
+    stranger = RemoteParty(EUI(b"\x22" * 8), Role.IS, KEYS, 1)
+    octets = stranger.command(METER, "4.8.1", YESTERDAY)[1]
+    assert_refused(bench, octets, Reason.UNKNOWN_PARTY)
+    assert bench.policy.ledger.by_party[None, "4.8.1", Decision.REFUSED] == 1
+
+
+def test_the_rival_writes_the_suppliers_eui_on_its_command(bench: Bench) -> None:
+    """The MAC is the ACB's over the whole of it; whoever is not the ACB cannot make it."""
+    octets = rival().command(METER, "4.8.1", YESTERDAY)[1]
+    forged = octets.replace(bytes(RIVAL), bytes(SUPPLIER))
+    assert decode(forged).originator == SUPPLIER
+    assert_refused(bench, forged, Discard.MAC_INVALID)
+
+
+@pytest.mark.parametrize("mac", [None, bytes(12)])
+def test_the_rival_writes_the_suppliers_eui_and_another_mac(
+    mac: bytes | None, bench: Bench
+) -> None:
+    forged = encode(replace(decode(command("4.8.1")[1]), mac=mac))
+    reason = Discard.MAC_ABSENT if mac is None else Discard.MAC_INVALID
+    assert_refused(bench, forged, reason)
+
+
+def test_the_rival_sends_a_command_for_its_own_meter_to_anothers_topic(bench: Bench) -> None:
+    octets = rival().command(OTHER_METER, "4.8.1", YESTERDAY)[1]
+    assert_refused(bench, octets, Discard.FOREIGN_RECIPIENT)
+
+
+def test_the_rival_changes_the_device_in_a_command_for_its_own_meter(bench: Bench) -> None:
+    octets = rival().command(OTHER_METER, "4.8.1", YESTERDAY)[1]
+    assert_refused(bench, octets.replace(bytes(OTHER_METER), bytes(METER)), Discard.MAC_INVALID)
+
+
+def behind(eui: EUI, certificate: bytes) -> bytes:
+    """A command of the ACB with this party behind it, and the certificate of whomever."""
+    asked, _ = command("4.8.1", Role.OU)
+    return encode(replace(asked, supplementary=Supplementary(eui, 1, None, certificate)), KEYS)
+
+
+def test_the_rival_stands_behind_the_acb(bench: Bench) -> None:
+    asked, _ = command("4.8.3", Role.OU)
+    octets = encode(replace(asked, supplementary=Supplementary(RIVAL, 1)), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
+    """Whom the reply is addressed to is the originator, so it too must be entitled."""
+    asked, _ = command("4.8.3", Role.OU)
+    octets = encode(replace(asked, originator=RIVAL), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+    for role in (Role.ED, Role.OU):
+        bench.policy.ledger.reasons.clear()
+        asked, _ = command("4.8.1", role)
+        behind_it = Supplementary(party(role).eui, 1, None, party(role).certificate)
+        octets = encode(replace(asked, originator=RIVAL, supplementary=behind_it), KEYS)
+        assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
+def test_the_acb_asks_for_itself(bench: Bench) -> None:
+    asked, _ = command("4.8.1")
+    octets = encode(replace(asked, originator=ACB), KEYS)
+    assert_refused(bench, octets, Reason.UNKNOWN_PARTY)
+
+
+def test_a_certificate_of_another_party_is_not_encrypted_for(bench: Bench) -> None:
+    """The reply would be for the key in the certificate, and the entitlement another's."""
+    strange = RemoteParty(EUI(b"\x22" * 8), Role.OU, KEYS, 1, behind_acb=True)
+    octets = behind(OTHER_USER, strange.certificate)
+    assert bench.receive(octets) == []
+    [forward] = bench.forwards
+    assert bench.fleet.receive(METER, forward.octets, bench.now).replies == ()
+    bench.expire()
+    bench.assert_settled()
+
+
+def test_a_use_case_that_it_may_send_carries_the_read_of_another(bench: Bench) -> None:
+    """ES may not read 4.8.1; the message code says 4.8.3, the payload 4.8.1."""
+    bench.registry = default_registry()
+    bench.restart()
+    asked, _ = command("4.8.1", Role.ES)
+    assert isinstance(asked.payload, AccessRequest)
+    octets = encode(replace(asked, message_code=command("4.8.3")[0].message_code), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
+    bench = Bench(registry=registered_from(CHANGE))
+    asked, octets = command("4.8.3", Role.ED)
+    assert bench.receive(octets) == []
+    assert len(bench.forwards) == 1
+    bench.deliver()
+    assert isinstance(asked.payload, AccessRequest)
+    access = asked.payload.accesses[0]
+    whole = replace(access, selector=None, selection=None, choice=Choice.GET)
+    for accesses in ((whole,), (access, whole), (whole, access)):
+        bench.policy.ledger.reasons.clear()
+        payload = replace(asked.payload, accesses=accesses)
+        doubled = encode(replace(asked, originator_counter=9, payload=payload), KEYS)
+        assert_refused(bench, doubled, Reason.NOT_REGISTERED)
+
+
+def registered_from(day: date, role: Role = Role.ED) -> Registry:
+    eui = party(role).eui
+    return Registry([(eui, [role])], [Registration(eui, start=day)])
+
+
+@pytest.mark.parametrize("second", [-1, 0, 1])
+def test_windows_that_straddle_the_change_by_a_second(second: int) -> None:
+    """The old supplier to the end of the day of the change, the new one from its beginning."""
+    day, midnight = CHANGE, YESTERDAY.start
+    bench = Bench(registry=two_suppliers())
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, day, bench.now))
+    for number, (who, window, entitled) in enumerate(
+        [
+            (SUPPLIER, Window(midnight - DAY, midnight + DAY - 1 + second), second <= 0),
+            (SUPPLIER, Window(midnight - DAY, midnight + second), True),
+            (RIVAL, Window(midnight + second, midnight + DAY), second >= 0),
+            (RIVAL, Window(midnight - DAY, midnight + second), False),
+        ]
+    ):
+        before = len(bench.replies)
+        one = RemoteParty(who, Role.IS, KEYS, 10 + number)
+        bench.receive(one.command(METER, "4.8.1", window)[1])
+        if bench.forwards:
+            bench.deliver()
+        assert (len(bench.replies) > before) is entitled, (number, window)
+    bench.assert_settled()
+
+
+def test_what_one_brought_is_not_given_to_another_in_a_wider_or_narrower_window() -> None:
+    bench = Bench(registry=two_suppliers(), sub_window=True)
+    bench.read_through("4.8.1", window=Window(YESTERDAY.start - 7 * DAY, YESTERDAY.end))
+    for window in (YESTERDAY, Window(YESTERDAY.start, YESTERDAY.start)):
+        assert bench.receive(rival().command(METER, "4.8.1", window)[1]) == []
+    assert bench.policy.ledger.reasons == {Reason.NOT_REGISTERED: 2}
+
+
+def test_a_counter_of_the_supplier_used_by_the_rival_mixes_up_nothing() -> None:
+    """The counter is not secret; the transaction has the originator in it."""
+    registry = two_suppliers()
+    bench = Bench(registry=registry)
+    bench.ask("4.8.1", Role.IS, counter=5)
+    own = rival(5).command(OTHER_METER, "4.8.1", YESTERDAY)
+    assert bench.receive(own[1], OTHER_METER) == []
+    assert bench.receive(rival(5).command(METER, "4.8.1", YESTERDAY)[1]) == []
+    replies = [*bench.deliver(), *bench.deliver()]
+    assert [(reply.device, reply.recipient) for reply in replies] == [
+        (METER, SUPPLIER),
+        (OTHER_METER, RIVAL),
+    ]
+    bench.assert_settled()
+
+
+def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.ask("4.8.1", Role.OU, counter=1)
+    bench.ask("4.8.1", Role.ED, counter=2)
+    bench.ask("4.8.1", Role.OU, counter=3)
+    day = date(2000, 1, 1)
+    bench.change(bench.policy.change_of_tenancy(METER, day, bench.now))
+    (reply,) = bench.deliver()
+    assert reply.recipient == DISTRIBUTOR
+    assert bench.store == {}
+    reasons = bench.policy.ledger.reasons
+    assert reasons == {
+        f"withheld-{Reason.NOT_REGISTERED}": 1,
+        Reason.NOT_REGISTERED: 1,
+        "flushed-not-kept": 1,
+    }
+    bench.assert_settled()
+
+
+def test_a_command_that_cannot_be_verified_is_refused_by_whom_it_names() -> None:
+    from gbcs import FileKeystore
+
+    bench = Bench(keystore=FileKeystore({}), registry=two_suppliers())
+    assert_refused(bench, rival().command(METER, "4.8.1", YESTERDAY)[1], Reason.NOT_REGISTERED)
+
+
+def test_a_change_flushes_the_device_and_keeps_nothing_of_what_is_under_way() -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.read_through("4.8.1", Role.IS, 1)
+    bench.read_through("4.8.3", Role.ED, 2)
+    bench.receive(rival(3).command(OTHER_METER, "4.8.1", YESTERDAY)[1], OTHER_METER)
+    bench.deliver()
+    earlier = Window(YESTERDAY.start - DAY, YESTERDAY.start)
+    bench.ask("4.8.1", Role.IS, 4, earlier)
+    lost = bench.meter_reply()
+    bench.change(
+        bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, date(2026, 1, 15), bench.now)
+    )
+    assert {key.device for key in bench.store} == {OTHER_METER}
+    (relayed,) = bench.deliver(lost)
+    assert relayed.status == "s1sp; fwd=miss; detail=flushed-not-kept"
+    assert {key.device for key in bench.store} == {OTHER_METER}
+    bench.now += 1
+    bench.read_through("4.8.1", Role.IS, 5)
+    assert len(bench.ask("4.8.1", Role.ED, 6)) == 1
+
+
+def test_a_late_reply_to_what_was_asked_before_a_change_is_not_kept() -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.ask("4.8.1")
+    late = bench.meter_reply()
+    bench.expire()
+    bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    assert bench.deliver(late) == []
+    assert bench.store == {}
+    assert bench.policy.ledger.reasons["late-reply"] == 1
+
+
+def test_what_is_looked_up_while_the_device_is_flushed_is_not_served() -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.read_through("4.8.1")
+    bench.looks_up = False
+    bench.ask("4.8.1", Role.ED, 2)
+    [claim] = bench._claims
+    entry = bench.store[claim.key]
+    bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    bench._claims.clear()
+    bench.looks_up = True
+    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert len(bench.forwards) == 1
+
+
+def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later() -> None:
+    store = BenchStore()
+    bench = Bench(registry=two_suppliers(), shared_store=store)
+    bench.read_through("4.8.1")
+    store.failing = True
+    bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    store.failing = False
+    assert len(bench.store) == 1
+    bench.now += 1
+    assert bench.ask("4.8.1", Role.ED, 2) == []
+    assert len(bench.deliver()) == 1
+    bench.change(bench.policy.unflushed())
+    assert bench.store == {}
+    assert bench.policy.unflushed() == []
+
+
+def test_an_entitled_party_gets_its_readings_all_the_same(bench: Bench) -> None:
+    bench.ask("4.8.1", Role.ED, 3)
+    while bench.forwards:
+        bench.deliver()
+    (reply,) = bench.replies
+    rows = readings_in(decode(reply.octets, KEYS), "4.8.1")
+    assert (rows[0]["time"], rows[-1]["time"]) == (MIDNIGHT - DAY, MIDNIGHT)
+    assert isinstance(decode(command("4.8.1")[1]), Command)

@@ -1,0 +1,331 @@
+"""Two processes on one store against a model of a few lines: its answers and no others are given.
+
+The model knows what meters say, who supplies which day, and what may have been kept since when.
+"""
+
+from datetime import date, timedelta
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from emulator.cache.effects import Forward, Reply
+from emulator.cache.entitlement import Registration, Registry
+from emulator.cache.entry import Key
+from emulator.cache.ledger import Decision
+from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
+from gbcs import EUI, Command, decode
+from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.tables.result_codes import ResultCode
+from gbcs.tables.roles import Role
+from gbcs.usecases.profile_read import Window
+from gbcs.usecases.responding import refuse
+from tests.emulator.cache.bench import PATIENCE, RETENTION, Bench, BenchStore
+from tests.support.estate import ESTATE, KEYS, MIDNIGHT, meter_octets, own_counter_in
+
+RIVAL = EUI.parse("90B3D51F30010010")
+ROLES = {SUPPLIER: Role.IS, RIVAL: Role.IS, DISTRIBUTOR: Role.ED, OTHER_USER: Role.OU}
+SRVS = {"4.6.1": {Role.IS}, "4.8.1": {Role.IS, Role.ED, Role.OU}, "4.8.3": {Role.ED, Role.OU}}
+TODAY = MIDNIGHT // DAY
+WINDOWS = [
+    Window((TODAY - 1) * DAY, TODAY * DAY),
+    Window((TODAY - 1) * DAY, TODAY * DAY - 1),
+    Window((TODAY - 2) * DAY - 1, (TODAY - 1) * DAY),
+    Window(TODAY * DAY, (TODAY + 1) * DAY),
+]
+"""The last one is not over at first."""
+
+DEVICES = [ESTATE.meters[0]] * 3 + [ESTATE.meters[1]]
+
+
+class Model:
+    """What is true, and what the cache may know."""
+
+    def __init__(self) -> None:
+        self.supply = {device: [(0, SUPPLIER)] for device in ESTATE.meters}
+        self.left: dict[EUI, int] = {}
+        self.received: dict[Key, set[float]] = {}
+
+    def entitled(self, party: EUI, key: Key) -> bool:
+        """Every day of the window is of its supply, on the day of a change of both."""
+        if ROLES[party] not in SRVS[key.srv]:
+            return False
+        days = range(key.start // DAY, key.end // DAY + 1)
+        if ROLES[party] is Role.OU:
+            return days[-1] < self.left.get(key.device, 1 << 32)
+        return ROLES[party] is Role.ED or all(
+            party in (self.supplier(key.device, day), self.supplier(key.device, day - 1))
+            if (day, self.supplier(key.device, day)) in self.supply[key.device]
+            else party == self.supplier(key.device, day)
+            for day in days
+        )
+
+    def supplier(self, device: EUI, day: int) -> EUI:
+        return max(one for one in self.supply[device] if one[0] <= max(day, 0))[1]
+
+    def forget(self, device: EUI) -> None:
+        self.received = {k: times for k, times in self.received.items() if k.device != device}
+
+
+class Processes(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        store = BenchStore()
+        registry = Registry(
+            [(eui, [role]) for eui, role in ROLES.items()], [Registration(SUPPLIER)]
+        )
+        self.registry = registry
+        self.benches = [
+            Bench(shared_store=store, registry=registry, shared=True, device_limit=4)
+            for _ in range(2)
+        ]
+        self.model = Model()
+        self.asked: list[tuple[Command, Key, EUI]] = []
+        self.sent_at: dict[int, float] = {}
+        self.flushed_since: set[int] = set()
+        self.lost: list[tuple[int, bytes]] = []
+        self.answered: set[int] = set()
+        self.refusals: set[Key] = set()
+        self.checked = [0, 0]
+
+    @property
+    def now(self) -> float:
+        return self.benches[0].now
+
+    def move(self, seconds: float) -> None:
+        for bench in self.benches:
+            bench.now += seconds
+        for bench in self.benches:
+            bench.expire(0)
+        self.note_forwards()
+
+    def note_forwards(self) -> None:
+        for bench in self.benches:
+            for forward in bench.forwards:
+                counter = decode(forward.octets).originator_counter
+                self.sent_at.setdefault(counter, self.now)
+
+    @rule(
+        process=st.integers(0, 1),
+        party=st.sampled_from(sorted(ROLES)),
+        srv=st.sampled_from(sorted(SRVS)),
+        device=st.sampled_from(DEVICES),
+        window=st.sampled_from(WINDOWS),
+    )
+    def one_asks(self, process: int, party: EUI, srv: str, device: EUI, window: Window) -> None:
+        self.ask(process, party, srv, device, window)
+
+    def ask(self, process: int, party: EUI, srv: str, device: EUI, window: Window) -> None:
+        bench = self.benches[process]
+        key = Key(device, srv, window.start, window.end)
+        behind = party == OTHER_USER
+        remote = RemoteParty(party, ROLES[party], KEYS, len(self.asked), behind)
+        command, octets = remote.command(device, srv, window)
+        self.asked.append((command, key, party))
+        refused = bench.policy.ledger.total(Decision.REFUSED)
+        before = len(bench.forwards), len(bench.replies)
+        bench.receive(octets, device)
+        if not self.model.entitled(party, key):
+            assert bench.policy.ledger.total(Decision.REFUSED) == refused + 1
+            assert (len(bench.forwards), len(bench.replies)) == before
+        else:
+            assert bench.policy.ledger.total(Decision.REFUSED) == refused
+        self.note_forwards()
+
+    @rule(
+        process=st.integers(0, 1),
+        parties=st.lists(
+            st.sampled_from([SUPPLIER, DISTRIBUTOR, OTHER_USER]), min_size=1, max_size=4
+        ),
+        device=st.sampled_from(DEVICES),
+        window=st.sampled_from(WINDOWS[:2]),
+        answered=st.booleans(),
+    )
+    def several_ask_for_the_same(
+        self, process: int, parties: list[EUI], device: EUI, window: Window, answered: bool
+    ) -> None:
+        for number, party in enumerate(parties):
+            self.ask((process + number) % 2, party, "4.8.1", device, window)
+        if answered:
+            self.reply_comes(0, 1)
+            self.reply_comes(1, 1)
+
+    @precondition(lambda self: self.model.received)
+    @rule(
+        process=st.integers(0, 1),
+        place=st.integers(0, 3),
+        seconds=st.sampled_from([0.0, 1.0, RETENTION - 1, RETENTION, -1.0, -3600.0]),
+    )
+    def what_was_received_is_asked_for_again(
+        self, process: int, place: int, seconds: float
+    ) -> None:
+        keys = list(self.model.received)
+        key = keys[place % len(keys)]
+        self.move(seconds)
+        for party in (SUPPLIER, DISTRIBUTOR, OTHER_USER):
+            self.ask(process, party, key.srv, key.device, Window(key.start, key.end))
+
+    def take(self, process: int) -> tuple[int, Forward] | None:
+        bench = self.benches[process]
+        if not bench.forwards:
+            return None
+        forward = bench.forwards[0]
+        return decode(forward.octets).originator_counter, forward
+
+    def arrives(self, process: int, counter: int, octets: bytes) -> None:
+        """A good reply: from now on it may be known, unless the device was flushed meanwhile."""
+        _, key, _ = self.asked[counter]
+        over = key.end <= self.sent_at[counter] - EPOCH_UNIX
+        if over and counter not in self.flushed_since:
+            self.model.received.setdefault(key, set()).add(self.now)
+        self.benches[process].deliver(octets)
+        self.note_forwards()
+
+    @rule(process=st.integers(0, 1), times=st.integers(1, 2))
+    def a_reply_comes(self, process: int, times: int) -> None:
+        self.reply_comes(process, times)
+
+    def reply_comes(self, process: int, times: int) -> None:
+        taken = self.take(process)
+        if taken is not None:
+            octets = self.benches[process].meter_reply()
+            for _ in range(times):
+                self.arrives(process, taken[0], octets)
+
+    @rule(process=st.integers(0, 1))
+    def refusal_comes(self, process: int) -> None:
+        taken = self.take(process)
+        if taken is not None:
+            command, key, _ = self.asked[taken[0]]
+            self.benches[process].forwards.pop(0)
+            self.refusals.add(key)
+            self.benches[process].deliver(refuse(command, ResultCode.HARDWARE_FAULT, KEYS))
+            self.note_forwards()
+
+    @rule(process=st.integers(0, 1))
+    def reply_is_held_up(self, process: int) -> None:
+        taken = self.take(process)
+        if taken is not None:
+            self.lost.append((taken[0], self.benches[process].meter_reply()))
+
+    @precondition(lambda self: self.lost)
+    @rule(process=st.integers(0, 1), place=st.integers(0, 3))
+    def what_was_held_up_comes_late_and_to_whomever(self, process: int, place: int) -> None:
+        counter, octets = self.lost[place % len(self.lost)]
+        self.arrives(process, counter, octets)
+
+    @rule(process=st.integers(0, 1), position=st.integers(-60, -1))
+    def altered_reply_comes(self, process: int, position: int) -> None:
+        bench = self.benches[process]
+        if bench.forwards:
+            octets = bytearray(
+                bench.fleet.receive(*_of(bench.forwards[0]), bench.now).replies[0].octets
+            )
+            octets[position] ^= 1
+            assert bench.deliver(bytes(octets)) == []
+
+    @rule(
+        seconds=st.sampled_from([0.0, 1.0, 1.0, 30.0, PATIENCE, 3600.0, RETENTION - 1, RETENTION])
+    )
+    def time_passes(self, seconds: float) -> None:
+        self.move(seconds)
+
+    @rule(seconds=st.sampled_from([1.0, 3600.0]))
+    def clock_is_set_back(self, seconds: float) -> None:
+        self.move(-seconds)
+
+    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 1))
+    def supplier_changes(self, device: EUI, day: int) -> None:
+        latest, old = self.model.supply[device][-1]
+        if day <= latest + 1:
+            return
+        new = RIVAL if old == SUPPLIER else SUPPLIER
+        self.model.supply[device].append((day, new))
+        when = date(2000, 1, 1) + timedelta(days=day)
+        effects = self.benches[0].policy.change_of_supplier(device, old, new, when, self.now)
+        self.flush(device, effects)
+
+    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 1))
+    def consumer_changes(self, device: EUI, day: int) -> None:
+        self.model.left[device] = min(self.model.left.get(device, 1 << 32), day)
+        when = date(2000, 1, 1) + timedelta(days=day)
+        effects = self.benches[0].policy.change_of_tenancy(device, when, self.now)
+        self.flush(device, effects)
+
+    def flush(self, device: EUI, effects: list[object]) -> None:
+        """Every process is told; the registry here is one."""
+        self.model.forget(device)
+        self.benches[0]._perform(effects)  # type: ignore[arg-type]
+        other = self.benches[1]
+        other._perform(other.policy._flush(device, other.now))
+        gone = [number for number, (_, key, _) in enumerate(self.asked) if key.device == device]
+        self.flushed_since |= self.sent_at.keys() & set(gone)
+        self.note_forwards()
+
+    @rule(process=st.integers(0, 1))
+    def process_restarts(self, process: int) -> None:
+        self.benches[process].restart()
+        self.note_forwards()
+
+    @rule()
+    def leases_run_out(self) -> None:
+        self.benches[0].shared.expire_leases()
+        self.note_forwards()
+
+    @rule(failing=st.booleans())
+    def store_fails_or_works(self, failing: bool) -> None:
+        self.benches[0].shared.failing = failing
+        if not failing:
+            for bench in self.benches:
+                bench._perform(bench.policy.unflushed())
+
+    @invariant()
+    def every_answer_is_one_that_the_model_allows(self) -> None:
+        for place, bench in enumerate(self.benches):
+            fresh, self.checked[place] = bench.replies[self.checked[place] :], len(bench.replies)
+            for reply in fresh:
+                self.check(reply)
+
+    def check(self, reply: Reply) -> None:
+        counter = decode(reply.octets).originator_counter
+        command, key, party = self.asked[counter]
+        assert counter not in self.answered, "answered twice"
+        self.answered.add(counter)
+        assert self.model.entitled(party, key)
+        assert (reply.device, reply.recipient) == (key.device, command.originator)
+        if "hit" in reply.status:
+            ages = {int(self.now - received) for received in self.model.received.get(key, ())}
+            assert reply.age in ages
+            assert 0 <= reply.age < RETENTION
+        said = [meter_octets(command, self.now, own_counter_in(reply.octets) or 0)]
+        if key in self.refusals and "hit" not in reply.status:
+            said.append(refuse(command, ResultCode.HARDWARE_FAULT, KEYS))
+        over = key.end <= self.sent_at.get(counter, self.now) - EPOCH_UNIX
+        assert reply.octets in said or not over
+
+    @invariant()
+    def meters_received_what_the_ledgers_say(self) -> None:
+        for bench in self.benches:
+            assert bench.policy.ledger.undecided() >= 0
+
+    def teardown(self) -> None:
+        for bench in self.benches:
+            bench.shared.failing = False
+        for _ in range(12):
+            self.move(PATIENCE)
+            self.benches[0].shared.expire_leases()
+        for bench in self.benches:
+            bench.assert_settled()
+
+
+def _of(forward: Forward) -> tuple[EUI, bytes]:
+    return forward.device, forward.octets
+
+
+TestProcesses = Processes.TestCase
+TestProcesses.settings = settings(
+    max_examples=120,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],
+)

@@ -1,0 +1,327 @@
+"""Caches on one broker and one store: one command to the meter, and each answers its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.cache.entry import Entry, Key, retention_seconds
+from emulator.cache.ledger import Decision
+from emulator.cache.memory import MemoryStore
+from emulator.cache.policy import CachePolicy
+from emulator.cache.service import AGE, LEASE_SECONDS, CacheService, serve_cache
+from emulator.cache.settings import CacheSettings
+from emulator.cache.sqlite import SqliteStore
+from emulator.cache.store import Lease, Settled, Store, StoreError
+from emulator.clock import ManualClock
+from emulator.fleet import Fleet
+from emulator.fleet_service import serve_fleet
+from emulator.latency import NONE, Fixed, Latency
+from emulator.parties import OTHER_USER
+from emulator.requester import NoReplyError, ReceivedReply, Requester
+from emulator.topics import CACHED, DIRECT, command_topic, response_topic
+from emulator.transport import MemoryBroker, connect
+from gbcs import EUI, Alert, Opaque, decode, encode
+from gbcs.tables.roles import Role
+from gbcs.usecases.profile_read import Window
+from tests.emulator.cache.bench import anything_for_anybody
+from tests.support.estate import (
+    ESTATE,
+    KEYS,
+    METER,
+    MIDNIGHT,
+    NOW,
+    SEED,
+    UNIX_NOW,
+    YESTERDAY,
+    command,
+    meter_octets,
+    own_counter_in,
+    party,
+)
+
+GUARD = 10.0
+"""Seconds after which a test that waits in vain fails; no test relies on it."""
+
+OPEN = Window(MIDNIGHT, NOW + 1)
+KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)
+
+
+async def settle(turns: int = 200) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Running:
+    fleet: Fleet
+    clock: ManualClock
+    real: ManualClock
+    caches: list[CacheService]
+    requester: Requester
+
+    async def ask(
+        self, role: Role, counter: int, window: Window = YESTERDAY, patience: float = GUARD
+    ) -> ReceivedReply:
+        asked, octets = command("4.8.1", role, counter, window)
+        return await self.requester.request(asked, octets, patience)
+
+    def total(self, decision: Decision) -> int:
+        return sum(cache.policy.ledger.total(decision) for cache in self.caches)
+
+    def assert_settled(self) -> None:
+        for cache in self.caches:
+            assert cache.policy.ledger.undecided() == 0
+        sent = sum(cache.policy.ledger.sent() for cache in self.caches)
+        assert sent == self.fleet.counters.device_hits
+
+
+@asynccontextmanager
+async def run(
+    stores: list[Store], latency: Latency = NONE, hosted: Any = ESTATE.meters, **options: Any
+) -> AsyncIterator[Running]:
+    broker = MemoryBroker()
+    clock, real = ManualClock(UNIX_NOW), ManualClock(UNIX_NOW)
+    fleet = Fleet(hosted, KEYS, SEED, latency)
+    settings = CacheSettings(retention=retention_seconds(25), shared=len(stores) > 1, **options)
+    requester = Requester(CACHED, KEYS)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serve_fleet(broker, fleet, clock))
+        caches = [
+            await stack.enter_async_context(
+                serve_cache(
+                    broker,
+                    CachePolicy(KEYS, settings, anything_for_anybody()),
+                    store,
+                    clock,
+                    real=real,
+                )
+            )
+            for store in stores
+        ]
+        recipients = {party(role).recipient for role in (Role.IS, Role.ED, Role.OU)}
+        await stack.enter_async_context(requester.connected(broker, recipients))
+        yield Running(fleet, clock, real, caches, requester)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[list[Store]]:
+    opened: list[Store] = [MemoryStore()] * 2
+    if request.param == "sqlite":
+        opened = [SqliteStore(tmp_path / "store.sqlite", "estate") for _ in range(2)]
+    yield opened
+    for store in opened:
+        await store.close()
+
+
+@pytest.mark.parametrize("window", [YESTERDAY, OPEN])
+async def test_a_key_asked_of_two_services_at_once_is_one_device_hit(
+    window: Window, stores: list[Store]
+) -> None:
+    async with run(stores) as running:
+        roles = [(Role.IS, Role.ED, Role.OU)[number % 3] for number in range(30)]
+        replies = await asyncio.gather(
+            *[running.ask(role, counter, window) for counter, role in enumerate(roles)]
+        )
+        for counter, (role, reply) in enumerate(zip(roles, replies, strict=True)):
+            asked, _ = command("4.8.1", role, counter, window)
+            own = own_counter_in(reply.octets) or 0
+            assert reply.octets == meter_octets(asked, UNIX_NOW, own)
+        assert running.fleet.counters.device_hits == 1
+        assert running.total(Decision.FORWARDED) == 1
+        assert running.total(Decision.COLLAPSED) + running.total(Decision.HIT) == 29
+        assert all(cache.policy.ledger.requests == 15 for cache in running.caches)
+        own_counters = [own_counter_in(reply.octets) for reply in replies]
+        assert len(set(own_counters) - {None}) == roles.count(Role.OU)
+        others = [cache.policy.ledger.reasons["others-reply"] for cache in running.caches]
+        assert sorted(others) == [0, 1]
+        running.assert_settled()
+
+
+async def test_5000_at_once_over_the_broker_are_one_device_hit() -> None:
+    async with run([MemoryStore()]) as running:
+        replies = await asyncio.gather(
+            *[running.ask(Role.IS, counter, patience=60.0) for counter in range(5000)]
+        )
+        assert len({reply.octets for reply in replies}) == 5000
+        assert running.fleet.counters.device_hits == 1
+        running.assert_settled()
+
+
+async def test_a_lease_is_renewed_while_its_flight_lives_and_given_up_with_it() -> None:
+    store = RecordingStore()
+    async with run([store], Fixed(50.0)) as running:
+        asking = asyncio.ensure_future(running.ask(Role.IS, 1))
+        await settle()
+        assert (store.renewed, store.settled_with) == (0, [])
+        for times in (1, 2, 3):
+            await running.real.advance(LEASE_SECONDS / 3)
+            await settle()
+            assert store.renewed == times
+        await running.clock.advance(50.0)
+        await asking
+        assert len(store.settled_with) == 1
+        await running.real.advance(LEASE_SECONDS)
+        await settle()
+        assert store.renewed == 3
+
+
+class RecordingStore(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewed = 0
+        self.settled_with: list[bytes | int | None] = []
+
+    async def renew(self, lease: Lease, seconds: float) -> bool:
+        assert await super().renew(lease, seconds)
+        self.renewed += 1
+        return True
+
+    async def settle(
+        self,
+        lease: Lease,
+        readings: bytes | int | None,
+        entry: Entry | None = None,
+        ttl: float | None = None,
+    ) -> bool:
+        self.settled_with.append(readings)
+        return await super().settle(lease, readings, entry, ttl)
+
+
+async def test_a_meter_that_never_answers_fails_who_waits_in_every_process() -> None:
+    store = MemoryStore()
+    async with run([store, store], hosted=()) as running:
+        asking = [asyncio.ensure_future(running.ask(Role.IS, counter)) for counter in range(6)]
+        await settle()
+        assert [cache.policy.ledger.undecided() for cache in running.caches] == [2, 3]
+        await running.clock.advance(60.0)
+        await settle()
+        assert running.total(Decision.FAILED) == 5
+        assert running.total(Decision.FORWARDED) == 1
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+class Away(MemoryStore):
+    """A store that cannot be used while it is `away`, for anything."""
+
+    away = False
+
+    def __getattribute__(self, name: str) -> Any:
+        used = name in ("claim", "settle", "settled", "put", "reserve", "purge", "renew")
+        return _fail if used and self.away else super().__getattribute__(name)
+
+
+async def _fail(*_: object, **__: object) -> Settled:
+    raise StoreError("the store is away")
+
+
+async def test_a_store_that_goes_away_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+    store = Away()
+    async with run([store]) as running:
+        assert (await running.ask(Role.IS, 1)).cache_status == "s1sp; fwd=miss; stored"
+        store.away = True
+        for counter, role in ((2, Role.IS), (3, Role.OU)):
+            reply = await running.ask(role, counter)
+            assert reply.cache_status == "s1sp; fwd=bypass; detail=store-failed"
+        store.away = False
+        assert (await running.ask(Role.ED, 4)).cache_status == "s1sp; hit; ttl=90000"
+        assert (await running.ask(Role.OU, 5)).cache_status == "s1sp; hit; ttl=90000"
+        ledger = running.caches[0].policy.ledger
+        assert ledger.reasons == {"store-failed": 4}
+        assert running.fleet.counters.device_hits == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store is away; requests are forwarded meanwhile"
+    ]
+
+
+async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses() -> None:
+    store = MemoryStore()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        assert await store.get(KEY) is not None
+        [cache] = running.caches
+        cache.policy.registry.change_of_tenancy(METER, date(2000, 1, 1))
+        await cache.change_of_tenancy(METER, date(2000, 1, 1))
+        assert await store.get(KEY) is None
+        with pytest.raises(ValueError, match="is not a party"):
+            await cache.change_of_supplier(METER, OTHER_USER, EUI(bytes(8)), date(2026, 1, 1))
+
+
+async def test_age_is_told_of_hits_alone() -> None:
+    seen: list[tuple[int, Mapping[str, str]]] = []
+
+    def receive(_: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        seen.append((decode(octets).originator_counter, dict(properties)))
+
+    async with run([MemoryStore()]) as running:
+        broker = _broker_of(running)
+        filters = {response_topic(CACHED, "+", "+"): receive}
+        async with connect(broker, client_id="ear", subscriptions=filters) as ear:
+            for counter in (1, 2):
+                await ear.publish(
+                    command_topic(CACHED, METER), command("4.8.1", Role.IS, counter)[1]
+                )
+                await settle()
+                await running.clock.advance(90.5)
+    assert seen == [
+        (1, {"cache-status": "s1sp; fwd=miss; stored"}),
+        (2, {"cache-status": "s1sp; hit; ttl=89909", AGE: "90"}),
+    ]
+
+
+def _broker_of(running: Running) -> MemoryBroker:
+    broker = running.caches[0].transport._broker  # type: ignore[attr-defined]
+    assert isinstance(broker, MemoryBroker)
+    return broker
+
+
+async def test_an_alert_is_passed_on_once_by_caches_that_share() -> None:
+    alert = encode(
+        Alert(
+            originator=METER,
+            recipient=party(Role.IS).eui,
+            originator_counter=7,
+            message_code=0x1000,
+            payload=Opaque(b"\x01\x02"),
+        ),
+        KEYS,
+    )
+    seen: list[bytes] = []
+    store = MemoryStore()
+    async with run([store, store, store]) as running:
+        filters = {response_topic(CACHED, "+", "+"): lambda _, octets, __: seen.append(octets)}
+        topic = response_topic(DIRECT, METER, party(Role.IS).eui)
+        async with connect(_broker_of(running), client_id="ear", subscriptions=filters) as ear:
+            for octets in (alert, alert[:-1], alert[:-1] + bytes((alert[-1] ^ 1,))):
+                await ear.publish(topic, octets)
+            await settle()
+    assert seen == [alert]
+
+
+async def test_sub_windows_shadow_and_no_collapse_work_over_the_broker() -> None:
+    async with run([MemoryStore()], sub_window=True, shadow=1.0, collapse=False) as running:
+        await running.ask(Role.IS, 1)
+        reply = await running.ask(Role.IS, 2, Window(YESTERDAY.start, YESTERDAY.start))
+        assert reply.cache_status == "s1sp; hit; ttl=90000; detail=sub-window"
+        await settle()
+        ledger = running.caches[0].policy.ledger
+        assert (ledger.shadow, ledger.reasons) == (1, {"shadow-equal": 1})
+        running.assert_settled()
+
+
+async def test_whoever_is_refused_gets_no_reply() -> None:
+    async with run([MemoryStore()]) as running:
+        await running.ask(Role.IS, 1)
+        octets = bytearray(command("4.8.1", Role.IS, 2)[1])
+        octets[-1] ^= 1
+        asked, _ = command("4.8.1", Role.IS, 2)
+        with pytest.raises(NoReplyError):
+            await running.requester.request(asked, bytes(octets), 0.05)
+        assert running.caches[0].policy.ledger.reasons == {"mac-invalid": 1}

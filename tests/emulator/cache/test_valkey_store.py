@@ -1,0 +1,275 @@
+"""The store on a server: a server that goes away and comes back, native expiry, what is altered."""
+
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from valkey.asyncio import Valkey
+
+from emulator.cache import valkey_scripts as lua
+from emulator.cache.entry import Entry, Key
+from emulator.cache.sealed import key_text
+from emulator.cache.store import Held, Lease, StoreError
+from emulator.cache.valkey import ValkeyStore
+from tests.support.estate import METER, OTHER_METER, UNIX_NOW
+from tests.support.mosquitto import free_port
+from tests.support.stores import Worker, kill_rounds
+from tests.support.valkey import BINARY, MISSING, ValkeyServer
+
+KEY = Key(METER, "4.8.1", 0, 86_400)
+ENTRY = Entry(b"readings", UNIX_NOW)
+LONG = 60.0
+SHORT = 0.02
+GONE = -2
+"""What PTTL says of a key that is not there."""
+KILLS = 5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with ValkeyServer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def store(server: ValkeyServer) -> AsyncIterator[ValkeyStore]:
+    opened = ValkeyStore(server.url, "estate")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def client(server: ValkeyServer) -> AsyncIterator[Valkey]:
+    async with Valkey(port=server.port) as connected:
+        yield connected
+
+
+async def assert_every_call_fails(store: ValkeyStore, saying: str) -> None:
+    lease = Lease(KEY, 1)
+    for call in (
+        store.claim(KEY, LONG, 0.0),
+        store.renew(lease, LONG),
+        store.settle(lease, None),
+        store.settled(Held(KEY, 1), LONG),
+        store.put(KEY, ENTRY),
+        store.get(KEY),
+        store.covering(KEY, 0.0),
+        store.reserve(0, 1),
+        store.purge(),
+        anext(store.entries()),
+        store.size(),
+    ):
+        with pytest.raises(StoreError, match=saying) as raised:
+            await call
+        assert len(str(raised.value).splitlines()) == 1
+
+
+async def test_a_server_that_goes_away_and_comes_back(
+    server: ValkeyServer, store: ValkeyStore
+) -> None:
+    await store.put(KEY, ENTRY)
+    await store.reserve(41, 1)
+    server.kill()
+    await assert_every_call_fails(store, rf"{server.port}/0: no answer; see that the server runs")
+    server.start()
+    assert await store.get(KEY) == ENTRY
+    assert await store.reserve(0, 1) == 42
+    assert isinstance(await store.claim(KEY, LONG, UNIX_NOW), Lease)
+
+
+async def test_a_server_that_is_not_there() -> None:
+    store = ValkeyStore(f"redis://127.0.0.1:{free_port()}", "estate")
+    await assert_every_call_fails(store, "no answer; see that the server runs there")
+    await store.close()
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.cache.valkey.TIMEOUT", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store = ValkeyStore(f"valkey://127.0.0.1:{silent.getsockname()[1]}/0", "estate")
+        with pytest.raises(StoreError, match="no answer"):
+            await store.get(KEY)
+        await store.close()
+
+
+def test_what_was_acknowledged_survives_a_server_that_is_killed(server: ValkeyServer) -> None:
+    def kill(worker: Worker) -> list[str]:
+        server.kill()
+        return worker.said()
+
+    assert kill_rounds(server.url, KILLS, 2, kill, server.start) > KILLS
+
+
+async def test_a_server_that_wants_a_password(tmp_path: Path, server: ValkeyServer) -> None:
+    (tmp_path / "other").mkdir()
+    with ValkeyServer(tmp_path / "other", ("--requirepass", "secret")) as guarded:
+        right, wrong = (f"valkey://:{word}@127.0.0.1:{guarded.port}" for word in ("secret", "no"))
+        store = ValkeyStore(right, "estate")
+        await store.put(KEY, ENTRY)
+        assert await store.get(KEY) == ENTRY
+        await store.close()
+        for url in (wrong, guarded.url):
+            store = ValkeyStore(url, "estate")
+            with pytest.raises(StoreError, match="give another user or password") as raised:
+                await store.get(KEY)
+            assert ":no@" not in str(raised.value)
+            await store.close()
+
+
+async def test_what_the_server_says_is_passed_on(client: Valkey, store: ValkeyStore) -> None:
+    await client.config_set("maxmemory", 1)
+    with pytest.raises(StoreError, match=r"the server says: .*maxmemory"):
+        await store.put(KEY, ENTRY)
+    await client.config_set("maxmemory", 0)
+    await store.put(KEY, ENTRY)
+
+
+async def test_the_server_lets_entries_expire(client: Valkey, store: ValkeyStore) -> None:
+    await store.put(KEY, ENTRY, ttl=SHORT)
+    entry = lua.Names("estate").entry(KEY)
+    lease = await store.claim(KEY._replace(start=1), LONG, 0.0)
+    assert isinstance(lease, Lease)
+    await store.settle(lease, b"", ENTRY, ttl=LONG)
+    while await client.pttl(entry) != GONE:
+        assert await client.pttl(entry) <= SHORT * 1000
+    assert await store.get(KEY) is None
+    assert [key.start async for key, _ in store.entries()] == [1]
+    assert await store.covering(KEY._replace(start=2), 0.0) == (KEY._replace(start=1), ENTRY)
+    times = [await client.pttl(name) for name in await client.keys("*:entry:*")]
+    assert len(times) == 1
+    assert 0 < times[0] <= LONG * 1000
+    assert await store.purge() == 1
+    assert (await store.size()).entries == 0
+
+
+async def test_all_keys_are_the_estates_and_share_a_slot(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    await store.put(KEY, ENTRY)
+    await store.reserve(0, 1)
+    for start in (1, 2):
+        lease = await store.claim(KEY._replace(start=start), LONG, 0.0)
+    assert isinstance(lease, Lease)
+    await store.settle(lease, 250)
+    names = await client.keys("*")
+    assert len(names) >= 7
+    assert all(name.startswith(b"esme:{estate}:") for name in names)
+
+
+async def test_estates_on_one_server_do_not_meet(server: ValkeyServer, store: ValkeyStore) -> None:
+    other = ValkeyStore(server.url, "other")
+    await store.put(KEY, ENTRY)
+    lease = await store.claim(KEY, LONG, UNIX_NOW)
+    assert isinstance(lease, Lease)
+    assert await other.get(KEY) is None
+    assert isinstance(await other.claim(KEY, LONG, 0.0), Lease)
+    assert await other.purge() == 0
+    await other.close()
+
+
+async def test_nothing_is_left_of_what_was_purged(client: Valkey, store: ValkeyStore) -> None:
+    for device in (METER, OTHER_METER):
+        await store.put(KEY._replace(device=device), ENTRY)
+    assert await store.purge(received_before=UNIX_NOW + 1) == 2
+    assert await client.keys("*") == []
+
+
+async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    await store.put(KEY, ENTRY)
+    names = lua.Names("estate")
+    drop = client.register_script(lua.DROP)
+    for before, dropped in ((ENTRY.received, 0), (ENTRY.received + 1, 1)):
+        values = names.prefix, repr(before), key_text(KEY)
+        assert await drop((names.received,), values) == dropped
+
+
+async def test_what_was_settled_is_forgotten_in_time(client: Valkey, store: ValkeyStore) -> None:
+    lease = await store.claim(KEY, LONG, 0.0)
+    assert isinstance(lease, Lease)
+    await store.settle(lease, 250)
+    names = [name for name in await client.keys("*") if not name.endswith(b":fence")]
+    assert [0 < await client.pttl(name) <= 30_000 for name in names] == [True]
+
+
+async def test_leases_on_a_server_that_forgot_everything_have_new_fences(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    old = await store.claim(KEY, LONG, 0.0)
+    await client.flushall()
+    new = await store.claim(KEY, LONG, 0.0)
+    assert isinstance(old, Lease)
+    assert isinstance(new, Lease)
+    assert new.fence > old.fence
+    assert not await store.settle(old, b"", ENTRY)
+
+
+def other_octets(value: bytes) -> bytes:
+    return value[:-1] + bytes((value[-1] ^ 1,))
+
+
+def later_receipt(value: bytes) -> bytes:
+    return bytes((value[0], value[1] + 1)) + value[2:]
+
+
+def cut(value: bytes) -> bytes:
+    return value[:-1]
+
+
+def only_the_receipt(value: bytes) -> bytes:
+    return value[:8]
+
+
+def too_short(value: bytes) -> bytes:
+    return value[:3]
+
+
+@pytest.mark.parametrize("key", [None, bytes(32)])
+@pytest.mark.parametrize(
+    "alter", [other_octets, later_receipt, cut, only_the_receipt, too_short, lambda _: b""]
+)
+async def test_what_was_altered_is_missing_and_counted(
+    server: ValkeyServer, client: Valkey, key: bytes | None, alter: Callable[[bytes], bytes]
+) -> None:
+    store = ValkeyStore(server.url, "estate", key=key)
+    await store.put(KEY, ENTRY)
+    (name,) = await client.keys("*:entry:*")
+    await client.set(name, alter(await client.get(name)))
+    assert await store.get(KEY) is None
+    assert [each async for each in store.entries()] == []
+    assert await store.covering(KEY, 0.0) is None
+    assert (await store.size()).unreadable == 3
+    assert isinstance(await store.claim(KEY, LONG, 0.0), Lease)
+    await store.close()
+
+
+async def test_entries_that_changed_places_are_missing(
+    server: ValkeyServer, client: Valkey, store: ValkeyStore
+) -> None:
+    await store.put(KEY, ENTRY)
+    await store.put(KEY._replace(device=OTHER_METER), Entry(b"others", UNIX_NOW))
+    one, other = await client.keys("*:entry:*")
+    values = await client.mget([one, other])
+    await client.mset({other: values[0], one: values[1]})
+    assert [each async for each in store.entries()] == []
+
+
+async def test_what_was_settled_under_another_key_did_not_come(server: ValkeyServer) -> None:
+    holder, other = (
+        ValkeyStore(server.url, "estate", key=bytes(31) + bytes((last,))) for last in (1, 2)
+    )
+    lease = await holder.claim(KEY, LONG, 0.0)
+    held = await other.claim(KEY, LONG, 0.0)
+    assert isinstance(lease, Lease)
+    assert isinstance(held, Held)
+    await holder.settle(lease, b"readings", ENTRY)
+    assert not (await other.settled(held, LONG)).came
+    assert isinstance(await other.claim(KEY, LONG, 0.0), Lease)
+    for store in (holder, other):
+        await store.close()
