@@ -95,6 +95,8 @@ class Fleet:
         self.counters = Counters()
         """Commands received, counted here; replies sent are for who sends them to count."""
         self.wan = wan
+        self.busy_seconds = 0.0
+        """For how long meters were busy answering, together."""
         self._keystore = keystore
         self._seed = seed
         self._latency = latency
@@ -152,7 +154,9 @@ class Fleet:
         finish = start
         if not self._instant:
             drawn = draw_unit(self._seed, "latency", _subject(call).encode())
-            finish += self._latency.seconds(drawn)
+            latency = self._latency.seconds(drawn)
+            self.busy_seconds += latency
+            finish += latency
             state.occupy(start, finish, call.now)
         said = self._answer(begun, conduct)
         replies = () if said.octets is None else self._replies(begun, said, finish, state)

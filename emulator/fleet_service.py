@@ -1,7 +1,7 @@
 """A fleet on a broker: commands in, each reply out when it is due and counted once it is out."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from emulator.clock import Clock
@@ -22,17 +22,24 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve_fleet(
-    broker: Broker, fleet: Fleet, clock: Clock, *, shared: bool = False, connections: bool = False
+    broker: Broker,
+    fleet: Fleet,
+    clock: Clock,
+    *,
+    shared: bool = False,
+    connections: bool = False,
+    whole: Container[EUI] = (),
 ) -> AsyncIterator[Sequence[Transport]]:
     """Answer commands for the meters of `fleet` as long as the context lasts; give its transports.
 
     Of several fleets that are `shared`, each command goes to one. With `connections` every meter
-    has one of its own. Raises `TransportError` where there is no broker, or it does not do this.
+    has one of its own. Commands for others of the `whole` that the fleet is a shard of are left to
+    those. Raises `TransportError` where there is no broker, or it does not do this.
     """
     if shared and connections:
         raise ValueError("meters with connections of their own do not share commands")
     tasks = Tasks()
-    service = _Service(fleet, clock, tasks)
+    service = _Service(fleet, clock, tasks, whole)
     if connections:
         if not isinstance(fleet.hosted, Sequence):
             raise ValueError("connections for each meter need a fleet that can name them")
@@ -54,8 +61,9 @@ class _Service:
     transport_of: Callable[[EUI], Transport]
     """Which transport carries what a meter says."""
 
-    def __init__(self, fleet: Fleet, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, fleet: Fleet, clock: Clock, tasks: Tasks, whole: Container[EUI]) -> None:
         self._fleet = fleet
+        self._whole = whole
         self._clock = clock
         self._tasks = tasks
         self._outbox = Outbox()
@@ -64,7 +72,7 @@ class _Service:
     def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Give the fleet a command, and send what it leads to, each in its time."""
         device = device_of(topic)
-        if device is None:
+        if device is None or (device in self._whole and device not in self._fleet.hosted):
             return
         now = self._clock.now()
         receipt = self._fleet.receive(device, octets, now)

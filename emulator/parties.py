@@ -8,23 +8,34 @@ from dataclasses import dataclass, field
 
 from emulator.certificate import make_certificate
 from gbcs import EUI, Command, Keystore, Supplementary, encode
-from gbcs.tables.profile_logs import BY_SRV
+from gbcs.tables.reading_services import ReadingService, service_of
 from gbcs.tables.roles import Role, entitled
-from gbcs.usecases.profile_read import ProfileRead, Window, profile_read_command
+from gbcs.usecases.asking import Window, reading_command
 
 SUPPLIER = EUI.parse("90B3D51F30010000")
 EXPORT_SUPPLIER = EUI.parse("90B3D51F30010008")
 DISTRIBUTOR = EUI.parse("90B3D51F30020000")
 OTHER_USER = EUI.parse("90B3D51F30040000")
-"""EUIs of the emulated parties; all but the other user are those of DCC's reference test data."""
+NEW_SUPPLIER = EUI.parse("90B3D51F30050000")
+"""EUIs of the emulated parties; the first three are those of DCC's reference test data."""
 
 PARTIES = (
     (SUPPLIER, Role.IS, False),
     (EXPORT_SUPPLIER, Role.ES, False),
     (DISTRIBUTOR, Role.ED, False),
     (OTHER_USER, Role.OU, True),
+    (NEW_SUPPLIER, Role.IS, False),
 )
 """EUI, role, and whether it stands behind the ACB."""
+
+PARTY_NAMES = {
+    SUPPLIER: "import-supplier",
+    EXPORT_SUPPLIER: "export-supplier",
+    DISTRIBUTOR: "distributor",
+    OTHER_USER: "other-user",
+    NEW_SUPPLIER: "new-supplier",
+}
+"""What scenarios and reports call the parties; the new supplier takes over from the first."""
 
 
 @dataclass(slots=True)
@@ -56,20 +67,30 @@ class RemoteParty:
     def command(self, device: EUI, srv: str, window: Window) -> tuple[Command, bytes]:
         """Return the next command, and its octets, that asks `device` for `window` of `srv`.
 
-        Raises `KeyError` for an SRV that is not a log, `AuthenticationError` for missing keys.
+        Raises `ValueError` for an SRV that takes no window, `AuthenticationError` for missing keys.
         """
-        read = ProfileRead(BY_SRV[srv], window)
+        return self.ask(device, service_of(srv), window)
+
+    def ask(
+        self, device: EUI, service: ReadingService, window: Window | None = None
+    ) -> tuple[Command, bytes]:
+        """Return the next command, and its octets, that asks `device` for a reading service.
+
+        Raises `ValueError` where it takes a window and there is none, or the other way round, and
+        `AuthenticationError` for missing keys.
+        """
         counter = self.counter
         self.counter += 1
         supplementary = None
         if self.behind_acb:
-            certificate = b"" if read.log.protection is None else self.certificate
+            certificate = self.certificate if service.protected else b""
             supplementary = Supplementary(self.eui, counter, None, certificate)
-        command = profile_read_command(
-            read,
+        command = reading_command(
+            service,
             device=device,
             originator=self.recipient,
             counter=counter,
+            window=window,
             supplementary=supplementary,
         )
         return command, encode(command, self.keystore)

@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from typing import Any
 
+from emulator.clock import Clock, SystemClock
+from emulator.errors import UserError
 from emulator.topics import CACHE_STATUS, command_topic, response_topic
 from emulator.transaction import Transaction, transaction_of
 from emulator.transport import Broker, Transport, connect
 from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, decode
 
 
-class NoReplyError(Exception):
+class NoReplyError(UserError):
     """A command to which no reply came in time."""
 
 
@@ -30,11 +32,12 @@ class ReceivedReply:
 
 
 class Requester:
-    """Sends commands under a topic prefix and waits for the responses to them."""
+    """Sends commands under a topic prefix and waits, by `clock`, for the responses to them."""
 
-    def __init__(self, prefix: str, keystore: Keystore) -> None:
+    def __init__(self, prefix: str, keystore: Keystore, clock: Clock | None = None) -> None:
         self._prefix = prefix
         self._keystore = keystore
+        self._clock = clock or SystemClock()
         self._waiting: dict[Transaction, asyncio.Future[tuple[Message, bytes, str | None]]] = {}
         self._transport: Transport | None = None
         self.dropped: Counter[str] = Counter()
@@ -62,20 +65,27 @@ class Requester:
             raise RuntimeError("a requester is used inside its connected()")
         transaction = transaction_of(command)
         future = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting[transaction] = future
-        sent = perf_counter()
+        sent = self._clock.now()
+        expiry = asyncio.create_task(self._expire(future, command.device, patience))
         try:
-            async with asyncio.timeout(patience):
-                await self._transport.publish(command_topic(self._prefix, command.device), octets)
-                response, reply, status = await future
-        except TimeoutError:
-            raise NoReplyError(
-                f"{command.device} did not reply within {patience:g} s: "
-                "is it in the fleet, with this seed or keystore?"
-            ) from None
+            await self._transport.publish(command_topic(self._prefix, command.device), octets)
+            response, reply, status = await future
         finally:
+            expiry.cancel()
             self._waiting.pop(transaction, None)
-        return ReceivedReply(response, reply, status, perf_counter() - sent)
+        return ReceivedReply(response, reply, status, self._clock.now() - sent)
+
+    async def _expire(self, future: asyncio.Future[Any], device: EUI, patience: float) -> None:
+        await self._clock.sleep(patience)
+        if not future.done():
+            future.set_exception(
+                NoReplyError(
+                    f"{device} did not reply within {patience:g} s: "
+                    "is it in the fleet, with this seed or keystore?"
+                )
+            )
 
     def _receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
         try:

@@ -1,41 +1,69 @@
-"""Checking replies: against the truth about the meter, and against what the meter itself says."""
+"""Checking replies: against the truth about the meter, and against what the meter itself says.
+
+Pure. A reply may tell of the moment when its request was made or of any up to its arrival.
+"""
+
+from dataclasses import dataclass
 
 from emulator.device.logs import buffer
 from emulator.device.meter import answer
 from emulator.device.physics import nature
 from emulator.proof.drive import Exchange
-from gbcs import GbcsError, Keystore, Status
+from gbcs import GbcsError, Keystore, Response, Status
 from gbcs.instants import EPOCH_UNIX
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Window, buffer_of, rows_of
+from profiles import MeterProfile
 
 
-def readings_differ(exchange: Exchange, seed: str, now: float) -> bool:
-    """Return whether the readings of a reply, as its party reads them, are not the meter's."""
-    key, reply = exchange.ask.key, exchange.reply
-    if reply is None or reply.response.mac_status is not Status.VALID:
-        return True
-    log = BY_SRV[key.srv]
-    try:
-        readings = buffer_of(reply.response, log)
-        if isinstance(readings, int):
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Knows the meters of a run."""
+
+    keystore: Keystore
+    seed: str
+    profiles: tuple[MeterProfile, ...] | None
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """Return whether a party takes the reply: there is one, authentic and to its command."""
+        reply = exchange.reply
+        if reply is None or reply.response.mac_status is not Status.VALID:
+            return False
+        return isinstance(reply.response, Response)
+
+    def differs(self, exchange: Exchange) -> bool:
+        """Return whether a reply that was accepted is not what the meter says."""
+        moments = {exchange.sent, exchange.received}
+        if all(self._readings_differ(exchange, now) for now in moments):
             return True
-        said = rows_of(log, readings)
-    except GbcsError:
-        return True
-    window = Window(key.start, key.end)
-    truth = buffer(nature(seed, key.device), log, window, int(now) - EPOCH_UNIX)
-    return said != rows_of(log, truth)
+        return all(self._octets_differ(exchange, now) for now in moments)
 
+    def _readings_differ(self, exchange: Exchange, now: float) -> bool:
+        """Return whether the readings, as the party reads them, are not the meter's."""
+        key, reply = exchange.ask.key, exchange.reply
+        log = BY_SRV[key.srv]
+        try:
+            readings = buffer_of(reply.response, log) if reply else 0
+            if isinstance(readings, int):
+                return True
+            said = rows_of(log, readings)
+        except GbcsError:
+            return True
+        meter = nature(self.seed, key.device, self.profiles)
+        truth = buffer(meter, log, Window(key.start, key.end), int(now) - EPOCH_UNIX)
+        return said != rows_of(log, truth)
 
-def octets_differ(exchange: Exchange, keystore: Keystore, seed: str, now: float) -> bool:
-    """Return whether a reply is not, octet for octet, what the meter says to the same command.
+    def _octets_differ(self, exchange: Exchange, now: float) -> bool:
+        """Return whether a reply is not, octet for octet, the meter's to the same command.
 
-    The device's own counter in it, if there is one, is given to the meter.
-    """
-    if exchange.reply is None:
-        return True
-    supplementary = exchange.reply.response.supplementary
-    own_counter = (supplementary and supplementary.originator_counter) or 0
-    said = answer(seed, exchange.ask.command, keystore, now, lambda: own_counter)
-    return said.octets != exchange.reply.octets
+        The device's own counter in it, if there is one, is given to the meter.
+        """
+        if exchange.reply is None:
+            return True
+        supplementary = exchange.reply.response.supplementary
+        own_counter = (supplementary and supplementary.originator_counter) or 0
+        command = exchange.ask.command
+        said = answer(
+            self.seed, command, self.keystore, now, lambda: own_counter, profiles=self.profiles
+        )
+        return said.octets != exchange.reply.octets

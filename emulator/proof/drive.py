@@ -1,15 +1,18 @@
-"""Driving a workload: so many requests at once, each reply kept with what it answers."""
+"""Driving a workload through time: each request at its planned time, on a clock moved by hand.
+
+The clock moves on only when nothing is on its way, so a run is the same however slow the machine
+or the broker is, and hours of it pass in seconds.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from emulator.clock import ManualClock
+from emulator.proof.scenario import Patience
 from emulator.proof.workload import Ask
 from emulator.requester import NoReplyError, ReceivedReply, Requester
-
-CONCURRENCY = 32
-PATIENCE = 30.0
-"""Seconds to wait for a reply."""
+from emulator.transport import Gauge
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,31 +21,78 @@ class Exchange:
 
     ask: Ask
     reply: ReceivedReply | None
+    sent: float
+    """When it was first sent, Unix time in seconds."""
+    received: float
+    """When the reply came, or when it was given up."""
+    attempts: int
+    """How often the command was sent; 0 where it was refused on its way."""
 
 
-async def drive(
-    requester: Requester, asks: Sequence[Ask], progress: Callable[[], None]
-) -> list[Exchange]:
-    """Make all requests in order, `CONCURRENCY` at a time, and return what came of each.
+class Driver:
+    """Makes requests through `requester`; `exchanges` holds those that are over.
 
-    `progress` is called after each. Raises `TransportError` where the broker is gone for good.
+    `refused` says of a request, and a time, whether it is refused on its way: it is not sent then.
     """
-    exchanges: list[Exchange] = []
-    remaining = iter(asks)
 
-    async def work() -> None:
-        for ask in remaining:
+    def __init__(
+        self,
+        requester: Requester,
+        clock: ManualClock,
+        gauge: Gauge,
+        patience: Patience,
+        refused: Callable[[Ask, float], bool],
+    ) -> None:
+        self._requester = requester
+        self._clock = clock
+        self._gauge = gauge
+        self._patience = patience
+        self._refused = refused
+        self.exchanges: list[Exchange] = []
+        self.sent: list[tuple[float, Ask]] = []
+        """Every attempt, with its time."""
+
+    async def drive(self, asks: Sequence[Ask], progress: Callable[[], None]) -> None:
+        """Make all requests, in the order of their times; `progress` is called after each.
+
+        Raises `TransportError` where the broker is gone for good.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for ask in asks:
+                    await self._reach(ask.time)
+                    group.create_task(self._exchange(ask, progress))
+                while len(self.exchanges) < len(asks):
+                    await self._reach(None)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _reach(self, time: float | None) -> None:
+        """Move the clock to `time`, or to when it next wakes somebody where that is None."""
+        while True:
+            await self._gauge.still()
+            wake = self._clock.next_wake()
+            if wake is None or (time is not None and wake >= time):
+                break
+            await self._clock.advance(wake - self._clock.now())
+            if time is None:
+                return
+        if time is not None and time > self._clock.now():
+            await self._clock.advance(time - self._clock.now())
+
+    async def _exchange(self, ask: Ask, progress: Callable[[], None]) -> None:
+        sent = self._clock.now()
+        reply = None
+        attempts = 0
+        refused = self._refused(ask, sent)
+        while not refused and reply is None and attempts < self._patience.attempts:
+            attempts += 1
+            self.sent.append((self._clock.now(), ask))
             try:
-                reply = await requester.request(ask.command, ask.octets, PATIENCE)
+                reply = await self._requester.request(
+                    ask.command, ask.octets, self._patience.timeout
+                )
             except NoReplyError:
-                reply = None
-            exchanges.append(Exchange(ask, reply))
-            progress()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(CONCURRENCY, len(asks))):
-                group.create_task(work())
-    except ExceptionGroup as group_of_errors:
-        raise group_of_errors.exceptions[0] from None
-    return exchanges
+                continue
+        self.exchanges.append(Exchange(ask, reply, sent, self._clock.now(), attempts))
+        progress()

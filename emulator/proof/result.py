@@ -1,10 +1,21 @@
-"""The result of a proof: its numbers, its verdict, and the forms it is shown in."""
+"""The result of a proof: its numbers, its verdict, and its JSON.
+
+Pure. Latencies are milliseconds of the scenario's time, in which the machine itself takes none.
+"""
 
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from operator import eq, ge, le
 from typing import Any
+
+from emulator.proof.scenario import Comparison, Threshold
+
+FORMAT = 2
+"""Of the JSON, raised when a reader of an earlier one would misunderstand it."""
+
+_MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,74 @@ class Latencies:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """Latencies by class: how many are at most the bound of their place, above the one before."""
+
+    bounds: tuple[float, ...]
+    direct: tuple[int, ...]
+    hit: tuple[int, ...]
+    miss: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the requests of one SRV, one party or one meter; `name` says which."""
+
+    name: str
+    requests: int = 0
+    hits: int = 0
+    collapsed: int = 0
+    forwarded: int = 0
+    refused: int = 0
+    failed: int = 0
+    device_hits_direct: int = 0
+    device_hits_cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Device hits within one interval of the scenario's time."""
+
+    start: str
+    """ISO 8601, UTC."""
+    direct: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run asked of meters and their network."""
+
+    device_hits: int
+    octets: int
+    radio_seconds: float
+    busy_seconds: float
+    sms: int
+    pounds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One threshold, the figure it was held against, and whether that meets it."""
+
+    comparison: str
+    limit: float
+    value: float | None
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ProofResult:
     """What a proof counted. Requests and decisions are those of the run through the cache."""
 
+    scenario: str
+    title: str
     seed: str
+    start: str
+    """Of the scenario's time, ISO 8601, UTC."""
+    complete: bool
+    """Whether it ran to its end; False where it was interrupted."""
+    versions: dict[str, str]
     meters: int
     distinct_reads: int
     """Different (device, SRV, window) among the requests."""
@@ -53,36 +128,73 @@ class ProofResult:
     forwarded: int
     refused: int
     failed: int
+    retries: int
+    """Commands that the cache sent to a meter once more."""
+    shadow: int
+    """Commands that the cache sent to audit a hit."""
+    unanswered: int
+    """Requests of both runs to which no reply came that its party could take."""
     ledger_difference: int
     """Commands or decisions that one ledger has and the other has not, of both runs."""
+    ledger_lines: tuple[str, ...]
+    """What does not add up, the first request that does not named first."""
     replies_compared: int
     replies_different: int
     """Replies, of both runs, with other readings than the meter's or with other octets."""
     latency: Latencies
-    thresholds: dict[str, int] = field(init=False)
+    distribution: Distribution
+    by_srv: tuple[Account, ...]
+    by_party: tuple[Account, ...]
+    busiest: tuple[Account, ...]
+    """The meters asked most, at most 20."""
+    over_time: tuple[Interval, ...]
+    spent_direct: Spent
+    spent_cached: Spent
+    faults_fired: dict[str, int]
+    """By rule, of both runs."""
+    required: tuple[Threshold, ...]
+    scenario_text: str = field(repr=False)
+    """The scenario's file, which with the seed reproduces the proof."""
+    avoided_ratio: float = field(init=False)
+    """The part of the device hits that the cache avoided, 0 to 1."""
+    thresholds: dict[str, Verdict] = field(init=False)
     passed: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        thresholds = {
-            "ledger_difference": 0,
-            "replies_different": 0,
-            "device_hits_cached": self.distinct_reads,
-            "replies_compared": 2 * self.requests,
-        }
-        object.__setattr__(self, "thresholds", thresholds)
-        met = all(getattr(self, name) == value for name, value in thresholds.items())
-        object.__setattr__(self, "passed", met and self.requests > 0)
+        direct = self.device_hits_direct
+        ratio = round(1 - self.device_hits_cached / direct, 6) if direct else 0.0
+        object.__setattr__(self, "avoided_ratio", ratio)
+        verdicts = {item.figure: self._verdict(item) for item in self.required}
+        object.__setattr__(self, "thresholds", verdicts)
+        met = all(verdict.met for verdict in verdicts.values())
+        measured = self.replies_compared > 0 and bool(verdicts)
+        object.__setattr__(self, "passed", met and measured and self.complete)
 
-    @property
-    def avoided_ratio(self) -> float:
-        """The part of the device hits that the cache avoided, 0 to 1."""
-        if not self.device_hits_direct:
-            return 0.0
-        return 1 - self.device_hits_cached / self.device_hits_direct
+    def _verdict(self, threshold: Threshold) -> Verdict:
+        value = self.figure(threshold.figure)
+        meets = _MEETS[threshold.comparison]
+        met = value is not None and bool(meets(value, threshold.limit))
+        return Verdict(threshold.comparison.value, threshold.limit, value, met)
+
+    def figure(self, name: str) -> float | None:
+        """Return a number by its name, dotted where it is within another: `latency.hit.p99`.
+
+        None where it was not measured. Raises `KeyError` where there is no such figure.
+        """
+        found: Any = self
+        for part in name.split("."):
+            if not hasattr(found, part):
+                raise KeyError(name)
+            found = getattr(found, part)
+        if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+            raise KeyError(name)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON has it."""
-        return {**asdict(self), "avoided_ratio": round(self.avoided_ratio, 6)}
+        form = asdict(self)
+        del form["required"]
+        return {"format": FORMAT, **form}
 
     def as_json(self) -> str:
         """Return the result as one line of JSON."""

@@ -1,129 +1,193 @@
-"""Running a proof: the workload direct, then through the cache, each on a fleet of its own."""
+"""Running a proof: a scenario direct, then through the cache, each on a fleet of its own.
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+Both runs make the same requests at the same times of the scenario's clock, which is moved by hand;
+`emulator.proof.assemble` makes a result of what they leave.
+"""
 
-from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.ledger import Decision
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
-from emulator.cache.store import MemoryStore
 from emulator.clock import ManualClock
-from emulator.estate import Estate
-from emulator.fleet import Fleet
+from emulator.estate import derived_estate
 from emulator.fleet_service import serve_fleet
-from emulator.latency import NONE
-from emulator.proof.check import octets_differ, readings_differ
-from emulator.proof.drive import PATIENCE, Exchange, drive
-from emulator.proof.result import Latencies, Percentiles, ProofResult
+from emulator.latency import parse_latency
+from emulator.parties import PARTY_NAMES
+from emulator.proof.assemble import RunAccount, assemble
+from emulator.proof.changes import Entitling, Upstream, events, follow, registry
+from emulator.proof.check import Judge
+from emulator.proof.drive import Driver
+from emulator.proof.observed import ObservedFleet
+from emulator.proof.result import ProofResult
+from emulator.proof.scenario import Caching, Scenario
 from emulator.proof.workload import Ask, make_workload
 from emulator.requester import Requester
+from emulator.tasks import Tasks
 from emulator.topics import CACHED, DIRECT
-from emulator.transaction import Transaction, transaction_of
-from emulator.transport import Broker
-from gbcs.instants import EPOCH_UNIX, parse_iso
+from emulator.transport import Gauged, MemoryBroker
+from emulator.wan import WanLink
+from gbcs.instants import EPOCH_UNIX
+from gbcs.usecases.profile_read import Window
+from profiles import meter_profile, wan_profile
 
-NOW = parse_iso("2026-01-15T12:00:00Z")
-"""The proof's time, in seconds since 2000; it stands still, so that a rerun is the same."""
+VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("the rule, 25 hours", {}),
+    ("48 hours", {"retention_hours": 48.0}),
+    ("72 hours", {"retention_hours": 72.0}),
+    ("literal", {"literal": True}),
+    ("sub-window", {"sub_window": True}),
+    ("no collapse", {"collapse": False}),
+)
+"""Rules that a proof is run under to compare them: what each changes of the scenario's cache."""
 
 Progress = Callable[[str, int], Callable[[], None]]
 """Begins to show a run, by title and number of requests; returns what to call after each."""
 
-_log = logging.getLogger(__name__)
+_CACHE_PATIENCE = 0.9
+"""The part of a party's patience that the cache waits for a meter."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    exchanges: list[Exchange]
-    device_hits: int
+class Proof:
+    """A proof of `scenario`; `trace` is the text of its trace file, where it names one.
 
+    Raises `WorkloadError` where its requests cannot be made.
+    """
 
-async def run_proof(estate: Estate, broker: Broker, progress: Progress) -> ProofResult:
-    """Return what the proof counted. Raises `TransportError` where there is no broker."""
-    clock = ManualClock(NOW + EPOCH_UNIX)
-    asks = make_workload(estate.meters, estate.parties(counter=1), NOW, estate.seed)
-    distinct = len({ask.key for ask in asks})
+    def __init__(self, scenario: Scenario, broker: str | MemoryBroker, trace: str = "") -> None:
+        self._scenario = scenario
+        self._broker = Gauged(broker)
+        self._estate = derived_estate(scenario.seed, scenario.fleet.meters)
+        names = scenario.fleet.profiles
+        self._profiles = tuple(meter_profile(name) for name in names) if names else None
+        parties = self._estate.parties(counter=1)
+        by_name = {PARTY_NAMES[party.eui]: party for party in parties}
+        self._asks = make_workload(scenario, self._estate.meters, by_name, trace)
+        self._recipients = {party.recipient for party in parties}
 
-    direct = await _run(estate, broker, clock, DIRECT, asks, progress("direct", len(asks)))
-    policy = CachePolicy(
-        estate.keystore,
-        retention=retention_seconds(MIN_RETENTION_HOURS),
-        reply_timeout=PATIENCE,
-    )
-    ledger = policy.ledger
-    ledger.journal = {}
-    async with serve_cache(broker, policy, MemoryStore(), clock):
-        cached = await _run(estate, broker, clock, CACHED, asks, progress("cached", len(asks)))
+    async def run(self, progress: Progress) -> ProofResult:
+        """Return what the proof counted, also where it is cancelled on the way.
 
-    decisions = {decision: ledger.total(decision) for decision in Decision}
-    differences = (
-        len(asks) - direct.device_hits,
-        len(asks) - ledger.requests,
-        ledger.undecided(),
-        decisions[Decision.FORWARDED] - cached.device_hits,
-    )
-    exchanges = [*direct.exchanges, *cached.exchanges]
-    different = [
-        exchange
-        for exchange in exchanges
-        if readings_differ(exchange, estate.seed, clock.now())
-        or octets_differ(exchange, estate.keystore, estate.seed, clock.now())
-    ]
-    if different:
-        _log.warning("first reply that differs: %s", different[0].ask.key)
-    return ProofResult(
-        seed=estate.seed,
-        meters=len(estate.meters),
-        distinct_reads=distinct,
-        requests=len(asks),
-        device_hits_direct=direct.device_hits,
-        device_hits_cached=cached.device_hits,
-        hits=decisions[Decision.HIT],
-        collapsed=decisions[Decision.COLLAPSED],
-        forwarded=decisions[Decision.FORWARDED],
-        refused=decisions[Decision.REFUSED],
-        failed=decisions[Decision.FAILED],
-        ledger_difference=sum(map(abs, differences)),
-        replies_compared=sum(exchange.reply is not None for exchange in exchanges),
-        replies_different=len(different),
-        latency=Latencies(
-            direct=_percentiles(direct.exchanges),
-            hit=_percentiles(_decided(cached.exchanges, ledger.journal, {Decision.HIT})),
-            miss=_percentiles(
-                _decided(cached.exchanges, ledger.journal, {Decision.FORWARDED, Decision.COLLAPSED})
-            ),
-        ),
-    )
+        Raises `TransportError` where the broker is gone.
+        """
+        [(_, result)] = await self.compare([("", self._scenario.cache)], progress)
+        return result
 
+    async def compare(
+        self, variants: Sequence[tuple[str, Caching]], progress: Progress
+    ) -> list[tuple[str, ProofResult]]:
+        """Return what the same requests come to with each cache, by its name.
 
-async def _run(
-    estate: Estate,
-    broker: Broker,
-    clock: ManualClock,
-    prefix: str,
-    asks: Sequence[Ask],
-    done: Callable[[], None],
-) -> _Run:
-    fleet = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
-    requester = Requester(prefix, estate.keystore)
-    recipients = {ask.command.originator for ask in asks}
-    async with serve_fleet(broker, fleet, clock), requester.connected(broker, recipients):
-        exchanges = await drive(requester, asks, done)
-    return _Run(exchanges, fleet.counters.device_hits)
+        Where it is cancelled on the way the last result is a partial one. Raises `TransportError`.
+        """
+        results = []
+        direct, number = self._account(), len(self._asks)
+        complete = True
+        cached = self._account()
+        try:
+            await self._run_direct(direct, progress("direct", number))
+        except asyncio.CancelledError:
+            complete = False
+        for name, caching in variants:
+            cached = self._account()
+            try:
+                if complete:
+                    await self._run_cached(caching, cached, progress(name or "cached", number))
+            except asyncio.CancelledError:
+                complete = False
+            results.append((name, self._assemble(caching, direct, cached, complete=complete)))
+            if not complete:
+                break
+        return results
 
+    def _assemble(
+        self, caching: Caching, direct: RunAccount, cached: RunAccount, *, complete: bool
+    ) -> ProofResult:
+        judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
+        scenario = replace(self._scenario, cache=caching)
+        return assemble(scenario, self._asks, direct, cached, judge, complete=complete)
 
-def _decided(
-    exchanges: list[Exchange],
-    journal: Mapping[Transaction, Decision],
-    decisions: set[Decision],
-) -> list[Exchange]:
-    return [
-        exchange
-        for exchange in exchanges
-        if journal.get(transaction_of(exchange.ask.command)) in decisions
-    ]
+    def _account(self) -> RunAccount:
+        clock = ManualClock(self._scenario.start + EPOCH_UNIX)
+        return RunAccount(self._fleet(), clock)
 
+    def _fleet(self) -> ObservedFleet:
+        settings, seed = self._scenario.fleet, self._estate.seed
+        link = None
+        if settings.wan != "none":
+            link = WanLink(wan_profile(settings.wan), seed)
+        return ObservedFleet(
+            self._estate.meters,
+            self._estate.keystore,
+            seed,
+            self._scenario.faults,
+            latency=parse_latency(settings.latency),
+            wan=link,
+            strict=settings.strict,
+            profiles=self._profiles,
+        )
 
-def _percentiles(exchanges: list[Exchange]) -> Percentiles:
-    return Percentiles.of(exchange.reply.seconds for exchange in exchanges if exchange.reply)
+    async def _run_direct(self, account: RunAccount, done: Callable[[], None]) -> None:
+        """Make the requests of meters; what a party is not entitled to is refused on the way."""
+        upstream = Upstream()
+
+        def refused(ask: Ask, now: float) -> bool:
+            party, key = ask.command.remote_party, ask.key
+            window = Window(key.start, key.end)
+            return upstream.registry.check(party, key.device, key.srv, window, now) is not None
+
+        async with self._at_work(account, DIRECT, refused) as driver:
+            await self._drive(account, driver, upstream, done)
+
+    async def _run_cached(
+        self, caching: Caching, account: RunAccount, done: Callable[[], None]
+    ) -> None:
+        """Make the requests of the cache, which knows who is entitled."""
+        scenario = self._scenario
+        timeout = scenario.patience.timeout * _CACHE_PATIENCE
+        policy = CachePolicy(
+            self._estate.keystore,
+            caching.settings(timeout, scenario.seed),
+            registry(),
+            account.decided.append,
+        )
+        account.ledger = policy.ledger
+        async with (
+            serve_cache(self._broker, policy, MemoryStore(), account.clock) as service,
+            self._at_work(account, CACHED) as driver,
+        ):
+            await self._drive(account, driver, service, done)
+
+    @asynccontextmanager
+    async def _at_work(
+        self,
+        account: RunAccount,
+        prefix: str,
+        refused: Callable[[Ask, float], bool] = lambda _ask, _now: False,
+    ) -> AsyncIterator[Driver]:
+        """Run the fleet, and yield who makes requests of it."""
+        requester = Requester(prefix, self._estate.keystore, account.clock)
+        patience = self._scenario.patience
+        driver = Driver(requester, account.clock, self._broker.gauge, patience, refused)
+        account.exchanges, account.sent = driver.exchanges, driver.sent
+        async with (
+            serve_fleet(self._broker, account.fleet, account.clock),
+            requester.connected(self._broker, self._recipients),
+        ):
+            yield driver
+
+    async def _drive(
+        self,
+        account: RunAccount,
+        driver: Driver,
+        entitling: Entitling,
+        done: Callable[[], None],
+    ) -> None:
+        changes = events(self._scenario, self._estate.meters)
+        async with Tasks() as tasks:
+            tasks.start(follow(changes, entitling, account.clock))
+            await driver.drive(self._asks, done)

@@ -1,56 +1,122 @@
-"""The workload of a proof: which party asks which meter for what, in which order.
+"""The workload of a scenario: which party asks which meter for what, and when.
 
-Pure and seeded: the same seed gives the same octets in the same order.
+Pure and seeded: the same scenario gives the same octets at the same times.
 """
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from math import sqrt
 from random import Random
 
-from emulator.cache.entry import CACHED_SRVS, Key
+from emulator.cache.entry import Key
 from emulator.parties import RemoteParty
+from emulator.proof.scenario import Arrivals, Mix, Process, Scenario
 from gbcs import EUI, Command
-from gbcs.instants import DAY
-from gbcs.tables.roles import Role
+from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.usecases.profile_read import Window
 
-ROLES = frozenset({Role.IS, Role.ED, Role.OU})
-"""Roles of the parties that take part: import supplier, distributor, other user."""
+_HOUR = 2 * HALF_HOUR
 
-WINDOW_DAYS = 1
-"""Days that each read asks for, ending with the midnight before the proof's time."""
+
+class WorkloadError(ValueError):
+    """A workload that a scenario asks for and that cannot be made; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: its octets, and the read they ask for."""
+    """One request: when it is made, its octets, and the read they ask for."""
 
+    time: float
+    """Unix time in seconds."""
+    party: str
     command: Command
     octets: bytes
     key: Key
 
 
-def make_workload(
-    meters: Sequence[EUI], parties: Sequence[RemoteParty], now: int, seed: str
-) -> list[Ask]:
-    """Return every read that every entitled party makes of every meter, half of them twice.
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    seconds: float
+    kind: Mix
+    device: EUI
 
-    `now` is in seconds since 2000. Raises `AuthenticationError` where a party has no keys.
+
+def make_workload(
+    scenario: Scenario,
+    meters: Sequence[EUI],
+    parties: Mapping[str, RemoteParty],
+    trace: str = "",
+) -> list[Ask]:
+    """Return the requests of `scenario` in the order of their times.
+
+    `parties` are by name; `trace` is the text of the scenario's trace file. Raises
+    `WorkloadError`, and `AuthenticationError` where a party has no keys.
     """
-    random = Random(seed)  # noqa: S311  # an order, not a secret
-    end = now // DAY * DAY
-    window = Window(end - WINDOW_DAYS * DAY, end)
-    reads = [
-        (meter, srv, party)
-        for meter in meters
-        for srv in CACHED_SRVS
-        for party in parties
-        if party.role in ROLES and party.may_ask(srv)
-    ]
-    reads += random.sample(reads, len(reads) // 2)
-    random.shuffle(reads)
+    planned = sorted(_planned(scenario, meters, trace), key=lambda item: item.seconds)
     asks = []
-    for meter, srv, party in reads:
-        command, octets = party.command(meter, srv, window)
-        asks.append(Ask(command, octets, Key(meter, srv, window.start, window.end)))
+    for item in planned:
+        party = parties.get(item.kind.party)
+        if party is None:
+            raise WorkloadError(f"there is no party {item.kind.party}; known: {', '.join(parties)}")
+        at = scenario.start + item.seconds
+        window = _window(item.kind, int(at))
+        command, octets = party.command(item.device, item.kind.srv, window)
+        key = Key(item.device, item.kind.srv, window.start, window.end)
+        asks.append(Ask(at + EPOCH_UNIX, item.kind.party, command, octets, key))
     return asks
+
+
+def _planned(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_Planned]:
+    random = Random(scenario.seed)  # noqa: S311  # an order, not a secret
+    if scenario.arrivals.process is Process.TRACE:
+        yield from _traced(scenario, meters, trace)
+        return
+    weights = list(accumulate(kind.share for kind in scenario.mix))
+    for seconds in _times(scenario.arrivals, random):
+        [kind] = random.choices(scenario.mix, cum_weights=weights)
+        device = meters[random.randrange(len(meters))]
+        for again in range(kind.repeats + 1):
+            yield _Planned(seconds + again * kind.again, kind, device)
+
+
+def _times(arrivals: Arrivals, random: Random) -> Iterator[float]:
+    number, seconds = arrivals.requests, arrivals.seconds
+    match arrivals.process:
+        case Process.CONSTANT:
+            yield from (place * seconds / number for place in range(number))
+        case Process.RAMP:
+            yield from (seconds * sqrt((place + 0.5) / number) for place in range(number))
+        case _:  # so many arrivals of a Poisson process are independent and uniform
+            yield from sorted(random.random() * seconds for _ in range(number))
+
+
+def _traced(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_Planned]:
+    """Yield the requests of a trace: lines of seconds, number of the meter, party and SRV."""
+    kinds = {(kind.party, kind.srv): kind for kind in scenario.mix}
+    for number, row in enumerate(csv.reader(trace.splitlines()), 1):
+        if not row or row[0].startswith("#"):
+            continue
+        where = f"{scenario.arrivals.trace}, line {number}"
+        if len(row) != 4:
+            raise WorkloadError(f"{where}: give seconds, number of the meter, party, SRV")
+        seconds, place, party, srv = (column.strip() for column in row)
+        kind = kinds.get((party, srv))
+        if kind is None:
+            raise WorkloadError(f"{where}: the scenario has no mix of {party} and {srv}")
+        try:
+            after, device = float(seconds), meters[int(place)]
+        except (ValueError, IndexError):
+            after, device = -1.0, meters[0]
+        if not 0 <= after < float("inf") or int(place) < 0:
+            raise WorkloadError(
+                f"{where}: give seconds of 0 or more and a meter from 0 to {len(meters) - 1}"
+            )
+        yield _Planned(after, kind, device)
+
+
+def _window(kind: Mix, now: int) -> Window:
+    period = DAY if kind.ends == "midnight" else _HOUR if kind.ends == "hour" else HALF_HOUR
+    end = now // period * period + (HALF_HOUR if kind.ends == "now" else 0)
+    return Window(end - int(kind.days * DAY), end)

@@ -17,6 +17,7 @@ from emulator.transport.base import (
     TransportCounters,
     TransportError,
 )
+from emulator.transport.gauge import Gauge, Gauged
 from emulator.transport.memory import MemoryBroker, connect_memory
 from emulator.transport.mqtt import connect_mqtt
 from emulator.transport.topic import TopicFilter
@@ -25,6 +26,8 @@ __all__ = [
     "NO_PROPERTIES",
     "Broker",
     "BrokerAddress",
+    "Gauge",
+    "Gauged",
     "Handler",
     "MemoryBroker",
     "TopicFilter",
@@ -34,8 +37,8 @@ __all__ = [
     "connect",
 ]
 
-Broker = str | MemoryBroker
-"""Where to connect: the URL of a broker, or one in this process."""
+Broker = str | MemoryBroker | Gauged
+"""Where to connect: the URL of a broker, or one in this process; perhaps under a gauge."""
 
 
 def connect(
@@ -62,6 +65,17 @@ def connect(
     where a filter is invalid or two overlap.
     """
     handlers = subscriptions or {}
+    if isinstance(broker, Gauged):
+        inner = connect(
+            broker.broker,
+            client_id=client_id,
+            subscriptions=broker.handlers(handlers),
+            start_timeout=start_timeout,
+            give_up_after=give_up_after,
+            random=random,
+            tls=tls,
+        )
+        return broker.connected(handlers, inner)
     if isinstance(broker, MemoryBroker):
         return connect_memory(broker, client_id, handlers)
     return connect_mqtt(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from emulator.errors import UserError
+
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
 """Takes the topic, the payload and the user properties of one message."""
 
@@ -38,7 +40,7 @@ def frozen_properties(user_properties: Mapping[str, str] | None) -> Mapping[str,
     return MappingProxyType(dict(user_properties))
 
 
-class TransportError(Exception):
+class TransportError(UserError):
     """A message or a connection that a broker did not take; the text is one line for the user."""
 
 
@@ -68,6 +70,10 @@ class Transport(Protocol):
     @property
     def counters(self) -> TransportCounters:
         """What this transport did so far."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the broker at this moment."""
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None

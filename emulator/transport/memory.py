@@ -59,6 +59,10 @@ class _MemoryTransport:
         self._subscriptions = Subscriptions(handlers, self.counters, Complaints(client_id))
         self._open = False
 
+    @property
+    def is_connected(self) -> bool:
+        return self._open
+
     def open(self) -> None:
         self._open = True
         for route in self._subscriptions.filters:

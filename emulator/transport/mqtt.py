@@ -57,6 +57,10 @@ class _MqttTransport:
         self._early: list[tuple[str, bytes, Mapping[str, str]]] | None = []
         self._closed = False
 
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
     async def open(self, patience: float) -> None:
         """Connect and subscribe, trying for `patience` seconds."""
         deadline = self._loop.time() + patience
@@ -196,10 +200,7 @@ class _MqttTransport:
     def _explain(self, error: MqttError) -> str:
         if is_hopeless(error):
             return f"cannot use the MQTT broker at {self._address}: {explain(error)}"
-        return (
-            f"no MQTT broker at {self._address} ({explain(error)}): "
-            "start one, or leave --broker out to use the embedded one"
-        )
+        return f"no MQTT broker at {self._address} ({explain(error)}): start one, or name another"
 
 
 @asynccontextmanager

@@ -83,8 +83,7 @@ async def refusal(url: str, start_timeout: float = 0.2) -> str:
 async def test_no_broker_at_start() -> None:
     port = free_port()
     assert await refusal(f"mqtt://127.0.0.1:{port}") == (
-        f"no MQTT broker at 127.0.0.1:{port} (connection refused): "
-        "start one, or leave --broker out to use the embedded one"
+        f"no MQTT broker at 127.0.0.1:{port} (connection refused): start one, or name another"
     )
 
 

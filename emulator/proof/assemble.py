@@ -1,0 +1,238 @@
+"""Putting a result together from what two runs left.
+
+Pure. Every number is taken from whoever counts it: the parties' own attempts, the cache's ledger,
+the fleet's counters; where they disagree, the difference says so.
+"""
+
+import platform
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.clock import ManualClock
+from emulator.parties import PARTY_NAMES
+from emulator.proof.accounts import (
+    Difference,
+    Request,
+    Seen,
+    accounts,
+    busiest,
+    cached_difference,
+    direct_difference,
+)
+from emulator.proof.check import Judge
+from emulator.proof.drive import Exchange
+from emulator.proof.observed import ObservedFleet
+from emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
+from emulator.proof.scenario import Scenario
+from emulator.proof.workload import Ask
+from gbcs.instants import EPOCH_UNIX, to_iso
+
+_BOUNDS = (0, *(base * 10**power for power in range(6) for base in (1, 2, 5)), 10**6)
+"""Milliseconds, for the distribution of latencies."""
+_INTERVALS = 96
+"""Device hits over time are counted in so many intervals."""
+_FROM_METER = {Decision.FORWARDED, Decision.COLLAPSED}
+_PACKAGES = ("esme-emulator", "aiomqtt", "construct", "cryptography")
+
+
+@dataclass(slots=True)
+class RunAccount:
+    """What one run left, as far as it came."""
+
+    fleet: ObservedFleet
+    clock: ManualClock
+    exchanges: list[Exchange] = field(default_factory=list)
+    sent: list[tuple[float, Ask]] = field(default_factory=list)
+    """Every attempt of a party, with its time."""
+    decided: list[Decided] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def seen(self) -> list[Seen]:
+        """Every attempt, as accounts have it."""
+        return [Seen(time, request_of(ask)) for time, ask in self.sent]
+
+
+def request_of(ask: Ask) -> Request:
+    """Return what a request is known by."""
+    command = ask.command
+    return Request(ask.key.device, ask.key.srv, command.remote_party, command.originator_counter)
+
+
+def assemble(
+    scenario: Scenario,
+    asks: Sequence[Ask],
+    direct: RunAccount,
+    cached: RunAccount,
+    judge: Judge,
+    *,
+    complete: bool,
+) -> ProofResult:
+    """Return the result of the two runs; `complete` is whether both came to their end."""
+    ledger = cached.ledger
+    decisions = _first_decisions(cached.decided)
+    by_decision = {decision: ledger.total(decision) for decision in Decision}
+    difference = _difference(direct, cached)
+    compared, different, unanswered = _compare(direct, cached, decisions, judge)
+    received = direct.fleet.received, cached.fleet.received
+    parties = PARTY_NAMES
+    served: dict[str, list[float]] = {
+        "direct": _latencies(direct.exchanges, judge),
+        "hit": _latencies(_decided(cached.exchanges, decisions, {Decision.HIT}), judge),
+        "miss": _latencies(_decided(cached.exchanges, decisions, _FROM_METER), judge),
+    }
+    return ProofResult(
+        scenario=scenario.name,
+        title=scenario.title,
+        seed=scenario.seed,
+        start=to_iso(scenario.start),
+        complete=complete,
+        versions={
+            **{name: version(name) for name in _PACKAGES},
+            "python": platform.python_version(),
+        },
+        meters=scenario.fleet.meters,
+        distinct_reads=len({ask.key for ask in asks}),
+        requests=ledger.requests,
+        device_hits_direct=direct.fleet.counters.device_hits,
+        device_hits_cached=cached.fleet.counters.device_hits,
+        hits=by_decision[Decision.HIT],
+        collapsed=by_decision[Decision.COLLAPSED],
+        forwarded=by_decision[Decision.FORWARDED],
+        refused=by_decision[Decision.REFUSED],
+        failed=by_decision[Decision.FAILED],
+        retries=ledger.retries,
+        shadow=ledger.shadow,
+        unanswered=unanswered,
+        ledger_difference=difference.number,
+        ledger_lines=difference.lines,
+        replies_compared=compared,
+        replies_different=different,
+        latency=Latencies(
+            direct=Percentiles.of(served["direct"]),
+            hit=Percentiles.of(served["hit"]),
+            miss=Percentiles.of(served["miss"]),
+        ),
+        distribution=Distribution(
+            bounds=_BOUNDS, **{name: _classes(found) for name, found in served.items()}
+        ),
+        by_srv=tuple(accounts(cached.decided, *received, lambda request: request.srv)),
+        by_party=tuple(
+            accounts(
+                cached.decided,
+                *received,
+                lambda request: parties.get(request.party, str(request.party)),  # type: ignore[arg-type]
+            )
+        ),
+        busiest=busiest(accounts(cached.decided, *received, lambda request: str(request.device))),
+        over_time=_over_time(scenario, *received),
+        spent_direct=direct.fleet.spent(scenario.costs),
+        spent_cached=cached.fleet.spent(scenario.costs),
+        faults_fired=dict(Counter(direct.fleet.engine.fired) + Counter(cached.fleet.engine.fired)),
+        required=scenario.thresholds,
+        scenario_text=scenario.text,
+    )
+
+
+def _difference(direct: RunAccount, cached: RunAccount) -> Difference:
+    ledger = cached.ledger
+    found = [
+        direct_difference(direct.seen, direct.fleet.received),
+        cached_difference(
+            cached.seen, cached.decided, cached.fleet.received, ledger.retries + ledger.shadow
+        ),
+        *(_counted(name, run) for name, run in (("direct", direct), ("cached", cached))),
+    ]
+    decided = len(cached.decided)
+    undecided = ledger.undecided()
+    if undecided:
+        found.append(Difference(abs(undecided), (f"{undecided} requests are undecided",)))
+    if ledger.requests - undecided != decided:
+        number = abs(ledger.requests - undecided - decided)
+        line = f"the cache counts {ledger.requests - undecided} decisions and reported {decided}"
+        found.append(Difference(number, (line,)))
+    lines = [line for one in found for line in one.lines]
+    return Difference(sum(one.number for one in found), tuple(lines))
+
+
+def _counted(name: str, run: RunAccount) -> Difference:
+    """Return what the fleet's counters have more or less than the commands it received."""
+    counted, received = run.fleet.counters.device_hits, len(run.fleet.received)
+    if counted == received:
+        return Difference(0, ())
+    line = f"{name}: the fleet counts {counted} device hits and received {received} commands"
+    return Difference(abs(counted - received), (line,))
+
+
+def _compare(
+    direct: RunAccount,
+    cached: RunAccount,
+    decisions: Mapping[Request, Decision],
+    judge: Judge,
+) -> tuple[int, int, int]:
+    """Return how many replies were compared, how many differ, and how many requests got none.
+
+    What a fault touched is not compared: neither the reply nor what was kept of it.
+    """
+    compared = different = unanswered = 0
+    for run in (direct, cached):
+        faulty = {ask.key for _, ask in run.sent if request_of(ask) in run.fleet.faulty}
+        for exchange in run.exchanges:
+            if not judge.accepts(exchange):
+                refused = decisions.get(request_of(exchange.ask)) is Decision.REFUSED
+                unanswered += not refused and exchange.attempts > 0
+            elif exchange.ask.key not in faulty:
+                compared += 1
+                different += judge.differs(exchange)
+    return compared, different, unanswered
+
+
+def _first_decisions(decided: Iterable[Decided]) -> dict[Request, Decision]:
+    """Return what became of the first attempt of each request."""
+    first: dict[Request, Decision] = {}
+    for item in decided:
+        request = Request(item.device, item.srv, item.party, item.counter)
+        first.setdefault(request, item.decision)
+    return first
+
+
+def _decided(
+    exchanges: Iterable[Exchange],
+    decisions: Mapping[Request, Decision],
+    wanted: set[Decision],
+) -> list[Exchange]:
+    return [item for item in exchanges if decisions.get(request_of(item.ask)) in wanted]
+
+
+def _latencies(exchanges: Iterable[Exchange], judge: Judge) -> list[float]:
+    return [item.received - item.sent for item in exchanges if judge.accepts(item)]
+
+
+def _classes(seconds: Iterable[float]) -> tuple[int, ...]:
+    counts = [0] * len(_BOUNDS)
+    for latency in seconds:
+        place = bisect_left(_BOUNDS, round(latency * 1000, 3))
+        counts[min(place, len(_BOUNDS) - 1)] += 1
+    return tuple(counts)
+
+
+def _over_time(
+    scenario: Scenario, direct: Sequence[Seen], cached: Sequence[Seen]
+) -> tuple[Interval, ...]:
+    """Return device hits in intervals of whole seconds from the scenario's start."""
+    start = scenario.start + EPOCH_UNIX
+    last = max((seen.time for seen in (*direct, *cached)), default=start) - start
+    width = max(int(last / _INTERVALS) + 1, 1)
+    counts = [
+        Counter(int((seen.time - start) // width) for seen in received)
+        for received in (direct, cached)
+    ]
+    number = int(last // width) + 1
+    return tuple(
+        Interval(to_iso(scenario.start + place * width), counts[0][place], counts[1][place])
+        for place in range(number)
+    )

@@ -1,0 +1,46 @@
+"""The summary of a report as Markdown, fit for the page of a CI job."""
+
+from collections.abc import Iterator
+
+from emulator.proof.report.page import SPENT, figure, number, percent
+from emulator.proof.result import ProofResult
+
+
+def markdown(result: ProofResult) -> str:
+    """Return the summary of a result."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: ProofResult) -> Iterator[str]:
+    partial = "" if result.complete else ", partial: interrupted"
+    yield f"## {'PASSED' if result.passed else 'FAILED'}{partial}: {result.title}"
+    yield ""
+    yield (
+        f"**{percent(result.avoided_ratio)} of device hits avoided**: "
+        f"{number(result.device_hits_direct)} direct, {number(result.device_hits_cached)} through "
+        f"the cache. {number(result.replies_compared)} replies compared, "
+        f"{number(result.replies_different)} different; ledgers differ by "
+        f"{number(result.ledger_difference)}."
+    )
+    yield ""
+    yield "| threshold | is | must be | |"
+    yield "|---|---:|---:|---|"
+    for name, item in result.thresholds.items():
+        met = "met" if item.met else "**not met**"
+        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {met} |"
+    yield ""
+    yield "| by SRV, party | requests | hits | collapsed | forwarded | refused | failed |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for row in (*result.by_srv, *result.by_party):
+        counts = (row.requests, row.hits, row.collapsed, row.forwarded, row.refused, row.failed)
+        yield f"| {row.name} | " + " | ".join(map(number, counts)) + " |"
+    yield ""
+    yield "| | direct | through the cache |"
+    yield "|---|---:|---:|"
+    for name, title in SPENT:
+        direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+        yield f"| {title} | {figure(direct)} | {figure(cached)} |"
+    if result.ledger_lines:
+        yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
+    yield ""
+    yield f"Scenario `{result.scenario}`, seed `{result.seed}`."

@@ -1,0 +1,61 @@
+"""The page of a report: one HTML file that needs nothing beside it."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from emulator.proof.report import charts
+from emulator.proof.result import ProofResult
+
+SPENT = (
+    ("device_hits", "device hits"),
+    ("octets", "octets to and from meters"),
+    ("radio_seconds", "radio seconds"),
+    ("busy_seconds", "seconds that meters were busy"),
+    ("sms", "SMS"),
+    ("pounds", "pounds"),
+)
+"""Fields of `Spent`, and what people call them."""
+
+
+def figure(value: float | None) -> str:
+    """Return a number as people read it, and a dash where there is none."""
+    if value is None:
+        return "–"
+    return number(value) if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
+
+
+def number(value: float) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{value:,.0f}"
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio as a percentage."""
+    return f"{100 * ratio:.1f} %"
+
+
+def page(result: ProofResult, *, shipped: bool) -> str:
+    """Return the HTML of a result; `shipped` is whether its scenario comes with the package."""
+    environment = Environment(
+        loader=PackageLoader("emulator.proof", "report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawn = {
+        "over_time": charts.hits_over_time(result.over_time),
+        "latencies": charts.latencies(result.distribution),
+        "by_srv": charts.decisions(result.by_srv, "Requests by SRV"),
+        "by_party": charts.decisions(result.by_party, "Requests by party"),
+    }
+    return environment.get_template("page.html.j2").render(
+        result=result.as_dict(),
+        verdict="PASSED" if result.passed else "FAILED",
+        charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
+        spent=SPENT,
+        shipped=shipped,
+        figure=figure,
+        number=number,
+        percent=percent,
+    )

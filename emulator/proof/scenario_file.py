@@ -1,0 +1,238 @@
+"""Scenario files: TOML to `Scenario`, with every mistake named by file, key and reason.
+
+The shipped ones are in `emulator/proof/scenarios`; a user's own is named by its path.
+"""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from emulator.errors import UserError
+from emulator.faults.errors import FaultError
+from emulator.faults.loading import rules_from
+from emulator.faults.rule import FaultRule
+from emulator.latency_file import load_latency
+from emulator.parties import PARTY_NAMES
+from emulator.proof.result import ProofResult
+from emulator.proof.scenario import (
+    Arrivals,
+    Caching,
+    Change,
+    Comparison,
+    Costs,
+    FleetSettings,
+    Mix,
+    Patience,
+    Process,
+    Scenario,
+    Threshold,
+)
+from gbcs.instants import parse_iso
+from gbcs.tables.profile_logs import BY_SRV
+from profiles import ProfileError, meter_profile, wan_profile
+
+_SHIPPED = files("emulator.proof") / "scenarios"
+_THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
+_SECTIONS = {
+    "fleet": FleetSettings,
+    "arrivals": Arrivals,
+    "patience": Patience,
+    "cache": Caching,
+    "costs": Costs,
+}
+_LISTS = {"mix": Mix, "change": Change}
+_TEXTS = ("title", "seed", "start")
+_KEYS = (*_TEXTS, *_SECTIONS, *_LISTS, "fault", "thresholds")
+_NEEDED = ("title", "fleet", "arrivals", "mix", "thresholds")
+
+
+class ScenarioError(UserError):
+    """A scenario that cannot be run; every line of the text names file, key and reason."""
+
+
+def shipped_scenarios() -> tuple[str, ...]:
+    """Return the names of the scenarios that come with the package."""
+    names = (entry.name for entry in _SHIPPED.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """Return a shipped scenario by its name, or the one of a file. Raises `ScenarioError`."""
+    if name_or_path in shipped_scenarios():
+        return parse_scenario(name_or_path, (_SHIPPED / f"{name_or_path}.toml").read_text("utf-8"))
+    path = Path(name_or_path)
+    try:
+        return parse_scenario(path.stem, path.read_text("utf-8"), name_or_path)
+    except FileNotFoundError:
+        known = ", ".join(shipped_scenarios())
+        raise ScenarioError(
+            f"{name_or_path}: there is no such file, nor a shipped scenario of that name; "
+            f"shipped are {known}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ScenarioError(f"{name_or_path}: {reason}") from None
+
+
+def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
+    """Return a scenario with another seed or number of meters, and requests in proportion."""
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if meters is not None:
+        requests = max(scenario.arrivals.requests * meters // scenario.fleet.meters, 1)
+        scenario = replace(
+            scenario,
+            fleet=replace(scenario.fleet, meters=meters),
+            arrivals=replace(scenario.arrivals, requests=requests),
+        )
+    return scenario
+
+
+def load_trace(scenario: Scenario, name_or_path: str) -> str:
+    """Return the text of the trace that a scenario names, from beside the scenario's file.
+
+    Raises `ScenarioError`.
+    """
+    if scenario.arrivals.process is not Process.TRACE:
+        return ""
+    path = Path(name_or_path).parent / scenario.arrivals.trace
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ScenarioError(f"{name_or_path}: arrivals.trace: {path}: {reason}") from None
+
+
+def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
+    """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes."""
+    file = file or f"{name}.toml"
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{file}: {error}") from None
+    mistakes: list[str] = []
+    scenario = _scenario(name, text, table, mistakes)
+    if scenario is not None:
+        mistakes += _contradictions(scenario)
+    if scenario is None or mistakes:
+        raise ScenarioError("\n".join(f"{file}: {mistake}" for mistake in mistakes))
+    return scenario
+
+
+def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) -> Scenario | None:
+    mistakes += [
+        f"{key}: unknown key; known are {', '.join(_KEYS)}" for key in table if key not in _KEYS
+    ]
+    mistakes += [f"{key}: is missing" for key in _NEEDED if key not in table]
+    given: dict[str, Any] = {
+        key: _validated(kind, table[key], key, mistakes)
+        for key, kind in _SECTIONS.items()
+        if key in table
+    }
+    for key, kind in _LISTS.items():
+        rows = table.get(key, [])
+        if not isinstance(rows, list):
+            mistakes.append(f"{key}: write it as [[{key}]], once for each")
+            rows = []
+        given[key] = tuple(
+            _validated(kind, row, f"{key}.{place}", mistakes) for place, row in enumerate(rows)
+        )
+    given["thresholds"] = tuple(_thresholds(table.get("thresholds", []), mistakes))
+    start = table.get("start", "2026-01-15T06:00:00Z")
+    try:
+        given["start"] = parse_iso(start if isinstance(start, str) else start.isoformat())
+    except (AttributeError, ValueError) as error:
+        mistakes.append(f"start: {error}")
+    for key in ("title", "seed"):
+        given[key] = table.get(key, "1")
+        if not isinstance(given[key], str):
+            mistakes.append(f"{key}: give a text")
+    given["faults"] = _faults(table.get("fault", []), mistakes)
+    if mistakes:
+        return None
+    changes = given.pop("change")
+    return Scenario(name=name, text=text, changes=changes, **given)
+
+
+def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    if isinstance(value, dict):
+        known = [item.name for item in fields(kind)]
+        mistakes += [
+            f"{key}.{name}: unknown key; known are {', '.join(known)}"
+            for name in value
+            if name not in known
+        ]
+        value = {name: item for name, item in value.items() if name in known}
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            where = ".".join([key, *map(str, problem["loc"])])
+            mistakes.append(f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+        return None
+
+
+def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
+    if not isinstance(rows, list) or not rows:
+        mistakes.append('thresholds: give at least one, such as "avoided_ratio >= 0.5"')
+        return
+    known = {item.name for item in fields(ProofResult)}
+    for place, row in enumerate(rows):
+        match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
+        if match is None:
+            mistakes.append(f'thresholds.{place}: write it as "avoided_ratio >= 0.5"')
+        elif match[1].split(".")[0] not in known:
+            mistakes.append(f"thresholds.{place}: there is no figure {match[1]}")
+        else:
+            yield Threshold(match[1], Comparison(match[2]), float(match[3]))
+
+
+def _faults(rows: Any, mistakes: list[str]) -> tuple[FaultRule, ...]:
+    try:
+        return tuple(rules_from(rows))
+    except FaultError as error:
+        mistakes.append(str(error))
+        return ()
+
+
+def _contradictions(scenario: Scenario) -> Iterator[str]:
+    """Yield what fits by itself and not together, or names what there is not."""
+    try:
+        load_latency(scenario.fleet.latency)
+    except ValueError as error:
+        yield f"fleet.latency: {error}"
+    for key, names, find in (
+        ("profiles", scenario.fleet.profiles, meter_profile),
+        ("wan", (scenario.fleet.wan,), wan_profile),
+    ):
+        for name in names:
+            try:
+                find(name)
+            except ProfileError as error:
+                yield f"fleet.{key}: {error}"
+    for place, kind in enumerate(scenario.mix):
+        if kind.party not in PARTY_NAMES.values():
+            known = ", ".join(PARTY_NAMES.values())
+            yield f"mix.{place}.party: there is no party {kind.party}; known are {known}"
+        if kind.srv not in BY_SRV:
+            yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
+    if scenario.arrivals.process is Process.TRACE and not scenario.arrivals.trace:
+        yield "arrivals.trace: name the file of the trace, beside this one"
+    for figure, number in Counter(item.figure for item in scenario.thresholds).items():
+        if number > 1:
+            yield f"thresholds: {figure} has {number} limits; give one"
+    for item in scenario.thresholds:
+        if item.figure == "avoided_ratio" and not 0 <= item.limit <= 1:
+            yield f"thresholds: avoided_ratio is from 0 to 1, and never {item.limit:g}"
+    last = scenario.arrivals.seconds
+    for place, change in enumerate(scenario.changes):
+        if change.at > last:
+            yield f"change.{place}.at: is after the last request, {last:g} s after the start"

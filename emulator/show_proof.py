@@ -1,0 +1,106 @@
+"""What a person sees of proofs: the verdict, variants side by side, two reports compared."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from emulator.proof.report.compare import Figure
+from emulator.proof.report.page import figure, number
+from emulator.proof.result import Percentiles, ProofResult
+from emulator.proof.scenario import Scenario
+
+
+def proof_table(result: ProofResult, console: Console) -> None:
+    """Print the verdict of a proof and what it rests on."""
+    title = f"{result.title}: {number(result.meters)} meters, seed {result.seed}"
+    table = Table(title=title)
+    for column in ("", "direct", "through the cache"):
+        table.add_column(column, justify="right" if column else "left")
+    direct, cached = result.spent_direct, result.spent_cached
+    table.add_row("device hits", number(direct.device_hits), number(cached.device_hits))
+    table.add_row("answered from the cache", "", number(result.hits))
+    table.add_row("collapsed into another", "", number(result.collapsed))
+    table.add_row("forwarded to the meter", "", number(result.forwarded))
+    table.add_row("refused, failed", "", f"{number(result.refused)}, {number(result.failed)}")
+    table.add_row("octets to and from meters", number(direct.octets), number(cached.octets))
+    if direct.sms:
+        table.add_row("SMS", number(direct.sms), number(cached.sms))
+    latency = result.latency
+    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
+    table.add_row(
+        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
+    )
+    console.print(table)
+    verdict = "PASSED" if result.passed else "FAILED"
+    partial = "" if result.complete else " (partial: interrupted)"
+    _line(
+        console,
+        f"{verdict}{partial}: the cache kept {result.avoided_ratio:.1%} of the device hits away; "
+        f"{number(result.replies_compared)} replies compared, {number(result.replies_different)} "
+        f"different; ledger difference {number(result.ledger_difference)}",
+    )
+    if not result.replies_compared:
+        _line(console, "  no reply was compared, so nothing was measured")
+    for name, item in result.thresholds.items():
+        if not item.met:
+            must = f"{item.comparison} {figure(item.limit)}"
+            _line(console, f"  {name} is {figure(item.value)} and must be {must}")
+    for line in result.ledger_lines[:3]:
+        _line(console, f"  {line}")
+
+
+def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console) -> None:
+    """Print what the same requests come to under different rules."""
+    table = Table(title=f"{variants[0][1].title}: the same requests under different rules")
+    columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "rule" else "right")
+    for name, result in variants:
+        table.add_row(
+            name,
+            number(result.device_hits_cached),
+            f"{result.avoided_ratio:.1%}",
+            number(result.replies_different),
+            number(result.spent_cached.octets),
+            number(result.hits),
+            number(result.collapsed),
+        )
+    console.print(table)
+
+
+def figures_table(names: tuple[str, str], figures: Sequence[Figure], console: Console) -> None:
+    """Print the figures of two reports side by side."""
+    table = Table()
+    for column in ("", *names, "difference"):
+        table.add_column(column, justify="right" if column else "left")
+    for item in figures:
+        difference = None
+        if item.first is not None and item.second is not None:
+            difference = item.second - item.first
+        table.add_row(item.name, figure(item.first), figure(item.second), figure(difference))
+    console.print(table)
+
+
+def scenarios_table(scenarios: Sequence[Scenario], console: Console) -> None:
+    """Print what scenarios there are."""
+    table = Table()
+    for column in ("scenario", "meters", "requests", "hours", "title"):
+        right = column in ("meters", "requests", "hours")
+        table.add_column(column, justify="right" if right else "left")
+    for item in scenarios:
+        arrivals = item.arrivals
+        hours = f"{arrivals.seconds / 3600:g}"
+        counts = number(item.fleet.meters), number(arrivals.requests)
+        table.add_row(item.name, *counts, hours, item.title)
+    console.print(table)
+
+
+def _milliseconds(percentiles: Percentiles) -> str:
+    if percentiles.p50 is None or percentiles.p99 is None:
+        return "none"
+    return f"{percentiles.p50:,.1f}, {percentiles.p99:,.1f} ms"
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)

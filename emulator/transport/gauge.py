@@ -1,0 +1,133 @@
+"""Knowing when nothing is on its way: what a clock that is advanced by hand has to wait for.
+
+A `Gauged` broker counts every message from `publish` until its handler has done what it does at
+once. It is exact where all its clients are in this process, whatever the broker is.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from emulator.transport.base import Handler, Transport, TransportCounters, TransportError
+from emulator.transport.memory import MemoryBroker
+from emulator.transport.topic import TopicFilter
+
+_TURNS = 12
+"""Turns of the event loop within which a handler's tasks have published what they publish."""
+
+
+class Gauge:
+    """How many messages are on their way."""
+
+    def __init__(self) -> None:
+        self._moving = 0
+        self._still = asyncio.Event()
+        self._still.set()
+        self._routes: Counter[TopicFilter] = Counter()
+
+    def copies(self, topic: str) -> int:
+        """Return how many handlers a message to `topic` goes to; a shared group has one."""
+        matching = [route for route in self._routes if route.matches(topic)]
+        single = sum(self._routes[route] for route in matching if route.group is None)
+        return single + len([route for route in matching if route.group is not None])
+
+    def watch(self, routes: list[TopicFilter], by: int) -> None:
+        """Take note that as many more, or fewer, transports subscribe to `routes`."""
+        for route in routes:
+            self._routes[route] += by
+        self._routes = +self._routes
+
+    def add(self, number: int) -> None:
+        """Count messages that set out."""
+        self._moving += number
+        if self._moving > 0:
+            self._still.clear()
+
+    def remove(self, number: int) -> None:
+        """Count messages that are done with, or did not set out after all."""
+        self._moving = max(self._moving - number, 0)
+        if self._moving == 0:
+            self._still.set()
+
+    async def still(self, patience: float = 30.0) -> None:
+        """Return when nothing is on its way.
+
+        Raises `TransportError` where something is after `patience` seconds.
+        """
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(patience):
+                await self._still.wait()
+        except TimeoutError:
+            raise TransportError(
+                f"{self._moving} messages were not delivered within {patience:g} s: "
+                "does the broker drop what it cannot queue?"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Gauged:
+    """A broker, and the gauge of what is on its way there."""
+
+    broker: str | MemoryBroker
+    gauge: Gauge = field(default_factory=Gauge)
+
+    def handlers(self, subscriptions: Mapping[str, Handler]) -> dict[str, Handler]:
+        """Return handlers that tell the gauge when they are done."""
+        return {text: self._counted(handler) for text, handler in subscriptions.items()}
+
+    def _counted(self, handler: Handler) -> Handler:
+        def handle(topic: str, payload: bytes, properties: Mapping[str, str]) -> None:
+            try:
+                handler(topic, payload, properties)
+            finally:
+                self._done_in(_TURNS)
+
+        return handle
+
+    def _done_in(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._done_in, turns - 1)
+        else:
+            self.gauge.remove(1)
+
+    @asynccontextmanager
+    async def connected(
+        self, subscriptions: Mapping[str, Handler], inner: AbstractAsyncContextManager[Transport]
+    ) -> AsyncIterator[Transport]:
+        """Connect `inner`, whose handlers are those of `handlers`, under the gauge."""
+        routes = [TopicFilter.parse(text) for text in subscriptions]
+        async with inner as transport:
+            self.gauge.watch(routes, 1)
+            try:
+                yield _GaugedTransport(transport, self.gauge)
+            finally:
+                self.gauge.watch(routes, -1)
+
+
+class _GaugedTransport:
+    def __init__(self, transport: Transport, gauge: Gauge) -> None:
+        self._transport = transport
+        self._gauge = gauge
+
+    @property
+    def counters(self) -> TransportCounters:
+        return self._transport.counters
+
+    @property
+    def is_connected(self) -> bool:
+        return self._transport.is_connected
+
+    async def publish(
+        self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
+    ) -> None:
+        copies = self._gauge.copies(topic)
+        self._gauge.add(copies)
+        try:
+            await self._transport.publish(topic, payload, user_properties)
+        except BaseException:
+            self._gauge.remove(copies)
+            raise

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+
+from emulator.proof.scenario import Process
+from emulator.proof.scenario_file import (
+    ScenarioError,
+    load_scenario,
+    load_trace,
+    parse_scenario,
+    resized,
+    shipped_scenarios,
+)
+
+GOOD = """
+title = "A scenario"
+thresholds = ["avoided_ratio >= 0.5"]
+
+[fleet]
+meters = 10
+
+[arrivals]
+process = "poisson"
+seconds = 60
+requests = 20
+
+[[mix]]
+party = "import-supplier"
+srv = "4.8.1"
+share = 1
+"""
+
+
+def mistakes(text: str) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario("mine", text)
+    return str(caught.value)
+
+
+def test_the_shipped_scenarios_are_those_that_the_docs_name() -> None:
+    assert shipped_scenarios() == (
+        "change-of-supplier",
+        "quickstart",
+        "retry-storm",
+        "settlement-morning",
+        "sms-wake",
+        "soak",
+    )
+    for name in shipped_scenarios():
+        scenario = load_scenario(name)
+        assert scenario.name == name
+        assert scenario.title
+        assert {item.figure for item in scenario.thresholds} >= {
+            "ledger_difference",
+            "replies_different",
+            "avoided_ratio",
+        }
+
+
+def test_a_good_file_is_what_it_says() -> None:
+    scenario = parse_scenario("mine", GOOD)
+    assert scenario.fleet.meters == 10
+    assert scenario.arrivals.process is Process.POISSON
+    assert scenario.mix[0].party == "import-supplier"
+    assert scenario.seed == "1"
+    assert scenario.text == GOOD
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("title", "titel", "titel: unknown key"),
+        ('title = "A scenario"', "", "title: is missing"),
+        ('title = "A scenario"', "title = 3", "title: give a text"),
+        ("meters = 10", "meters = 0", "fleet.meters: input should be greater than or equal to 1"),
+        ("meters = 10", "meters = 1.5", "fleet.meters: input should be a valid integer"),
+        ("meters = 10", "metres = 10", "fleet.metres: unknown key; known are meters"),
+        ("meters = 10", 'meters = 10\nlatency = "fast"', "fleet.latency: latency 'fast'"),
+        ("meters = 10", 'meters = 10\nwan = "5g"', "fleet.wan: "),
+        ("meters = 10", 'meters = 10\nprofiles = ["toaster"]', "fleet.profiles: "),
+        ("requests = 20", "requests = -1", "arrivals.requests: input should be greater"),
+        ("seconds = 60", "seconds = nan", "arrivals.seconds: "),
+        ("seconds = 60", "seconds = 0", "arrivals.seconds: input should be greater than 0"),
+        ('"poisson"', '"sudden"', "arrivals.process: input should be 'constant'"),
+        ('"poisson"', '"trace"', "arrivals.trace: name the file of the trace"),
+        ('"import-supplier"', '"the-butcher"', "mix.0.party: there is no party the-butcher"),
+        ('"4.8.1"', '"9.9.9"', "mix.0.srv: 9.9.9 is not read by window"),
+        ("share = 1", "share = 0", "mix.0.share: input should be greater than 0"),
+        ("[[mix]]", "[mix]", "mix: write it as [[mix]]"),
+        ('["avoided_ratio >= 0.5"]', "[]", "thresholds: give at least one"),
+        (">= 0.5", "around 0.5", "thresholds.0: write it as"),
+        ("avoided_ratio", "joy", "thresholds.0: there is no figure joy"),
+        (">= 0.5", ">= 1.5", "avoided_ratio is from 0 to 1"),
+        (
+            '["avoided_ratio >= 0.5"]',
+            '["failed >= 3", "failed <= 1"]',
+            "thresholds: failed has 2 limits; give one",
+        ),
+        ("[fleet]", 'start = "soon"\n[fleet]', "start: "),
+        ("share = 1", 'share = 1\n[[fault]]\nkind = "gremlins"', "gremlins"),
+        ("share = 1", "share = 1\n[cache]\nretention_hours = 24", "cache.retention_hours: "),
+        (
+            "share = 1",
+            'share = 1\n[[change]]\nkind = "supplier"\nat = 99\nfraction = 0.5',
+            "change.0.at: is after the last request",
+        ),
+        ("meters = 10", "meters = ", "mine.toml: "),
+    ],
+)
+def test_every_mistake_is_named(old: str, new: str, says: str) -> None:
+    assert old in GOOD
+    text = mistakes(GOOD.replace(old, new))
+    assert says in text
+    assert all(line.startswith("mine.toml: ") for line in text.splitlines())
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    text = mistakes(GOOD.replace("share = 1", "share = 0").replace("meters = 10", "meters = 0"))
+    assert len(text.splitlines()) == 2
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="no such file, nor a shipped scenario"):
+        load_scenario(str(tmp_path / "none.toml"))
+    with pytest.raises(ScenarioError, match="directory"):
+        load_scenario(str(tmp_path))
+    (tmp_path / "latin.toml").write_bytes(b"title = '\xe9'")
+    with pytest.raises(ScenarioError, match="not UTF-8"):
+        load_scenario(str(tmp_path / "latin.toml"))
+
+
+def test_a_trace_lies_beside_its_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"'))
+    scenario = load_scenario(str(file))
+    with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv"):
+        load_trace(scenario, str(file))
+    (tmp_path / "mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
+    assert load_trace(scenario, str(file)).startswith("0, 1")
+
+
+def test_another_number_of_meters_takes_requests_in_proportion() -> None:
+    scenario = resized(parse_scenario("mine", GOOD), "7", 5)
+    assert (scenario.seed, scenario.fleet.meters, scenario.arrivals.requests) == ("7", 5, 10)
+    assert resized(scenario, None, None) == scenario

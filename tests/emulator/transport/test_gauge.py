@@ -1,0 +1,79 @@
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from emulator.transport import Gauged, MemoryBroker, TransportError, connect
+
+
+async def test_it_is_still_only_when_every_message_was_handled() -> None:
+    broker = Gauged(MemoryBroker())
+    seen: list[str] = []
+    answering = asyncio.Event()
+
+    async def answer() -> None:
+        await answering.wait()
+        await sender.publish("answers/1", b"")
+
+    tasks: set[asyncio.Task[None]] = set()
+
+    def ask(topic: str, _octets: bytes, _properties: Mapping[str, str]) -> None:
+        seen.append(topic)
+        tasks.add(asyncio.ensure_future(sender.publish("answers/0", b"")))
+        tasks.add(asyncio.ensure_future(answer()))
+
+    def take(topic: str, _octets: bytes, _properties: Mapping[str, str]) -> None:
+        seen.append(topic)
+
+    async with (
+        connect(broker, client_id="a", subscriptions={"asks/+": ask}) as sender,
+        connect(broker, client_id="b", subscriptions={"answers/+": take}),
+    ):
+        await broker.gauge.still()
+        await sender.publish("asks/0", b"")
+        await broker.gauge.still()
+        assert seen == ["asks/0", "answers/0"]
+        answering.set()
+        await broker.gauge.still()
+        assert seen == ["asks/0", "answers/0", "answers/1"]
+        await asyncio.gather(*tasks)
+
+
+async def test_nobody_waits_for_what_nobody_receives() -> None:
+    broker = Gauged(MemoryBroker())
+    async with connect(broker, client_id="a") as transport:
+        await transport.publish("nowhere", b"")
+        await broker.gauge.still()
+
+
+async def test_shared_subscribers_receive_a_message_once() -> None:
+    broker = Gauged(MemoryBroker())
+    seen: list[str] = []
+
+    def take(topic: str, _octets: bytes, _properties: Mapping[str, str]) -> None:
+        seen.append(topic)
+
+    async with (
+        connect(broker, client_id="a", subscriptions={"$share/g/x/+": take}) as transport,
+        connect(broker, client_id="b", subscriptions={"$share/g/x/+": take}),
+    ):
+        assert broker.gauge.copies("x/1") == 1
+        await transport.publish("x/1", b"")
+        await broker.gauge.still()
+    assert seen == ["x/1"]
+    assert broker.gauge.copies("x/1") == 0
+
+
+async def test_a_message_that_is_lost_is_told() -> None:
+    broker = Gauged(MemoryBroker())
+    broker.gauge.add(2)
+    with pytest.raises(TransportError, match="2 messages were not delivered within"):
+        await broker.gauge.still(patience=0.01)
+
+
+async def test_what_a_transport_refuses_is_not_on_its_way() -> None:
+    broker = Gauged(MemoryBroker())
+    async with connect(broker, client_id="a", subscriptions={"x": lambda *_: None}) as transport:
+        with pytest.raises(ValueError, match="65535"):
+            await transport.publish("x", b"", {"name": "v" * 70_000})
+        await broker.gauge.still()
