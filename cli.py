@@ -4,23 +4,29 @@ import logging
 
 import click
 
-from emulator.cli.keys import keys
-from emulator.cli.messages import decode_command, encode_command
-from emulator.cli.options import OneLineGroup
-from emulator.cli.prove import prove
-from emulator.cli.read import read
-from emulator.cli.run import cache, fleet, serve
+from emulator.cli.options import LazyGroup
+
+COMMANDS = {
+    "decode": "emulator.cli.messages:decode_command",
+    "encode": "emulator.cli.messages:encode_command",
+    "read": "emulator.cli.read:read",
+    "prove": "emulator.cli.prove:prove",
+    "scenario": "emulator.cli.scenario:scenario",
+    "report": "emulator.cli.report:report",
+    "serve": "emulator.cli.run:serve",
+    "fleet": "emulator.cli.run:fleet",
+    "cache": "emulator.cli.cache:cache",
+    "counters": "emulator.cli.counters:counters",
+    "profiles": "emulator.cli.profiles:profiles",
+    "keys": "emulator.cli.keys:keys",
+}
 
 
-@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="esme-emulator")
 def main() -> None:
     """GBCS messages, emulated ESMEs, and a reading cache proved by counting device hits."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-
-
-for command in (decode_command, encode_command, read, prove, serve, fleet, cache, keys):
-    main.add_command(command)
 
 
 if __name__ == "__main__":

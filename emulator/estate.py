@@ -4,11 +4,11 @@ Derived from a seed, or as a keystore file names it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from emulator.eui_range import EuiRange
+from emulator.eui_range import EuiRange, shard
 from emulator.keys import DerivedKeystore
 from emulator.parties import PARTIES, RemoteParty
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
@@ -44,6 +44,14 @@ def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
     Raises `ValueError` where there are no such EUIs.
     """
     return Estate(_name("seed", seed.encode()), seed, DerivedKeystore(seed), EuiRange(base, meters))
+
+
+def sharded(estate: Estate, part: int, parts: int) -> Estate:
+    """Return the estate with a shard of its meters; it is still the same estate by name.
+
+    Raises `ValueError` where there is no such shard.
+    """
+    return replace(estate, meters=shard(estate.meters, part, parts))
 
 
 def keystore_estate(path: Path, seed: str) -> Estate:

@@ -4,7 +4,7 @@ Results go to stdout; what accompanies them goes to stderr, so that a pipe gets 
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from emulator.cache.ledger import Ledger
-from emulator.fleet import Fleet
-from emulator.proof.result import Percentiles, ProofResult
+from emulator.counters import Counters, Stage
 from gbcs.explain import Line
 from gbcs.instants import to_iso
 from gbcs.usecases.profile_read import Row
+from gbcs.usecases.values import Reading, plain
 
 _BAR = " ▁▂▃▄▅▆▇█"
 
@@ -46,43 +46,6 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
             return lambda: bars.advance(task)
 
         yield begin
-
-
-def proof_table(result: ProofResult, console: Console) -> None:
-    """Print the verdict of a proof and what it rests on."""
-    table = Table(title=f"{result.meters} meters, {result.requests} requests, seed {result.seed}")
-    for title in ("", "direct", "through the cache"):
-        table.add_column(title, justify="right" if title else "left")
-    table.add_row("device hits", str(result.device_hits_direct), str(result.device_hits_cached))
-    table.add_row("answered from the cache", "", str(result.hits))
-    table.add_row("collapsed into another", "", str(result.collapsed))
-    table.add_row("forwarded to the meter", "", str(result.forwarded))
-    table.add_row("refused, failed", "", f"{result.refused}, {result.failed}")
-    latency = result.latency
-    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
-    table.add_row(
-        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
-    )
-    console.print(table)
-    verdict = "PASSED" if result.passed else "FAILED"
-    console.print(
-        f"{verdict}: the cache kept {result.avoided_ratio:.1%} of the device hits away; "
-        f"{result.replies_compared} replies compared, {result.replies_different} different; "
-        f"ledger difference {result.ledger_difference}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if not result.requests:
-        console.print("  requests is 0, so nothing was measured")
-    for name, value in result.thresholds.items():
-        if getattr(result, name) != value:
-            console.print(f"  {name} is {getattr(result, name)} and must be {value}")
-
-
-def _milliseconds(percentiles: Percentiles) -> str:
-    if percentiles.p50 is None or percentiles.p99 is None:
-        return "none"
-    return f"{percentiles.p50:.1f}, {percentiles.p99:.1f} ms"
 
 
 def reading_table(rows: list[Row], console: Console) -> None:
@@ -117,6 +80,27 @@ def _flat(values: tuple[Any, ...]) -> Iterator[int]:
             yield value
 
 
+def reading_value(reading: Reading, console: Console) -> None:
+    """Print one attribute by name: a table for a log, a line for each part of a collection."""
+    rows, fields = reading.rows, reading.fields
+    if rows is not None:
+        console.print(f"{reading.name}:", highlight=False)
+        reading_table(rows, console)
+    elif fields is not None:
+        for name, value in fields.items():
+            console.print(f"{name.replace('_', ' ')}: {_shown(value)}", highlight=False)
+    elif reading.data is not None:
+        console.print(f"{reading.name}: {_shown(plain(reading.data))}", highlight=False)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex().upper()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return str(value)
+
+
 def reading_chart(rows: list[Row], console: Console) -> None:
     """Print a bar for each column of plain numbers, one character a row."""
     if not rows:
@@ -143,20 +127,34 @@ def explanation(lines: list[Line]) -> Iterator[str]:
         yield f"{line.offset:6}{mark} {shown:<34}{field:<42} {line.meaning}".rstrip()
 
 
-def counters(fleet: Fleet | None, ledger: Ledger | None) -> dict[str, Any]:
+def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
     """Return what fleet and cache counted, as JSON has it."""
     form: dict[str, Any] = {}
     if fleet is not None:
-        form["device_hits"] = fleet.counters.device_hits
+        form["device_hits"] = fleet.device_hits
+        form["replies"] = fleet.total(Stage.REPLIED)
         form["outcomes"] = {
-            f"{srv} {outcome}": number
-            for (srv, outcome), number in fleet.counters.outcomes().items()
+            f"{srv} {outcome}": number for (srv, outcome), number in fleet.outcomes().items()
         }
     if ledger is not None:
         form["requests"] = ledger.requests
+        form["retries"] = ledger.retries
+        form["shadow"] = ledger.shadow
         form["decisions"] = {
             f"{srv} {decision}": number
             for (srv, decision), number in sorted(ledger.decisions.items())
         }
         form["reasons"] = {str(name): number for name, number in sorted(ledger.reasons.items())}
     return form
+
+
+def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print rows under their names."""
+    table = Table()
+    for name in rows[0] if rows else ():
+        number = isinstance(rows[0][name], int)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    if rows:
+        console.print(table)

@@ -5,30 +5,28 @@ The one place that puts estate, broker, fleet, cache, clock and store together.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.policy import CachePolicy
-from emulator.cache.service import serve_cache
-from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import MemoryStore, Store
+from emulator.cache.settings import CacheSettings
 from emulator.clock import SystemClock
+from emulator.device.physics import nature
+from emulator.errors import UserError
 from emulator.estate import Estate
-from emulator.fleet import Fleet
-from emulator.fleet_service import serve_fleet
-from emulator.latency import NONE, Latency
 from emulator.parties import RemoteParty
 from emulator.proof.result import ProofResult
-from emulator.proof.run import Progress, run_proof
+from emulator.proof.run import VARIANTS, Progress, Proof
+from emulator.proof.scenario import Scenario
 from emulator.requester import Requester
+from emulator.services import CacheOptions, FleetOptions, run_services
 from emulator.topics import CACHED, DIRECT
 from emulator.transport import Broker, MemoryBroker
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
-from gbcs.tables.profile_logs import BY_SRV
+from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
 from gbcs.tables.result_codes import result_name
-from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
+from gbcs.usecases.profile_read import Window
+from gbcs.usecases.values import Reading, values_of
 
 REPLY_TIMEOUT = 60.0
 """Seconds that the cache, and who reads one meter, wait for it."""
@@ -36,20 +34,20 @@ REPLY_TIMEOUT = 60.0
 PREFIXES = {"cache": CACHED, "direct": DIRECT}
 
 
-class ReadFailedError(Exception):
+class ReadFailedError(UserError):
     """A reading that was not to be had; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One read and its rows."""
+class Answered:
+    """One read, and what the meter said to it."""
 
     device: EUI
-    srv: str
-    window: Window
+    service: ReadingService
+    window: Window | None
     via: str
     cache_status: str | None
-    rows: list[Row]
+    readings: tuple[Reading, ...]
 
 
 @asynccontextmanager
@@ -65,45 +63,28 @@ async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
             yield own
 
 
-@asynccontextmanager
-async def fleet_on(broker: Broker, estate: Estate, latency: Latency) -> AsyncIterator[Fleet]:
-    """Run the meters of `estate`. Raises `TransportError` where there is no broker."""
-    fleet = Fleet(estate.meters, estate.keystore, estate.seed, latency)
-    async with serve_fleet(broker, fleet, SystemClock()):
-        yield fleet
-
-
-@asynccontextmanager
-async def cache_on(
-    broker: Broker, estate: Estate, retention: float, path: Path | None
-) -> AsyncIterator[CachePolicy]:
-    """Run a cache that keeps readings for `retention` seconds, in the file `path` or in memory.
-
-    Raises `TransportError` where there is no broker and `StoreError` where the file is no store.
-    """
-    store: Store = MemoryStore() if path is None else SqliteStore(path, estate.name)
-    try:
-        policy = CachePolicy(
-            estate.keystore,
-            retention=retention,
-            reply_timeout=REPLY_TIMEOUT,
-            reserved=await store.reserved(),
-        )
-        async with serve_cache(broker, policy, store, SystemClock()):
-            yield policy
-    finally:
-        await store.close()
-
-
 async def read(
-    estate: Estate, device: EUI, srv: str, window: Window, via: str, url: str | None
-) -> Reading:
-    """Return one reading; without `url`, of a meter and a cache started for it alone.
+    estate: Estate,
+    device: EUI,
+    srv: str,
+    window: Window | None,
+    via: str,
+    url: str | None,
+    *,
+    variant: str | None = None,
+    patience: float = REPLY_TIMEOUT,
+) -> Answered:
+    """Return what a meter says; without `url`, of a meter and a cache started for it alone.
 
-    `via` is a key of `PREFIXES`. Raises `ReadFailedError` where the meter refuses, `NoReplyError`
-    where it does not answer, `AuthenticationError` where its MAC does not verify, and
-    `TransportError` where there is no broker.
+    `via` is a key of `PREFIXES`; `variant` is the kind of meter, by default that of the estate's.
+    `window` is None for a service that takes none. Raises `ReadFailedError` where the meter
+    refuses, `NoReplyError` where it does not answer within `patience` seconds,
+    `AuthenticationError` where its MAC does not verify, `TransportError` where there is no broker,
+    and `ValueError` where that kind of meter has no such service.
     """
+    if variant is None and device in estate.meters:
+        variant = nature(estate.seed, device).profile.variant
+    service = service_of(srv, variant or SINGLE)
     party = _party_for(estate, srv)
     requester = Requester(PREFIXES[via], estate.keystore)
     async with AsyncExitStack() as stack:
@@ -112,18 +93,20 @@ async def read(
             if device not in estate.meters:
                 first, last = estate.meters[0], estate.meters[-1]
                 raise ReadFailedError(f"{device} is not a meter here; these are {first} to {last}")
-            retention = retention_seconds(MIN_RETENTION_HOURS)
-            await stack.enter_async_context(fleet_on(broker, estate, NONE))
-            await stack.enter_async_context(cache_on(broker, estate, retention, None))
+            settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
+            options = FleetOptions(), CacheOptions(settings, "memory:")
+            services = run_services(broker, estate, SystemClock(), *options)
+            await stack.enter_async_context(services)
         await stack.enter_async_context(requester.connected(broker, {party.recipient}))
-        command, octets = party.command(device, srv, window)
-        reply = await requester.request(command, octets, REPLY_TIMEOUT)
+        command, octets = party.ask(device, service, window)
+        reply = await requester.request(command, octets, patience)
     authenticate(reply.response)
-    log = BY_SRV[srv]
-    readings = buffer_of(reply.response, log)
-    if isinstance(readings, int):
-        raise ReadFailedError(f"{device} refuses SRV {srv}: {result_name(readings)}")
-    return Reading(device, srv, window, via, reply.cache_status, rows_of(log, readings))
+    readings = values_of(reply.response)
+    failed = next((item for item in readings if item.code), None)
+    if failed is not None:
+        reason = f"{failed.name} is {result_name(failed.code)}"
+        raise ReadFailedError(f"{device} refuses SRV {srv}: {reason}")
+    return Answered(device, service, window, via, reply.cache_status, readings)
 
 
 def _party_for(estate: Estate, srv: str) -> RemoteParty:
@@ -135,7 +118,19 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
     raise ReadFailedError(f"the keystore has no private key of a party that may ask for SRV {srv}")
 
 
-async def prove(estate: Estate, url: str | None, progress: Progress) -> ProofResult:
-    """Return the result of a proof. Raises `TransportError` where there is no broker."""
+async def prove(scenario: Scenario, url: str | None, trace: str, progress: Progress) -> ProofResult:
+    """Return the result of a proof, a partial one where it is interrupted.
+
+    Raises `TransportError` where there is no broker, `WorkloadError` for requests that cannot be.
+    """
     async with broker_at(url) as broker:
-        return await run_proof(estate, broker, progress)
+        return await Proof(scenario, broker, trace).run(progress)
+
+
+async def prove_variants(
+    scenario: Scenario, url: str | None, trace: str, progress: Progress
+) -> list[tuple[str, ProofResult]]:
+    """Return what the same requests come to under each rule. Raises what `prove` raises."""
+    variants = [(name, replace(scenario.cache, **changed)) for name, changed in VARIANTS]
+    async with broker_at(url) as broker:
+        return await Proof(scenario, broker, trace).compare(variants, progress)

@@ -436,7 +436,6 @@ BAD_USAGE = [
     (("keys", "nonsense"), "16 hexadecimal digits"),
     (("encode", "no-such-file"), "no-such-file"),
     (("encode", "octets.json"), "utf-8"),
-    (("serve", "--store", "."), "store"),
     (("prove", "--report", "keys.json"), "report"),
     (("decode", "--keystore", ".", COMMAND.hex()), "keystore"),
 ]

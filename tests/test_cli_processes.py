@@ -78,6 +78,7 @@ def test_serve_is_asked_stopped_and_says_what_it_counted(number: int) -> None:
     with running("serve", "--port", 0, "--meters", 3, "--store", "store.sqlite") as serve:
         assert serve.started.pop("broker").startswith("mqtt://127.0.0.1:")
         assert serve.started == {
+            "clock": "system",
             "meters": 3,
             "first": METER,
             "last": "00DBE50000000002",
@@ -87,8 +88,11 @@ def test_serve_is_asked_stopped_and_says_what_it_counted(number: int) -> None:
         counted = serve.stop(number)
     assert counted == {
         "device_hits": 0,
+        "replies": 0,
         "outcomes": {},
         "requests": 0,
+        "retries": 0,
+        "shadow": 0,
         "decisions": {},
         "reasons": {},
     }
@@ -145,7 +149,7 @@ def test_fleet_and_cache_run_apart_on_a_broker(tmp_path: Path) -> None:
         assert statuses[1].startswith("s1sp; hit; ttl=")
         assert statuses[2] is None
         by_cache, by_fleet = cache.stop(signal.SIGINT), fleet.stop(signal.SIGINT)
-    assert by_fleet == {"device_hits": 2, "outcomes": {"4.6.1 answered": 2}}
+    assert by_fleet == {"device_hits": 2, "replies": 2, "outcomes": {"4.6.1 answered": 2}}
     assert by_cache["decisions"] == {"4.6.1 forwarded": 1, "4.6.1 hits": 1}
     assert by_cache["reasons"] == {"reply-unsolicited": 1}, "the reply to the direct read"
 

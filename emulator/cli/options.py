@@ -6,21 +6,19 @@ failed or something that could not be done, 2 bad usage.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
 from rich.console import Console
 
-from emulator import wiring
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.store import StoreError
+from emulator.errors import UserError
 from emulator.estate import DEFAULT_BASE, Estate, derived_estate, keystore_estate
-from emulator.latency import parse_latency
-from emulator.requester import NoReplyError
-from emulator.transport import TransportError
+from emulator.latency_file import load_latency
 from gbcs import EUI, GbcsError
 from gbcs.instants import parse_iso
 from gbcs.sources import SourceError
@@ -29,15 +27,7 @@ from profiles import ProfileError
 P = ParamSpec("P")
 
 CHECK_FAILED, INTERRUPTED = 1, 130
-_FAILURES = (
-    GbcsError,
-    NoReplyError,
-    ProfileError,
-    SourceError,
-    StoreError,
-    TransportError,
-    wiring.ReadFailedError,
-)
+_FAILURES = (UserError, GbcsError, ProfileError, SourceError)
 out = Console(soft_wrap=True)
 aside = Console(stderr=True, soft_wrap=True)
 
@@ -69,7 +59,7 @@ def _hours(text: str) -> float:
 
 EUI_PARAMETER = Parameter("eui", EUI.parse)
 INSTANT = Parameter("time", parse_iso)
-LATENCY = Parameter("latency", parse_latency)
+LATENCY = Parameter("latency", load_latency)
 HOURS = Parameter("hours", _hours)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -94,7 +84,7 @@ latency_option = click.option(
     type=LATENCY,
     default="none",
     show_default=True,
-    help="Of replies: none, a time as 150ms, or lognormal:MEDIAN,P99.",
+    help="Of meters: none, 150ms, uniform:, normal:, lognormal:MEDIAN,P99 or empirical:FILE.",
 )
 retention_option = click.option(
     "--retention",
@@ -102,9 +92,6 @@ retention_option = click.option(
     default=str(MIN_RETENTION_HOURS),
     show_default=True,
     help="Hours that readings are kept, 25 to 72.",
-)
-store_option = click.option(
-    "--store", type=FILE, help="SQLite file of readings; by default one a seed, in this folder."
 )
 broker_option = click.option("--broker", metavar="URL", help="mqtt://host:port; default: our own.")
 part_broker_option = click.option(
@@ -143,8 +130,27 @@ def estate_of(keystore: Path | None, seed: str, meters: int, base: EUI) -> Estat
     return derived_estate(seed, meters, base)
 
 
-class OneLineGroup(click.Group):
-    """A group whose usage errors are one line too."""
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, and whose usage errors are one line.
+
+    `lazy` has module and attribute of each command, as `emulator.cli.keys:keys`.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, None where there is none."""
+        if cmd_name not in self._lazy:
+            return None
+        module, _, name = self._lazy[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command that the arguments name, and exit."""

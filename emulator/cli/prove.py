@@ -1,51 +1,78 @@
 """`esme prove`."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
 import click
 
-from emulator import show, wiring
+from emulator import show, show_proof, wiring
 from emulator.cli.options import (
     CHECK_FAILED,
+    INTERRUPTED,
     aside,
     broker_option,
     fail,
     json_option,
-    meters_option,
     one_line,
-    seed_option,
 )
-from emulator.estate import derived_estate
+from emulator.proof.report.write import write_report
+from emulator.proof.scenario_file import load_scenario, load_trace, resized, shipped_scenarios
 
 
 @click.command()
-@seed_option
-@meters_option
+@click.argument("scenario", default="quickstart")
+@click.option("--seed", help="In place of the scenario's.")
+@click.option(
+    "--meters", type=click.IntRange(min=1), help="In place of the scenario's; requests go with it."
+)
 @broker_option
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
     default="report",
     show_default=True,
-    help="Folder for proof.json.",
+    help="Folder for the report.",
 )
+@click.option("--compare", is_flag=True, help="The same requests under each rule, side by side.")
 @json_option
 @one_line
-def prove(seed: str, meters: int, broker: str | None, report: Path, as_json: bool) -> None:
-    """Ask the same reads directly and through the cache, and compare device hits and octets."""
-    file = report / "proof.json"
+def prove(
+    scenario: str,
+    seed: str | None,
+    meters: int | None,
+    broker: str | None,
+    report: Path,
+    compare: bool,
+    as_json: bool,
+) -> None:
+    """Make the same requests directly and through the cache, and compare hits and octets.
+
+    SCENARIO is a file, or the name of a shipped one (esme scenario list shows them).
+    """
+    plan = resized(load_scenario(scenario), seed, meters)
+    trace = load_trace(plan, scenario)
     try:
         report.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"report folder {report}: {error.strerror}")
     with show.show_progress() as progress:
-        result = asyncio.run(wiring.prove(derived_estate(seed, meters), broker, progress))
-    file.write_text(result.as_json() + "\n", "utf-8")
-    show.proof_table(result, aside)
-    aside.print(f"written to {file}", highlight=False)
-    if as_json:
+        if compare:
+            variants = asyncio.run(wiring.prove_variants(plan, broker, trace, progress))
+        else:
+            variants = [("", asyncio.run(wiring.prove(plan, broker, trace, progress)))]
+    result = variants[0][1]
+    page = write_report(result, report, shipped=scenario in shipped_scenarios())
+    show_proof.proof_table(result, aside)
+    if compare:
+        show_proof.variants_table(variants, aside)
+    aside.print(f"report: {page}", highlight=False)
+    if as_json and compare:
+        click.echo(json.dumps({name: item.as_dict() for name, item in variants}))
+    elif as_json:
         click.echo(result.as_json())
+    if not result.complete:
+        fail("interrupted; the report is partial", INTERRUPTED)
     if not result.passed:
         sys.exit(CHECK_FAILED)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,17 +24,39 @@ from emulator.cli.options import (
 from gbcs import EUI
 from gbcs.instants import to_iso
 from gbcs.json_form import rows_to_json
-from gbcs.tables.profile_logs import BY_SRV
+from gbcs.tables.reading_services import (
+    POLYPHASE,
+    READING_SERVICES,
+    SINGLE,
+    TWIN,
+    ReadingService,
+    service_of,
+)
 from gbcs.usecases.profile_read import Window
+from gbcs.usecases.values import Reading, plain
+
+_SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 
 
 @click.command()
 @click.argument("eui", type=EUI_PARAMETER)
-@click.argument("srv", type=click.Choice(list(BY_SRV)))
-@click.option("--from", "start", type=INSTANT, required=True, help="First instant, ISO 8601.")
-@click.option("--to", "end", type=INSTANT, required=True, help="Last instant, ISO 8601.")
+@click.argument("srv", type=click.Choice(_SRVS))
+@click.option("--from", "start", type=INSTANT, help="First instant of a log, ISO 8601.")
+@click.option("--to", "end", type=INSTANT, help="Last instant of a log, ISO 8601.")
 @click.option("--via", type=click.Choice(list(wiring.PREFIXES)), default="cache", show_default=True)
+@click.option(
+    "--variant",
+    type=click.Choice([SINGLE, TWIN, POLYPHASE]),
+    help="Kind of meter; default: what it is, where it is a meter of this seed.",
+)
 @click.option("--chart", is_flag=True, help="A small chart in place of the table.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=wiring.REPLY_TIMEOUT,
+    show_default=True,
+    help="Seconds to wait for the reply.",
+)
 @seed_option
 @meters_option
 @base_option
@@ -44,10 +67,12 @@ from gbcs.usecases.profile_read import Window
 def read(
     eui: EUI,
     srv: str,
-    start: int,
-    end: int,
+    start: int | None,
+    end: int | None,
     via: str,
+    variant: str | None,
     chart: bool,
+    timeout: float,
     seed: str,
     meters: int,
     base: EUI,
@@ -55,23 +80,71 @@ def read(
     broker: str | None,
     as_json: bool,
 ) -> None:
-    """Read one log of one meter; without --broker, of a meter started for this one read."""
-    if end < start:
-        raise click.UsageError(f"the window ends, at {to_iso(end)}, before it starts")
+    """Read one meter; without --broker, one that is started for this read alone."""
+    window = _window(srv, variant, start, end)
     estate = estate_of(keystore, seed, meters, base)
-    reading = asyncio.run(wiring.read(estate, eui, srv, Window(start, end), via, broker))
+    answered = asyncio.run(
+        wiring.read(estate, eui, srv, window, via, broker, variant=variant, patience=timeout)
+    )
+    rows = _the_rows(answered.service, answered.readings)
     if as_json:
-        form = {
+        form: dict[str, Any] = {
             "device": str(eui),
             "srv": srv,
-            "from": to_iso(start),
-            "to": to_iso(end),
+            "from": window and to_iso(window.start),
+            "to": window and to_iso(window.end),
             "via": via,
-            "cache_status": reading.cache_status,
-            "rows": rows_to_json(reading.rows),
+            "cache_status": answered.cache_status,
         }
+        if rows is None:
+            form["values"] = [_to_json(item) for item in answered.readings]
+        else:
+            form["rows"] = rows_to_json(rows)
         click.echo(json.dumps(form))
-    elif chart:
-        show.reading_chart(reading.rows, out)
+    elif chart and rows is not None:
+        show.reading_chart(rows, out)
+    elif rows is not None:
+        show.reading_table(rows, out)
     else:
-        show.reading_table(reading.rows, out)
+        for item in answered.readings:
+            show.reading_value(item, out)
+
+
+def _window(srv: str, variant: str | None, start: int | None, end: int | None) -> Window | None:
+    windowed = service_of(srv, variant or _kind_that_has(srv)).windowed
+    if not windowed:
+        if start is not None or end is not None:
+            raise click.UsageError(f"SRV {srv} is read as it stands: leave --from and --to out")
+        return None
+    if start is None or end is None:
+        raise click.UsageError(f"SRV {srv} reads a log: give --from and --to")
+    if end < start:
+        raise click.UsageError(f"the window ends, at {to_iso(end)}, before it starts")
+    return Window(start, end)
+
+
+def _kind_that_has(srv: str) -> str:
+    return next(service.meters[0] for service in READING_SERVICES if service.srv == srv)
+
+
+def _the_rows(service: ReadingService, readings: tuple[Reading, ...]) -> list[Any] | None:
+    """Return the rows where the service reads one log and nothing else."""
+    return readings[0].rows if service.windowed and len(readings) == 1 else None
+
+
+def _to_json(item: Reading) -> dict[str, Any]:
+    form: dict[str, Any] = {"name": item.name}
+    rows, fields = item.rows, item.fields
+    if rows is not None:
+        form["rows"] = rows_to_json(rows)
+    elif fields is not None:
+        form["fields"] = {name: _jsonable(value) for name, value in fields.items()}
+    elif item.data is not None:
+        form["value"] = _jsonable(plain(item.data))
+    return form
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex().upper()
+    return [_jsonable(part) for part in value] if isinstance(value, tuple) else value

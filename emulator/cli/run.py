@@ -1,4 +1,4 @@
-"""`esme serve`, `esme fleet` and `esme cache`: what runs until it is interrupted."""
+"""`esme serve` and `esme fleet`: what runs until it is interrupted."""
 
 import asyncio
 import signal
@@ -11,21 +11,32 @@ import click
 from emulator import show, wiring
 from emulator.cli.options import (
     announce,
+    aside,
     base_option,
     broker_option,
     estate_of,
     json_option,
     keystore_option,
-    latency_option,
     meters_option,
     one_line,
     part_broker_option,
-    retention_option,
     seed_option,
-    store_option,
 )
-from emulator.estate import Estate
-from emulator.latency import Latency
+from emulator.cli.service_options import (
+    cache_options,
+    caching_options,
+    common_options,
+    fleet_options,
+    meter_options,
+    sharding_options,
+)
+from emulator.clock import Clock, SystemClock
+from emulator.estate import Estate, sharded
+from emulator.live import Sampler
+from emulator.services import CacheOptions, FleetOptions, Running, run_services
+from emulator.show_live import watch
+from emulator.tasks import Tasks
+from emulator.workers import run_workers
 from gbcs import EUI
 
 
@@ -34,9 +45,9 @@ from gbcs import EUI
 @meters_option
 @base_option
 @keystore_option
-@latency_option
-@retention_option
-@store_option
+@meter_options
+@caching_options
+@common_options
 @broker_option
 @click.option(
     "--port",
@@ -52,16 +63,15 @@ def serve(
     meters: int,
     base: EUI,
     keystore: Path | None,
-    latency: Latency,
-    retention: float,
-    store: Path | None,
     broker: str | None,
     port: int,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Run broker, meters and cache until interrupted."""
     estate = estate_of(keystore, seed, meters, base)
-    asyncio.run(_run(estate, broker, port, latency, (retention, store), as_json))
+    options = fleet_options(chosen), cache_options(chosen, estate)
+    asyncio.run(run(estate, broker, port, chosen, *options, as_json=as_json))
 
 
 @click.command()
@@ -69,7 +79,9 @@ def serve(
 @meters_option
 @base_option
 @keystore_option
-@latency_option
+@meter_options
+@sharding_options
+@common_options
 @part_broker_option
 @json_option
 @one_line
@@ -78,65 +90,68 @@ def fleet(
     meters: int,
     base: EUI,
     keystore: Path | None,
-    latency: Latency,
     broker: str,
     as_json: bool,
+    shard: tuple[int, int] | None,
+    workers: int,
+    **chosen: Any,
 ) -> None:
     """Run the meters alone, on a broker, until interrupted."""
-    asyncio.run(_run(estate_of(keystore, seed, meters, base), broker, 0, latency, None, as_json))
-
-
-@click.command()
-@seed_option
-@meters_option
-@base_option
-@keystore_option
-@retention_option
-@store_option
-@part_broker_option
-@json_option
-@one_line
-def cache(
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
-    retention: float,
-    store: Path | None,
-    broker: str,
-    as_json: bool,
-) -> None:
-    """Run the cache alone, on a broker, until interrupted."""
     estate = estate_of(keystore, seed, meters, base)
-    asyncio.run(_run(estate, broker, 0, None, (retention, store), as_json))
+    options = fleet_options(chosen)
+    if workers > 1:
+        if shard is not None:
+            raise click.UsageError("--workers and --shard: give one of them")
+        clock: Clock = chosen["clock"]
+        merged = run_workers(estate, broker, clock.describe(), options, workers, chosen["control"])
+        announce(show.counted(merged, None), as_json)
+        return
+    part = estate if shard is None or options.shared else sharded(estate, *shard)
+    asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
 
 
-async def _run(
+async def run(
     estate: Estate,
     broker: str | None,
     port: int,
-    latency: Latency | None,
-    caching: tuple[float, Path | None] | None,
+    chosen: dict[str, Any],
+    meters: FleetOptions | None = None,
+    cache: CacheOptions | None = None,
+    *,
     as_json: bool,
+    whole: Estate | None = None,
 ) -> None:
-    """Run what is asked for until SIGINT or SIGTERM, then show what was counted."""
+    """Run what is chosen until SIGINT or SIGTERM, then show what was counted."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    running_fleet = ledger = None
+    clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(wiring.broker_at(broker, port))
-        started: dict[str, Any] = {"broker": url}
-        if latency is not None:
-            running_fleet = await stack.enter_async_context(wiring.fleet_on(url, estate, latency))
-            first, last = estate.meters[0], estate.meters[-1]
-            started |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
-        if caching is not None:
-            retention, path = caching
-            path = path or Path(f"esme-cache-{estate.name}.sqlite")
-            policy = await stack.enter_async_context(wiring.cache_on(url, estate, retention, path))
-            ledger = policy.ledger
-            started |= {"retention_hours": retention / 3600, "store": str(path)}
-        announce(started, as_json)
-        await stopped.wait()
-    announce(show.counters(running_fleet, ledger), as_json)
+        services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
+        running = await stack.enter_async_context(services)
+        async with Tasks() as tasks:
+            for warning in running.warnings:
+                aside.print(f"esme: {warning}", highlight=False, style="yellow")
+            announce(_started(url, estate, clock, running, cache), as_json)
+            if not as_json:
+                machine = SystemClock()
+                tasks.start(watch(Sampler(running.parts, machine), aside, machine))
+            await stopped.wait()
+    counters = running.fleet.counters if running.fleet else None
+    announce(show.counted(counters, running.ledger), as_json)
+
+
+def _started(
+    url: str, estate: Estate, clock: Clock, running: Running, cache: CacheOptions | None
+) -> dict[str, Any]:
+    form: dict[str, Any] = {"broker": url, "clock": clock.describe()}
+    if running.fleet is not None:
+        first, last = estate.meters[0], estate.meters[-1]
+        form |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
+    if cache is not None:
+        hours = cache.settings.retention / 3600
+        form |= {"retention_hours": hours, "store": cache.store}
+    if running.control is not None:
+        form["control"] = running.control
+    return form

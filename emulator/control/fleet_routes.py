@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query
 from emulator.control.models import (
     Count,
     CountersState,
+    ExportedSeries,
     FleetState,
     MeterCount,
     MeterState,
@@ -97,6 +98,11 @@ def fleet_routes(parts: Controlled) -> APIRouter:
             meters=[_meter_count(row) for row in rows[:limit]],
             left_off=len(rows) > limit,
         )
+
+    @router.get("/counters/export")
+    async def export_counters() -> list[ExportedSeries]:
+        """Tell all that was counted, with every meter, to be added to that of other processes."""
+        return [ExportedSeries(**series) for series in fleet_of(parts).counters.to_json()]
 
     @router.post("/counters/reset")
     async def reset_counters() -> CountersState:

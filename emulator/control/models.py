@@ -83,6 +83,16 @@ class MeterCount(Count):
     device: str
 
 
+class ExportedSeries(BaseModel):
+    """What was counted of one stage, SRV and outcome: in all, and by the EUI of each meter."""
+
+    stage: str
+    srv: str
+    outcome: str
+    total: int
+    meters: dict[str, int]
+
+
 class CountersState(Model):
     """What the fleet counted since the start or the last reset."""
 

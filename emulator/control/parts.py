@@ -11,12 +11,13 @@ from emulator.cache.ledger import Decision, Ledger
 from emulator.clock import Clock
 from emulator.counters import Counters
 from emulator.device.physics import Nature
+from emulator.errors import UserError
 from emulator.faults.engine import Faults
 from gbcs import EUI
 from profiles import MeterProfile
 
 
-class ControlError(Exception):
+class ControlError(UserError):
     """A control interface that cannot be had; the text is one line for the user."""
 
 

@@ -13,6 +13,7 @@ PATHS = {
     "/clock": ["GET"],
     "/clock/advance": ["POST"],
     "/counters": ["GET"],
+    "/counters/export": ["GET"],
     "/counters/reset": ["POST"],
     "/faults": ["GET", "POST", "DELETE"],
     "/faults/kinds": ["GET"],

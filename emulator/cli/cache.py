@@ -1,0 +1,164 @@
+"""`esme cache`: the cache alone, and what its store holds."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator import show
+from emulator.cache.entry import Entry, Key
+from emulator.cache.opening import open_store, read_store_key
+from emulator.cache.store import Store
+from emulator.cli.options import (
+    EUI_PARAMETER,
+    FILE,
+    base_option,
+    estate_of,
+    json_option,
+    keystore_option,
+    meters_option,
+    one_line,
+    out,
+    part_broker_option,
+    seed_option,
+)
+from emulator.cli.run import run
+from emulator.cli.service_options import (
+    cache_options,
+    caching_options,
+    common_options,
+    sharing_option,
+)
+from emulator.clock import iso
+from emulator.estate import DEFAULT_BASE, Estate
+from gbcs import EUI
+from gbcs.instants import to_iso
+
+
+@click.group(invoke_without_command=True)
+@seed_option
+@meters_option
+@base_option
+@keystore_option
+@caching_options
+@sharing_option
+@common_options
+@part_broker_option
+@json_option
+@click.pass_context
+@one_line
+def cache(
+    context: click.Context,
+    /,
+    seed: str,
+    meters: int,
+    base: EUI,
+    keystore: Path | None,
+    broker: str,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Run the cache alone, on a broker, until interrupted; or look into its store."""
+    if context.invoked_subcommand is None:
+        estate = estate_of(keystore, seed, meters, base)
+        options = cache_options(chosen, estate)
+        asyncio.run(run(estate, broker, 0, chosen, None, options, as_json=as_json))
+
+
+_store = click.argument("store", metavar="FILE|URL")
+_key = click.option("--store-key", type=FILE, help="Key that the readings are sealed with.")
+_device = click.option("--device", type=EUI_PARAMETER, help="Only of this meter.")
+_srv = click.option("--srv", help="Only of this SRV.")
+
+
+@asynccontextmanager
+async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
+    store = open_store(where, estate.name, key=read_store_key(key) if key else None)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@cache.command()
+@_store
+@_key
+@seed_option
+@keystore_option
+@_device
+@_srv
+@json_option
+@one_line
+def inspect(
+    store: str,
+    store_key: Path | None,
+    seed: str,
+    keystore: Path | None,
+    device: EUI | None,
+    srv: str | None,
+    as_json: bool,
+) -> None:
+    """Show what a store holds, one line for each read."""
+    estate = _estate(seed, keystore)
+
+    async def look() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        async with _opened(store, store_key, estate) as opened:
+            rows = [_row(key, entry) async for key, entry in opened.entries(device, srv)]
+            return asdict(await opened.size()), rows
+
+    size, rows = asyncio.run(look())
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    show.plain_table(rows, out)
+    out.print(f"{size['entries']} entries, {size['octets']} octets in all", highlight=False)
+
+
+@cache.command()
+@_store
+@_key
+@seed_option
+@keystore_option
+@_device
+@_srv
+@json_option
+@one_line
+def purge(
+    store: str,
+    store_key: Path | None,
+    seed: str,
+    keystore: Path | None,
+    device: EUI | None,
+    srv: str | None,
+    as_json: bool,
+) -> None:
+    """Drop what a store holds, all of it or that of one meter or SRV."""
+    estate = _estate(seed, keystore)
+
+    async def drop() -> int:
+        async with _opened(store, store_key, estate) as opened:
+            return await opened.purge(device=device, srv=srv)
+
+    dropped = asyncio.run(drop())
+    click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} entries dropped")
+
+
+def _estate(seed: str, keystore: Path | None) -> Estate:
+    return estate_of(keystore, seed, 1, DEFAULT_BASE)
+
+
+def _row(key: Key, entry: Entry) -> dict[str, Any]:
+    return {
+        "device": str(key.device),
+        "srv": key.srv,
+        "from": to_iso(key.start),
+        "to": to_iso(key.end),
+        "received": iso(entry.received),
+        "octets": len(entry.buffer),
+    }

@@ -1,0 +1,185 @@
+"""Options of what runs until it is interrupted, and what they choose."""
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator.cache.entitlement import Registry
+from emulator.cache.registry_file import load_registry
+from emulator.cache.settings import CacheSettings, HoldDown
+from emulator.cli.options import FILE, Parameter, latency_option, retention_option
+from emulator.clock import Clock, ScaledClock, parse_clock
+from emulator.estate import Estate
+from emulator.faults.errors import FaultError
+from emulator.faults.loading import parse_rules
+from emulator.faults.rule import FaultRule
+from emulator.services import CacheOptions, FleetOptions
+from emulator.wiring import REPLY_TIMEOUT
+from profiles import meter_profile, wan_profiles
+
+Decorator = Callable[[Any], Any]
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 0 <= int(part) < int(parts)):
+        raise ValueError(f"shard {text!r}: give K/N, such as 0/4, with K from 0 to N - 1")
+    return int(part), int(parts)
+
+
+def _hold_down(text: str) -> HoldDown:
+    failures, _, seconds = text.partition(",")
+    try:
+        return HoldDown(int(failures), float(seconds))
+    except ValueError:
+        raise ValueError(
+            f"hold-down {text!r}: give FAILURES,SECONDS such as 3,60, both above 0"
+        ) from None
+
+
+def _faults(text: str) -> tuple[FaultRule, ...]:
+    try:
+        return tuple(parse_rules(Path(text).read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"fault rules {text}: {reason}") from None
+    except FaultError as error:
+        raise ValueError(f"fault rules {text}: {error}") from None
+
+
+_CLOCK = Parameter("clock", parse_clock)
+_SHARD = Parameter("k/n", _shard)
+_FAULTS = Parameter("file", _faults)
+_HOLD_DOWN = Parameter("failures,seconds", _hold_down)
+_REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
+
+_COMMON = (
+    click.option(
+        "--clock",
+        type=_CLOCK,
+        default="system",
+        show_default=True,
+        help="system, scaled:FACTOR[@TIME[=REAL]] or manual[@TIME].",
+    ),
+    click.option(
+        "--control",
+        type=click.IntRange(0, 65535),
+        help="Port of the HTTP control interface on loopback; 0 for any.",
+    ),
+)
+_METERS = (
+    latency_option,
+    click.option(
+        "--wan",
+        type=click.Choice([wan.name for wan in wan_profiles()]),
+        default="none",
+        show_default=True,
+        help="Network to the meters; esme profiles list shows them.",
+    ),
+    click.option(
+        "--profile",
+        "profiles",
+        multiple=True,
+        metavar="NAME|FILE",
+        help="Kind of meters, may be repeated; default: the shipped mix.",
+    ),
+    click.option("--faults", type=_FAULTS, help="TOML file of fault rules."),
+    click.option("--fault-log", type=FILE, help="Append every fault that fires, as lines of JSON."),
+    click.option("--strict", is_flag=True, help="Meters refuse repeated originator counters."),
+)
+_CACHING = (
+    retention_option,
+    click.option(
+        "--store",
+        metavar="FILE|URL",
+        help="SQLite file, memory: or valkey://host:port/0; default: a file for each estate.",
+    ),
+    click.option("--store-key", type=FILE, help="Key that readings are sealed with in the store."),
+    click.option("--srv", "srvs", multiple=True, help="Cached SRV, in place of the rule's."),
+    click.option("--literal", is_flag=True, help="Keep readings whose window is not over too."),
+    click.option("--sub-window", is_flag=True, help="Answer from readings of a wider window too."),
+    click.option("--no-collapse", is_flag=True, help="Send every miss to the meter by itself."),
+    click.option(
+        "--shadow",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Part of the hits that the meter is asked for too, to compare.",
+    ),
+    click.option(
+        "--retries", type=click.IntRange(0, 10), default=0, help="Of a read without a reply."
+    ),
+    click.option(
+        "--hold-down", type=_HOLD_DOWN, help="Spare a meter that failed so often, for so long."
+    ),
+    click.option("--registry", type=_REGISTRY, help="TOML file: who may ask for what, and when."),
+    click.option("--decisions", type=FILE, help="Append every decision, as lines of JSON."),
+)
+_SHARING = (
+    click.option(
+        "--shared", is_flag=True, help="Share commands with others on the broker ($share)."
+    ),
+)
+_PARTS = (
+    *_SHARING,
+    click.option("--shard", type=_SHARD, help="Only every N-th meter, from number K on."),
+    click.option("--connections", is_flag=True, help="A connection of its own for each meter."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processes, each with a shard.",
+    ),
+)
+
+
+def _all(*decorators: Decorator) -> Decorator:
+    return lambda command: reduce(lambda made, option: option(made), reversed(decorators), command)
+
+
+common_options = _all(*_COMMON)
+meter_options = _all(*_METERS)
+sharding_options = _all(*_PARTS)
+caching_options = _all(*_CACHING)
+sharing_option = _all(*_SHARING)
+
+
+def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
+    """Return what the options of meters choose. Raises `ProfileError`."""
+    names = chosen["profiles"]
+    return FleetOptions(
+        latency=chosen["latency"],
+        wan=chosen["wan"],
+        profiles=tuple(meter_profile(name) for name in names) if names else None,
+        faults=chosen["faults"] or (),
+        fault_log=chosen["fault_log"],
+        strict=chosen["strict"],
+        shared=chosen.get("shared", False),
+        connections=chosen.get("connections", False),
+    )
+
+
+def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
+    """Return what the options of a cache choose. Raises `ValueError` for what cannot be."""
+    clock: Clock = chosen["clock"]
+    faster = clock.factor if isinstance(clock, ScaledClock) else 1.0
+    registry: Registry | None = chosen["registry"]
+    given = {"srvs": chosen["srvs"]} if chosen["srvs"] else {}
+    settings = CacheSettings(
+        retention=chosen["retention"],
+        reply_timeout=REPLY_TIMEOUT * max(faster, 1.0),
+        literal=chosen["literal"],
+        sub_window=chosen["sub_window"],
+        collapse=not chosen["no_collapse"],
+        shadow=chosen["shadow"],
+        seed=estate.seed,
+        retries=chosen["retries"],
+        hold_down=chosen["hold_down"],
+        shared=chosen.get("shared", False),
+        **given,
+    )
+    store = chosen["store"] or f"esme-cache-{estate.name}.sqlite"
+    return CacheOptions(settings, store, chosen["store_key"], registry, chosen["decisions"])

@@ -1,0 +1,5 @@
+"""What goes wrong that a user can mend."""
+
+
+class UserError(Exception):
+    """What a user can mend; the text says in a line, or a line for each mistake, what and how."""
