@@ -12,7 +12,7 @@ run: .venv/run   ## Prove the cache: the same reads direct and through it, on an
 	$(BIN)/esme prove
 
 test: .venv/dev  ## Run the tests; those that need a broker, tshark or vectors skip where absent
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 check: lint types test  ## Everything that CI checks
 

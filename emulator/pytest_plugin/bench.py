@@ -1,0 +1,198 @@
+"""What one test runs: broker, clock, meters, cache and parties, put together.
+
+The one place of the plugin that starts anything. What it starts ends with the context that it was
+started in.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from emulator.cache.entry import retention_seconds
+from emulator.cache.memory import MemoryStore
+from emulator.cache.policy import CachePolicy
+from emulator.cache.service import serve_cache
+from emulator.cache.settings import CacheSettings
+from emulator.clock import ManualClock, parse_clock
+from emulator.counters import Counters, Stage
+from emulator.estate import DEFAULT_BASE
+from emulator.eui_range import EuiRange
+from emulator.fleet_service import serve_fleet
+from emulator.keys import DerivedKeystore
+from emulator.latency_file import load_latency
+from emulator.parties import PARTIES
+from emulator.pytest_plugin.cache import EsmeCache, OwnDevices
+from emulator.pytest_plugin.clock import SteppedClock, Traffic
+from emulator.pytest_plugin.faults import EsmeFaults
+from emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
+from emulator.pytest_plugin.journal import Hits, Journal
+from emulator.pytest_plugin.party import Asking, Parties, Via
+from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
+from emulator.requester import Requester
+from emulator.topics import CACHED, DIRECT
+from emulator.transport import Broker, MemoryBroker, connect
+from emulator.wan import WanLink
+from gbcs import EUI
+from profiles import MeterProfile, meter_profile, wan_profile
+
+RANGE = 1 << 24
+"""Meters that one worker has for itself on a broker that it shares with others."""
+
+PREFIXES: Mapping[Via, str] = {"cache": CACHED, "direct": DIRECT}
+
+_MICROSECONDS = 1_000_000
+
+
+class Allotment:
+    """Which EUIs the tests of one process take on a broker that others use too.
+
+    `worker` is its number. Every fleet gets EUIs that none had before, so that what is late for
+    one test is for no meter of the next.
+    """
+
+    def __init__(self, worker: int) -> None:
+        self._next = int(DEFAULT_BASE) + worker * RANGE
+        self._end = self._next + RANGE
+
+    def take(self, number: int) -> EUI:
+        """Return the first EUI of `number` new ones. Raises `ValueError` where none are left."""
+        first, self._next = self._next, self._next + number
+        if self._next > self._end:
+            raise ValueError(f"more than {RANGE} meters in one worker, on a broker that is shared")
+        return EUI.from_int(first)
+
+
+class Bench:
+    """What one test runs by `settings`; `allotment` matters on a shared broker alone."""
+
+    def __init__(self, settings: Settings, allotment: Allotment) -> None:
+        """Make ready, and start nothing. Raises `ValueError` for a time that is none."""
+        self.settings = settings
+        self.journal = Journal()
+        self.hosted = Hosted()
+        self._counters: list[Counters] = []
+        self.keystore = _keystore(settings.seed)
+        self._allotment = allotment if settings.is_shared else Allotment(0)
+        self._traffic = Traffic()
+        start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
+        self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
+        self.faults = EsmeFaults(settings.seed, lambda: self.hosted, self.clock, self.journal)
+        self._counter = int(start * _MICROSECONDS)
+
+    def hits(self, srv: str | None = None) -> Hits:
+        """Return how many commands the meters of all fleets received, of `srv` or in all."""
+        number = sum(counters.total(Stage.RECEIVED, srv=srv) for counters in self._counters)
+        subject = f"device hits{f', SRV {srv}' if srv else ''}"
+        return Hits(number, subject, lambda shown: self.journal.lines(None, srv, shown))
+
+    @asynccontextmanager
+    async def broker(self) -> AsyncIterator[Broker]:
+        """Run the broker, or connect to the one that is there, and count what it carries."""
+        async with AsyncExitStack() as stack:
+            broker: Broker = MemoryBroker()
+            if self.settings.broker == EMBEDDED:
+                from emulator.transport.embedded import embedded_broker  # amqtt is slow to import
+
+                broker = await stack.enter_async_context(embedded_broker())
+            elif self.settings.broker != MEMORY:
+                broker = self.settings.broker
+            ours = [f"{prefix}/#" for prefix in PREFIXES.values()]
+            filters = ours if self.settings.is_shared else ["#"]
+            watch = connect(
+                broker, client_id="esme-test", subscriptions=dict.fromkeys(filters, self._seen)
+            )
+            await stack.enter_async_context(watch)
+            yield broker
+
+    def _seen(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
+        self._traffic.messages += 1
+
+    @asynccontextmanager
+    async def fleet(self, broker: Broker, **changes: Any) -> AsyncIterator[EsmeFleet]:
+        """Run a fleet by the settings and `changes` to them; one of None is none.
+
+        Raises `ValueError` and `ProfileError`.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        wanted = replace(self.settings, **given)
+        base = self._allotment.take(wanted.meters)
+        euis = EuiRange(base, wanted.meters)
+        profiles: tuple[MeterProfile, ...] | None = None
+        if wanted.profiles is not None:
+            profiles = tuple(meter_profile(name) for name in wanted.profiles)
+        wan = None
+        if wanted.wan is not None:
+            wan = WanLink(wan_profile(wanted.wan), wanted.seed, load_latency)
+        fleet = WatchedFleet(
+            self.journal,
+            euis,
+            self.keystore,
+            wanted.seed,
+            load_latency(wanted.latency),
+            wan=wan,
+            faults=self.faults.engine,
+            strict=wanted.strict,
+            profiles=profiles,
+        )
+        parts = self.keystore, wanted.seed, profiles, self.journal, self.clock
+        self.hosted.add(euis)
+        self._counters.append(fleet.counters)
+        async with serve_fleet(broker, fleet, self.clock):
+            yield EsmeFleet(fleet, euis, *parts)
+
+    @asynccontextmanager
+    async def cache(self, broker: Broker) -> AsyncIterator[EsmeCache]:
+        """Run the reading cache. Raises `ValueError` for settings that cannot be."""
+        wanted = self.settings
+        retention = retention_seconds(wanted.retention)
+        settings = CacheSettings(**{"retention": retention, "seed": wanted.seed, **wanted.cache})
+        policy: CachePolicy
+        if wanted.is_shared:
+            policy = OwnDevices(self.keystore, settings, on_decision=self.journal.add)
+            policy.is_ours = self.hosted.__contains__
+        else:
+            policy = CachePolicy(self.keystore, settings, on_decision=self.journal.add)
+        store = MemoryStore()
+        async with serve_cache(broker, policy, store, self.clock) as service:
+            yield EsmeCache(service, store, self.journal)
+
+    @asynccontextmanager
+    async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
+        """Connect the parties, each under both prefixes."""
+        requesters = {via: Requester(prefix, self.keystore) for via, prefix in PREFIXES.items()}
+        recipients = {eui for eui, _, behind_acb in PARTIES if not behind_acb}
+        recipients.add(self.keystore.access_control_broker)
+        async with AsyncExitStack() as stack:
+            for requester in requesters.values():
+                await stack.enter_async_context(requester.connected(broker, recipients))
+            asking = await stack.enter_async_context(Asking())
+            yield Parties(self.keystore, self._counter, requesters, self.clock, asking)
+
+
+class Hosted(Collection[EUI]):
+    """The meters of all fleets of a test."""
+
+    def __init__(self) -> None:
+        self._ranges: list[EuiRange] = []
+
+    def add(self, euis: EuiRange) -> None:
+        """Host these too."""
+        self._ranges.append(euis)
+
+    def __contains__(self, eui: object) -> bool:
+        return any(eui in euis for euis in self._ranges)
+
+    def __iter__(self) -> Iterator[EUI]:
+        return chain.from_iterable(self._ranges)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ranges))
+
+
+@cache
+def _keystore(seed: str) -> DerivedKeystore:
+    """Return the keys of a seed: the same object in every test, since it keeps what it derived."""
+    return DerivedKeystore(seed)

@@ -1,0 +1,68 @@
+"""The reading cache of a test: what it decided, what it keeps, and who is registered."""
+
+from collections.abc import Callable
+
+from emulator.cache.effects import Effect
+from emulator.cache.ledger import Decided, Ledger
+from emulator.cache.policy import CachePolicy
+from emulator.cache.service import CacheService
+from emulator.cache.store import Store
+from emulator.pytest_plugin.journal import Journal
+from emulator.pytest_plugin.meters import EsmeMeter
+from gbcs import EUI, GbcsError, decode
+
+
+class EsmeCache:
+    """A reading cache that runs on the broker of a test."""
+
+    def __init__(self, service: CacheService, store: Store, journal: Journal) -> None:
+        self.service = service
+        """Has `register`, `change_of_supplier` and `change_of_tenancy`."""
+        self.store = store
+        self._journal = journal
+
+    @property
+    def policy(self) -> CachePolicy:
+        """What decides."""
+        return self.service.policy
+
+    @property
+    def ledger(self) -> Ledger:
+        """Counts by SRV, party, meter and decision, and reasons."""
+        return self.policy.ledger
+
+    @property
+    def decisions(self) -> tuple[Decided, ...]:
+        """Every decision so far, in order, as far back as the journal reaches."""
+        return tuple(event for event in self._journal.events if isinstance(event, Decided))
+
+    async def purge(self, meter: EsmeMeter | EUI | None = None, srv: str | None = None) -> int:
+        """Drop what is kept, all of it or of a meter or an SRV; return how many readings."""
+        device = meter.eui if isinstance(meter, EsmeMeter) else meter
+        return await self.store.purge(device=device, srv=srv)
+
+    def __repr__(self) -> str:
+        ledger = self.ledger
+        counted: dict[str, int] = {}
+        for (_, decision), number in ledger.decisions.items():
+            counted[str(decision)] = counted.get(str(decision), 0) + number
+        said = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
+        return f"<cache with {ledger.requests} requests{f': {said}' if said else ''}>"
+
+
+class OwnDevices(CachePolicy):
+    """A cache that leaves alone the meters of others on a broker that several tests share."""
+
+    is_ours: Callable[[EUI], bool]
+
+    def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
+        """Return what to do with a command for `device`."""
+        return super().command(device, octets, now) if self.is_ours(device) else []
+
+    def response(self, octets: bytes, now: float) -> list[Effect]:
+        """Return what to do with octets that a device sent."""
+        try:
+            device = decode(octets).originator
+        except GbcsError:
+            return super().response(octets, now)
+        return super().response(octets, now) if self.is_ours(device) else []

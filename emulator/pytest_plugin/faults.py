@@ -1,0 +1,117 @@
+"""Faults of a test: rules that are in force as long as a context lasts.
+
+Knows rules and the engine; what each kind is called and takes is in `fault_kinds.py`.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from enum import Enum
+from types import TracebackType
+from typing import Any, Self
+
+from emulator.clock import Clock
+from emulator.faults.engine import Faults
+from emulator.faults.errors import FaultError
+from emulator.faults.loading import rule_from
+from emulator.faults.log import Fired
+from emulator.faults.unmatched import unmatched
+from emulator.pytest_plugin.fault_kinds import FaultKinds
+from emulator.pytest_plugin.journal import Journal
+from gbcs import EUI
+from gbcs.tables.reading_services import BY_CODE
+
+SRVS = frozenset(service.srv for service in BY_CODE.values())
+"""Service references that meters answer."""
+
+_KEYS = {"srv": "srvs", "start": "from", "end": "to"}
+"""Keys of rules that have another name in Python."""
+
+
+class Armed:
+    """A rule: in force as long as its context lasts, and what it did."""
+
+    def __init__(self, faults: "EsmeFaults", table: Mapping[str, Any]) -> None:
+        self._faults = faults
+        self._table = table
+        self.name = ""
+        """Given by the rule, or made of its kind and a number; draws depend on it."""
+        self.fired: list[Fired] = []
+        """Each time that it changed something."""
+
+    def __enter__(self) -> Self:
+        """Put it in force. Raises `FaultError` where it cannot be, or can match no call."""
+        self.name = self._faults.arm(self, self._table)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take it out of force, with all that it remembers."""
+        self._faults.disarm(self.name)
+
+    def __repr__(self) -> str:
+        return f"<fault {self.name or self._table['kind']}, fired {len(self.fired)} times>"
+
+
+class EsmeFaults(FaultKinds):
+    """Makes the meters of a test misbehave; several rules may be in force at once.
+
+    `hosted` are the meters there are, by the time that a rule is put in force.
+    """
+
+    def __init__(
+        self, seed: str, hosted: Callable[[], Container[EUI]], clock: Clock, journal: Journal
+    ) -> None:
+        self._seed = seed
+        self._hosted = hosted
+        self._clock = clock
+        self._journal = journal
+        self._armed: dict[str, Armed] = {}
+        self.engine = Faults(seed, on_fired=self._on_fired)
+        """What the fleet asks."""
+
+    def rule(self, kind: str, **keys: Any) -> Armed:
+        """Return a rule of any kind, to be entered with `with`.
+
+        `keys` are those of docs/faults.md, save that the SRVs are `srv`, and the times between
+        which it holds are `start` and `end`.
+        """
+        table = {
+            _KEYS.get(key, key): _plain(value) for key, value in keys.items() if value is not None
+        }
+        return Armed(self, {"kind": kind, **table})
+
+    def arm(self, armed: Armed, table: Mapping[str, Any]) -> str:
+        """Put the rule of `table` in force, and return its name. Raises `FaultError`."""
+        rule = rule_from(table, self._armed)
+        now = self._clock.now()
+        for reason in unmatched([rule], self._hosted(), SRVS, now=now, seed=self._seed):
+            raise FaultError(reason)
+        self.engine.add(rule)
+        self._armed[rule.name] = armed
+        return rule.name
+
+    def disarm(self, name: str) -> None:
+        """Take a rule out of force."""
+        self.engine.remove(name)
+        del self._armed[name]
+
+    @property
+    def fired(self) -> tuple[Fired, ...]:
+        """Every fault that changed something in this test, in order, removed rules' too."""
+        return tuple(event for event in self._journal.events if isinstance(event, Fired))
+
+    def _on_fired(self, fired: Fired) -> None:
+        self._journal.add(fired)
+        self._armed[fired.rule].fired.append(fired)
+
+
+def _plain(value: object) -> object:
+    """Return what a table holds for `value`: meters and EUIs as texts, several of them as list."""
+    if isinstance(value, str | int | float) and not isinstance(value, Enum):
+        return value
+    if isinstance(value, EUI | Enum) or not isinstance(value, Iterable):
+        return str(value)
+    return [str(one) for one in value]

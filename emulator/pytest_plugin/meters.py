@@ -1,0 +1,115 @@
+"""The meters of a test: what they truly hold, and how often they were asked."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from emulator.clock import Clock
+from emulator.counters import Counters, Stage
+from emulator.device.logs import buffer
+from emulator.device.physics import nature
+from emulator.pytest_plugin.journal import Hits, Journal
+from emulator.pytest_plugin.windows import WindowLike, window_of
+from gbcs import EUI
+from gbcs.instants import EPOCH_UNIX
+from gbcs.tables.profile_logs import BY_SRV, ProfileLog
+from gbcs.usecases.profile_read import Row, rows_of
+from profiles import MeterProfile
+
+
+def log_of(srv: str) -> ProfileLog:
+    """Return the log that `srv` reads. Raises `ValueError` where it reads none by window."""
+    if srv not in BY_SRV:
+        raise ValueError(f"SRV {srv!r} does not read a log by window: {', '.join(BY_SRV)} do")
+    return BY_SRV[srv]
+
+
+class Estate:
+    """What the meters of one fleet have in common."""
+
+    def __init__(
+        self,
+        seed: str,
+        profiles: tuple[MeterProfile, ...] | None,
+        counters: Counters,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self.seed = seed
+        self.profiles = profiles
+        self.counters = counters
+        self.journal = journal
+        self.clock = clock
+
+
+class EsmeMeter:
+    """One meter. Equal to another with its EUI; `str` gives the EUI as topics have it."""
+
+    def __init__(self, eui: EUI, estate: Estate) -> None:
+        self.eui = eui
+        self._estate = estate
+
+    @property
+    def profile(self) -> MeterProfile:
+        """What kind of meter it is."""
+        return nature(self._estate.seed, self.eui, self._estate.profiles).profile
+
+    def hits(self, srv: str | None = None) -> Hits:
+        """Return how many commands it received, of `srv` or in all."""
+        counters, journal = self._estate.counters, self._estate.journal
+        if srv is not None:
+            number = counters.received(self.eui, srv)
+        else:
+            rows = counters.of_meter(self.eui)
+            number = sum(row.number for row in rows if row.stage is Stage.RECEIVED)
+        subject = f"device hits of {self.eui}{f', SRV {srv}' if srv else ''}"
+        return Hits(number, subject, lambda shown: journal.lines((self.eui,), srv, shown))
+
+    def rows(self, srv: str, window: WindowLike = None) -> list[Row]:
+        """Return what its log holds now, without asking it: the truth to compare readings with.
+
+        Rows are as `EsmeParty.read` gives them. Raises `ValueError` for an SRV that reads no log.
+        """
+        estate, log = self._estate, log_of(srv)
+        now = estate.clock.now()
+        meter = nature(estate.seed, self.eui, estate.profiles)
+        held = buffer(meter, log, window_of(window, now), int(now) - EPOCH_UNIX)
+        return rows_of(log, held)
+
+    def __str__(self) -> str:
+        return str(self.eui)
+
+    def __repr__(self) -> str:
+        return f"<meter {self.eui}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EsmeMeter) and other.eui == self.eui
+
+    def __hash__(self) -> int:
+        return hash(self.eui)
+
+
+class Meters(Sequence[EsmeMeter]):
+    """Meters by number, from 0; one is made when it is asked for."""
+
+    def __init__(self, euis: Sequence[EUI], estate: Estate) -> None:
+        self.euis = euis
+        self._estate = estate
+
+    def __len__(self) -> int:
+        return len(self.euis)
+
+    @overload
+    def __getitem__(self, index: int) -> EsmeMeter: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Meters": ...
+
+    def __getitem__(self, index: "int | slice") -> "EsmeMeter | Meters":
+        if isinstance(index, slice):
+            return Meters(self.euis[index], self._estate)
+        return EsmeMeter(self.euis[index], self._estate)
+
+    def __iter__(self) -> Iterator[EsmeMeter]:
+        return (EsmeMeter(eui, self._estate) for eui in self.euis)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.euis)} meters, {self.euis[0]} to {self.euis[-1]}>"

@@ -1,0 +1,250 @@
+"""The remote parties of a test: who reads meters, through the cache or directly."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from emulator.parties import PARTIES, RemoteParty
+from emulator.pytest_plugin.clock import SteppedClock
+from emulator.pytest_plugin.journal import NAMES
+from emulator.pytest_plugin.meters import EsmeMeter, log_of
+from emulator.pytest_plugin.windows import WindowLike, window_of
+from emulator.requester import NoReplyError, ReceivedReply, Requester
+from gbcs import EUI, Command, Keystore, Message, authenticate
+from gbcs.tables.result_codes import result_name
+from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
+
+Via = Literal["cache", "direct"]
+
+PATIENCE = 120.0
+"""Seconds, by the clock of the test, that a read waits for its reply."""
+
+_HANGING = 600.0
+"""Seconds of real time after which a request is given up whatever the clock shows."""
+
+
+class RefusedError(Exception):
+    """A meter that says that it cannot; the text is one line."""
+
+    def __init__(self, meter: EUI, srv: str, code: int) -> None:
+        super().__init__(f"{meter} refuses SRV {srv}: {result_name(code)}")
+        self.code = code
+        """The result code, a Data-Access-Result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a read brought."""
+
+    meter: EUI
+    srv: str
+    window: Window
+    via: Via
+    rows: list[Row]
+    """`time` in seconds since 2000 and the columns of the log, in Wh or varh."""
+    cache_status: str | None
+    """In the words of RFC 9211, such as `s1sp; hit; ttl=90000`; None directly, or on MQTT 3.1.1."""
+    octets: bytes = field(repr=False)
+    """Of the response as it came."""
+    response: Message = field(repr=False)
+    """The same, decoded, verified and decrypted."""
+    command: bytes = field(repr=False)
+    """Octets of the command that it answers."""
+
+
+class Asking:
+    """The reads of a test, which end with it."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Reading]] = []
+
+    def begin(self, read: Coroutine[Any, Any, Reading]) -> "asyncio.Task[Reading]":
+        """Begin a read, and return the task of it."""
+        task = asyncio.get_running_loop().create_task(read)
+        self._tasks.append(task)
+        return task
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class EsmeParty:
+    """One remote party, in its role, with its keys."""
+
+    def __init__(
+        self,
+        name: str,
+        remote: RemoteParty,
+        requesters: Mapping[Via, Requester],
+        clock: SteppedClock,
+        asking: "Asking",
+    ) -> None:
+        self.name = name
+        self.remote = remote
+        """Makes its commands."""
+        self._requesters = requesters
+        self._clock = clock
+        self._asking = asking
+
+    @property
+    def eui(self) -> EUI:
+        """Its EUI."""
+        return self.remote.eui
+
+    async def read(
+        self,
+        meter: EsmeMeter | EUI,
+        srv: str,
+        window: WindowLike = None,
+        *,
+        via: Via = "cache",
+        patience: float = PATIENCE,
+    ) -> Reading:
+        """Return one reading; while it is waited for, the clock goes on as far as it must.
+
+        `window` is a day, two times, or the last whole day. `patience` is in seconds of the clock.
+
+        Raises `NoReplyError` where no reply came in this time, `RefusedError` where the meter
+        says that it cannot, `AuthenticationError` for a reply whose MAC does not verify, and
+        `ValueError` for an SRV that reads no log.
+        """
+        __tracebackhide__ = True
+        clock, task = self._clock, self.ask(meter, srv, window, via=via)
+        deadline = clock.now() + patience
+        try:
+            while True:
+                await clock.settle(task.done)
+                if task.done():
+                    break
+                if clock.now() >= deadline:
+                    raise self._no_reply(_eui(meter), srv, via, patience)
+                await clock.step(deadline)
+            reading = await task
+            await clock.settle(quiet=0.0)
+        finally:
+            task.cancel()
+        return reading
+
+    def ask(
+        self,
+        meter: EsmeMeter | EUI,
+        srv: str,
+        window: WindowLike = None,
+        *,
+        via: Via = "cache",
+    ) -> "asyncio.Task[Reading]":
+        """Begin a read, and leave the clock to the test: await what this returns for its outcome.
+
+        It raises what `read` raises, save that it waits for a reply as long as the test lasts.
+        """
+        log = log_of(srv)
+        asked = window_of(window, self._clock.now())
+        if via not in self._requesters:
+            raise ValueError(f"via {via!r}: give {' or '.join(map(repr, self._requesters))}")
+        command, octets = self.remote.command(_eui(meter), log.srv, asked)
+        return self._asking.begin(self._fetch(command, octets, srv, asked, via))
+
+    async def request(
+        self, command: Command, octets: bytes, *, via: Via = "cache"
+    ) -> ReceivedReply:
+        """Send any command, and return the response to it, whatever its MAC is worth.
+
+        The clock is left to the test. Raises `NoReplyError` after ten minutes of real time.
+        """
+        return await self._requesters[via].request(command, octets, _HANGING)
+
+    async def _fetch(
+        self, command: Command, octets: bytes, srv: str, window: Window, via: Via
+    ) -> Reading:
+        reply = await self.request(command, octets, via=via)
+        authenticate(reply.response)
+        log = log_of(srv)
+        readings = buffer_of(reply.response, log)
+        device = command.device
+        if isinstance(readings, int):
+            raise RefusedError(device, srv, readings)
+        rows = rows_of(log, readings)
+        status, response = reply.cache_status, reply.response
+        return Reading(device, srv, window, via, rows, status, reply.octets, response, octets)
+
+    def _no_reply(self, device: EUI, srv: str, via: Via, patience: float) -> NoReplyError:
+        if via == "cache":
+            hint = "ask for fixture esme_cache, or run your system on s1sp/"
+        else:
+            hint = "is it a meter of esme_fleet?"
+        counts = self._requesters[via].dropped.items()
+        dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
+        return NoReplyError(
+            f"{device} did not reply to SRV {srv} for {self.name} within {patience:g} s of the "
+            f"clock{f'; {dropped} replies were dropped' if dropped else f': {hint}'}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.eui}>"
+
+
+class Parties:
+    """The emulated parties, by name; each is made when it is first asked for."""
+
+    def __init__(
+        self,
+        keystore: Keystore,
+        counter: int,
+        requesters: Mapping[Via, Requester],
+        clock: SteppedClock,
+        asking: "Asking",
+    ) -> None:
+        self._parts = requesters, clock, asking
+        self._keystore = keystore
+        self._counter = counter
+        self._made: dict[str, EsmeParty] = {}
+
+    @property
+    def supplier(self) -> EsmeParty:
+        """The import supplier: 4.6.1, 4.8.1, 4.8.2."""
+        return self["supplier"]
+
+    @property
+    def export_supplier(self) -> EsmeParty:
+        """The export supplier: 4.6.2, 4.8.3."""
+        return self["export_supplier"]
+
+    @property
+    def distributor(self) -> EsmeParty:
+        """The electricity distributor: 4.8.1, 4.8.2, 4.8.3."""
+        return self["distributor"]
+
+    @property
+    def other_user(self) -> EsmeParty:
+        """An other user, behind the ACB: 4.8.1, 4.8.2, 4.8.3."""
+        return self["other_user"]
+
+    @property
+    def new_supplier(self) -> EsmeParty:
+        """Another import supplier: 4.6.1, 4.8.1, 4.8.2."""
+        return self["new_supplier"]
+
+    def __getitem__(self, name: str) -> EsmeParty:
+        """Return the party called `name`. Raises `KeyError` where there is none."""
+        if name not in self._made:
+            wanted = NAMES[name]
+            eui, role, behind_acb = next(one for one in PARTIES if one[0] == wanted)
+            remote = RemoteParty(eui, role, self._keystore, self._counter, behind_acb)
+            self._made[name] = EsmeParty(name, remote, *self._parts)
+        return self._made[name]
+
+
+def _eui(meter: EsmeMeter | EUI) -> EUI:
+    return meter.eui if isinstance(meter, EsmeMeter) else meter

@@ -1,0 +1,59 @@
+"""A client in plain asyncio: yesterday's half hours of one meter, as an import supplier.
+
+python asyncio_client.py                                    # everything within this process
+python asyncio_client.py mqtt://127.0.0.1:1883 00DBE50000000007   # with esme serve running
+"""
+
+import asyncio
+import sys
+import time
+
+from emulator.clock import SystemClock
+from emulator.estate import derived_estate
+from emulator.fleet import Fleet
+from emulator.fleet_service import serve_fleet
+from emulator.latency import NONE
+from emulator.requester import Requester
+from emulator.transport import Broker, MemoryBroker
+from gbcs import EUI, authenticate
+from gbcs.instants import DAY, EPOCH_UNIX, to_iso
+from gbcs.tables.profile_logs import BY_SRV
+from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
+
+ESTATE = derived_estate("1", 100)  # the meters, keys and parties of `esme serve --seed 1`
+SRV = "4.8.1"
+
+
+async def read(broker: Broker, meter: EUI, prefix: str) -> list[Row]:
+    """Ask one meter for yesterday, under `esme` directly or under `s1sp` through the cache."""
+    now = time.time()
+    midnight = int(now - EPOCH_UNIX) // DAY * DAY
+    supplier = ESTATE.parties(counter=int(now * 1e6))[0]  # a counter must never come again
+    command, octets = supplier.command(meter, SRV, Window(midnight - DAY, midnight))
+    requester = Requester(prefix, ESTATE.keystore)
+    async with requester.connected(broker, {supplier.recipient}):
+        reply = await requester.request(command, octets, patience=60)
+    authenticate(reply.response)  # raises where the MAC does not verify
+    readings = buffer_of(reply.response, BY_SRV[SRV])
+    if isinstance(readings, int):
+        raise SystemExit(f"{meter} refuses with result code {readings}")
+    return rows_of(BY_SRV[SRV], readings)
+
+
+async def main(arguments: list[str]) -> list[Row]:
+    """Read the meter of a broker, or one of a fleet that lasts for this one read."""
+    if arguments:
+        url, meter = arguments
+        rows = await read(url, EUI.parse(meter), "s1sp")
+    else:
+        broker = MemoryBroker()
+        fleet = Fleet(ESTATE.meters, ESTATE.keystore, ESTATE.seed, NONE)
+        async with serve_fleet(broker, fleet, SystemClock()):
+            rows = await read(broker, ESTATE.meters[7], "esme")
+    for row in rows:
+        sys.stdout.write(f"{to_iso(row['time'])} {row['primary']} Wh\n")
+    return rows
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

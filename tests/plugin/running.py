@@ -1,0 +1,44 @@
+"""Running pytest on the test files of a user, with the plugin as it is installed."""
+
+from importlib.metadata import entry_points
+
+import pytest
+
+import emulator.pytest_plugin
+import emulator.pytest_plugin.bench  # what is imported here is not imported anew by every run
+from tests.support.rtds import ROOT
+
+INSTALLED = any(entry.name == "esme" for entry in entry_points(group="pytest11"))
+
+INI = """
+[pytest]
+asyncio_mode = {mode}
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+addopts = --strict-markers -p no:cacheprovider
+pythonpath = {root}
+"""
+
+
+def write(pytester: pytest.Pytester, tests: str, mode: str) -> None:
+    """Write a file of tests, and the configuration of who has it."""
+    pytester.makeini(INI.format(mode=mode, root=ROOT))
+    pytester.makepyfile(tests)
+
+
+def run(
+    pytester: pytest.Pytester, tests: str, *options: str, mode: str = "auto"
+) -> pytest.RunResult:
+    """Run one file of tests within this process."""
+    write(pytester, tests, mode)
+    plugins = [] if INSTALLED else [emulator.pytest_plugin]
+    return pytester.runpytest_inprocess(*options, plugins=plugins)
+
+
+def run_apart(
+    pytester: pytest.Pytester, tests: str, *options: str, mode: str = "auto"
+) -> pytest.RunResult:
+    """Run one file of tests in a process of its own."""
+    write(pytester, tests, mode)
+    loading = () if INSTALLED else ("-p", "emulator.pytest_plugin")
+    return pytester.runpytest_subprocess(*loading, *options, timeout=60)
