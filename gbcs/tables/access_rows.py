@@ -1,6 +1,7 @@
 """The accesses of commands: what each use case asks a device for, in the order of its results.
 
-Data alone; `gbcs.tables.accesses` looks them up.
+Data alone; `gbcs.tables.accesses` looks them up. Those of the reading service are in
+`gbcs.tables.reading_services`.
 
 Source: the commands of DCC's RTDS 4.5.0. Each variant, a list of accesses that some command of a
 message code makes, names a vector that has it. What a vector does not show is not here.
@@ -84,63 +85,6 @@ action             7    0.0.99.98.0.255  1
 = 0025 ECS16_3.4_SUCCESS_COMMAND
 set                9000 0.0.96.13.0.255  2
 set                9000 0.0.96.13.1.255  2
-= 0027 ECS17b_4.1.1_SINGLE_SUCCESS_COMMAND
-action             30   0.0.43.2.8.255   1
-protected          1    0.0.94.44.34.10  2
-= 0028 ECS17c_4.16_SUCCESS_COMMAND
-get                1    0.0.94.44.34.20  2
-= 0029 ECS17d_4.1.2_ERROR_COMMAND
-action             30   0.0.43.2.9.255   1
-protected          1    0.0.94.44.34.1   2
-= 002D ECS19_4.3_ERROR_COMMAND
-action             30   0.0.43.2.1.255   1
-protected          1    0.0.94.44.34.30  2
-= 002E ECS20a_4.4.4_SUCCESS_COMMAND
-get-with-selection 7    0.0.98.1.4.255   2
-= 002F ECS20b_4.4.2_TWIN_SUCCESS_COMMAND
-action             30   0.0.43.2.3.255   1
-protected          7    0.0.98.1.2.255   2
-= 0033 ECS21a_4.6.1_SINGLE_SUCCESS_COMMAND
-action             30   0.0.43.2.5.255   1
-protected          7    0.0.98.1.9.255   2
-= 0034 ECS21b_4.14_URP_SUCCESS_COMMAND
-action             30   0.0.43.2.6.255   1
-protected          7    0.0.98.1.8.255   2
-= 0035 ECS21c_4.6.2_SUCCESS_COMMAND
-get-with-selection 7    0.0.98.1.10.255  2
-= 0036 ECS22a_4.8.3_SUCCESS_COMMAND
-get-with-selection 7    0.0.99.1.1.255   2
-= 0037 ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND
-action             30   0.0.43.2.7.255   1
-protected          7    0.0.99.1.0.255   2
-= 0038 ECS22c_4.8.2_SUCCESS_COMMAND
-get-with-selection 7    0.0.99.1.2.255   2
-= 0039 ECS23_4.10_SUCCESS_COMMAND
-get                3    1.0.32.32.0.4    2
-get                3    1.0.32.32.0.4    3
-get                3    1.0.32.36.0.4    2
-get                3    1.0.32.36.0.4    3
-get-with-selection 7    1.0.32.24.0.255  2
-get                7    1.0.32.24.0.255  4
-= 003B ECS26a_4.13_SINGLE_SUCCESS_COMMAND
-get                113  0.0.19.20.1.255  5
-get                11   0.0.11.0.2.255   2
-get                113  0.0.19.20.1.255  8
-get                113  0.0.19.20.1.255  5
-get                113  0.0.19.20.2.255  5
-get                113  0.0.19.20.2.255  8
-get                113  0.0.19.20.2.255  5
-get                113  0.0.19.20.3.255  13
-get                9000 0.0.94.44.2.10   2
-get                21   0.0.16.0.1.255   2
-get                9000 0.0.94.44.2.20   2
-get                111  0.0.19.0.0.255   16
-get                111  0.0.19.0.0.255   18
-get                111  0.0.19.0.0.255   19
-get                112  0.0.19.10.1.255  9
-get                112  0.0.19.10.1.255  10
-get                10   0.0.12.0.1.255   2
-get                111  0.0.19.0.0.255   11
 = 003C ECS26b_6.2.1_SUCCESS_COMMAND
 get                71   0.0.17.0.1.255   4
 get                71   0.0.17.0.1.255   6
@@ -166,13 +110,6 @@ get                1    0.0.96.1.6.255   2
 get                1    0.0.94.44.0.4    2
 = 0040 ECS26f_6.2.5_SUCCESS_COMMAND
 get                21   0.0.16.0.0.255   2
-= 0042 ECS27_4.15_ERROR_COMMAND
-get                9000 0.0.94.44.0.3    2
-get                3    0.0.94.44.42.255 2
-get                3    0.0.94.44.42.255 3
-get                71   0.0.17.0.0.255   4
-get                71   0.0.17.0.0.255   6
-get                71   0.0.17.0.0.255   7
 = 0043 ECS28a_6.4.1_CANCELLATION_SUCCESS_COMMAND
 set                9000 0.0.94.44.0.3    4
 set                9000 0.0.94.44.128.7  4
@@ -278,8 +215,6 @@ get                8    0.0.1.0.0.255    2
 get                8    0.0.1.0.0.255    4
 = 0068 ECS81_6.25_SUCCESS_COMMAND
 set                1    0.0.94.44.0.4    2
-= 0069 ECS82_4.18_SUCCESS_COMMAND
-get                112  0.0.19.10.0.255  2
 = 0092 ECS26i_6.2.4_SUCCESS_COMMAND
 get                1    0.0.96.1.1.255   2
 get                1    0.0.96.1.4.255   2
@@ -347,14 +282,6 @@ get                70   0.2.96.3.10.255  2
 get                70   0.3.96.3.10.255  2
 get                70   0.4.96.3.10.255  2
 get                70   0.5.96.3.10.255  2
-= 00BD ECS24b_4.11.2_SUCCESS_COMMAND
-get                113  0.0.19.20.5.255  5
-get                3    0.0.94.44.1.8    2
-get                3    0.0.94.44.1.8    3
-get                11   0.0.11.0.1.255   2
-get                20   0.0.13.0.1.255   3
-get                20   0.0.13.0.1.255   4
-get                20   0.0.13.0.1.255   5
 = 00C6 ECS26k_6.2.1_SUCCESS_COMMAND
 get                71   0.0.17.0.1.255   4
 get                71   0.0.17.0.1.255   6
@@ -373,8 +300,6 @@ get                1    1.0.72.35.0.4    2
 = 00C7 ECS01d_1.2.2_IMMEDIATE_SUCCESS_COMMAND
 set                113  0.0.19.20.5.255  6
 set                113  0.0.19.20.5.255  7
-= 00C9 ECS20d_4.4.5_SUCCESS_COMMAND
-get-with-selection 7    0.0.98.1.5.255   2
 = 00D1 ECS29c_6.5_SUCCESS_COMMAND
 set                1    1.0.32.31.0.4    2
 set                1    1.0.32.35.0.4    2

@@ -4,7 +4,8 @@ Knows which attributes and methods the commands of a message code ask for, and t
 response has no references, only a result for each access; it is its command that says what they
 are, and without the command the code and the number of results do, unless they leave a choice.
 
-Source: the commands of DCC's RTDS 4.5.0, see `gbcs.tables.access_rows`.
+Source: the commands of DCC's RTDS 4.5.0, see `gbcs.tables.access_rows`, and those of the reading
+service, see `gbcs.tables.reading_services`.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from gbcs.obis import parse_dotted
 from gbcs.tables.access_rows import ACCESS_ROWS
 from gbcs.tables.cosem import attribute_name, method_name
+from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 
 _OPENS, _CHOSEN = "=", "*"
-_ACTION, _PROTECTED = "action", "protected"
+_ACTION, _PROTECTED, _GET, _RANGE = "action", "protected", "get", "get-with-selection"
+_DATA_PROTECTION, _GET_PROTECTED = 30, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Variant:
     """One list of accesses that commands of a message code make."""
 
     vector: str
-    """A command that has it."""
+    """A command that has it, empty where none is known."""
     accesses: tuple[Reference, ...]
     protected: tuple[Reference, ...]
     """The attributes that the answer to its reads of protected attributes encrypts."""
@@ -105,8 +108,31 @@ def _variant(text: str) -> tuple[int, Variant]:
     )
 
 
+def _reading(service: ReadingService) -> Variant:
+    accesses: list[Reference] = []
+    protected: list[Reference] = []
+    for access in service.accesses:
+        if access.protection is None:
+            [item] = access.attributes
+            choice = _RANGE if item.windowed else _GET
+            accesses.append(_whole(choice, item.class_id, item.obis, item.index))
+        else:
+            accesses.append(_whole(_ACTION, _DATA_PROTECTION, access.protection, _GET_PROTECTED))
+            protected += [
+                _whole(_PROTECTED, item.class_id, item.obis, item.index)
+                for item in access.attributes
+            ]
+    return Variant(service.vector, tuple(accesses), tuple(protected))
+
+
+def _whole(choice: str, class_id: int, obis: bytes, index: int) -> Reference:
+    return Reference(choice, class_id, obis, index, chosen=False)
+
+
 def _by_code(table: str) -> dict[int, tuple[Variant, ...]]:
-    found: dict[int, tuple[Variant, ...]] = {}
+    found: dict[int, tuple[Variant, ...]] = {
+        service.message_code: (_reading(service),) for service in READING_SERVICES
+    }
     for text in table.split(_OPENS)[1:]:
         code, variant = _variant(text)
         found[code] = (*found.get(code, ()), variant)
@@ -114,4 +140,4 @@ def _by_code(table: str) -> dict[int, tuple[Variant, ...]]:
 
 
 ACCESSES = _by_code(ACCESS_ROWS)
-"""The variants of each message code of which there are commands of DLMS."""
+"""The variants of each message code whose commands are DLMS and known."""

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_rows_are_of_use_cases_and_have_names():
         assert case.payload is PayloadFormat.DLMS
         assert len({variant.accesses for variant in variants}) == len(variants)
         for variant in variants:
-            assert variant.vector.startswith(case.name)
+            assert not variant.vector or variant.vector.startswith(case.name)
             assert variant.accesses
             assert {item.choice for item in variant.accesses} <= set(map(_text, Choice))
             for item in (*variant.accesses, *variant.protected):
@@ -75,7 +76,7 @@ def _asked(vector):
 @needs_rtds
 @pytest.mark.parametrize("code", ACCESSES)
 def test_every_variant_is_that_of_its_vector(code):
-    for row in ACCESSES[code]:
+    for row in filter(attrgetter("vector"), ACCESSES[code]):
         asked = [(item.choice, item.class_id, item.obis, item.index) for item in row.accesses]
         protected = [(item.class_id, item.obis, item.index) for item in row.protected]
         assert _asked(named(row.vector)) == (code, asked, protected)

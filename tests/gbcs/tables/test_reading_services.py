@@ -4,7 +4,7 @@ import pytest
 
 from gbcs.instants import parse_iso, to_date_time
 from gbcs.obis import parse_dotted
-from gbcs.tables.accesses import ACCESSES, Reference, Variant
+from gbcs.tables.accesses import access_names
 from gbcs.tables.cosem import attribute_name, cosem_object
 from gbcs.tables.profile_logs import BY_OBIS, BY_SRV, OTHER_LOGS, PROFILE_LOGS, ProfileLog
 from gbcs.tables.reading_services import (
@@ -15,7 +15,6 @@ from gbcs.tables.reading_services import (
     READING_SERVICES,
     SINGLE,
     TWIN,
-    ReadAccess,
     ReadAttribute,
     ReadingService,
     service_of,
@@ -63,28 +62,16 @@ def test_code_and_srv_are_those_of_the_use_case(service: ReadingService) -> None
     assert service.srv in found.srvs
 
 
-def _as_references(access: ReadAccess) -> tuple[list[Reference], list[Reference]]:
-    if access.protection is None:
-        [item] = access.attributes
-        choice = "get-with-selection" if item.windowed else "get"
-        return [Reference(choice, item.class_id, item.obis, item.index, False)], []
-    return [Reference("action", 30, access.protection, 1, False)], [
-        Reference("protected", item.class_id, item.obis, item.index, False)
-        for item in access.attributes
-    ]
-
-
 @each_service
-def test_accesses_are_those_of_the_vector(service: ReadingService) -> None:
-    accesses: list[Reference] = []
-    protected: list[Reference] = []
-    for access in service.accesses:
-        more = _as_references(access)
-        accesses += more[0]
-        protected += more[1]
-    variant = Variant(service.vector, tuple(accesses), tuple(protected))
-    known = ACCESSES.get(service.message_code, ())
-    assert known == ((variant,) if service.vector else ())
+def test_results_are_named_with_a_vector_or_without(service: ReadingService) -> None:
+    names = access_names(service.message_code, len(service.accesses))
+    assert names is not None
+    for name, access in zip(names, service.accesses, strict=True):
+        if access.protection is None:
+            [item] = access.attributes
+            assert name == attribute_name(item.class_id, item.obis, item.index)
+        else:
+            assert name.endswith("get_protected_attributes")
 
 
 @each_service
