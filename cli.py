@@ -10,6 +10,7 @@ COMMANDS = {
     "decode": "emulator.cli.messages:decode_command",
     "encode": "emulator.cli.messages:encode_command",
     "read": "emulator.cli.read:read",
+    "load": "emulator.cli.load:load",
     "prove": "emulator.cli.prove:prove",
     "scenario": "emulator.cli.scenario:scenario",
     "report": "emulator.cli.report:report",

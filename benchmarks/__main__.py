@@ -1,10 +1,16 @@
-"""Run every measurement, or those named: `python -m benchmarks [codec] [fleet] [reads]`."""
+"""Run every measurement, or those named: `python -m benchmarks [codec] [fleet] [reads] ...`."""
 
 import sys
 
-from benchmarks import codec, fleet, reads
+from benchmarks import codec, fleet, load, reads, stores
 
-MEASUREMENTS = {"codec": codec.main, "fleet": fleet.main, "reads": reads.main}
+MEASUREMENTS = {
+    "codec": codec.main,
+    "fleet": fleet.main,
+    "reads": reads.main,
+    "load": load.main,
+    "stores": stores.main,
+}
 
 
 def main() -> None:

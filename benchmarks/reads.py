@@ -6,21 +6,17 @@ end, so the ratio is what GBCS costs on top of MQTT.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, time
 
+from benchmarks.processes import running
 from emulator.estate import Estate, derived_estate
-from emulator.proof.run import NOW
 from emulator.requester import Requester
 from emulator.topics import DIRECT, command_topic, response_topic
 from emulator.transport import connect
-from gbcs.instants import DAY
+from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
@@ -33,10 +29,10 @@ def main() -> None:
         print(f"reads a second: skipped, {MISSING}")
         return
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
-        with _process("benchmarks.echo", broker.url):
+        with running("benchmarks.echo", broker.url):
             bare, _ = asyncio.run(_measure(broker.url, codec=False))
         fleet = ("cli", "fleet", "--json", "--meters", str(METERS), "--broker", broker.url)
-        with _process(*fleet):
+        with running(*fleet):
             real, busy = asyncio.run(_measure(broker.url, codec=True))
     print(f"direct reads of 24 h of 4.8.1 through mosquitto, {IN_FLIGHT} in flight")
     print(f"{'with full GBCS at both ends':44}{real:8.0f} a second ({busy:.0%} of the requester)")
@@ -44,25 +40,10 @@ def main() -> None:
     print(f"{'ratio':44}{real / bare:8.2f}")
 
 
-@contextmanager
-def _process(module: str, *arguments: str) -> Iterator[None]:
-    """Run a Python module that prints a line when it is ready, and stop it at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        if process.stdout is None or not json.loads(process.stdout.readline() or "null"):
-            raise SystemExit(f"{module} did not start")
-        yield
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 async def _measure(url: str, *, codec: bool) -> tuple[float, float]:
     """Return reads a second and the part of one core that this process took."""
     estate = derived_estate("1", METERS)
-    end = NOW // DAY * DAY
+    end = int(time() - EPOCH_UNIX) // DAY * DAY
     party = estate.parties(counter=1)[0]
     asks = [
         party.command(estate.meters[number % METERS], "4.8.1", Window(end - DAY, end))

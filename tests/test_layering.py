@@ -117,7 +117,7 @@ CLI_HELPERS = (
         "emulator/cache/opening.py",
         "emulator/cache/store.py",
         "emulator/cache/registry_file.py",
-        "emulator/load/run.py",
+        "emulator/load/*.py",
     ),
 )
 """Modules that the command line uses whole; of others only pure ones, and errors of all."""

@@ -17,6 +17,9 @@ from gbcs import EUI, Command
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.usecases.profile_read import Window
 
+MAX_REQUESTS = 1_000_000
+"""So many requests fit into the memory of a common machine, with their replies."""
+
 _HOUR = 2 * HALF_HOUR
 
 
@@ -41,6 +44,8 @@ class _Planned:
     seconds: float
     kind: Mix
     device: EUI
+    first: float
+    """When this was asked for the first time; that decides the window."""
 
 
 def make_workload(
@@ -54,6 +59,9 @@ def make_workload(
     `parties` are by name; `trace` is the text of the scenario's trace file. Raises
     `WorkloadError`, and `AuthenticationError` where a party has no keys.
     """
+    most = most_requests(scenario)
+    if most > MAX_REQUESTS:
+        raise WorkloadError(f"these are up to {most:,} requests; at most {MAX_REQUESTS:,} are made")
     planned = sorted(_planned(scenario, meters, trace), key=lambda item: item.seconds)
     asks = []
     for item in planned:
@@ -61,11 +69,17 @@ def make_workload(
         if party is None:
             raise WorkloadError(f"there is no party {item.kind.party}; known: {', '.join(parties)}")
         at = scenario.start + item.seconds
-        window = _window(item.kind, int(at))
+        window = window_of(item.kind, scenario.start + int(item.first))
         command, octets = party.command(item.device, item.kind.srv, window)
         key = Key(item.device, item.kind.srv, window.start, window.end)
         asks.append(Ask(at + EPOCH_UNIX, item.kind.party, command, octets, key))
     return asks
+
+
+def most_requests(scenario: Scenario) -> int:
+    """Return how many requests a scenario makes at most, those that are asked again included."""
+    again = max(kind.repeats for kind in scenario.mix)
+    return scenario.arrivals.requests * (1 + again)
 
 
 def _planned(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_Planned]:
@@ -78,7 +92,7 @@ def _planned(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[
         [kind] = random.choices(scenario.mix, cum_weights=weights)
         device = meters[random.randrange(len(meters))]
         for again in range(kind.repeats + 1):
-            yield _Planned(seconds + again * kind.again, kind, device)
+            yield _Planned(seconds + again * kind.again, kind, device, seconds)
 
 
 def _times(arrivals: Arrivals, random: Random) -> Iterator[float]:
@@ -109,14 +123,16 @@ def _traced(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_
             after, device = float(seconds), meters[int(place)]
         except (ValueError, IndexError):
             after, device = -1.0, meters[0]
-        if not 0 <= after < float("inf") or int(place) < 0:
+        last = scenario.arrivals.seconds
+        if not 0 <= after <= last or int(place) < 0:
             raise WorkloadError(
-                f"{where}: give seconds of 0 or more and a meter from 0 to {len(meters) - 1}"
+                f"{where}: give seconds from 0 to {last:g} and a meter from 0 to {len(meters) - 1}"
             )
-        yield _Planned(after, kind, device)
+        yield _Planned(after, kind, device, after)
 
 
-def _window(kind: Mix, now: int) -> Window:
+def window_of(kind: Mix, now: int) -> Window:
+    """Return the window that a request of `kind` asks for at `now`, seconds since 2000."""
     period = DAY if kind.ends == "midnight" else _HOUR if kind.ends == "hour" else HALF_HOUR
     end = now // period * period + (HALF_HOUR if kind.ends == "now" else 0)
     return Window(end - int(kind.days * DAY), end)

@@ -1,0 +1,1 @@
+"""Load: driving any broker that speaks the topics, at a planned rate, with honest latency."""

@@ -1,0 +1,249 @@
+"""Loads on brokers: in memory with a clock of our own, and in processes on mosquitto."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.clock import ManualClock, SystemClock
+from emulator.estate import DEFAULT_BASE
+from emulator.fleet import Fleet
+from emulator.fleet_service import serve_fleet
+from emulator.latency import NONE
+from emulator.load.abort import parse_rule
+from emulator.load.book import Batch, Fate
+from emulator.load.generator import Generator
+from emulator.load.plan import Arrivals, EstateSource, LoadError, Plan
+from emulator.load.run import Load
+from emulator.load.tally import Live, Tally
+from emulator.proof.scenario import Mix
+from emulator.topics import DIRECT, command_topic
+from emulator.transport import Broker, MemoryBroker, TransportError, connect
+from tests.support.estate import ESTATE, SEED, UNIX_NOW
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
+SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
+GUARD = 30.0
+"""Seconds after which a test that hangs fails; no test relies on it."""
+
+
+def plan(arrivals: Arrivals = Arrivals.CONSTANT, **changes: Any) -> Plan:
+    settings: dict[str, Any] = {"mix": MIX, "seed": SEED, "meters": 5, "via": "direct"}
+    return Plan(arrivals, **{**settings, "rate": 100.0, "seconds": 1.0, **changes})
+
+
+class Leaping:
+    """A clock that moves on by what is slept, and by `least` seconds at least."""
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._time = 100.0
+        self._least = least
+
+    def now(self) -> float:
+        return self._time
+
+    async def sleep(self, seconds: float) -> None:
+        self._time += max(seconds, self._least)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def meters(broker: Broker) -> AsyncIterator[list[str]]:
+    """Run the meters, and yield the topics of the commands that reach them."""
+    topics: list[str] = []
+
+    def count(topic: str, _: bytes, __: Mapping[str, str]) -> None:
+        topics.append(topic)
+
+    fleet = Fleet(ESTATE.meters, ESTATE.keystore, SEED, NONE)
+    counting = {command_topic(DIRECT, "+"): count}
+    async with (
+        serve_fleet(broker, fleet, SystemClock()),
+        connect(broker, client_id="count", subscriptions=counting),
+    ):
+        yield topics
+
+
+async def generate(
+    broker: Broker, load: Plan, least: float = 0.0, generator: Generator | None = None
+) -> Tally:
+    """Run one generator by a clock that leaps."""
+    clock = Leaping(least)
+    tally = Tally()
+    wall = ManualClock(UNIX_NOW)
+    made = generator or Generator(load, ESTATE, 0, 1, timer=clock, clock=wall)
+
+    async def begin() -> float:
+        return clock.now()
+
+    async with asyncio.timeout(GUARD):
+        await made.run(broker, begin, tally.add)
+    return tally
+
+
+async def test_every_planned_request_is_sent_and_answered() -> None:
+    broker = MemoryBroker()
+    async with meters(broker) as received:
+        tally = await generate(broker, plan(warm_up=0.5))
+    assert tally.total(Fate.SENT) == tally.total(Fate.ANSWERED) == 100
+    assert len(received) == 150
+    assert tally.checked == len(tally.lags) == len(tally.latency()) == 100
+
+
+async def test_a_generator_that_stalls_says_so_in_latency() -> None:
+    """Replies come at once, but each sleep takes two seconds: that is what users would wait."""
+    broker = MemoryBroker()
+    async with meters(broker):
+        tally = await generate(broker, plan(rate=10.0, seconds=4.0), least=2.0)
+    assert tally.total(Fate.ANSWERED) == 40
+    quantiles = tally.latency().quantiles()
+    assert quantiles.max is not None
+    assert quantiles.p50 is not None
+    assert quantiles.max >= 1500
+    assert quantiles.p50 >= 500
+    late = tally.lags.quantiles()
+    assert late.max is not None
+    assert late.max >= 1500
+
+
+async def test_a_load_with_nobody_there_has_no_replies() -> None:
+    tally = await generate(MemoryBroker(), plan(timeout=2.0))
+    assert tally.total(Fate.SENT) == tally.total(Fate.NO_REPLY) == 100
+    assert tally.failed() == 100
+
+
+async def test_slow_meters_do_not_slow_the_load_until_too_much_is_in_flight() -> None:
+    tally = await generate(MemoryBroker(), plan(in_flight=30, timeout=50.0))
+    assert tally.total(Fate.SENT) == tally.total(Fate.NO_REPLY) == 30
+    assert tally.total(Fate.NOT_SENT) == 70
+
+
+async def test_a_closed_loop_has_so_many_in_flight_and_no_more() -> None:
+    broker = MemoryBroker()
+    load = plan(Arrivals.CLOSED, closed=7, rate=0.0, timeout=50.0)
+    silent = await generate(broker, load)
+    assert silent.total(Fate.SENT) == silent.total(Fate.NO_REPLY) == 7
+    async with meters(broker) as received:
+        tally = await generate(broker, load)
+    assert len(received) == tally.total(Fate.ANSWERED) > 7
+
+
+async def test_breaking_off_leaves_the_rest_unfinished() -> None:
+    made = Generator(plan(timeout=50.0), ESTATE, 0, 1, timer=Leaping(), clock=ManualClock(UNIX_NOW))
+    tally = Tally()
+
+    def take(batch: Batch) -> None:
+        tally.add(batch)
+        if tally.total(Fate.SENT) >= 20:
+            made.break_off()
+
+    async def begin() -> float:
+        return 100.0
+
+    async with asyncio.timeout(GUARD):
+        await made.run(MemoryBroker(), begin, take)
+    sent = tally.total(Fate.SENT)
+    assert 20 <= sent < 100
+    assert tally.total(Fate.UNFINISHED) == sent
+
+
+async def test_a_load_gives_a_result() -> None:
+    broker = MemoryBroker()
+    async with meters(broker):
+        load = Load("quickstart", plan(seconds=0.3, rate=50.0), SOURCE, broker, shared=True)
+        result = await load.run(lambda _: None)
+    assert result.complete
+    assert result.requests.answered == result.requests.planned == 15
+    assert result.latency["untold"].count == 15
+
+
+async def test_a_load_is_interrupted_before_it_began() -> None:
+    broker = MemoryBroker()
+    load = Load("quickstart", plan(), SOURCE, broker)
+    load.interrupt()
+    result = await load.run(lambda _: None)
+    assert (result.complete, result.ended) == (False, "interrupted")
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Any:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with Mosquitto(tmp_path) as running:
+        yield running.url
+
+
+async def test_two_workers_share_a_load(mosquitto: str) -> None:
+    async with meters(mosquitto) as received:
+        shared = plan(rate=60.0, seconds=0.5, workers=2, timeout=GUARD)
+        result = await Load("quickstart", shared, SOURCE, mosquitto).run(lambda _: None)
+    assert result.complete, result.ended
+    assert result.requests.answered == result.requests.planned == len(received) == 30
+    assert result.latency["all"].count == result.checked == 30
+    assert result.unexpected == 0
+    assert active_children() == []
+
+
+async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) -> None:
+    killed = []
+
+    def kill(_: Live) -> None:
+        if not killed:
+            killed.append(active_children()[0].pid)
+            os.kill(killed[0] or 0, signal.SIGKILL)
+
+    async with meters(mosquitto):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+        async with asyncio.timeout(GUARD):
+            result = await load.run(kill)
+    assert not result.complete
+    assert result.ended.startswith("worker ")
+    assert result.ended.endswith(" died (signal 9)")
+    assert result.requests.answered
+    assert active_children() == []
+
+
+async def test_workers_are_interrupted(mosquitto: str) -> None:
+    async with meters(mosquitto):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+        async with asyncio.timeout(GUARD):
+            result = await load.run(lambda _: load.interrupt())
+    assert (result.complete, result.ended) == (False, "interrupted")
+    assert result.requests.answered
+    assert active_children() == []
+
+
+async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
+    load = Load(
+        "quickstart",
+        plan(seconds=600.0, in_flight=5),
+        SOURCE,
+        mosquitto,
+        rules=[parse_rule("not-sent > 50%")],
+    )
+    async with asyncio.timeout(GUARD):
+        result = await load.run(lambda _: None)
+    assert result.ended.startswith("aborted: not-sent > 50%: 100.0% over the last")
+    assert result.requests.unfinished == result.requests.sent == 5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_no_broker_is_one_error(workers: int) -> None:
+    load = Load("quickstart", plan(workers=workers), SOURCE, "http://127.0.0.1")
+    with pytest.raises(TransportError, match="is not the URL of a broker"):
+        await load.run(lambda _: None)
+    assert active_children() == []
+
+
+async def test_workers_need_a_broker_that_they_can_reach() -> None:
+    load = Load("quickstart", plan(workers=2), SOURCE, MemoryBroker())
+    with pytest.raises(LoadError, match="2 workers need the URL of a broker"):
+        await load.run(lambda _: None)
