@@ -15,7 +15,7 @@ import emulator.pytest_plugin
 from cli import main
 from emulator.faults.loading import rules_from
 from gbcs.tables.profile_logs import BY_SRV
-from tests.plugin.running import INSTALLED
+from tests.plugin.running import INSTALLED, run
 from tests.support.rtds import ROOT
 
 pytest_plugins = ["pytester"]
@@ -34,6 +34,14 @@ def test_tests_of_a_user_pass(
     options = ("-W", "error", "-p", "no:cacheprovider", "--strict-markers")
     plugins = [] if INSTALLED else [emulator.pytest_plugin]
     pytester.runpytest_inprocess(*options, plugins=plugins).assert_outcomes(**outcomes)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/pytest.md"])
+def test_tests_on_pages_pass(page: str, pytester: pytest.Pytester) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    first = next(block for block in blocks if "async def test_" in block)
+    number = first.count("async def test_")
+    run(pytester, first).assert_outcomes(passed=number)
 
 
 def _module(path: Path) -> ModuleType:
