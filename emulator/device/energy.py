@@ -39,18 +39,26 @@ class Series:
     salt: bytes
     """Makes the chance that of one meter and one register."""
 
-    def registers(self, day: int) -> list[int]:
+    def registers(self, day: int) -> tuple[int, ...]:
         """Return the 48 registers in Wh at the start of `day`, counted from 2000-01-01."""
+        return _registers(self, day)
+
+    def calculate(self, day: int) -> tuple[int, ...]:
+        """Return what `registers` keeps."""
         drawn = blake2b(
             self.salt, digest_size=HALF_HOURS + 1, salt=day.to_bytes(8, "big", signed=True)
         ).digest()
         shared = self.shared * drawn[HALF_HOURS]
         own = _PERCENT - self.shared
         energy, unit = self.daily, self.shape.mean_day * _MILLI * _WHOLE
-        return [
-            (let_through + (shared + own * octet) * common) * energy // unit
-            for let_through, common, octet in zip(*_around(self.shape, day), drawn, strict=False)
-        ]
+        return tuple(
+            [
+                (let_through + (shared + own * octet) * common) * energy // unit
+                for let_through, common, octet in zip(
+                    *_around(self.shape, day), drawn, strict=False
+                )
+            ]
+        )
 
     def half_hours(self, first: int, last: int) -> list[int]:
         """Return the energy of half hours `first` to `last`, counted from 2000-01-01."""
@@ -66,6 +74,12 @@ class Series:
 
 NOTHING = Series(Still(), 0, 0, b"")
 """A register that stays at 0."""
+
+
+@lru_cache(maxsize=8192)
+def _registers(series: Series, day: int) -> tuple[int, ...]:
+    """Return registers, kept for reads of the same days: at most some 20 MB of them."""
+    return series.calculate(day)
 
 
 @lru_cache(maxsize=2048)

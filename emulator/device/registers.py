@@ -5,8 +5,6 @@ running one the part that has passed, rounded down. So registers only grow, and 
 exactly to their differences.
 """
 
-from functools import lru_cache
-
 from emulator.device.energy import Series
 from emulator.device.shapes import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
@@ -23,7 +21,7 @@ def grown(series: Series, installed: int, instant: int) -> list[int]:
     day, second = divmod(instant, DAY)
     if day < installed:
         return [0] * HALF_HOURS
-    start, before = _at_installation(series, installed), series.registers(day)
+    start, before = series.registers(installed), series.registers(day)
     sums = [now - then for now, then in zip(before, start, strict=True)]
     if second:
         slot, part = divmod(second, HALF_HOUR)
@@ -32,11 +30,6 @@ def grown(series: Series, installed: int, instant: int) -> list[int]:
             sums[passed] += after[passed] - before[passed]
         sums[slot] += (after[slot] - before[slot]) * part // HALF_HOUR
     return sums
-
-
-@lru_cache(maxsize=4096)
-def _at_installation(series: Series, installed: int) -> list[int]:
-    return series.registers(installed)
 
 
 def total(series: Series, installed: int, instant: int) -> int:

@@ -175,7 +175,7 @@ def test_a_cheap_night_takes_two_fifths_of_economy_7() -> None:
 
 @given(st.binary(max_size=40), days, st.integers(0, 10_000))
 def test_nothing_stays_nothing(salt: bytes, day: int, later: int) -> None:
-    assert NOTHING.registers(day) == [0] * HALF_HOURS
+    assert NOTHING.registers(day) == (0,) * HALF_HOURS
     assert NOTHING.half_hours(day * HALF_HOURS + 7, day * HALF_HOURS + 7 + later) == [0] * (
         later + 1
     )

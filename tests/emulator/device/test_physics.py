@@ -82,7 +82,7 @@ for number in range(40):
     print(meter.profile.name, meter.installed, meter.phases, meter.secret.hex())
     for series in (meter.primary, meter.secondary, meter.active_export, meter.reactive_import):
         if series is not None:
-            print(series.registers(9600), series.half_hours(9600 * 48 - 3, 9600 * 48 + 60))
+            print(list(series.registers(9600)), series.half_hours(9600 * 48 - 3, 9600 * 48 + 60))
 """
 DIGEST = "e24654e2b8f62341735a7861d6f7d6bfe89f3eb915d86a2c6f520cb3faf847ee"
 """SHA-256 of what the sample prints; a change of it changes what every seed stands for."""
