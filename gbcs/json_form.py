@@ -27,9 +27,9 @@ from gbcs.obis import dotted, parse_dotted
 from gbcs.opaque import Opaque
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
-from gbcs.tables.profile_logs import BY_CODE
+from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import result_name
-from gbcs.usecases.profile_read import buffer_of, rows_of
+from gbcs.usecases.values import values_of
 
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
@@ -244,15 +244,14 @@ def _protected(item: Protected, message: Message) -> Json:
 
 
 def _rows(message: Message) -> list[Json] | None:
-    """Return the readings of a response to the read of a log, where there are any to be had."""
-    log = BY_CODE.get(message.message_code)
-    if log is None or message.cra is not CRA.RESPONSE:
+    """Return the entries of the one log that a response of the reading service carries."""
+    if message.message_code not in BY_CODE:
         return None
     try:
-        readings = buffer_of(message, log)
-        return None if isinstance(readings, int) else rows_to_json(rows_of(log, readings))
+        logs = [rows for reading in values_of(message) if (rows := reading.rows) is not None]
     except (AuthenticationError, DecodeError):
         return None
+    return rows_to_json(logs[0]) if len(logs) == 1 else None
 
 
 def rows_to_json(rows: list[Any]) -> list[Json]:
