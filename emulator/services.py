@@ -16,7 +16,7 @@ from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.clock import Clock
-from emulator.control.parts import Controlled, ControlledFleet
+from emulator.control.parts import Controlled, ControlledCache, ControlledFleet
 from emulator.device.physics import nature
 from emulator.estate import Estate
 from emulator.faults.engine import Faults
@@ -93,9 +93,9 @@ async def run_services(
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
     async with AsyncExitStack() as stack:
         running = Running(Controlled(clock, address, lambda: True))
-        controlled, ledger = None, None
+        controlled, cache = None, None
         if fleet_options is not None:
-            running.warnings = _warnings(fleet_options, whole or estate, clock)
+            running.warnings = fault_warnings(fleet_options, whole or estate, clock)
             faults = Faults(
                 estate.seed,
                 fleet_options.faults,
@@ -116,19 +116,17 @@ async def run_services(
             controlled = ControlledFleet(
                 estate.seed,
                 estate.meters,
-                running.fleet.counters,
+                running.fleet,
                 partial(nature, estate.seed, profiles=fleet_options.profiles),
                 kinds,
                 faults,
+                fleet_options.strict,
             )
         if cache_options is not None:
-            ledger = running.ledger = await stack.enter_async_context(
-                _cache(broker, estate, clock, cache_options)
-            )
+            cache = await stack.enter_async_context(_cache(broker, estate, clock, cache_options))
+            running.ledger = cache.ledger
         watching = await stack.enter_async_context(connect(broker, client_id="esme-control"))
-        running.parts = Controlled(
-            clock, address, lambda: watching.is_connected, controlled, ledger
-        )
+        running.parts = Controlled(clock, address, lambda: watching.is_connected, controlled, cache)
         if control_port is not None:
             from emulator.control.app import create_app
             from emulator.control.server import serve_control
@@ -155,7 +153,8 @@ def _fleet(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
     )
 
 
-def _warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
+def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
+    """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
     srvs = {service.srv for service in READING_SERVICES}
     return unmatched(options.faults, whole.meters, srvs, now=clock.now(), seed=whole.seed)
 
@@ -163,7 +162,7 @@ def _warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
 @asynccontextmanager
 async def _cache(
     broker: Broker, estate: Estate, clock: Clock, options: CacheOptions
-) -> AsyncIterator[Ledger]:
+) -> AsyncIterator[ControlledCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
     store = open_store(options.store, estate.name, key=key)
     async with AsyncExitStack() as stack:
@@ -171,5 +170,5 @@ async def _cache(
         on_decision = stack.enter_context(journal(options.decisions, Decided.as_dict))
         policy = CachePolicy(estate.keystore, options.settings, options.registry, on_decision)
         await store.size()
-        await stack.enter_async_context(serve_cache(broker, policy, store, clock))
-        yield policy.ledger
+        service = await stack.enter_async_context(serve_cache(broker, policy, store, clock))
+        yield ControlledCache.watched(service, store)

@@ -97,7 +97,7 @@ HOMES = {
     "matplotlib": ("emulator/show_profile_plot.py", "emulator/proof/report/charts.py"),
     "prometheus_client": ("emulator/control/metrics.py",),
     "pydantic": (
-        "emulator/control/models.py",
+        "emulator/control/*models.py",
         "emulator/proof/scenario_file.py",
         "emulator/proof/report/schema.py",
     ),

@@ -95,6 +95,14 @@ class Registry:
         """Return whether `party` is a party of this registry."""
         return party in self._roles
 
+    def parties(self) -> dict[EUI, frozenset[Role]]:
+        """Return the roles of every party, by its EUI, in their order."""
+        return dict(sorted(self._roles.items()))
+
+    def registrations(self, device: EUI) -> list[Registration]:
+        """Return what holds, held or will hold of `device`, by party and first day."""
+        return sorted(self._of(device), key=lambda one: (one.party, one.begins(), one.ends()))
+
     def check(
         self, party: EUI, device: EUI, srv: str, window: Window | None, now: float
     ) -> Reason | None:

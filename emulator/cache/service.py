@@ -82,16 +82,18 @@ async def serve_cache(
         responses: service.receive_response,
     }
     alerts = {GROUP + responses: service.receive_alert}
-    async with (
-        connect(broker, client_id="s1sp-cache", subscriptions=subscriptions) as transport,
-        connect(broker, client_id="s1sp-alerts", subscriptions=alerts) if shared else nullcontext(),
-        tasks,
-    ):
+    async with connect(broker, client_id="s1sp-cache", subscriptions=subscriptions) as transport:
         service.transport = transport
-        tasks.start(service.expire())
-        tasks.start(service.purge())
-        tasks.start(service.renew())
-        yield service
+        async with (
+            connect(broker, client_id="s1sp-alerts", subscriptions=alerts)
+            if shared
+            else nullcontext(),
+            tasks,
+        ):
+            tasks.start(service.expire())
+            tasks.start(service.purge())
+            tasks.start(service.renew())
+            yield service
 
 
 class CacheService:

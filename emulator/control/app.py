@@ -14,13 +14,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
+from emulator.cache.store import StoreError
+from emulator.control.cache_routes import cache_routes
 from emulator.control.clock_routes import clock_routes
 from emulator.control.door import Door
 from emulator.control.fault_routes import fault_routes
 from emulator.control.fleet_routes import fleet_routes
-from emulator.control.metrics import CONTENT_TYPE, exposition, registry_of
-from emulator.control.models import CacheCount, CacheState, Health, PartyCount, Problem
-from emulator.control.parts import AbsentError, Controlled, avoided_ratio, ledger_of
+from emulator.control.metrics import CONTENT_TYPE, Metrics
+from emulator.control.models import Health, Problem
+from emulator.control.parts import AbsentError, Controlled
+from emulator.control.registry_routes import registry_routes
 
 _JSON = "application/json"
 _MAX_REASON = 500
@@ -40,11 +43,14 @@ def create_app(parts: Controlled) -> FastAPI:
     app.add_middleware(Door)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(AbsentError, _absent)
+    app.add_exception_handler(StoreError, _away)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(fleet_routes(parts))
     app.include_router(fault_routes(parts))
     app.include_router(clock_routes(parts))
-    registry = registry_of(parts)
+    app.include_router(cache_routes(parts))
+    app.include_router(registry_routes(parts))
+    measured = Metrics(parts)
 
     @app.get("/", tags=["process"])
     async def index() -> dict[str, list[str]]:
@@ -63,39 +69,13 @@ def create_app(parts: Controlled) -> FastAPI:
             broker=parts.broker,
             connected=connected,
             fleet=parts.fleet is not None,
-            cache=parts.ledger is not None,
-        )
-
-    @app.get("/cache", tags=["cache"])
-    async def cache() -> CacheState:
-        """Tell what the cache decided; 404 where no cache runs."""
-        ledger = ledger_of(parts)
-        return CacheState(
-            requests=ledger.requests,
-            undecided=ledger.undecided(),
-            avoided_ratio=avoided_ratio(ledger),
-            retries=ledger.retries,
-            shadow=ledger.shadow,
-            decisions=[
-                CacheCount(srv=srv, decision=decision.value, number=number)
-                for (srv, decision), number in sorted(ledger.decisions.items())
-            ],
-            by_party=[
-                PartyCount(
-                    party=None if party is None else str(party),
-                    srv=srv,
-                    decision=decision.value,
-                    number=number,
-                )
-                for (party, srv, decision), number in ledger.by_party.items()
-            ],
-            reasons=dict(sorted(ledger.reasons.items())),
+            cache=parts.cache is not None,
         )
 
     @app.get("/metrics", tags=["process"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Give metrics for Prometheus, in its text format."""
-        return Response(exposition(registry), media_type=CONTENT_TYPE)
+        return Response(await measured.exposition(), media_type=CONTENT_TYPE)
 
     return app
 
@@ -111,6 +91,10 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _absent(_: Request, error: Exception) -> JSONResponse:
     return _problem(404, str(error))
+
+
+async def _away(_: Request, error: Exception) -> JSONResponse:
+    return _problem(503, str(error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -1,9 +1,11 @@
 """Endpoints of the meters: the fleet, one meter, and what was counted."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
+from emulator.control.asked import eui_of
 from emulator.control.models import (
     Count,
     CountersState,
@@ -12,11 +14,12 @@ from emulator.control.models import (
     MeterCount,
     MeterState,
     ProfileShare,
+    WanState,
 )
 from emulator.control.parts import Controlled, fleet_of
 from emulator.control.registers import registers_of
 from emulator.counters import Row, Stage
-from gbcs import EUI
+from emulator.wan import WanLink
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
 MAX_ROWS = 10_000
@@ -43,13 +46,16 @@ def fleet_routes(parts: Controlled) -> APIRouter:
             ],
             clock=parts.clock.describe(),
             faults=[rule.name for rule in has.faults.rules],
+            strict=has.strict,
+            busy_seconds=has.fleet.busy_seconds,
+            wan=_wan(has.fleet.wan),
         )
 
     @router.get("/meters/{eui}")
     async def get_meter(eui: str) -> MeterState:
         """Describe one meter: kind, tariff, registers now, and what was counted of it."""
         has = fleet_of(parts)
-        device = _eui(eui)
+        device = eui_of(eui)
         if device not in has.meters:
             raise HTTPException(404, f"{device} is not a meter of this fleet")
         nature = has.nature_of(device)
@@ -90,7 +96,7 @@ def fleet_routes(parts: Controlled) -> APIRouter:
             found = counters.rows(stage, srv=srv, outcome=outcome, limit=limit + 1)
             rows = list(found)
         else:
-            rows = [row for row in counters.of_meter(_eui(device)) if _fits(row[1:4], wanted)]
+            rows = [row for row in counters.of_meter(eui_of(device)) if _fits(row[1:4], wanted)]
             totals = [_count(row) for row in rows]
         return CountersState(
             device_hits=counters.device_hits,
@@ -113,11 +119,8 @@ def fleet_routes(parts: Controlled) -> APIRouter:
     return router
 
 
-def _eui(text: str) -> EUI:
-    try:
-        return EUI.parse(text)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
+def _wan(link: WanLink | None) -> WanState | None:
+    return None if link is None else WanState(profile=link.profile.name, **asdict(link.tally))
 
 
 def _fits(series: tuple[object, ...], wanted: tuple[str | None, ...]) -> bool:

@@ -1,28 +1,49 @@
 """Metrics: what was counted, for Prometheus, read when it is scraped.
 
-Nothing is counted here a second time, and nothing is said by meter, which would make a series for
-each.
+Nothing is counted here a second time, and nothing is said by meter or party, which would make a
+series for each. A collector cannot wait, so the store is asked before, and now and then.
 """
 
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from emulator.cache.ledger import Ledger
+from emulator.cache.store import Size
+from emulator.control.asking_store import KnownSize
+from emulator.control.hit_ages import HitAges
 from emulator.control.parts import Controlled, ControlledFleet
 from emulator.counters import Stage
+from emulator.wan import WanTally
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-class _Parts(Collector):
+class Metrics(Collector):
+    """The metrics of `parts`."""
+
     def __init__(self, parts: Controlled) -> None:
         self._parts = parts
+        self._size = None if parts.cache is None else KnownSize(parts.cache.store)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    async def exposition(self) -> bytes:
+        """Return the metrics in the text format of Prometheus, of type `CONTENT_TYPE`."""
+        if self._size is not None:
+            await self._size.refresh()
+        return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
+        """Yield what is so now."""
         parts = self._parts
         yield GaugeMetricFamily("esme_up", "1 as long as this process answers.", 1)
         connected = parts.is_connected()
@@ -34,8 +55,11 @@ class _Parts(Collector):
         )
         if parts.fleet is not None:
             yield from _of_fleet(parts.fleet)
-        if parts.ledger is not None:
-            yield from _of_cache(parts.ledger)
+        if parts.cache is not None:
+            yield from _of_ledger(parts.cache.ledger)
+            yield _of_ages(parts.cache.hit_ages)
+        if self._size is not None:
+            yield from _of_store(self._size.size)
 
 
 def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:
@@ -57,13 +81,40 @@ def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:
     for rule in fleet.faults.rules:
         fired.add_metric((rule.name, rule.kind), times[rule.name])
     yield fired
+    yield CounterMetricFamily(
+        "esme_busy_seconds", "Time that meters were busy answering.", fleet.fleet.busy_seconds
+    )
+    if fleet.fleet.wan is not None:
+        yield from _of_wan(fleet.fleet.wan.tally)
 
 
-def _of_cache(ledger: Ledger) -> Iterator[Metric]:
+def _of_wan(tally: WanTally) -> Iterator[Metric]:
+    for name, documentation, down, up in (
+        ("messages", "Messages that the WAN took.", tally.commands, tally.replies),
+        ("octets", "Octets that the WAN took.", tally.octets_down, tally.octets_up),
+        ("lost", "Messages that the WAN lost.", tally.lost_commands, tally.lost_replies),
+    ):
+        both = CounterMetricFamily(f"esme_wan_{name}", documentation, labels=("direction",))
+        both.add_metric(("down",), down)
+        both.add_metric(("up",), up)
+        yield both
+    yield CounterMetricFamily(
+        "esme_wan_radio_seconds", "Time that octets took on the WAN.", tally.radio_seconds
+    )
+    yield CounterMetricFamily("esme_wan_wakes", "Times that a meter was woken.", tally.wakes)
+    yield CounterMetricFamily("esme_wan_sms", "SMS that woke meters.", tally.sms)
+
+
+def _of_ledger(ledger: Ledger) -> Iterator[Metric]:
     yield CounterMetricFamily("s1sp_requests", "Requests to the cache.", ledger.requests)
     yield CounterMetricFamily("s1sp_retries", "Reads that were sent again.", ledger.retries)
     yield CounterMetricFamily(
         "s1sp_shadow", "Hits for which the meter was asked all the same.", ledger.shadow
+    )
+    yield CounterMetricFamily(
+        "s1sp_shadow_differences",
+        "Hits of these that the meter said otherwise.",
+        ledger.reasons.get("shadow-different", 0),
     )
     decisions = CounterMetricFamily(
         "s1sp_decisions", "What became of requests.", labels=("srv", "decision")
@@ -81,13 +132,30 @@ def _of_cache(ledger: Ledger) -> Iterator[Metric]:
     yield reasons
 
 
-def registry_of(parts: Controlled) -> CollectorRegistry:
-    """Return a registry that reads `parts` whenever it is collected."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Parts(parts))
-    return registry
+def _of_ages(ages: HitAges) -> Metric:
+    buckets, below = [], 0
+    for hours, number in ages.numbers().items():
+        below += number
+        buckets.append(("+Inf" if hours is None else str(hours * 3600.0), below))
+    return HistogramMetricFamily(
+        "s1sp_hit_age_seconds",
+        "Age of the readings that hits were answered with.",
+        buckets=buckets,
+        sum_value=ages.seconds,
+    )
 
 
-def exposition(registry: CollectorRegistry) -> bytes:
-    """Return the metrics in the text format of Prometheus, of type `CONTENT_TYPE`."""
-    return generate_latest(registry)
+def _of_store(size: Size | None) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "s1sp_store_up", "1 where the store answered when it was asked last.", size is not None
+    )
+    if size is None:
+        return
+    yield GaugeMetricFamily("s1sp_store_entries", "Entries kept.", size.entries)
+    yield GaugeMetricFamily("s1sp_store_octets", "Octets that they take.", size.octets)
+    yield CounterMetricFamily(
+        "s1sp_store_evicted", "Entries that went to make room for others.", size.evicted
+    )
+    yield CounterMetricFamily(
+        "s1sp_store_unreadable", "Entries that were found altered.", size.unreadable
+    )

@@ -3,7 +3,7 @@
 Names of fields are stable. Times are ISO 8601 in UTC, energies Wh or varh.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,6 +56,21 @@ class ProfileShare(Model):
     share: float = Field(description="0 to 1; which meter is of which kind is drawn from the seed")
 
 
+class WanState(Model):
+    """The WAN between broker and meters, and what it carried for all of them."""
+
+    profile: str
+    commands: int
+    replies: int
+    octets_down: int = Field(description="of commands, lost ones too")
+    octets_up: int = Field(description="of replies, lost ones too")
+    radio_seconds: float = Field(description="time that these octets took")
+    wakes: int
+    sms: int
+    lost_commands: int
+    lost_replies: int
+
+
 class FleetState(Model):
     """The meters of this process."""
 
@@ -66,6 +81,9 @@ class FleetState(Model):
     profiles: list[ProfileShare]
     clock: str
     faults: list[str] = Field(description="names of the rules in force")
+    strict: bool = Field(description="whether a command is taken once, by its counter")
+    busy_seconds: float = Field(description="for how long meters were busy answering, together")
+    wan: WanState | None = Field(description="null where there is none")
 
 
 class Count(Model):
@@ -128,35 +146,6 @@ class MeterState(Model):
     counters: list[Count]
 
 
-class CacheCount(Model):
-    """How many requests for one SRV met with one decision."""
-
-    srv: str
-    decision: Literal["hits", "collapsed", "forwarded", "refused", "failed"]
-    number: int
-
-
-class PartyCount(CacheCount):
-    """The same of one party; null are all that the registry does not have."""
-
-    party: str | None
-
-
-class CacheState(Model):
-    """The cache's ledger."""
-
-    requests: int
-    undecided: int = Field(description="requests that wait for a meter")
-    avoided_ratio: float | None = Field(
-        description="part of hits, collapsed and forwarded that meters were spared; null if none"
-    )
-    retries: int = Field(description="reads that were sent again")
-    shadow: int = Field(description="hits for which the meter was asked all the same")
-    decisions: list[CacheCount]
-    by_party: list[PartyCount]
-    reasons: dict[str, int]
-
-
 class Rules(Model):
     """The fault rules in force, in the order in which they were added."""
 
@@ -172,7 +161,7 @@ class NewRule(Model):
 
 
 class Removed(Model):
-    """How many rules were removed."""
+    """How many rules or entries were removed."""
 
     removed: int
 

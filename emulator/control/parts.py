@@ -4,15 +4,20 @@ Knows the parts by what they count and tell; knows no HTTP and no terminal.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from emulator.cache.ledger import Decision, Ledger
+from emulator.cache.policy import CachePolicy
+from emulator.cache.service import CacheService
+from emulator.cache.store import Store
 from emulator.clock import Clock
+from emulator.control.hit_ages import HitAges
 from emulator.counters import Counters
 from emulator.device.physics import Nature
 from emulator.errors import UserError
 from emulator.faults.engine import Faults
+from emulator.fleet import Fleet
 from gbcs import EUI
 from profiles import MeterProfile
 
@@ -31,16 +36,49 @@ class ControlledFleet:
 
     seed: str
     meters: Sequence[EUI]
-    counters: Counters
+    fleet: Fleet
     nature_of: Callable[[EUI], Nature]
     profiles: Sequence[MeterProfile]
     """Kinds that meters are drawn from, by their shares."""
     faults: Faults
+    strict: bool = False
+    """Whether meters drop commands whose counters are not above those that they took."""
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted of commands and replies."""
+        return self.fleet.counters
+
+
+@dataclass(frozen=True, slots=True)
+class ControlledCache:
+    """The cache of this process, and the store it was given."""
+
+    service: CacheService
+    store: Store
+    hit_ages: HitAges = field(default_factory=HitAges)
+
+    @classmethod
+    def watched(cls, service: CacheService, store: Store) -> "ControlledCache":
+        """Return a cache whose hits are counted by age from now on."""
+        cache = cls(service, store)
+        cache.hit_ages.listen(cache.ledger)
+        return cache
+
+    @property
+    def policy(self) -> CachePolicy:
+        """What decides, with its settings, registry and ledger."""
+        return self.service.policy
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was decided."""
+        return self.policy.ledger
 
 
 @dataclass(frozen=True, slots=True)
 class Controlled:
-    """What runs in this process; `fleet` or `ledger`, that of the cache, is None where it does not.
+    """What runs in this process; `fleet` or `cache` is None where it does not.
 
     `broker` is shown, so it is to be without a password.
     """
@@ -49,7 +87,12 @@ class Controlled:
     broker: str
     is_connected: Callable[[], bool]
     fleet: ControlledFleet | None = None
-    ledger: Ledger | None = None
+    cache: ControlledCache | None = None
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger of the cache, None where none runs."""
+        return None if self.cache is None else self.cache.ledger
 
 
 def fleet_of(parts: Controlled) -> ControlledFleet:
@@ -59,11 +102,11 @@ def fleet_of(parts: Controlled) -> ControlledFleet:
     return parts.fleet
 
 
-def ledger_of(parts: Controlled) -> Ledger:
-    """Return the ledger of the cache. Raises `AbsentError`."""
-    if parts.ledger is None:
+def cache_of(parts: Controlled) -> ControlledCache:
+    """Return the cache. Raises `AbsentError`."""
+    if parts.cache is None:
         raise AbsentError("no cache runs in this process")
-    return parts.ledger
+    return parts.cache
 
 
 def avoided_ratio(ledger: Ledger) -> float | None:

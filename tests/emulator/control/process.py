@@ -1,24 +1,46 @@
-"""A small process to look at and steer: five meters, a cache's ledger, a manual clock."""
+"""A small process to look at and steer: five meters, a cache that nobody asks, a manual clock."""
 
 from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 
-from emulator.cache.ledger import Decision, Ledger
-from emulator.clock import Clock, ManualClock
+from emulator.cache.entry import Entry, Key, retention_seconds
+from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.memory import MemoryStore
+from emulator.cache.policy import CachePolicy
+from emulator.cache.service import CacheService
+from emulator.cache.settings import CacheSettings
+from emulator.cache.store import Store
+from emulator.clock import Clock, ManualClock, SystemClock
 from emulator.control.app import create_app
-from emulator.control.parts import Controlled, ControlledFleet
+from emulator.control.parts import Controlled, ControlledCache, ControlledFleet
 from emulator.counters import Counters, Stage
 from emulator.device.physics import nature
 from emulator.faults.base import Call
 from emulator.faults.engine import Faults
+from emulator.fleet import Fleet
+from emulator.latency import NONE
 from emulator.parties import PARTIES
+from emulator.tasks import Tasks
+from emulator.wan import WanLink
 from profiles import meter_profiles
-from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, SEED, UNIX_NOW, command
+from tests.support.estate import (
+    ESTATE,
+    KEYS,
+    METER,
+    OTHER_METER,
+    SEED,
+    UNIX_NOW,
+    YESTERDAY,
+    command,
+)
 
 PARTY = PARTIES[0][0]
 BASE_URL = "http://127.0.0.1:8080"
+RETENTION = retention_seconds(25)
+KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)
+READINGS = b"the readings of somebody"
 
 
 @dataclass
@@ -26,16 +48,31 @@ class Process:
     """What runs, and what the tests do to it."""
 
     clock: Clock = field(default_factory=lambda: ManualClock(UNIX_NOW))
-    counters: Counters = field(default_factory=Counters)
     faults: Faults = field(default_factory=lambda: Faults(SEED))
-    ledger: Ledger = field(default_factory=Ledger)
+    store: Store = field(default_factory=MemoryStore)
+    settings: CacheSettings = field(default_factory=lambda: CacheSettings(retention=RETENTION))
+    wan: WanLink | None = None
     connected: bool = True
+
+    def __post_init__(self) -> None:
+        self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, wan=self.wan, faults=self.faults)
+        policy = CachePolicy(KEYS, self.settings)
+        service = CacheService(policy, self.store, self.clock, SystemClock(), Tasks())
+        self.cache = ControlledCache.watched(service, self.store)
+
+    @property
+    def counters(self) -> Counters:
+        return self.fleet.counters
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.cache.ledger
 
     def parts(self, *, fleet: bool = True, cache: bool = True) -> Controlled:
         meters = ControlledFleet(
             SEED,
             ESTATE.meters,
-            self.counters,
+            self.fleet,
             partial(nature, SEED),
             meter_profiles(),
             self.faults,
@@ -45,7 +82,7 @@ class Process:
             "127.0.0.1:1883",
             lambda: self.connected,
             meters if fleet else None,
-            self.ledger if cache else None,
+            self.cache if cache else None,
         )
 
     def client(self, *, fleet: bool = True, cache: bool = True) -> httpx.AsyncClient:
@@ -58,12 +95,21 @@ class Process:
         self.counters.count(Stage.RECEIVED, METER, "4.8.1", "answered", 2)
         self.counters.count(Stage.RECEIVED, OTHER_METER, "4.6.1", "bad-mac")
         self.counters.count(Stage.REPLIED, METER, "4.8.1", "answered", 2)
-        self.ledger.requests = 4
-        for decision in (Decision.HIT, Decision.COLLAPSED, Decision.FORWARDED):
-            self.ledger.decisions["4.8.1", decision] += 1
-        self.ledger.by_party[PARTY, "4.8.1", Decision.HIT] += 1
-        self.ledger.by_party[None, "4.8.1", Decision.FORWARDED] += 1
+        self.ledger.requests += 4
+        for decision, party in (
+            (Decision.HIT, PARTY),
+            (Decision.COLLAPSED, PARTY),
+            (Decision.FORWARDED, None),
+        ):
+            age = 5_400 if decision is Decision.HIT else None
+            decided = Decided(UNIX_NOW, METER, "4.8.1", decision, party=party, age=age)
+            self.ledger.count(decided, known=party is not None)
         self.ledger.reasons["bad-mac"] += 1
+
+    async def keep(self, *keys: Key, age: float = 3_600.0) -> None:
+        """Let the cache have readings under these keys, received so many seconds ago."""
+        for key in keys:
+            await self.store.put(key, Entry(READINGS, self.clock.now() - age))
 
     def suffer(self, number: int) -> None:
         """Let the meter have the faults in force on its call `number`."""

@@ -10,6 +10,11 @@ from emulator.faults.registry import FAULTS
 PATHS = {
     "/": ["GET"],
     "/cache": ["GET"],
+    "/cache/entries": ["GET", "DELETE"],
+    "/cache/registry": ["GET"],
+    "/cache/registry/change-of-supplier": ["POST"],
+    "/cache/registry/change-of-tenancy": ["POST"],
+    "/cache/registry/registrations": ["POST"],
     "/clock": ["GET"],
     "/clock/advance": ["POST"],
     "/counters": ["GET"],

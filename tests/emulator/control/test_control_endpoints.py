@@ -11,7 +11,9 @@ from emulator.clock import parse_clock
 from emulator.control.models import MAX_ADVANCE
 from emulator.device.meter import answer
 from emulator.faults.registry import FAULTS
+from emulator.wan import WanLink
 from gbcs import decode
+from profiles import wan_profile
 from tests.emulator.control.process import PARTY, Process
 from tests.support.estate import (
     ESTATE,
@@ -62,9 +64,23 @@ async def test_the_fleet(process: Process, client: httpx.AsyncClient) -> None:
         "seed": SEED,
         "clock": "manual@2026-01-15T12:00:00Z",
         "faults": ["mute"],
+        "strict": False,
+        "busy_seconds": 0.0,
+        "wan": None,
     }
     assert {"profile", "title", "share"} == shares[0].keys()
     assert sum(share["share"] for share in shares) == pytest.approx(1)
+
+
+async def test_a_fleet_behind_a_wan() -> None:
+    process = Process(wan=WanLink(wan_profile("smets1-sms"), SEED))
+    process.fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
+    async with process.client() as client:
+        wan = (await get(client, "/fleet"))["wan"]
+    assert process.wan is not None
+    assert wan == {"profile": "smets1-sms", **process.wan.tally.as_dict()}
+    assert wan["commands"] == 1
+    assert wan["sms"] > 0
 
 
 async def test_one_meter(process: Process, client: httpx.AsyncClient) -> None:
@@ -145,14 +161,18 @@ async def test_the_cache(process: Process, client: httpx.AsyncClient) -> None:
     process.ledger.retries = 1
     assert (await get(client, "/cache"))["avoided_ratio"] == pytest.approx(1 / 3)
     process.ledger.retries = 0
-    assert await get(client, "/cache") == {
+    cache = await get(client, "/cache")
+    del cache["settings"], cache["store"], cache["hits"]
+    assert cache == {
         "requests": 4,
         "undecided": 1,
         "avoided_ratio": pytest.approx(2 / 3),
         "retries": 0,
         "shadow": 0,
+        "shadow_outcomes": {},
         "by_party": [
             {"party": str(PARTY), "srv": "4.8.1", "decision": "hits", "number": 1},
+            {"party": str(PARTY), "srv": "4.8.1", "decision": "collapsed", "number": 1},
             {"party": None, "srv": "4.8.1", "decision": "forwarded", "number": 1},
         ],
         "decisions": [
@@ -277,7 +297,8 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
     process.work()
     await client.post("/faults", json={"kind": "late-reply", "name": "late"})
     process.suffer(1)
-    assert await samples(client) == {
+    found = await samples(client)
+    assert {name: found[name] for name in found if not name[0].startswith("s1sp_hit_age")} == {
         ("esme_up",): 1,
         ("esme_broker_connected",): 1,
         ("esme_clock_seconds",): UNIX_NOW,
@@ -286,19 +307,64 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
         ("esme_commands_received_total", "bad-mac", "4.6.1"): 1,
         ("esme_replies_sent_total", "answered", "4.8.1"): 2,
         ("esme_faults_fired_total", "late-reply", "late"): 1,
+        ("esme_busy_seconds_total",): 0,
         ("s1sp_requests_total",): 4,
         ("s1sp_retries_total",): 0,
         ("s1sp_shadow_total",): 0,
+        ("s1sp_shadow_differences_total",): 0,
         ("s1sp_decisions_total", "collapsed", "4.8.1"): 1,
         ("s1sp_decisions_total", "forwarded", "4.8.1"): 1,
         ("s1sp_decisions_total", "hits", "4.8.1"): 1,
         ("s1sp_reasons_total", "bad-mac"): 1,
+        ("s1sp_store_up",): 1,
+        ("s1sp_store_entries",): 0,
+        ("s1sp_store_octets",): 0,
+        ("s1sp_store_evicted_total",): 0,
+        ("s1sp_store_unreadable_total",): 0,
     }
     process.work()
     process.connected = False
     later = await samples(client)
     assert later["esme_commands_received_total", "answered", "4.8.1"] == 4
     assert later["esme_broker_connected",] == 0
+
+
+async def test_ages_of_hits_are_a_histogram(process: Process, client: httpx.AsyncClient) -> None:
+    process.work()
+    process.work()
+    found = await samples(client)
+    assert found["s1sp_hit_age_seconds_bucket", "3600.0"] == 0
+    assert found["s1sp_hit_age_seconds_bucket", "21600.0"] == 2
+    assert found["s1sp_hit_age_seconds_bucket", "+Inf"] == 2
+    assert found["s1sp_hit_age_seconds_count",] == 2
+    assert found["s1sp_hit_age_seconds_sum",] == 2 * 5_400
+
+
+async def test_shadows_that_differ_are_told(process: Process, client: httpx.AsyncClient) -> None:
+    process.ledger.shadow = 3
+    process.ledger.reasons.update({"shadow-equal": 2, "shadow-different": 1})
+    assert (await get(client, "/cache"))["shadow_outcomes"] == {"different": 1, "equal": 2}
+    found = await samples(client)
+    assert found["s1sp_shadow_total",] == 3
+    assert found["s1sp_shadow_differences_total",] == 1
+
+
+async def test_metrics_of_a_wan() -> None:
+    process = Process(wan=WanLink(wan_profile("smets1-sms"), SEED))
+    process.fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
+    async with process.client() as client:
+        found = await samples(client)
+    assert process.wan is not None
+    tally = process.wan.tally
+    assert found["esme_wan_messages_total", "down"] == tally.commands == 1
+    assert found["esme_wan_messages_total", "up"] == tally.replies
+    assert found["esme_wan_octets_total", "down"] == tally.octets_down > 0
+    assert found["esme_wan_octets_total", "up"] == tally.octets_up
+    assert found["esme_wan_lost_total", "down"] == tally.lost_commands
+    assert found["esme_wan_lost_total", "up"] == tally.lost_replies
+    assert found["esme_wan_radio_seconds_total",] == pytest.approx(tally.radio_seconds)
+    assert found["esme_wan_wakes_total",] == tally.wakes == 1
+    assert found["esme_wan_sms_total",] == tally.sms > 0
 
 
 async def test_metrics_of_a_part_alone(process: Process) -> None:
@@ -324,7 +390,11 @@ async def test_no_meters_here(process: Process, path: str) -> None:
     assert (answer.status_code, answer.json()) == (404, {"error": "no meters run in this process"})
 
 
-async def test_no_cache_here(process: Process) -> None:
+@pytest.mark.parametrize(
+    "path", ["/cache", "/cache/entries", "/cache/registry", f"/cache/registry?device={METER}"]
+)
+async def test_no_cache_here(process: Process, path: str) -> None:
     async with process.client(cache=False) as client:
-        answer = await client.get("/cache")
+        answer = await client.get(path)
+        assert not (await get(client, "/health"))["cache"]
     assert (answer.status_code, answer.json()) == (404, {"error": "no cache runs in this process"})

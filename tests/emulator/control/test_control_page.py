@@ -11,12 +11,14 @@ import httpx
 from emulator.clock import parse_clock
 from emulator.control.app import create_app
 from emulator.control.parts import Controlled, ControlledFleet
-from emulator.counters import Counters, Stage
+from emulator.counters import Stage
 from emulator.device.physics import nature
 from emulator.estate import derived_estate
 from emulator.faults.engine import Faults
+from emulator.fleet import Fleet
+from emulator.latency import NONE
 from profiles import meter_profiles
-from tests.emulator.control.process import BASE_URL, Process
+from tests.emulator.control.process import BASE_URL, KEY, Process
 from tests.support.rtds import ROOT
 
 PAGE = ROOT / "docs" / "control.md"
@@ -31,25 +33,25 @@ def examples() -> Iterator[tuple[str, str]]:
             yield command, printed
 
 
-def documented() -> Controlled:
+async def documented() -> Controlled:
     """Return the process of the page, after one read that the cache answered and one of its own."""
     estate = derived_estate("1", 100)
-    counters = Counters()
+    meters = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
     for device in estate.meters[:2]:
-        counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
-        counters.count(Stage.REPLIED, device, "4.8.1", "answered")
+        meters.counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
+        meters.counters.count(Stage.REPLIED, device, "4.8.1", "answered")
     fleet = ControlledFleet(
         estate.seed,
         estate.meters,
-        counters,
+        meters,
         partial(nature, estate.seed),
         meter_profiles(),
         Faults(estate.seed),
     )
-    process = Process()
+    process = Process(parse_clock("manual@2026-01-15T12:00:00Z"))
     process.work()
-    clock = parse_clock("manual@2026-01-15T12:00:00Z")
-    return Controlled(clock, "127.0.0.1:1883", lambda: True, fleet, process.ledger)
+    await process.keep(*(KEY._replace(device=device) for device in estate.meters[7:9]))
+    return Controlled(process.clock, "127.0.0.1:1883", lambda: True, fleet, process.cache)
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
@@ -76,7 +78,7 @@ def is_shown(shown: str, answered: str) -> bool:
 
 
 async def test_the_examples_print_what_the_page_says() -> None:
-    transport = httpx.ASGITransport(create_app(documented()))
+    transport = httpx.ASGITransport(create_app(await documented()))
     asked = 0
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         for command, shown in examples():

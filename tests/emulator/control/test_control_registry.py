@@ -1,0 +1,247 @@
+"""The registry over the control interface: who is in it, and changes with what they drop."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from emulator.cache.entitlement import Reason
+from emulator.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
+from gbcs import EUI
+from tests.emulator.control.process import KEY, Process
+from tests.emulator.control.stores import AWAY, AwayStore, MuteStore
+from tests.emulator.control.test_control_endpoints import get
+from tests.support.estate import METER, OTHER_METER, UNIX_NOW
+
+REGISTRY = "/cache/registry"
+REGISTRATIONS = f"{REGISTRY}/registrations"
+SUPPLIER_CHANGE = f"{REGISTRY}/change-of-supplier"
+TENANCY_CHANGE = f"{REGISTRY}/change-of-tenancy"
+STRANGER = "90B3D51F300100FF"
+TODAY, TOMORROW = "2026-01-15", "2026-01-16"
+
+
+def change(**others: Any) -> dict[str, Any]:
+    """Return a change of supplier that can be made, but for `others`."""
+    device = str(METER)
+    given = {"device": device, "old": str(SUPPLIER), "new": str(NEW_SUPPLIER), "day": TODAY}
+    return {key: value for key, value in (given | others).items() if value is not None}
+
+
+def refusal(process: Process, party: EUI, days: int = 0) -> Reason | None:
+    """Return why a party may not have today's readings of the meter, or those days later."""
+    registry = process.cache.policy.registry
+    return registry.check(party, METER, "4.8.1", None, UNIX_NOW + days * 86_400)
+
+
+async def test_parties_and_their_roles(client: httpx.AsyncClient) -> None:
+    registry = await get(client, REGISTRY)
+    assert registry == {
+        "parties": [{"party": str(eui), "roles": [str(role)]} for eui, role, _ in sorted(PARTIES)],
+        "registrations": None,
+        "left_off": False,
+    }
+    few = await get(client, f"{REGISTRY}?limit=2")
+    assert (len(few["parties"]), few["left_off"]) == (2, True)
+
+
+async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
+    body = {"party": str(OTHER_USER), "devices": str(METER), "from": TOMORROW, "roles": ["OU"]}
+    answer = await client.post(REGISTRATIONS, json=body)
+    added = body | {"to": None, "current": False}
+    assert (answer.status_code, answer.json()) == (201, added)
+    found = (await get(client, f"{REGISTRY}?device={METER}"))["registrations"]
+    assert added in found
+    assert {
+        "party": str(SUPPLIER),
+        "devices": "*",
+        "from": None,
+        "to": None,
+        "roles": None,
+        "current": True,
+    } in found
+    assert found == sorted(found, key=lambda one: one["party"])
+    others = (await get(client, f"{REGISTRY}?device={OTHER_METER}"))["registrations"]
+    assert len(others) == len(found) - 1
+    few = await get(client, f"{REGISTRY}?device={METER}&limit=1")
+    assert (len(few["registrations"]), few["left_off"]) == (1, True)
+
+
+async def test_a_registration_entitles(process: Process, client: httpx.AsyncClient) -> None:
+    """Once it is named, a party has what registrations say, and no more."""
+    await process.keep(KEY)
+    assert refusal(process, DISTRIBUTOR, 1) is None
+    body = {"party": str(DISTRIBUTOR), "from": TODAY, "to": TOMORROW}
+    answer = await client.post(REGISTRATIONS, json=body)
+    assert answer.json()["devices"] == "*"
+    assert answer.json()["current"] is True
+    assert refusal(process, DISTRIBUTOR) is None
+    assert refusal(process, DISTRIBUTOR, 1) is Reason.NOT_REGISTERED
+    assert (await process.store.size()).entries == 1
+
+
+async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -> None:
+    devices = f"{OTHER_METER} to 00DBE500000000FF"
+    body = {"party": str(DISTRIBUTOR), "devices": devices}
+    assert (await client.post(REGISTRATIONS, json=body)).json()["devices"] == devices
+    assert refusal(process, DISTRIBUTOR) is Reason.NOT_REGISTERED
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "body.party: Field required"),
+        ({"party": STRANGER}, f"party: {STRANGER} is not a party of the registry"),
+        ({"party": "12"}, "party: '12' is not an EUI-64"),
+        ({"party": 12}, "body.party"),
+        ({"party": "0" * 5000}, "body.party"),
+        ({"party": str(SUPPLIER), "devices": "all"}, "devices: 'all' is not an EUI-64"),
+        ({"party": str(SUPPLIER), "devices": f"{OTHER_METER} to {METER}"}, "is before"),
+        ({"party": str(SUPPLIER), "devices": [str(METER)]}, "body.devices"),
+        ({"party": str(SUPPLIER), "device": str(METER)}, "body.device: Extra"),
+        ({"party": str(SUPPLIER), "start": TODAY}, "body.start: Extra"),
+        ({"party": str(SUPPLIER), "from": "2026-02-30"}, "is not a day: write 2026-01-31"),
+        ({"party": str(SUPPLIER), "from": "20260115"}, "is not a day"),
+        ({"party": str(SUPPLIER), "from": 1768478400}, "is not a day"),
+        ({"party": str(SUPPLIER), "from": "٢٠٢٦-٠١-١٥"}, "is not a day"),
+        ({"party": str(SUPPLIER), "from": "9" * 5000}, "is not a day"),
+        ({"party": str(SUPPLIER), "from": TODAY, "to": TODAY}, f"to: {TODAY} is not after"),
+        ({"party": str(SUPPLIER), "roles": []}, "body.roles"),
+        ({"party": str(SUPPLIER), "roles": ["XX"]}, "body.roles.0"),
+        ({"party": str(SUPPLIER), "roles": ["IS", "OU"]}, f"roles: {SUPPLIER} is not OU"),
+        ({"party": str(SUPPLIER), "roles": ["IS"] * 7}, "body.roles"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_registrations_that_are_none(
+    process: Process, client: httpx.AsyncClient, body: dict[str, Any], words: str
+) -> None:
+    before = process.cache.policy.registry.version
+    answer = await client.post(REGISTRATIONS, json=body)
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+    assert process.cache.policy.registry.version == before
+
+
+# changes
+
+
+async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient) -> None:
+    other = KEY._replace(device=OTHER_METER)
+    await process.keep(KEY, KEY._replace(srv="4.6.1"), other)
+    answer = await client.post(SUPPLIER_CHANGE, json=change())
+    assert answer.status_code == 200
+    told = answer.json()
+    rows = {row["party"]: row for row in told.pop("registrations")}
+    assert told == {"device": str(METER), "day": TODAY, "flushed": 2, "waiting": None}
+    assert (rows[str(SUPPLIER)]["to"], rows[str(SUPPLIER)]["current"]) == (TODAY, False)
+    assert rows[str(NEW_SUPPLIER)]["from"] in (None, TODAY)
+    assert await process.store.get(KEY) is None
+    assert await process.store.get(other) is not None
+    assert refusal(process, SUPPLIER, 1) is Reason.NOT_REGISTERED
+    assert refusal(process, NEW_SUPPLIER, 1) is None
+
+
+async def test_a_change_that_was_made_already(process: Process, client: httpx.AsyncClient) -> None:
+    await client.post(SUPPLIER_CHANGE, json=change())
+    await process.keep(KEY)
+    answer = await client.post(SUPPLIER_CHANGE, json=change())
+    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY}"
+    assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    assert await process.store.get(KEY) is not None
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"device": "12"}, "device: '12' is not an EUI-64"),
+        ({"device": None}, "body.device: Field required"),
+        ({"old": STRANGER}, f"old: {STRANGER} is not a party of the registry"),
+        ({"new": STRANGER}, f"new: {STRANGER} is not a party of the registry"),
+        ({"new": "?"}, "new: '?' is not an EUI-64"),
+        ({"new": str(SUPPLIER)}, f"new: {SUPPLIER} is the old one too"),
+        ({"day": "tomorrow"}, "body.day: Value error, 'tomorrow' is not a day"),
+        ({"day": None}, "body.day: Field required"),
+        ({"when": TODAY}, "body.when: Extra"),
+    ],
+)
+async def test_changes_of_supplier_that_are_none(
+    process: Process, client: httpx.AsyncClient, others: dict[str, Any], words: str
+) -> None:
+    await process.keep(KEY)
+    answer = await client.post(SUPPLIER_CHANGE, json=change(**others))
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+    assert await process.store.get(KEY) is not None
+    assert refusal(process, SUPPLIER, 1) is None
+
+
+async def test_a_change_of_tenancy(process: Process, client: httpx.AsyncClient) -> None:
+    await process.keep(KEY)
+    body = {"device": str(METER), "day": TODAY}
+    told = (await client.post(TENANCY_CHANGE, json=body)).json()
+    ended = [row for row in told["registrations"] if row["party"] == str(OTHER_USER)]
+    assert (told["flushed"], told["waiting"], told["day"]) == (1, None, TODAY)
+    assert [(row["to"], row["current"]) for row in ended] == [(TODAY, False)]
+    assert await process.store.get(KEY) is None
+    assert refusal(process, OTHER_USER) is Reason.NOT_REGISTERED
+    assert refusal(process, SUPPLIER) is None
+
+
+@pytest.mark.parametrize("body", [{}, {"device": str(METER)}, {"device": "12", "day": TODAY}])
+async def test_changes_of_tenancy_that_are_none(
+    process: Process, client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 422
+    assert refusal(process, OTHER_USER) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(AwayStore, AWAY), (MuteStore, "the store has not answered within 0 s")]
+)
+async def test_a_change_holds_while_the_store_is_away(
+    kind: type[AwayStore], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be dropped yet is said to be waiting, and is dropped when it can be."""
+    monkeypatch.setattr("emulator.control.registry_routes.PATIENCE", 0.0)
+    store = kind()
+    process = Process(store=store)
+    await process.keep(KEY)
+    async with process.client() as client:
+        answer = await client.post(SUPPLIER_CHANGE, json=change())
+        assert answer.status_code == 200
+        assert (answer.json()["flushed"], answer.json()["waiting"]) == (None, reason)
+        assert refusal(process, SUPPLIER, 1) is Reason.NOT_REGISTERED
+        assert await store.get(KEY) is not None
+        store.away = False
+        monkeypatch.undo()
+        body = {"device": str(METER), "day": TOMORROW}
+        answer = await client.post(TENANCY_CHANGE, json=body)
+        assert (answer.json()["flushed"], answer.json()["waiting"]) == (1, None)
+
+
+async def test_changes_have_an_end(
+    process: Process, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulator.control.registry_routes.MAX_CHANGES", 2)
+    body = {"device": str(METER), "day": TODAY}
+    for _ in range(2):
+        assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 200
+    for path, asked in (
+        (TENANCY_CHANGE, body),
+        (SUPPLIER_CHANGE, change()),
+        (REGISTRATIONS, {"party": str(SUPPLIER)}),
+    ):
+        answer = await client.post(path, json=asked)
+        assert answer.status_code == 409
+        assert "changed 2 times already" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", [REGISTRATIONS, SUPPLIER_CHANGE, TENANCY_CHANGE])
+async def test_no_cache_to_change(process: Process, path: str) -> None:
+    body = {REGISTRATIONS: {"party": str(SUPPLIER)}, SUPPLIER_CHANGE: change()}.get(
+        path, {"device": str(METER), "day": TODAY}
+    )
+    async with process.client(cache=False) as client:
+        answer = await client.post(path, json=body)
+    assert (answer.status_code, answer.json()) == (404, {"error": "no cache runs in this process"})
