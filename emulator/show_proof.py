@@ -55,7 +55,8 @@ def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console
     table = Table(title=f"{variants[0][1].title}: the same requests under different rules")
     columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
     for column in columns:
-        table.add_column(column, justify="left" if column == "rule" else "right")
+        rule = column == "rule"
+        table.add_column(column, justify="left" if rule else "right", no_wrap=rule)
     for name, result in variants:
         table.add_row(
             name,

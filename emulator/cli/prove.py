@@ -63,7 +63,10 @@ def prove(
         else:
             variants = [("", asyncio.run(wiring.prove(plan, broker, trace, progress)))]
     result = variants[0][1]
-    page = write_report(result, report, shipped=scenario in shipped_scenarios())
+    try:
+        page = write_report(result, report, shipped=scenario in shipped_scenarios())
+    except OSError as error:
+        fail(f"report {error.filename or report}: {error.strerror}")
     show_proof.proof_table(result, aside)
     if compare:
         show_proof.variants_table(variants, aside)
@@ -74,5 +77,7 @@ def prove(
         click.echo(result.as_json())
     if not result.complete:
         fail("interrupted; the report is partial", INTERRUPTED)
+    if not variants[-1][1].complete:
+        fail("interrupted; not every rule was compared to its end", INTERRUPTED)
     if not result.passed:
         sys.exit(CHECK_FAILED)

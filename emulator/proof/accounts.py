@@ -50,7 +50,7 @@ class Difference:
 
 def direct_difference(sent: Sequence[Seen], received: Sequence[Seen]) -> Difference:
     """Return what differs where every command goes to its meter."""
-    return _together(_unmatched(sent, received, "sent", "received by the meter"))
+    return together(_unmatched(sent, received, "sent", "received by the meter"))
 
 
 def cached_difference(
@@ -69,7 +69,7 @@ def cached_difference(
     known = {item.request for item in decisions}
     extra = _surplus(received, forwarded)
     strange = [
-        (item.time, f"{_at(item.time)}: {item.request} was received by the meter, never forwarded")
+        (item.time, f"{item.request} was received by the meter, never forwarded")
         for item in extra
         if item.request not in known
     ]
@@ -80,8 +80,8 @@ def cached_difference(
             f"the cache counts {again} retries and shadow commands, "
             f"and the meters received {others} such commands"
         )
-        return _together(lines, abs(others - again), line)
-    return _together(lines)
+        return together(lines, abs(others - again), line)
+    return together(lines)
 
 
 def accounts(
@@ -121,12 +121,11 @@ def _unmatched(
     here: Sequence[Seen], there: Sequence[Seen], verb: str, other: str, *, both: bool = True
 ) -> list[tuple[float, str]]:
     lines = [
-        (item.time, f"{_at(item.time)}: {item.request} was {verb}, and not {other}")
-        for item in _surplus(here, there)
+        (item.time, f"{item.request} was {verb}, and not {other}") for item in _surplus(here, there)
     ]
     if both:
         lines += [
-            (item.time, f"{_at(item.time)}: {item.request} was {other}, and never {verb}")
+            (item.time, f"{item.request} was {other}, and never {verb}")
             for item in _surplus(there, here)
         ]
     return lines
@@ -144,8 +143,12 @@ def _surplus(these: Sequence[Seen], those: Sequence[Seen]) -> list[Seen]:
     return surplus
 
 
-def _together(lines: list[tuple[float, str]], more: int = 0, line: str = "") -> Difference:
-    texts = [text for _, text in sorted(lines)]
+def together(lines: list[tuple[float, str]], more: int = 0, line: str = "") -> Difference:
+    """Return the difference that `lines`, with their Unix times, tell of; first things first.
+
+    `line` tells of `more` that cannot be told one by one.
+    """
+    texts = [f"{_at(time)}: {text}" for time, text in sorted(lines)]
     number = len(texts) + more
     if line:
         texts.append(line)

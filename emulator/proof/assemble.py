@@ -6,7 +6,7 @@ the fleet's counters; where they disagree, the difference says so.
 
 import platform
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,12 +23,15 @@ from emulator.proof.accounts import (
     cached_difference,
     direct_difference,
 )
+from emulator.proof.changes import Event
 from emulator.proof.check import Judge
-from emulator.proof.drive import Exchange
+from emulator.proof.delivery import Answers, undelivered
+from emulator.proof.drive import Exchange, request_of
 from emulator.proof.observed import ObservedFleet
 from emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
 from emulator.proof.scenario import Scenario
 from emulator.proof.workload import Ask
+from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 _BOUNDS = (0, *(base * 10**power for power in range(6) for base in (1, 2, 5)), 10**6)
@@ -48,6 +51,8 @@ class RunAccount:
     exchanges: list[Exchange] = field(default_factory=list)
     sent: list[tuple[float, Ask]] = field(default_factory=list)
     """Every attempt of a party, with its time."""
+    waits: float = 0.0
+    """For how many seconds the cache waits for a meter."""
     decided: list[Decided] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -57,18 +62,13 @@ class RunAccount:
         return [Seen(time, request_of(ask)) for time, ask in self.sent]
 
 
-def request_of(ask: Ask) -> Request:
-    """Return what a request is known by."""
-    command = ask.command
-    return Request(ask.key.device, ask.key.srv, command.remote_party, command.originator_counter)
-
-
 def assemble(
     scenario: Scenario,
     asks: Sequence[Ask],
     direct: RunAccount,
     cached: RunAccount,
     judge: Judge,
+    changes: Sequence[Event],
     *,
     complete: bool,
 ) -> ProofResult:
@@ -76,8 +76,8 @@ def assemble(
     ledger = cached.ledger
     decisions = _first_decisions(cached.decided)
     by_decision = {decision: ledger.total(decision) for decision in Decision}
-    difference = _difference(direct, cached)
-    compared, different, unanswered = _compare(direct, cached, decisions, judge)
+    difference = _difference(direct, cached, _excused(cached, changes))
+    compared, different, unanswered = _compare(direct, cached, judge)
     received = direct.fleet.received, cached.fleet.received
     parties = PARTY_NAMES
     served: dict[str, list[float]] = {
@@ -138,12 +138,29 @@ def assemble(
     )
 
 
-def _difference(direct: RunAccount, cached: RunAccount) -> Difference:
+def _excused(run: RunAccount, changes: Sequence[Event]) -> set[Request]:
+    """Return the requests that a fault touched, or whose meter changed hands meanwhile."""
+    excused = set(run.fleet.faulty)
+    changed: dict[EUI, list[float]] = defaultdict(list)
+    for event in changes:
+        changed[event.device].append(event.time)
+    for exchange in run.exchanges:
+        times = changed.get(exchange.ask.key.device, ())
+        if any(exchange.sent <= time <= exchange.received for time in times):
+            excused.add(request_of(exchange.ask))
+    return excused
+
+
+def _difference(direct: RunAccount, cached: RunAccount, excused: set[Request]) -> Difference:
     ledger = cached.ledger
     found = [
         direct_difference(direct.seen, direct.fleet.received),
         cached_difference(
             cached.seen, cached.decided, cached.fleet.received, ledger.retries + ledger.shadow
+        ),
+        undelivered(
+            cached.exchanges,
+            Answers(cached.decided, cached.fleet.replied, cached.waits, excused),
         ),
         *(_counted(name, run) for name, run in (("direct", direct), ("cached", cached))),
     ]
@@ -171,23 +188,25 @@ def _counted(name: str, run: RunAccount) -> Difference:
 def _compare(
     direct: RunAccount,
     cached: RunAccount,
-    decisions: Mapping[Request, Decision],
     judge: Judge,
 ) -> tuple[int, int, int]:
     """Return how many replies were compared, how many differ, and how many requests got none.
 
-    What a fault touched is not compared: neither the reply nor what was kept of it.
+    What a fault touched is not compared: neither the reply nor, through the cache, what may come
+    of what was kept of it. A reply to whom the direct run refused is a wrong one.
     """
     compared = different = unanswered = 0
+    withheld = {request_of(item.ask) for item in direct.exchanges if not item.attempts}
     for run in (direct, cached):
-        faulty = {ask.key for _, ask in run.sent if request_of(ask) in run.fleet.faulty}
+        touched = {ask.key for _, ask in run.sent if request_of(ask) in run.fleet.faulty}
         for exchange in run.exchanges:
+            request = request_of(exchange.ask)
             if not judge.accepts(exchange):
-                refused = decisions.get(request_of(exchange.ask)) is Decision.REFUSED
-                unanswered += not refused and exchange.attempts > 0
-            elif exchange.ask.key not in faulty:
+                unanswered += request not in withheld
+            faulty = exchange.ask.key in touched if run is cached else request in run.fleet.faulty
+            if exchange.reply is not None and not faulty:
                 compared += 1
-                different += judge.differs(exchange)
+                different += request in withheld or judge.differs(exchange)
     return compared, different, unanswered
 
 

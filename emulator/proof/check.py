@@ -1,6 +1,7 @@
 """Checking replies: against the truth about the meter, and against what the meter itself says.
 
-Pure. A reply may tell of the moment when its request was made or of any up to its arrival.
+Pure. A reply may tell of the moment when its request was made or of any up to its arrival. In
+between a meter has something else to say only at the end of a half hour.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from emulator.device.meter import answer
 from emulator.device.physics import nature
 from emulator.proof.drive import Exchange
 from gbcs import GbcsError, Keystore, Response, Status
-from gbcs.instants import EPOCH_UNIX
+from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Window, buffer_of, rows_of
 from profiles import MeterProfile
@@ -32,8 +33,10 @@ class Judge:
         return isinstance(reply.response, Response)
 
     def differs(self, exchange: Exchange) -> bool:
-        """Return whether a reply that was accepted is not what the meter says."""
-        moments = {exchange.sent, exchange.received}
+        """Return whether a reply, accepted or not, is not what the meter says."""
+        if not self.accepts(exchange):
+            return True
+        moments = _moments(exchange.sent, exchange.received)
         if all(self._readings_differ(exchange, now) for now in moments):
             return True
         return all(self._octets_differ(exchange, now) for now in moments)
@@ -67,3 +70,9 @@ class Judge:
             self.seed, command, self.keystore, now, lambda: own_counter, profiles=self.profiles
         )
         return said.octets != exchange.reply.octets
+
+
+def _moments(first: float, last: float) -> set[float]:
+    """Return the times at which a meter may have said what came between `first` and `last`."""
+    ends = range(int(first) // HALF_HOUR * HALF_HOUR + HALF_HOUR, int(last) + 1, HALF_HOUR)
+    return {first, last, *map(float, ends)}

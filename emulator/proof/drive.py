@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emulator.clock import ManualClock
+from emulator.proof.accounts import Request
 from emulator.proof.scenario import Patience
 from emulator.proof.workload import Ask
 from emulator.requester import NoReplyError, ReceivedReply, Requester
@@ -27,6 +28,12 @@ class Exchange:
     """When the reply came, or when it was given up."""
     attempts: int
     """How often the command was sent; 0 where it was refused on its way."""
+
+
+def request_of(ask: Ask) -> Request:
+    """Return what a request is known by."""
+    command = ask.command
+    return Request(ask.key.device, ask.key.srv, command.remote_party, command.originator_counter)
 
 
 class Driver:
@@ -66,6 +73,7 @@ class Driver:
                     await self._reach(None)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        await self._gauge.still()  # what nobody waits for is to arrive all the same
 
     async def _reach(self, time: float | None) -> None:
         """Move the clock to `time`, or to when it next wakes somebody where that is None."""

@@ -31,6 +31,8 @@ class ObservedFleet(Fleet):
         super().__init__(hosted, keystore, seed, faults=self.engine if rules else None, **options)
         self.received: list[Seen] = []
         """Every command, when it was received."""
+        self.replied: list[Seen] = []
+        """Every reply, when it left its meter."""
         self.faulty: set[Request] = set()
         """The commands to which a fault fired."""
         self._octets = 0
@@ -42,7 +44,9 @@ class ObservedFleet(Fleet):
         party, counter = _asked_by(octets)
         self._current = Request(device, "", party, counter)
         receipt = super().receive(device, octets, now)
-        self.received.append(Seen(now, self._current._replace(srv=receipt.srv)))
+        request = self._current._replace(srv=receipt.srv)
+        self.received.append(Seen(now, request))
+        self.replied += [Seen(reply.due, request) for reply in receipt.replies]
         self._octets += len(octets) + sum(len(reply.octets) for reply in receipt.replies)
         return receipt
 

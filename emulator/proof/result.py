@@ -5,10 +5,10 @@ Pure. Latencies are milliseconds of the scenario's time, in which the machine it
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, is_dataclass
 from operator import eq, ge, le
-from typing import Any
+from typing import Any, get_type_hints
 
 from emulator.proof.scenario import Comparison, Threshold
 
@@ -135,12 +135,14 @@ class ProofResult:
     unanswered: int
     """Requests of both runs to which no reply came that its party could take."""
     ledger_difference: int
-    """Commands or decisions that one ledger has and the other has not, of both runs."""
+    """Of both runs: commands or decisions that one ledger has and the other has not, and answers
+    that were given and did not come to their party."""
     ledger_lines: tuple[str, ...]
     """What does not add up, the first request that does not named first."""
     replies_compared: int
     replies_different: int
-    """Replies, of both runs, with other readings than the meter's or with other octets."""
+    """Replies, of both runs, with other readings than the meter's, with other octets, or to whom
+    is not entitled to them."""
     latency: Latencies
     distribution: Distribution
     by_srv: tuple[Account, ...]
@@ -199,3 +201,16 @@ class ProofResult:
     def as_json(self) -> str:
         """Return the result as one line of JSON."""
         return json.dumps(self.as_dict())
+
+
+def figure_names() -> frozenset[str]:
+    """Return the names of the numbers in a result, which `ProofResult.figure` takes."""
+    return frozenset(_numbers(ProofResult, ""))
+
+
+def _numbers(kind: Any, prefix: str) -> Iterator[str]:
+    for name, hint in get_type_hints(kind).items():
+        if is_dataclass(hint):
+            yield from _numbers(hint, f"{prefix}{name}.")
+        elif hint in (int, float, float | None):
+            yield prefix + name

@@ -100,6 +100,10 @@ class Proof:
             except asyncio.CancelledError:
                 complete = False
             results.append((name, self._assemble(caching, direct, cached, complete=complete)))
+            try:  # an interruption that came meanwhile ends this and not what follows it
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                complete = False
             if not complete:
                 break
         return results
@@ -109,7 +113,8 @@ class Proof:
     ) -> ProofResult:
         judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
         scenario = replace(self._scenario, cache=caching)
-        return assemble(scenario, self._asks, direct, cached, judge, complete=complete)
+        changes = events(scenario, self._estate.meters)
+        return assemble(scenario, self._asks, direct, cached, judge, changes, complete=complete)
 
     def _account(self) -> RunAccount:
         clock = ManualClock(self._scenario.start + EPOCH_UNIX)
@@ -148,7 +153,7 @@ class Proof:
     ) -> None:
         """Make the requests of the cache, which knows who is entitled."""
         scenario = self._scenario
-        timeout = scenario.patience.timeout * _CACHE_PATIENCE
+        timeout = account.waits = scenario.patience.timeout * _CACHE_PATIENCE
         policy = CachePolicy(
             self._estate.keystore,
             caching.settings(timeout, scenario.seed),

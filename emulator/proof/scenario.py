@@ -14,7 +14,11 @@ from emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION
 from emulator.cache.settings import CacheSettings, HoldDown
 from emulator.faults.rule import FaultRule
 
-Positive = Annotated[float, Gt(0)]
+_LONGEST = 10 * 86400.0
+"""Seconds: no scenario is about more than days."""
+
+Positive = Annotated[float, Gt(0), Le(1e9)]
+Seconds = Annotated[float, Gt(0), Le(_LONGEST)]
 NotNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(0), Le(10_000_000)]
@@ -48,7 +52,7 @@ class Arrivals:
     """When requests arrive: `requests` of them within `seconds` from the start."""
 
     process: Process
-    seconds: Annotated[float, Gt(0), Le(10 * 86400)]
+    seconds: Seconds
     requests: Annotated[int, Ge(1), Le(10_000_000)]
     trace: str = ""
     """Name of the trace's file, beside that of the scenario."""
@@ -68,15 +72,15 @@ class Mix:
     ends: Literal["midnight", "hour", "now"] = "midnight"
     """Where the window ends: `midnight` before the request, `now` (not over yet), or `hour`."""
     repeats: Annotated[int, Ge(0), Le(100)] = 0
-    """How often the same party asks the same again, at intervals of `again` seconds."""
-    again: Positive = 600.0
+    """How often the same party asks for the same window again, every `again` seconds."""
+    again: Seconds = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """What parties do about replies that do not come."""
 
-    timeout: Positive = 60.0
+    timeout: Seconds = 60.0
     """Seconds to wait for a reply."""
     attempts: Annotated[int, Ge(1), Le(10)] = 1
     """How often to send the same command in all."""

@@ -20,7 +20,7 @@ from emulator.faults.loading import rules_from
 from emulator.faults.rule import FaultRule
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
-from emulator.proof.result import ProofResult
+from emulator.proof.result import figure_names
 from emulator.proof.scenario import (
     Arrivals,
     Caching,
@@ -34,6 +34,7 @@ from emulator.proof.scenario import (
     Scenario,
     Threshold,
 )
+from emulator.proof.workload import MAX_REQUESTS, most_requests
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from profiles import ProfileError, meter_profile, wan_profile
@@ -115,7 +116,7 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     file = file or f"{name}.toml"
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError(f"{file}: {error}") from None
     mistakes: list[str] = []
     scenario = _scenario(name, text, table, mistakes)
@@ -184,12 +185,12 @@ def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
     if not isinstance(rows, list) or not rows:
         mistakes.append('thresholds: give at least one, such as "avoided_ratio >= 0.5"')
         return
-    known = {item.name for item in fields(ProofResult)}
+    known = figure_names()
     for place, row in enumerate(rows):
         match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
         if match is None:
             mistakes.append(f'thresholds.{place}: write it as "avoided_ratio >= 0.5"')
-        elif match[1].split(".")[0] not in known:
+        elif match[1] not in known:
             mistakes.append(f"thresholds.{place}: there is no figure {match[1]}")
         else:
             yield Threshold(match[1], Comparison(match[2]), float(match[3]))
@@ -226,6 +227,13 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
             yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
     if scenario.arrivals.process is Process.TRACE and not scenario.arrivals.trace:
         yield "arrivals.trace: name the file of the trace, beside this one"
+    if most_requests(scenario) > MAX_REQUESTS:
+        number = most_requests(scenario)
+        yield f"arrivals.requests: up to {number:,} with repeats; at most {MAX_REQUESTS:,} are made"
+    try:
+        scenario.cache.settings(scenario.patience.timeout, scenario.seed)
+    except ValueError as error:
+        yield f"cache: {error}"
     for figure, number in Counter(item.figure for item in scenario.thresholds).items():
         if number > 1:
             yield f"thresholds: {figure} has {number} limits; give one"

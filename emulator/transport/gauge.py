@@ -60,7 +60,8 @@ class Gauge:
             await asyncio.sleep(0)
         try:
             async with asyncio.timeout(patience):
-                await self._still.wait()
+                while self._moving:
+                    await self._still.wait()
         except TimeoutError:
             raise TransportError(
                 f"{self._moving} messages were not delivered within {patience:g} s: "

@@ -55,7 +55,7 @@ def load_report(path: Path) -> dict[str, Any]:
         form = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise ReportError(f"{file}: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         form = None
     if not isinstance(form, dict) or "passed" not in form or "scenario" not in form:
         raise ReportError(f"{file}: it is not the JSON of a proof; esme prove --report writes it")

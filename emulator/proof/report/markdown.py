@@ -1,8 +1,9 @@
 """The summary of a report as Markdown, fit for the page of a CI job."""
 
 from collections.abc import Iterator
+from html import escape
 
-from emulator.proof.report.page import SPENT, figure, number, percent
+from emulator.proof.report.page import SPENT, figure, hit_ratio, number, percent
 from emulator.proof.result import ProofResult
 
 
@@ -13,7 +14,8 @@ def markdown(result: ProofResult) -> str:
 
 def _lines(result: ProofResult) -> Iterator[str]:
     partial = "" if result.complete else ", partial: interrupted"
-    yield f"## {'PASSED' if result.passed else 'FAILED'}{partial}: {result.title}"
+    title = escape(" ".join(result.title.split()), quote=False)
+    yield f"## {'PASSED' if result.passed else 'FAILED'}{partial}: {title}"
     yield ""
     yield (
         f"**{percent(result.avoided_ratio)} of device hits avoided**: "
@@ -29,11 +31,12 @@ def _lines(result: ProofResult) -> Iterator[str]:
         met = "met" if item.met else "**not met**"
         yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {met} |"
     yield ""
-    yield "| by SRV, party | requests | hits | collapsed | forwarded | refused | failed |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
+    yield f"| by SRV, party | {' | '.join(names)} |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in (*result.by_srv, *result.by_party):
         counts = (row.requests, row.hits, row.collapsed, row.forwarded, row.refused, row.failed)
-        yield f"| {row.name} | " + " | ".join(map(number, counts)) + " |"
+        yield f"| {row.name} | " + " | ".join([*map(number, counts), hit_ratio(row)]) + " |"
     yield ""
     yield "| | direct | through the cache |"
     yield "|---|---:|---:|"

@@ -1,10 +1,12 @@
 """The page of a report: one HTML file that needs nothing beside it."""
 
+from shlex import quote
+
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from emulator.proof.report import charts
-from emulator.proof.result import ProofResult
+from emulator.proof.result import Account, ProofResult
 
 SPENT = (
     ("device_hits", "device hits"),
@@ -21,7 +23,9 @@ def figure(value: float | None) -> str:
     """Return a number as people read it, and a dash where there is none."""
     if value is None:
         return "–"
-    return number(value) if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
+    if float(value).is_integer():
+        return number(value)
+    return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
 
 
 def number(value: float) -> str:
@@ -32,6 +36,18 @@ def number(value: float) -> str:
 def percent(ratio: float) -> str:
     """Return a ratio as a percentage."""
     return f"{100 * ratio:.1f} %"
+
+
+def hit_ratio(account: Account | ProofResult) -> str:
+    """Return which part of requests was answered without asking a meter for each."""
+    answered = account.hits + account.collapsed
+    return percent(answered / account.requests) if account.requests else "–"
+
+
+def again(result: ProofResult, *, shipped: bool) -> str:
+    """Return the command that makes the same proof again, for a shell."""
+    file = result.scenario if shipped else f"{result.scenario}.toml"
+    return f"esme prove {quote(file)} --seed {quote(result.seed)} --meters {result.meters}"
 
 
 def page(result: ProofResult, *, shipped: bool) -> str:
@@ -50,11 +66,12 @@ def page(result: ProofResult, *, shipped: bool) -> str:
         "by_party": charts.decisions(result.by_party, "Requests by party"),
     }
     return environment.get_template("page.html.j2").render(
-        result=result.as_dict(),
+        result=result,
         verdict="PASSED" if result.passed else "FAILED",
         charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
         spent=SPENT,
-        shipped=shipped,
+        again=again(result, shipped=shipped),
+        hit_ratio=hit_ratio,
         figure=figure,
         number=number,
         percent=percent,

@@ -1,6 +1,7 @@
 """The schema of a proof's JSON, for those who read it with programs."""
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -8,14 +9,21 @@ from emulator.proof.result import FORMAT, ProofResult
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of what `ProofResult.as_json` gives."""
+    """Return the JSON Schema of what `ProofResult.as_json` gives; all its keys are required."""
     form = TypeAdapter(ProofResult).json_schema(mode="serialization")
-    properties = form["properties"]
-    properties.pop("required")
-    form["required"] = ["format", *(name for name in form["required"] if name != "required")]
-    derived = {"avoided_ratio": {"type": "number", "minimum": 0, "maximum": 1}}
+    kinds = form.pop("$defs")
+    properties = {"format": {"const": FORMAT}, **form["properties"]}
+    hints = get_type_hints(ProofResult)
+    for item in fields(ProofResult):
+        if not item.init:  # what follows from the rest, which pydantic leaves out
+            derived = TypeAdapter(hints[item.name]).json_schema(mode="serialization")
+            kinds |= derived.pop("$defs", {})
+            properties[item.name] = derived
+    del properties["required"], kinds["Threshold"], kinds["Comparison"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **form,
-        "properties": {"format": {"const": FORMAT}, **properties, **derived},
+        "properties": properties,
+        "required": list(properties),
+        "$defs": kinds,
     }

@@ -4,44 +4,50 @@ Each way to fail is brought about at one seam, named by the test.
 """
 
 import io
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-import emulator.cache.policy as policy_module
+import emulator.cache.minting as minting_module
 import emulator.proof.run as run_module
-from emulator.cache.entry import CACHED_SRVS, Entry, Key
-from emulator.cache.store import MemoryStore
-from emulator.device.logs import buffer
-from emulator.estate import derived_estate
+from emulator.cache.entitlement import Registry
+from emulator.cache.entry import Entry, Key
+from emulator.cache.ledger import Decision
+from emulator.cache.memory import MemoryStore
+from emulator.cache.reads import mint
+from emulator.cache.service import CacheService
 from emulator.counters import Stage
-from emulator.fleet import Fleet, Receipt
+from emulator.device.logs import buffer
+from emulator.fleet import Receipt
+from emulator.proof.changes import events
+from emulator.proof.changes import registry as entitled
+from emulator.proof.observed import ObservedFleet
 from emulator.proof.result import ProofResult
-from emulator.proof.run import NOW, run_proof
-from emulator.proof.workload import make_workload
-from emulator.show import proof_table
-from emulator.topics import DIRECT
+from emulator.proof.run import VARIANTS, Proof
+from emulator.proof.scenario_file import load_scenario, resized
+from emulator.show_proof import proof_table, variants_table
+from emulator.topics import CACHED, DIRECT
 from emulator.transport import MemoryBroker
+from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, decode, encode
-from gbcs.instants import DAY, to_date_time
-from gbcs.usecases.profile_read import answer_profile_read
-
-ESTATE = derived_estate("proof", 5)
-
-
-def no_progress(_title: str, _total: int) -> Callable[[], None]:
-    return lambda: None
-
-
-async def prove() -> ProofResult:
-    return await run_proof(ESTATE, MemoryBroker(), no_progress)
-
-
-def unmet(result: ProofResult) -> set[str]:
-    return {name for name, value in result.thresholds.items() if getattr(result, name) != value}
+from gbcs.instants import DAY, EPOCH_UNIX, to_date_time
+from gbcs.tables.profile_logs import BY_SRV
+from gbcs.usecases.profile_read import buffer_of, rows_of
+from tests.emulator.proof.proving import (
+    PAGE,
+    SHIPPED,
+    accounts_of,
+    as_shipped,
+    no_progress,
+    prove,
+    rows,
+    small,
+    unmet,
+)
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 
 def shown(result: ProofResult) -> str:
@@ -50,80 +56,123 @@ def shown(result: ProofResult) -> str:
     return text.getvalue()
 
 
-async def test_a_proof_passes_and_its_numbers_add_up() -> None:
-    result = await prove()
+def check_page(result: ProofResult) -> None:
+    """Check that docs/proof.md has the figures of a shipped scenario."""
+    table = rows(PAGE.split("## Shipped scenarios")[1].split("## A scenario")[0])
+    assert set(table) == set(SHIPPED)
+    assert table[result.scenario][:-1] == [
+        f"{result.meters:,}",
+        f"{result.requests:,}",
+        f"{result.device_hits_direct:,}",
+        f"{result.device_hits_cached:,}",
+        f"{100 * result.avoided_ratio:.1f} %",
+        f"{result.hits:,}",
+        f"{result.collapsed:,}",
+        f"{result.refused:,}",
+        f"{result.failed:,}",
+        f"{result.unanswered:,}",
+    ]
+    if result.scenario == "sms-wake":
+        for spent in (result.spent_direct, result.spent_cached):
+            assert f"{spent.sms:,}" in PAGE
+            assert f"£{spent.pounds:.2f}" in PAGE
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_scenario_passes_and_its_numbers_add_up(name: str) -> None:
+    result = as_shipped(name)
     assert result.passed
     assert unmet(result) == set()
-    assert result.ledger_difference == 0
-    assert result.meters == 5
-    assert result.distinct_reads == 5 * len(CACHED_SRVS)
-    assert result.device_hits_direct == result.requests > result.distinct_reads
-    assert result.device_hits_cached == result.forwarded == result.distinct_reads
-    assert result.requests == result.forwarded + result.hits + result.collapsed
-    assert (result.refused, result.failed) == (0, 0)
-    assert result.replies_compared == 2 * result.requests
+    assert (result.ledger_difference, result.ledger_lines) == (0, ())
     assert result.replies_different == 0
-    assert result.avoided_ratio == 1 - result.distinct_reads / result.requests
+    decided = (result.hits, result.collapsed, result.forwarded, result.refused, result.failed)
+    assert result.requests == sum(decided)
+    assert result.device_hits_cached == result.forwarded + result.retries + result.shadow
+    for accounts in (result.by_srv, result.by_party):
+        assert sum(item.requests for item in accounts) == result.requests
+        assert sum(item.hits for item in accounts) == result.hits
+        assert sum(item.device_hits_cached for item in accounts) == result.device_hits_cached
+        assert sum(item.device_hits_direct for item in accounts) == result.device_hits_direct
+        for item in accounts:
+            told = (item.hits, item.collapsed, item.forwarded, item.refused, item.failed)
+            assert item.requests == sum(told)
+            assert item.forwarded == item.device_hits_cached
+    assert sum(item.direct for item in result.over_time) == result.device_hits_direct
+    assert sum(item.cached for item in result.over_time) == result.device_hits_cached
+    assert sum(result.distribution.hit) > 0
+    assert result.latency.hit.p99 == 0
     for measured in (result.latency.direct, result.latency.miss):
         assert measured.p50 is not None
         assert measured.p99 is not None
         assert 0 < measured.p50 <= measured.p99
     assert "PASSED" in shown(result)
+    check_page(result)
 
 
-async def test_a_rerun_counts_the_same() -> None:
-    first, second = (await prove()).as_dict(), (await prove()).as_dict()
-    for result in (first, second):
-        del result["latency"]
-        # which of several waiting requests finds the store filled is a matter of timing
-        result["hits"] += result.pop("collapsed")
-    assert first == second
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_a_rerun_is_the_same_in_everything(name: str) -> None:
+    first, second = await prove(small(name)), await prove(small(name))
+    assert first.passed
+    assert first.as_json() == second.as_json()
+    other = await prove(resized(small(name), "another", None))
+    assert other.as_dict()["over_time"] != first.as_dict()["over_time"]
 
 
-def test_the_workload_is_seeded_and_asks_twice_what_it_compares() -> None:
-    def octets(seed: str) -> list[bytes]:
-        asks = make_workload(ESTATE.meters, ESTATE.parties(1), NOW, seed)
-        return [ask.octets for ask in asks]
-
-    assert octets("a") == octets("a")
-    assert octets("a") != octets("b")
-    asks = make_workload(ESTATE.meters, ESTATE.parties(1), NOW, "a")
-    counters = {(ask.command.remote_party, ask.command.originator_counter) for ask in asks}
-    assert len(counters) == len(asks), "no party uses an originator counter twice"
-    keys = [ask.key for ask in asks]
-    assert {key.device for key in keys} == set(ESTATE.meters)
-    assert {key.srv for key in keys} == set(CACHED_SRVS)
-    assert all(keys.count(key) > 1 for key in keys if key.srv != "4.6.1")
-    assert all(key.end <= NOW and key.end - key.start == DAY for key in keys)
+@pytest.mark.parametrize("name", ["retry-storm", "settlement-morning"])
+async def test_a_broker_alters_no_number(name: str, tmp_path: Path) -> None:
+    scenario = small(name, 5)
+    expected = (await prove(scenario)).as_json()
+    async with embedded_broker() as url:
+        assert (await prove(scenario, url)).as_json() == expected
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with Mosquitto(tmp_path) as mosquitto:
+        assert (await prove(scenario, mosquitto.url)).as_json() == expected
 
 
-async def test_it_fails_when_the_cache_is_bypassed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_it_fails_when_the_cache_is_disabled(name: str) -> None:
+    """Seam: the scenario, whose cache has no SRV to answer."""
+    scenario = small(name)
+    result = await prove(replace(scenario, cache=replace(scenario.cache, srvs=())))
+    assert not result.passed
+    assert result.hits == 0
+    assert "avoided_ratio" in unmet(result)
+    assert result.ledger_difference == 0
+    assert "avoided_ratio is" in shown(result)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_it_fails_when_the_cache_is_bypassed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seam: the prefix under which the second run asks."""
     monkeypatch.setattr(run_module, "CACHED", DIRECT)
-    result = await prove()
+    result = await prove(small(name))
     assert not result.passed
-    assert result.avoided_ratio == 0
-    assert unmet(result) == {"ledger_difference", "device_hits_cached"}
-    assert "device_hits_cached is" in shown(result)
+    assert unmet(result) >= {"ledger_difference", "avoided_ratio"}
+    assert any(line.endswith("sent, and not decided by the cache") for line in result.ledger_lines)
     assert "FAILED" in shown(result)
+    assert result.ledger_lines[0] in shown(result)
 
 
 async def test_it_fails_when_the_cache_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the store."""
 
     class Forgetful(MemoryStore):
-        async def put(self, key: Key, entry: Entry) -> None:
-            """Keep nothing."""
+        async def get(self, key: Key) -> Entry | None:
+            return None
 
     monkeypatch.setattr(run_module, "MemoryStore", Forgetful)
-    result = await prove()
+    result = await prove(small("quickstart"))
     assert not result.passed
-    assert unmet(result) == {"device_hits_cached"}
+    assert unmet(result) == {"avoided_ratio"}
 
 
+@pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("place", [-1, -40])
-async def test_it_fails_when_the_octets_of_one_reply_are_altered(
-    place: int, monkeypatch: pytest.MonkeyPatch
+async def test_it_fails_when_the_octets_of_one_reply_of_the_cache_are_altered(
+    name: str, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seam: the function with which the cache mints replies."""
     minted = 0
@@ -131,20 +180,44 @@ async def test_it_fails_when_the_octets_of_one_reply_are_altered(
     def alter_one(*args: Any) -> bytes:
         nonlocal minted
         minted += 1
-        octets = bytearray(answer_profile_read(*args))
+        octets = bytearray(mint(*args))
         if minted == 3:
             octets[place] ^= 1
         return bytes(octets)
 
-    monkeypatch.setattr(policy_module, "answer_profile_read", alter_one)
-    result = await prove()
+    monkeypatch.setattr(minting_module, "mint", alter_one)
+    result = await prove(small(name))
     assert not result.passed
     assert result.replies_different == 1
-    assert unmet(result) == {"replies_different"}
-    assert "replies_different is 1 and must be 0" in shown(result)
+    assert "replies_different" in unmet(result)
 
 
-async def test_it_fails_when_a_reply_has_the_readings_of_another_meter(
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_it_fails_when_the_octets_of_one_reply_of_a_meter_are_altered(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: the fleet, whose first prompt reply without a fault is altered."""
+    altered = 0
+
+    class Careless(ObservedFleet):
+        def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
+            nonlocal altered
+            receipt = super().receive(device, octets, now)
+            faulty = self.received[-1].request in self.faulty
+            if altered or faulty or not receipt.replies or receipt.replies[0].due > now + 9:
+                return receipt
+            altered += 1
+            [reply] = receipt.replies
+            wrong = reply.octets[:-1] + bytes((reply.octets[-1] ^ 1,))
+            return replace(receipt, replies=(replace(reply, octets=wrong),))
+
+    monkeypatch.setattr(run_module, "ObservedFleet", Careless)
+    result = await prove(small(name))
+    assert not result.passed
+    assert result.replies_different == 1
+
+
+async def test_it_fails_when_the_cache_serves_another_meters_readings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Seam: the store, which gives out readings that are authentic and another meter's."""
@@ -160,10 +233,9 @@ async def test_it_fails_when_a_reply_has_the_readings_of_another_meter(
             return found and others[0] if others else found
 
     monkeypatch.setattr(run_module, "MemoryStore", MixedUp)
-    result = await prove()
-    assert not result.passed
+    result = await prove(small("quickstart"))
     assert result.replies_different > 0
-    assert "replies_different" in unmet(result)
+    assert unmet(result) == {"replies_different"}
 
 
 async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
@@ -172,40 +244,64 @@ async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
     """Seam: the function with which the cache mints replies, which adds the time of day to one."""
     minted = 0
 
-    def add_a_time(*args: Any) -> bytes:
+    def add_a_time(command: Any, read: Any, readings: Any, keystore: Any, own: Any) -> bytes:
         nonlocal minted
         minted += 1
-        octets = answer_profile_read(*args)
+        octets = mint(command, read, readings, keystore, own)
         if minted != 3:
             return octets
-        reply = replace(decode(octets), transaction_time=to_date_time(NOW), mac=b"")
-        return encode(reply, ESTATE.keystore)
+        reply = replace(decode(octets), transaction_time=to_date_time(800_000_000), mac=b"")
+        return encode(reply, keystore)
 
-    monkeypatch.setattr(policy_module, "answer_profile_read", add_a_time)
-    result = await prove()
-    assert not result.passed
+    monkeypatch.setattr(minting_module, "mint", add_a_time)
+    result = await prove(small("quickstart"))
+    assert unmet(result) == {"replies_different"}
     assert result.replies_different == 1
 
 
 async def test_it_fails_when_meters_themselves_give_wrong_readings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Seam: the log that every meter answers from, whose last octet is another."""
+    """Seam: the truth that the judge holds replies against, whose last octet is another."""
 
     def wrong(*args: Any) -> bytes:
         octets = buffer(*args)
         return octets[:-1] + bytes((octets[-1] ^ 1,))
 
-    monkeypatch.setattr("emulator.device.meter.buffer", wrong)
-    result = await prove()
-    assert not result.passed
-    assert result.replies_different == 2 * result.requests
+    monkeypatch.setattr("emulator.proof.check.buffer", wrong)
+    result = await prove(small("quickstart"))
+    assert unmet(result) == {"replies_different"}
+    assert result.replies_different == result.replies_compared == 2 * result.device_hits_direct
 
 
-async def test_it_fails_when_one_device_hit_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_it_fails_when_one_device_hit_is_not_counted(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seam: the fleet, which does not count its seventh command of each run."""
 
-    class Discreet(Fleet):
+    class Discreet(ObservedFleet):
+        def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
+            receipt = super().receive(device, octets, now)
+            if len(self.received) == 7:
+                self.counters.count(Stage.RECEIVED, device, receipt.srv, receipt.outcome, -1)
+            return receipt
+
+    monkeypatch.setattr(run_module, "ObservedFleet", Discreet)
+    result = await prove(small(name))
+    assert not result.passed
+    assert result.ledger_difference == 2
+    assert "ledger_difference is 2 and must be == 0" in shown(result)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: the fleet, which keeps its seventh command of each run to itself."""
+    hidden: list[str] = []
+
+    class Secretive(ObservedFleet):
         seen = 0
 
         def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
@@ -213,42 +309,191 @@ async def test_it_fails_when_one_device_hit_is_hidden(monkeypatch: pytest.Monkey
             self.seen += 1
             if self.seen == 7:
                 self.counters.count(Stage.RECEIVED, device, receipt.srv, receipt.outcome, -1)
+                hidden.append(str(self.received.pop().request))
             return receipt
 
-    monkeypatch.setattr(run_module, "Fleet", Discreet)
-    result = await prove()
+    monkeypatch.setattr(run_module, "ObservedFleet", Secretive)
+    result = await prove(small(name))
     assert not result.passed
     assert result.ledger_difference == 2
-    assert unmet(result) == {"ledger_difference", "device_hits_cached"}
-    assert "ledger_difference is 2 and must be 0" in shown(result)
+    direct, cached = hidden
+    assert f"{direct} was sent, and not received by the meter" in result.ledger_lines[0]
+    assert f"{cached} was forwarded, and not received by the meter" in result.ledger_lines[1]
 
 
-async def test_it_fails_when_replies_get_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seam: the fleet, which does not reply to its seventh command of each run."""
+@pytest.mark.parametrize(
+    ("decision", "says"),
+    [
+        (Decision.HIT, "was answered by the cache, and no reply came to its party"),
+        (Decision.FORWARDED, "was answered by its meter, and no reply came to its party"),
+    ],
+)
+async def test_it_fails_when_a_reply_that_was_counted_does_not_arrive(
+    decision: Decision, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: the cache's service, which does not publish one reply to a party."""
+    publish = CacheService._publish
+    replies = 0
 
-    class Taciturn(Fleet):
-        seen = 0
+    async def forgetful(self: CacheService, topic: str, octets: bytes, *more: Any) -> None:
+        nonlocal replies
+        said = str(more)
+        if topic.startswith(f"{CACHED}/") and (decision is Decision.HIT) == ("hit" in said):
+            replies += 1
+            if replies == 2:
+                return
+        await publish(self, topic, octets, *more)
 
-        def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-            receipt = super().receive(device, octets, now)
-            self.seen += 1
-            return Receipt(receipt.srv, receipt.outcome) if self.seen == 7 else receipt
-
-    monkeypatch.setattr(run_module, "Fleet", Taciturn)
-    monkeypatch.setattr("emulator.proof.drive.PATIENCE", 0.2)
-    result = await prove()
+    monkeypatch.setattr(CacheService, "_publish", forgetful)
+    result = await prove(small("change-of-supplier"))
     assert not result.passed
-    assert result.replies_compared < 2 * result.requests
-    assert "replies_compared" in unmet(result)
+    assert result.ledger_difference == 1
+    assert says in result.ledger_lines[0]
+    assert result.unanswered == 1
 
 
+@pytest.mark.parametrize("name", SHIPPED)
 async def test_it_fails_and_says_so_when_nothing_was_measured(
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seam: the workload, which is empty."""
     monkeypatch.setattr(run_module, "make_workload", lambda *_: [])
-    result = await prove()
+    result = await prove(small(name))
     assert not result.passed
-    assert result.requests == 0
+    assert (result.requests, result.replies_compared) == (0, 0)
     verdict = shown(result).split("FAILED")[1]
-    assert "requests is 0" in verdict
+    assert "nothing was measured" in verdict
+
+
+async def test_it_fails_without_thresholds() -> None:
+    result = await prove(replace(small("quickstart", 1), thresholds=()))
+    assert result.replies_compared > 0
+    assert not result.passed
+
+
+# Who is entitled
+
+
+async def test_both_runs_refuse_the_same_and_nobody_gets_days_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = accounts_of(monkeypatch)
+    scenario = small("change-of-supplier", 20)
+    result = await prove(scenario)
+    direct, cached = accounts
+    assert result.passed
+    refused = {item.ask for item in direct.exchanges if not item.attempts}
+    assert len(refused) == result.refused > 0
+    decided = {
+        (item.device, item.party, item.counter)
+        for item in cached.decided
+        if item.decision is Decision.REFUSED
+    }
+    assert decided == {
+        (ask.key.device, ask.command.remote_party, ask.command.originator_counter)
+        for ask in refused
+    }
+    meters = [item.ask.key.device for item in accounts[0].exchanges]
+    changed = {
+        event.device: int(event.time - EPOCH_UNIX) // DAY * DAY
+        for event in events(scenario, sorted(set(meters)))
+        if event.kind == "supplier"
+    }
+    assert changed
+    seen = {"import-supplier": 0, "new-supplier": 0}
+    for exchange in (*accounts[0].exchanges, *accounts[1].exchanges):
+        ask = exchange.ask
+        if exchange.reply is None or ask.party not in seen:
+            continue
+        log = BY_SRV[ask.key.srv]
+        readings = buffer_of(exchange.reply.response, log)
+        assert isinstance(readings, bytes)
+        rows = rows_of(log, readings)
+        change = changed.get(ask.key.device)
+        for row in rows:
+            if ask.party == "new-supplier":
+                assert change is not None
+                assert row["time"] >= change
+            elif change is not None:
+                assert row["time"] < change + DAY, "the day of the change is in both"
+        seen[ask.party] += len(rows)
+    assert all(seen.values())
+
+
+async def test_it_fails_when_the_cache_lets_everybody_read_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the registry of the cache, which refuses nobody."""
+
+    def lenient() -> Registry:
+        registry = entitled()
+        registry.check = lambda *_: None  # type: ignore[method-assign]
+        return registry
+
+    monkeypatch.setattr(run_module, "registry", lenient)
+    result = await prove(small("change-of-supplier"))
+    assert not result.passed
+    assert result.replies_different > 0
+    assert {"refused", "replies_different"} <= unmet(result)
+
+
+async def test_it_fails_when_the_cache_refuses_who_is_entitled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the registry of the cache, which knows nobody."""
+    monkeypatch.setattr(run_module, "registry", lambda: Registry([], []))
+    result = await prove(small("change-of-supplier", 20))
+    assert result.refused == result.requests
+    assert "unanswered" in unmet(result)
+
+
+# Rules side by side
+
+
+async def compared(name: str, meters: int) -> dict[str, ProofResult]:
+    scenario = small(name, meters)
+    variants = [(rule, replace(scenario.cache, **changed)) for rule, changed in VARIANTS]
+    return dict(await Proof(scenario, MemoryBroker()).compare(variants, no_progress))
+
+
+async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:
+    found = await compared("settlement-morning", 20)
+    rule, literal = found["the rule, 25 hours"], found["literal"]
+    assert rule.passed
+    assert literal.replies_different > 0
+    assert literal.device_hits_cached < rule.device_hits_cached
+    assert found["sub-window"].hits > rule.hits
+    assert found["no collapse"].device_hits_cached > rule.device_hits_cached
+    assert found["no collapse"].collapsed == 0 < rule.collapsed
+    for name, result in found.items():
+        assert result.ledger_difference == 0
+        assert result.device_hits_direct == rule.device_hits_direct
+        assert result.replies_different == 0 or name == "literal"
+    text = io.StringIO()
+    variants_table(list(found.items()), Console(file=text, width=200))
+    lines = {name: line for name in found for line in text.getvalue().splitlines() if name in line}
+    for name, result in found.items():
+        assert f" {result.device_hits_cached:,} " in lines[name]
+        assert f" {result.replies_different:,} " in lines[name]
+        assert f" {result.spent_cached.octets:,} " in lines[name]
+
+
+async def test_longer_retention_spares_meters_where_readings_are_asked_for_again() -> None:
+    found = await compared("soak", 5)
+    hits = [found[name].device_hits_cached for name, _ in VARIANTS[:3]]
+    assert hits[0] > hits[1] > hits[2]
+    assert all(found[name].passed for name, _ in VARIANTS[:3])
+
+
+async def test_a_proof_names_its_scenario_and_what_it_ran_on() -> None:
+    scenario = load_scenario("quickstart")
+    result = await prove(resized(scenario, "x", 2))
+    assert (result.scenario, result.seed, result.meters) == ("quickstart", "x", 2)
+    assert result.scenario_text == scenario.text
+    assert result.versions.keys() == {
+        "esme-emulator",
+        "aiomqtt",
+        "construct",
+        "cryptography",
+        "python",
+    }

@@ -1,7 +1,9 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from emulator.proof.result import figure_names
 from emulator.proof.scenario import Process
 from emulator.proof.scenario_file import (
     ScenarioError,
@@ -11,6 +13,7 @@ from emulator.proof.scenario_file import (
     resized,
     shipped_scenarios,
 )
+from tests.emulator.proof.proving import prove
 
 GOOD = """
 title = "A scenario"
@@ -90,7 +93,25 @@ def test_a_good_file_is_what_it_says() -> None:
         ('["avoided_ratio >= 0.5"]', "[]", "thresholds: give at least one"),
         (">= 0.5", "around 0.5", "thresholds.0: write it as"),
         ("avoided_ratio", "joy", "thresholds.0: there is no figure joy"),
+        ("avoided_ratio", "latency.hit.p98", "thresholds.0: there is no figure latency.hit.p98"),
+        ("avoided_ratio", "title", "thresholds.0: there is no figure title"),
+        ("avoided_ratio", "passed", "thresholds.0: there is no figure passed"),
         (">= 0.5", ">= 1.5", "avoided_ratio is from 0 to 1"),
+        ("requests = 20", "requests = 2000000", "arrivals.requests: up to 2,000,000 with repeats"),
+        ("share = 1", "share = inf", "mix.0.share: input should be less"),
+        ("share = 1", "share = 1\nagain = inf", "mix.0.again: input should be less"),
+        ("share = 1", "share = 1\nrepeats = 101", "mix.0.repeats: input should be less"),
+        ("share = 1", "share = 1\ndays = 0", "mix.0.days: input should be greater than 0"),
+        ("share = 1", 'share = 1\nends = "never"', "mix.0.ends: input should be 'midnight'"),
+        ("share = 1", "share = 1\n[patience]\ntimeout = inf", "patience.timeout: input should be"),
+        ("share = 1", "share = 1\n[patience]\nattempts = 0", "patience.attempts: input should be"),
+        ("share = 1", 'share = 1\n[cache]\nsrvs = ["9.9"]', "cache: SRV 9.9 cannot be cached"),
+        ("share = 1", "share = 1\n[cache]\nhold_down_failures = 2", "cache: hold-down: give 1"),
+        ("share = 1", "share = 1\n[cache]\nshadow = 2", "cache.shadow: input should be less"),
+        ("share = 1", "share = 1\n[costs]\nsms_pounds = -1", "costs.sms_pounds: input should be"),
+        ("[fleet]", "start = 1999-01-01\n[fleet]", "start: "),
+        ("[fleet]", "start = 7\n[fleet]", "start: "),
+        ("[fleet]", "start = " + "[" * 9000 + "\n[fleet]", "mine.toml: "),
         (
             '["avoided_ratio >= 0.5"]',
             '["failed >= 3", "failed <= 1"]',
@@ -143,3 +164,22 @@ def test_another_number_of_meters_takes_requests_in_proportion() -> None:
     scenario = resized(parse_scenario("mine", GOOD), "7", 5)
     assert (scenario.seed, scenario.fleet.meters, scenario.arrivals.requests) == ("7", 5, 10)
     assert resized(scenario, None, None) == scenario
+
+
+@pytest.mark.parametrize("figure", sorted(figure_names()))
+def test_every_figure_can_have_a_limit(figure: str) -> None:
+    limit = "<= 1" if figure == "avoided_ratio" else ">= 0"
+    scenario = parse_scenario("mine", GOOD.replace("avoided_ratio >= 0.5", f"{figure} {limit}"))
+    assert scenario.thresholds[0].figure == figure
+
+
+def test_limits_are_held_against_the_figures() -> None:
+    text = GOOD.replace(
+        '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests >= 21"'
+    )
+    result = asyncio.run(prove(parse_scenario("mine", text)))
+    met = {name: (item.value, item.met) for name, item in result.thresholds.items()}
+    assert met["meters"] == (10, True)
+    assert met["requests"] == (20, False)
+    assert met["latency.hit.p99"] in {(0, True), (None, False)}
+    assert not result.passed

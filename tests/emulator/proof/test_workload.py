@@ -32,7 +32,7 @@ def test_so_many_requests_within_the_time_in_order(process: Process) -> None:
     times = [ask.time - EPOCH_UNIX - START for ask in asks]
     assert len(times) == 40
     assert times == sorted(times)
-    assert 0 <= times[0]
+    assert times[0] >= 0
     assert times[-1] <= 600
     halves = sum(time < 300 for time in times), sum(time >= 300 for time in times)
     if process is Process.CONSTANT:
@@ -82,6 +82,21 @@ def test_repeats_come_later_and_ask_the_same() -> None:
     assert asks[0].octets != asks[1].octets
 
 
+def test_what_is_asked_again_is_the_same_window_though_another_half_hour_ended() -> None:
+    mix = Mix(1, "import-supplier", "4.8.1", ends="now", repeats=2, again=3600)
+    asks = workload(replace(SCENARIO, mix=(mix,), arrivals=Arrivals(Process.CONSTANT, 60, 1)))
+    assert len({ask.key for ask in asks}) == 1
+    ended = [ask.key.end <= ask.time - EPOCH_UNIX for ask in asks]
+    assert ended == [False, True, True]
+
+
+def test_more_requests_than_fit_into_memory_are_not_made() -> None:
+    most = replace(SCENARIO.mix[0], repeats=99)
+    greedy = replace(SCENARIO, mix=(most,), arrivals=Arrivals(Process.POISSON, 1, 10_001))
+    with pytest.raises(WorkloadError, match="up to 1,000,100 requests; at most 1,000,000"):
+        workload(greedy)
+
+
 TRACED = replace(SCENARIO, arrivals=Arrivals(Process.TRACE, 600, 2, "mine.csv"))
 
 
@@ -101,9 +116,10 @@ def test_a_trace_says_when_which_meter_is_asked_by_whom() -> None:
     [
         ("1,2", "give seconds, number of the meter"),
         ("1,2,nobody,4.8.1", "no mix of nobody"),
-        ("soon,2,other-user,4.8.1", "give seconds of 0 or more"),
-        ("nan,2,other-user,4.8.1", "give seconds of 0 or more"),
-        ("-1,2,other-user,4.8.1", "give seconds of 0 or more"),
+        ("soon,2,other-user,4.8.1", "give seconds from 0 to 600"),
+        ("nan,2,other-user,4.8.1", "give seconds from 0 to 600"),
+        ("-1,2,other-user,4.8.1", "give seconds from 0 to 600"),
+        ("601,2,other-user,4.8.1", "give seconds from 0 to 600"),
         ("1,5,other-user,4.8.1", "a meter from 0 to 4"),
         ("1,-1,other-user,4.8.1", "a meter from 0 to 4"),
     ],

@@ -1,0 +1,139 @@
+"""What faults and networks do is no wrong answer, the ledgers still add up, and the rest is judged.
+
+Each scenario is of few requests; what goes wrong in it is told in its own TOML.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+import emulator.proof.run as run_module
+from emulator.fleet import Receipt
+from emulator.proof.assemble import RunAccount
+from emulator.proof.observed import ObservedFleet
+from gbcs import EUI
+from tests.emulator.proof.proving import accounts_of, few, prove
+
+
+def fault(kind: str, more: str = "") -> str:
+    return f'[[fault]]\nkind = "{kind}"\nprobability = 0.3\n{more}\n'
+
+
+FAULTY = {
+    "no-reply": fault("no-reply"),
+    "late-reply": fault("late-reply"),
+    "duplicate": fault("duplicate"),
+    "corrupt-octets": fault("corrupt-octets"),
+    "truncated": fault("truncated"),
+    "wrong-mac": fault("wrong-mac"),
+    "result-code": fault("result-code"),
+    "empty-log": fault("empty-log"),
+    "wrong-counter": fault("wrong-counter"),
+    "reordered": fault("reordered"),
+    "several": fault("no-reply") + fault("duplicate") + fault("late-reply"),
+}
+
+
+@pytest.mark.parametrize("more", FAULTY.values(), ids=FAULTY)
+@pytest.mark.parametrize("caching", ["", "[cache]\nretries = 2\nshadow = 0.5\n"], ids=["", "own"])
+async def test_what_a_fault_touches_is_no_wrong_answer_and_the_ledgers_add_up(
+    more: str, caching: str
+) -> None:
+    result = await prove(few(more + caching))
+    assert sum(result.faults_fired.values()) > 0
+    assert (result.ledger_difference, result.ledger_lines) == (0, ())
+    assert result.replies_different == 0
+    assert result.replies_compared > 0
+    assert result.passed
+    if caching:
+        assert result.shadow > 0
+    assert result.device_hits_cached == result.forwarded + result.retries + result.shadow
+
+
+@pytest.mark.parametrize("kind", ["corrupt-octets", "wrong-mac", "truncated", "no-reply"])
+async def test_a_reply_that_its_party_cannot_take_is_unanswered(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = accounts_of(monkeypatch)
+    result = await prove(few(f'[[fault]]\nkind = "{kind}"\n'))
+    assert result.hits == 0
+    assert result.unanswered == sum(len(run.exchanges) for run in accounts) > 0
+    assert result.replies_compared == 0
+    assert not result.passed, "nothing was compared"
+
+
+async def test_what_no_fault_touched_is_still_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seam: the fleet, where meters without a fault give a reply that was altered behind them."""
+    scenario = few('[[fault]]\nkind = "duplicate"\nmeters = "00DBE50000000000"\n')
+    assert (await prove(scenario)).passed
+    accounts = accounts_of(monkeypatch)
+
+    class Careless(ObservedFleet):
+        altered = 0
+
+        def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
+            receipt = super().receive(device, octets, now)
+            if int(device) & 0xFF == 0 or self.altered or not receipt.replies:
+                return receipt
+            self.altered += 1
+            [reply] = receipt.replies
+            wrong = reply.octets[:-1] + bytes((reply.octets[-1] ^ 1,))
+            return replace(receipt, replies=(replace(reply, octets=wrong),))
+
+    monkeypatch.setattr(run_module, "ObservedFleet", Careless)
+    result = await prove(scenario)
+    assert result.replies_different == 1
+    faulty = {request.device for run in accounts for request in run.fleet.faulty}
+    assert {str(device) for device in faulty} == {"00DBE50000000000"}
+
+
+async def test_a_direct_request_beside_a_faulty_one_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = accounts_of(monkeypatch)
+    result = await prove(few('[[fault]]\nkind = "duplicate"\ncalls = "1"\n'))
+    direct, cached = accounts
+    assert result.passed
+    touched = [item for item in cached.exchanges if item.ask.key in _keys(cached)]
+    expected = len(direct.exchanges) - len(direct.fleet.faulty)
+    assert result.replies_compared == expected + len(cached.exchanges) - len(touched)
+
+
+def _keys(run: RunAccount) -> set[object]:
+    faulty = {(item.device, item.counter, item.party) for item in run.fleet.faulty}
+    return {
+        ask.key
+        for _, ask in run.sent
+        if (ask.key.device, ask.command.originator_counter, ask.command.remote_party) in faulty
+    }
+
+
+@pytest.mark.parametrize(
+    ("fleet", "more"),
+    [
+        ("strict = true", ""),
+        ("strict = true", fault("no-reply") + "[cache]\nretries = 2\n"),
+        ('wan = "smets1-sms"', ""),
+        ('wan = "smets1-sms"\nstrict = true', "[cache]\nretries = 1\nshadow = 1.0\n"),
+        ("", "[cache]\ndevice_limit = 1\n"),
+        ("", fault("no-reply") + "[cache]\nhold_down_failures = 1\nhold_down_seconds = 60\n"),
+        ("", "[cache]\nliteral = true\nsub_window = true\ncollapse = false\n"),
+    ],
+)
+async def test_ledgers_add_up_with_networks_strict_meters_and_caches_of_all_kinds(
+    fleet: str, more: str
+) -> None:
+    result = await prove(few(more, fleet))
+    assert (result.ledger_difference, result.ledger_lines) == (0, ())
+    assert result.replies_different == 0
+    assert result.device_hits_cached == result.forwarded + result.retries + result.shadow
+    assert result.passed
+
+
+async def test_an_attempt_of_a_party_is_a_request_of_its_own() -> None:
+    quiet = await prove(few())
+    assert quiet.requests == quiet.device_hits_direct
+    insisting = await prove(few('[[fault]]\nkind = "no-reply"\n'))
+    assert insisting.device_hits_direct == 2 * quiet.device_hits_direct
+    assert insisting.ledger_difference == 0
+    assert insisting.failed > 0

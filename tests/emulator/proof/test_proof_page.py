@@ -1,0 +1,79 @@
+"""docs/proof.md names every key of a scenario and its default.
+
+That its figures are measured is tested where shipped scenarios are run.
+"""
+
+import json
+import re
+import tomllib
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+
+from emulator.proof.scenario import (
+    Arrivals,
+    Caching,
+    Change,
+    Costs,
+    FleetSettings,
+    Mix,
+    Patience,
+)
+from emulator.proof.scenario_file import load_scenario
+from tests.emulator.proof.proving import PAGE, SHIPPED, rows, smaller
+from tests.support.rtds import ROOT
+
+SECTIONS = {
+    "fleet": FleetSettings,
+    "arrivals": Arrivals,
+    "mix": Mix,
+    "patience": Patience,
+    "cache": Caching,
+    "change": Change,
+    "costs": Costs,
+}
+
+
+KEYS = rows(PAGE.split("<!-- keys -->")[1].split("<!-- end of keys -->")[0])
+
+
+def test_every_key_is_there_and_no_other() -> None:
+    known = {f"{name}.{item.name}" for name, kind in SECTIONS.items() for item in fields(kind)}
+    assert set(KEYS) == known | {"title", "seed", "start", "thresholds", "fault"}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_are_those_of_the_code(section: str) -> None:
+    for item in fields(SECTIONS[section]):
+        said = KEYS[f"{section}.{item.name}"][0]
+        default: Any = item.default
+        if default is MISSING:
+            assert said == "needed"
+        elif item.name == "srvs":
+            assert tuple(said.split(", ")) == default
+        elif default in ((), ""):
+            assert said
+        else:
+            value = tomllib.loads(f"value = {said.strip('`')}")["value"]
+            assert value == default
+
+
+def test_figures_that_are_named_exist() -> None:
+    [line] = re.findall(r"\*\*Thresholds\*\*(.*?)\n\n", PAGE, re.DOTALL)
+    result = smaller("quickstart")
+    for name in re.findall(r"`([a-z_0-9.]+)`", line):
+        assert isinstance(result.figure(name), int | float)
+
+
+def test_the_schema_and_the_picture_are_beside_the_page() -> None:
+    assert json.loads((ROOT / "docs/proof.schema.json").read_text("utf-8"))["title"]
+    picture = (ROOT / "docs/report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 400_000
+
+
+def test_shipped_scenarios_say_why_each_of_their_figures() -> None:
+    for name in SHIPPED:
+        scenario = load_scenario(name)
+        assert scenario.text.startswith("# "), "opens with what it is about"

@@ -1,0 +1,351 @@
+"""Every form of a report says what the result says, works by itself and is well-formed."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from emulator.proof.report.compare import FIGURES, ReportError, compare, load_report
+from emulator.proof.report.junit import junit
+from emulator.proof.report.markdown import markdown
+from emulator.proof.report.page import again, figure, page
+from emulator.proof.report.schema import schema
+from emulator.proof.report.tables import accounts, over_time
+from emulator.proof.report.write import write_report
+from emulator.proof.result import Account, Interval, ProofResult
+from emulator.proof.scenario import Comparison, Threshold
+from emulator.proof.scenario_file import load_scenario
+from emulator.show_proof import figures_table, scenarios_table
+from tests.emulator.proof.proving import SHIPPED, smaller
+from tests.support.rtds import ROOT
+
+NASTY = 'A <script>alert("1")</script> & a title'
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, what they refer to, and its words."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(name="result", scope="module")
+def a_result() -> ProofResult:
+    return smaller("quickstart")
+
+
+def failed(result: ProofResult, **changed: Any) -> ProofResult:
+    limits = (
+        *result.required[:-1],
+        Threshold("avoided_ratio", Comparison.AT_LEAST, 0.99),
+        Threshold("latency.hit.p50", Comparison.AT_LEAST, 1),
+    )
+    lines = ("2026-01-15T06:00:00Z: SRV 4.8.1 of A <b> for B was sent, and not received",)
+    return replace(result, required=limits, ledger_difference=1, ledger_lines=lines, **changed)
+
+
+def partial(result: ProofResult) -> ProofResult:
+    return replace(result, complete=False)
+
+
+def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
+    read = Page(page(result, shipped=True))
+    for heading in (
+        "Thresholds",
+        "Device hits over time",
+        "Ledger of the run through the cache",
+        "Requests by SRV",
+        "Requests by party",
+        "Latency",
+        "What the meters and their network were spared",
+        "Busiest meters",
+        "To see it again",
+    ):
+        assert heading in read.text
+    assert read.tags.count("svg") == 4
+    assert "PASSED" in read.text
+    assert "PARTIAL" not in read.text
+    assert f"{result.device_hits_direct:,} device hits direct" in read.text
+    for name, verdict in result.thresholds.items():
+        assert (
+            f"{name} {figure(verdict.value)} {verdict.comparison} {figure(verdict.limit)} met"
+            in (read.text)
+        )
+    for account in (*result.by_srv, *result.by_party):
+        ratio = 100 * (account.hits + account.collapsed) / account.requests
+        assert f"{account.name} {account.requests:,} {account.hits:,}" in read.text
+        assert f"{ratio:.1f} %" in read.text
+    for meter in result.busiest:
+        assert meter.name in read.text
+    for version in result.versions.values():
+        assert version in read.text
+    assert "esme prove quickstart --seed 1 --meters 8" in read.text
+    assert " ".join(result.scenario_text.split()) in read.text
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_page_needs_nothing_beside_it(name: str) -> None:
+    text = page(smaller(name), shipped=True)
+    assert len(text.encode()) < 500_000
+    read = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "base"} & set(read.tags)
+    for tag, attribute, value in read.attributes:
+        if attribute in ("src", "href", "xlink:href", "action", "data", "srcset"):
+            assert value.startswith("#"), (tag, attribute, value)
+    assert not re.search(r"@import|url\((?!#)", text)
+
+
+def test_ten_thousand_requests_fit_into_a_page_that_travels(result: ProofResult) -> None:
+    many = tuple(Account(f"{place:016X}", *[10_000] * 8) for place in range(20))
+    times = result.over_time * (96 // len(result.over_time) + 1)
+    large = replace(result, requests=10_000, busiest=many, over_time=times[:97])
+    assert len(page(large, shipped=True).encode()) < 5_000_000
+
+
+def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
+    nasty = failed(result, title=NASTY, seed="1; rm -rf '", scenario_text=f"# {NASTY}</pre>")
+    text = page(nasty, shipped=False)
+    assert "<script" not in text
+    read = Page(text)
+    assert "script" not in read.tags
+    assert NASTY in read.text
+    assert "<b> for B" in read.text
+    assert again(nasty, shipped=False) == (
+        "esme prove quickstart.toml --seed '1; rm -rf '\"'\"'' --meters 8"
+    )
+    assert "<script" not in markdown(nasty)
+
+
+def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
+    read = Page(page(failed(result), shipped=True))
+    assert "FAILED" in read.text
+    assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
+    assert "What does not add up:" in read.text
+    assert "PARTIAL: interrupted" in Page(page(partial(result), shipped=True)).text
+    nothing = replace(result, replies_compared=0, over_time=())
+    assert "Nothing was measured" in Page(page(nothing, shipped=True)).text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (12.3456, "12.346"),
+     (0.0004, "0.0004"), (-3.0, "-3"), (1e-9, "1e-09")],
+)  # fmt: skip
+def test_figures_are_as_people_read_them(value: float | None, shown: str) -> None:
+    assert figure(value) == shown
+
+
+# JSON
+
+
+def conforms(form: Any, rule: dict[str, Any], kinds: dict[str, Any], where: str = "") -> None:
+    """Check a value against what is used of JSON Schema."""
+    if "$ref" in rule:
+        return conforms(form, kinds[rule["$ref"].removeprefix("#/$defs/")], kinds, where)
+    known = {"const", "anyOf", "type", "properties", "required", "items", "additionalProperties"}
+    assert rule.keys() <= known | {"title", "description", "default", "$schema", "$defs"}, where
+    if "const" in rule:
+        assert form == rule["const"], where
+        return None
+    if "anyOf" in rule:
+        assert any(_does(form, other, kinds) for other in rule["anyOf"]), where
+        return None
+    types = {"string": str, "integer": int, "number": int | float, "boolean": bool,
+             "array": list, "object": dict, "null": type(None)}  # fmt: skip
+    assert isinstance(form, types[rule["type"]]), where
+    assert rule["type"] == "boolean" or not isinstance(form, bool), where
+    if isinstance(form, list):
+        for place, item in enumerate(form):
+            conforms(item, rule["items"], kinds, f"{where}.{place}")
+    if isinstance(form, dict):
+        assert form.keys() >= set(rule.get("required", ())), where
+        for name, item in form.items():
+            other = rule.get("properties", {}).get(name) or rule.get("additionalProperties")
+            assert other, f"{where}.{name} is not in the schema"
+            conforms(item, other, kinds, f"{where}.{name}")
+    return None
+
+
+def _does(form: Any, rule: dict[str, Any], kinds: dict[str, Any]) -> bool:
+    try:
+        conforms(form, rule, kinds)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("alter", [lambda same: same, failed, partial])
+@pytest.mark.parametrize("name", ["quickstart", "retry-storm"])
+def test_the_json_is_as_its_schema_says(name: str, alter: Any) -> None:
+    form = json.loads(alter(smaller(name)).as_json())
+    rules = schema()
+    conforms(form, rules, rules["$defs"])
+    assert set(form) == set(rules["properties"]) == set(rules["required"])
+
+
+def test_the_published_schema_is_current() -> None:
+    published = json.loads((ROOT / "docs/proof.schema.json").read_text("utf-8"))
+    assert published == schema(), "run `esme report schema > docs/proof.schema.json`"
+
+
+def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> None:
+    form = json.loads(result.as_json())
+    assert form["latency"].keys() == {"direct", "hit", "miss", "unit"}
+    assert form["latency"]["hit"].keys() == {"p50", "p99"}
+    derived = {item.name for item in fields(ProofResult) if not item.init}
+    given = {name: value for name, value in form.items() if name not in derived | {"format"}}
+    kept = TypeAdapter(ProofResult).validate_python({**given, "required": result.required})
+    assert json.loads(kept.as_json()) == form
+
+
+# CSV, JUnit XML, Markdown
+
+
+def test_the_tables_have_a_column_for_each_field(result: ProofResult) -> None:
+    rows = list(csv.DictReader(io.StringIO(accounts(result))))
+    assert list(rows[0]) == ["by", *(item.name for item in fields(Account))]
+    assert [row["by"] for row in rows].count("srv") == len(result.by_srv)
+    assert [row["name"] for row in rows if row["by"] == "party"] == [
+        item.name for item in result.by_party
+    ]
+    assert sum(int(row["requests"]) for row in rows if row["by"] == "srv") == result.requests
+    times = list(csv.DictReader(io.StringIO(over_time(result))))
+    assert list(times[0]) == [item.name for item in fields(Interval)]
+    assert sum(int(row["direct"]) for row in times) == result.device_hits_direct
+
+
+def test_junit_has_a_case_for_each_threshold(result: ProofResult) -> None:
+    good, bad = ET.fromstring(junit(result)), ET.fromstring(junit(failed(result)))
+    assert good.attrib["tests"] == str(len(good.findall("testcase"))) == "6"
+    assert (good.attrib["failures"], good.findall(".//failure")) == ("0", [])
+    failures = bad.findall(".//failure")
+    assert bad.attrib["failures"] == str(len(failures)) == "3"
+    messages = [failure.attrib["message"] for failure in failures]
+    assert "ledger_difference is 1" in messages
+    assert "SRV 4.8.1 of A <b>" in (failures[0].text or "")
+    for other, reason in (
+        (partial(result), "interrupted"),
+        (replace(result, replies_compared=0), "nothing was measured"),
+    ):
+        [failure] = ET.fromstring(junit(other)).findall(".//failure")
+        assert failure.attrib["message"] == reason
+
+
+def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
+    for alter, verdict in (
+        (result, "## PASSED: Quickstart"),
+        (failed(result), "## FAILED: Quickstart"),
+        (partial(result), "## FAILED, partial: interrupted: Quickstart"),
+        (replace(result, title="Two\nlines | and a bar"), "## PASSED: Two lines | and a bar"),
+    ):
+        text = markdown(alter)
+        assert text.startswith(verdict)
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            lines = table.splitlines()
+            assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
+            assert len({line.count("|") for line in lines}) == 1
+    assert "What does not add up" in markdown(failed(result))
+    assert "hit ratio" in markdown(result)
+
+
+# Files, and two of them side by side
+
+
+def test_a_folder_gets_every_form_and_gives_its_json_back(
+    result: ProofResult, tmp_path: Path
+) -> None:
+    path = write_report(result, tmp_path / "deep" / "report", shipped=True)
+    assert path.name == "report.html"
+    assert {file.name for file in path.parent.iterdir()} == {
+        "proof.json",
+        "accounts.csv",
+        "over_time.csv",
+        "junit.xml",
+        "summary.md",
+        "report.html",
+    }
+    for given in (path.parent, path.parent / "proof.json"):
+        assert load_report(given) == json.loads(result.as_json())
+
+
+def test_two_reports_side_by_side(result: ProofResult) -> None:
+    one, other = result.as_dict(), failed(result, hits=result.hits + 7).as_dict()
+    other["latency"]["hit"]["p50"] = None
+    figures = {item.name: (item.first, item.second) for item in compare(one, other)}
+    assert tuple(figures) == FIGURES
+    assert figures["hits"] == (result.hits, result.hits + 7)
+    assert figures["latency.hit.p50"] == (0, None)
+    assert all(first is not None for first, _ in figures.values())
+    text = io.StringIO()
+    figures_table(("a", "b"), compare(one, other), Console(file=text, width=120))
+    [line] = [line for line in text.getvalue().splitlines() if " hits " in line]
+    assert line.split()[-2] == "7"
+
+
+@pytest.mark.parametrize(
+    ("octets", "says"),
+    [
+        (b"", "not the JSON of a proof"),
+        (b"[]", "not the JSON of a proof"),
+        (b"{}", "not the JSON of a proof"),
+        (b"\xff", "not the JSON of a proof"),
+        (b"[" * 100_000, "not the JSON of a proof"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_report_is_told(octets: bytes | None, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "proof.json"
+    if octets is not None:
+        file.write_bytes(octets)
+    with pytest.raises(ReportError, match=says):
+        load_report(file)
+    with pytest.raises(ReportError, match=says):
+        load_report(tmp_path)
+
+
+def test_scenarios_are_listed_with_their_size() -> None:
+    text = io.StringIO()
+    scenarios_table([load_scenario(name) for name in SHIPPED], Console(file=text, width=150))
+    for name in SHIPPED:
+        scenario = load_scenario(name)
+        [line] = [line for line in text.getvalue().splitlines() if scenario.title in line]
+        assert f" {name} " in line
+        assert f" {scenario.arrivals.requests:,} " in line

@@ -1,0 +1,287 @@
+"""`esme prove`, `esme scenario` and `esme report`: what they print, write and refuse.
+
+A failure is an exit code and one line on stderr.
+"""
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+import emulator.proof.run as run_module
+from emulator.proof.report.schema import schema
+from emulator.proof.scenario_file import load_scenario, shipped_scenarios
+from emulator.topics import DIRECT
+from emulator.transport import connect
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+GUARD = 60
+"""Seconds after which a process that hangs fails its test; no test relies on it."""
+
+CONTRACT = {
+    "requests", "device_hits_direct", "device_hits_cached", "hits", "collapsed", "refused",
+    "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
+    "latency", "thresholds", "passed",
+}  # fmt: skip
+FORMS = {"proof.json", "accounts.csv", "over_time.csv", "junit.xml", "summary.md", "report.html"}
+MINE = """
+title = "Mine"
+thresholds = ["replies_different == 0"]
+[fleet]
+meters = 2
+[arrivals]
+process = "trace"
+seconds = 60
+requests = 1
+trace = "mine.csv"
+[[mix]]
+party = "import-supplier"
+srv = "4.8.1"
+share = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def esme(*args: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
+
+
+def assert_fails(result: Result, code: int, reason: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert re.search(reason, result.stderr), result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("esme: ")
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_name_a_seed_and_a_number_of_meters() -> None:
+    result = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    assert result.exit_code == 0, result.output
+    form = json.loads(result.stdout)
+    assert form.keys() >= CONTRACT
+    assert form.keys() == schema()["properties"].keys()
+    assert (form["scenario"], form["seed"], form["meters"]) == ("sms-wake", "7", 3)
+    assert form["passed"] is True
+    assert form["complete"] is True
+    for name in ("direct", "hit", "miss"):
+        assert form["latency"][name].keys() == {"p50", "p99"}
+    assert form["latency"]["hit"] == {"p50": 0, "p99": 0}
+    assert {file.name for file in Path("there").iterdir()} == FORMS
+    assert json.loads(Path("there/proof.json").read_text()) == form
+    assert "PASSED" in result.stderr
+    again = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    assert again.stdout == result.stdout
+
+
+def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
+    result = esme("prove", "--meters", 2)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads(Path("report/proof.json").read_text())["scenario"] == "quickstart"
+    assert "report: report/report.html" in result.stderr
+
+
+def test_a_file_of_ones_own_with_its_trace() -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text("0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n")
+    result = esme("prove", "mine.toml", "--json")
+    form = json.loads(result.stdout)
+    assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
+    assert "esme prove mine.toml --seed 1 --meters 2" in Path("report/report.html").read_text()
+
+
+def test_a_trace_without_a_request_proves_nothing() -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text("# nobody asks\n")
+    result = esme("prove", "mine.toml", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["passed"] is False
+    assert "nothing was measured" in result.stderr
+
+
+def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the prefix under which the second run asks."""
+    monkeypatch.setattr(run_module, "CACHED", DIRECT)
+    result = esme("prove", "--meters", 1, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["passed"] is False
+    assert "FAILED" in result.stderr
+    assert "avoided_ratio is" in result.stderr
+    assert {file.name for file in Path("report").iterdir()} == FORMS
+
+
+def test_rules_side_by_side() -> None:
+    result = esme("prove", "settlement-morning", "--meters", 4, "--compare", "--json")
+    assert result.exit_code == 0, result.output
+    form = json.loads(result.stdout)
+    names = ["the rule, 25 hours", "48 hours", "72 hours", "literal", "sub-window", "no collapse"]
+    assert list(form) == names
+    assert form["literal"]["replies_different"] > 0
+    assert form["the rule, 25 hours"]["replies_different"] == 0
+    assert all(item["complete"] for item in form.values())
+    for name in names:
+        assert name in result.stderr
+    assert "wrong" in result.stderr
+    written = json.loads(Path("report/proof.json").read_text())
+    assert written == form["the rule, 25 hours"]
+
+
+@pytest.mark.skipif(BINARY is None, reason=MISSING)
+def test_a_broker_of_ones_own(tmp_path: Path) -> None:
+    own = esme("prove", "--meters", 2, "--json")
+    with Mosquitto(tmp_path) as mosquitto:
+        other = esme("prove", "--meters", 2, "--json", "--broker", mosquitto.url)
+    assert other.exit_code == 0
+    assert other.stdout == own.stdout
+
+
+def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with Mosquitto(tmp_path, ("allow_anonymous false",)) as mosquitto:
+        assert_fails(esme("prove", "--meters", 1, "--broker", mosquitto.url), 1, "not authorized")
+
+
+def test_a_broker_that_is_not_there_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = esme("prove", "--meters", 1, "--broker", f"mqtt://{address}")
+        assert_fails(result, 1, f"no MQTT broker at {re.escape(address)}")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "reason"),
+    [
+        (("prove", "absent.toml"), 1, "no such file, nor a shipped scenario .* quickstart"),
+        (("prove", "."), 1, "directory"),
+        (("prove", "bad.toml"), 1, r"bad\.toml: titel: unknown key"),
+        (("prove", "trace.toml"), 1, r"arrivals\.trace: .*mine\.csv: No such file"),
+        (("prove", "--report", "bad.toml"), 2, "bad.toml"),
+        (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
+        (("prove", "--meters", 0), 2, "--meters"),
+        (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
+        (("prove", "--meters", 2**64), 2, "no such EUIs"),
+        (("scenario", "show", "absent"), 1, "no such file"),
+        (("scenario", "check"), 2, "FILE"),
+        (("report", "compare", "absent", "absent"), 1, "absent: No such file"),
+        (("report", "compare", "bad.toml", "bad.toml"), 1, "not the JSON of a proof"),
+    ],
+)
+def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason: str) -> None:
+    titled = MINE.replace("title", "titel").replace('titel = "Mine"', 'title = "M"\ntitel = 1')
+    Path("bad.toml").write_text(titled)
+    Path("trace.toml").write_text(MINE)
+    assert_fails(esme(*args), code, reason)
+
+
+def test_a_report_that_cannot_be_written_is_told() -> None:
+    Path("report/junit.xml").mkdir(parents=True)
+    result = esme("prove", "--meters", 1)
+    assert result.exit_code == 1
+    assert "esme: report report/junit.xml: Is a directory" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_scenarios_are_listed_shown_and_checked() -> None:
+    listed = json.loads(esme("scenario", "list", "--json").stdout)
+    assert [item["name"] for item in listed] == list(shipped_scenarios())
+    assert "settlement-morning" in esme("scenario", "list").stdout
+    shown = esme("scenario", "show", "quickstart").stdout
+    assert shown.strip() == load_scenario("quickstart").text.strip()
+    form = json.loads(esme("scenario", "show", "retry-storm", "--json").stdout)
+    assert form["fleet"]["meters"] == 60
+    Path("good.toml").write_text(shown)
+    Path("bad.toml").write_text(shown.replace("meters =", "metres =").replace("share = 3", ""))
+    good = esme("scenario", "check", "good.toml", "soak")
+    assert (good.exit_code, good.stdout) == (0, "good.toml: good\nsoak: good\n")
+    bad = esme("scenario", "check", "bad.toml", "good.toml")
+    assert (bad.exit_code, bad.stdout) == (1, "good.toml: good\n")
+    assert "bad.toml: fleet.metres: unknown key; known are meters" in bad.stderr
+    assert "bad.toml: mix.0.share: field required" in bad.stderr
+
+
+def test_reports_are_compared() -> None:
+    for seed in "12":
+        assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
+    forms: list[dict[str, Any]] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
+    [requests] = [form for form in forms if form["name"] == "requests"]
+    assert requests == {"name": "requests", "first": 18, "second": 18}
+    text = esme("report", "compare", "1", "2/proof.json").stdout
+    assert "avoided_ratio" in text
+    assert "2/proof.json" in text
+    assert json.loads(esme("report", "schema").stdout) == schema()
+
+
+@contextmanager
+def process(*args: object) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "cli", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.communicate(timeout=GUARD)
+
+
+@pytest.mark.skipif(BINARY is None, reason=MISSING)
+@pytest.mark.parametrize("part", ["direct", "cached"])
+def test_an_interrupted_proof_leaves_a_partial_report(part: str, tmp_path: Path) -> None:
+    """When to interrupt is told by a client that listens to the proof's own broker."""
+    topic = "esme/+/command" if part == "direct" else "s1sp/+/command"
+    with (
+        Mosquitto(tmp_path) as broker,
+        process("prove", "soak", "--json", "--broker", broker.url) as proof,
+    ):
+        listen(broker.port, topic, messages=20)
+        proof.send_signal(signal.SIGINT)
+        out, err = proof.communicate(timeout=GUARD)
+    assert proof.returncode == 130, err
+    form = json.loads(out)
+    assert form["complete"] is False
+    assert form["passed"] is False
+    assert form["device_hits_direct"] >= 20
+    assert (form["requests"] > 0) is (part == "cached")
+    assert err.splitlines()[-1] == "esme: interrupted; the report is partial"
+    assert "FAILED (partial: interrupted)" in err
+    assert "Traceback" not in err
+    assert "PARTIAL: interrupted" in Path("report/report.html").read_text()
+    assert json.loads(Path("report/proof.json").read_text()) == form
+
+
+def listen(port: int, topic: str, messages: int) -> None:
+    """Return when so many messages to `topic` went through a broker."""
+
+    async def count() -> None:
+        seen = asyncio.Semaphore(0)
+        taken = {topic: lambda *_: seen.release()}
+        async with (
+            asyncio.timeout(GUARD),
+            connect(f"mqtt://127.0.0.1:{port}", client_id="listener", subscriptions=taken),
+        ):
+            for _ in range(messages):
+                await seen.acquire()
+
+    asyncio.run(count())
