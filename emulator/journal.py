@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,5 +44,8 @@ def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable
             failed = True
             _log.warning("journal %s: %s; nothing more is written to it", path, error.strerror)
 
-    with file:
+    try:
         yield write
+    finally:
+        with suppress(OSError):  # of what could not be written
+            file.close()

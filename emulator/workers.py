@@ -1,11 +1,18 @@
-"""Workers: the shards of a fleet in processes of their own, and their counters put together."""
+"""Workers: the shards of a fleet in processes of their own, and their counters put together.
+
+Knows processes, signals and pipes; what runs in a worker is the business of `emulator.services`.
+No worker outlives who started it, however that ends.
+"""
 
 import asyncio
-import logging
 import multiprocessing
 import signal
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
 from emulator.clock import parse_clock
@@ -15,65 +22,99 @@ from emulator.estate import Estate, sharded
 from emulator.services import FleetOptions, run_services
 
 Pipe: TypeAlias = "Connection[Any, Any]"
-_log = logging.getLogger(__name__)
 
 _STOPPING = 10.0
 """Seconds that a worker is given to end."""
+
+_LAST_PORT = 65535
+
+_STARTED, _COUNTED, _FAILED = "started", "counted", "failed"
+"""What a worker says: where its control interface is, what it counted, why it cannot go on."""
 
 
 class WorkerError(UserError):
     """A worker that ended before it was asked to; the text is one line for the user."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one worker is to run; goes from one process to another."""
+
+    make_estate: Callable[[], Estate]
+    """Of the whole fleet: keys themselves do not go from one process to another."""
+    place: int
+    number: int
+    broker: str
+    clock: str
+    options: FleetOptions
+    control: int | None
+
+
 def run_workers(
-    estate: Estate,
+    make_estate: Callable[[], Estate],
     broker: str,
     clock: str,
     options: FleetOptions,
     number: int,
     control: int | None,
+    on_started: Callable[[list[str | None]], None] = lambda _: None,
 ) -> Counters:
-    """Run the meters of `estate` in `number` processes until interrupted; return what they counted.
+    """Run the meters of an estate in `number` processes until interrupted; return their counts.
 
-    Each has a shard, or all meters where they share commands on the broker. `clock` is the text
-    of a clock that shows the same in all of them. The control interface of worker K has the port
-    `control` + K. Raises `WorkerError` where one ends by itself.
+    Ends with SIGINT or SIGTERM, and belongs in the main thread. Each process has a shard, or all
+    meters where they share commands on the broker. `clock` is the text of a clock that shows the
+    same in all of them. The control interface of worker K has the port `control` + K, or any where
+    that is 0; `on_started` is told their URLs once all run. Raises `WorkerError` where a worker
+    ends by itself, and `ValueError` where there are too few meters or ports.
     """
-    context = multiprocessing.get_context("spawn")
-    workers, pipes = [], []
-    for place in range(number):
-        ours, theirs = context.Pipe(duplex=False)
-        port = None if control is None else control + place if control else 0
-        part = estate if options.shared else sharded(estate, place, number)
-        worker = context.Process(
-            target=_work, args=(theirs, estate, part, broker, clock, options, port), daemon=True
-        )
-        worker.start()
-        theirs.close()
-        workers.append(worker)
-        pipes.append(ours)
-    merged = Counters()
+    if not options.shared and number > (meters := len(make_estate().meters)):
+        raise ValueError(f"{number} workers for {meters} meters: give at most as many")
+    if control and control + number - 1 > _LAST_PORT:
+        raise ValueError(f"{number} control interfaces from port {control} on: give a lower one")
+    resource_tracker.ensure_running()  # which unblocks signals when it starts
+    workers: list[BaseProcess] = []
+    pipes: list[Pipe] = []
     failure = ""
-    with suppress(KeyboardInterrupt):
-        failure = _watch(pipes)
-    for worker in workers:
-        if worker.is_alive():
-            worker.terminate()
-    for pipe in pipes:
-        with suppress(EOFError, OSError):
-            while pipe.poll(_STOPPING):
-                said, form = pipe.recv()
-                if said == "counters":
-                    merged.merge(Counters.from_json(form))
-    for worker in workers:
-        worker.join(_STOPPING)
+    with _interruptible(), suppress(KeyboardInterrupt):
+        for place in range(number):
+            port = None if control is None else control + place if control else 0
+            job = Job(make_estate, place, number, broker, clock, options, port)
+            _start(job, workers, pipes)
+        failure = _watch(pipes, on_started)
+    merged = _stop(workers, pipes)
     if failure:
         raise WorkerError(failure)
     return merged
 
 
-def _watch(pipes: list[Pipe]) -> str:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have SIGTERM interrupt as SIGINT does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _start(job: Job, workers: list[BaseProcess], pipes: list[Pipe]) -> None:
+    """Start a worker. SIGINT is blocked meanwhile: it inherits that, and Ctrl-C is ours alone."""
+    context = multiprocessing.get_context("spawn")
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        ours, theirs = context.Pipe(duplex=False)
+        worker = context.Process(target=_work, args=(theirs, job), daemon=True)
+        worker.start()
+        theirs.close()
+        workers.append(worker)
+        pipes.append(ours)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) -> str:
     """Wait until a worker says why it cannot go on, or is gone, and return that."""
+    controls: dict[int, str | None] = {}
     while True:
         ready = wait(pipes)
         for place, pipe in enumerate(pipes):
@@ -81,46 +122,59 @@ def _watch(pipes: list[Pipe]) -> str:
                 continue
             try:
                 said, what = pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return f"worker {place} is gone: the others are stopped"
-            if said == "failed":
+            if said == _FAILED:
                 return f"worker {place}: {what}"
-            _log.warning("worker %d: %s", place, what)
+            controls[place] = what
+            if len(controls) == len(pipes):
+                on_started([controls[place] for place in sorted(controls)])
 
 
-def _work(
-    pipe: Pipe,
-    whole: Estate,
-    part: Estate,
-    broker: str,
-    clock: str,
-    options: FleetOptions,
-    control: int | None,
-) -> None:
+def _stop(workers: list[BaseProcess], pipes: list[Pipe]) -> Counters:
+    """End all workers, and return what those counted that end well."""
+    for worker in workers:
+        worker.terminate()
+    merged = Counters()
+    for pipe in pipes:
+        with suppress(EOFError, OSError):
+            while pipe.poll(_STOPPING):
+                said, form = pipe.recv()
+                if said == _COUNTED:
+                    merged.merge(Counters.from_json(form))
+    for worker in workers:
+        worker.join(_STOPPING)
+        if worker.is_alive():
+            worker.kill()
+    return merged
+
+
+def _work(pipe: Pipe, job: Job) -> None:
     """Run one worker until it is terminated, and tell what it counted."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    said: tuple[str, object]
     try:
-        counters = asyncio.run(_serve(pipe, whole, part, broker, clock, options, control))
-    except Exception as error:  # whatever it is, the parent is to say it in one line
-        pipe.send(("failed", str(error)))
-    else:
-        pipe.send(("counters", counters.to_json()))
+        said = _COUNTED, asyncio.run(_serve(pipe, job)).to_json()
+    except Exception as error:  # whatever it is, who started this is to say it in one line
+        said = _FAILED, str(error) or repr(error)
+    with suppress(OSError):  # nobody listens any more
+        pipe.send(said)
 
 
-async def _serve(
-    pipe: Pipe,
-    whole: Estate,
-    part: Estate,
-    broker: str,
-    clock: str,
-    options: FleetOptions,
-    control: int | None,
-) -> Counters:
+async def _serve(pipe: Pipe, job: Job) -> Counters:
     stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    services = run_services(broker, part, parse_clock(clock), options, None, control, whole)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        loop.add_reader(parent.sentinel, stopped.set)
+    whole = job.make_estate()
+    part = whole if job.options.shared else sharded(whole, job.place, job.number)
+    clock = parse_clock(job.clock)
+    services = run_services(job.broker, part, clock, job.options, None, job.control, whole)
     async with services as running:
-        where = f", control: {running.control}" if running.control else ""
-        pipe.send(("started", f"{len(part.meters)} meters from {part.meters[0]} on{where}"))
+        pipe.send((_STARTED, running.control))
         await stopped.wait()
+        if parent is not None:
+            loop.remove_reader(parent.sentinel)
         return running.fleet.counters if running.fleet else Counters()

@@ -131,16 +131,16 @@ def test_rules_side_by_side() -> None:
     result = esme("prove", "settlement-morning", "--meters", 4, "--compare", "--json")
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
-    names = ["the rule, 25 hours", "48 hours", "72 hours", "literal", "sub-window", "no collapse"]
+    names = ["as in the scenario", "48 hours", "72 hours", "literal", "sub-window", "no collapse"]
     assert list(form) == names
     assert form["literal"]["replies_different"] > 0
-    assert form["the rule, 25 hours"]["replies_different"] == 0
+    assert form["as in the scenario"]["replies_different"] == 0
     assert all(item["complete"] for item in form.values())
     for name in names:
         assert name in result.stderr
     assert "wrong" in result.stderr
     written = json.loads(Path("report/proof.json").read_text())
-    assert written == form["the rule, 25 hours"]
+    assert written == form["as in the scenario"]
 
 
 @pytest.mark.skipif(BINARY is None, reason=MISSING)

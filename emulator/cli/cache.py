@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from emulator import show
 from emulator.cache.entry import Entry, Key
@@ -17,6 +18,7 @@ from emulator.cache.store import Store
 from emulator.cli.options import (
     EUI_PARAMETER,
     FILE,
+    Parameter,
     base_option,
     estate_of,
     json_option,
@@ -64,13 +66,30 @@ def cache(
     **chosen: Any,
 ) -> None:
     """Run the cache alone, on a broker, until interrupted; or look into its store."""
-    if context.invoked_subcommand is None:
-        estate = estate_of(keystore, seed, meters, base)
-        options = cache_options(chosen, estate)
-        asyncio.run(run(estate, broker, 0, chosen, None, options, as_json=as_json))
+    command = context.invoked_subcommand
+    if command is not None:
+        _refuse_options(context, command)
+        return
+    estate = estate_of(keystore, seed, meters, base)
+    options = cache_options(chosen, estate)
+    asyncio.run(run(estate, broker, 0, chosen, None, options, as_json=as_json))
 
 
-_store = click.argument("store", metavar="FILE|URL")
+def _refuse_options(context: click.Context, command: str) -> None:
+    """Refuse options of the cache that runs, which a command on its store would not heed."""
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]}: give the options of {command} after it")
+
+
+def _existing(where: str) -> str:
+    """Return the text of a store that is a server, or a file that is there."""
+    if "://" not in where and not Path(where.removeprefix("sqlite:")).exists():
+        raise ValueError(f"{where}: there is no such file")
+    return where
+
+
+_store = click.argument("store", metavar="FILE|URL", type=Parameter("store", _existing))
 _key = click.option("--store-key", type=FILE, help="Key that the readings are sealed with.")
 _device = click.option("--device", type=EUI_PARAMETER, help="Only of this meter.")
 _srv = click.option("--srv", help="Only of this SRV.")

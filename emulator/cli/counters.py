@@ -1,8 +1,9 @@
 """`esme counters`: what the meters of several processes counted, put together."""
 
 import json
-from urllib.error import URLError
-from urllib.request import urlopen
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 import click
 
@@ -14,6 +15,9 @@ from gbcs import EUI
 
 _TIMEOUT = 10
 """Seconds to wait for a control interface."""
+
+_OPENER = build_opener(ProxyHandler({}))
+"""Goes to no proxy: control interfaces are on loopback, or at the end of a tunnel."""
 
 
 @click.command()
@@ -49,10 +53,21 @@ def _fetch(url: str) -> Counters:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"{url}: give the URL of a control interface, http://host:port")
     try:
-        with urlopen(f"{url.rstrip('/')}/counters/export", timeout=_TIMEOUT) as answer:  # noqa: S310
+        with _OPENER.open(f"{url.rstrip('/')}/counters/export", timeout=_TIMEOUT) as answer:
             return Counters.from_json(json.load(answer))
-    except (URLError, OSError) as error:
+    except HTTPError as error:
+        raise ControlError(f"{url}: {_reason(error)}") from None
+    except OSError as error:
         reason = getattr(error, "reason", error)
         raise ControlError(f"{url}: {reason}: is it a control interface that runs?") from None
-    except ValueError:
+    except (HTTPException, ValueError, OverflowError):
         raise ControlError(f"{url}: it is no control interface") from None
+
+
+def _reason(error: HTTPError) -> str:
+    """Return why a control interface refuses, or that it is none."""
+    with error:
+        try:
+            return str(json.load(error)["error"])
+        except (HTTPException, OSError, ValueError, TypeError, KeyError):
+            return f"it is no control interface ({error.code} {error.reason})"

@@ -27,6 +27,8 @@ from profiles import ProfileError
 P = ParamSpec("P")
 
 CHECK_FAILED, INTERRUPTED = 1, 130
+MAX_METERS = 1_000_000_000
+"""Of one fleet; Great Britain has some thirty million."""
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
 out = Console(soft_wrap=True)
 aside = Console(stderr=True, soft_wrap=True)
@@ -67,7 +69,11 @@ seed_option = click.option(
     "--seed", default="1", show_default=True, help="What everything follows from."
 )
 meters_option = click.option(
-    "--meters", type=click.IntRange(min=1), default=100, show_default=True, help="How many meters."
+    "--meters",
+    type=click.IntRange(1, MAX_METERS),
+    default=100,
+    show_default=True,
+    help="How many meters.",
 )
 base_option = click.option(
     "--base",
@@ -102,7 +108,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdo
 
 def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
     """Say in one line what went wrong, and exit with `code`."""
-    click.echo(f"esme: {reason}", err=True)
+    click.echo(f"esme: {' '.join(str(reason).splitlines())}", err=True)
     sys.exit(code)
 
 
@@ -177,7 +183,12 @@ def announce(form: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in form.items():
         title = name.replace("_", " ")
-        for part, number in value.items() if isinstance(value, dict) else ():
-            aside.print(f"{title}, {part}: {number}", highlight=False)
-        if not isinstance(value, dict):
-            aside.print(f"{title}: {value}", highlight=False)
+        match value:
+            case dict():
+                lines = [f"{title}, {part}: {number}" for part, number in value.items()]
+            case list():
+                lines = [f"{title}: {', '.join(value)}"]
+            case _:
+                lines = [f"{title}: {value}"]
+        for line in lines:
+            aside.print(line, highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from emulator import show, wiring
 from emulator.cli.options import (
     EUI_PARAMETER,
     INSTANT,
+    Parameter,
     base_option,
     broker_option,
     estate_of,
@@ -22,6 +24,7 @@ from emulator.cli.options import (
     seed_option,
 )
 from gbcs import EUI
+from gbcs.dlms.data import BitString
 from gbcs.instants import to_iso
 from gbcs.json_form import rows_to_json
 from gbcs.tables.reading_services import (
@@ -35,6 +38,18 @@ from gbcs.tables.reading_services import (
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, plain
 
+
+def _patience(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"timeout {text!r}: give a number of seconds above 0")
+    return seconds
+
+
+_PATIENCE = Parameter("seconds", _patience)
 _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 
 
@@ -52,8 +67,8 @@ _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 @click.option("--chart", is_flag=True, help="A small chart in place of the table.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=wiring.REPLY_TIMEOUT,
+    type=_PATIENCE,
+    default=str(wiring.REPLY_TIMEOUT),
     show_default=True,
     help="Seconds to wait for the reply.",
 )
@@ -147,4 +162,7 @@ def _to_json(item: Reading) -> dict[str, Any]:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex().upper()
+    if isinstance(value, BitString):
+        bits = int.from_bytes(value.octets, "big") >> (-value.length % 8)
+        return f"{bits:0{value.length}b}" if value.length else ""
     return [_jsonable(part) for part in value] if isinstance(value, tuple) else value

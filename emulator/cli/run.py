@@ -1,8 +1,10 @@
 """`esme serve` and `esme fleet`: what runs until it is interrupted."""
 
 import asyncio
+import re
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,14 @@ from emulator.cli.service_options import (
 from emulator.clock import Clock, SystemClock
 from emulator.estate import Estate, sharded
 from emulator.live import Sampler
-from emulator.services import CacheOptions, FleetOptions, Running, run_services
+from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services
 from emulator.show_live import watch
 from emulator.tasks import Tasks
 from emulator.workers import run_workers
 from gbcs import EUI
+
+_CREDENTIALS = re.compile(r"//.*@")
+"""User and password in a URL; they are not shown."""
 
 
 @click.command()
@@ -99,15 +104,25 @@ def fleet(
     """Run the meters alone, on a broker, until interrupted."""
     estate = estate_of(keystore, seed, meters, base)
     options = fleet_options(chosen)
-    if workers > 1:
-        if shard is not None:
-            raise click.UsageError("--workers and --shard: give one of them")
-        clock: Clock = chosen["clock"]
-        merged = run_workers(estate, broker, clock.describe(), options, workers, chosen["control"])
-        announce(show.counted(merged, None), as_json)
+    if shard is not None and (workers > 1 or options.shared):
+        raise click.UsageError("--shard goes with neither --workers nor --shared: give one of them")
+    if options.shared and options.connections:
+        raise click.UsageError("--shared and --connections: give one of them")
+    if workers == 1:
+        part = estate if shard is None else sharded(estate, *shard)
+        asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
         return
-    part = estate if shard is None or options.shared else sharded(estate, *shard)
-    asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
+    clock: Clock = chosen["clock"]
+    _warn(fault_warnings(options, estate, clock))
+
+    def started(controls: list[str | None]) -> None:
+        form = _started(broker, estate, clock, meters=True) | {"workers": workers}
+        announce(form | ({"control": controls} if any(controls) else {}), as_json)
+
+    made = partial(estate_of, keystore, seed, meters, base)
+    control = chosen["control"]
+    merged = run_workers(made, broker, clock.describe(), options, workers, control, started)
+    announce(show.counted(merged, None), as_json)
 
 
 async def run(
@@ -131,9 +146,9 @@ async def run(
         services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
-            for warning in running.warnings:
-                aside.print(f"esme: {warning}", highlight=False, style="yellow")
-            announce(_started(url, estate, clock, running, cache), as_json)
+            _warn(running.warnings)
+            form = _started(url, estate, clock, meters=meters is not None, cache=cache)
+            announce(form | ({"control": running.control} if running.control else {}), as_json)
             if not as_json:
                 machine = SystemClock()
                 tasks.start(watch(Sampler(running.parts, machine), aside, machine))
@@ -142,16 +157,19 @@ async def run(
     announce(show.counted(counters, running.ledger), as_json)
 
 
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        aside.print(f"esme: {warning}", highlight=False, markup=False, style="yellow")
+
+
 def _started(
-    url: str, estate: Estate, clock: Clock, running: Running, cache: CacheOptions | None
+    url: str, estate: Estate, clock: Clock, *, meters: bool, cache: CacheOptions | None = None
 ) -> dict[str, Any]:
-    form: dict[str, Any] = {"broker": url, "clock": clock.describe()}
-    if running.fleet is not None:
+    form: dict[str, Any] = {"broker": _CREDENTIALS.sub("//", url), "clock": clock.describe()}
+    if meters:
         first, last = estate.meters[0], estate.meters[-1]
         form |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
     if cache is not None:
         hours = cache.settings.retention / 3600
-        form |= {"retention_hours": hours, "store": cache.store}
-    if running.control is not None:
-        form["control"] = running.control
+        form |= {"retention_hours": hours, "store": _CREDENTIALS.sub("//", cache.store)}
     return form

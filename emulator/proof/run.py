@@ -36,7 +36,7 @@ from gbcs.usecases.profile_read import Window
 from profiles import meter_profile, wan_profile
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("the rule, 25 hours", {}),
+    ("as in the scenario", {}),
     ("48 hours", {"retention_hours": 48.0}),
     ("72 hours", {"retention_hours": 72.0}),
     ("literal", {"literal": True}),
