@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import codec, fleet, load, reads, stores
+from benchmarks import codec, fleet, load, reads, soak, stores
 
 MEASUREMENTS = {
     "codec": codec.main,
     "fleet": fleet.main,
     "reads": reads.main,
     "load": load.main,
+    "soak": soak.main,
     "stores": stores.main,
 }
 
