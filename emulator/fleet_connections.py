@@ -5,7 +5,7 @@ Knows transports and file descriptors, nothing of what is carried.
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from emulator.topics import DIRECT, command_topic
@@ -26,16 +26,18 @@ _OTHERS = 128
 
 @asynccontextmanager
 async def connect_each(
-    broker: Broker, meters: Sequence[EUI], receive: Handler
-) -> AsyncIterator[Mapping[EUI, Transport]]:
+    broker: Broker,
+    meters: Sequence[EUI],
+    receive: Handler,
+    transports: MutableMapping[EUI, Transport],
+) -> AsyncIterator[None]:
     """Connect each of `meters` as a client named by its EUI, subscribed to its own commands.
 
-    Raises `TransportError` where there is no broker, or where this process may not have so many
+    Each is put into `transports` when it is connected, before it receives anything. Raises `TransportError` where there is no broker, or where this process may not have so many
     file descriptors.
     """
     if not isinstance(broker, MemoryBroker):
         _check_descriptors(len(meters))
-    transports: dict[EUI, Transport] = {}
     limit = asyncio.Semaphore(AT_ONCE)
     stacks: list[AsyncExitStack] = []
 
@@ -63,7 +65,7 @@ async def connect_each(
                     group.create_task(enter(eui))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        yield transports
+        yield
     finally:
         await asyncio.gather(*map(leave, stacks))
 

@@ -43,8 +43,9 @@ async def serve_fleet(
     if connections:
         if not isinstance(fleet.hosted, Sequence):
             raise ValueError("connections for each meter need a fleet that can name them")
-        async with connect_each(broker, fleet.hosted, service.receive) as transports, tasks:
-            service.transport_of = transports.__getitem__
+        transports: dict[EUI, Transport] = {}
+        service.transport_of = transports.__getitem__
+        async with connect_each(broker, fleet.hosted, service.receive, transports), tasks:
             yield list(transports.values())
     else:
         topic = command_topic(DIRECT, "+")

@@ -163,6 +163,5 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex().upper()
     if isinstance(value, BitString):
-        bits = int.from_bytes(value.octets, "big") >> (-value.length % 8)
-        return f"{bits:0{value.length}b}" if value.length else ""
+        return str(value)
     return [_jsonable(part) for part in value] if isinstance(value, tuple) else value

@@ -61,6 +61,11 @@ class BitString:
     length: int
     octets: bytes
 
+    def __str__(self) -> str:
+        """Return the bits as 0 and 1, the first bit first."""
+        bits = int.from_bytes(self.octets, "big") >> (-self.length % 8)
+        return f"{bits:0{self.length}b}" if self.length else ""
+
 
 Value = int | bytes | tuple["Data", ...] | BitString | CompactArray | None
 
