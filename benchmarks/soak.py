@@ -46,7 +46,8 @@ def main() -> None:
     print(f"{SECONDS} s of {RATE} requests a second for {METERS} meters through the cache")
     counts, latency = result["requests"], result["latency"]["all"]
     print(f"{'answered, of planned':44}{counts['answered']:,} of {counts['planned']:,}")
-    print(f"{'latency p50, p99, p99.9':44}{latency['p50']}, {latency['p99']}, {latency['p99_9']} ms")
+    shown = ", ".join(str(latency[name]) for name in ("p50", "p99", "p99_9"))
+    print(f"{'latency p50, p99, p99.9':44}{shown} ms")
     for name in processes:
         sizes = [sample[name] for sample in samples if sample[name]]
         early, late, most = sizes[min(first, len(sizes) - 1)], sizes[-1], max(sizes)

@@ -33,8 +33,9 @@ async def connect_each(
 ) -> AsyncIterator[None]:
     """Connect each of `meters` as a client named by its EUI, subscribed to its own commands.
 
-    Each is put into `transports` when it is connected, before it receives anything. Raises `TransportError` where there is no broker, or where this process may not have so many
-    file descriptors.
+    Each is put into `transports` when it is connected, before it receives anything. Raises
+    `TransportError` where there is no broker, or where this process may not have so many file
+    descriptors.
     """
     if not isinstance(broker, MemoryBroker):
         _check_descriptors(len(meters))
