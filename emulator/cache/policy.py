@@ -95,7 +95,7 @@ class CachePolicy:
             past = self._transactions.get(transaction_of(message))
         if past is None or past.stage is Stage.SEEN:
             return note("others-reply" if self.settings.shared else "reply-unsolicited")
-        legs = past.legs or ([past.given_up] if past.given_up else [])
+        legs = past.legs or ((past.given_up,) if past.given_up else ())
         if not legs:
             return note("duplicate-reply")
         verified = message.mac_status is Status.VALID

@@ -75,14 +75,14 @@ class Sender:
             self._ledger.retries += 1
             return self._forward(leg, now)
         past = self._transactions.note(request.transaction, leg.request.key, now)
-        past.legs.remove(leg)
+        past.legs = tuple(other for other in past.legs if other is not leg)
         past.stage, past.given_up = Stage.GIVEN_UP, leg
         self._holding.failed(request.device, now)
         return [*self._fail(leg, NO_REPLY, now), *self._next(request.device, now)]
 
     def replied(self, past: Past, leg: Leg, now: float) -> list[Effect]:
         """Note that `leg` got its reply; whatever waited for its place is sent."""
-        past.legs.remove(leg)
+        past.legs = tuple(other for other in past.legs if other is not leg)
         past.stage = Stage.ANSWERED
         if leg.ticket is not None:
             leg.ticket.drop()
@@ -100,7 +100,7 @@ class Sender:
     def _dispatch(self, leg: Leg, now: float) -> list[Effect]:
         leg.sent = now
         past = self._transactions.note(leg.request.transaction, leg.request.key, now)
-        past.legs.append(leg)
+        past.legs += (leg,)
         past.stage = Stage.SENT
         if leg.kind is Kind.SHADOW:
             self._ledger.shadow += 1

@@ -6,7 +6,7 @@ number and a time; knows no octets.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from emulator.cache.entry import Key
@@ -41,7 +41,7 @@ class Past:
     stage: Stage = Stage.SEEN
     given_up: Leg | None = None
     """What may still be answered late."""
-    legs: list[Leg] = field(default_factory=list)
+    legs: tuple[Leg, ...] = ()
     """Commands under way, oldest first; several only where a counter came twice."""
 
 
