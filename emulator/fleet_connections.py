@@ -31,7 +31,7 @@ async def connect_each(
     receive: Handler,
     transports: MutableMapping[EUI, Transport],
 ) -> AsyncIterator[None]:
-    """Connect each of `meters` as a client named by its EUI, subscribed to its own commands.
+    """Connect each of `meters` as a client named after its EUI, subscribed to its own commands.
 
     Each is put into `transports` when it is connected, before it receives anything. Raises
     `TransportError` where there is no broker, or where this process may not have so many file
