@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import codec, fleet, load, reads, soak, stores
+from benchmarks import cache, codec, fleet, load, reads, soak, stores
 
 MEASUREMENTS = {
     "codec": codec.main,
@@ -11,6 +11,7 @@ MEASUREMENTS = {
     "load": load.main,
     "soak": soak.main,
     "stores": stores.main,
+    "cache": cache.main,
 }
 
 

@@ -1,0 +1,85 @@
+"""Waiters: many requests for one reading that is not there yet, and one command to the meter.
+
+The meter is in this process, counts for itself, and replies behind all requests on the same
+connection, so that the broker hands its reply on when all of them wait. Requests are of three
+parties in turn; every reply is verified and read afterwards.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter, time
+from typing import NamedTuple
+
+from benchmarks.client import connected
+from benchmarks.shares import Shares, shares
+from emulator.estate import Estate
+from emulator.fleet import Fleet
+from emulator.latency import NONE
+from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER
+from emulator.topics import CACHED, DIRECT, command_topic, response_topic
+from emulator.transport import connect
+from gbcs import EUI, GbcsError, Keystore, Status, decode
+from gbcs.tables.profile_logs import BY_SRV
+from gbcs.usecases.profile_read import Window, table_of
+
+SRV = "4.8.1"
+PARTIES = (SUPPLIER, DISTRIBUTOR, OTHER_USER)
+
+
+class Waited(NamedTuple):
+    """What became of all who waited."""
+
+    commands: int
+    """That the meter received."""
+    replies: int
+    """Those with a valid MAC and readings; each request has one of its own."""
+    seconds: float
+    """From when the broker had the meter's reply until all had theirs."""
+    shares: Shares
+    """What the processes took meanwhile."""
+
+
+async def wait_for_one(
+    url: str, estate: Estate, device: EUI, window: Window, waiters: int
+) -> Waited:
+    """Have so many requests wait for one reading of `device`."""
+    fleet = Fleet([device], estate.keystore, estate.seed, NONE)
+    commands: list[bytes] = []
+    reached = asyncio.Event()
+
+    def receive(_: str, octets: bytes, __: Mapping[str, str]) -> None:
+        commands.append(octets)
+        reached.set()
+
+    first = int(time() * 1_000_000)
+    parties = [party for party in estate.parties(first) if party.eui in PARTIES]
+    asks = []
+    for number in range(waiters):
+        party = parties[number % len(parties)]
+        party.counter = first + number
+        asks.append((command_topic(CACHED, device), party.command(device, SRV, window)[1]))
+    recipients = {str(party.recipient) for party in parties}
+    subscriptions = {command_topic(DIRECT, "+"): receive}
+    async with (
+        connect(url, client_id="meter", subscriptions=subscriptions),
+        connected(url, CACHED, *recipients) as client,
+    ):
+        waiting = [client.send(ask) for ask in asks]
+        await reached.wait()
+        [reply] = fleet.receive(device, commands[0], time()).replies
+        await client.publish(response_topic(DIRECT, device, reply.recipient), reply.octets)
+        start = perf_counter()
+        with shares() as taken:
+            await asyncio.gather(*waiting)
+            elapsed = perf_counter() - start
+    replies = sum(_is_reading(octets, estate.keystore) for octets, _ in client.replies)
+    return Waited(len(commands), replies, elapsed, taken)
+
+
+def _is_reading(octets: bytes, keystore: Keystore) -> bool:
+    try:
+        message = decode(octets, keystore)
+        table = table_of(message, BY_SRV[SRV])
+    except GbcsError:
+        return False
+    return message.mac_status is Status.VALID and not isinstance(table, int) and bool(table.rows())
