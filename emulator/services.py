@@ -3,6 +3,7 @@
 Knows which parts make up what runs, and in which order they start and stop.
 """
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -135,6 +136,18 @@ async def run_services(
                 serve_control(create_app(running.parts), control_port)
             )
         yield running
+
+
+def settle() -> None:
+    """Tell the garbage collector that this process has started, and has little to collect.
+
+    It leaves what lasts alone, and looks less often at what comes and goes. A service keeps many
+    small things and makes no cycles of them; going through all of it again and again took a seventh
+    of a cache's time, in pauses of up to a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
 
 
 def _fleet(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:

@@ -19,7 +19,7 @@ from emulator.clock import parse_clock
 from emulator.counters import Counters
 from emulator.errors import UserError
 from emulator.estate import Estate, sharded
-from emulator.services import FleetOptions, run_services
+from emulator.services import FleetOptions, run_services, settle
 
 Pipe: TypeAlias = "Connection[Any, Any]"
 
@@ -174,6 +174,7 @@ async def _serve(pipe: Pipe, job: Job) -> Counters:
     services = run_services(job.broker, part, clock, job.options, None, job.control, whole)
     async with services as running:
         pipe.send((_STARTED, running.control))
+        settle()
         await stopped.wait()
         if parent is not None:
             loop.remove_reader(parent.sentinel)

@@ -35,7 +35,7 @@ from emulator.cli.service_options import (
 from emulator.clock import Clock, SystemClock
 from emulator.estate import Estate, sharded
 from emulator.live import Sampler
-from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services
+from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
 from emulator.show_live import watch
 from emulator.tasks import Tasks
 from emulator.workers import run_workers
@@ -152,6 +152,7 @@ async def run(
             if not as_json:
                 machine = SystemClock()
                 tasks.start(watch(Sampler(running.parts, machine), aside, machine))
+            settle()
             await stopped.wait()
     counters = running.fleet.counters if running.fleet else None
     announce(show.counted(counters, running.ledger), as_json)
