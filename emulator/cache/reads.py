@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, decode
-from gbcs.dlms.access import AccessRequest
+from gbcs.dlms.access import AccessRequest, AccessResponse
 from gbcs.dlms.compact_array import CompactArray
-from gbcs.dlms.data import Data, DataType
+from gbcs.dlms.data import Data, DataType, octet_string, structure
 from gbcs.instants import MAX_INSTANT
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
@@ -29,10 +29,18 @@ def _log_of(service: ReadingService) -> ProfileLog | None:
     return BY_OBIS[attributes[0].obis]
 
 
+def _is_kept_whole(service: ReadingService) -> bool:
+    """Return whether a service reads several things in clear, logs by window among them."""
+    return service.windowed and not service.protected and len(service.accesses) > 1
+
+
+_WHOLE = {item.message_code: item for item in READING_SERVICES if _is_kept_whole(item)}
 _LOGS = {service.message_code: _log_of(service) for service in READING_SERVICES}
 
-CACHEABLE_SRVS = frozenset(log.srv for log in _LOGS.values() if log)
-"""SRVs that a cache can answer: one log by window, and nothing that changes by itself."""
+CACHEABLE_SRVS = frozenset(
+    {log.srv for log in _LOGS.values() if log} | {service.srv for service in _WHOLE.values()}
+)
+"""SRVs that a cache can answer: one log by window, or several things in clear (4.10)."""
 
 ALL_DATES = Window(0, MAX_INSTANT)
 """What is required where a command does not say which dates it wants."""
@@ -48,6 +56,13 @@ class Read:
 
     log: ProfileLog
     window: Window
+    service: ReadingService | None = None
+    """What is kept whole, with the log and beside it; None where it is the log alone."""
+
+    @property
+    def kept_as(self) -> str:
+        """What tells its readings from others: the SRV, and the use case where it has several."""
+        return self.log.srv if self.service is None else self.service.use_case
 
 
 Asks = tuple[Ask, ...] | None
@@ -55,7 +70,10 @@ Asks = tuple[Ask, ...] | None
 
 
 def read_of(command: Message, asks: Asks) -> Read | None:
-    """Return what `command` reads, or None where it is not exactly one log by window."""
+    """Return what `command` reads, or None where a cache cannot answer just that."""
+    whole = _WHOLE.get(command.message_code)
+    if whole is not None:
+        return _read_whole(whole, asks)
     log = _LOGS.get(command.message_code)
     if log is None or asks is None or len(asks) != 1 or asks[0].protection != log.protection:
         return None
@@ -63,6 +81,26 @@ def read_of(command: Message, asks: Asks) -> Read | None:
     if others or attribute.obis != log.log or attribute.window is None:
         return None
     return Read(log, attribute.window)
+
+
+def _read_whole(service: ReadingService, asks: Asks) -> Read | None:
+    if asks is None or len(asks) != len(service.accesses):
+        return None
+    windows = []
+    for ask, access in zip(asks, service.accesses, strict=True):
+        [wanted] = access.attributes
+        asked = [(item.class_id, item.obis, item.index) for item in ask.attributes]
+        if ask.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
+            return None
+        window = ask.attributes[0].window
+        if (window is not None) is not wanted.windowed:
+            return None
+        if window is not None:
+            windows.append((wanted.obis, window))
+    (obis, window), *others = windows
+    if any(other != window for _, other in others):
+        return None
+    return Read(BY_OBIS[obis], window, service)
 
 
 def touched(command: Message, srv: str, asks: Asks) -> Iterator[tuple[str, Window | None]]:
@@ -119,6 +157,10 @@ def mint(
     """
     if isinstance(readings, int):
         return refuse(command, readings, keystore)
+    if read.service is not None:
+        time, *values = _parts(Data.parse(readings))
+        results = [(value,) for value in values]
+        return answer_reading(command, results, keystore, time=_time_of(time))
     return answer_reading(command, ((readings,),), keystore, own_counter)
 
 
@@ -127,8 +169,11 @@ def readings_of(
 ) -> bytes | int:
     """Return the readings that a response to `asked` carries, or its result code.
 
-    Raises `GbcsError` where it is neither, cannot be opened, or has entries of other dates.
+    Raises `GbcsError` where it is neither, cannot be opened, or has entries of other dates. What is
+    kept whole has no result code: a failure of it is only for who asked.
     """
+    if read.service is not None:
+        return _whole_of(response, read.service, read.window)
     if asked.supplementary and asked.supplementary.certificate:
         response = decode(octets, keystore, asked.supplementary.certificate)
     readings = buffer_of(response, read.log)
@@ -142,14 +187,52 @@ def cut(readings: bytes, window: Window) -> bytes:
 
     An entry begins with its time. Raises `DecodeError` where there is no such log in it.
     """
-    table = Data.parse(readings).value
+    data = Data.parse(readings)
+    if data.type is DataType.STRUCTURE:
+        parts = [
+            _cut(part, window) if isinstance(part.value, CompactArray) else part
+            for part in _parts(data)
+        ]
+        return structure(*parts).octets()
+    kept = _cut(data, window)
+    return readings if kept is data else kept.octets()
+
+
+def _cut(log: Data, window: Window) -> Data:
+    table = log.value
     if not isinstance(table, CompactArray):
         raise DecodeError("a log that is not a compact-array", "message.payload")
     rows = table.rows()
     kept = [row for row in rows if window.start <= row[0] <= window.end]
     if len(kept) == len(rows):
-        return readings
-    return Data(DataType.COMPACT_ARRAY, CompactArray.of(table.description, kept)).octets()
+        return log
+    return Data(DataType.COMPACT_ARRAY, CompactArray.of(table.description, kept))
+
+
+def _whole_of(response: Message, service: ReadingService, window: Window) -> bytes:
+    """Return what a response says, as one structure: the meter's time, then each value."""
+    payload = response.payload
+    if not isinstance(payload, AccessResponse) or len(payload.results) != len(service.accesses):
+        raise DecodeError(f"not the response to SRV {service.srv}", "message.payload")
+    if any(result.code for result in payload.results):
+        raise DecodeError(f"a part of SRV {service.srv} failed", "message.payload")
+    values = [result.data for result in payload.results]
+    readings = structure(octet_string(response.transaction_time), *values).octets()
+    if cut(readings, window) != readings:
+        raise DecodeError(f"entries outside {window}", "message.payload")
+    return readings
+
+
+def _parts(whole: Data) -> tuple[Data, ...]:
+    if not isinstance(whole.value, tuple) or not whole.value:
+        raise DecodeError("not what was kept whole", "message.payload")
+    return whole.value
+
+
+def _time_of(time: Data) -> bytes:
+    if not isinstance(time.value, bytes):
+        raise DecodeError("not what was kept whole", "message.payload")
+    return time.value
 
 
 def _joined(first: Window | None, second: Window) -> Window:

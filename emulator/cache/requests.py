@@ -37,7 +37,7 @@ class Request:
         read = self.read
         if read is None:
             return None
-        return Key(self.device, read.log.srv, read.window.start, read.window.end)
+        return Key(self.device, read.kept_as, read.window.start, read.window.end)
 
     @property
     def party(self) -> EUI:
