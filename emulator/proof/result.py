@@ -164,7 +164,7 @@ class ProofResult:
 
     def __post_init__(self) -> None:
         direct = self.device_hits_direct
-        ratio = round(1 - self.device_hits_cached / direct, 6) if direct else 0.0
+        ratio = round(1 - self.device_hits_cached / direct, 6) if direct and self.requests else 0.0
         object.__setattr__(self, "avoided_ratio", ratio)
         verdicts = {item.figure: self._verdict(item) for item in self.required}
         object.__setattr__(self, "thresholds", verdicts)

@@ -76,7 +76,7 @@ class Journal:
             for event in self.events
             if (devices is None or event.device in devices) and srv in (None, event.srv)
         ]
-        is_hit = [isinstance(event, Received) for event in fitting]
+        is_hit = [int(isinstance(event, Received)) for event in fitting]
         lines = [
             _line(event, number)
             for event, number in islice(
