@@ -666,7 +666,7 @@ def is_healthy(url: str) -> bool:
         (("serve", "--hold-down", "3"), 2, "3,60"),
         (("serve", "--retention", "73"), 2, "25 to 72"),
         (("serve", "--retention", "nan"), 2, "25 to 72"),
-        (("serve", "--srv", "4.10"), 2, "cannot be cached"),
+        (("serve", "--srv", "4.4.3"), 2, "cannot be cached"),
         (("serve", "--store", "http://somewhere"), 1, "no kind of store"),
         (("serve", "--store", "none/store"), 1, "is there such a folder"),
         (("serve", "--store-key", "bad.toml"), 1, "64 hexadecimal digits"),
