@@ -18,9 +18,14 @@ Ask = tuple[str, bytes]
 """The topic of a command, and its octets."""
 
 
+def counter_place(octets: bytes) -> int:
+    """Return where the originator counter of a message is: behind a length of an octet or more."""
+    return 16 + (octets[7] & 0x7F if octets[7] & 0x80 else 0)
+
+
 def counter_of(octets: bytes) -> bytes:
-    """Return the originator counter of a message; the length before it has one octet or more."""
-    place = 16 + (octets[7] & 0x7F if octets[7] & 0x80 else 0)
+    """Return the originator counter of a message."""
+    place = counter_place(octets)
     return octets[place : place + 8]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import process_time
 from typing import NamedTuple
 
+from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
 from emulator.estate import DEFAULT_BASE
 from emulator.load.asking import Asking
@@ -99,7 +100,7 @@ async def _bare(url: str) -> float:
     waiting: dict[bytes, asyncio.Future[None]] = {}
 
     def receive(_: str, payload: bytes, __: Mapping[str, str]) -> None:
-        waiting.pop(_counter(payload)).set_result(None)
+        waiting.pop(counter_of(payload)).set_result(None)
 
     [recipient] = {party.recipient for party in SOURCE.estate().parties(1)[:1]}
     replies = response_topic(DIRECT, "+", recipient)
@@ -107,7 +108,7 @@ async def _bare(url: str) -> float:
 
         async def exchange(request: Request) -> None:
             future = asyncio.get_running_loop().create_future()
-            waiting[_counter(request.octets)] = future
+            waiting[counter_of(request.octets)] = future
             await transport.publish(request.topic, request.octets)
             await future
 
@@ -176,22 +177,12 @@ def _say(verdict: str, step: _Step) -> None:
     print(f"{title:34}{result.achieved_rate:9.0f}{times} ms{hits:6.0%}", flush=True)
 
 
-def _place(octets: bytes) -> int:
-    """Return where the originator counter is: behind a length of one octet or more."""
-    return 16 + (octets[7] & 0x7F if octets[7] & 0x80 else 0)
-
-
-def _counter(octets: bytes) -> bytes:
-    place = _place(octets)
-    return octets[place : place + 8]
-
-
 async def echo(url: str) -> None:
     """Say every command back to its originator."""
     async with Tasks() as tasks:
 
         def receive(topic: str, payload: bytes, _: Mapping[str, str]) -> None:
-            place = _place(payload) + 9  # behind the counter and the length of the EUI
+            place = counter_place(payload) + 9  # behind the counter and the length of the EUI
             originator = payload[place : place + 8].hex().upper()
             replies = response_topic(DIRECT, str(device_of(topic)), originator)
             tasks.start(transport.publish(replies, payload))

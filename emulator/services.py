@@ -4,13 +4,14 @@ Knows which parts make up what runs, and in which order they start and stop.
 """
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from emulator.cache.entitlement import Registry
+from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from emulator.cache.ledger import Decided, Ledger
 from emulator.cache.opening import open_store, read_store_key
 from emulator.cache.policy import CachePolicy
@@ -29,10 +30,10 @@ from emulator.fleet_service import serve_fleet
 from emulator.journal import journal
 from emulator.latency import NONE, Latency
 from emulator.latency_file import load_latency
-from emulator.transport import Broker, BrokerAddress, connect
-from emulator.wan import WanLink
+from emulator.transport import Broker, BrokerAddress, MemoryBroker, connect
+from emulator.wan import NO_WAN, link_to
 from gbcs.tables.reading_services import READING_SERVICES
-from profiles import MeterProfile, meter_profiles, wan_profile
+from profiles import MeterProfile, meter_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class FleetOptions:
     """How meters are to behave, and how they are reached."""
 
     latency: Latency = NONE
-    wan: str = "none"
+    wan: str = NO_WAN
     profiles: tuple[MeterProfile, ...] | None = None
     """Kinds of meters; None for the shipped mix."""
     faults: tuple[FaultRule, ...] = ()
@@ -63,16 +64,24 @@ class CacheOptions:
     """Every decision is written to it, a line of JSON each."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Running:
     """What runs."""
 
     parts: Controlled
-    fleet: Fleet | None = None
-    ledger: Ledger | None = None
     control: str | None = None
     """URL of the control interface."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: Sequence[str] = ()
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """The meters, None where none run here."""
+        return None if self.parts.fleet is None else self.parts.fleet.fleet
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger of the cache, None where none runs here."""
+        return self.parts.ledger
 
 
 @asynccontextmanager
@@ -93,49 +102,35 @@ async def run_services(
     """
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
     async with AsyncExitStack() as stack:
-        running = Running(Controlled(clock, address, lambda: True))
-        controlled, cache = None, None
+        fleet, cache, control = None, None, None
+        warnings: Sequence[str] = ()
         if fleet_options is not None:
-            running.warnings = fault_warnings(fleet_options, whole or estate, clock)
-            faults = Faults(
-                estate.seed,
-                fleet_options.faults,
-                on_fired=stack.enter_context(journal(fleet_options.fault_log, Fired.to_json)),
-            )
-            running.fleet = _fleet(estate, fleet_options, faults)
-            await stack.enter_async_context(
-                serve_fleet(
-                    broker,
-                    running.fleet,
-                    clock,
-                    shared=fleet_options.shared,
-                    connections=fleet_options.connections,
-                    whole=whole.meters if whole else (),
-                )
-            )
-            kinds = fleet_options.profiles or meter_profiles()
-            controlled = ControlledFleet(
-                estate.seed,
-                estate.meters,
-                running.fleet,
-                partial(nature, estate.seed, profiles=fleet_options.profiles),
-                kinds,
-                faults,
-                fleet_options.strict,
+            warnings = fault_warnings(fleet_options, whole or estate, clock)
+            fleet = await stack.enter_async_context(
+                _fleet(broker, estate, clock, fleet_options, whole)
             )
         if cache_options is not None:
             cache = await stack.enter_async_context(_cache(broker, estate, clock, cache_options))
-            running.ledger = cache.ledger
         watching = await stack.enter_async_context(connect(broker, client_id="esme-control"))
-        running.parts = Controlled(clock, address, lambda: watching.is_connected, controlled, cache)
+        parts = Controlled(clock, address, lambda: watching.is_connected, fleet, cache)
         if control_port is not None:
             from emulator.control.app import create_app
             from emulator.control.server import serve_control
 
-            running.control = await stack.enter_async_context(
-                serve_control(create_app(running.parts), control_port)
+            control = await stack.enter_async_context(
+                serve_control(create_app(parts), control_port)
             )
-        yield running
+        yield Running(parts, control, warnings)
+
+
+@asynccontextmanager
+async def run_alone(estate: Estate, clock: Clock) -> AsyncIterator[Broker]:
+    """Run the meters of `estate` and a cache by the rule, in memory, and yield their broker."""
+    broker = MemoryBroker()
+    settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
+    cache = CacheOptions(settings, "memory:")
+    async with run_services(broker, estate, clock, FleetOptions(), cache):
+        yield broker
 
 
 def settle() -> None:
@@ -150,16 +145,39 @@ def settle() -> None:
     gc.set_threshold(5_000, 10, 10)
 
 
-def _fleet(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
-    link = None
-    if options.wan != "none":
-        link = WanLink(wan_profile(options.wan), estate.seed, load_latency)
+@asynccontextmanager
+async def _fleet(
+    broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
+) -> AsyncIterator[ControlledFleet]:
+    with journal(options.fault_log, Fired.to_json) as on_fired:
+        faults = Faults(estate.seed, options.faults, on_fired=on_fired)
+        fleet = _made(estate, options, faults)
+        async with serve_fleet(
+            broker,
+            fleet,
+            clock,
+            shared=options.shared,
+            connections=options.connections,
+            whole=whole.meters if whole else (),
+        ):
+            yield ControlledFleet(
+                estate.seed,
+                estate.meters,
+                fleet,
+                partial(nature, estate.seed, profiles=options.profiles),
+                options.profiles or meter_profiles(),
+                faults,
+                options.strict,
+            )
+
+
+def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
     return Fleet(
         estate.meters,
         estate.keystore,
         estate.seed,
         options.latency,
-        wan=link,
+        wan=link_to(options.wan, estate.seed, load_latency),
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,

@@ -10,7 +10,10 @@ from math import inf
 
 from emulator.latency import NONE, Latency, parse_latency
 from emulator.seeded import draw_unit
-from profiles import WanProfile
+from profiles import WanProfile, wan_profile
+
+NO_WAN = "none"
+"""Name of the WAN profile that is no WAN."""
 
 
 @dataclass(slots=True)
@@ -112,3 +115,13 @@ class WanLink:
 
     def _draw(self, purpose: str, subject: str) -> float:
         return draw_unit(self._seed, purpose, subject.encode())
+
+
+def link_to(
+    name: str, seed: str, parse: Callable[[str], Latency] = parse_latency
+) -> WanLink | None:
+    """Return the link of the WAN profile of this name; None for `none`, which costs nothing.
+
+    Raises `ProfileError` where there is no such profile, and what `WanLink` raises.
+    """
+    return None if name == NO_WAN else WanLink(wan_profile(name), seed, parse)

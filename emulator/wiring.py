@@ -1,14 +1,12 @@
-"""Wiring: which parts make up what a user runs.
+"""Wiring: what a user asks for once, a broker, one reading or a proof, and the parts it takes.
 
-The one place that puts estate, broker, fleet, cache, clock and store together.
+What runs until it is interrupted is put together in `emulator.services`.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.settings import CacheSettings
 from emulator.clock import SystemClock
 from emulator.device.physics import nature
 from emulator.errors import UserError
@@ -18,9 +16,9 @@ from emulator.proof.result import ProofResult
 from emulator.proof.run import VARIANTS, Progress, Proof
 from emulator.proof.scenario import Scenario
 from emulator.requester import Requester
-from emulator.services import CacheOptions, FleetOptions, run_services
+from emulator.services import run_alone
 from emulator.topics import CACHED, DIRECT
-from emulator.transport import Broker, MemoryBroker
+from emulator.transport import Broker
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
@@ -88,15 +86,12 @@ async def read(
     party = _party_for(estate, srv)
     requester = Requester(PREFIXES[via], estate.keystore)
     async with AsyncExitStack() as stack:
-        broker: Broker = MemoryBroker() if url is None else url
-        if url is None:
+        broker: Broker | None = url
+        if broker is None:
             if device not in estate.meters:
                 first, last = estate.meters[0], estate.meters[-1]
                 raise ReadFailedError(f"{device} is not a meter here; these are {first} to {last}")
-            settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
-            options = FleetOptions(), CacheOptions(settings, "memory:")
-            services = run_services(broker, estate, SystemClock(), *options)
-            await stack.enter_async_context(services)
+            broker = await stack.enter_async_context(run_alone(estate, SystemClock()))
         await stack.enter_async_context(requester.connected(broker, {party.recipient}))
         command, octets = party.ask(device, service, window)
         reply = await requester.request(command, octets, patience)

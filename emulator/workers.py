@@ -20,6 +20,7 @@ from emulator.counters import Counters
 from emulator.errors import UserError
 from emulator.estate import Estate, sharded
 from emulator.services import FleetOptions, run_services, settle
+from emulator.spawning import no_interrupts
 
 Pipe: TypeAlias = "Connection[Any, Any]"
 
@@ -89,27 +90,27 @@ def run_workers(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have SIGTERM interrupt as SIGINT does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGINT and SIGTERM interrupt, also where who started us has SIGINT ignored."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _start(job: Job, workers: list[BaseProcess], pipes: list[Pipe]) -> None:
-    """Start a worker. SIGINT is blocked meanwhile: it inherits that, and Ctrl-C is ours alone."""
     context = multiprocessing.get_context("spawn")
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with no_interrupts():
         ours, theirs = context.Pipe(duplex=False)
         worker = context.Process(target=_work, args=(theirs, job), daemon=True)
         worker.start()
         theirs.close()
         workers.append(worker)
         pipes.append(ours)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) -> str:

@@ -11,7 +11,7 @@ from emulator.cache.accounts import Accounts
 from emulator.cache.effects import Effect, Reply, Reserve
 from emulator.cache.ledger import Decision
 from emulator.cache.own_block import BLOCK_SIZE, OwnBlock, earliest
-from emulator.cache.reads import mint, needs_own_counter, readings_of
+from emulator.cache.reads import mint, needs_own_counter, readings_of, same_entries
 from emulator.cache.requests import Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
@@ -122,6 +122,7 @@ class Minter:
             raise TypeError("only reads of a log are served")
         try:
             said = readings_of(response, octets, request.command, request.read, self._keystore)
+            equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
-            said = b""
-        return self._accounts.note("shadow-equal" if said == leg.served else "shadow-different")
+            equal = False
+        return self._accounts.note("shadow-equal" if equal else "shadow-different")

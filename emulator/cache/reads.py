@@ -182,6 +182,20 @@ def readings_of(
     return readings
 
 
+def same_entries(one: bytes, other: bytes) -> bool:
+    """Return whether two readings have the same log entries, whatever is kept beside the log.
+
+    What is read as it stands, and the meter's time, differ from one reading to the next.
+    """
+    return one == other or _logs(one) == _logs(other)
+
+
+def _logs(readings: bytes) -> list[Data]:
+    data = Data.parse(readings)
+    parts = _parts(data) if data.type is DataType.STRUCTURE else (data,)
+    return [part for part in parts if isinstance(part.value, CompactArray)]
+
+
 def cut(readings: bytes, window: Window) -> bytes:
     """Return the entries of a log's buffer with stamps in `window`; both as A-XDR.
 

@@ -19,6 +19,7 @@ from emulator.cli.options import (
     EUI_PARAMETER,
     FILE,
     Parameter,
+    all_of,
     base_option,
     estate_of,
     json_option,
@@ -37,7 +38,7 @@ from emulator.cli.service_options import (
     sharing_option,
 )
 from emulator.clock import iso
-from emulator.estate import DEFAULT_BASE, Estate
+from emulator.estate import DEFAULT_BASE
 from gbcs import EUI
 from gbcs.instants import to_iso
 
@@ -89,14 +90,22 @@ def _existing(where: str) -> str:
     return where
 
 
-_store = click.argument("store", metavar="FILE|URL", type=Parameter("store", _existing))
-_key = click.option("--store-key", type=FILE, help="Key that the readings are sealed with.")
-_device = click.option("--device", type=EUI_PARAMETER, help="Only of this meter.")
-_srv = click.option("--srv", help="Only of this SRV.")
+_store_options = all_of(
+    click.argument("store", metavar="FILE|URL", type=Parameter("store", _existing)),
+    click.option("--store-key", type=FILE, help="Key that the readings are sealed with."),
+    seed_option,
+    keystore_option,
+    click.option("--device", type=EUI_PARAMETER, help="Only of this meter."),
+    click.option("--srv", help="Only of this SRV."),
+    json_option,
+)
 
 
 @asynccontextmanager
-async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
+async def _opened(
+    where: str, key: Path | None, seed: str, keystore: Path | None
+) -> AsyncIterator[Store]:
+    estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
     store = open_store(where, estate.name, key=read_store_key(key) if key else None)
     try:
         yield store
@@ -105,13 +114,7 @@ async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator
 
 
 @cache.command()
-@_store
-@_key
-@seed_option
-@keystore_option
-@_device
-@_srv
-@json_option
+@_store_options
 @one_line
 def inspect(
     store: str,
@@ -123,10 +126,9 @@ def inspect(
     as_json: bool,
 ) -> None:
     """Show what a store holds, one line for each read."""
-    estate = _estate(seed, keystore)
 
     async def look() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        async with _opened(store, store_key, estate) as opened:
+        async with _opened(store, store_key, seed, keystore) as opened:
             rows = [_row(key, entry) async for key, entry in opened.entries(device, srv)]
             return asdict(await opened.size()), rows
 
@@ -140,13 +142,7 @@ def inspect(
 
 
 @cache.command()
-@_store
-@_key
-@seed_option
-@keystore_option
-@_device
-@_srv
-@json_option
+@_store_options
 @one_line
 def purge(
     store: str,
@@ -158,18 +154,13 @@ def purge(
     as_json: bool,
 ) -> None:
     """Drop what a store holds, all of it or that of one meter or SRV."""
-    estate = _estate(seed, keystore)
 
     async def drop() -> int:
-        async with _opened(store, store_key, estate) as opened:
+        async with _opened(store, store_key, seed, keystore) as opened:
             return await opened.purge(device=device, srv=srv)
 
     dropped = asyncio.run(drop())
     click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} entries dropped")
-
-
-def _estate(seed: str, keystore: Path | None) -> Estate:
-    return estate_of(keystore, seed, 1, DEFAULT_BASE)
 
 
 def _row(key: Key, entry: Entry) -> dict[str, Any]:

@@ -7,7 +7,7 @@ failed or something that could not be done, 2 bad usage.
 import json
 import sys
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import reduce, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -106,9 +106,14 @@ part_broker_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 
 
+def all_of(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a decorator that does what all of these do, from the last to the first."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(decorators), command)
+
+
 def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
     """Say in one line what went wrong, and exit with `code`."""
-    click.echo(f"esme: {' '.join(str(reason).splitlines())}", err=True)
+    click.echo(f"esme: {'; '.join(str(reason).splitlines())}", err=True)
     sys.exit(code)
 
 

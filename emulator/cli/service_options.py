@@ -1,7 +1,5 @@
 """Options of what runs until it is interrupted, and what they choose."""
 
-from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import click
 from emulator.cache.entitlement import Registry
 from emulator.cache.registry_file import load_registry
 from emulator.cache.settings import CacheSettings, HoldDown
-from emulator.cli.options import FILE, Parameter, latency_option, retention_option
+from emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from emulator.clock import Clock, ScaledClock, parse_clock
 from emulator.estate import Estate
 from emulator.faults.errors import FaultError
@@ -19,8 +17,6 @@ from emulator.faults.rule import FaultRule
 from emulator.services import CacheOptions, FleetOptions
 from emulator.wiring import REPLY_TIMEOUT
 from profiles import meter_profile, wan_profiles
-
-Decorator = Callable[[Any], Any]
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -136,15 +132,11 @@ _PARTS = (
 )
 
 
-def _all(*decorators: Decorator) -> Decorator:
-    return lambda command: reduce(lambda made, option: option(made), reversed(decorators), command)
-
-
-common_options = _all(*_COMMON)
-meter_options = _all(*_METERS)
-sharding_options = _all(*_PARTS)
-caching_options = _all(*_CACHING)
-sharing_option = _all(*_SHARING)
+common_options = all_of(*_COMMON)
+meter_options = all_of(*_METERS)
+sharding_options = all_of(*_PARTS)
+caching_options = all_of(*_CACHING)
+sharing_option = all_of(*_SHARING)
 
 
 def fleet_options(chosen: dict[str, Any]) -> FleetOptions:

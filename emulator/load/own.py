@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.settings import CacheSettings
 from emulator.clock import parse_clock
 from emulator.load.plan import EstateSource
-from emulator.services import CacheOptions, FleetOptions, run_services
-from emulator.transport import Broker, MemoryBroker
+from emulator.services import run_alone
+from emulator.transport import Broker
 
 
 @asynccontextmanager
@@ -22,8 +20,5 @@ async def target_of(url: str | None, source: EstateSource, clock: str) -> AsyncI
     if url is not None:
         yield url
         return
-    broker = MemoryBroker()
-    settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
-    cache = CacheOptions(settings, "memory:")
-    async with run_services(broker, source.estate(), parse_clock(clock), FleetOptions(), cache):
+    async with run_alone(source.estate(), parse_clock(clock)) as broker:
         yield broker

@@ -6,9 +6,8 @@ as it goes, so that a process that dies takes little with it.
 
 import asyncio
 import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -16,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from emulator.load.book import Batch
 from emulator.load.generator import Generator, MonotonicClock, Take
 from emulator.load.plan import EstateSource, Plan
+from emulator.spawning import no_interrupts
 from emulator.transport import TransportError
 
 LEAD = 0.2
@@ -135,7 +135,7 @@ class _Member:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, self._job), daemon=True)
-        with _no_interrupts():
+        with no_interrupts():
             self._process.start()
         theirs.close()
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read, take)
@@ -178,20 +178,6 @@ class _Member:
         if self.over:
             asyncio.get_running_loop().remove_reader(pipe.fileno())
         self._changed.set()
-
-
-@contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Let no interrupt through, nor to a process that is started meanwhile, ever.
-
-    Ctrl-C goes to every process of a terminal; here it is for the first one, which tells the
-    others.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def work(pipe: Connection, job: Job) -> None:

@@ -60,9 +60,11 @@ def cached_difference(
     again: int,
 ) -> Difference:
     """Return what differs where a cache decides; `again` is what it sent beside its decisions."""
-    decisions = [Seen(item.time, _request(item)) for item in decided]
+    decisions = [Seen(item.time, decided_request(item)) for item in decided]
     forwarded = [
-        Seen(item.time, _request(item)) for item in decided if item.decision is Decision.FORWARDED
+        Seen(item.time, decided_request(item))
+        for item in decided
+        if item.decision is Decision.FORWARDED
     ]
     decisive = _unmatched(sent, decisions, "sent", "decided by the cache")
     missing = _unmatched(forwarded, received, "forwarded", "received by the meter", both=False)
@@ -96,7 +98,7 @@ def accounts(
     """
     counts: dict[str, Counter[str]] = {}
     for item in decided:
-        row = counts.setdefault(name_of(_request(item)), Counter())
+        row = counts.setdefault(name_of(decided_request(item)), Counter())
         row["requests"] += 1
         row[str(item.decision)] += 1
     for run, seen in (("device_hits_direct", direct), ("device_hits_cached", cached)):
@@ -113,7 +115,8 @@ def busiest(rows: Sequence[Account]) -> tuple[Account, ...]:
     return tuple(order[:BUSIEST])
 
 
-def _request(decided: Decided) -> Request:
+def decided_request(decided: Decided) -> Request:
+    """Return what the request of a decision is known by."""
     return Request(decided.device, decided.srv, decided.party, decided.counter)
 
 

@@ -21,6 +21,7 @@ from emulator.proof.accounts import (
     accounts,
     busiest,
     cached_difference,
+    decided_request,
     direct_difference,
 )
 from emulator.proof.changes import Event
@@ -214,8 +215,7 @@ def _first_decisions(decided: Iterable[Decided]) -> dict[Request, Decision]:
     """Return what became of the first attempt of each request."""
     first: dict[Request, Decision] = {}
     for item in decided:
-        request = Request(item.device, item.srv, item.party, item.counter)
-        first.setdefault(request, item.decision)
+        first.setdefault(decided_request(item), item.decision)
     return first
 
 

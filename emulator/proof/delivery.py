@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from emulator.cache.ledger import Decided, Decision
-from emulator.proof.accounts import Difference, Request, Seen, together
+from emulator.proof.accounts import Difference, Request, Seen, decided_request, together
 from emulator.proof.drive import Exchange, request_of
 
 _BY_CACHE = {Decision.HIT, Decision.COLLAPSED}
@@ -32,7 +32,7 @@ def undelivered(exchanges: Iterable[Exchange], answers: Answers) -> Difference:
     decided: dict[Request, list[Decided]] = defaultdict(list)
     replied: dict[Request, list[float]] = defaultdict(list)
     for item in answers.decided:
-        decided[Request(item.device, item.srv, item.party, item.counter)].append(item)
+        decided[decided_request(item)].append(item)
     for seen in answers.replied:
         replied[seen.request].append(seen.time)
     lines = []

@@ -16,7 +16,7 @@ from emulator.cache.service import serve_cache
 from emulator.clock import ManualClock
 from emulator.estate import derived_estate
 from emulator.fleet_service import serve_fleet
-from emulator.latency import parse_latency
+from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
 from emulator.proof.assemble import RunAccount, assemble
 from emulator.proof.changes import Entitling, Upstream, events, follow, registry
@@ -30,10 +30,10 @@ from emulator.requester import Requester
 from emulator.tasks import Tasks
 from emulator.topics import CACHED, DIRECT
 from emulator.transport import Gauged, MemoryBroker
-from emulator.wan import WanLink
+from emulator.wan import link_to
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
-from profiles import meter_profile, wan_profile
+from profiles import meter_profile
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as in the scenario", {}),
@@ -122,16 +122,13 @@ class Proof:
 
     def _fleet(self) -> ObservedFleet:
         settings, seed = self._scenario.fleet, self._estate.seed
-        link = None
-        if settings.wan != "none":
-            link = WanLink(wan_profile(settings.wan), seed)
         return ObservedFleet(
             self._estate.meters,
             self._estate.keystore,
             seed,
             self._scenario.faults,
-            latency=parse_latency(settings.latency),
-            wan=link,
+            latency=load_latency(settings.latency),
+            wan=link_to(settings.wan, seed, load_latency),
             strict=settings.strict,
             profiles=self._profiles,
         )

@@ -34,9 +34,9 @@ from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from emulator.requester import Requester
 from emulator.topics import CACHED, DIRECT
 from emulator.transport import Broker, MemoryBroker, connect
-from emulator.wan import WanLink
+from emulator.wan import NO_WAN, link_to
 from gbcs import EUI
-from profiles import MeterProfile, meter_profile, wan_profile
+from profiles import MeterProfile, meter_profile
 
 RANGE = 1 << 24
 """Meters that one worker has for itself on a broker that it shares with others."""
@@ -123,16 +123,13 @@ class Bench:
         profiles: tuple[MeterProfile, ...] | None = None
         if wanted.profiles is not None:
             profiles = tuple(meter_profile(name) for name in wanted.profiles)
-        wan = None
-        if wanted.wan is not None:
-            wan = WanLink(wan_profile(wanted.wan), wanted.seed, load_latency)
         fleet = WatchedFleet(
             self.journal,
             euis,
             self.keystore,
             wanted.seed,
             load_latency(wanted.latency),
-            wan=wan,
+            wan=link_to(wanted.wan or NO_WAN, wanted.seed, load_latency),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,

@@ -46,6 +46,23 @@ def test_they_start_tell_where_they_are_and_end(number: int, tmp_path: Path) -> 
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_interrupt_ends_them_where_a_script_had_it_ignored(tmp_path: Path) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a job in the background
+    try:
+        with Mosquitto(tmp_path) as mosquitto:
+
+            def started(_: list[str | None]) -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+
+            run_workers(ESTATE, mosquitto.url, "system", FleetOptions(), 2, None, started)
+        assert not multiprocessing.active_children()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_where_there_is_no_broker_all_end_with_the_reason_of_one() -> None:
     with pytest.raises(WorkerError, match=r"^worker [01]: no MQTT broker at"):
         run(NOWHERE, 2)

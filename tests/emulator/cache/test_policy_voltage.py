@@ -90,3 +90,13 @@ def test_a_failure_is_for_who_asked_alone() -> None:
     with pytest.raises(DecodeError, match=r"a part of SRV 4\.10 failed"):
         readings_of(decode(refused, KEYS), refused, wrong, read, KEYS)
     assert encode(wrong, KEYS) == octets
+
+
+def test_the_shadow_audit_compares_the_log_and_not_the_time_of_reading() -> None:
+    bench = Bench(srvs=[SRV], shadow=1.0, seed="audit")
+    bench.read_through(SRV)
+    bench.now += 7200
+    bench.ask(SRV, Role.ED, 2)
+    assert bench.deliver() == []
+    assert bench.policy.ledger.reasons["shadow-equal"] == 1
+    assert bench.policy.ledger.reasons["shadow-different"] == 0

@@ -78,6 +78,16 @@ def check_page(result: ProofResult) -> None:
             assert f"£{spent.pounds:.2f}" in PAGE
 
 
+async def test_meters_may_take_as_long_as_was_measured(tmp_path: Path) -> None:
+    measured = tmp_path / "measured.csv"
+    measured.write_text("3\n3\n")
+    scenario = small("quickstart")
+    fleet = replace(scenario.fleet, latency=f"empirical:{measured}")
+    result = await prove(replace(scenario, fleet=fleet))
+    assert result.latency.direct.p50 == 3000.0
+    assert result.passed
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_scenario_passes_and_its_numbers_add_up(name: str) -> None:
     result = as_shipped(name)
