@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
-from emulator.estate import DEFAULT_BASE
+from emulator.estate import DEFAULT_BASE, EstateSource
 from emulator.load.asking import Asking
 from emulator.load.book import Request
-from emulator.load.plan import Arrivals, EstateSource, Plan
+from emulator.load.plan import Arrivals, Plan
 from emulator.load.result import LoadResult
 from emulator.load.run import Load
 from emulator.load.schedule import Slot

@@ -73,5 +73,21 @@ def keystore_estate(path: Path, seed: str) -> Estate:
     return Estate(_name("keystore", path.read_bytes() + seed.encode()), seed, keystore, meters)
 
 
+@dataclass(frozen=True, slots=True)
+class EstateSource:
+    """Where meters and keys come from; every process makes its own `Estate` of it."""
+
+    seed: str
+    meters: int
+    base: EUI
+    keystore: Path | None = None
+
+    def estate(self) -> Estate:
+        """Return the estate. Raises `KeystoreError`, and `ValueError` where there are no EUIs."""
+        if self.keystore is not None:
+            return keystore_estate(self.keystore, self.seed)
+        return derived_estate(self.seed, self.meters, self.base)
+
+
 def _name(kind: str, secret: bytes) -> str:
     return f"{kind}-{sha256(secret).hexdigest()[:8]}"

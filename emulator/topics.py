@@ -3,10 +3,18 @@
 Every payload is the octets of one GBCS message.
 """
 
+from collections.abc import Mapping
+from typing import Literal
+
 from gbcs import EUI
 
 DIRECT, CACHED = "esme", "s1sp"
 """Prefixes: straight to the meters, and through the cache."""
+
+Via = Literal["cache", "direct"]
+
+PREFIXES: Mapping[Via, str] = {"cache": CACHED, "direct": DIRECT}
+"""What users call them."""
 
 CACHE_STATUS = "cache-status"
 """User property of MQTT 5 that says how a reply came about, in the words of RFC 9211."""

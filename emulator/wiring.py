@@ -17,7 +17,7 @@ from emulator.proof.run import VARIANTS, Progress, Proof
 from emulator.proof.scenario import Scenario
 from emulator.requester import Requester
 from emulator.services import run_alone
-from emulator.topics import CACHED, DIRECT
+from emulator.topics import PREFIXES, Via
 from emulator.transport import Broker
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
@@ -28,8 +28,6 @@ from gbcs.usecases.values import Reading, values_of
 
 REPLY_TIMEOUT = 60.0
 """Seconds that the cache, and who reads one meter, wait for it."""
-
-PREFIXES = {"cache": CACHED, "direct": DIRECT}
 
 
 class ReadFailedError(UserError):
@@ -66,7 +64,7 @@ async def read(
     device: EUI,
     srv: str,
     window: Window | None,
-    via: str,
+    via: Via,
     url: str | None,
     *,
     variant: str | None = None,

@@ -51,6 +51,7 @@ PURE = (
     "emulator/proof/scenario.py",
     "emulator/reception.py",
     "emulator/seeded.py",
+    "emulator/topics.py",
     "emulator/transaction.py",
     "emulator/waiting.py",
     "emulator/wan.py",
@@ -112,7 +113,12 @@ HOMES = {
 CLI_HELPERS = (
     *("emulator/wiring.py", "emulator/services.py", "emulator/workers.py", "emulator/live.py"),
     *("emulator/show*.py", "emulator/estate.py", "emulator/clock.py", "emulator/tasks.py"),
-    *("emulator/latency_file.py", "emulator/proof/scenario_file.py", "emulator/proof/report/*.py"),
+    *(
+        "emulator/latency_file.py",
+        "emulator/text_file.py",
+        "emulator/proof/scenario_file.py",
+        "emulator/proof/report/*.py",
+    ),
     *(
         "emulator/cache/opening.py",
         "emulator/cache/store.py",

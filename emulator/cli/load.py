@@ -25,14 +25,17 @@ from emulator.cli.options import (
     seed_option,
 )
 from emulator.clock import Clock, parse_clock
+from emulator.estate import EstateSource
 from emulator.load.abort import AbortRule, parse_rule
 from emulator.load.own import target_of
-from emulator.load.plan import PREFIXES, Arrivals, EstateSource, LoadError, Plan
+from emulator.load.plan import Arrivals, LoadError, Plan
 from emulator.load.report import LoadReportError, prepare, write_report
 from emulator.load.result import LoadResult
 from emulator.load.run import Load
 from emulator.load.schedule import parse_trace, whole_seconds
 from emulator.proof.scenario_file import load_scenario
+from emulator.text_file import UnreadableError, read_text
+from emulator.topics import PREFIXES
 from gbcs import EUI
 
 _RULE = Parameter("rule", parse_rule)
@@ -173,11 +176,9 @@ def _plan(
 
 def _text(trace: Path) -> str:
     try:
-        return trace.read_text("utf-8")
-    except OSError as error:
-        raise LoadError(f"--trace {trace}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise LoadError(f"--trace {trace}: it is not UTF-8") from None
+        return read_text(trace)
+    except UnreadableError as error:
+        raise LoadError(f"--trace {trace}: {error}") from None
 
 
 async def _run(

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from emulator.errors import UserError
-from emulator.estate import DEFAULT_BASE, Estate, derived_estate, keystore_estate
+from emulator.estate import DEFAULT_BASE, Estate, EstateSource
 from emulator.latency_file import load_latency
 from gbcs import EUI, GbcsError
 from gbcs.instants import parse_iso
@@ -136,9 +136,7 @@ def one_line(command: Callable[P, None]) -> Callable[P, None]:
 
 def estate_of(keystore: Path | None, seed: str, meters: int, base: EUI) -> Estate:
     """Return the estate of a keystore file, or the one that is drawn from `seed`."""
-    if keystore is not None:
-        return keystore_estate(keystore, seed)
-    return derived_estate(seed, meters, base)
+    return EstateSource(seed, meters, base, keystore).estate()
 
 
 class LazyGroup(click.Group):

@@ -23,6 +23,7 @@ from emulator.cli.options import (
     out,
     seed_option,
 )
+from emulator.topics import PREFIXES, Via
 from gbcs import EUI
 from gbcs.dlms.data import BitString
 from gbcs.instants import to_iso
@@ -58,7 +59,7 @@ _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 @click.argument("srv", type=click.Choice(_SRVS))
 @click.option("--from", "start", type=INSTANT, help="First instant of a log, ISO 8601.")
 @click.option("--to", "end", type=INSTANT, help="Last instant of a log, ISO 8601.")
-@click.option("--via", type=click.Choice(list(wiring.PREFIXES)), default="cache", show_default=True)
+@click.option("--via", type=click.Choice(list(PREFIXES)), default="cache", show_default=True)
 @click.option(
     "--variant",
     type=click.Choice([SINGLE, TWIN, POLYPHASE]),
@@ -84,7 +85,7 @@ def read(
     srv: str,
     start: int | None,
     end: int | None,
-    via: str,
+    via: Via,
     variant: str | None,
     chart: bool,
     timeout: float,

@@ -15,6 +15,7 @@ from emulator.faults.errors import FaultError
 from emulator.faults.loading import parse_rules
 from emulator.faults.rule import FaultRule
 from emulator.services import CacheOptions, FleetOptions
+from emulator.text_file import UnreadableError, read_text
 from emulator.wiring import REPLY_TIMEOUT
 from profiles import meter_profile, wan_profiles
 
@@ -38,11 +39,8 @@ def _hold_down(text: str) -> HoldDown:
 
 def _faults(text: str) -> tuple[FaultRule, ...]:
     try:
-        return tuple(parse_rules(Path(text).read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(f"fault rules {text}: {reason}") from None
-    except FaultError as error:
+        return tuple(parse_rules(read_text(Path(text))))
+    except (FaultError, UnreadableError) as error:
         raise ValueError(f"fault rules {text}: {error}") from None
 
 

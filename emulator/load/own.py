@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from emulator.clock import parse_clock
-from emulator.load.plan import EstateSource
+from emulator.estate import EstateSource
 from emulator.services import run_alone
 from emulator.transport import Broker
 

@@ -6,19 +6,15 @@ Pure, and data only, so that it travels to other processes. Times are seconds.
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
-from pathlib import Path
 
-from emulator.estate import Estate, derived_estate, keystore_estate
 from emulator.proof.scenario import Mix
-from emulator.topics import CACHED, DIRECT
-from gbcs import EUI
+from emulator.topics import PREFIXES, Via
 
 MAX_RATE = 1_000_000.0
 """Requests a second; originator counters are microseconds and must not be overtaken."""
 MAX_SECONDS = 10 * 86_400.0
 MAX_IN_FLIGHT = 1_000_000
 MAX_WORKERS = 64
-PREFIXES = {"cache": CACHED, "direct": DIRECT}
 
 
 class LoadError(ValueError):
@@ -49,22 +45,6 @@ class TraceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class EstateSource:
-    """Where meters and keys come from; every process makes its own `Estate` of it."""
-
-    seed: str
-    meters: int
-    base: EUI
-    keystore: Path | None = None
-
-    def estate(self) -> Estate:
-        """Return the estate. Raises `KeystoreError`, and `ValueError` where there are no EUIs."""
-        if self.keystore is not None:
-            return keystore_estate(self.keystore, self.seed)
-        return derived_estate(self.seed, self.meters, self.base)
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A load. Raises `LoadError` where its parts make none."""
 
@@ -72,7 +52,7 @@ class Plan:
     mix: tuple[Mix, ...]
     seed: str
     meters: int
-    via: str = "cache"
+    via: Via = "cache"
     """A key of `PREFIXES`."""
     rate: float = 0.0
     """Requests a second, of all workers; of a ramp at its end."""

@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from emulator.estate import EstateSource
 from emulator.load.abort import AbortRule, first_exceeded
 from emulator.load.generator import Generator, MonotonicClock
-from emulator.load.plan import EstateSource, LoadError, Plan
+from emulator.load.plan import LoadError, Plan
 from emulator.load.result import LoadResult, make_result
 from emulator.load.tally import Live, Tally, percentile
 from emulator.load.workers import WorkerLostError, Workers

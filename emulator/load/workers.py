@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+from emulator.estate import EstateSource
 from emulator.load.book import Batch
 from emulator.load.generator import Generator, MonotonicClock, Take
-from emulator.load.plan import EstateSource, Plan
+from emulator.load.plan import Plan
 from emulator.spawning import no_interrupts
 from emulator.transport import TransportError
 

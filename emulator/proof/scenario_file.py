@@ -35,6 +35,7 @@ from emulator.proof.scenario import (
     Threshold,
 )
 from emulator.proof.workload import MAX_REQUESTS, most_requests
+from emulator.text_file import UnreadableError, read_text
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from profiles import ProfileError, meter_profile, wan_profile
@@ -69,17 +70,17 @@ def load_scenario(name_or_path: str) -> Scenario:
     if name_or_path in shipped_scenarios():
         return parse_scenario(name_or_path, (_SHIPPED / f"{name_or_path}.toml").read_text("utf-8"))
     path = Path(name_or_path)
-    try:
-        return parse_scenario(path.stem, path.read_text("utf-8"), name_or_path)
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(shipped_scenarios())
         raise ScenarioError(
             f"{name_or_path}: there is no such file, nor a shipped scenario of that name; "
             f"shipped are {known}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ScenarioError(f"{name_or_path}: {reason}") from None
+        )
+    try:
+        text = read_text(path)
+    except UnreadableError as error:
+        raise ScenarioError(f"{name_or_path}: {error}") from None
+    return parse_scenario(path.stem, text, name_or_path)
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
@@ -105,10 +106,9 @@ def load_trace(scenario: Scenario, name_or_path: str) -> str:
         return ""
     path = Path(name_or_path).parent / scenario.arrivals.trace
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ScenarioError(f"{name_or_path}: arrivals.trace: {path}: {reason}") from None
+        return read_text(path)
+    except UnreadableError as error:
+        raise ScenarioError(f"{name_or_path}: arrivals.trace: {path}: {error}") from None
 
 
 def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:

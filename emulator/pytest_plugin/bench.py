@@ -29,10 +29,10 @@ from emulator.pytest_plugin.clock import SteppedClock, Traffic
 from emulator.pytest_plugin.faults import EsmeFaults
 from emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
 from emulator.pytest_plugin.journal import Hits, Journal
-from emulator.pytest_plugin.party import Asking, Parties, Via
+from emulator.pytest_plugin.party import Asking, Parties
 from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from emulator.requester import Requester
-from emulator.topics import CACHED, DIRECT
+from emulator.topics import PREFIXES
 from emulator.transport import Broker, MemoryBroker, connect
 from emulator.wan import NO_WAN, link_to
 from gbcs import EUI
@@ -40,8 +40,6 @@ from profiles import MeterProfile, meter_profile
 
 RANGE = 1 << 24
 """Meters that one worker has for itself on a broker that it shares with others."""
-
-PREFIXES: Mapping[Via, str] = {"cache": CACHED, "direct": DIRECT}
 
 _MICROSECONDS = 1_000_000
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from emulator.parties import PARTIES, RemoteParty
 from emulator.pytest_plugin.clock import SteppedClock
@@ -12,11 +12,10 @@ from emulator.pytest_plugin.journal import NAMES
 from emulator.pytest_plugin.meters import EsmeMeter, log_of
 from emulator.pytest_plugin.windows import WindowLike, window_of
 from emulator.requester import NoReplyError, ReceivedReply, Requester
+from emulator.topics import Via
 from gbcs import EUI, Command, Keystore, Message, authenticate
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
-
-Via = Literal["cache", "direct"]
 
 PATIENCE = 120.0
 """Seconds, by the clock of the test, that a read waits for its reply."""

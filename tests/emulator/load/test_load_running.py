@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from emulator.clock import ManualClock, SystemClock
-from emulator.estate import DEFAULT_BASE
+from emulator.estate import DEFAULT_BASE, EstateSource
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
 from emulator.latency import NONE
 from emulator.load.abort import parse_rule
 from emulator.load.book import Batch, Fate
 from emulator.load.generator import Generator
-from emulator.load.plan import Arrivals, EstateSource, LoadError, Plan
+from emulator.load.plan import Arrivals, LoadError, Plan
 from emulator.load.run import Load
 from emulator.load.tally import Live, Tally
 from emulator.proof.scenario import Mix
