@@ -21,6 +21,7 @@ from gbcs.usecases.profile_read import Window
 
 _EPOCH = date(2000, 1, 1)
 _SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
+_EVERY, _TO = "*", " to "
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
 
 
@@ -39,8 +40,25 @@ class Devices:
     first: EUI = _FIRST_EUI
     last: EUI = _LAST_EUI
 
+    @classmethod
+    def parse(cls, text: str) -> "Devices":
+        """Return the devices of `*`, an EUI or `EUI to EUI`. Raises `ValueError`, one line."""
+        if text.strip() == _EVERY:
+            return cls()
+        first, to, last = text.partition(_TO)
+        devices = cls(EUI.parse(first), EUI.parse(last if to else first))
+        if devices.last < devices.first:
+            raise ValueError(f"{devices.last} is before {devices.first}")
+        return devices
+
     def __contains__(self, device: EUI) -> bool:
         return self.first <= device <= self.last
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads."""
+        if self == EVERY_DEVICE:
+            return _EVERY
+        return str(self.first) + ("" if self.first == self.last else f"{_TO}{self.last}")
 
 
 EVERY_DEVICE = Devices()

@@ -147,13 +147,7 @@ def _devices(value: object) -> tuple[Devices, ...]:
         return tuple(some for item in value for some in _devices(item))
     if not isinstance(value, str):
         raise ValueError('write "*", an EUI-64, a range "EUI to EUI", or a list of these')
-    if value.strip() == "*":
-        return (EVERY_DEVICE,)
-    first, to, last = value.partition(" to ")
-    devices = Devices(EUI.parse(first), EUI.parse(last if to else first))
-    if devices.last < devices.first:
-        raise ValueError(f"{devices.last} is before {devices.first}")
-    return (devices,)
+    return (Devices.parse(value),)
 
 
 def _day(value: object) -> date:

@@ -6,7 +6,8 @@ Knows the nature of a meter; what flowed is what the meter's logs say.
 from emulator.control.models import Registers
 from emulator.device.energy import Series
 from emulator.device.physics import Nature
-from emulator.device.registers import by_tariff, grown
+from emulator.device.registers import grown
+from emulator.device.snapshots import tou_registers
 
 
 def registers_of(nature: Nature, instant: int) -> dict[str, Registers]:
@@ -22,5 +23,5 @@ def registers_of(nature: Nature, instant: int) -> dict[str, Registers]:
 
 def _tou(nature: Nature, series: Series, instant: int) -> Registers:
     flowed = grown(series, nature.installed, instant)
-    tou = by_tariff(flowed, nature.tariff, max(nature.tariff) + 1)
+    tou = tou_registers(nature, flowed, max(nature.tariff) + 1)
     return Registers(total=sum(flowed), tou=list(tou))

@@ -28,7 +28,6 @@ from emulator.control.cache_models import (
     TenancyChange,
 )
 from emulator.control.parts import Controlled, ControlledCache, cache_of
-from emulator.control.registered import devices_of, text_of
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
 
@@ -159,7 +158,7 @@ def _state(one: Registration, clock: Clock) -> RegistrationState:
     today = int(clock.now() - EPOCH_UNIX) // DAY
     return RegistrationState(
         party=str(one.party),
-        devices=text_of(one.devices),
+        devices=str(one.devices),
         start=one.start,
         end=one.end,
         roles=None if one.roles is None else sorted(one.roles),
@@ -169,6 +168,6 @@ def _state(one: Registration, clock: Clock) -> RegistrationState:
 
 def _devices(text: str) -> Devices:
     try:
-        return devices_of(text)
+        return Devices.parse(text)
     except ValueError as error:
         raise HTTPException(422, f"devices: {error}") from None

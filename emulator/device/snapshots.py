@@ -21,7 +21,6 @@ from gbcs.instants import DAY
 Row = tuple[Any, ...]
 
 BLOCKS, BLOCK_TOUS = 4, 8
-_NO_TOU = (0,) * TOU_REGISTERS
 _NO_BLOCKS = ((0,) * BLOCK_TOUS,) * BLOCKS
 _DAYS_OF_ANY_YEAR = 365
 
@@ -29,15 +28,20 @@ _DAYS_OF_ANY_YEAR = 365
 def registers_row(nature: Nature, instant: int) -> Row:
     """Return time, import, TOU registers and blocks; of both elements on a twin element meter."""
     sums = grown(nature.primary, nature.installed, instant)
+    tou = tou_registers(nature, sums, TOU_REGISTERS)
+    blocks = _NO_BLOCKS
     if nature.block_thresholds:
-        tou, blocks = _NO_TOU, block_matrix(block_counters(nature, instant))
-    else:
-        tou, blocks = by_tariff(sums, nature.tariff, TOU_REGISTERS), _NO_BLOCKS
+        blocks = block_matrix(block_counters(nature, instant))
     if nature.secondary is None:
         return instant, sum(sums), tou, *blocks
     second = grown(nature.secondary, nature.installed, instant)
-    second_tou = by_tariff(second, nature.tariff, SECONDARY_TOU_REGISTERS)
+    second_tou = tou_registers(nature, second, SECONDARY_TOU_REGISTERS)
     return instant, sum(sums), sum(second), tou, second_tou, *blocks
+
+
+def tou_registers(nature: Nature, sums: list[int], number: int) -> tuple[int, ...]:
+    """Return the TOU registers of what half hours have let through; with blocks they stay at 0."""
+    return (0,) * number if nature.block_thresholds else by_tariff(sums, nature.tariff, number)
 
 
 def balances_row(nature: Nature, instant: int) -> Row:
