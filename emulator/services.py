@@ -4,9 +4,9 @@ Knows which parts make up what runs, and in which order they start and stop.
 """
 
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class Running:
     parts: Controlled
     control: str | None = None
     """URL of the control interface."""
-    warnings: Sequence[str] = ()
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def fleet(self) -> Fleet | None:
@@ -103,7 +103,7 @@ async def run_services(
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
     async with AsyncExitStack() as stack:
         fleet, cache, control = None, None, None
-        warnings: Sequence[str] = ()
+        warnings: list[str] = []
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet = await stack.enter_async_context(

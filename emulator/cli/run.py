@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -159,7 +158,7 @@ async def run(
     announce(show.counted(counters, running.ledger), as_json)
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def _warn(warnings: list[str]) -> None:
     for warning in warnings:
         aside.print(f"esme: {warning}", highlight=False, markup=False, style="yellow")
 
