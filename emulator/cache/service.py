@@ -93,7 +93,10 @@ async def serve_cache(
             tasks.start(service.expire())
             tasks.start(service.purge())
             tasks.start(service.renew())
-            yield service
+            try:
+                yield service
+            finally:
+                await service.drop_what_is_left()
 
 
 class CacheService:
@@ -292,6 +295,19 @@ class CacheService:
             await self._try(self._store.purge(received_before=before))
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
+
+    async def drop_what_is_left(self) -> None:
+        """Try once more to drop what is still to be flushed, and say what remains."""
+        await self._perform(self.policy.unflushed())
+        left = [str(one.device) for one in self.policy.unflushed() if isinstance(one, Flush)]
+        if left:
+            named = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+            _log.warning(
+                "readings of %s could not be dropped, and the next cache will serve them: "
+                "esme cache purge --device %s",
+                named,
+                left[0] if len(left) == 1 else "EUI",
+            )
 
     async def renew(self) -> None:
         """Let leases last while their flights do, for ever."""

@@ -9,7 +9,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emulator.cache.effects import Forward, Reply
+from emulator.cache.effects import Flush, Forward, Reply
 from emulator.cache.entitlement import Registration, Registry
 from emulator.cache.entry import Key
 from emulator.cache.ledger import Decision
@@ -45,6 +45,7 @@ class Model:
         self.supply = {device: [(0, SUPPLIER)] for device in ESTATE.meters}
         self.left: dict[EUI, int] = {}
         self.received: dict[Key, set[float]] = {}
+        self.undropped: dict[Key, set[float]] = {}
 
     def entitled(self, party: EUI, key: Key) -> bool:
         """Every day of the window is of its supply, on the day of a change of both."""
@@ -63,8 +64,20 @@ class Model:
     def supplier(self, device: EUI, day: int) -> EUI:
         return max(one for one in self.supply[device] if one[0] <= max(day, 0))[1]
 
-    def forget(self, device: EUI) -> None:
-        self.received = {k: times for k, times in self.received.items() if k.device != device}
+    def forget(self, device: EUI, dropped: bool) -> None:
+        """Nothing from before is served; where the store failed it is still there, though."""
+        for key in [key for key in self.received if key.device == device]:
+            times = self.received.pop(key)
+            if not dropped:
+                self.undropped.setdefault(key, set()).update(times)
+
+    def dropped(self, devices: set[EUI]) -> None:
+        self.undropped = {k: t for k, t in self.undropped.items() if k.device not in devices}
+
+    def nobody_knows_any_more(self, devices: set[EUI]) -> None:
+        """Whoever was to drop these has ended: what the store still has may be served."""
+        for key in [key for key in self.undropped if key.device in devices]:
+            self.received.setdefault(key, set()).update(self.undropped.pop(key))
 
 
 class Processes(RuleBasedStateMachine):
@@ -254,7 +267,7 @@ class Processes(RuleBasedStateMachine):
 
     def flush(self, device: EUI, effects: list[object]) -> None:
         """Every process is told; the registry here is one."""
-        self.model.forget(device)
+        self.model.forget(device, dropped=not self.benches[0].shared.failing)
         self.benches[0]._perform(effects)  # type: ignore[arg-type]
         other = self.benches[1]
         other._perform(other.policy._flush(device, other.now))
@@ -264,7 +277,9 @@ class Processes(RuleBasedStateMachine):
 
     @rule(process=st.integers(0, 1))
     def process_restarts(self, process: int) -> None:
+        before = self.undropped()
         self.benches[process].restart()
+        self.model.nobody_knows_any_more(before - self.undropped())
         self.note_forwards()
 
     @rule()
@@ -276,8 +291,15 @@ class Processes(RuleBasedStateMachine):
     def store_fails_or_works(self, failing: bool) -> None:
         self.benches[0].shared.failing = failing
         if not failing:
+            self.model.dropped(self.undropped())
             for bench in self.benches:
                 bench._perform(bench.policy.unflushed())
+            assert not self.undropped()
+
+    def undropped(self) -> set[EUI]:
+        """Devices of which a process knows that the store has still to drop them."""
+        effects = [effect for bench in self.benches for effect in bench.policy.unflushed()]
+        return {effect.device for effect in effects if isinstance(effect, Flush)}
 
     @invariant()
     def every_answer_is_one_that_the_model_allows(self) -> None:

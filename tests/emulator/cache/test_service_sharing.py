@@ -254,6 +254,26 @@ async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses()
             await cache.change_of_supplier(METER, OTHER_USER, EUI(bytes(8)), date(2026, 1, 1))
 
 
+@pytest.mark.parametrize(("away", "changes"), [(False, 1), (True, 1), (True, 4)])
+async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
+    away: bool, changes: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Away()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.away = True
+        for number in range(changes):
+            device = EUI.from_int(int(METER) + number)
+            await running.caches[0].change_of_tenancy(device, date(2000, 1, 1))
+        store.away = away
+    store.away = False
+    assert (await store.get(KEY) is None) is not away
+    said = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
+    assert [(f"--device {METER}" in text, "and 1 more" in text) for text in said] == [
+        (changes == 1, changes == 4)
+    ] * away
+
+
 async def test_age_is_told_of_hits_alone() -> None:
     seen: list[tuple[int, Mapping[str, str]]] = []
 
