@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.clock import Clock, SystemClock
 from emulator.errors import UserError
-from emulator.topics import CACHE_STATUS, command_topic, response_topic
+from emulator.topics import CACHE_STATUS, CACHED, command_topic, response_topic
 from emulator.transaction import Transaction, transaction_of
 from emulator.transport import Broker, Transport, connect
 from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, decode
@@ -68,7 +68,7 @@ class Requester:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting[transaction] = future
         sent = self._clock.now()
-        expiry = asyncio.create_task(self._expire(future, command.device, patience))
+        expiry = asyncio.create_task(self._expire(future, transaction, patience))
         try:
             await self._transport.publish(command_topic(self._prefix, command.device), octets)
             response, reply, status = await future
@@ -77,15 +77,18 @@ class Requester:
             self._waiting.pop(transaction, None)
         return ReceivedReply(response, reply, status, self._clock.now() - sent)
 
-    async def _expire(self, future: asyncio.Future[Any], device: EUI, patience: float) -> None:
+    async def _expire(
+        self, future: asyncio.Future[Any], transaction: Transaction, patience: float
+    ) -> None:
         await self._clock.sleep(patience)
         if not future.done():
-            future.set_exception(
-                NoReplyError(
-                    f"{device} did not reply within {patience:g} s: "
-                    "is it in the fleet, with this seed or keystore?"
-                )
+            text = (
+                f"{transaction.device} did not reply within {patience:g} s: "
+                "is it in the fleet, with this seed or keystore"
             )
+            if self._prefix == CACHED:
+                text += f", and may {transaction.party} ask, by the registry of the cache"
+            future.set_exception(NoReplyError(f"{text}?"))
 
     def _receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
         try:

@@ -4,22 +4,24 @@ Results go to stdout; what accompanies them goes to stderr, so that a pipe gets 
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from emulator.cache.ledger import Ledger
 from emulator.counters import Counters, Stage
 from gbcs.explain import Line
-from gbcs.instants import to_iso
-from gbcs.usecases.profile_read import Row
-from gbcs.usecases.values import Reading, plain
 
-_BAR = " ▁▂▃▄▅▆▇█"
+BARS = " ▁▂▃▄▅▆▇█"
+"""Nothing to full, in eighths."""
+
+_ENDLESS = 1 << 20
+"""Columns that no table has."""
 
 
 @contextmanager
@@ -46,75 +48,6 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
             return lambda: bars.advance(task)
 
         yield begin
-
-
-def reading_table(rows: list[Row], console: Console) -> None:
-    """Print the rows of a log, one a line."""
-    if not rows:
-        console.print("no entries in this window")
-        return
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(*[_cell(name, value) for name, value in row.items()])
-    console.print(table)
-
-
-def _cell(name: str, value: Any) -> str:
-    if name == "time":
-        return to_iso(value)
-    if not isinstance(value, tuple):
-        return str(value)
-    registers = [
-        f"{place}: {number}" for place, number in enumerate(_flat(value), start=1) if number
-    ]
-    return ", ".join(registers) or "all 0"
-
-
-def _flat(values: tuple[Any, ...]) -> Iterator[int]:
-    for value in values:
-        if isinstance(value, tuple):
-            yield from _flat(value)
-        else:
-            yield value
-
-
-def reading_value(reading: Reading, console: Console) -> None:
-    """Print one attribute by name: a table for a log, a line for each part of a collection."""
-    rows, fields = reading.rows, reading.fields
-    if rows is not None:
-        console.print(f"{reading.name}:", highlight=False)
-        reading_table(rows, console)
-    elif fields is not None:
-        for name, value in fields.items():
-            console.print(f"{name.replace('_', ' ')}: {_shown(value)}", highlight=False)
-    elif reading.data is not None:
-        console.print(f"{reading.name}: {_shown(plain(reading.data))}", highlight=False)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex().upper()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    return str(value)
-
-
-def reading_chart(rows: list[Row], console: Console) -> None:
-    """Print a bar for each column of plain numbers, one character a row."""
-    if not rows:
-        console.print("no entries in this window")
-        return
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        if name != "time" and isinstance(values[0], int):
-            top = max(values)
-            bars = "".join(_BAR[value * 8 // top if top else 0] for value in values)
-            console.print(f"{name.replace('_', ' ')}, 0 to {top}", highlight=False)
-            console.print(bars, highlight=False, soft_wrap=True)
-    first, last = to_iso(rows[0]["time"]), to_iso(rows[-1]["time"])
-    console.print(f"{first} to {last}, {len(rows)} entries", highlight=False)
 
 
 def explanation(lines: list[Line]) -> Iterator[str]:
@@ -149,12 +82,35 @@ def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
 
 
 def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print rows under their names."""
-    table = Table()
-    for name in rows[0] if rows else ():
-        number = isinstance(rows[0][name], int)
-        table.add_column(name.replace("_", " "), justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*map(str, row.values()))
+    """Print rows under their names, numbers to the right."""
     if rows:
+        numbers = {name for name, value in rows[0].items() if isinstance(value, int)}
+        shown = [{_label(name): str(value) for name, value in row.items()} for row in rows]
+        print_rows(shown, console, right=set(map(_label, numbers)))
+
+
+def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[str]) -> None:
+    """Print rows, of which there is one at least, as a table whose cells are whole.
+
+    A table that is wider than the terminal becomes a few lines for each row; where there is no
+    terminal no table is too wide. The columns named in `right` are aligned there.
+    """
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values())
+    wide = Measurement.get(console, console.options.update(max_width=_ENDLESS), table).maximum
+    if wide <= console.width or not console.is_terminal:
+        table.width = wide
         console.print(table)
+        return
+    for row in rows:
+        (_, first), *others = row.items()
+        console.print(first, highlight=False)
+        for name, text in others:
+            console.print(f"  {name}: {text}", highlight=False)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")

@@ -26,7 +26,7 @@ _ORIGINS = {
 @contextmanager
 def show_live(total: float) -> Iterator[Callable[[Live], None]]:
     """Yield what shows the figures of every second of a load of `total` seconds, on stderr."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description:<8}"),

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator.profile_curves import SUMMER_WEEK, WEEK_DAYS, WINTER_WEEK, YEAR, Curve, peak
+from emulator.show import BARS
 from profiles import LoadProfile, MeterProfile, WanProfile
 
 Profile = LoadProfile | MeterProfile | WanProfile
 
-_BAR = " ▁▂▃▄▅▆▇█"
 _WEEKS = 52
 
 
@@ -143,7 +143,7 @@ def profile_chart(curves: Sequence[Curve], console: Console) -> None:
 
 
 def _bars(values: Sequence[float], top: float) -> str:
-    return "".join(_BAR[round(8 * value / top) if top else 0] for value in values)
+    return "".join(BARS[round(8 * value / top) if top else 0] for value in values)
 
 
 def _table(title: str, *columns: str) -> Table:

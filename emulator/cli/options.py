@@ -30,8 +30,8 @@ CHECK_FAILED, INTERRUPTED = 1, 130
 MAX_METERS = 1_000_000_000
 """Of one fleet; Great Britain has some thirty million."""
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
-out = Console(soft_wrap=True)
-aside = Console(stderr=True, soft_wrap=True)
+out = Console(soft_wrap=True, markup=False, emoji=False)
+aside = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 class Parameter(click.ParamType[Any]):

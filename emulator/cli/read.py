@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from emulator import show, wiring
+from emulator import show_readings, wiring
 from emulator.cli.options import (
     EUI_PARAMETER,
     INSTANT,
@@ -54,9 +54,15 @@ _PATIENCE = Parameter("seconds", _patience)
 _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 
 
+def _srv(text: str) -> str:
+    if text not in _SRVS:
+        raise ValueError(f"SRV {text!r} is none that reads an ESME: give one of {', '.join(_SRVS)}")
+    return text
+
+
 @click.command()
 @click.argument("eui", type=EUI_PARAMETER)
-@click.argument("srv", type=click.Choice(_SRVS))
+@click.argument("srv", type=Parameter("srv", _srv))
 @click.option("--from", "start", type=INSTANT, help="First instant of a log, ISO 8601.")
 @click.option("--to", "end", type=INSTANT, help="Last instant of a log, ISO 8601.")
 @click.option("--via", type=click.Choice(list(PREFIXES)), default="cache", show_default=True)
@@ -96,7 +102,10 @@ def read(
     broker: str | None,
     as_json: bool,
 ) -> None:
-    """Read one meter; without --broker, one that is started for this read alone."""
+    """Read one meter; without --broker, one that is started for this read alone.
+
+    SRV is a service request of the reading service, 4.1.1 to 4.18; a party that may send it asks.
+    """
     window = _window(srv, variant, start, end)
     estate = estate_of(keystore, seed, meters, base)
     answered = asyncio.run(
@@ -118,12 +127,11 @@ def read(
             form["rows"] = rows_to_json(rows)
         click.echo(json.dumps(form))
     elif chart and rows is not None:
-        show.reading_chart(rows, out)
+        show_readings.reading_chart(rows, out)
     elif rows is not None:
-        show.reading_table(rows, out)
+        show_readings.reading_table(rows, out)
     else:
-        for item in answered.readings:
-            show.reading_value(item, out)
+        show_readings.reading_values(answered.readings, out)
 
 
 def _window(srv: str, variant: str | None, start: int | None, end: int | None) -> Window | None:

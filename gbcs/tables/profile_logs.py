@@ -40,7 +40,7 @@ BLOCKS = "blocks"
 
 _REGISTERS = ("import", "tou", BLOCKS)
 _TWIN_REGISTERS = ("import", "secondary_import", "tou", "secondary_tou", BLOCKS)
-_BALANCES = (
+BALANCES = (
     "emergency_credit_balance",
     "meter_balance",
     "payment_debt",
@@ -48,6 +48,7 @@ _BALANCES = (
     "time_debt_2",
     "accumulated_debt",
 )
+"""Columns, and parts of SRV 4.3, that are money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ OTHER_LOGS = (
         "4.4.2", "ECS20b", 0x002F, parse_dotted("0.0.98.1.2.255"),
         parse_dotted("0.0.43.2.3.255"), _AT_EVENTS, 12,
         {
-            BILLING_SINGLE: (*_REGISTERS, *_BALANCES),
-            BILLING_TWIN: (*_TWIN_REGISTERS, *_BALANCES),
+            BILLING_SINGLE: (*_REGISTERS, *BALANCES),
+            BILLING_TWIN: (*_TWIN_REGISTERS, *BALANCES),
         },
     ),
     ProfileLog(
@@ -123,7 +124,7 @@ OTHER_LOGS = (
     ),
     ProfileLog(
         "4.4.3", "ECS20c", 0x0030, parse_dotted("0.0.98.1.1.255"),
-        parse_dotted("0.0.43.2.2.255"), _AT_EVENTS, 12, {PREPAYMENT: _BALANCES},
+        parse_dotted("0.0.43.2.2.255"), _AT_EVENTS, 12, {PREPAYMENT: BALANCES},
     ),
     ProfileLog(
         "4.4.4", "ECS20a", 0x002E, parse_dotted("0.0.98.1.4.255"), None, _AT_EVENTS, 10,
@@ -144,7 +145,7 @@ OTHER_LOGS = (
     ),
     ProfileLog(
         "4.14", "ECS21b", 0x0034, parse_dotted("0.0.98.1.8.255"),
-        parse_dotted("0.0.43.2.6.255"), _DAY, 31, {PREPAYMENT: _BALANCES},
+        parse_dotted("0.0.43.2.6.255"), _DAY, 31, {PREPAYMENT: BALANCES},
     ),
     ProfileLog(
         "4.17", "ECS66", 0x0060, parse_dotted("0.0.99.1.3.255"), parse_dotted("0.0.43.2.4.255"),
