@@ -212,6 +212,7 @@ def test_no_reply_is_one_line(tmp_path: Path, esme: Esme) -> None:
             args = ("--via", via, "--broker", mosquitto.url, "--timeout", 0.05)
             said = esme.refused(1, "read", METER, "4.3", *args)
             assert f"{METER} did not reply within 0.05 s" in said
+            assert ("by the registry of the cache" in said) is (via == "cache")
 
 
 def test_a_keystore_without_a_party_that_may_ask_is_one_line(esme: Esme) -> None:
