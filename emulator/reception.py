@@ -22,8 +22,10 @@ class Discard(StrEnum):
     FOREIGN_RECIPIENT = "foreign-recipient"
     MAC_ABSENT = "mac-absent"
     MAC_INVALID = "mac-invalid"
+    SIGNATURE_ABSENT = "signature-absent"
+    SIGNATURE_INVALID = "signature-invalid"
     NO_KEY = "no-key"
-    """There is no key to verify the MAC with."""
+    """There is no key to verify MAC or signature with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,19 @@ _BY_MAC = {
     Status.UNVERIFIED: Discard.NO_KEY,
 }
 
+_BY_SIGNATURE = {
+    Status.ABSENT: Discard.SIGNATURE_ABSENT,
+    Status.INVALID: Discard.SIGNATURE_INVALID,
+    Status.UNVERIFIED: Discard.NO_KEY,
+}
+
 
 def accept(device: EUI, octets: bytes, keystore: Keystore) -> Accepted | Discarded:
-    """Return the command in `octets` where `device` takes it, or why it does not."""
+    """Return the command in `octets` where `device` takes it, or why it does not.
+
+    Every command has a valid MAC; one that is critical, or signed all the same, a valid signature
+    of its originator too.
+    """
     try:
         message = decode(octets, keystore)
     except DecodeError:
@@ -61,6 +73,8 @@ def accept(device: EUI, octets: bytes, keystore: Keystore) -> Accepted | Discard
     if message.recipient != device:
         return Discarded(Discard.FOREIGN_RECIPIENT, srv)
     reason = _BY_MAC.get(message.mac_status)
+    if reason is None and (message.signature or message.critical):
+        reason = _BY_SIGNATURE.get(message.signature_status)
     return Accepted(message, srv) if reason is None else Discarded(reason, srv)
 
 

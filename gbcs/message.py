@@ -107,6 +107,13 @@ class Message:
         return "pre-command" if self.signature is None else self.cra.name.lower()
 
     @property
+    def critical(self) -> bool:
+        """Whether its originator has to sign it: as its use case says, else as it was signed."""
+        found = self.use_case
+        says = None if found is None else found.critical
+        return bool(self.signature) if says is None else says
+
+    @property
     def device(self) -> EUI:
         """The EUI of the device: whom a command is for, whom the others are from."""
         return self.recipient if self.cra is CRA.COMMAND else self.originator

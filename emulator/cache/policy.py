@@ -86,8 +86,8 @@ class CachePolicy:
             message = decode(octets, self._keystore)
         except GbcsError:
             return note("reply-malformed")
-        if message.mac_status is Status.INVALID:
-            return note("reply-mac-invalid")
+        if forged := _forged(message):
+            return note(f"reply-{forged}-invalid")
         if isinstance(message, Alert):
             return [] if self.settings.shared else [_pass(message, octets)]
         past = None
@@ -118,7 +118,7 @@ class CachePolicy:
             message = decode(octets, self._keystore)
         except GbcsError:
             return []
-        if message.mac_status is Status.INVALID:
+        if _forged(message):
             return []
         return [_pass(message, octets)]
 
@@ -257,6 +257,13 @@ class CachePolicy:
         if leg.sent is None and leg.kind is not Kind.SHADOW:
             self._accounts.decide(leg.request, Decision.FAILED, now, reason)
         return self._flights.end(leg.flight, reason, now) if leg.flight else []
+
+
+def _forged(message: Message) -> str:
+    """Return what of a message from a meter is not its own, empty where nothing is."""
+    if message.mac_status is Status.INVALID:
+        return "mac"
+    return "signature" if message.signature_status is Status.INVALID else ""
 
 
 def _pass(alert: Message, octets: bytes) -> Reply:

@@ -14,6 +14,7 @@ from emulator.device.objects import value_of
 from emulator.device.physics import Nature, nature
 from gbcs import Command, GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
+from gbcs.tables.dated_responses import DATED
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
@@ -63,7 +64,8 @@ def answer(
     asks = asks_of(command) if service else None
     if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
         asks = None
-    time = to_date_time(clock) if service and service.carries_time else b""
+    dated = service.carries_time if service else command.message_code in DATED
+    time = to_date_time(clock) if dated else b""
     try:
         if asks is None or conduct.refusal is not None:
             code = ResultCode.OBJECT_UNDEFINED if conduct.refusal is None else conduct.refusal

@@ -1,14 +1,14 @@
 """Responses to DLMS commands: what they share with the command, and how a command is refused.
 
-Source: GBCS v4.1 clause 7.2; the ERROR vectors.
+Source: GBCS v4.1 clause 7.2; the ERROR vectors, and those of critical commands.
 """
 
-from gbcs.codec import encode
+from gbcs.codec import encode, sign
 from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
 from gbcs.errors import EncodeError
-from gbcs.message import Command, Response, Supplementary
+from gbcs.message import UNSEALED, Command, Response, Supplementary
 from gbcs.tables.result_codes import ResultCode
 
 INVOKE_ID = 0x20000000
@@ -31,22 +31,22 @@ def respond(
 ) -> bytes:
     """Return the octets of the response to `command`, sealed for its originator.
 
+    The response to a critical command is signed by the device, and has no MAC.
     `own_counter` is the device's, where the results are encrypted to a party behind the ACB.
     `time` is the device's as a date-time of 12 octets, where the response carries it.
     Raises `AuthenticationError` where a key is missing.
     """
-    return encode(
-        Response(
-            originator=command.recipient,
-            recipient=command.originator,
-            originator_counter=command.originator_counter,
-            message_code=command.message_code,
-            payload=AccessResponse(invoke_id(command.originator_counter), results),
-            supplementary=answering(command.supplementary, own_counter),
-            transaction_time=time,
-        ),
-        keystore,
+    response = Response(
+        originator=command.recipient,
+        recipient=command.originator,
+        originator_counter=command.originator_counter,
+        message_code=command.message_code,
+        payload=AccessResponse(invoke_id(command.originator_counter), results),
+        supplementary=answering(command.supplementary, own_counter),
+        transaction_time=time,
+        mac=None if command.critical else UNSEALED,
     )
+    return encode(sign(response, keystore) if command.critical else response, keystore)
 
 
 def answering(behind: Supplementary | None, own_counter: int | None) -> Supplementary | None:

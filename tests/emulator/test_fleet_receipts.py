@@ -30,6 +30,7 @@ from gbcs.dlms.data import NULL
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.responding import invoke_id
+from tests.support.critical import critical_command, signed_by_nobody, unsigned
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -182,6 +183,9 @@ DISCARDED: list[tuple[Discard, str, Callable[[bytes], bytes]]] = [
         "4.8.1",
         lambda octets: command("4.8.1", keystore=derived_estate("another", 1).keystore)[1],
     ),
+    (Discard.SIGNATURE_ABSENT, "7.1", lambda _: unsigned(critical_command())),
+    (Discard.SIGNATURE_INVALID, "7.1", lambda _: signed_by_nobody(critical_command())),
+    (Discard.SIGNATURE_INVALID, "4.8.1", lambda _: signed_by_nobody(command("4.8.1")[0])),
 ]
 
 

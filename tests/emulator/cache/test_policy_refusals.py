@@ -22,6 +22,7 @@ from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import PATIENCE, Bench, anything_for_anybody
+from tests.support.critical import critical_command, signed_by_nobody, unsigned
 from tests.support.estate import (
     KEYS,
     METER,
@@ -65,6 +66,8 @@ REFUSED: list[tuple[Discard, Callable[[bytes], bytes]]] = [
     (Discard.FOREIGN_RECIPIENT, lambda octets: command("4.8.1", device=OTHER_METER)[1]),
     (Discard.MAC_ABSENT, without_mac),
     (Discard.MAC_INVALID, flipped),
+    (Discard.SIGNATURE_ABSENT, lambda _: unsigned(critical_command())),
+    (Discard.SIGNATURE_INVALID, lambda _: signed_by_nobody(critical_command())),
 ]  # fmt: skip
 
 

@@ -1,0 +1,37 @@
+"""A critical command: it changes the meter, and is signed by its originator."""
+
+from dataclasses import replace
+
+from gbcs import EUI, Command, Keystore, encode, sign
+from gbcs.dlms.access import Access, AccessRequest, Choice
+from gbcs.dlms.data import Data, DataType
+from gbcs.obis import parse_dotted
+from gbcs.tables.roles import Role
+from gbcs.usecases.responding import invoke_id
+from tests.support.estate import KEYS, METER, party
+
+ECS01A, ECS42 = 0x0019, 0x004F
+"""Set tariff, whose response says when, and close the load switch, whose response does not."""
+
+
+def critical_command(code: int = ECS42, device: EUI = METER, keystore: Keystore = KEYS) -> Command:
+    """One that is signed; its MAC is still to be calculated."""
+    access = Access(
+        Choice.ACTION, 70, parse_dotted("0.0.96.3.10.255"), 2, Data(DataType.INTEGER, 0)
+    )
+    command = Command(
+        originator=party(Role.IS).eui,
+        recipient=device,
+        originator_counter=7,
+        message_code=code,
+        payload=AccessRequest(invoke_id(7), (access, access)),
+    )
+    return sign(command, keystore)
+
+
+def unsigned(octets_of: Command) -> bytes:
+    return encode(replace(octets_of, signature=b""), KEYS)
+
+
+def signed_by_nobody(octets_of: Command) -> bytes:
+    return encode(replace(octets_of, signature=bytes([1]) * 64), KEYS)
