@@ -15,6 +15,9 @@ from gbcs import EUI
 NOT_HOSTED = "not-hosted"
 """Outcome of a command for a meter that is not of this fleet; it is counted for no meter."""
 
+PROCESS_HEADER = "Esme-Process"
+"""HTTP header of exported counts: the same for as long as a process lives, and for no other."""
+
 
 class Stage(StrEnum):
     """When something is counted."""

@@ -88,9 +88,10 @@ def line(now: Snapshot, before: Snapshot) -> str:
 def render(now: Snapshot, before: Snapshot | None = None) -> RenderableType:
     """Return the screen of `now`, with rates since `before`."""
     tables = (_commands(now, before), _cache(now), _busiest(now))
-    blocks: list[RenderableType] = [_head(now), Columns(filter(None, tables), padding=(0, 2))]
-    if now.fired:
-        blocks.append(_faults(now))
+    faults = _faults(now) if now.fired else None
+    columns = Columns(filter(None, tables), padding=(0, 2))
+    # what does not fit on a low terminal is cut at the end, and of faults there are few lines
+    blocks: list[RenderableType] = [part for part in (_head(now), faults, columns) if part]
     spaced = [part for block in blocks for part in (block, "")][:-1]
     return Panel(Group(*spaced), title="esme", title_align="left", expand=False)
 

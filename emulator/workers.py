@@ -34,7 +34,14 @@ _STARTED, _COUNTED, _FAILED = "started", "counted", "failed"
 
 
 class WorkerError(UserError):
-    """A worker that ended before it was asked to; the text is one line for the user."""
+    """A worker that ended before it was asked to; the text is one line for the user.
+
+    `counted` is what the others counted until they were stopped.
+    """
+
+    def __init__(self, text: str, counted: Counters) -> None:
+        super().__init__(text)
+        self.counted = counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def run_workers(
         failure = _watch(pipes, on_started)
     merged = _stop(workers, pipes)
     if failure:
-        raise WorkerError(failure)
+        raise WorkerError(failure, merged)
     return merged
 
 

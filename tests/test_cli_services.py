@@ -576,14 +576,19 @@ def test_workers_have_keystores_faults_and_clocks_too(mosquitto: Mosquitto) -> N
     ]
 
 
-def test_a_worker_that_dies_ends_the_others_with_one_line(mosquitto: Mosquitto) -> None:
+async def test_a_worker_that_dies_ends_the_others_with_one_line_and_their_counts(
+    mosquitto: Mosquitto,
+) -> None:
     with running("fleet", "--meters", 5, "--workers", 2, "--broker", mosquitto.url) as fleet:
         workers = children_of(fleet.process.pid)
         assert len(workers) == 2
+        await ask_all(mosquitto.url, 5)
         os.kill(workers[1], signal.SIGKILL)
         out, err = fleet.process.communicate(timeout=GUARD)
-    assert (fleet.process.returncode, out) == (1, b"")
-    assert err == b"esme: worker 1 is gone: the others are stopped\n"
+    said = "worker 1 is gone: the others are stopped"
+    assert (fleet.process.returncode, err.decode()) == (1, f"esme: {said}\n")
+    counted = json.loads(out)
+    assert (counted["device_hits"], counted["without"]) == (3, said)
     assert not any(map(is_running, workers))
 
 
@@ -711,6 +716,14 @@ def test_counters_of_what_is_no_fleet_or_no_control_interface(mosquitto: Mosquit
         said = esme("fleet", "--broker", mosquitto.url, "--control", taken)
         assert_one_line(said, 1, b"choose another port")
     assert_one_line(esme("counters", mosquitto.url.replace("mqtt", "http")), 1, b"interface")
+
+
+def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
+    with running("fleet", "--broker", mosquitto.url, "--control", 0) as fleet:
+        url = fleet.started["control"]
+        again = url.replace("127.0.0.1", "localhost") + "/"
+        said = esme("counters", url, again)
+        assert_one_line(said, 2, f"{again} is the process of {url}".encode())
 
 
 # The page

@@ -10,7 +10,7 @@ import click
 from emulator import show
 from emulator.cli.options import EUI_PARAMETER, json_option, one_line, out
 from emulator.control.parts import ControlError
-from emulator.counters import Counters, Stage
+from emulator.counters import PROCESS_HEADER, Counters, Stage
 from gbcs import EUI
 
 _TIMEOUT = 10
@@ -28,8 +28,13 @@ _OPENER = build_opener(ProxyHandler({}))
 def counters(urls: tuple[str, ...], device: EUI | None, as_json: bool) -> None:
     """Add up what fleets counted; URL is a control interface such as http://127.0.0.1:8080."""
     merged = Counters()
+    seen: dict[str, str] = {}
     for url in urls:
-        merged.merge(_fetch(url))
+        counted, process = _fetch(url)
+        if process in seen:
+            raise click.UsageError(f"{url} is the process of {seen[process]}: give each one once")
+        seen[process] = url
+        merged.merge(counted)
     if device is None:
         table = merged.as_table()
     else:
@@ -49,12 +54,13 @@ def counters(urls: tuple[str, ...], device: EUI | None, as_json: bool) -> None:
         out.print(f"{merged.device_hits} device hits", highlight=False)
 
 
-def _fetch(url: str) -> Counters:
+def _fetch(url: str) -> tuple[Counters, str]:
+    """Return what a process counted, and what tells it from others."""
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"{url}: give the URL of a control interface, http://host:port")
     try:
         with _OPENER.open(f"{url.rstrip('/')}/counters/export", timeout=_TIMEOUT) as answer:
-            return Counters.from_json(json.load(answer))
+            return Counters.from_json(json.load(answer)), answer.headers[PROCESS_HEADER] or url
     except HTTPError as error:
         raise ControlError(f"{url}: {_reason(error)}") from None
     except OSError as error:

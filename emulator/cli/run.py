@@ -38,7 +38,7 @@ from emulator.live import Sampler
 from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
 from emulator.show_live import watch
 from emulator.tasks import Tasks
-from emulator.workers import run_workers
+from emulator.workers import WorkerError, run_workers
 from gbcs import EUI
 
 _CREDENTIALS = re.compile(r"//.*@")
@@ -121,7 +121,11 @@ def fleet(
 
     made = partial(estate_of, keystore, seed, meters, base)
     control = chosen["control"]
-    merged = run_workers(made, broker, clock.describe(), options, workers, control, started)
+    try:
+        merged = run_workers(made, broker, clock.describe(), options, workers, control, started)
+    except WorkerError as error:
+        announce(show.counted(error.counted, None) | {"without": str(error)}, as_json)
+        raise
     announce(show.counted(merged, None), as_json)
 
 

@@ -1,9 +1,10 @@
 """Endpoints of the meters: the fleet, one meter, and what was counted."""
 
+import secrets
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Response
 
 from emulator.control.asked import eui_of
 from emulator.control.models import (
@@ -18,7 +19,7 @@ from emulator.control.models import (
 )
 from emulator.control.parts import Controlled, fleet_of
 from emulator.control.registers import registers_of
-from emulator.counters import Row, Stage
+from emulator.counters import PROCESS_HEADER, Row, Stage
 from emulator.wan import WanLink
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
@@ -29,6 +30,7 @@ MAX_ROWS = 10_000
 def fleet_routes(parts: Controlled) -> APIRouter:
     """Return the endpoints; where there is no fleet they answer 404."""
     router = APIRouter(tags=["fleet"])
+    process = secrets.token_hex(8)
 
     @router.get("/fleet")
     async def get_fleet() -> FleetState:
@@ -106,8 +108,9 @@ def fleet_routes(parts: Controlled) -> APIRouter:
         )
 
     @router.get("/counters/export")
-    async def export_counters() -> list[ExportedSeries]:
+    async def export_counters(response: Response) -> list[ExportedSeries]:
         """Tell all that was counted, with every meter, to be added to that of other processes."""
+        response.headers[PROCESS_HEADER] = process
         return [ExportedSeries(**series) for series in fleet_of(parts).counters.to_json()]
 
     @router.post("/counters/reset")
