@@ -21,7 +21,7 @@ from emulator.own_counter import METER, OwnCounter
 from emulator.reception import UNKNOWN_SRV, Discarded, accept
 from emulator.seeded import draw_unit
 from emulator.waiting import MeterState, MeterStates
-from emulator.wan import WanLink
+from emulator.wan import Wan, WanLink
 from gbcs import EUI, Keystore
 from profiles import MeterProfile
 
@@ -85,7 +85,7 @@ class Fleet:
         seed: str,
         latency: Latency,
         *,
-        wan: WanLink | None = None,
+        wan: Wan | None = None,
         faults: Faults | None = None,
         strict: bool = False,
         queue: int = QUEUE,
@@ -128,7 +128,7 @@ class Fleet:
         if isinstance(accepted, Discarded):
             receipt = Receipt(srv, accepted.reason)
         else:
-            number = self.counters.received(device, srv) + 1
+            number = self.counters.calls(device, srv) + 1
             call = Call(device, srv, number, now, accepted.command, self._keystore)
             try:
                 receipt = self._take(call, len(octets))
@@ -165,8 +165,9 @@ class Fleet:
     def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
         """Return when the meter begins with a command, or why it does not."""
         arrives: float | None = call.now
-        if self.wan is not None:
-            arrives = self.wan.command(state.radio, _subject(call), size, call.now)
+        link = self._link(call)
+        if link is not None:
+            arrives = link.command(state.radio, _subject(call), size, call.now)
         if arrives is None:
             return Dropped.LOST
         start = state.turn(arrives, self._queue)
@@ -184,11 +185,12 @@ class Fleet:
         deliveries: tuple[Delivery, ...] = (Delivery(octets),)
         if self._faults:
             deliveries = self._faults.deliver(call, octets)
+        link = self._link(call)
         replies = []
         for place, delivery in enumerate(deliveries):
             octets, due = delivery.octets, finish + delivery.delay
-            if self.wan is not None:
-                arrives = self.wan.reply(state.radio, _subject(call), place, len(octets), due)
+            if link is not None:
+                arrives = link.reply(state.radio, _subject(call), place, len(octets), due)
                 if arrives is None:
                     continue
                 due = arrives
@@ -197,6 +199,9 @@ class Fleet:
                 Reply(call.device, recipient, call.srv, said.outcome, octets, due, overtaken)
             )
         return tuple(replies)
+
+    def _link(self, call: Call) -> WanLink | None:
+        return None if self.wan is None else self.wan.of(call.device)
 
     def _answer(self, call: Call, conduct: Conduct) -> Answer:
         def own_counter() -> int:

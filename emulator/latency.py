@@ -15,6 +15,8 @@ from typing import Protocol
 _NORMAL = NormalDist()
 _Z99 = _NORMAL.inv_cdf(0.99)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
+MAX_SECONDS = 86_400.0
+"""The longest latency, a day."""
 _FORMS = (
     "none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, lognormal:MEDIAN,P99 "
     "such as lognormal:2s,15s, or empirical:FILE, or empirical:FILE#COLUMN for a CSV file"
@@ -134,6 +136,8 @@ def _parse_seconds(text: str, part: str) -> float:
     seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else inf
     if not isfinite(seconds):
         raise ValueError(f"latency {text!r}: give {_FORMS}")
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"latency {text!r}: {part.strip()} is longer than a day")
     return seconds
 
 
@@ -176,4 +180,6 @@ def _number(line: int, text: str) -> float:
             f"line {line}: {text.strip()[:40]!r} is not a number of seconds; give one a line, or "
             "empirical:FILE#COLUMN for a column of a CSV file"
         )
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"line {line}: {text.strip()[:40]} seconds are longer than a day")
     return seconds

@@ -31,7 +31,7 @@ from emulator.journal import journal
 from emulator.latency import NONE, Latency
 from emulator.latency_file import load_latency
 from emulator.transport import Broker, BrokerAddress, MemoryBroker, connect
-from emulator.wan import NO_WAN, link_to
+from emulator.wan import NO_WAN, wan_of
 from gbcs.tables.reading_services import READING_SERVICES
 from profiles import MeterProfile, meter_profiles
 
@@ -42,6 +42,7 @@ class FleetOptions:
 
     latency: Latency = NONE
     wan: str = NO_WAN
+    """Name or file of the WAN that all meters are behind, or `profile`: each behind its own."""
     profiles: tuple[MeterProfile, ...] | None = None
     """Kinds of meters; None for the shipped mix."""
     faults: tuple[FaultRule, ...] = ()
@@ -124,12 +125,14 @@ async def run_services(
 
 
 @asynccontextmanager
-async def run_alone(estate: Estate, clock: Clock) -> AsyncIterator[Broker]:
+async def run_alone(
+    estate: Estate, clock: Clock, profiles: tuple[MeterProfile, ...] | None = None
+) -> AsyncIterator[Broker]:
     """Run the meters of `estate` and a cache by the rule, in memory, and yield their broker."""
     broker = MemoryBroker()
     settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
     cache = CacheOptions(settings, "memory:")
-    async with run_services(broker, estate, clock, FleetOptions(), cache):
+    async with run_services(broker, estate, clock, FleetOptions(profiles=profiles), cache):
         yield broker
 
 
@@ -177,7 +180,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
         estate.keystore,
         estate.seed,
         options.latency,
-        wan=link_to(options.wan, estate.seed, load_latency),
+        wan=wan_of(options.wan, estate.seed, load_latency, options.profiles),
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,

@@ -4,16 +4,22 @@ Knows octets in number, times and draws; nothing of what is carried. A meter tha
 for a while sleeps, and the next command wakes it.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
 from math import inf
+from typing import Protocol
 
+from emulator.device.physics import nature
 from emulator.latency import NONE, Latency, parse_latency
 from emulator.seeded import draw_unit
-from profiles import WanProfile, wan_profile
+from gbcs import EUI
+from profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 
 NO_WAN = "none"
 """Name of the WAN profile that is no WAN."""
+
+BY_PROFILE = "profile"
+"""Stands in place of a name for the WAN of each meter's own profile."""
 
 
 @dataclass(slots=True)
@@ -38,6 +44,24 @@ class WanTally:
         return asdict(self)
 
 
+class Wan(Protocol):
+    """The WAN of a fleet: which link each meter is behind, and what all of them carried."""
+
+    @property
+    def name(self) -> str:
+        """What a user calls it."""
+        ...
+
+    @property
+    def tally(self) -> WanTally:
+        """What was carried so far."""
+        ...
+
+    def of(self, device: EUI) -> "WanLink | None":
+        """Return the link of a meter, None where it has none."""
+        ...
+
+
 class Radio:
     """When the radio of one meter is awake, Unix times in seconds."""
 
@@ -59,11 +83,16 @@ class WanLink:
         self, profile: WanProfile, seed: str, parse: Callable[[str], Latency] = parse_latency
     ) -> None:
         self.profile = profile
+        self.name = profile.name
         self.tally = WanTally()
         self._seed = seed
         self._latency = parse(profile.latency)
         self._wake_latency = parse(profile.wake_latency)
         self._sleeps = profile.wake_sms > 0 or self._wake_latency != NONE
+
+    def of(self, _: EUI) -> "WanLink":
+        """Return the one link that all meters are behind."""
+        return self
 
     def command(self, radio: Radio, subject: str, octets: int, now: float) -> float | None:
         """Return when a command that leaves at `now` is at its meter, None where it is lost.
@@ -117,11 +146,64 @@ class WanLink:
         return draw_unit(self._seed, purpose, subject.encode())
 
 
-def link_to(
-    name: str, seed: str, parse: Callable[[str], Latency] = parse_latency
-) -> WanLink | None:
-    """Return the link of the WAN profile of this name; None for `none`, which costs nothing.
+class WanByProfile:
+    """Each meter behind the WAN of its own profile: a link for every WAN that `profiles` name.
 
-    Raises `ProfileError` where there is no such profile, and what `WanLink` raises.
+    Raises `ProfileError` and `ValueError` where one of them cannot be used.
     """
+
+    name = BY_PROFILE
+
+    def __init__(
+        self,
+        seed: str,
+        parse: Callable[[str], Latency] = parse_latency,
+        profiles: tuple[MeterProfile, ...] | None = None,
+    ) -> None:
+        self._seed = seed
+        self._profiles = profiles
+        names = {profile.wan for profile in profiles or meter_profiles()}
+        self._links = {name: _link_to(name, seed, parse) for name in names}
+
+    @property
+    def tally(self) -> WanTally:
+        """What all links carried together."""
+        return _sum(link.tally for link in self._links.values() if link is not None)
+
+    def of(self, device: EUI) -> WanLink | None:
+        """Return the link of a meter, None where its profile has no WAN."""
+        return self._links[nature(self._seed, device, self._profiles).profile.wan]
+
+
+def wan_of(
+    name: str,
+    seed: str,
+    parse: Callable[[str], Latency] = parse_latency,
+    profiles: tuple[MeterProfile, ...] | None = None,
+) -> Wan | None:
+    """Return the WAN of a fleet of `profiles`; None for `none`, which costs nothing.
+
+    `name` is that of a WAN profile or its `.toml` file, for all meters, or `profile` for that of
+    each meter's own. Raises `ProfileError` where there is none, and what `WanLink` raises.
+    """
+    if name == BY_PROFILE:
+        return WanByProfile(seed, parse, profiles)
+    return _link_to(name, seed, parse)
+
+
+def check_wan(name: str) -> None:
+    """Raise `ProfileError` where `wan_of` would, for `name` alone."""
+    if name != BY_PROFILE:
+        wan_profile(name)
+
+
+def _link_to(name: str, seed: str, parse: Callable[[str], Latency]) -> WanLink | None:
     return None if name == NO_WAN else WanLink(wan_profile(name), seed, parse)
+
+
+def _sum(tallies: Iterable[WanTally]) -> WanTally:
+    total = WanTally()
+    for tally in tallies:
+        for item in fields(WanTally):
+            setattr(total, item.name, getattr(total, item.name) + getattr(tally, item.name))
+    return total

@@ -25,6 +25,7 @@ from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, values_of
+from profiles import MeterProfile
 
 REPLY_TIMEOUT = 60.0
 """Seconds that the cache, and who reads one meter, wait for it."""
@@ -68,18 +69,20 @@ async def read(
     url: str | None,
     *,
     variant: str | None = None,
+    profiles: tuple[MeterProfile, ...] | None = None,
     patience: float = REPLY_TIMEOUT,
 ) -> Answered:
     """Return what a meter says; without `url`, of a meter and a cache started for it alone.
 
-    `via` is a key of `PREFIXES`; `variant` is the kind of meter, by default that of the estate's.
+    `via` is a key of `PREFIXES`; `variant` is the kind of meter, by default what the meter is where
+    the estate has `profiles`, the shipped mix for None.
     `window` is None for a service that takes none. Raises `ReadFailedError` where the meter
     refuses, `NoReplyError` where it does not answer within `patience` seconds,
     `AuthenticationError` where its MAC does not verify, `TransportError` where there is no broker,
     and `ValueError` where that kind of meter has no such service.
     """
     if variant is None and device in estate.meters:
-        variant = nature(estate.seed, device).profile.variant
+        variant = nature(estate.seed, device, profiles).profile.variant
     service = service_of(srv, variant or SINGLE)
     party = _party_for(estate, srv)
     requester = Requester(PREFIXES[via], estate.keystore)
@@ -89,7 +92,7 @@ async def read(
             if device not in estate.meters:
                 first, last = estate.meters[0], estate.meters[-1]
                 raise ReadFailedError(f"{device} is not a meter here; these are {first} to {last}")
-            broker = await stack.enter_async_context(run_alone(estate, SystemClock()))
+            broker = await stack.enter_async_context(run_alone(estate, SystemClock(), profiles))
         await stack.enter_async_context(requester.connected(broker, {party.recipient}))
         command, octets = party.ask(device, service, window)
         reply = await requester.request(command, octets, patience)

@@ -172,6 +172,14 @@ def test_a_meter_of_another_kind_says_that_it_has_no_such_thing(esme: Esme) -> N
     assert f"{device} refuses SRV 4.10: " in phases
 
 
+def test_the_profile_of_the_fleet_says_what_its_meters_are(esme: Esme) -> None:
+    for profile, srv in (("twin", "4.11.2"), ("polyphase", "4.16")):
+        form = esme.form("read", METER, srv, "--profile", profile)
+        assert form["values"]
+    three = esme.form("read", METER, "4.10", *DAY, "--profile", "polyphase")
+    assert any("phase 3" in item["name"] for item in three["values"])
+
+
 METER = "00DBE50000000000"
 
 
@@ -190,6 +198,7 @@ METER = "00DBE50000000000"
         ((METER, "4.8.1", "--from", "2026-01-01", "--to", "2999-01-01"), 2, "2999"),
         ((METER, "4.3", "--via", "post"), 2, "post"),
         ((METER, "4.3", "--variant", "octuple"), 2, "octuple"),
+        ((METER, "4.3", "--profile", "octuple"), 1, "there is no such profile"),
         ((METER, "4.3", "--timeout", "0"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "nan"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "inf"), 2, "above 0"),

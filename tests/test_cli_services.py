@@ -149,10 +149,32 @@ def test_a_kind_of_meter_can_be_a_file() -> None:
 LATENCIES = ("150ms", "uniform:1s,2s", "normal:2s,100ms", "lognormal:1s,2s", "empirical:some.txt")
 
 
+LOSSLESS = """
+profile = "wan"
+title = "Slow"
+latency = "4s"
+wake_sms = 0
+wake_latency = "none"
+awake_seconds = 0
+loss = 0
+octets_per_second = 0
+
+[sources]
+latency = "assumed"
+wake_sms = "assumed"
+wake_latency = "assumed"
+awake_seconds = "assumed"
+loss = "assumed"
+octets_per_second = "assumed"
+"""
+
+
 async def test_a_reply_waits_for_latency_and_network(mosquitto: Mosquitto) -> None:
     """A fleet of one meter for each way to say how long it takes."""
     write("some.txt", "1.5\n2.5\n")
-    ways = [*(("--latency", text) for text in LATENCIES), ("--wan", "smets1-sms")]
+    write("lossless.toml", LOSSLESS)
+    wans = (("--wan", name) for name in ("smets1-sms", "profile", "lossless.toml"))
+    ways = [*(("--latency", text) for text in LATENCIES), *wans]
     args = ("fleet", "--meters", 1, "--broker", mosquitto.url, "--clock", NOON, "--control", 0)
     with ExitStack() as stack:
         fleets = [
@@ -716,6 +738,14 @@ def test_counters_of_what_is_no_fleet_or_no_control_interface(mosquitto: Mosquit
         said = esme("fleet", "--broker", mosquitto.url, "--control", taken)
         assert_one_line(said, 1, b"choose another port")
     assert_one_line(esme("counters", mosquitto.url.replace("mqtt", "http")), 1, b"interface")
+
+
+def test_a_clock_that_nothing_moves_is_told(mosquitto: Mosquitto) -> None:
+    args = ("fleet", "--broker", mosquitto.url, "--clock", NOON)
+    with running(*args) as fleet:
+        fleet.process.send_signal(signal.SIGINT)
+        _, err = fleet.process.communicate(timeout=GUARD)
+    assert err.decode() == "esme: the clock stands still: with --control it can be moved\n"
 
 
 def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:

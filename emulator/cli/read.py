@@ -23,6 +23,7 @@ from emulator.cli.options import (
     out,
     seed_option,
 )
+from emulator.cli.service_options import profile_option, profiles_of
 from emulator.topics import PREFIXES, Via
 from gbcs import EUI
 from gbcs.dlms.data import BitString
@@ -66,10 +67,11 @@ def _srv(text: str) -> str:
 @click.option("--from", "start", type=INSTANT, help="First instant of a log, ISO 8601.")
 @click.option("--to", "end", type=INSTANT, help="Last instant of a log, ISO 8601.")
 @click.option("--via", type=click.Choice(list(PREFIXES)), default="cache", show_default=True)
+@profile_option
 @click.option(
     "--variant",
     type=click.Choice([SINGLE, TWIN, POLYPHASE]),
-    help="Kind of meter; default: what it is, where it is a meter of this seed.",
+    help="Kind of meter; default: what it is, by --seed and --profile.",
 )
 @click.option("--chart", is_flag=True, help="A small chart in place of the table.")
 @click.option(
@@ -92,6 +94,7 @@ def read(
     start: int | None,
     end: int | None,
     via: Via,
+    profiles: tuple[str, ...],
     variant: str | None,
     chart: bool,
     timeout: float,
@@ -108,8 +111,14 @@ def read(
     """
     window = _window(srv, variant, start, end)
     estate = estate_of(keystore, seed, meters, base)
+    kinds = profiles_of(profiles)
     answered = asyncio.run(
-        wiring.read(estate, eui, srv, window, via, broker, variant=variant, patience=timeout)
+        wiring.read(
+            *(estate, eui, srv, window, via, broker),
+            variant=variant,
+            profiles=kinds,
+            patience=timeout,
+        )
     )
     rows = _the_rows(answered.service, answered.readings)
     if as_json:

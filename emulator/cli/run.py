@@ -32,7 +32,7 @@ from emulator.cli.service_options import (
     meter_options,
     sharding_options,
 )
-from emulator.clock import Clock, SystemClock
+from emulator.clock import Clock, ManualClock, SystemClock
 from emulator.estate import Estate, sharded
 from emulator.live import Sampler
 from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
@@ -113,7 +113,7 @@ def fleet(
         asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
         return
     clock: Clock = chosen["clock"]
-    _warn(fault_warnings(options, estate, clock))
+    _warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
 
     def started(controls: list[str | None]) -> None:
         form = _started(broker, estate, clock, meters=True) | {"workers": workers}
@@ -150,7 +150,7 @@ async def run(
         services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
-            _warn(running.warnings)
+            _warn([*_standing_still(chosen), *running.warnings])
             form = _started(url, estate, clock, meters=meters is not None, cache=cache)
             announce(form | ({"control": running.control} if running.control else {}), as_json)
             if not as_json:
@@ -165,6 +165,12 @@ async def run(
 def _warn(warnings: list[str]) -> None:
     for warning in warnings:
         aside.print(f"esme: {warning}", highlight=False, markup=False, style="yellow")
+
+
+def _standing_still(chosen: dict[str, Any]) -> list[str]:
+    if isinstance(chosen["clock"], ManualClock) and chosen["control"] is None:
+        return ["the clock stands still: with --control it can be moved"]
+    return []
 
 
 def _started(

@@ -1,5 +1,6 @@
 """Options of what runs until it is interrupted, and what they choose."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from emulator.faults.loading import parse_rules
 from emulator.faults.rule import FaultRule
 from emulator.services import CacheOptions, FleetOptions
 from emulator.text_file import UnreadableError, read_text
+from emulator.wan import NO_WAN, check_wan
 from emulator.wiring import REPLY_TIMEOUT
-from profiles import meter_profile, wan_profiles
+from profiles import MeterProfile, ProfileError, meter_profile
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -44,12 +46,27 @@ def _faults(text: str) -> tuple[FaultRule, ...]:
         raise ValueError(f"fault rules {text}: {error}") from None
 
 
+def _wan(text: str) -> str:
+    try:
+        check_wan(text)
+    except ProfileError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 _CLOCK = Parameter("clock", parse_clock)
 _SHARD = Parameter("k/n", _shard)
 _FAULTS = Parameter("file", _faults)
 _HOLD_DOWN = Parameter("failures,seconds", _hold_down)
 _REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
 
+profile_option = click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Kind of meters, may be repeated; default: the shipped mix.",
+)
 _COMMON = (
     click.option(
         "--clock",
@@ -68,18 +85,13 @@ _METERS = (
     latency_option,
     click.option(
         "--wan",
-        type=click.Choice([wan.name for wan in wan_profiles()]),
-        default="none",
-        show_default=True,
-        help="Network to the meters; esme profiles list shows them.",
-    ),
-    click.option(
-        "--profile",
-        "profiles",
-        multiple=True,
+        type=Parameter("wan", _wan),
         metavar="NAME|FILE",
-        help="Kind of meters, may be repeated; default: the shipped mix.",
+        default=NO_WAN,
+        show_default=True,
+        help="Network to the meters; profile: that of each one's own. See esme profiles list.",
     ),
+    profile_option,
     click.option("--faults", type=_FAULTS, help="TOML file of fault rules."),
     click.option("--fault-log", type=FILE, help="Append every fault that fires, as lines of JSON."),
     click.option("--strict", is_flag=True, help="Meters refuse repeated originator counters."),
@@ -137,13 +149,17 @@ caching_options = all_of(*_CACHING)
 sharing_option = all_of(*_SHARING)
 
 
+def profiles_of(names: Sequence[str]) -> tuple[MeterProfile, ...] | None:
+    """Return the profiles of these names or files, None for none. Raises `ProfileError`."""
+    return tuple(meter_profile(name) for name in names) if names else None
+
+
 def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
     """Return what the options of meters choose. Raises `ProfileError`."""
-    names = chosen["profiles"]
     return FleetOptions(
         latency=chosen["latency"],
         wan=chosen["wan"],
-        profiles=tuple(meter_profile(name) for name in names) if names else None,
+        profiles=profiles_of(chosen["profiles"]),
         faults=chosen["faults"] or (),
         fault_log=chosen["fault_log"],
         strict=chosen["strict"],

@@ -20,7 +20,7 @@ from emulator.control.models import (
 from emulator.control.parts import Controlled, fleet_of
 from emulator.control.registers import registers_of
 from emulator.counters import PROCESS_HEADER, Row, Stage
-from emulator.wan import WanLink
+from emulator.wan import Wan
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
 MAX_ROWS = 10_000
@@ -122,8 +122,8 @@ def fleet_routes(parts: Controlled) -> APIRouter:
     return router
 
 
-def _wan(link: WanLink | None) -> WanState | None:
-    return None if link is None else WanState(profile=link.profile.name, **asdict(link.tally))
+def _wan(wan: Wan | None) -> WanState | None:
+    return None if wan is None else WanState(profile=wan.name, **asdict(wan.tally))
 
 
 def _fits(series: tuple[object, ...], wanted: tuple[str | None, ...]) -> bool:

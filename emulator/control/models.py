@@ -59,7 +59,7 @@ class ProfileShare(Model):
 class WanState(Model):
     """The WAN between broker and meters, and what it carried for all of them."""
 
-    profile: str
+    profile: str = Field(description="one for all, or `profile`: that of each meter's own")
     commands: int
     replies: int
     octets_down: int = Field(description="of commands, lost ones too")

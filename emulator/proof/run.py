@@ -30,7 +30,7 @@ from emulator.requester import Requester
 from emulator.tasks import Tasks
 from emulator.topics import CACHED, DIRECT
 from emulator.transport import Gauged, MemoryBroker
-from emulator.wan import link_to
+from emulator.wan import wan_of
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
 from profiles import meter_profile
@@ -128,7 +128,7 @@ class Proof:
             seed,
             self._scenario.faults,
             latency=load_latency(settings.latency),
-            wan=link_to(settings.wan, seed, load_latency),
+            wan=wan_of(settings.wan, seed, load_latency, self._profiles),
             strict=settings.strict,
             profiles=self._profiles,
         )

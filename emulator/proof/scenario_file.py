@@ -36,9 +36,10 @@ from emulator.proof.scenario import (
 )
 from emulator.proof.workload import MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
+from emulator.wan import check_wan
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
-from profiles import ProfileError, meter_profile, wan_profile
+from profiles import ProfileError, meter_profile
 
 _SHIPPED = files("emulator.proof") / "scenarios"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -212,7 +213,7 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         yield f"fleet.latency: {error}"
     for key, names, find in (
         ("profiles", scenario.fleet.profiles, meter_profile),
-        ("wan", (scenario.fleet.wan,), wan_profile),
+        ("wan", (scenario.fleet.wan,), check_wan),
     ):
         for name in names:
             try:

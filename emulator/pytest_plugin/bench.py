@@ -34,7 +34,7 @@ from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from emulator.requester import Requester
 from emulator.topics import PREFIXES
 from emulator.transport import Broker, MemoryBroker, connect
-from emulator.wan import NO_WAN, link_to
+from emulator.wan import NO_WAN, wan_of
 from gbcs import EUI
 from profiles import MeterProfile, meter_profile
 
@@ -127,7 +127,7 @@ class Bench:
             self.keystore,
             wanted.seed,
             load_latency(wanted.latency),
-            wan=link_to(wanted.wan or NO_WAN, wanted.seed, load_latency),
+            wan=wan_of(wanted.wan or NO_WAN, wanted.seed, load_latency, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,

@@ -73,6 +73,20 @@ def test_others_are_refused_saying_what_may_be_written(text: str) -> None:
     assert len(str(e.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["86401s", "99999999999s", "uniform:0s,86401s", "lognormal:1s,100000000ms"]
+)
+def test_what_is_longer_than_a_day_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is longer than a day"):
+        parse_latency(text)
+    with pytest.raises(ValueError, match="line 2: 1e300 seconds are longer than a day"):
+        parse_latency("empirical:file", lambda _: "1\n1e300\n")
+
+
+def test_a_day_is_not_too_long() -> None:
+    assert parse_latency("86400s").seconds(0.5) == 86400
+
+
 def test_quantiles_of_a_log_normal_are_those_it_was_made_of() -> None:
     latency = LogNormal(2.0, 15.0)
     assert latency.seconds(0.5) == pytest.approx(2.0)

@@ -133,6 +133,12 @@ async def test_wan(esme_fleet, esme_party, esme_meter):
     assert esme_fleet.fleet.wan.tally.commands == 1
 
 
+@pytest.mark.esme(wan="profile", profiles=("smets1",))
+async def test_the_wan_of_each_meters_own_profile(esme_fleet, esme_party, esme_meter):
+    await esme_party.supplier.read(esme_meter, "4.6.1", "2026-01-14", via="direct", patience=3600)
+    assert esme_fleet.fleet.wan.tally.sms == 2
+
+
 async def test_memory_is_the_broker(esme_broker):
     assert isinstance(esme_broker, MemoryBroker)
 
