@@ -157,11 +157,11 @@ def test_good_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
     if mode == "strict":
         tests = tests.replace("\n\n\nasync def", "\n\n\n@pytest.mark.asyncio\nasync def")
         tests = tests.replace("\n@pytest.mark.esme", "\n@pytest.mark.asyncio\n@pytest.mark.esme")
-    run(pytester, tests, mode=mode).assert_outcomes(passed=14)
+    run(pytester, tests, mode=mode).assert_outcomes(passed=15)
 
 
 def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:
-    run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=14)
+    run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=15)
 
 
 def test_every_fixture_says_what_it_is(pytester: pytest.Pytester) -> None:
