@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -52,7 +53,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
 
 def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console) -> None:
     """Print what the same requests come to under different rules."""
-    table = Table(title=f"{variants[0][1].title}: the same requests under different rules")
+    title = f"{variants[0][1].title}: the same requests under different rules"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
     for column in columns:
         rule = column == "rule"
