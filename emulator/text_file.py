@@ -8,9 +8,9 @@ class UnreadableError(ValueError):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file. Raises `UnreadableError`."""
+    """Return the text of a file, without a byte order mark. Raises `UnreadableError`."""
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     except UnicodeDecodeError:

@@ -39,7 +39,7 @@ def load_registry(path: Path) -> Registry:
             octets = file.read(_MOST_OCTETS + 1)
         if len(octets) > _MOST_OCTETS:
             raise RegistryFileError(path, [f"longer than {_MOST_OCTETS} octets"])
-        tables = tomllib.loads(octets.decode())
+        tables = tomllib.loads(octets.decode("utf-8-sig"))
     except OSError as error:
         raise RegistryFileError(path, [error.strerror or "cannot be read"]) from None
     except UnicodeDecodeError:

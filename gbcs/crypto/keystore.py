@@ -116,7 +116,7 @@ class FileKeystore(Keystore):
     def load(cls, path: Path) -> "FileKeystore":
         """Read a keystore file. Raises `KeystoreError` where it cannot be read or is not one."""
         try:
-            return cls(json.loads(path.read_text("utf-8")))
+            return cls(json.loads(path.read_text("utf-8-sig")))
         except OSError as error:
             raise KeystoreError(f"keystore {path}: {error.strerror}") from None
         except (RecursionError, ValueError) as error:

@@ -52,7 +52,7 @@ def load_report(path: Path) -> dict[str, Any]:
     """Return the JSON of a report, from its file or its folder. Raises `ReportError`."""
     file = path / "proof.json" if path.is_dir() else path
     try:
-        form = json.loads(file.read_text("utf-8"))
+        form = json.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise ReportError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError):

@@ -73,6 +73,10 @@ def test_a_registry_is_what_is_written(
     assert registry.check(party, device, srv, window, UNIX_NOW) is reason
 
 
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    assert load_registry(written(tmp_path, "\ufeff" + GOOD))
+
+
 BAD = """
 colour = "red"
 

@@ -128,9 +128,10 @@ def test_a_file_that_cannot_be_read_is_one_line_of_error(tmp_path: Path) -> None
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_of_keys_is_read_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_of_keys_is_read_again(mark: str, tmp_path: Path) -> None:
     path = tmp_path / "keystore.json"
-    path.write_text(KEYS.export([ONE, TWO]))
+    path.write_text(mark + KEYS.export([ONE, TWO]), "utf-8")
     keystore = FileKeystore.load(path)
     assert list(keystore) == [ONE, TWO]
     for eui in (ONE, TWO):
