@@ -13,7 +13,7 @@ from rich.table import Table
 
 from emulator.profile_curves import SUMMER_WEEK, WEEK_DAYS, WINTER_WEEK, YEAR, Curve, peak
 from emulator.show import BARS
-from profiles import LoadProfile, MeterProfile, WanProfile
+from profiles import LoadProfile, MeterProfile, WanProfile, source_of
 
 Profile = LoadProfile | MeterProfile | WanProfile
 
@@ -81,7 +81,7 @@ def profile_table(profile: Profile, console: Console) -> None:
     table = _table(f"{profile.name}: {profile.title}", "figure", "value", "source")
     shown = ""
     for figure, value in _figures(profile):
-        source = profile.sources.get(figure) or profile.sources.get(figure.partition(".")[0], "")
+        source = source_of(profile.sources, figure)
         table.add_row(figure, value, "the same" if source and source == shown else source)
         shown = source
     console.print(table)

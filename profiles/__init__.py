@@ -10,10 +10,19 @@ from profiles.loader import (
     load_profiles,
     meter_profile,
     meter_profiles,
+    unreadable_latencies,
     wan_profile,
     wan_profiles,
 )
-from profiles.model import HalfHours, LoadProfile, MeterProfile, ProfileError, Sun, WanProfile
+from profiles.model import (
+    HalfHours,
+    LoadProfile,
+    MeterProfile,
+    ProfileError,
+    Sun,
+    WanProfile,
+    source_of,
+)
 
 __all__ = [
     "HalfHours",
@@ -28,6 +37,8 @@ __all__ = [
     "load_profiles",
     "meter_profile",
     "meter_profiles",
+    "source_of",
+    "unreadable_latencies",
     "wan_profile",
     "wan_profiles",
 ]

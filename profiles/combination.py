@@ -7,10 +7,13 @@ seven are weekdays.
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from profiles.model import HalfHours, LoadProfile, ProfileError
+from profiles.model import HalfHours, LoadProfile, ProfileError, source_of
+from profiles.schema import KEYS, SHAPES, too_large
 
 _MEAN_DAY = (5 / 14, 2 / 14, 5 / 14, 2 / 14)
 """Part of each shape of `HalfHours` in the mean day."""
+_FIGURES = [name for name, key in KEYS["load"].items() if key.is_figure]
+_SHAPE = "half_hours"
 
 
 def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
@@ -34,6 +37,8 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
         return sum(parts) / annual
 
     sums = [tuple(map(sum, zip(*of_loads, strict=True))) for of_loads in zip(*days, strict=True)]
+    for problem in too_large(annual, by_energy("spread"), by_energy("reactive")):
+        raise ProfileError(f"{' and '.join(load.name for load in loads)} together: {problem}")
     return LoadProfile(
         "+".join(load.name for load in loads),
         ", ".join(load.title for load in loads),
@@ -42,8 +47,15 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
         by_energy("reactive"),
         by_energy("shared"),
         HalfHours(*sums),
-        {
-            key: "; ".join(f"{load.name} {load.sources[key]}" for load in loads)
-            for key in loads[0].sources
-        },
+        _sources(loads),
     )
+
+
+def _sources(loads: Sequence[LoadProfile]) -> dict[str, str]:
+    """Return the sources of all loads; of each kind of day where one load tells them apart."""
+    days = SHAPES[_SHAPE]
+    is_whole = all(days.keys().isdisjoint(load.sources) for load in loads)
+    return {
+        key: "; ".join(f"{load.name} {source_of(load.sources, key)}" for load in loads)
+        for key in (*_FIGURES, *([_SHAPE] if is_whole else days))
+    }

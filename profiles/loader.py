@@ -5,6 +5,7 @@ are beside it.
 """
 
 import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,12 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from profiles.combination import combined
-from profiles.model import HalfHours, LoadProfile, MeterProfile, ProfileError, Sun, WanProfile
+from profiles.model import (
+    HalfHours,
+    LoadProfile,
+    MeterProfile,
+    ProfileError,
+    Sun,
+    WanProfile,
+    watt_hours,
+)
 from profiles.schema import KEYS, problems
 
 _FOLDERS = {"load": "loads", "meter": "meters", "wan": "wan"}
 _METER_TEXTS = ("title", "share", "generation", "variant", "payment", "tariff")
 _REFERENCES = ("import", "secondary", "export", "wan")
+_LATENCIES = ("latency", "wake_latency")
 _MOST_OCTETS = 1_000_000
 _NO_KIND = f"profile: say what it is, one of {', '.join(KEYS)}"
 
@@ -95,8 +105,12 @@ def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
     return meter_profile(name_or_path) if kind == "meter" else wan_profile(name_or_path)
 
 
-def check(path: Path) -> list[str]:
-    """Return what is wrong with the profile in a file, one line each as `file: key: reason`."""
+def check(path: Path, read_latency: Callable[[str], object] = lambda text: text) -> list[str]:
+    """Return what is wrong with the profile in a file, one line each as `file: key: reason`.
+
+    `read_latency` is given each latency, and raises `ValueError` where it, or the file that it
+    names, cannot be used; without it no such file is looked for.
+    """
     try:
         table = _read(path, str(path))
     except ProfileError as error:
@@ -104,13 +118,34 @@ def check(path: Path) -> list[str]:
     kind = _kind(table)
     if kind is None:
         return [f"{path}: {_NO_KIND}"]
-    found = [f"{path}: {problem}" for problem in problems(kind, table)]
+    found = list(problems(kind, table))
+    if kind == "wan":
+        figures = {key: table[key] for key in _LATENCIES if _fits(kind, table, key)}
+        found += _unreadable(_beside(figures, path.parent), read_latency)
     for key in _REFERENCES if kind == "meter" else ():
         try:
-            _referred(table, key, path.parent)
+            referred = _referred(table, key, path.parent)
         except ProfileError as error:
-            found.append(f"{path}: {error}")
-    return found
+            found.append(str(error))
+        else:
+            if isinstance(referred, WanProfile):
+                found += [f"{key}: {each}" for each in unreadable_latencies(referred, read_latency)]
+    return [f"{path}: {problem}" for problem in found]
+
+
+def unreadable_latencies(wan: WanProfile, read_latency: Callable[[str], object]) -> Iterator[str]:
+    """Yield each latency of a WAN for which `read_latency` raises `ValueError`, and why."""
+    return _unreadable({key: getattr(wan, key) for key in _LATENCIES}, read_latency)
+
+
+def _unreadable(
+    latencies: Mapping[str, str], read_latency: Callable[[str], object]
+) -> Iterator[str]:
+    for key, latency in latencies.items():
+        try:
+            read_latency(latency)
+        except ValueError as error:
+            yield f"{key}: {error}"
 
 
 def _load(name: str, folder: Path | None) -> LoadProfile:
@@ -139,7 +174,7 @@ def _meter(name: str, folder: Path | None) -> MeterProfile:
         name=_name(name),
         **{key: table[key] for key in _METER_TEXTS},
         block_thresholds=tuple(
-            round(1000 * limit) for limit in table.get("block_thresholds_kwh", ())
+            watt_hours(limit) for limit in table.get("block_thresholds_kwh", ())
         ),
         wan=str(beside / table["wan"]) if is_file else table["wan"],
         primary=primary,
@@ -150,14 +185,15 @@ def _meter(name: str, folder: Path | None) -> MeterProfile:
 
 
 def _referred(table: dict[str, Any], key: str, folder: Path | None) -> Any:
-    """Return what a key of a meter profile names, None where it names nothing."""
-    value = table.get(key)
-    values = value if isinstance(value, list) else [value]
-    names: list[str] = [name for name in values if isinstance(name, str) and name]
+    """Return what a key of a meter profile names, None where it names nothing that can be."""
+    if not _fits("meter", table, key):
+        return None
+    value = table[key]
     try:
         if key == "wan":
-            return _wan(names[0], folder) if names else None
-        return combined([_load(name, folder) for name in names]) if names else None
+            return _wan(value, folder)
+        names: list[str] = value if isinstance(value, list) else [value]
+        return combined([_load(name, folder) for name in names])
     except ProfileError as error:
         raise ProfileError(f"{key}: {error}") from None
 
@@ -166,11 +202,22 @@ def _wan(name: str, folder: Path | None) -> WanProfile:
     table = _table("wan", name, folder)
     figures = {key: table[key] for key in KEYS["wan"]}
     if folder is not None and name.endswith(".toml"):
-        for key in ("latency", "wake_latency"):
-            kind, colon, file = table[key].partition(":")
-            if kind == "empirical":
-                figures[key] = f"{kind}{colon}{(folder / name).parent / file}"
+        latencies = {key: table[key] for key in _LATENCIES}
+        figures |= _beside(latencies, (folder / name).parent)
     return WanProfile(_name(name), **figures, sources=table["sources"])
+
+
+def _beside(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return latencies with the files that they name as paths, from that folder."""
+    found: dict[str, str] = {}
+    for key, latency in latencies.items():
+        kind, colon, file = latency.partition(":")
+        found[key] = f"{kind}{colon}{folder / file}" if kind == "empirical" else latency
+    return found
+
+
+def _fits(kind: str, table: Mapping[str, Any], key: str) -> bool:
+    return key in table and KEYS[kind][key].fits(table[key])
 
 
 def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:
@@ -205,7 +252,7 @@ def _read(file: Traversable, label: str) -> dict[str, Any]:
     if len(text) > _MOST_OCTETS:
         raise ProfileError(f"{label}: has more than {_MOST_OCTETS} octets")
     try:
-        return tomllib.loads(text.decode())
+        return tomllib.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ProfileError(f"{label}: is not UTF-8") from None
     except RecursionError:

@@ -14,6 +14,16 @@ class ProfileError(Exception):
     """A profile that cannot be used; the text names file, key and reason."""
 
 
+def watt_hours(kwh: float) -> int:
+    """Return an energy as meters count it."""
+    return round(1000 * kwh)
+
+
+def source_of(sources: Mapping[str, str], figure: str) -> str:
+    """Return the source of a figure: its own, that of the table it is in, or an empty text."""
+    return sources.get(figure) or sources.get(figure.partition(".")[0], "")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HalfHours:
     """Power in each half hour of the day, from 00:00 UTC, on four kinds of day; in any one unit.

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from emulator.cli.options import CHECK_FAILED, aside, fail, json_option, one_line, out, seed_option
+from emulator.latency_file import load_latency
 from emulator.profile_curves import curves
 from emulator.show_profile_plot import draw_picture
 from emulator.show_profiles import profile_chart, profile_form, profile_table, profiles_tables
@@ -57,7 +58,7 @@ def show_command(name: str, as_json: bool) -> None:
 @one_line
 def check_command(files: tuple[Path, ...], as_json: bool) -> None:
     """Say what is wrong with profiles in FILES, a line each. Exit 1 where something is."""
-    problems = {file: check(file) for file in files}
+    problems = {file: check(file, load_latency) for file in files}
     for file, found in problems.items():
         if as_json:
             click.echo(json.dumps({"source": str(file), "problems": found}))
@@ -80,7 +81,11 @@ def check_command(files: tuple[Path, ...], as_json: bool) -> None:
 @seed_option
 @one_line
 def plot_command(name: str, file: Path | None, seed: str) -> None:
-    """Plot a winter week, a summer week and a year of a load or meter; without --out as a chart."""
+    """Plot a load or meter, as a chart in the terminal or, with --out, as a picture.
+
+    The chart has a weekday and a weekend day of winter and of summer, and a year, without chance;
+    the picture a winter week, a summer week and a year, as one meter measures them too.
+    """
     profile = any_profile(name)
     if isinstance(profile, WanProfile):
         raise click.UsageError(f"{name} is a WAN, and only loads and meters can be plotted")

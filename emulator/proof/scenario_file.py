@@ -36,10 +36,16 @@ from emulator.proof.scenario import (
 )
 from emulator.proof.workload import MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
-from emulator.wan import check_wan
+from emulator.wan import BY_PROFILE
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
-from profiles import ProfileError, meter_profile
+from profiles import (
+    MeterProfile,
+    ProfileError,
+    meter_profile,
+    unreadable_latencies,
+    wan_profile,
+)
 
 _SHIPPED = files("emulator.proof") / "scenarios"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -211,15 +217,19 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         load_latency(scenario.fleet.latency)
     except ValueError as error:
         yield f"fleet.latency: {error}"
-    for key, names, find in (
-        ("profiles", scenario.fleet.profiles, meter_profile),
-        ("wan", (scenario.fleet.wan,), check_wan),
-    ):
-        for name in names:
-            try:
-                find(name)
-            except ProfileError as error:
-                yield f"fleet.{key}: {error}"
+    kinds: list[MeterProfile] = []
+    for name in scenario.fleet.profiles:
+        try:
+            kinds.append(meter_profile(name))
+        except ProfileError as error:
+            yield f"fleet.profiles: {error}"
+    wan = scenario.fleet.wan
+    for name in dict.fromkeys(kind.wan for kind in kinds) if wan == BY_PROFILE else [wan]:
+        try:
+            for mistake in unreadable_latencies(wan_profile(name), load_latency):
+                yield f"fleet.wan: {name}: {mistake}"
+        except ProfileError as error:
+            yield f"fleet.wan: {error}"
     for place, kind in enumerate(scenario.mix):
         if kind.party not in PARTY_NAMES.values():
             known = ", ".join(PARTY_NAMES.values())

@@ -1,12 +1,16 @@
 """Profiles of one's own: read from files, and each mistake in one named by file, key and reason."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emulator.latency import parse_latency
+from emulator.latency_file import load_latency
 from profiles import (
     HalfHours,
     LoadProfile,
@@ -139,8 +143,8 @@ def mistakes() -> Iterator[object]:
     odd = ["true", "[]", "{}", "nan", "inf", "-inf", "1e10", "-1", f"1{'0' * 400}", '"1"']
     wrong = {
         "load": {
-            "title": ["1", "true", '["A"]'],
-            "annual_kwh": ["0", *odd],
+            "title": ["1", "true", '["A"]', r'"\u001b[31mA"', r'"A\nB"'],
+            "annual_kwh": ["0", "48001", *odd],
             "spread": ["0.99", *odd],
             "reactive": ["10.1", *odd],
             "shared": ["1.01", *odd],
@@ -149,11 +153,20 @@ def mistakes() -> Iterator[object]:
                 "[1, 2, 3]",
                 DAY.replace("[1,", "[1, 1,"),
                 DAY.replace("1", "0"),
+                DAY.replace("1", "1e-320"),
                 *(DAY.replace("[1,", f"[{item},") for item in (*odd, '"1"')),
             ],
             "half_hours.spring": [DAY],
             "colour": ['"red"'],
-            "sources.spread": ["1", '""', '"guessed"', '"published"', '"published: "', "[]"],
+            "sources.spread": [
+                "1",
+                '""',
+                '"guessed"',
+                '"published"',
+                '"published: "',
+                "[]",
+                r'"assumed: A\tB"',
+            ],
             "sources.colour": ['"assumed"'],
             "sources.title": ['"assumed"'],
         },
@@ -313,3 +326,139 @@ def test_what_follows_the_sun_cannot_be_added_to_another_load(tmp_path: Path) ->
     assert check(file) == [
         f"{file}: import: solar follows the sun and cannot be added to another load"
     ]
+
+
+def test_the_sources_of_loads_that_are_added_up_are_those_of_each(tmp_path: Path) -> None:
+    by_day = {key: value for key, value in LOAD.items() if key != "sources.half_hours"}
+    by_day |= {f'sources."half_hours.{day}"': f'"assumed: {day}"' for day in DAYS}
+    write(tmp_path, LOAD, "whole.toml")
+    write(tmp_path, by_day, "days.toml")
+    for names in (("whole", "days"), ("days", "whole"), ("days", "days"), ("whole", "whole")):
+        first, second = names
+        file = write(tmp_path, METER | {"import": f'["{first}.toml", "{second}.toml"]'})
+        assert check(file) == []
+        sources = meter_profile(str(file)).primary.sources
+        said = {"whole": "whole assumed", "days": "days assumed: summer_weekend"}
+        if "days" in names:
+            expected = f"{said[first]}; {said[second]}"
+            assert sources["half_hours.summer_weekend"] == expected
+            assert sources.keys() == {*FIGURES, *(f"half_hours.{day}" for day in DAYS)}
+        else:
+            assert sources.keys() == {*FIGURES, "half_hours"}
+
+
+@pytest.mark.parametrize(
+    ("figures", "times"),
+    [
+        ({"annual_kwh": "24001", "spread": "2"}, "times spread is 48,002"),
+        ({"annual_kwh": "2401", "spread": "2", "reactive": "10"}, "spread and reactive is 48,020"),
+    ],
+)
+def test_a_load_that_registers_cannot_hold_is_refused(
+    figures: dict[str, str], times: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path, LOAD | figures)
+    (line,) = check(file)
+    assert line.startswith(f"{file}: annual_kwh: ")
+    assert times in line
+    assert line.endswith("it is at most 48,000, or registers overflow before 2100")
+    assert check(write(tmp_path, LOAD | figures | {"annual_kwh": "2400"})) == []
+
+
+def test_loads_that_fit_by_themselves_may_not_fit_together(tmp_path: Path) -> None:
+    write(tmp_path, LOAD | {"annual_kwh": "20000"}, "load.toml")
+    file = write(tmp_path, METER | {"import": '["load.toml", "load.toml"]'})
+    (line,) = check(file)
+    assert line.startswith(
+        f"{file}: import: load and load together: annual_kwh: times spread is 80"
+    )
+    with pytest.raises(ProfileError, match="load and load together"):
+        meter_profile(str(file))
+
+
+@pytest.mark.parametrize(
+    ("limits", "fits"),
+    [
+        ("[0.001]", True),
+        ("[0.001, 0.002, 1000000]", True),
+        ("[0.0001, 0.0002]", False),
+        ("[1, 1.0004]", False),
+        ("[1000001]", False),
+        ("[nan]", False),
+        ('["1"]', False),
+    ],
+)
+def test_thresholds_are_watt_hours_apart(limits: str, fits: bool, tmp_path: Path) -> None:
+    blocks = {"tariff": '"blocks"', "block_thresholds_kwh": limits}
+    file = write(tmp_path, METER | blocks | {"sources.block_thresholds_kwh": '"assumed"'})
+    assert (check(file) == []) is fits
+    if not fits:
+        assert "1 to 3 numbers from 0.001 to 1000000, each at least 0.001 above" in check(file)[0]
+
+
+@pytest.mark.parametrize("shape", ["half_hours", "sun"])
+def test_what_stands_in_place_of_a_table_is_told_so(shape: str, tmp_path: Path) -> None:
+    keys = {key: value for key, value in LOAD.items() if "half_hours" not in key}
+    file = write(tmp_path, {shape: "3"} | keys | {f"sources.{shape}": '"assumed"'})
+    (line,) = check(file)
+    assert line.startswith(f"{file}: {shape}: 3 does not fit; give a table of ")
+
+
+def test_a_list_where_one_name_is_wanted_is_one_mistake(tmp_path: Path) -> None:
+    file = write(tmp_path, METER | {"export": '["solar", "solar"]'})
+    assert check(file) == [
+        f"{file}: export: ['solar', 'solar'] does not fit; give the name of a profile"
+    ]
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    file = write(tmp_path, LOAD)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert check(file) == []
+    assert any_profile(str(file)).title == "A load"
+
+
+def test_keys_that_terminals_obey_are_not_printed_as_they_are(tmp_path: Path) -> None:
+    file = write(tmp_path, WAN | {r'"\u001b[31m"': "1", r'sources."\n"': '"assumed"'})
+    assert [line.split(": ")[1] for line in check(file)] == [r"'\x1b[31m'", r"sources.'\n'"]
+
+
+def test_a_file_of_latencies_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    wan = WAN | {"latency": '"empirical:reads.txt"', "wake_latency": '"empirical:reads.txt"'}
+    file = write(tmp_path, wan, "wan.toml")
+    meter = write(tmp_path, METER | {"wan": '"wan.toml"'})
+    assert check(file) == check(meter) == []
+    reads = tmp_path / "reads.txt"
+    reason = f"latency 'empirical:{reads}': cannot read {reads}: No such file or directory"
+    keys = ("latency", "wake_latency")
+    assert check(file, load_latency) == [f"{file}: {key}: {reason}" for key in keys]
+    assert check(meter, load_latency) == [f"{meter}: wan: {key}: {reason}" for key in keys]
+    reads.write_text("soon\n")
+    assert all("line 1: 'soon' is not a number" in line for line in check(file, load_latency))
+    reads.write_text("1.5\n")
+    assert check(file, load_latency) == check(meter, load_latency) == []
+
+
+def test_mistakes_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Also where hashes are others, as they are in every process."""
+    strange = {f"strange_{number}": "1" for number in range(9)}
+    keys = {key: value for key, value in WAN.items() if not key.startswith("sources")}
+    file = write(tmp_path, strange | keys | {f"sources.odd_{number}": "1" for number in range(9)})
+    expected = [
+        *strange,
+        *(f"sources.odd_{number}" for number in range(9)),
+        *(f"sources.{figure}" for figure in WAN_FIGURES),
+    ]
+    code = (
+        "import pathlib, profiles, sys; "
+        "print(*profiles.check(pathlib.Path(sys.argv[1])), sep='\\n')"
+    )
+    for seed in ("1", "2"):
+        run = subprocess.run(
+            [sys.executable, "-c", code, str(file)],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert [line.split(": ")[1] for line in run.stdout.splitlines()] == expected

@@ -119,13 +119,25 @@ def test_check_says_all_that_is_wrong_and_fails(tmp_path: Path) -> None:
     assert len(json.loads(result.stdout)["problems"]) == 2
 
 
+def test_check_looks_for_files_of_latencies(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD.replace('"1s"', '"empirical:reads.txt"'))
+    result = run("check", str(file))
+    assert result.exit_code == 1
+    assert f"{file}: latency: latency 'empirical:{tmp_path}/reads.txt': cannot" in result.stdout
+    (tmp_path / "reads.txt").write_text("1.5\n")
+    assert run("check", str(file)).exit_code == 0
+
+
 @pytest.mark.parametrize("name", PLOTTED)
 def test_plot_is_a_chart(name: str) -> None:
     result = run("plot", name)
     assert result.exit_code == 0
-    assert "winter weekday" in result.stdout
     assert "█" in result.stdout
-    assert "a year" in result.stdout
+    said = " ".join(run("plot", "--help").stdout.split())
+    assert "a weekday and a weekend day of winter and of summer, and a year" in said
+    for line in ("winter weekday", "winter weekend", "summer weekday", "summer weekend", "a year"):
+        assert line in result.stdout
     assert run("plot", name).stdout == result.stdout
 
 

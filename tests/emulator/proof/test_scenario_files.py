@@ -14,6 +14,9 @@ from emulator.proof.scenario_file import (
     shipped_scenarios,
 )
 from tests.emulator.proof.proving import prove
+from tests.support.rtds import ROOT
+
+WANS = ROOT / "profiles" / "wan"
 
 GOOD = """
 title = "A scenario"
@@ -148,6 +151,31 @@ def test_a_file_that_is_not_there_or_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"title = '\xe9'")
     with pytest.raises(ScenarioError, match="not UTF-8"):
         load_scenario(str(tmp_path / "latin.toml"))
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("\ufeff" + GOOD, "utf-8")
+    assert load_scenario(str(file)).title == "A scenario"
+
+
+def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    wan = tmp_path / "wan.toml"
+    text = (WANS / "smets2-cellular.toml").read_text("utf-8")
+    wan.write_text(text.replace("lognormal:4s,30s", "empirical:reads.txt"), "utf-8")
+    meter = tmp_path / "meter.toml"
+    text = (WANS.parent / "meters" / "single.toml").read_text("utf-8")
+    meter.write_text(text.replace('"smets2-cellular"', '"wan.toml"'), "utf-8")
+    by_profile = GOOD.replace(
+        "meters = 10", f'meters = 10\nwan = "profile"\nprofiles = ["{meter}"]'
+    )
+    scenario = GOOD.replace("meters = 10", f'meters = 10\nwan = "{wan}"')
+    reads = tmp_path / "reads.txt"
+    latency = f"latency 'empirical:{reads}': cannot read {reads}: No such file or directory"
+    for text in (scenario, by_profile):
+        assert mistakes(text) == f"mine.toml: fleet.wan: {wan}: latency: {latency}"
+    reads.write_text("1.5\n")
+    assert parse_scenario("mine", scenario).fleet.wan == str(wan)
 
 
 def test_a_trace_lies_beside_its_scenario(tmp_path: Path) -> None:
