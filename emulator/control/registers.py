@@ -4,24 +4,24 @@ Knows the nature of a meter; what flowed is what the meter's logs say.
 """
 
 from emulator.control.models import Registers
-from emulator.device.energy import Series
 from emulator.device.physics import Nature
-from emulator.device.registers import grown
-from emulator.device.snapshots import tou_registers
+from emulator.device.registers import by_tariff, grown
+from emulator.device.snapshots import primary_tou
 
 
 def registers_of(nature: Nature, instant: int) -> dict[str, Registers]:
     """Return what the registers hold at `instant`, in seconds since 2000."""
-    shown = {"active_import": _tou(nature, nature.primary, instant)}
+    used = max(nature.tariff) + 1
+    flowed = grown(nature.primary, nature.installed, instant)
+    shown = {"active_import": _shown(flowed, primary_tou(nature, flowed, used))}
     if nature.secondary is not None:
-        shown["active_import_secondary"] = _tou(nature, nature.secondary, instant)
+        flowed = grown(nature.secondary, nature.installed, instant)
+        tou = by_tariff(flowed, nature.tariff, used)
+        shown["active_import_secondary"] = _shown(flowed, tou)
     for name in ("active_export", "reactive_import", "reactive_export"):
-        flowed = grown(getattr(nature, name), nature.installed, instant)
-        shown[name] = Registers(total=sum(flowed), tou=None)
+        shown[name] = _shown(grown(getattr(nature, name), nature.installed, instant))
     return shown
 
 
-def _tou(nature: Nature, series: Series, instant: int) -> Registers:
-    flowed = grown(series, nature.installed, instant)
-    tou = tou_registers(nature, flowed, max(nature.tariff) + 1)
-    return Registers(total=sum(flowed), tou=list(tou))
+def _shown(flowed: list[int], tou: tuple[int, ...] | None = None) -> Registers:
+    return Registers(total=sum(flowed), tou=None if tou is None else list(tou))

@@ -28,19 +28,22 @@ _DAYS_OF_ANY_YEAR = 365
 def registers_row(nature: Nature, instant: int) -> Row:
     """Return time, import, TOU registers and blocks; of both elements on a twin element meter."""
     sums = grown(nature.primary, nature.installed, instant)
-    tou = tou_registers(nature, sums, TOU_REGISTERS)
+    tou = primary_tou(nature, sums, TOU_REGISTERS)
     blocks = _NO_BLOCKS
     if nature.block_thresholds:
         blocks = block_matrix(block_counters(nature, instant))
     if nature.secondary is None:
         return instant, sum(sums), tou, *blocks
     second = grown(nature.secondary, nature.installed, instant)
-    second_tou = tou_registers(nature, second, SECONDARY_TOU_REGISTERS)
+    second_tou = by_tariff(second, nature.tariff, SECONDARY_TOU_REGISTERS)
     return instant, sum(sums), sum(second), tou, second_tou, *blocks
 
 
-def tou_registers(nature: Nature, sums: list[int], number: int) -> tuple[int, ...]:
-    """Return the TOU registers of what half hours have let through; with blocks they stay at 0."""
+def primary_tou(nature: Nature, sums: list[int], number: int) -> tuple[int, ...]:
+    """Return the TOU registers of what half hours of the first element have let through.
+
+    With blocks they stay at 0; a second element has no blocks.
+    """
     return (0,) * number if nature.block_thresholds else by_tariff(sums, nature.tariff, number)
 
 

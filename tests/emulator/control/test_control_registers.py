@@ -4,17 +4,24 @@ from emulator.device.snapshots import registers_row
 from emulator.estate import derived_estate
 from gbcs.instants import parse_iso
 from profiles import meter_profile
+from tests.emulator.device.meters import TWIN_BLOCKS
 
 NOW = parse_iso("2026-01-15T12:00:00Z")
 [METER] = derived_estate("registers", 1).meters
 
 
 def test_they_are_those_that_the_meter_logs_whatever_its_tariff() -> None:
-    for name in ("single", "single-economy-7", "single-blocks", "twin"):
-        meter = nature("registers", METER, (meter_profile(name),))
-        shown = registers_of(meter, NOW)["active_import"]
+    shipped = map(meter_profile, ("single", "single-economy-7", "single-blocks", "twin"))
+    for kind in (*shipped, TWIN_BLOCKS):
+        meter = nature("registers", METER, (kind,))
+        registers = registers_of(meter, NOW)
+        shown = registers["active_import"]
         row = registers_row(meter, NOW)
         tou = row[2] if meter.secondary is None else row[3]
         assert shown.total == row[1] > 0
         assert shown.tou == list(tou[: len(shown.tou or ())])
         assert sum(tou) == sum(shown.tou or ()) == (0 if meter.block_thresholds else shown.total)
+        if meter.secondary is not None:
+            second = registers["active_import_secondary"]
+            assert second.total == row[2] == sum(second.tou or ()) > 0
+            assert second.tou == list(row[4][: len(second.tou or ())])

@@ -1,17 +1,27 @@
-"""Meters to test with: one of each shipped kind, any of any fleet, and days that are special."""
+"""Meters to test with: one of each kind, any of any fleet, and days that are special."""
+
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from emulator.device.physics import Nature, nature
 from gbcs import EUI
 from gbcs.instants import DAY, MAX_INSTANT, parse_iso
-from profiles import MeterProfile, meter_profiles
+from profiles import MeterProfile, meter_profile, meter_profiles
 
 SEED = "tests"
+TWIN_BLOCKS = replace(
+    meter_profile("twin"),
+    name="twin-blocks",
+    tariff="blocks",
+    block_thresholds=meter_profile("single-blocks").block_thresholds,
+)
+"""A kind that is not shipped: the first element counts in blocks, the second in a TOU register."""
+PROFILES = (*meter_profiles(), TWIN_BLOCKS)
 KINDS: dict[str, Nature] = {
-    profile.name: nature(SEED, EUI.from_int(7), (profile,)) for profile in meter_profiles()
+    profile.name: nature(SEED, EUI.from_int(7), (profile,)) for profile in PROFILES
 }
-"""A meter of each shipped profile."""
+"""A meter of each profile."""
 
 _BY_PROFILE: dict[str, EUI] = {}
 for _number in range(3000):
@@ -33,10 +43,10 @@ def natures_of(*profiles: MeterProfile) -> st.SearchStrategy[Nature]:
     )
 
 
-natures = st.one_of(st.builds(nature, st.text(max_size=8), euis), natures_of(*meter_profiles()))
-prepaying = natures_of(*[item for item in meter_profiles() if item.payment == "prepayment"])
-in_credit_mode = natures_of(*[item for item in meter_profiles() if item.payment == "credit"])
-with_blocks = natures_of(*[item for item in meter_profiles() if item.block_thresholds])
+natures = st.one_of(st.builds(nature, st.text(max_size=8), euis), natures_of(*PROFILES))
+prepaying = natures_of(*[item for item in PROFILES if item.payment == "prepayment"])
+in_credit_mode = natures_of(*[item for item in PROFILES if item.payment == "credit"])
+with_blocks = natures_of(*[item for item in PROFILES if item.block_thresholds])
 
 special_days = [
     parse_iso(date) // DAY

@@ -17,7 +17,7 @@ from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
 from gbcs.usecases.asking import Window
 from gbcs.usecases.rows import rows_of
-from tests.emulator.device.meters import SINGLE, TWIN, days, euis, instants, natures
+from tests.emulator.device.meters import KINDS, SINGLE, TWIN, days, euis, instants, natures
 
 Row = dict[str, Any]
 
@@ -106,6 +106,7 @@ def test_half_hours_of_export_sum_to_the_differences_of_the_daily_reads(
 
 
 @given(natures, days)
+@example(KINDS["twin-blocks"], parse_iso("2026-01-14") // DAY)
 def test_tou_registers_and_blocks_sum_to_the_import_register(meter: Nature, day: int) -> None:
     for row in daily(meter, "4.6.1", day):
         assert len(row["tou"]) == 48

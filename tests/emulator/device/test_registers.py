@@ -30,7 +30,7 @@ from gbcs.usecases.rows import rows_of
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import KINDS, days, instants, moments, natures, with_blocks
 
-BLOCKS = KINDS["single-blocks"]
+BLOCKS, TWIN_BLOCKS = KINDS["single-blocks"], KINDS["twin-blocks"]
 LEAP_YEAR_END = parse_iso("2024-12-31T23:59:59Z")
 CONSUMPTION = next(log for log in BY_OBIS.values() if log.srv == "4.17")
 
@@ -89,6 +89,7 @@ def test_before_installation_there_is_nothing(meter: Nature, instant: int) -> No
 
 
 @given(natures, moments)
+@example(TWIN_BLOCKS, LEAP_YEAR_END)
 def test_tariff_registers_and_blocks_sum_to_the_import_registers(
     meter: Nature, instant: int
 ) -> None:
