@@ -62,6 +62,8 @@ class Receipt:
     srv: str
     outcome: str
     replies: tuple[Reply, ...] = ()
+    reason: str = ""
+    """Why the meter made no reply to a command that it took; empty where it is as it should be."""
 
     @property
     def reply(self) -> bytes | None:
@@ -160,7 +162,7 @@ class Fleet:
             state.occupy(start, finish, call.now)
         said = self._answer(begun, conduct)
         replies = () if said.octets is None else self._replies(begun, said, finish, state)
-        return Receipt(call.srv, said.outcome, replies)
+        return Receipt(call.srv, said.outcome, replies, said.reason)
 
     def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
         """Return when the meter begins with a command, or why it does not."""

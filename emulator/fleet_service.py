@@ -69,6 +69,8 @@ class _Service:
         self._tasks = tasks
         self._outbox = Outbox()
         self._complained = False
+        self._unanswered: set[str] = set()
+        """SRVs of which it was logged that a meter could make no reply."""
 
     def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Give the fleet a command, and send what it leads to, each in its time."""
@@ -77,6 +79,12 @@ class _Service:
             return
         now = self._clock.now()
         receipt = self._fleet.receive(device, octets, now)
+        if receipt.reason and receipt.srv not in self._unanswered:
+            self._unanswered.add(receipt.srv)
+            _log.warning(
+                "%s makes no reply to SRV %s: %s (logged once for each SRV)",
+                *(device, receipt.srv, receipt.reason),
+            )
         self._outbox.put(receipt.replies)
         for reply in receipt.replies:
             if reply.due > now:

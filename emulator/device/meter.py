@@ -42,6 +42,8 @@ class Answer:
 
     outcome: Outcome
     octets: bytes | None = None
+    reason: str = ""
+    """Why it made no reply; one line, empty where it made one."""
 
 
 def answer(
@@ -74,8 +76,8 @@ def answer(
         results = _results(meter, asks, clock, conduct)
         counter = own_counter() if needs_own_counter(command, results) else None
         octets = answer_reading(command, results, keystore, counter, time)
-    except GbcsError:
-        return Answer(Outcome.UNANSWERED)
+    except GbcsError as error:
+        return Answer(Outcome.UNANSWERED, reason=str(error))
     refused = isinstance(results[-1], int)
     return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)
 

@@ -224,6 +224,7 @@ def test_without_a_key_for_the_party_an_encrypted_read_is_counted_and_unanswered
     assert str(supplier) not in publics
     receipt = fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == ("unanswered", None)
+    assert str(supplier) in receipt.reason
     assert fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from emulator.transport import Broker, MemoryBroker, TransportError, connect
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 from gbcs.tables.roles import Role
+from profiles import load_profile, meter_profile
 from tests.emulator.transport.brokers import GUARD, Inbox
 from tests.support.estate import (
     ESTATE,
@@ -150,6 +152,26 @@ async def test_what_a_broker_that_stays_away_does_not_take_is_not_counted_as_a_r
             await until(lambda: "not counted as sent" in caplog.text)
     assert fleet.counters.as_table() == [("4.8.1", "answered", 2, 0)]
     assert caplog.text.count("not counted as sent") == 1
+
+
+async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    too_much = replace(load_profile("domestic"), annual_kwh=1e9)
+    kind = replace(meter_profile("single"), primary=too_much)
+    clock, broker, fleet = ManualClock(UNIX_NOW), MemoryBroker(), make_fleet(profiles=(kind,))
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party") as transport,
+    ):
+        for srv in ("4.6.1", "4.8.1", "4.6.1"):
+            for device in (METER, OTHER_METER):
+                octets = command(srv, device=device)[1]
+                await transport.publish(command_topic(DIRECT, device), octets)
+        await settle()
+    assert fleet.counters.as_table() == [("4.6.1", "unanswered", 4, 0), ("4.8.1", "answered", 2, 2)]
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{METER} makes no reply to SRV 4.6.1: compact-array: ")
 
 
 class Overtaking:
