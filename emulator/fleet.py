@@ -14,6 +14,7 @@ from emulator.anti_replay import AntiReplay
 from emulator.counters import NOT_HOSTED, Counters, Stage
 from emulator.device.conduct import GOOD_ORDER, Conduct
 from emulator.device.meter import Answer, answer
+from emulator.device.physics import nature
 from emulator.faults.base import Call, Delivery
 from emulator.latency import NONE, Latency
 from emulator.outbox import Reply
@@ -131,7 +132,8 @@ class Fleet:
             receipt = Receipt(srv, accepted.reason)
         else:
             number = self.counters.calls(device, srv) + 1
-            call = Call(device, srv, number, now, accepted.command, self._keystore)
+            profile = nature(self._seed, device, self._profiles).profile.name
+            call = Call(device, srv, number, now, accepted.command, self._keystore, profile)
             try:
                 receipt = self._take(call, len(octets))
             except Exception:

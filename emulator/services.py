@@ -24,7 +24,7 @@ from emulator.estate import Estate
 from emulator.faults.engine import Faults
 from emulator.faults.log import Fired
 from emulator.faults.rule import FaultRule
-from emulator.faults.unmatched import unmatched
+from emulator.faults.unmatched import Meters, unmatched
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
 from emulator.journal import journal
@@ -32,7 +32,6 @@ from emulator.latency import NONE, Latency
 from emulator.latency_file import load_latency
 from emulator.transport import Broker, BrokerAddress, MemoryBroker, connect
 from emulator.wan import NO_WAN, wan_of
-from gbcs.tables.reading_services import READING_SERVICES
 from profiles import MeterProfile, meter_profiles
 
 
@@ -189,8 +188,12 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
 
 def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
     """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
-    srvs = {service.srv for service in READING_SERVICES}
-    return unmatched(options.faults, whole.meters, srvs, now=clock.now(), seed=whole.seed)
+    meters = Meters(
+        whole.meters,
+        options.profiles or meter_profiles(),
+        lambda eui: nature(whole.seed, eui, options.profiles).profile,
+    )
+    return unmatched(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
 @asynccontextmanager

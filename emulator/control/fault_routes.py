@@ -12,8 +12,7 @@ from emulator.faults.errors import FaultError
 from emulator.faults.loading import rule_from, rule_to
 from emulator.faults.parameters import Parameter
 from emulator.faults.registry import kinds, selectors
-from emulator.faults.unmatched import unmatched
-from gbcs.tables.profile_logs import BY_SRV
+from emulator.faults.unmatched import Meters, unmatched
 
 MAX_RULES = 1_000
 """Rules that a fleet has from here, at most, since each is asked about every call."""
@@ -48,8 +47,8 @@ def fault_routes(parts: Controlled) -> APIRouter:
         if rule.name in taken:
             raise HTTPException(409, f"fault {rule.name!r}: another rule has this name")
         fleet.faults.add(rule)
-        now = parts.clock.now()
-        warnings = unmatched([rule], fleet.meters, BY_SRV.keys(), now=now, seed=fleet.seed)
+        meters = Meters(fleet.meters, fleet.profiles, lambda eui: fleet.nature_of(eui).profile)
+        warnings = unmatched([rule], meters, now=parts.clock.now(), seed=fleet.seed)
         return NewRule(rule=rule_to(rule), warnings=warnings)
 
     @router.delete("/faults/{name}")

@@ -32,6 +32,8 @@ class Call:
     """Unix time in seconds."""
     command: Command
     keystore: Keystore
+    profile: str = ""
+    """Name of the profile of the meter, empty where nobody knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Fault:
     kind: ClassVar[str]
     """Its name in rules."""
     stage: ClassVar[Stage]
+
+    def concerns(self, srv: str) -> bool:
+        """Return whether the answer to a command of an SRV can be another because of it."""
+        return True
 
     def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
         """Return how the meter answers, and what is new in it; None where this changes nothing."""

@@ -5,7 +5,7 @@ Knows keys and names; reading files is for the caller. Every mistake is a `Fault
 
 import re
 import tomllib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from emulator.faults.errors import FaultError
@@ -18,8 +18,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLES = "fault"
 
 
-def parse_rules(text: str) -> list[FaultRule]:
-    """Return the rules of a TOML text, one for each table `[[fault]]`.
+def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
+    """Return the rules of a TOML text, one for each table `[[fault]]`; others have names `taken`.
 
     >>> [rule.name for rule in parse_rules('''
     ... [[fault]]
@@ -37,21 +37,21 @@ def parse_rules(text: str) -> list[FaultRule]:
     for key in document:
         if key != _TABLES:
             raise FaultError(f"unknown key; write each rule as [[{_TABLES}]]", key)
-    return rules_from(document.get(_TABLES, []))
+    return rules_from(document.get(_TABLES, []), taken)
 
 
-def rules_from(tables: object) -> list[FaultRule]:
-    """Return the rules of a list of tables, each with a name of its own.
+def rules_from(tables: object, taken: Collection[str] = ()) -> list[FaultRule]:
+    """Return the rules of a list of tables, each with a name of its own that is not `taken`.
 
     Raises `FaultError`, which names a rule by its number, from 1, and its name.
     """
     if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
         raise FaultError(f"write each rule as a table [[{_TABLES}]]", _TABLES)
-    taken = {table["name"] for table in tables if isinstance(table.get("name"), str)}
+    given = {table["name"] for table in tables if isinstance(table.get("name"), str)}
     rules: dict[str, FaultRule] = {}
     for number, table in enumerate(tables, 1):
-        rule = _rule(table, f"fault {number}", taken | rules.keys())
-        if rule.name in rules:
+        rule = _rule(table, f"fault {number}", {*given, *rules, *taken})
+        if rule.name in rules or rule.name in taken:
             raise FaultError("another rule has this name", "name", _label(f"fault {number}", table))
         rules[rule.name] = rule
     return list(rules.values())

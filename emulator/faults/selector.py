@@ -1,4 +1,4 @@
-"""Which calls a rule addresses: by meter, SRV, number of the call, time and chance.
+"""Which calls a rule addresses: by meter, profile, SRV, number of the call, time and chance.
 
 The configuration; `matcher` turns it into what is asked for every call.
 """
@@ -43,6 +43,12 @@ def _read_srv(text: str) -> str:
     return text
 
 
+def _read_name(text: str) -> str:
+    if not (text and text.isprintable()):
+        raise ValueError(f"{text!r:.100} is not the name of a profile")
+    return text
+
+
 def _texts(values: tuple[object, ...]) -> list[str] | None:
     return [str(value) for value in values] or None
 
@@ -57,6 +63,12 @@ _METERS = Takes(
     f"an EUI or a pattern, or a list of these: {EUI_FORMS}",
     _ONE_OR_LIST,
     _several(EuiPattern.parse),
+    _texts,
+)
+_PROFILES = Takes(
+    "the name of a meter profile, or a list of names",
+    _ONE_OR_LIST,
+    _several(_read_name),
     _texts,
 )
 _SRVS = Takes("an SRV such as 4.8.1, or a list of SRVs", _ONE_OR_LIST, _several(_read_srv), _texts)
@@ -77,6 +89,10 @@ class Selector:
 
     meters: Annotated[
         tuple[EuiPattern, ...], Key(_METERS, "the meters; without it all of them")
+    ] = ()
+    profiles: Annotated[
+        tuple[str, ...],
+        Key(_PROFILES, "meters of these kinds, as the fleet names them", name="profile"),
     ] = ()
     fraction: Annotated[
         float,
@@ -114,6 +130,9 @@ def matcher(selector: Selector, means: Means) -> Matches:
     if selector.calls:
         calls = selector.calls
         questions.append(lambda call: any(call.number in numbers for numbers in calls))
+    if selector.profiles:
+        profiles = frozenset(selector.profiles)
+        questions.append(lambda call: call.profile in profiles)
     if selector.meters:
         is_named = meter_test(selector.meters)
         questions.append(lambda call: is_named(call.device))

@@ -18,8 +18,10 @@ from emulator.cache.service import serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.clock import ManualClock, parse_clock
 from emulator.counters import Counters, Stage
+from emulator.device.physics import nature
 from emulator.estate import DEFAULT_BASE
 from emulator.eui_range import EuiRange
+from emulator.faults.unmatched import Meters
 from emulator.fleet_service import serve_fleet
 from emulator.keys import DerivedKeystore
 from emulator.latency_file import load_latency
@@ -36,7 +38,7 @@ from emulator.topics import PREFIXES
 from emulator.transport import Broker, MemoryBroker, connect
 from emulator.wan import NO_WAN, wan_of
 from gbcs import EUI
-from profiles import MeterProfile, meter_profile
+from profiles import MeterProfile, meter_profile, meter_profiles
 
 RANGE = 1 << 24
 """Meters that one worker has for itself on a broker that it shares with others."""
@@ -77,7 +79,7 @@ class Bench:
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
         self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
-        self.faults = EsmeFaults(settings.seed, lambda: self.hosted, self.clock, self.journal)
+        self.faults = EsmeFaults(settings.seed, self.hosted.meters, self.clock, self.journal)
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
@@ -133,7 +135,7 @@ class Bench:
             profiles=profiles,
         )
         parts = self.keystore, wanted.seed, profiles, self.journal, self.clock
-        self.hosted.add(euis)
+        self.hosted.add(euis, wanted.seed, profiles)
         self._counters.append(fleet.counters)
         async with serve_fleet(broker, fleet, self.clock):
             yield EsmeFleet(fleet, euis, *parts)
@@ -171,20 +173,29 @@ class Hosted(Collection[EUI]):
     """The meters of all fleets of a test."""
 
     def __init__(self) -> None:
-        self._ranges: list[EuiRange] = []
+        self._fleets: list[tuple[EuiRange, str, tuple[MeterProfile, ...] | None]] = []
 
-    def add(self, euis: EuiRange) -> None:
-        """Host these too."""
-        self._ranges.append(euis)
+    def add(self, euis: EuiRange, seed: str, profiles: tuple[MeterProfile, ...] | None) -> None:
+        """Host these too; `profiles` are the kinds that they are drawn from by `seed`."""
+        self._fleets.append((euis, seed, profiles))
+
+    def meters(self) -> Meters:
+        """Return all meters and their kinds; before there is a fleet, all kinds there could be."""
+        kinds = [kind for _, _, profiles in self._fleets for kind in profiles or meter_profiles()]
+        return Meters(self, tuple(dict.fromkeys(kinds)) or meter_profiles(), self._profile_of)
+
+    def _profile_of(self, eui: EUI) -> MeterProfile:
+        seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)
+        return nature(seed, eui, profiles).profile
 
     def __contains__(self, eui: object) -> bool:
-        return any(eui in euis for euis in self._ranges)
+        return any(eui in euis for euis, _, _ in self._fleets)
 
     def __iter__(self) -> Iterator[EUI]:
-        return chain.from_iterable(self._ranges)
+        return chain.from_iterable(euis for euis, _, _ in self._fleets)
 
     def __len__(self) -> int:
-        return sum(map(len, self._ranges))
+        return sum(len(euis) for euis, _, _ in self._fleets)
 
 
 @cache

@@ -19,6 +19,8 @@ class Where(TypedDict, total=False):
 
     meters: "EsmeMeter | EUI | str | Iterable[EsmeMeter | EUI | str]"
     """Meters, EUIs, or patterns of these with `?` and `*`."""
+    profile: str | Iterable[str]
+    """Kinds of meters, as their profiles are named."""
     srv: str | Iterable[str]
     calls: int | str
     """Which commands of an SRV to a meter, from 1: 2, "1-3", "5-", "every 3"."""

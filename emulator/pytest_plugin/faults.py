@@ -3,7 +3,7 @@
 Knows rules and the engine; what each kind is called and takes is in `fault_kinds.py`.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -13,14 +13,10 @@ from emulator.faults.engine import Faults
 from emulator.faults.errors import FaultError
 from emulator.faults.loading import rule_from
 from emulator.faults.log import Fired
-from emulator.faults.unmatched import unmatched
+from emulator.faults.unmatched import Meters, unmatched
 from emulator.pytest_plugin.fault_kinds import FaultKinds
 from emulator.pytest_plugin.journal import Journal
 from gbcs import EUI
-from gbcs.tables.reading_services import BY_CODE
-
-SRVS = frozenset(service.srv for service in BY_CODE.values())
-"""Service references that meters answer."""
 
 _KEYS = {"srv": "srvs", "start": "from", "end": "to"}
 """Keys of rules that have another name in Python."""
@@ -58,14 +54,14 @@ class Armed:
 class EsmeFaults(FaultKinds):
     """Makes the meters of a test misbehave; several rules may be in force at once.
 
-    `hosted` are the meters there are, by the time that a rule is put in force.
+    `meters` are those there are, by the time that a rule is put in force.
     """
 
     def __init__(
-        self, seed: str, hosted: Callable[[], Container[EUI]], clock: Clock, journal: Journal
+        self, seed: str, meters: Callable[[], Meters], clock: Clock, journal: Journal
     ) -> None:
         self._seed = seed
-        self._hosted = hosted
+        self._meters = meters
         self._clock = clock
         self._journal = journal
         self._armed: dict[str, Armed] = {}
@@ -87,7 +83,7 @@ class EsmeFaults(FaultKinds):
         """Put the rule of `table` in force, and return its name. Raises `FaultError`."""
         rule = rule_from(table, self._armed)
         now = self._clock.now()
-        for reason in unmatched([rule], self._hosted(), SRVS, now=now, seed=self._seed):
+        for reason in unmatched([rule], self._meters(), now=now, seed=self._seed):
             raise FaultError(reason)
         self.engine.add(rule)
         self._armed[rule.name] = armed

@@ -147,11 +147,34 @@ async def test_only_what_is_addressed(esme_faults, esme_party, supplier, esme_me
     assert [one.name, some.name, five.name] == ["empty-log-1", "empty-log-2", "five"]
 
 
+async def test_meters_of_a_profile(esme_faults, esme_make_fleet, supplier):
+    twins = await esme_make_fleet(meters=2, profiles=["twin"])
+    others = await esme_make_fleet(meters=12, profiles=["single", "smets1"])
+    with esme_faults.empty_log(profile=["twin", "smets1"]) as fault:
+        for fleet in (twins, others):
+            for meter in fleet.meters:
+                await read(supplier, meter)
+    every = [*twins.meters, *others.meters]
+    expected = [meter.eui for meter in every if meter.profile.name != "single"]
+    assert [fired.device for fired in fault.fired] == expected
+    with pytest.raises(FaultError, match="none of these meters is twin"):
+        with esme_faults.no_reply(profile="twin", meters=others.meters[0]):
+            pytest.fail("it is in force")
+    assert len(set(expected)) > 2
+
+
+async def test_a_rule_may_be_in_force_before_there_is_a_fleet(esme_faults):
+    with esme_faults.no_reply(srv="4.11.2", profile="twin", fraction=0.1):
+        pass
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
         ({"meters": "00DBE5000000FFFF"}, "00DBE5000000FFFF is not a meter of this fleet"),
-        ({"srv": "9.9"}, "no meter answers 9.9"),
+        ({"srv": "9.9"}, "none of these meters answers 9.9"),
+        ({"srv": "4.18"}, "empty-log changes nothing of 4.18"),
+        ({"profile": "toaster"}, "no meter of this fleet is toaster"),
         ({"calls": "0"}, "calls are counted from 1"),
         ({"end": "2026-01-01"}, "2026-01-01T00:00:00Z is over"),
         ({"fraction": 0.01}, "0.01 of these meters is none of them"),
@@ -168,4 +191,4 @@ async def test_what_can_match_nothing_is_an_error(keys, said, esme_faults, esme_
 
 
 def test_every_kind_does_what_it_says(pytester: pytest.Pytester) -> None:
-    run(pytester, EVERY).assert_outcomes(passed=24)
+    run(pytester, EVERY).assert_outcomes(passed=28)

@@ -6,6 +6,9 @@ from typing import ClassVar
 from emulator.device.conduct import Conduct
 from emulator.faults.base import Call, Detail, Fault, Stage
 from emulator.faults.means import Means
+from gbcs.tables.reading_services import READING_SERVICES
+
+_OF_LOGS = frozenset(service.srv for service in READING_SERVICES if service.windowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,12 @@ class EmptyLog(Fault):
     kind: ClassVar[str] = "empty-log"
     stage: ClassVar[Stage] = Stage.LOGS
 
-    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail]:
-        """Return that there is no entry."""
+    def concerns(self, srv: str) -> bool:
+        """Return whether an SRV reads a log."""
+        return srv in _OF_LOGS
+
+    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
+        """Return that there is no entry, where a log is read."""
+        if not self.concerns(call.srv):
+            return None
         return replace(conduct, has_entry=lambda stamp: False), {}

@@ -30,10 +30,13 @@ class MissingHalfHours(Fault):
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise FaultError("no time is left: `since` is not before `until`", "until")
 
+    def concerns(self, srv: str) -> bool:
+        """Return whether an SRV reads a log of half hours."""
+        return srv in BY_SRV and BY_SRV[srv].period == HALF_HOUR
+
     def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
         """Return which entries there are, where the log is one of half hours."""
-        log = BY_SRV.get(call.srv)
-        if self.share == 0 or (log is not None and log.period != HALF_HOUR):
+        if self.share == 0 or not self.concerns(call.srv):
             return None
         since = -inf if self.since is None else self.since
         until = inf if self.until is None else self.until

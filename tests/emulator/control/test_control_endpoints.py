@@ -10,9 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from emulator.clock import parse_clock
 from emulator.control.models import MAX_ADVANCE
 from emulator.device.meter import answer
+from emulator.device.physics import nature
 from emulator.faults.registry import FAULTS
 from emulator.wan import WanLink
 from gbcs import decode
+from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from profiles import wan_profile
 from tests.emulator.control.process import PARTY, Process
 from tests.support.estate import (
@@ -230,6 +232,19 @@ async def test_a_rule_that_matches_nothing_says_so(client: httpx.AsyncClient) ->
     warnings = (await client.post("/faults", json=rule)).json()["warnings"]
     assert len(warnings) == 1
     assert "is not a meter of this fleet" in warnings[0]
+    rule = {"kind": "no-reply", "profile": ["twin", "mine"]}
+    answer = (await client.post("/faults", json=rule)).json()
+    assert answer["rule"]["profile"] == ["twin", "mine"]
+    assert "profile: no meter of this fleet is mine; there are " in answer["warnings"][-1]
+
+
+@pytest.mark.parametrize("service", READING_SERVICES, ids=lambda service: service.srv)
+async def test_a_rule_for_an_srv_that_meters_answer_is_no_warning(
+    service: ReadingService, process: Process, client: httpx.AsyncClient
+) -> None:
+    answer = await client.post("/faults", json={"kind": "no-reply", "srvs": service.srv})
+    kinds = {nature(SEED, meter).profile.variant for meter in ESTATE.meters}
+    assert (answer.json()["warnings"] == []) is bool(kinds.intersection(service.meters))
 
 
 async def test_kinds_are_described(client: httpx.AsyncClient) -> None:

@@ -22,8 +22,14 @@ FLEET = EuiRange(EUI.parse("00DBE50000000000"), 2000)
 ASKED = call()
 
 
-def a_call(number: int = 1, srv: str = "4.8.1", device: EUI = METER, now: float = 0.0) -> Call:
-    return Call(device, srv, number, now, ASKED.command, ASKED.keystore)
+def a_call(
+    number: int = 1,
+    srv: str = "4.8.1",
+    device: EUI = METER,
+    now: float = 0.0,
+    profile: str = "single",
+) -> Call:
+    return Call(device, srv, number, now, ASKED.command, ASKED.keystore, profile)
 
 
 def addresses(one: Call, seed: str = "s", name: str = "rule", **where: Any) -> bool:
@@ -66,6 +72,14 @@ def test_srvs() -> None:
     assert addresses(a_call(), srvs=["4.6.1", "4.8.1"])
     assert not addresses(a_call(srv="4.8.3"), srvs=["4.6.1", "4.8.1"])
     assert addresses(a_call(srv="unknown"), srvs="unknown")
+
+
+def test_profiles() -> None:
+    assert addresses(a_call(), profile="single")
+    assert addresses(a_call(), profile=["twin", "single"])
+    assert not addresses(a_call(profile="single-north"), profile=["twin", "single"])
+    assert not addresses(a_call(profile=""), profile="single")
+    assert addresses(a_call(profile="my own meter"), profile="my own meter")
 
 
 def test_a_time_window_has_its_beginning_and_not_its_end() -> None:
@@ -147,9 +161,15 @@ def test_probability_is_drawn_for_each_call() -> None:
 
 
 def test_all_must_hold() -> None:
-    where = {"srvs": "4.8.1", "calls": "2-", "meters": "*0", "to": "2001-01-01"}
+    where = {
+        **{"srvs": "4.8.1", "calls": "2-", "meters": "*0", "to": "2001-01-01"},
+        "profile": "single",
+    }
     assert addresses(a_call(2), **where)
-    for other in (a_call(1), a_call(2, "4.8.3"), a_call(2, device=OTHER_METER), a_call(2, now=2e9)):
+    for other in (
+        *(a_call(1), a_call(2, "4.8.3"), a_call(2, device=OTHER_METER), a_call(2, now=2e9)),
+        a_call(2, profile="twin"),
+    ):
         assert not addresses(other, **where)
 
 

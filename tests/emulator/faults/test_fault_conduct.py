@@ -73,6 +73,22 @@ def test_daily_logs_have_no_half_hours_to_miss() -> None:
     assert engine.fired == {"missing-half-hours-1": 1}
 
 
+@pytest.mark.parametrize("srv", ["4.10", "4.14", "4.17", "4.4.2", "4.1.1", "unknown"])
+def test_nothing_but_logs_of_half_hours_misses_any(srv: str) -> None:
+    engine = faults({"kind": "missing-half-hours", "share": 1})
+    assert engine.conduct(replace(call(), srv=srv)) == GOOD_ORDER
+    assert not list(engine.log)
+
+
+@pytest.mark.parametrize(
+    ("srv", "is_log"), [("4.17", True), ("4.10", True), ("4.1.1", False), ("4.18", False)]
+)
+def test_only_a_log_can_be_empty(srv: str, is_log: bool) -> None:
+    engine = faults({"kind": "empty-log"})
+    assert (engine.conduct(replace(call(), srv=srv)).has_entry is not None) is is_log
+    assert len(engine.log) == is_log
+
+
 def test_gaps_add_up() -> None:
     one = {"kind": "missing-half-hours", "share": 1, "until": to_iso(1800)}
     other = {"kind": "missing-half-hours", "share": 1, "since": to_iso(5400)}

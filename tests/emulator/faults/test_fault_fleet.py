@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from emulator.device.physics import nature
 from emulator.faults.engine import Faults
 from emulator.faults.registry import FAULTS
 from emulator.fleet import Fleet, Receipt
@@ -12,6 +13,7 @@ from gbcs import decode
 from gbcs.instants import DAY
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import buffer_of
+from profiles import meter_profile
 from tests.emulator.faults.faulty_calls import faults
 from tests.support.estate import ESTATE, KEYS, METER, SEED, UNIX_NOW, command, readings_in
 
@@ -45,6 +47,17 @@ def test_a_rule_that_addresses_others_shows_nothing() -> None:
     engine = faults({"kind": "no-reply", "srvs": "4.8.3"}, {"kind": "truncated", "calls": "2-"})
     assert sent(receive(engine)) == sent(receive(None))
     assert not list(engine.log)
+
+
+def test_a_rule_addresses_the_meters_of_a_profile() -> None:
+    kinds = meter_profile("twin"), meter_profile("single-solar")
+    engine = faults({"kind": "no-reply", "profile": "twin"})
+    fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, faults=engine, profiles=kinds)
+    for meter in ESTATE.meters:
+        fleet.receive(meter, command(SRV, device=meter)[1], UNIX_NOW)
+    twins = [meter for meter in ESTATE.meters if nature(SEED, meter, kinds).profile is kinds[0]]
+    assert 0 < len(twins) < len(ESTATE.meters)
+    assert [fired.device for fired in engine.log] == twins
 
 
 @pytest.mark.parametrize("kind", ["empty-log", "missing-half-hours", "clock-drift"])

@@ -96,6 +96,12 @@ def test_every_parameter_goes_to_json_and_back() -> None:
         }
 
 
+def test_a_profile_goes_to_json_and_back() -> None:
+    rule = rule_from({"kind": "no-reply", "profile": "smets1"})
+    assert rule_to(rule)["profile"] == ["smets1"]
+    assert rule_from(rule_to(rule)) == rule
+
+
 def test_null_is_not_given() -> None:
     rule = rule_from({"kind": "truncated", "keep": None, "meters": None, "name": None})
     assert rule == rule_from({"kind": "truncated"})
@@ -115,6 +121,15 @@ def test_default_names_avoid_those_that_are_taken() -> None:
     assert rule_from({"kind": "no-reply"}, {"no-reply-1", "no-reply-2"}).name == "no-reply-3"
 
 
+def test_names_of_other_texts_are_taken() -> None:
+    text = '[[fault]]\nkind = "no-reply"\n'
+    first = parse_rules(text)
+    second = parse_rules(text, [rule.name for rule in first])
+    assert [rule.name for rule in (*first, *second)] == ["no-reply-1", "no-reply-2"]
+    with pytest.raises(FaultError, match=r"^fault 1 'a': name: another rule has this name$"):
+        parse_rules(text + 'name = "a"', ["a"])
+
+
 EUI_FORM = "give 16 hexadecimal digits, with ? for any one and * for any run of them"
 CALL_FORM = 'give a call "1", a range "1-3" or "5-", "every 3", or several with commas'
 SHARE_FORM = "give a number from 0 to 1"
@@ -127,8 +142,8 @@ MISTAKES = [
     ({"secnds": 3}, "secnds: unknown key of late-reply; did you mean seconds?"),
     (
         {"zzz": 3},
-        "zzz: unknown key of late-reply; known are kind, name, meters, fraction, srvs, calls, "
-        "from, to, probability, seconds, jitter",
+        "zzz: unknown key of late-reply; known are kind, name, meters, profile, fraction, srvs, "
+        "calls, from, to, probability, seconds, jitter",
     ),
     ({"name": 3}, "name: give up to 64 letters, digits, dots, hyphens, underscores"),
     ({"seconds": "soon"}, "seconds: 'soon' does not fit; give seconds from 0 to 31622400"),
@@ -213,6 +228,11 @@ MISTAKES = [
         {"kind": "missing-half-hours", "since": "2026-01-02", "until": "2026-01-01"},
         "until: no time is left: `since` is not before `until`",
     ),
+    (
+        {"profile": 3},
+        "profile: 3 does not fit; give the name of a meter profile, or a list of names",
+    ),
+    ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile"),
     ({"kind": "clock-drift", "per_day": 1}, "since: is missing; `per_day` counts from it"),
 ]
 

@@ -6,21 +6,28 @@ import pytest
 
 from emulator.eui_range import EuiRange
 from emulator.faults.loading import rules_from
-from emulator.faults.unmatched import unmatched
+from emulator.faults.unmatched import Meters, unmatched
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
+from gbcs.tables.reading_services import READING_SERVICES
+from profiles import MeterProfile, meter_profile
 from tests.support.effort import at_most
 
 BASE = EUI.parse("00DBE50000000000")
 MILLIONS = EuiRange(BASE, 30_000_000)
+FEW = EuiRange(BASE, 10)
 LAST = str(MILLIONS[-1])
-SRVS = {"4.8.1", "4.6.1"}
+SINGLE, TWIN, SMETS1 = map(meter_profile, ("single", "twin", "smets1"))
 
 
-def warnings(fleet: Any = MILLIONS, /, **where: Any) -> list[str]:
+def warnings(
+    fleet: Any = MILLIONS, /, kinds: tuple[MeterProfile, ...] = (SINGLE, TWIN), **where: Any
+) -> list[str]:
+    """Warnings of a rule for a fleet whose meters are of one kind after the other."""
     options = {key: where.pop(key) for key in ("now", "seed") if key in where}
     rules = rules_from([{"kind": "no-reply", "name": "r", **where}])
-    return unmatched(rules, fleet, SRVS, **options)
+    meters = Meters(fleet, kinds, lambda eui: kinds[int(eui) % len(kinds)])
+    return unmatched(rules, meters, **options)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +79,61 @@ def test_a_container_says_only_who_is_in_it() -> None:
 
 
 def test_an_srv_that_no_meter_answers() -> None:
-    assert warnings(srvs=["4.8.1", "6.11"]) == [
-        "fault 'r': srvs: no meter answers 6.11; meters answer 4.6.1, 4.8.1"
-    ]
+    for fleet in (MILLIONS, FEW):
+        [line] = warnings(fleet, srvs=["4.8.1", "6.11"])
+        assert line.startswith(
+            "fault 'r': srvs: none of these meters answers 6.11; they answer 4.1"
+        )
+        assert line.endswith(", 4.18")
+
+
+@pytest.mark.parametrize("srv", [service.srv for service in READING_SERVICES])
+def test_every_srv_is_answered_by_some_meter(srv: str) -> None:
+    assert warnings(srvs=srv) == warnings(FEW, srvs=srv) == []
+
+
+def test_an_srv_that_none_of_these_meters_answers() -> None:
+    for where in (
+        {"kinds": (SINGLE, SMETS1)},
+        {"profile": "single"},
+        {"meters": str(BASE)},
+        {"meters": ["*0", "*2"], "profile": ["single", "twin"]},
+    ):
+        found = warnings(FEW, srvs=["4.11.2", "4.18"], **where)
+        assert next(line for line in found if "srvs" in line).startswith(
+            "fault 'r': srvs: none of these meters answers 4.11.2; they answer 4.1.1, "
+        )
+    assert warnings(kinds=(SINGLE, SMETS1), srvs="4.11.2") != []
+    assert warnings(FEW, srvs="4.11.2", meters="*1", profile="twin") == []
+
+
+def test_an_srv_that_the_fault_leaves_as_it_is() -> None:
+    logs = "4.4.2, 4.4.3, 4.4.4, 4.4.5, 4.6.1, 4.6.2, 4.8.1, 4.8.2, 4.8.3, 4.10, 4.14, 4.17"
+    for kind, left, concerned in (
+        ("missing-half-hours", ("4.1.1", "4.6.1", "4.10", "4.14"), "4.8.1, 4.8.2, 4.8.3"),
+        ("empty-log", ("4.18", "4.1.1"), logs),
+    ):
+        assert warnings(kind=kind, srvs=[*left, *concerned.split(", ")]) == [
+            f"fault 'r': srvs: {kind} changes nothing of {srv}, only of {concerned}" for srv in left
+        ]
+
+
+def test_a_profile_that_is_not_in_the_fleet() -> None:
+    for fleet in (MILLIONS, FEW):
+        assert warnings(fleet, profile=["single", "smets1"]) == [
+            "fault 'r': profile: no meter of this fleet is smets1; there are single, twin"
+        ]
+        assert warnings(fleet, profile=["single", "twin"]) == []
+
+
+def test_a_profile_that_no_meter_has() -> None:
+    none = ["fault 'r': profile: none of these meters is twin"]
+    assert warnings(EuiRange(BASE, 1), profile=["single", "twin"]) == none
+    assert warnings(FEW, meters=["*0", "*2"], profile="twin") == none
+    assert warnings(FEW, meters="*1", profile="twin") == []
+    assert warnings(meters="*0", profile="twin") == []
+    [outside] = warnings(FEW, meters="01*", profile="twin", srvs="4.11.2")
+    assert "fits no meter" in outside
 
 
 def test_a_window_that_is_over() -> None:
@@ -92,7 +151,7 @@ def test_chances_that_are_none() -> None:
 
 
 def test_a_fraction_that_draws_nobody() -> None:
-    few = EuiRange(BASE, 10)
+    few = FEW
     assert warnings(few, fraction=0.001, seed="s") == [
         "fault 'r': fraction: 0.001 of these meters is none of them"
     ]
