@@ -233,6 +233,24 @@ async def test_faults_fire_are_logged_and_those_that_match_nothing_are_warned_of
     assert fired == {("refuses", str(METERS[0]), 1), ("mute", str(METERS[1]), 1)}
 
 
+def test_faults_of_several_files_and_for_the_meters_of_a_profile() -> None:
+    rule = '[[fault]]\nkind = "no-reply"\n'
+    write("some.toml", rule + 'profile = "single"\n')
+    write("others.toml", rule + 'profile = ["twin", "toaster"]\n')
+    kinds = ("--profile", "single", "--profile", "single-north")
+    files = ("--faults", "some.toml", "--faults", "others.toml")
+    with running(*STANDING, *kinds, *files) as serve:
+        url = serve.started["control"]
+        assert http(f"{url}/faults")["fired"] == {"no-reply-1": 0, "no-reply-2": 0}
+        serve.process.send_signal(signal.SIGINT)
+        _, err = serve.process.communicate(timeout=GUARD)
+    assert err.decode().splitlines() == [
+        "esme: fault 'no-reply-2': profile: no meter of this fleet is "
+        f"{name}; there are single, single-north"
+        for name in ("twin", "toaster")
+    ]
+
+
 @pytest.mark.parametrize(("strict", "answered"), [((), 2), (("--strict",), 1)])
 async def test_strict_meters_refuse_a_counter_that_comes_again(
     strict: tuple[str, ...], answered: int
@@ -684,6 +702,7 @@ def is_healthy(url: str) -> bool:
         (("serve", "--profile", "pigeon.toml"), 1, "pigeon.toml"),
         (("serve", "--faults", "none.toml"), 2, "No such file"),
         (("serve", "--faults", "bad.toml"), 2, "did you mean"),
+        (("serve", "--faults", "mute.toml", "--faults", "mute.toml"), 2, "another rule has this"),
         (("serve", "--registry", "none.toml"), 2, "none.toml"),
         (("serve", "--registry", "bad.toml"), 2, "bad.toml"),
         (("serve", "--shadow", "nan"), 2, "0 to 1"),
@@ -716,6 +735,7 @@ def test_a_mistake_is_one_line(
     args: tuple[str, ...], code: int, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("bad.toml", '[[fault]]\nkind = "no-repyl"\n')
+    write("mute.toml", '[[fault]]\nkind = "no-reply"\nname = "mute"\n')
     own = ("--port", "0", "--store", "memory:")
     if args[0] == "serve":
         args = (*args, *own[: 2 if "--store" in args else 4])

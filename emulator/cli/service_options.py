@@ -39,11 +39,17 @@ def _hold_down(text: str) -> HoldDown:
         ) from None
 
 
-def _faults(text: str) -> tuple[FaultRule, ...]:
-    try:
-        return tuple(parse_rules(read_text(Path(text))))
-    except (FaultError, UnreadableError) as error:
-        raise ValueError(f"fault rules {text}: {error}") from None
+def _faults(
+    _: click.Context, __: click.Parameter, files: tuple[Path, ...]
+) -> tuple[FaultRule, ...]:
+    """Return the rules of all files, in their order; no two may have one name."""
+    rules: list[FaultRule] = []
+    for file in files:
+        try:
+            rules += parse_rules(read_text(file), [rule.name for rule in rules])
+        except (FaultError, UnreadableError) as error:
+            raise click.BadParameter(f"fault rules {file}: {error}") from None
+    return tuple(rules)
 
 
 def _wan(text: str) -> str:
@@ -56,7 +62,6 @@ def _wan(text: str) -> str:
 
 _CLOCK = Parameter("clock", parse_clock)
 _SHARD = Parameter("k/n", _shard)
-_FAULTS = Parameter("file", _faults)
 _HOLD_DOWN = Parameter("failures,seconds", _hold_down)
 _REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
 
@@ -92,7 +97,13 @@ _METERS = (
         help="Network to the meters; profile: that of each one's own. See esme profiles list.",
     ),
     profile_option,
-    click.option("--faults", type=_FAULTS, help="TOML file of fault rules."),
+    click.option(
+        "--faults",
+        type=FILE,
+        multiple=True,
+        callback=_faults,
+        help="TOML file of fault rules, may be repeated.",
+    ),
     click.option("--fault-log", type=FILE, help="Append every fault that fires, as lines of JSON."),
     click.option("--strict", is_flag=True, help="Meters refuse repeated originator counters."),
 )
@@ -160,7 +171,7 @@ def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
         latency=chosen["latency"],
         wan=chosen["wan"],
         profiles=profiles_of(chosen["profiles"]),
-        faults=chosen["faults"] or (),
+        faults=chosen["faults"],
         fault_log=chosen["fault_log"],
         strict=chosen["strict"],
         shared=chosen.get("shared", False),
