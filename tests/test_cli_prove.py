@@ -218,6 +218,18 @@ def test_scenarios_are_listed_shown_and_checked() -> None:
     assert "bad.toml: mix.0.share: field required" in bad.stderr
 
 
+def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
+    rule = '\n[[fault]]\nkind = "no-reply"\nprofile = "toaster"\n'
+    Path("mine.toml").write_text(load_scenario("quickstart").text + rule)
+    warning = "fault 'no-reply-1': profile: no meter of this fleet is toaster; there are "
+    checked = esme("scenario", "check", "mine.toml")
+    assert (checked.exit_code, checked.stdout) == (0, "mine.toml: good\n")
+    assert checked.stderr.startswith(f"esme: mine.toml: {warning}")
+    proved = esme("prove", "mine.toml", "--meters", 2)
+    assert proved.exit_code == 0
+    assert f"esme: {warning}" in proved.stderr
+
+
 def test_reports_are_compared() -> None:
     for seed in "12":
         assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0

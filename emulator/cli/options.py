@@ -117,6 +117,12 @@ def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
     sys.exit(code)
 
 
+def warn(warnings: list[str]) -> None:
+    """Say what is likely to be a mistake, a line each, and go on."""
+    for warning in warnings:
+        aside.print(f"esme: {warning}", highlight=False, style="yellow")
+
+
 def one_line(command: Callable[P, None]) -> Callable[P, None]:
     """Turn every failure of `command` into one line and an exit code."""
 

@@ -16,9 +16,16 @@ from emulator.cli.options import (
     fail,
     json_option,
     one_line,
+    warn,
 )
 from emulator.proof.report.write import write_report
-from emulator.proof.scenario_file import load_scenario, load_trace, resized, shipped_scenarios
+from emulator.proof.scenario_file import (
+    fault_warnings,
+    load_scenario,
+    load_trace,
+    resized,
+    shipped_scenarios,
+)
 
 
 @click.command()
@@ -52,6 +59,7 @@ def prove(
     SCENARIO is a file, or the name of a shipped one (esme scenario list shows them).
     """
     plan = resized(load_scenario(scenario), seed, meters)
+    warn(fault_warnings(plan))
     trace = load_trace(plan, scenario)
     try:
         report.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from emulator.cli.options import (
     one_line,
     part_broker_option,
     seed_option,
+    warn,
 )
 from emulator.cli.service_options import (
     cache_options,
@@ -113,7 +114,7 @@ def fleet(
         asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
         return
     clock: Clock = chosen["clock"]
-    _warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
+    warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
 
     def started(controls: list[str | None]) -> None:
         form = _started(broker, estate, clock, meters=True) | {"workers": workers}
@@ -150,7 +151,7 @@ async def run(
         services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
-            _warn([*_standing_still(chosen), *running.warnings])
+            warn([*_standing_still(chosen), *running.warnings])
             form = _started(url, estate, clock, meters=meters is not None, cache=cache)
             announce(form | ({"control": running.control} if running.control else {}), as_json)
             if not as_json:
@@ -160,11 +161,6 @@ async def run(
             await stopped.wait()
     counters = running.fleet.counters if running.fleet else None
     announce(show.counted(counters, running.ledger), as_json)
-
-
-def _warn(warnings: list[str]) -> None:
-    for warning in warnings:
-        aside.print(f"esme: {warning}", highlight=False, markup=False, style="yellow")
 
 
 def _standing_still(chosen: dict[str, Any]) -> list[str]:

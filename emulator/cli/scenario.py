@@ -6,8 +6,14 @@ from dataclasses import asdict
 import click
 
 from emulator import show_proof
-from emulator.cli.options import CHECK_FAILED, json_option, one_line, out
-from emulator.proof.scenario_file import ScenarioError, load_scenario, load_trace, shipped_scenarios
+from emulator.cli.options import CHECK_FAILED, json_option, one_line, out, warn
+from emulator.proof.scenario_file import (
+    ScenarioError,
+    fault_warnings,
+    load_scenario,
+    load_trace,
+    shipped_scenarios,
+)
 
 
 @click.group()
@@ -41,15 +47,20 @@ def show_command(name: str, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @one_line
 def check_command(files: tuple[str, ...]) -> None:
-    """Check scenario files; every mistake is a line, and exit is 1 where there is one."""
+    """Check scenario files; every mistake is a line, and exit is 1 where there is one.
+
+    A rule of faults that can match nothing is no mistake, and warned of.
+    """
     failed = False
     for file in files:
         try:
-            load_trace(load_scenario(file), file)
+            found = load_scenario(file)
+            load_trace(found, file)
         except ScenarioError as error:
             failed = True
             click.echo(f"esme: {error}", err=True)
         else:
+            warn([f"{file}: {warning}" for warning in fault_warnings(found)])
             click.echo(f"{file}: good")
     if failed:
         raise SystemExit(CHECK_FAILED)

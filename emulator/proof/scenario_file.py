@@ -14,10 +14,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from emulator.device.physics import nature
 from emulator.errors import UserError
+from emulator.estate import derived_estate
 from emulator.faults.errors import FaultError
 from emulator.faults.loading import rules_from
 from emulator.faults.rule import FaultRule
+from emulator.faults.unmatched import Meters, unmatched
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
 from emulator.proof.result import figure_names
@@ -37,12 +40,13 @@ from emulator.proof.scenario import (
 from emulator.proof.workload import MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
 from emulator.wan import BY_PROFILE
-from gbcs.instants import parse_iso
+from gbcs.instants import EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from profiles import (
     MeterProfile,
     ProfileError,
     meter_profile,
+    meter_profiles,
     unreadable_latencies,
     wan_profile,
 )
@@ -88,6 +92,18 @@ def load_scenario(name_or_path: str) -> Scenario:
     except UnreadableError as error:
         raise ScenarioError(f"{name_or_path}: {error}") from None
     return parse_scenario(path.stem, text, name_or_path)
+
+
+def fault_warnings(scenario: Scenario) -> list[str]:
+    """Return a line for each fault rule, or part of it, that can match nothing in a scenario."""
+    names, seed = scenario.fleet.profiles, scenario.seed
+    kinds = tuple(map(meter_profile, names)) or None
+    meters = Meters(
+        derived_estate(seed, scenario.fleet.meters).meters,
+        kinds or meter_profiles(),
+        lambda eui: nature(seed, eui, kinds).profile,
+    )
+    return unmatched(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
