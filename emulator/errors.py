@@ -3,3 +3,7 @@
 
 class UserError(Exception):
     """What a user can mend; the text says in a line, or a line for each mistake, what and how."""
+
+
+class NamedFileError(UserError):
+    """A file that a user named and that cannot be read as what it is to be."""

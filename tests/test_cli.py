@@ -456,6 +456,14 @@ FAILURES = [
     (("serve", "--broker", "mqtt://"), URL_BAD),
     (("prove", "--broker", "mqtt://127.0.0.1:99999"), URL_BAD),
     ((*READ, "--broker", ""), URL_BAD),
+    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
+    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
+    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
+    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
+]
+
+
+WRONG_FILES = [
     (("decode", "--keystore", "absent.json", COMMAND.hex()), "absent.json: No such file"),
     ((*READ, "--keystore", "text.json"), "text.json is not JSON"),
     ((*READ, "--keystore", "octets.json"), "octets.json is not JSON"),
@@ -464,15 +472,19 @@ FAILURES = [
     ((*READ, "--keystore", "empty.json"), "empty.json has no device"),
     ((*READ, "--keystore", "wrong.json"), "wrong.json.*zz"),
     ((*READ, "--keystore", "point.json"), "point.json.*00DBE50000000000"),
-    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
-    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
-    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
-    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
 ]
 
 
-@pytest.mark.parametrize(("args", "reason"), FAILURES)
-def test_what_cannot_be_done_is_one_line_and_exit_1(args: tuple[object, ...], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("args", "code", "reason"),
+    [
+        *((args, 1, reason) for args, reason in FAILURES),
+        *((args, 2, reason) for args, reason in WRONG_FILES),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
+    args: tuple[object, ...], code: int, reason: str
+) -> None:
     Path("text.json").write_text("nonsense\n" * 200)
     Path("octets.json").write_bytes(b"\xff\xfe\x00")
     Path("deep.json").write_text("[" * 100_000)
@@ -480,7 +492,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_1(args: tuple[object, ...], re
     Path("empty.json").write_text("{}")
     Path("wrong.json").write_text('{"zz": {}}')
     Path("point.json").write_text(json.dumps({METER: {"ka": {"public": "04" + "00" * 64}}}))
-    assert_fails(esme(*args), 1, reason)
+    assert_fails(esme(*args), code, reason)
 
 
 def test_help_and_version_are_no_failures() -> None:

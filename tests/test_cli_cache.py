@@ -195,7 +195,7 @@ def read_through(store: str, key: str) -> tuple[int, list[bytes]]:
         (("inspect", "text"), 1, "not a store of readings"),
         (("inspect", "valkey://127.0.0.1:1"), 1, "127.0.0.1:1"),
         (("inspect", "ftp://x"), 1, "no kind of store"),
-        (("inspect", "text", "--store-key", "text"), 1, "64 hexadecimal digits"),
+        (("inspect", "text", "--store-key", "text"), 2, "64 hexadecimal digits"),
         (("inspect", "text", "--device", "zz"), 2, "zz"),
         (("--seed", "2", "inspect", "text"), 2, "--seed: give the options of inspect after it"),
         (("--store", "a", "--json", "purge", "text"), 2, "of purge after it"),

@@ -170,19 +170,19 @@ def test_a_broker_that_is_not_there_is_told() -> None:
 @pytest.mark.parametrize(
     ("args", "code", "reason"),
     [
-        (("prove", "absent.toml"), 1, "no such file, nor a shipped scenario .* quickstart"),
-        (("prove", "."), 1, "directory"),
-        (("prove", "bad.toml"), 1, r"bad\.toml: titel: unknown key"),
-        (("prove", "trace.toml"), 1, r"arrivals\.trace: .*mine\.csv: No such file"),
+        (("prove", "absent.toml"), 2, "no such file, nor a shipped scenario .* quickstart"),
+        (("prove", "."), 2, "directory"),
+        (("prove", "bad.toml"), 2, r"bad\.toml: titel: unknown key"),
+        (("prove", "trace.toml"), 2, r"arrivals\.trace: .*mine\.csv: No such file"),
         (("prove", "--report", "bad.toml"), 2, "bad.toml"),
         (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
         (("prove", "--meters", 0), 2, "--meters"),
         (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
         (("prove", "--meters", 2**64), 2, "no such EUIs"),
-        (("scenario", "show", "absent"), 1, "no such file"),
+        (("scenario", "show", "absent"), 2, "no such file"),
         (("scenario", "check"), 2, "FILE"),
-        (("report", "compare", "absent", "absent"), 1, "absent: No such file"),
-        (("report", "compare", "bad.toml", "bad.toml"), 1, "not the JSON of a proof"),
+        (("report", "compare", "absent", "absent"), 2, "absent: No such file"),
+        (("report", "compare", "bad.toml", "bad.toml"), 2, "not the JSON of a proof"),
     ],
 )
 def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason: str) -> None:

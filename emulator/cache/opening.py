@@ -11,6 +11,12 @@ from emulator.cache.sealed import KEY_OCTETS
 from emulator.cache.sqlite import SqliteStore
 from emulator.cache.store import DEFAULT_LIMIT, Store, StoreError
 from emulator.cache.valkey import SCHEMES, ValkeyStore
+from emulator.errors import NamedFileError
+
+
+class StoreKeyError(StoreError, NamedFileError):
+    """A file that has no key of a store."""
+
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -50,16 +56,16 @@ def open_store(
 def read_store_key(path: Path) -> bytes:
     """Return the key of 32 octets that a file holds as 64 hexadecimal digits.
 
-    Raises `StoreError`.
+    Raises `StoreKeyError`.
     """
     try:
         key = bytes.fromhex(path.read_text("ascii"))
     except OSError as error:
-        raise StoreError(f"store key {path}: {error.strerror}") from None
+        raise StoreKeyError(f"store key {path}: {error.strerror}") from None
     except ValueError:
         key = b""
     if len(key) != KEY_OCTETS:
-        raise StoreError(
+        raise StoreKeyError(
             f"store key {path}: give {2 * KEY_OCTETS} hexadecimal digits, "
             f"as `openssl rand -hex {KEY_OCTETS}` makes them"
         )

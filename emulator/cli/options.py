@@ -16,20 +16,21 @@ import click
 from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.errors import UserError
+from emulator.errors import NamedFileError, UserError
 from emulator.estate import DEFAULT_BASE, Estate, EstateSource
 from emulator.latency_file import load_latency
-from gbcs import EUI, GbcsError
+from gbcs import EUI, GbcsError, KeystoreError
 from gbcs.instants import parse_iso
 from gbcs.sources import SourceError
 from profiles import ProfileError
 
 P = ParamSpec("P")
 
-CHECK_FAILED, INTERRUPTED = 1, 130
+CHECK_FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 MAX_METERS = 1_000_000_000
 """Of one fleet; Great Britain has some thirty million."""
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
+_MISUSES = (NamedFileError, KeystoreError, ProfileError)
 out = Console(soft_wrap=True, markup=False, emoji=False)
 aside = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
@@ -131,7 +132,7 @@ def one_line(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except _FAILURES as error:
-            fail(error)
+            fail(error, MISUSED if isinstance(error, _MISUSES) else CHECK_FAILED)
         except KeyboardInterrupt:
             fail("interrupted", INTERRUPTED)
         except ValueError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from emulator.device.physics import nature
-from emulator.errors import UserError
+from emulator.errors import NamedFileError
 from emulator.estate import derived_estate
 from emulator.faults.errors import FaultError
 from emulator.faults.loading import rules_from
@@ -66,7 +66,7 @@ _KEYS = (*_TEXTS, *_SECTIONS, *_LISTS, "fault", "thresholds")
 _NEEDED = ("title", "fleet", "arrivals", "mix", "thresholds")
 
 
-class ScenarioError(UserError):
+class ScenarioError(NamedFileError):
     """A scenario that cannot be run; every line of the text names file, key and reason."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.errors import UserError
+from emulator.errors import NamedFileError
 
 FIGURES = (
     "requests",
@@ -35,7 +35,7 @@ FIGURES = (
 )
 
 
-class ReportError(UserError):
+class ReportError(NamedFileError):
     """A report that cannot be read; the text is one line for the user."""
 
 
