@@ -31,8 +31,14 @@ def run(
 ) -> pytest.RunResult:
     """Run one file of tests within this process."""
     write(pytester, tests, mode)
+    return run_here(pytester, *options)
+
+
+def run_here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the tests that are there within this process, where all that they use is imported."""
     plugins = [] if INSTALLED else [emulator.pytest_plugin]
-    return pytester.runpytest_inprocess(*options, plugins=plugins)
+    imported = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    return pytester.runpytest_inprocess(*options, "-W", imported, plugins=plugins)
 
 
 def run_apart(

@@ -11,11 +11,10 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-import emulator.pytest_plugin
 from cli import main
 from emulator.faults.loading import rules_from
 from gbcs.tables.profile_logs import BY_SRV
-from tests.plugin.running import INSTALLED, run
+from tests.plugin.running import run, run_here
 from tests.support.rtds import ROOT
 
 pytest_plugins = ["pytester"]
@@ -32,8 +31,7 @@ def test_tests_of_a_user_pass(
 ) -> None:
     shutil.copytree(EXAMPLES / folder, pytester.path, dirs_exist_ok=True)
     options = ("-W", "error", "-p", "no:cacheprovider", "--strict-markers")
-    plugins = [] if INSTALLED else [emulator.pytest_plugin]
-    pytester.runpytest_inprocess(*options, plugins=plugins).assert_outcomes(**outcomes)
+    run_here(pytester, *options).assert_outcomes(**outcomes)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/pytest.md"])
