@@ -87,10 +87,10 @@ def test_show_of_a_meter_has_its_loads() -> None:
 
 def test_show_of_no_profile_is_one_line(tmp_path: Path) -> None:
     result = run("show", "absent")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "esme: absent: there is no such profile; see esme profiles list\n"
     result = run("show", str(tmp_path / "absent.toml"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.endswith("there is no such file\n")
 
 

@@ -88,7 +88,7 @@ def test_an_abort_is_a_partial_result_and_exit_1() -> None:
         (("--rate", "nan"), 2, "rate nan: give"),
         (("--rate", "1000001"), 2, "rate 1000001: give"),
         (("--arrivals", "ramp"), 2, "--arrivals ramp needs --seconds"),
-        (("--scenario", "none-such"), 1, "none-such: there is no such file"),
+        (("--scenario", "none-such"), 2, "none-such: there is no such file"),
         (("--broker", "http://x"), 1, "'http://x' is not the URL of a broker"),
         (("--workers", "2"), 2, "--workers 2 needs --broker"),
         (("--closed", "5", "--rate", "5"), 2, "--rate goes with neither --trace nor --closed"),
@@ -98,7 +98,7 @@ def test_an_abort_is_a_partial_result_and_exit_1() -> None:
         (("--trace", "binary.csv"), 2, "--trace binary.csv: it is not UTF-8"),
         (("--abort", "often > 5%"), 2, "'often > 5%': write it as"),
         (("--report", "trace.csv/folder"), 1, "report folder trace.csv/folder: Not a directory"),
-        (("--keystore", "none.json"), 1, "keystore none.json"),
+        (("--keystore", "none.json"), 2, "keystore none.json"),
         (("--clock", "sundial"), 2, "clock 'sundial'"),
     ],
 )
