@@ -4,7 +4,7 @@ Knows meters, SRVs and outcomes by name, and nothing of why. Counts are exact, a
 nobody asked takes no memory. Those of several processes add up with `merge`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -56,14 +56,12 @@ class _Tally:
 class Counters:
     """Counts by meter, SRV, outcome and stage."""
 
-    __slots__ = ("_forgotten", "_received", "_tallies")
+    __slots__ = ("_received", "_tallies")
 
     def __init__(self) -> None:
         self._tallies: dict[Series, _Tally] = {}
         self._received: dict[str, list[dict[int, int]]] = {}
         """The tallies of what was received, by SRV."""
-        self._forgotten: dict[str, dict[int, int]] = {}
-        """Those of before a reset, since meters go on where they were."""
 
     def count(
         self, stage: Stage, device: EUI | None, srv: str, outcome: str, number: int = 1
@@ -87,14 +85,6 @@ class Counters:
         """Return how many commands of `srv` a meter received, whatever became of them."""
         key = int.from_bytes(device, "big")
         return sum([by_meter.get(key, 0) for by_meter in self._received.get(srv, ())])
-
-    def calls(self, device: EUI, srv: str) -> int:
-        """Return how many commands of `srv` a meter received since the start, resets or not."""
-        number = self.received(device, srv)
-        if self._forgotten:
-            key = int.from_bytes(device, "big")
-            number += self._forgotten.get(srv, {}).get(key, 0)
-        return number
 
     @property
     def device_hits(self) -> int:
@@ -176,9 +166,7 @@ class Counters:
         ]
 
     def reset(self) -> None:
-        """Forget everything, but for how often each meter was called."""
-        for srv, tallies in self._received.items():
-            self._forgotten[srv] = _added([self._forgotten.get(srv, {}), *tallies])
+        """Forget everything."""
         self._tallies.clear()
         self._received.clear()
 
@@ -229,14 +217,6 @@ class Counters:
 
 def _fits(series: Series, wanted: tuple[str | None, ...]) -> bool:
     return all(want is None or want == has for want, has in zip(wanted, series, strict=True))
-
-
-def _added(tallies: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    sums: dict[int, int] = {}
-    for tally in tallies:
-        for key, number in tally.items():
-            sums[key] = sums.get(key, 0) + number
-    return sums
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from emulator.anti_replay import AntiReplay
+from emulator.call_numbers import CallNumbers
 from emulator.counters import NOT_HOSTED, Counters, Stage
 from emulator.device.conduct import GOOD_ORDER, Conduct
 from emulator.device.meter import Answer, answer
@@ -107,6 +108,7 @@ class Fleet:
         self._strict = strict
         self._queue = queue
         self._profiles = profiles
+        self._call_numbers = CallNumbers()
         self._own_counters: dict[int, int] = {}
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
@@ -127,24 +129,23 @@ class Fleet:
             self.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, NOT_HOSTED)
             return Receipt(UNKNOWN_SRV, NOT_HOSTED)
         accepted = accept(device, octets, self._keystore)
-        srv = accepted.srv
+        srv, meter = accepted.srv, int(device)
+        number = self._call_numbers.next(meter, srv)
         if isinstance(accepted, Discarded):
             receipt = Receipt(srv, accepted.reason)
         else:
-            number = self.counters.calls(device, srv) + 1
             profile = nature(self._seed, device, self._profiles).profile.name
             call = Call(device, srv, number, now, accepted.command, self._keystore, profile)
             try:
-                receipt = self._take(call, len(octets))
+                receipt = self._take(call, meter, len(octets))
             except Exception:
                 self.counters.count(Stage.RECEIVED, device, srv, Dropped.FAILED)
                 raise
         self.counters.count(Stage.RECEIVED, device, srv, receipt.outcome)
         return receipt
 
-    def _take(self, call: Call, size: int) -> Receipt:
+    def _take(self, call: Call, meter: int, size: int) -> Receipt:
         """Bring an authentic command of `size` octets to its meter, and back what it says."""
-        meter = int(call.device)
         state = _ALWAYS_FREE if self._instant else self._states.at(meter, call.now)
         start = self._reach(call, size, meter, state)
         if isinstance(start, Dropped):
@@ -162,7 +163,7 @@ class Fleet:
             self.busy_seconds += latency
             finish += latency
             state.occupy(start, finish, call.now)
-        said = self._answer(begun, conduct)
+        said = self._answer(begun, meter, conduct)
         replies = () if said.octets is None else self._replies(begun, said, finish, state)
         return Receipt(call.srv, said.outcome, replies, said.reason)
 
@@ -207,9 +208,8 @@ class Fleet:
     def _link(self, call: Call) -> WanLink | None:
         return None if self.wan is None else self.wan.of(call.device)
 
-    def _answer(self, call: Call, conduct: Conduct) -> Answer:
+    def _answer(self, call: Call, meter: int, conduct: Conduct) -> Answer:
         def own_counter() -> int:
-            meter = int(call.device)
             last = self._own_counters.get(meter, 0)
             number = self._own_counters[meter] = OwnCounter(METER, last).next(call.now)
             return number

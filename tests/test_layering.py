@@ -35,6 +35,7 @@ PURE = (
     "emulator/cache/status.py",
     "emulator/cache/transactions.py",
     "emulator/anti_replay.py",
+    "emulator/call_numbers.py",
     "emulator/certificate.py",
     "emulator/counters.py",
     "emulator/eui_range.py",

@@ -104,16 +104,6 @@ def test_after_a_reset_nothing_was_counted_and_counting_goes_on() -> None:
     assert counters.received(ONE, "4.8.1") == 1
 
 
-def test_a_reset_does_not_change_how_often_a_meter_was_called() -> None:
-    counters = counted(*[(Stage.RECEIVED, ONE, "4.8.1", outcome) for outcome in ("a", "b", "a")])
-    assert counters.calls(ONE, "4.8.1") == 3
-    for number in (4, 5):
-        counters.reset()
-        counters.count(Stage.RECEIVED, ONE, "4.8.1", "c")
-        assert counters.calls(ONE, "4.8.1") == number
-    assert counters.calls(ONE, "4.8.3") == counters.calls(TWO, "4.8.1") == 0
-
-
 GOOD: dict[str, Any] = {
     "stage": "received",
     "srv": "4.8.1",

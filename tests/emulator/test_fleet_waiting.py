@@ -385,17 +385,3 @@ def test_a_meter_that_stays_awake_is_kept_until_it_sleeps() -> None:
     assert fleet.busy_meters == 2
     ask(fleet, after=61.0, device=OTHER_METER)
     assert fleet.busy_meters == 1
-
-
-def test_a_reset_of_the_counters_changes_nothing_that_meters_do() -> None:
-    def latencies(*, reset: bool) -> list[list[float]]:
-        fleet = Fleet(ESTATE.meters, KEYS, SEED, Uniform(0.0, 9.0))
-        dues = []
-        for number in range(1, 7):
-            dues.append(due(ask(fleet, number, after=number * 100.0)))
-            if reset:
-                fleet.counters.reset()
-        return dues
-
-    assert latencies(reset=True) == latencies(reset=False)
-    assert len({tuple(one) for one in latencies(reset=True)}) == 6
