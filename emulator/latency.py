@@ -16,7 +16,7 @@ _NORMAL = NormalDist()
 _Z99 = _NORMAL.inv_cdf(0.99)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 MAX_SECONDS = 86_400.0
-"""The longest latency, a day."""
+"""The longest latency, written or drawn: a day."""
 _FORMS = (
     "none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, lognormal:MEDIAN,P99 "
     "such as lognormal:2s,15s, or empirical:FILE, or empirical:FILE#COLUMN for a CSV file"
@@ -68,7 +68,8 @@ class Normal:
         """Return the quantile `drawn` of the part that is not below 0."""
         below = _NORMAL.cdf(-self.mean / self.deviation)
         quantile = min(below + (1 - below) * drawn, 1 - 2**-53)
-        return max(0.0, self.mean + self.deviation * _NORMAL.inv_cdf(quantile))
+        seconds = self.mean + self.deviation * _NORMAL.inv_cdf(quantile)
+        return min(max(0.0, seconds), MAX_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class LogNormal:
     def seconds(self, drawn: float) -> float:
         """Return the quantile `drawn`."""
         sigma = log(self.p99 / self.median) / _Z99
-        return self.median * exp(sigma * _NORMAL.inv_cdf(drawn))
+        exponent = min(sigma * _NORMAL.inv_cdf(drawn), log(MAX_SECONDS / self.median))
+        return min(self.median * exp(exponent), MAX_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,9 @@ def _parse_seconds(text: str, part: str) -> float:
     if not isfinite(seconds):
         raise ValueError(f"latency {text!r}: give {_FORMS}")
     if seconds > MAX_SECONDS:
-        raise ValueError(f"latency {text!r}: {part.strip()} is longer than a day")
+        raise ValueError(
+            f"latency {text!r}: {part.strip()} is longer than a day: give 86400s or less"
+        )
     return seconds
 
 
@@ -181,5 +185,7 @@ def _number(line: int, text: str) -> float:
             "empirical:FILE#COLUMN for a column of a CSV file"
         )
     if seconds > MAX_SECONDS:
-        raise ValueError(f"line {line}: {text.strip()[:40]} seconds are longer than a day")
+        raise ValueError(
+            f"line {line}: {text.strip()[:40]} seconds are longer than a day: give 86400 or less"
+        )
     return seconds

@@ -77,7 +77,7 @@ def test_others_are_refused_saying_what_may_be_written(text: str) -> None:
     "text", ["86401s", "99999999999s", "uniform:0s,86401s", "lognormal:1s,100000000ms"]
 )
 def test_what_is_longer_than_a_day_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is longer than a day"):
+    with pytest.raises(ValueError, match=r"is longer than a day: give 86400s or less$"):
         parse_latency(text)
     with pytest.raises(ValueError, match="line 2: 1e300 seconds are longer than a day"):
         parse_latency("empirical:file", lambda _: "1\n1e300\n")
@@ -85,6 +85,24 @@ def test_what_is_longer_than_a_day_is_refused(text: str) -> None:
 
 def test_a_day_is_not_too_long() -> None:
     assert parse_latency("86400s").seconds(0.5) == 86400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uniform:0s,86400s",
+        "normal:86400s,86400s",
+        "lognormal:1s,86400s",
+        f"lognormal:0.{'0' * 300}1s,86400s",
+    ],
+)
+def test_nothing_that_is_drawn_is_longer_than_a_day(text: str) -> None:
+    latency = parse_latency(text)
+    drawn = [latency.seconds(number) for number in (2**-49, 0.01, 0.5, 0.99, 1 - 2**-49)]
+    assert drawn == sorted(drawn)
+    assert drawn[0] >= 0
+    assert drawn[-1] == pytest.approx(86_400)
+    assert drawn[-1] <= 86_400
 
 
 def test_quantiles_of_a_log_normal_are_those_it_was_made_of() -> None:
