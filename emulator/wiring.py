@@ -21,7 +21,7 @@ from emulator.topics import PREFIXES, Via
 from emulator.transport import Broker
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
-from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
+from gbcs.tables.reading_services import SINGLE, ReadingService
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, values_of
@@ -60,31 +60,38 @@ async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
             yield own
 
 
+def variant_of(
+    estate: Estate, device: EUI, profiles: tuple[MeterProfile, ...] | None = None
+) -> str:
+    """Return what a meter is where the estate has `profiles`, None for the shipped mix.
+
+    A meter that is none of the estate's is taken for a single one.
+    """
+    if device not in estate.meters:
+        return SINGLE
+    return nature(estate.seed, device, profiles).profile.variant
+
+
 async def read(
     estate: Estate,
     device: EUI,
-    srv: str,
+    service: ReadingService,
     window: Window | None,
     via: Via,
     url: str | None,
     *,
-    variant: str | None = None,
     profiles: tuple[MeterProfile, ...] | None = None,
     patience: float = REPLY_TIMEOUT,
 ) -> Answered:
     """Return what a meter says; without `url`, of a meter and a cache started for it alone.
 
-    `via` is a key of `PREFIXES`; `variant` is the kind of meter, by default what the meter is where
-    the estate has `profiles`, the shipped mix for None.
-    `window` is None for a service that takes none. Raises `ReadFailedError` where the meter
-    refuses, `NoReplyError` where it does not answer within `patience` seconds,
-    `AuthenticationError` where its MAC does not verify, `TransportError` where there is no broker,
-    and `ValueError` where that kind of meter has no such service.
+    `via` is a key of `PREFIXES`; `window` is None for a service that takes none. `profiles` are the
+    kinds of meters that are started, None for the shipped mix. Raises `ReadFailedError` where the
+    meter refuses, `NoReplyError` where it does not answer within `patience` seconds,
+    `AuthenticationError` where its MAC does not verify, and `TransportError` where there is no
+    broker.
     """
-    if variant is None and device in estate.meters:
-        variant = nature(estate.seed, device, profiles).profile.variant
-    service = service_of(srv, variant or SINGLE)
-    party = _party_for(estate, srv)
+    party = _party_for(estate, service.srv)
     requester = Requester(PREFIXES[via], estate.keystore)
     async with AsyncExitStack() as stack:
         broker: Broker | None = url
@@ -101,7 +108,7 @@ async def read(
     failed = next((item for item in readings if item.code), None)
     if failed is not None:
         reason = f"{failed.name} is {result_name(failed.code)}"
-        raise ReadFailedError(f"{device} refuses SRV {srv}: {reason}")
+        raise ReadFailedError(f"{device} refuses SRV {service.srv}: {reason}")
     return Answered(device, service, window, via, reply.cache_status, readings)
 
 

@@ -163,9 +163,9 @@ def test_a_window_without_entries_is_no_mistake(esme: Esme) -> None:
 def test_a_meter_of_another_kind_says_that_it_has_no_such_thing(esme: Esme) -> None:
     device = meter_of(SINGLE)
     own = ("--base", device, "--meters", 1)
-    assert "a single meter has no reading service 4.11.2" in esme.refused(
-        2, "read", device, "4.11.2", *own
-    )
+    said = esme.refused(2, "read", device, "4.11.2", *own)
+    assert "a single meter has no reading service 4.11.2: " in said
+    assert "give --profile as its fleet has it, or --variant" in said
     forced = esme.refused(1, "read", device, "4.11.2", *own, "--variant", TWIN)
     assert f"{device} refuses SRV 4.11.2: " in forced
     phases = esme.refused(1, "read", device, "4.10", *DAY, *own, "--variant", POLYPHASE)

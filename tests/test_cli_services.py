@@ -134,6 +134,19 @@ def test_the_control_interface_shows_the_process() -> None:
             http(f"{url}/metrics")
 
 
+def test_what_is_read_by_the_kind_of_meter_that_was_only_supposed_is_said() -> None:
+    with running(*STANDING, "--profile", "polyphase") as serve:
+        common = ("read", METERS[0], "--broker", serve.started["broker"], "--json")
+        voltage = (*common, "4.10", "--from", "2026-01-14", "--to", "2026-01-15")
+        for more in (("--profile", "polyphase"), ("--variant", "polyphase"), ()):
+            read = esme(*voltage, *more)
+            assert read.returncode == 0, read.stderr
+            assert (b"phase 3" in read.stdout) is bool(more)
+            assert (b"where it is another kind, give --profile" in read.stderr) is (not more)
+            assert read.stderr.count(b"\n") == (0 if more else 1)
+        assert esme(*common, "4.3").stderr == b""
+
+
 def test_a_kind_of_meter_can_be_a_file() -> None:
     text = (ROOT / "profiles" / "meters" / "twin.toml").read_text("utf-8")
     write("mine.toml", text.replace('title = "', 'title = "Mine: '))

@@ -13,6 +13,7 @@ from emulator.cli.options import (
     EUI_PARAMETER,
     INSTANT,
     Parameter,
+    aside,
     base_option,
     broker_option,
     estate_of,
@@ -52,6 +53,8 @@ def _patience(text: str) -> float:
 
 
 _PATIENCE = Parameter("seconds", _patience)
+_VARIANTS = [SINGLE, TWIN, POLYPHASE]
+_SAY_WHICH = "where it is another kind, give --profile as its fleet has it, or --variant"
 _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 
 
@@ -70,7 +73,7 @@ def _srv(text: str) -> str:
 @profile_option
 @click.option(
     "--variant",
-    type=click.Choice([SINGLE, TWIN, POLYPHASE]),
+    type=click.Choice(_VARIANTS),
     help="Kind of meter; default: what it is, by --seed and --profile.",
 )
 @click.option("--chart", is_flag=True, help="A small chart in place of the table.")
@@ -112,14 +115,17 @@ def read(
     window = _window(srv, variant, start, end)
     estate = estate_of(keystore, seed, meters, base)
     kinds = profiles_of(profiles)
+    taken = variant or wiring.variant_of(estate, eui, kinds)
+    try:
+        service = service_of(srv, taken)
+    except ValueError as error:
+        raise click.UsageError(f"{error}: {_SAY_WHICH}") from None
     answered = asyncio.run(
-        wiring.read(
-            *(estate, eui, srv, window, via, broker),
-            variant=variant,
-            profiles=kinds,
-            patience=timeout,
-        )
+        wiring.read(estate, eui, service, window, via, broker, profiles=kinds, patience=timeout)
     )
+    if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):
+        told = f"esme: read as of a {taken} meter: {_SAY_WHICH}"
+        aside.print(told, highlight=False, style="yellow")
     rows = _the_rows(answered.service, answered.readings)
     if as_json:
         form: dict[str, Any] = {
