@@ -130,6 +130,15 @@ async def test_ledgers_add_up_with_networks_strict_meters_and_caches_of_all_kind
     assert result.passed
 
 
+async def test_meters_behind_their_own_wan_cost_what_they_would_behind_that_one() -> None:
+    kind = 'profiles = ["smets1"]'
+    named, own = [
+        await prove(few(fleet=f'wan = "{wan}"\n{kind}')) for wan in ("smets1-sms", "profile")
+    ]
+    assert own.spent_cached.sms > 0
+    assert (own.spent_direct, own.spent_cached) == (named.spent_direct, named.spent_cached)
+
+
 async def test_an_attempt_of_a_party_is_a_request_of_its_own() -> None:
     quiet = await prove(few())
     assert quiet.requests == quiet.device_hits_direct
