@@ -273,7 +273,7 @@ def _pool(url: str) -> tuple[BlockingConnectionPool, str]:
     pool = BlockingConnectionPool(
         max_connections=CONNECTIONS,
         timeout=QUEUE_TIMEOUT,
-        connection_class=SSLConnection if parts.scheme.endswith("s") else Connection,
+        connection_class=SSLConnection if parts.scheme in ("valkeys", "rediss") else Connection,
         host=parts.hostname,
         port=port,
         db=database,
