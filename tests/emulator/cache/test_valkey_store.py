@@ -80,6 +80,26 @@ async def test_a_server_that_goes_away_and_comes_back(
     assert isinstance(await store.claim(KEY, LONG, UNIX_NOW), Lease)
 
 
+@pytest.mark.parametrize("scheme", ["valkey", "redis"])
+async def test_a_scheme_without_tls_reaches_a_server_without_tls(
+    scheme: str, server: ValkeyServer
+) -> None:
+    store = ValkeyStore(f"{scheme}://127.0.0.1:{server.port}/0", "estate")
+    await store.put(KEY, ENTRY)
+    assert await store.get(KEY) == ENTRY
+    await store.close()
+
+
+@pytest.mark.parametrize("scheme", ["valkeys", "rediss"])
+async def test_a_scheme_with_tls_does_not_speak_to_a_server_without(
+    scheme: str, server: ValkeyServer
+) -> None:
+    store = ValkeyStore(f"{scheme}://127.0.0.1:{server.port}/0", "estate")
+    with pytest.raises(StoreError):
+        await store.put(KEY, ENTRY)
+    await store.close()
+
+
 async def test_a_server_that_is_not_there() -> None:
     store = ValkeyStore(f"redis://127.0.0.1:{free_port()}", "estate")
     await assert_every_call_fails(store, "no answer; see that the server runs there")
