@@ -134,8 +134,10 @@ class Fleet:
         if isinstance(accepted, Discarded):
             receipt = Receipt(srv, accepted.reason)
         else:
-            profile = nature(self._seed, device, self._profiles).profile.name
-            call = Call(device, srv, number, now, accepted.command, self._keystore, profile)
+            call = Call(
+                *(device, srv, number, now, accepted.command, self._keystore),
+                lambda: nature(self._seed, device, self._profiles).profile.name,
+            )
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:

@@ -188,11 +188,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
 
 def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
     """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
-    meters = Meters(
-        whole.meters,
-        options.profiles or meter_profiles(),
-        lambda eui: nature(whole.seed, eui, options.profiles).profile,
-    )
+    meters = Meters.drawn(whole.meters, whole.seed, options.profiles)
     return unmatched(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 

@@ -85,8 +85,8 @@ def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print rows under their names, numbers to the right."""
     if rows:
         numbers = {name for name, value in rows[0].items() if isinstance(value, int)}
-        shown = [{_label(name): str(value) for name, value in row.items()} for row in rows]
-        print_rows(shown, console, right=set(map(_label, numbers)))
+        shown = [{label(name): str(value) for name, value in row.items()} for row in rows]
+        print_rows(shown, console, right=set(map(label, numbers)))
 
 
 def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[str]) -> None:
@@ -112,5 +112,6 @@ def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[s
             console.print(f"  {name}: {text}", highlight=False)
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
+    """Return a name of a field as words."""
     return name.replace("_", " ")

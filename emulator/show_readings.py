@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from emulator.show import BARS, print_rows
+from emulator.show import BARS, label, print_rows
 from gbcs.dlms.data import BitString
 from gbcs.instants import from_date_time, to_iso
 from gbcs.obis import dotted
@@ -33,7 +33,7 @@ def reading_table(rows: list[Row], console: Console) -> None:
     if not rows:
         console.print("no entries in this window")
         return
-    shown = [{_label(name): _cell(name, value) for name, value in row.items()} for row in rows]
+    shown = [{label(name): _cell(name, value) for name, value in row.items()} for row in rows]
     print_rows(shown, console, right=set(shown[0]))
 
 
@@ -47,7 +47,7 @@ def reading_chart(rows: list[Row], console: Console) -> None:
         if name != "time" and isinstance(values[0], int):
             top = max(values)
             bars = "".join(BARS[max(value, 0) * 8 // top if top > 0 else 0] for value in values)
-            console.print(f"{_label(name)}, 0 to {top}", highlight=False)
+            console.print(f"{label(name)}, 0 to {top}", highlight=False)
             console.print(bars, highlight=False, soft_wrap=True)
     first, last = to_iso(rows[0]["time"]), to_iso(rows[-1]["time"])
     console.print(f"{first} to {last}, {len(rows)} entries", highlight=False)
@@ -76,7 +76,7 @@ def _print_values(values: list[tuple[str, Any]], console: Console) -> None:
     for name, value in values:
         if _measured(name, by_name) is None:
             text = _quantity(value, *units[name]) if name in units else _cell(name, value)
-            console.print(f"{_label(name)}: {text}", highlight=False)
+            console.print(f"{label(name)}: {text}", highlight=False)
 
 
 def _measured(name: str, values: Mapping[str, Any]) -> str | None:
@@ -85,10 +85,6 @@ def _measured(name: str, values: Mapping[str, Any]) -> str | None:
         return None
     stem = name.removesuffix(_SCALER_UNIT).removesuffix("_")
     return next((one for one in (stem, f"{stem}value") if isinstance(values.get(one), int)), None)
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _cell(name: str, value: Any) -> str:

@@ -13,12 +13,11 @@ from emulator.cache.store import DEFAULT_LIMIT, Store, StoreError
 from emulator.cache.valkey import SCHEMES, ValkeyStore
 from emulator.errors import NamedFileError
 
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
 
 class StoreKeyError(StoreError, NamedFileError):
     """A file that has no key of a store."""
-
-
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def open_store(

@@ -13,7 +13,6 @@ from emulator.cli.options import (
     EUI_PARAMETER,
     INSTANT,
     Parameter,
-    aside,
     base_option,
     broker_option,
     estate_of,
@@ -23,6 +22,7 @@ from emulator.cli.options import (
     one_line,
     out,
     seed_option,
+    warn,
 )
 from emulator.cli.service_options import profile_option, profiles_of
 from emulator.topics import PREFIXES, Via
@@ -124,8 +124,7 @@ def read(
         wiring.read(estate, eui, service, window, via, broker, profiles=kinds, patience=timeout)
     )
     if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):
-        told = f"esme: read as of a {taken} meter: {_SAY_WHICH}"
-        aside.print(told, highlight=False, style="yellow")
+        warn([f"read as of a {taken} meter: {_SAY_WHICH}"])
     rows = _the_rows(answered.service, answered.readings)
     if as_json:
         form: dict[str, Any] = {

@@ -4,7 +4,7 @@ A fault is a pure function of the call, what is so far, and its `Means`, so that
 same seed suffers the same. It knows no other faults: `Stage` says in which order they come.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, TypeAlias
@@ -32,8 +32,9 @@ class Call:
     """Unix time in seconds."""
     command: Command
     keystore: Keystore
-    profile: str = ""
-    """Name of the profile of the meter, empty where nobody knows it."""
+    profile_of: Callable[[], str] = str
+    """Returns the name of the profile of the meter, empty where nobody knows it; not every rule
+    asks, and it takes a draw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def matcher(selector: Selector, means: Means) -> Matches:
         questions.append(lambda call: any(call.number in numbers for numbers in calls))
     if selector.profiles:
         profiles = frozenset(selector.profiles)
-        questions.append(lambda call: call.profile in profiles)
+        questions.append(lambda call: call.profile_of() in profiles)
     if selector.meters:
         is_named = meter_test(selector.meters)
         questions.append(lambda call: is_named(call.device))

@@ -8,6 +8,7 @@ meters: others host these.
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
+from emulator.device.physics import nature
 from emulator.eui_range import EuiRange
 from emulator.faults.means import Means
 from emulator.faults.pattern import EuiPattern
@@ -16,7 +17,7 @@ from emulator.faults.selector import Selector, is_drawn, meter_test
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 from gbcs.tables.reading_services import READING_SERVICES
-from profiles import MeterProfile
+from profiles import MeterProfile, meter_profiles
 
 MAX_DRAWN = 10_000
 """Of a fleet with more meters than these, a fraction or a profile is taken to have some."""
@@ -30,6 +31,14 @@ class Meters:
     profiles: Collection[MeterProfile]
     """The kinds that they are drawn from."""
     profile_of: Callable[[EUI], MeterProfile]
+
+    @classmethod
+    def drawn(
+        cls, euis: Container[EUI], seed: str, profiles: tuple[MeterProfile, ...] | None
+    ) -> "Meters":
+        """Return meters that are drawn from `profiles` by `seed`; None for the shipped mix."""
+        kinds = profiles or meter_profiles()
+        return cls(euis, kinds, lambda eui: nature(seed, eui, profiles).profile)
 
 
 def unmatched(

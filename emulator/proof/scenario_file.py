@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from emulator.device.physics import nature
 from emulator.errors import NamedFileError
 from emulator.estate import derived_estate
 from emulator.faults.errors import FaultError
@@ -46,7 +45,6 @@ from profiles import (
     MeterProfile,
     ProfileError,
     meter_profile,
-    meter_profiles,
     unreadable_latencies,
     wan_profile,
 )
@@ -98,11 +96,7 @@ def fault_warnings(scenario: Scenario) -> list[str]:
     """Return a line for each fault rule, or part of it, that can match nothing in a scenario."""
     names, seed = scenario.fleet.profiles, scenario.seed
     kinds = tuple(map(meter_profile, names)) or None
-    meters = Meters(
-        derived_estate(seed, scenario.fleet.meters).meters,
-        kinds or meter_profiles(),
-        lambda eui: nature(seed, eui, kinds).profile,
-    )
+    meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
     return unmatched(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 

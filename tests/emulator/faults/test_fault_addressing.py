@@ -29,7 +29,7 @@ def a_call(
     now: float = 0.0,
     profile: str = "single",
 ) -> Call:
-    return Call(device, srv, number, now, ASKED.command, ASKED.keystore, profile)
+    return Call(device, srv, number, now, ASKED.command, ASKED.keystore, lambda: profile)
 
 
 def addresses(one: Call, seed: str = "s", name: str = "rule", **where: Any) -> bool:
