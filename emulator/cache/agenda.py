@@ -37,12 +37,16 @@ class Agenda(Generic[T]):
         self._orders = count()
         self._latest = 0.0
 
-    def tick(self, now: float) -> None:
-        """Say what time it is; where it is earlier than before, all that is due is so too."""
-        if now < self._latest:
+    def tick(self, now: float) -> float:
+        """Say what time it is; where it is earlier than before, all that is due is so too.
+
+        Return what time it was before.
+        """
+        before, self._latest = self._latest, now
+        if now < before:
             for ticket in self._tickets:
-                ticket.when -= self._latest - now
-        self._latest = now
+                ticket.when -= before - now
+        return before
 
     def at(self, when: float, what: T) -> Ticket[T]:
         """Have `what` due at `when`."""

@@ -76,17 +76,23 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Keep `entry` under `key`, without a lease."""
+    """Keep `entry` under `key`, without a lease. Goes back to `was_put`."""
 
+    number: int
     key: Key
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Drop all entries of `device`. Goes back to `flushed`."""
+    """Drop all entries of `device`, or of all devices, received after that Unix time.
 
-    device: EUI
+    Goes back to `flushed`.
+    """
+
+    number: int
+    device: EUI | None
+    received_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,15 @@ from emulator.cache.effects import (
     Claimed,
     Cover,
     Effect,
-    Flush,
+    Put,
     Reply,
     Settle,
     Wait,
 )
 from emulator.cache.entry import Entry, Key
+from emulator.cache.flushing import Flushing
 from emulator.cache.ledger import Decision
-from emulator.cache.minting import STORE_FAILED, Minter, Order
+from emulator.cache.minting import COUNTER_REUSED, STORE_FAILED, Minter, Order
 from emulator.cache.reads import Read, cut
 from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
 from emulator.cache.sending import NO_REPLY, Sender
@@ -30,8 +31,6 @@ from emulator.cache.settings import CacheSettings
 from emulator.cache.transactions import Past, Transactions
 from gbcs import EUI, Message
 from gbcs.instants import EPOCH_UNIX
-
-COUNTER_REUSED = "counter-reused"
 
 
 class Flights:
@@ -55,8 +54,10 @@ class Flights:
         self._numbers = count(1)
         self._flights: dict[int, Flight] = {}
         self._by_key: dict[Key, Flight] = {}
-        self._flushing: dict[EUI, float] = {}
-        """Devices whose entries the store is dropping, and since when none of them counts."""
+        self._putting: dict[int, EUI] = {}
+        """Of which device the store is keeping what came late; none where it was flushed since."""
+        self.flushing = Flushing()
+        """What the store has still to drop."""
 
     def join(self, request: Request, read: Read, key: Key, now: float) -> list[Effect]:
         """Have a request wait for what it reads."""
@@ -74,18 +75,29 @@ class Flights:
         """Drop what is kept of a device, and keep nothing that was asked before."""
         for flight in self._flights.values():
             flight.keeps &= flight.key.device != device
-        self._flushing[device] = now
-        return [Flush(device)]
+        self._putting = {number: of for number, of in self._putting.items() if of != device}
+        return [self.flushing.device(device, now)]
 
-    def flushed(self, device: EUI) -> None:
-        """Note that the store has dropped what it had of a device."""
-        self._flushing.pop(device, None)
+    def set_back(self, latest: float, now: float) -> None:
+        """Have dropped what was received before the clock, at `latest`, was set back to `now`."""
+        for flight in self._flights.values():
+            flight.keeps &= flight.landed is None
+        self._putting.clear()
+        self.flushing.set_back(latest, now)
 
-    def unflushed(self) -> list[Effect]:
-        """Return what the store has still to drop."""
-        return [Flush(device) for device in self._flushing]
+    def put(self, key: Key, entry: Entry) -> list[Effect]:
+        """Keep what came late."""
+        number = next(self._numbers)
+        self._putting[number] = key.device
+        return [Put(number, key, entry)]
 
     # What the store says
+
+    def was_put(self, put: Put, now: float) -> list[Effect]:
+        """Drop once more what a store has kept late where its device was flushed meanwhile."""
+        if self._putting.pop(put.number, None) is not None:
+            return []
+        return [self.flushing.device(put.key.device, now)]
 
     def claimed(self, number: int, found: Entry | Claimed, now: float) -> list[Effect]:
         """Go on with what the store has for a flight."""
@@ -149,7 +161,9 @@ class Flights:
             return []
         self._forget(flight)
         landed = flight.landed
-        again: list[Effect] = [] if flight.keeps or not kept else [Flush(flight.key.device)]
+        again: list[Effect] = []
+        if kept and not flight.keeps:
+            again = [self.flushing.device(flight.key.device, now)]
         if landed.response is None:
             received = landed.received
             return [*again, *self._serve(flight, landed.readings, received, "sub-window", now)]
@@ -221,11 +235,12 @@ class Flights:
     # Steps of a flight
 
     def _received_after(self, key: Key, now: float) -> float:
-        return max(now - self._settings.retention, self._flushing.get(key.device, 0.0))
+        return max(now - self._settings.retention, self.flushing.since(key.device))
 
     def _is_fresh(self, entry: Entry, key: Key, now: float) -> bool:
         """Return whether an entry may be served: one of the future is of a clock set back."""
-        return self._received_after(key, now) < entry.received <= now
+        fresh = self._received_after(key, now) < entry.received <= now
+        return fresh and not self.flushing.was_ahead(entry.received)
 
     def _holds(self, wider: Key, entry: Entry, key: Key, now: float) -> bool:
         """Return whether a wider entry may be served, and has all that there is in `key`."""

@@ -6,7 +6,7 @@ was asked, and of a device that was not flushed since.
 
 from emulator.cache import status
 from emulator.cache.accounts import Accounts
-from emulator.cache.effects import Effect, Put
+from emulator.cache.effects import Effect
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flights import Flights
 from emulator.cache.minting import Minter
@@ -37,7 +37,9 @@ class Landing:
         self._flights = flights
         self._minter = minter
 
-    def take(self, leg: Leg, message: Message, octets: bytes, now: float) -> list[Effect]:
+    def take(
+        self, past: Past, leg: Leg, message: Message, octets: bytes, now: float
+    ) -> list[Effect]:
         """Return what to do with the response to a command that is under way."""
         request, flight = leg.request, leg.flight
         if leg.kind is Kind.SHADOW:
@@ -52,15 +54,15 @@ class Landing:
             said = status.forwarded(flight.why, detail=UNREADABLE)
             ended = self._flights.end(flight, UNREADABLE, now)
             return [*ended, *self._flights.relay(request, message, octets, said, now)]
-        detail = self._why_not_kept(flight, leg, readings)
+        detail = self._why_not_kept(flight, past, readings, now)
         return self._flights.land(flight, Landed(readings, now, detail, message, octets), now)
 
-    def _why_not_kept(self, flight: Flight, leg: Leg, readings: bytes | int) -> str:
+    def _why_not_kept(self, flight: Flight, past: Past, readings: bytes | int, now: float) -> str:
         if isinstance(readings, int):
             return "failure-not-kept"
         if not flight.keeps:
             return "flushed-not-kept"
-        if not self._settings.literal and _was_open(flight.key, leg):
+        if not self._settings.literal and _was_open(flight.key, past, now):
             return "open-window"
         return ""
 
@@ -72,13 +74,13 @@ class Landing:
         if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not leg.keeps:
             return []
         key, read = leg.request.key, leg.request.read
-        if key is None or read is None or _was_open(key, leg):
+        if key is None or read is None or _was_open(key, past, now):
             return []
         try:
             readings = self._readings(leg.request, read, message, octets)
         except GbcsError:
             return self._accounts.note(UNREADABLE)
-        return [Put(key, Entry(readings, now))] if isinstance(readings, bytes) else []
+        return self._flights.put(key, Entry(readings, now)) if isinstance(readings, bytes) else []
 
     def _readings(
         self, request: Request, read: Read, message: Message, octets: bytes
@@ -86,6 +88,9 @@ class Landing:
         return readings_of(message, octets, request.command, read, self._keystore)
 
 
-def _was_open(key: Key, leg: Leg) -> bool:
-    """Return whether a window was not over when the meter was asked."""
-    return leg.sent is None or key.end > leg.sent - EPOCH_UNIX
+def _was_open(key: Key, past: Past, now: float) -> bool:
+    """Return whether a window may not have been over when the meter answered.
+
+    It may have answered the first of commands that are alike, and before a clock was set back.
+    """
+    return past.first_sent is None or key.end > min(past.first_sent, now) - EPOCH_UNIX

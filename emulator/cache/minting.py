@@ -1,7 +1,8 @@
 """Replies of the cache's own: minted for each requester as the meter would have made them.
 
-Pure. Knows own counters, which some replies take, and the audit that asks the meter for some hits
-all the same; knows nothing of where readings come from.
+Pure. Knows own counters, which some replies take, that no two replies may be made for one counter
+of a requester, and the audit that asks the meter for some hits all the same; knows nothing of where
+readings come from.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from emulator.seeded import draw_unit
 from gbcs import Command, GbcsError, Keystore, Message
 
 STORE_FAILED = "store-failed"
+COUNTER_REUSED = "counter-reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,12 @@ class Minter:
         effects: list[Effect] = []
         waited = bool(self._parked)
         for order in orders:
-            refusal = self._accounts.refusal(order.request, now)
+            request = order.request
+            refusal = self._accounts.refusal(request, now)
             if refusal:
-                effects += self._accounts.refuse(order.request, refusal, now)
+                effects += self._accounts.refuse(request, refusal, now)
+            elif self._transactions.is_reused(request.transaction):
+                effects += self._sender.send(Leg(request, Kind.BYPASS, detail=COUNTER_REUSED), now)
             else:
                 effects += self._fill(order, now)
         if self._parked and not waited:

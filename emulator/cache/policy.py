@@ -13,13 +13,13 @@ from datetime import date
 from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.agenda import Agenda
-from emulator.cache.effects import Claimed, Effect, Reply
+from emulator.cache.effects import Claimed, Effect, Flush, Put, Reply
 from emulator.cache.entitlement import Registration, Registry, default_registry
 from emulator.cache.entry import Entry, Key
-from emulator.cache.flights import COUNTER_REUSED, Flights
+from emulator.cache.flights import Flights
 from emulator.cache.landing import Landing
 from emulator.cache.ledger import Decided, Decision, Ledger
-from emulator.cache.minting import Minter
+from emulator.cache.minting import COUNTER_REUSED, Minter
 from emulator.cache.reads import can_mint, read_of, touched
 from emulator.cache.requests import Due, Kind, Leg, Request
 from emulator.cache.sending import Sender
@@ -65,7 +65,7 @@ class CachePolicy:
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
         """Return what to do with a command for `device`."""
-        self._agenda.tick(now)
+        self._tick(now)
         self.ledger.requests += 1
         accepted = accept(device, octets, self._keystore)
         if isinstance(accepted, Discarded):
@@ -80,7 +80,7 @@ class CachePolicy:
 
     def response(self, octets: bytes, now: float) -> list[Effect]:
         """Return what to do with octets that a device sent."""
-        self._agenda.tick(now)
+        self._tick(now)
         note = self._accounts.note
         try:
             message = decode(octets, self._keystore)
@@ -95,17 +95,15 @@ class CachePolicy:
             past = self._transactions.get(transaction_of(message))
         if past is None or past.stage is Stage.SEEN:
             return note("others-reply" if self.settings.shared else "reply-unsolicited")
-        legs = past.legs or ((past.given_up,) if past.given_up else ())
-        if not legs:
+        if not past.unanswered:
             return note("duplicate-reply")
-        verified = message.mac_status is Status.VALID
-        if not verified and any(leg.kind is not Kind.BYPASS for leg in legs):
-            return note(f"reply-mac-{message.mac_status}")
+        if unproven := _unproven(message, past.unanswered):
+            return note(f"reply-{unproven}")
         if not past.legs:
             return self._landing.late(past, message, octets, now)
         leg = past.legs[0]
         sent = self._sender.replied(past, leg, now)
-        return [*self._landing.take(leg, message, octets, now), *sent]
+        return [*self._landing.take(past, leg, message, octets, now), *sent]
 
     def alert(self, octets: bytes) -> list[Effect]:
         """Return what to do with octets that a device sent to one of the caches that share.
@@ -124,7 +122,7 @@ class CachePolicy:
 
     def expire(self, now: float) -> list[Effect]:
         """Return what to do about commands whose reply has not come in time."""
-        self._agenda.tick(now)
+        self._tick(now)
         effects: list[Effect] = []
         while (due := self._agenda.due(now)) is not None:
             if isinstance(due, Leg):
@@ -141,12 +139,12 @@ class CachePolicy:
 
     def claimed(self, flight: int, found: Entry | Claimed, now: float) -> list[Effect]:
         """Return what to do now that the store has said what it has for a flight."""
-        self._agenda.tick(now)
+        self._tick(now)
         return self._flights.claimed(flight, found, now)
 
     def covered(self, flight: int, found: tuple[Key, Entry] | None, now: float) -> list[Effect]:
         """Return what to do now that the store has, or has not, a wider entry for a flight."""
-        self._agenda.tick(now)
+        self._tick(now)
         return self._flights.covered(flight, found, now)
 
     def settled(
@@ -157,7 +155,7 @@ class CachePolicy:
         `came` is False where nobody has, so that it is to be claimed again, and None where the
         store cannot be used. `readings` are None where its meter did not reply.
         """
-        self._agenda.tick(now)
+        self._tick(now)
         return self._flights.settled(flight, came, readings, now)
 
     def kept(self, flight: int, kept: bool | None, now: float) -> list[Effect]:
@@ -165,21 +163,36 @@ class CachePolicy:
 
         `kept` is False where its lease was lost, and None where the store cannot be used.
         """
-        self._agenda.tick(now)
+        self._tick(now)
         return self._flights.kept(flight, kept, now)
 
     def reserved(self, first: int | None, now: float) -> list[Effect]:
         """Return what to do now that own counters from `first` on are ours, or that none are."""
-        self._agenda.tick(now)
+        self._tick(now)
         return self._minter.reserved(first, now)
 
-    def flushed(self, device: EUI) -> None:
-        """Note that the store has dropped what it had of `device`."""
-        self._flights.flushed(device)
+    def was_put(self, put: Put, now: float) -> list[Effect]:
+        """Return what to do now that the store has tried to keep what came late."""
+        self._tick(now)
+        return self._flights.was_put(put, now)
 
-    def unflushed(self) -> list[Effect]:
-        """Return what the store has still to drop, since it could not be used."""
-        return self._flights.unflushed()
+    def flushed(self, flush: Flush) -> None:
+        """Note that the store has dropped what `flush` says."""
+        self._flights.flushing.done(flush)
+
+    def unflushed(self) -> list[Flush]:
+        """Return what the store has still to drop."""
+        return self._flights.flushing.pending()
+
+    def look_at_the_clock(self, now: float) -> list[Effect]:
+        """Return what the store has to drop since the clock was set back; to be called often."""
+        self._tick(now)
+        return [flush for flush in self.unflushed() if flush.device is None]
+
+    def _tick(self, now: float) -> None:
+        before = self._agenda.tick(now)
+        if now < before:
+            self._flights.set_back(before, now)
 
     # Changes of who is entitled
 
@@ -201,8 +214,8 @@ class CachePolicy:
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:
         for past in self._transactions.remembered():
-            if past.given_up is not None and past.given_up.request.device == device:
-                past.given_up.keeps = False
+            for leg in past.unanswered:
+                leg.keeps &= leg.request.device != device
         return self._flights.flush(device, now)
 
     # Requests
@@ -211,7 +224,7 @@ class CachePolicy:
         self, message: Message, srv: str, octets: bytes, verified: bool = False
     ) -> Request:
         asks = asks_of(message)
-        read = read_of(message, asks) if verified else None
+        read = read_of(message, asks, self.settings.literal) if verified else None
         if read is not None and (
             read.log.srv not in self.settings.srvs
             or not isinstance(message, Command)
@@ -237,7 +250,8 @@ class CachePolicy:
         past = self._transactions.use(request.transaction, key, now)
         if past.reused:
             self._accounts.note(COUNTER_REUSED)
-            parted = self._flights.part(past, now)
+            alike = self._transactions.alike(request.transaction)
+            parted = [effect for one in alike for effect in self._flights.part(one, now)]
             return [*parted, *self._bypass(request, COUNTER_REUSED, now)]
         if key is None or read is None:
             return self._bypass(request, "", now)
@@ -264,6 +278,20 @@ def _forged(message: Message) -> str:
     if message.mac_status is Status.INVALID:
         return "mac"
     return "signature" if message.signature_status is Status.INVALID else ""
+
+
+def _unproven(response: Message, legs: tuple[Leg, ...]) -> str:
+    """Return why a response may not be the meter's own, empty where it may be relied on.
+
+    It has a MAC, or in answer to a critical command the meter's signature. What cannot be verified,
+    since a key is missing, is still passed on to who can.
+    """
+    if legs[0].request.command.critical and response.mac_status is Status.ABSENT:
+        kind, status = "signature", response.signature_status
+    else:
+        kind, status = "mac", response.mac_status
+    passed_on = status is Status.UNVERIFIED and all(leg.kind is Kind.BYPASS for leg in legs)
+    return "" if status is Status.VALID or passed_on else f"{kind}-{status}"
 
 
 def _pass(alert: Message, octets: bytes) -> Reply:

@@ -58,32 +58,38 @@ class Read:
     window: Window
     service: ReadingService | None = None
     """What is kept whole, with the log and beside it; None where it is the log alone."""
+    literal: bool = False
+    """Whether the readings of a window that is not over are kept too."""
 
     @property
     def kept_as(self) -> str:
-        """What tells its readings from others: the SRV, and the use case where it has several."""
-        return self.log.srv if self.service is None else self.service.use_case
+        """What tells its readings from others: the SRV, and the use case where it has several.
+
+        What is kept literally lies apart, so that it is served to nobody who wants all of it.
+        """
+        named = self.log.srv if self.service is None else self.service.use_case
+        return f"{named}-literal" if self.literal else named
 
 
 Asks = tuple[Ask, ...] | None
 """What `asks_of` says of a command."""
 
 
-def read_of(command: Message, asks: Asks) -> Read | None:
+def read_of(command: Message, asks: Asks, literal: bool = False) -> Read | None:
     """Return what `command` reads, or None where a cache cannot answer just that."""
     whole = _WHOLE.get(command.message_code)
     if whole is not None:
-        return _read_whole(whole, asks)
+        return _read_whole(whole, asks, literal)
     log = _LOGS.get(command.message_code)
     if log is None or asks is None or len(asks) != 1 or asks[0].protection != log.protection:
         return None
     (attribute, *others) = asks[0].attributes
     if others or attribute.obis != log.log or attribute.window is None:
         return None
-    return Read(log, attribute.window)
+    return Read(log, attribute.window, literal=literal)
 
 
-def _read_whole(service: ReadingService, asks: Asks) -> Read | None:
+def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | None:
     if asks is None or len(asks) != len(service.accesses):
         return None
     windows = []
@@ -100,7 +106,7 @@ def _read_whole(service: ReadingService, asks: Asks) -> Read | None:
     (obis, window), *others = windows
     if any(other != window for _, other in others):
         return None
-    return Read(BY_OBIS[obis], window, service)
+    return Read(BY_OBIS[obis], window, service, literal)
 
 
 def touched(command: Message, srv: str, asks: Asks) -> Iterator[tuple[str, Window | None]]:

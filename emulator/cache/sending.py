@@ -101,6 +101,8 @@ class Sender:
         leg.sent = now
         past = self._transactions.note(leg.request.transaction, leg.request.key, now)
         past.legs += (leg,)
+        if past.first_sent is None:
+            past.first_sent = now
         past.stage = Stage.SENT
         if leg.kind is Kind.SHADOW:
             self._ledger.shadow += 1

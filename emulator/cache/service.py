@@ -191,12 +191,13 @@ class CacheService:
                 lease = self._leases.pop(flight, None)
                 if lease is not None:
                     await self._try(self._store.renew(lease, AT_ONCE))
-            case Put(key, entry):
+            case Put(_, key, entry):
                 await self._try(self._store.put(key, entry, self._ttl))
-            case Flush(device):
-                gone = await self._try(self._store.purge(device=device))
-                if not isinstance(gone, StoreError):
-                    policy.flushed(device)
+                return policy.was_put(effect, now())
+            case Flush(_, device, received_after):
+                dropping = self._store.purge(device=device, received_after=received_after)
+                if not isinstance(await self._try(dropping), StoreError):
+                    policy.flushed(effect)
             case Reserve(earliest, size):
                 first = await self._try(self._store.reserve(earliest, size))
                 return policy.reserved(first if isinstance(first, int) else None, now())
@@ -299,7 +300,7 @@ class CacheService:
     async def drop_what_is_left(self) -> None:
         """Try once more to drop what is still to be flushed, and say what remains."""
         await self._perform(self.policy.unflushed())
-        left = [str(one.device) for one in self.policy.unflushed() if isinstance(one, Flush)]
+        left = [str(one.device or "all devices") for one in self.policy.unflushed()]
         if left:
             named = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
             _log.warning(
@@ -310,9 +311,10 @@ class CacheService:
             )
 
     async def renew(self) -> None:
-        """Let leases last while their flights do, for ever."""
+        """Let leases last while their flights do, and see whether the clock was set back."""
         while True:
             await self._real.sleep(LEASE_SECONDS / 3)
+            await self._perform(self.policy.look_at_the_clock(self._clock.now()))
             for flight, lease in list(self._leases.items()):
                 if flight in self._leases:
                     await self._try(self._store.renew(lease, LEASE_SECONDS))

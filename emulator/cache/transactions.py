@@ -1,8 +1,9 @@
 """Transactions: what is on its way to meters, and what lately was.
 
 A response names its transaction and nothing else, so a transaction that is used for two different
-reads tells nothing of what a response answers. Whoever used which lately is remembered, up to a
-number and a time; knows no octets.
+reads tells nothing of what a response answers. Nor may a counter be used for two use cases: their
+responses would have one key and one initialization vector. Whoever used which lately is remembered,
+up to a number and a time; knows no octets.
 """
 
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from enum import Enum, auto
 from emulator.cache.entry import Key
 from emulator.cache.requests import Leg
 from emulator.transaction import Transaction
+from gbcs import EUI
 
 REMEMBERED = 50_000
 REMEMBERED_SECONDS = 3600.0
@@ -38,11 +40,18 @@ class Past:
     """When it was last used, Unix time in seconds."""
     reused: bool = False
     """Whether it was used for different reads."""
+    first_sent: float | None = None
+    """When it was first sent to the meter, Unix time in seconds: a reply may be to that."""
     stage: Stage = Stage.SEEN
     given_up: Leg | None = None
     """What may still be answered late."""
     legs: tuple[Leg, ...] = ()
     """Commands under way, oldest first; several only where a counter came twice."""
+
+    @property
+    def unanswered(self) -> tuple[Leg, ...]:
+        """Commands that may still be answered, the next first."""
+        return self.legs if self.given_up is None else (*self.legs, self.given_up)
 
 
 class Transactions:
@@ -50,18 +59,37 @@ class Transactions:
 
     def __init__(self) -> None:
         self._past: OrderedDict[Transaction, Past] = OrderedDict()
+        self._by_counter: dict[tuple[EUI, EUI, int], list[Transaction]] = {}
+        """What has one device, originator and counter, of which keys are derived."""
 
     def use(self, transaction: Transaction, key: Key | None, now: float) -> Past:
-        """Note a request; the result says whether its transaction was used for another read."""
+        """Note a request; the result says whether its counter was used for anything else."""
         past = self.note(transaction, key, now)
         past.reused = past.reused or past.key != key
+        alike = self.alike(transaction)
+        if len(alike) > 1:
+            for one in alike:
+                one.reused = True
         return past
+
+    def alike(self, transaction: Transaction) -> list[Past]:
+        """Return what is remembered of a counter: of a transaction, and of others that have it."""
+        return [self._past[one] for one in self._by_counter.get(transaction[:3], ())]
+
+    def is_reused(self, transaction: Transaction) -> bool:
+        """Return whether a counter is known to have been used for two things."""
+        past = self._past.get(transaction)
+        return past is not None and past.reused
 
     def note(self, transaction: Transaction, key: Key | None, now: float) -> Past:
         """Return what is remembered of a transaction, from now on at least that it is used."""
-        past = self._past.pop(transaction, None) or Past(key, now)
+        past = self._past.get(transaction)
+        if past is None:
+            past = self._past[transaction] = Past(key, now)
+            self._by_counter.setdefault(transaction[:3], []).append(transaction)
+        else:
+            self._past.move_to_end(transaction)
         past.at = now
-        self._past[transaction] = past
         self._forget(now)
         return past
 
@@ -83,4 +111,11 @@ class Transactions:
             if past.legs:
                 self._past.move_to_end(transaction)
             else:
-                del self._past[transaction]
+                self._drop(transaction)
+
+    def _drop(self, transaction: Transaction) -> None:
+        del self._past[transaction]
+        alike = self._by_counter[transaction[:3]]
+        alike.remove(transaction)
+        if not alike:
+            del self._by_counter[transaction[:3]]

@@ -166,11 +166,13 @@ class ValkeyStore:
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given, some at a time."""
         before = math.inf if received_before is None else received_before
+        after = -math.inf if received_after is None else received_after
         index = self._names.received if device is None else self._names.device(device)
-        purged, passed = 0, 0
+        purged, passed = 0, await self._ask(self._client.zcount(index, "-inf", repr(after)))
         while True:
             rows = await self._ask(
                 self._client.zrange(index, passed, passed + _BATCH - 1, withscores=True)
@@ -178,7 +180,7 @@ class ValkeyStore:
             due = [member for member, received in rows if received < before]
             chosen = [member for member in due if srv in (None, key_of(member.decode()).srv)]
             if chosen:
-                values = self._names.prefix, repr(float(before)), *chosen
+                values = self._names.prefix, repr(float(before)), repr(float(after)), *chosen
                 purged += await self._ask(self._drop((self._names.received,), values))
             if len(due) < _BATCH:
                 return purged

@@ -121,16 +121,17 @@ DROP = (
     _DROP
     + """
 local dropped = 0
-for index = 3, #ARGV do
-  local received = redis.call('ZSCORE', KEYS[1], ARGV[index])
-  if received and tonumber(received) < tonumber(ARGV[2]) then
+for index = 4, #ARGV do
+  local received = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[index]) or '')
+  if received and received < tonumber(ARGV[2]) and received > tonumber(ARGV[3]) then
     dropped = dropped + drop(ARGV[1], ARGV[index])
   end
 end
 return dropped
 """
 )
-"""Keys: received. Arguments: prefix, received before, keys as text. Answers how many there were."""
+"""Keys: received. Arguments: prefix, received before and after, keys as text. Answers how
+many there were."""
 
 RESERVE = """
 local first = redis.call('GET', KEYS[1]) or '0'

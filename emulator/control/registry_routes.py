@@ -11,7 +11,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from emulator.cache.effects import Flush
 from emulator.cache.entitlement import Devices, Registration
 from emulator.cache.store import StoreError
 from emulator.clock import Clock
@@ -149,7 +148,7 @@ async def _flushing(
         await within(PATIENCE, change())
     except StoreError as error:
         waiting = str(error)
-    if Flush(device) in cache.policy.unflushed():
+    if any(flush.device == device for flush in cache.policy.unflushed()):
         return None, waiting or "the store could not be used"
     return flushed, None
 

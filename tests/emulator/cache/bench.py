@@ -176,7 +176,8 @@ class Bench:
     def expire(self, seconds: float = PATIENCE) -> list[Reply]:
         """Let this time pass and the policy give up what is overdue."""
         self.now += seconds
-        return self._perform(self.policy.expire(self.now))
+        replies = self._perform(self.policy.look_at_the_clock(self.now))
+        return [*replies, *self._perform(self.policy.expire(self.now))]
 
     def change(self, effects: list[Effect]) -> None:
         """Do what a change of who is entitled asks for."""
@@ -207,11 +208,12 @@ class Bench:
                     replies += self._perform(self.policy.covered(flight, wider, self.now))
                 case Settle():
                     replies += self._settle(effect)
-                case Put(key, entry):
+                case Put(_, key, entry):
                     if not self.shared.failing:
                         self.store[key] = entry
-                case Flush(device):
-                    self._flush(device)
+                    replies += self._perform(self.policy.was_put(effect, self.now))
+                case Flush():
+                    self._flush(effect)
                 case Wait(flight):
                     key = self._held.pop(flight)
                     self.shared.waiting.setdefault(key, []).append((self, flight))
@@ -270,9 +272,10 @@ class Bench:
             replies += bench._perform(effects)
         return replies
 
-    def _flush(self, device: EUI) -> None:
+    def _flush(self, flush: Flush) -> None:
         if self.shared.failing:
             return
-        for key in [key for key in self.store if key.device == device]:
-            del self.store[key]
-        self.policy.flushed(device)
+        for key, entry in list(self.store.items()):
+            if flush.device in (None, key.device) and entry.received > flush.received_after:
+                del self.store[key]
+        self.policy.flushed(flush)

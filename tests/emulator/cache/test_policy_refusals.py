@@ -14,11 +14,12 @@ from emulator.cache.ledger import Decision
 from emulator.keys import DerivedKeystore
 from emulator.parties import RemoteParty
 from emulator.reception import Discard
-from gbcs import EUI, Alert, FileKeystore, Opaque, Response, decode, encode
+from gbcs import EUI, Alert, FileKeystore, Opaque, Response, Status, decode, encode
 from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
 from gbcs.instants import HALF_HOUR
+from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import PATIENCE, Bench, anything_for_anybody
@@ -151,6 +152,31 @@ def test_a_bad_reply_is_counted_and_not_delivered_and_the_good_one_still_is(
     assert len(replies) == 2
     assert len(bench.store) == 1
     bench.assert_settled()
+
+
+@pytest.mark.parametrize("srv", ["4.8.2", "4.1.1"])
+def test_a_reply_without_mac_to_what_is_not_cached_is_not_relayed_and_the_good_one_is(
+    srv: str, bench: Bench
+) -> None:
+    service = service_of(srv)
+    window = YESTERDAY if service.windowed else None
+    bench.receive(party(Role.IS).ask(METER, service, window)[1])
+    good = bench.meter_reply()
+    assert bench.deliver(without_mac(good)) == []
+    assert bench.policy.ledger.reasons == {"reply-mac-absent": 1}
+    assert [reply.octets for reply in bench.deliver(good)] == [good]
+    bench.assert_settled()
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_the_response_to_a_critical_command_is_relayed_for_its_signature(
+    good: bool, bench: Bench
+) -> None:
+    bench.receive(encode(critical_command(), KEYS))
+    reply = bench.meter_reply()
+    assert decode(reply, KEYS).mac_status is Status.ABSENT
+    assert len(bench.deliver(reply if good else flipped(reply))) == good
+    assert bench.policy.ledger.reasons == ({} if good else {"reply-signature-invalid": 1})
 
 
 def test_an_octet_flipped_anywhere_in_a_reply_is_never_delivered(bench: Bench) -> None:

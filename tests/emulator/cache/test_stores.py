@@ -394,8 +394,9 @@ def some_entries() -> dict[Key, Entry]:
 @pytest.mark.parametrize("device", [None, METER])
 @pytest.mark.parametrize("srv", [None, "4.8.1"])
 @pytest.mark.parametrize("before", [None, 4.0])
+@pytest.mark.parametrize("after", [None, 2.0, 8.5])
 async def test_purge_drops_what_meets_every_condition(
-    store: Store, device: None, srv: str | None, before: float | None
+    store: Store, device: None, srv: str | None, before: float | None, after: float | None
 ) -> None:
     entries = some_entries()
     for key, entry in entries.items():
@@ -407,13 +408,15 @@ async def test_purge_drops_what_meets_every_condition(
             device in (None, key.device)
             and srv in (None, key.srv)
             and (before is None or entry.received < before)
+            and (after is None or entry.received > after)
         )
     }
+    given = {"device": device, "srv": srv, "received_before": before, "received_after": after}
     gone = len(entries) - len(left)
-    assert await store.purge(device=device, srv=srv, received_before=before) == gone
+    assert await store.purge(**given) == gone
     assert await contents(store) == left
     assert (await store.size()).entries == len(left)
-    assert await store.purge(device=device, srv=srv, received_before=before) == 0
+    assert await store.purge(**given) == 0
 
 
 async def test_entries_are_listed_by_device_and_srv(store: Store) -> None:

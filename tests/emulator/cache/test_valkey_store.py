@@ -205,8 +205,9 @@ async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
     await store.put(KEY, ENTRY)
     names = lua.Names("estate")
     drop = client.register_script(lua.DROP)
-    for before, dropped in ((ENTRY.received, 0), (ENTRY.received + 1, 1)):
-        values = names.prefix, repr(before), key_text(KEY)
+    now = ENTRY.received
+    for before, after, dropped in ((now, now - 1, 0), (now + 1, now, 0), (now + 1, now - 1, 1)):
+        values = names.prefix, repr(before), repr(after), key_text(KEY)
         assert await drop((names.received,), values) == dropped
 
 

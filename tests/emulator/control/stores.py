@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from emulator.cache.entry import Entry, Key
 from emulator.cache.memory import MemoryStore
@@ -30,15 +30,9 @@ class AwayStore(MemoryStore):
         await self._reach()
         return await super().size()
 
-    async def purge(
-        self,
-        *,
-        device: EUI | None = None,
-        srv: str | None = None,
-        received_before: float | None = None,
-    ) -> int:
+    async def purge(self, **given: Any) -> int:
         await self._reach()
-        return await super().purge(device=device, srv=srv, received_before=received_before)
+        return await super().purge(**given)
 
     async def entries(
         self, device: EUI | None = None, srv: str | None = None
