@@ -60,7 +60,7 @@ class Landing:
     def _why_not_kept(self, flight: Flight, past: Past, readings: bytes | int, now: float) -> str:
         if isinstance(readings, int):
             return "failure-not-kept"
-        if not flight.keeps:
+        if not (flight.keeps and past.keeps):
             return "flushed-not-kept"
         if not self._settings.literal and _was_open(flight.key, past, now):
             return "open-window"
@@ -71,7 +71,7 @@ class Landing:
         leg = past.given_up
         past.stage, past.given_up = Stage.ANSWERED, None
         self._accounts.note("late-reply")
-        if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not leg.keeps:
+        if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not past.keeps:
             return []
         key, read = leg.request.key, leg.request.read
         if key is None or read is None or _was_open(key, past, now):

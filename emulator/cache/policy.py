@@ -213,9 +213,8 @@ class CachePolicy:
         return self._flush(device, now)
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:
-        for past in self._transactions.remembered():
-            for leg in past.unanswered:
-                leg.keeps &= leg.request.device != device
+        for past in self._transactions.sent_to(device):
+            past.keeps = False
         return self._flights.flush(device, now)
 
     # Requests

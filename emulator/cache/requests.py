@@ -115,8 +115,6 @@ class Leg:
     sent: float | None = None
     """When it was first sent, Unix time in seconds."""
     attempts: int = 0
-    keeps: bool = True
-    """Whether a late reply may be kept: not where its device was flushed meanwhile."""
     ticket: "Ticket[Due] | None" = None
 
 

@@ -42,6 +42,8 @@ class Past:
     """Whether it was used for different reads."""
     first_sent: float | None = None
     """When it was first sent to the meter, Unix time in seconds: a reply may be to that."""
+    keeps: bool = True
+    """Whether a reply may be kept: not where its device was flushed since it was first sent."""
     stage: Stage = Stage.SEEN
     given_up: Leg | None = None
     """What may still be answered late."""
@@ -97,9 +99,10 @@ class Transactions:
         """Return what is remembered of a transaction."""
         return self._past.get(transaction)
 
-    def remembered(self) -> list[Past]:
-        """Return all that is remembered, what was used first, first."""
-        return list(self._past.values())
+    def sent_to(self, device: EUI) -> list[Past]:
+        """Return what is remembered of the commands that were sent to a device."""
+        of_device = (past for one, past in self._past.items() if one.device == device)
+        return [past for past in of_device if past.first_sent is not None]
 
     def _forget(self, now: float) -> None:
         """Forget the oldest; what is under way is kept."""

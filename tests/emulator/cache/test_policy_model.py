@@ -3,19 +3,20 @@
 The model knows what meters say, who supplies which day, and what may have been kept since when.
 """
 
+from collections import Counter
 from datetime import date, timedelta
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emulator.cache.effects import Flush, Forward, Reply
+from emulator.cache.effects import Forward, Reply
 from emulator.cache.entitlement import Registration, Registry
 from emulator.cache.entry import Key
 from emulator.cache.ledger import Decision
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, decode
-from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.result_codes import ResultCode
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
@@ -71,12 +72,22 @@ class Model:
             if not dropped:
                 self.undropped.setdefault(key, set()).update(times)
 
-    def dropped(self, devices: set[EUI]) -> None:
-        self.undropped = {k: t for k, t in self.undropped.items() if k.device not in devices}
+    def set_back(self, now: float, dropped: bool) -> None:
+        """Nothing of the future is served, not even when it has come."""
+        for key, times in list(self.received.items()):
+            ahead = {time for time in times if time > now}
+            times -= ahead
+            if not times:
+                del self.received[key]
+            if ahead and not dropped:
+                self.undropped.setdefault(key, set()).update(ahead)
 
-    def nobody_knows_any_more(self, devices: set[EUI]) -> None:
+    def dropped(self, devices: set[EUI | None]) -> None:
+        self.undropped = {k: t for k, t in self.undropped.items() if not _among(k, devices)}
+
+    def nobody_knows_any_more(self, devices: set[EUI | None]) -> None:
         """Whoever was to drop these has ended: what the store still has may be served."""
-        for key in [key for key in self.undropped if key.device in devices]:
+        for key in [key for key in self.undropped if _among(key, devices)]:
             self.received.setdefault(key, set()).update(self.undropped.pop(key))
 
 
@@ -94,10 +105,12 @@ class Processes(RuleBasedStateMachine):
         ]
         self.model = Model()
         self.asked: list[tuple[Command, Key, EUI]] = []
+        self.sendable: dict[int, tuple[bytes, int, float]] = {}
+        self.times: Counter[int] = Counter()
         self.sent_at: dict[int, float] = {}
         self.flushed_since: set[int] = set()
         self.lost: list[tuple[int, bytes]] = []
-        self.answered: set[int] = set()
+        self.answered: Counter[int] = Counter()
         self.refusals: set[Key] = set()
         self.checked = [0, 0]
 
@@ -106,6 +119,7 @@ class Processes(RuleBasedStateMachine):
         return self.benches[0].now
 
     def move(self, seconds: float) -> None:
+        self.check_all()
         for bench in self.benches:
             bench.now += seconds
         for bench in self.benches:
@@ -129,12 +143,18 @@ class Processes(RuleBasedStateMachine):
         self.ask(process, party, srv, device, window)
 
     def ask(self, process: int, party: EUI, srv: str, device: EUI, window: Window) -> None:
-        bench = self.benches[process]
         key = Key(device, srv, window.start, window.end)
         behind = party == OTHER_USER
         remote = RemoteParty(party, ROLES[party], KEYS, len(self.asked), behind)
         command, octets = remote.command(device, srv, window)
+        self.sendable[len(self.asked)] = octets, process, self.now
         self.asked.append((command, key, party))
+        self.send(process, octets, key, party)
+
+    def send(self, process: int, octets: bytes, key: Key, party: EUI) -> None:
+        bench = self.benches[process]
+        device = key.device
+        self.times[decode(octets).originator_counter] += 1
         refused = bench.policy.ledger.total(Decision.REFUSED)
         before = len(bench.forwards), len(bench.replies)
         bench.receive(octets, device)
@@ -144,6 +164,7 @@ class Processes(RuleBasedStateMachine):
         else:
             assert bench.policy.ledger.total(Decision.REFUSED) == refused
         self.note_forwards()
+        self.check_all()
 
     @rule(
         process=st.integers(0, 1),
@@ -163,6 +184,61 @@ class Processes(RuleBasedStateMachine):
             self.reply_comes(0, 1)
             self.reply_comes(1, 1)
 
+    @rule(
+        process=st.integers(0, 1),
+        device=st.sampled_from(DEVICES),
+        flushed=st.booleans(),
+        times=st.integers(0, 2),
+        ends=st.booleans(),
+    )
+    def a_window_ends_while_its_reply_is_held_up(
+        self, process: int, device: EUI, flushed: bool, times: int, ends: bool
+    ) -> None:
+        window = WINDOWS[0]
+        if ends:
+            end = -(-int(self.now - EPOCH_UNIX) // HALF_HOUR) * HALF_HOUR + HALF_HOUR
+            self.move(EPOCH_UNIX + end - 45 - self.now)
+            window = Window(end - DAY, end)
+        self.ask(process, SUPPLIER, "4.8.1", device, window)
+        self.reply_is_held_up(process)
+        if flushed:
+            self.consumer_changes(device, TODAY + 1)
+        self.move(PATIENCE)
+        for _ in range(times):
+            self.the_same_command_is_sent_again(0)
+        if self.lost:
+            self.arrives(process, *self.lost[-1])
+        self.ask(process, DISTRIBUTOR, "4.8.1", device, window)
+
+    @rule(
+        process=st.integers(0, 1),
+        party=st.sampled_from([SUPPLIER, DISTRIBUTOR]),
+        seconds=st.sampled_from([1.0, 3600.0, 7200.0]),
+        at_once=st.booleans(),
+        failing=st.booleans(),
+    )
+    def a_clock_that_was_ahead_is_set_right(
+        self, process: int, party: EUI, seconds: float, at_once: bool, failing: bool
+    ) -> None:
+        self.move(seconds)
+        self.ask(process, party, "4.8.1", DEVICES[0], WINDOWS[0])
+        self.reply_comes(process, 1)
+        self.store_fails_or_works(failing, True)
+        self.set_back(seconds)
+        self.move(seconds + 1)
+        self.store_fails_or_works(False, at_once)
+        self.ask(process, party, "4.8.1", DEVICES[0], WINDOWS[0])
+
+    @precondition(lambda self: self.sendable)
+    @rule(place=st.integers(0, 3))
+    def the_same_command_is_sent_again(self, place: int) -> None:
+        """By which its reply can no more be told from one to the first; for an hour it is known."""
+        counter = list(self.sendable)[-1 - place % len(self.sendable)]
+        octets, process, since = self.sendable[counter]
+        if abs(self.now - since) < 1800:
+            _, key, party = self.asked[counter]
+            self.send(process, octets, key, party)
+
     @precondition(lambda self: self.model.received)
     @rule(
         process=st.integers(0, 1),
@@ -174,7 +250,7 @@ class Processes(RuleBasedStateMachine):
     ) -> None:
         keys = list(self.model.received)
         key = keys[place % len(keys)]
-        self.move(seconds)
+        self.move(seconds) if seconds >= 0 else self.set_back(-seconds)
         for party in (SUPPLIER, DISTRIBUTOR, OTHER_USER):
             self.ask(process, party, key.srv, key.device, Window(key.start, key.end))
 
@@ -188,7 +264,7 @@ class Processes(RuleBasedStateMachine):
     def arrives(self, process: int, counter: int, octets: bytes) -> None:
         """A good reply: from now on it may be known, unless the device was flushed meanwhile."""
         _, key, _ = self.asked[counter]
-        over = key.end <= self.sent_at[counter] - EPOCH_UNIX
+        over = key.end <= min(self.sent_at[counter], self.now) - EPOCH_UNIX
         if over and counter not in self.flushed_since:
             self.model.received.setdefault(key, set()).add(self.now)
         self.benches[process].deliver(octets)
@@ -245,6 +321,11 @@ class Processes(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 3600.0]))
     def clock_is_set_back(self, seconds: float) -> None:
+        self.set_back(seconds)
+
+    def set_back(self, seconds: float) -> None:
+        self.check_all()
+        self.model.set_back(self.now - seconds, dropped=not self.benches[0].shared.failing)
         self.move(-seconds)
 
     @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 1))
@@ -277,9 +358,12 @@ class Processes(RuleBasedStateMachine):
 
     @rule(process=st.integers(0, 1))
     def process_restarts(self, process: int) -> None:
-        before = self.undropped()
+        forgotten = {flush.device for flush in self.benches[process].policy.unflushed()}
         self.benches[process].restart()
-        self.model.nobody_knows_any_more(before - self.undropped())
+        self.sendable = {
+            counter: sent for counter, sent in self.sendable.items() if sent[1] != process
+        }
+        self.model.nobody_knows_any_more(forgotten)
         self.note_forwards()
 
     @rule()
@@ -287,22 +371,24 @@ class Processes(RuleBasedStateMachine):
         self.benches[0].shared.expire_leases()
         self.note_forwards()
 
-    @rule(failing=st.booleans())
-    def store_fails_or_works(self, failing: bool) -> None:
+    @rule(failing=st.booleans(), at_once=st.booleans())
+    def store_fails_or_works(self, failing: bool, at_once: bool) -> None:
         self.benches[0].shared.failing = failing
-        if not failing:
+        if not failing and at_once:
             self.model.dropped(self.undropped())
             for bench in self.benches:
                 bench._perform(bench.policy.unflushed())
             assert not self.undropped()
 
-    def undropped(self) -> set[EUI]:
-        """Devices of which a process knows that the store has still to drop them."""
-        effects = [effect for bench in self.benches for effect in bench.policy.unflushed()]
-        return {effect.device for effect in effects if isinstance(effect, Flush)}
+    def undropped(self) -> set[EUI | None]:
+        """Devices of which a process knows that the store has still to drop them; None is all."""
+        return {flush.device for bench in self.benches for flush in bench.policy.unflushed()}
 
     @invariant()
     def every_answer_is_one_that_the_model_allows(self) -> None:
+        self.check_all()
+
+    def check_all(self) -> None:
         for place, bench in enumerate(self.benches):
             fresh, self.checked[place] = bench.replies[self.checked[place] :], len(bench.replies)
             for reply in fresh:
@@ -311,8 +397,8 @@ class Processes(RuleBasedStateMachine):
     def check(self, reply: Reply) -> None:
         counter = decode(reply.octets).originator_counter
         command, key, party = self.asked[counter]
-        assert counter not in self.answered, "answered twice"
-        self.answered.add(counter)
+        self.answered[counter] += 1
+        assert self.answered[counter] <= self.times[counter], "answered twice"
         assert self.model.entitled(party, key)
         assert (reply.device, reply.recipient) == (key.device, command.originator)
         if "hit" in reply.status:
@@ -322,7 +408,7 @@ class Processes(RuleBasedStateMachine):
         said = [meter_octets(command, self.now, own_counter_in(reply.octets) or 0)]
         if key in self.refusals and "hit" not in reply.status:
             said.append(refuse(command, ResultCode.HARDWARE_FAULT, KEYS))
-        over = key.end <= self.sent_at.get(counter, self.now) - EPOCH_UNIX
+        over = key.end <= min(self.sent_at.get(counter, self.now), self.now) - EPOCH_UNIX
         assert reply.octets in said or not over
 
     @invariant()
@@ -338,6 +424,10 @@ class Processes(RuleBasedStateMachine):
             self.benches[0].shared.expire_leases()
         for bench in self.benches:
             bench.assert_settled()
+
+
+def _among(key: Key, devices: set[EUI | None]) -> bool:
+    return None in devices or key.device in devices
 
 
 def _of(forward: Forward) -> tuple[EUI, bytes]:
