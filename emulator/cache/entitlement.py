@@ -89,8 +89,9 @@ class Registration:
 class Registry:
     """Parties by EUI with their roles, and registrations.
 
-    Suppliers need a registration; any other party is entitled to every device and all dates until
-    it is named in a registration. Raises `ValueError` for a registration of an unknown party.
+    Suppliers need a registration. Any other party has every device and all dates, unless it is
+    named in `registrations`; one that is added later takes these from it for its devices alone.
+    Raises `ValueError` for a registration of an unknown party.
     """
 
     def __init__(
@@ -104,10 +105,12 @@ class Registry:
         self._own: dict[EUI, list[Registration]] = {}
         """All that holds of a device, where something changed for it alone."""
         self._named: set[EUI] = set()
+        """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
         """Grows with every change: until then what was entitled is so."""
         for registration in registrations:
             self.register(registration)
+            self._named.add(registration.party)
 
     def knows(self, party: EUI) -> bool:
         """Return whether `party` is a party of this registry."""
@@ -147,7 +150,6 @@ class Registry:
         if registration.party not in self._roles:
             raise ValueError(f"{registration.party} is not a party")
         self.version += 1
-        self._named.add(registration.party)
         devices = registration.devices
         if devices.first == devices.last:
             self._single.setdefault(devices.first, []).append(registration)
@@ -172,7 +174,6 @@ class Registry:
             own[own.index(one)] = replace(one, end=day)
             own.append(replace(one, party=new, start=day))
         self._own[device] = own
-        self._named.add(new)
         self.version += 1
 
     def change_of_tenancy(self, device: EUI, day: date) -> None:
@@ -184,9 +185,9 @@ class Registry:
         own = self._of(device)
         users = [eui for eui, roles in self._roles.items() if Role.OU in roles]
         own += [
-            Registration(eui, roles=frozenset({Role.OU}))
+            Registration(eui, Devices(device, device), roles=frozenset({Role.OU}))
             for eui in users
-            if eui not in self._named and not any(one.party == eui for one in own)
+            if self._has_all(eui, Role.OU, own)
         ]
         self._own[device] = [
             replace(one, end=day) if one.party in users and _holds(one, day) else one for one in own
@@ -203,13 +204,21 @@ class Registry:
     def _covers(self, party: EUI, role: Role, device: EUI, first: int, last: int) -> bool:
         """Return whether `party`, in `role`, is entitled to every day from `first` to `last`."""
         registrations = self._of(device)
-        mine = [one for one in registrations if one.party == party and _counts(one, role)]
-        if not mine and role not in _SUPPLIERS and party not in self._named:
+        if self._has_all(party, role, registrations):
             return True
+        mine = [one for one in registrations if one.party == party and _counts(one, role)]
         for start, end in sorted(self._days(one, role, registrations) for one in mine):
             if start <= first < end:
                 first = end
         return first > last
+
+    def _has_all(self, party: EUI, role: Role, registrations: Iterable[Registration]) -> bool:
+        """Return whether `party` has a device of these registrations in `role` without any."""
+        return (
+            role not in _SUPPLIERS
+            and party not in self._named
+            and not any(one.party == party and _counts(one, role) for one in registrations)
+        )
 
     def _days(
         self, one: Registration, role: Role, registrations: Iterable[Registration]

@@ -79,7 +79,7 @@ def test_a_supplier_without_a_registration_has_nothing_and_others_have_everythin
     assert ask(of, OTHER_USER, 0, MAX_INSTANT) is None
 
 
-def test_whoever_is_named_in_a_registration_has_what_it_says() -> None:
+def test_whoever_is_named_to_begin_with_has_what_registrations_say() -> None:
     of = registry(
         Registration(OTHER_USER, Devices(METER, METER), start=CHANGE),
         Registration(DISTRIBUTOR, Devices(METER, METER)),
@@ -88,6 +88,20 @@ def test_whoever_is_named_in_a_registration_has_what_it_says() -> None:
     assert ask(of, OTHER_USER, MIDNIGHT - 1, MIDNIGHT + DAY) is Reason.NOT_REGISTERED
     assert ask(of, OTHER_USER, MIDNIGHT, MIDNIGHT, device=OTHER_METER) is Reason.NOT_REGISTERED
     assert ask(of, DISTRIBUTOR, 0, 1, device=OTHER_METER) is Reason.NOT_REGISTERED
+
+
+def test_a_registration_that_is_added_is_of_its_devices_alone() -> None:
+    """Whom a new consumer allows keeps what it has of other meters."""
+    of = registry()
+    of.change_of_tenancy(METER, CHANGE)
+    of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    of.register(Registration(DISTRIBUTOR, Devices(METER, METER), start=CHANGE))
+    for party in (OTHER_USER, DISTRIBUTOR):
+        assert ask(of, party, MIDNIGHT, MAX_INSTANT) is None
+        assert ask(of, party, 0, MAX_INSTANT, device=OTHER_METER) is None
+    assert ask(of, DISTRIBUTOR, MIDNIGHT - 1, MIDNIGHT) is Reason.NOT_REGISTERED
+    of.register(Registration(OTHER_USER, start=CHANGE))
+    assert ask(of, OTHER_USER, 0, 1, device=OTHER_METER) is Reason.NOT_REGISTERED
 
 
 def test_a_registration_lasts_from_its_first_day_to_the_second_before_it_ends() -> None:

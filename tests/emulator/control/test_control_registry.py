@@ -28,10 +28,10 @@ def change(**others: Any) -> dict[str, Any]:
     return {key: value for key, value in (given | others).items() if value is not None}
 
 
-def refusal(process: Process, party: EUI, days: int = 0) -> Reason | None:
+def refusal(process: Process, party: EUI, days: int = 0, device: EUI = METER) -> Reason | None:
     """Return why a party may not have today's readings of the meter, or those days later."""
     registry = process.cache.policy.registry
-    return registry.check(party, METER, "4.8.1", None, UNIX_NOW + days * 86_400)
+    return registry.check(party, device, "4.8.1", None, UNIX_NOW + days * 86_400)
 
 
 async def test_parties_and_their_roles(client: httpx.AsyncClient) -> None:
@@ -68,7 +68,7 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_registration_entitles(process: Process, client: httpx.AsyncClient) -> None:
-    """Once it is named, a party has what registrations say, and no more."""
+    """For the devices of a registration its party has what registrations say, and no more."""
     await process.keep(KEY)
     assert refusal(process, DISTRIBUTOR, 1) is None
     body = {"party": str(DISTRIBUTOR), "from": TODAY, "to": TOMORROW}
@@ -82,9 +82,11 @@ async def test_a_registration_entitles(process: Process, client: httpx.AsyncClie
 
 async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -> None:
     devices = f"{OTHER_METER} to 00DBE500000000FF"
-    body = {"party": str(DISTRIBUTOR), "devices": devices}
+    body = {"party": str(DISTRIBUTOR), "devices": devices, "from": TOMORROW}
     assert (await client.post(REGISTRATIONS, json=body)).json()["devices"] == devices
-    assert refusal(process, DISTRIBUTOR) is Reason.NOT_REGISTERED
+    assert refusal(process, DISTRIBUTOR, device=OTHER_METER) is Reason.NOT_REGISTERED
+    assert refusal(process, DISTRIBUTOR, 1, OTHER_METER) is None
+    assert refusal(process, DISTRIBUTOR) is None
 
 
 @pytest.mark.parametrize(
