@@ -8,7 +8,7 @@ Source: DUIS error E4, role not authorised for this device and the required date
 each service reference are in `gbcs.tables.roles`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -160,38 +160,72 @@ class Registry:
                 own.append(registration)
 
     def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """End the registrations of `old` for `device` on `day`, from which on `new` has them.
+        """Have `new` supply `device` from `day` on, in place of `old` and for as long as that had.
 
-        Raises `ValueError` where a party is not known, or `old` has no registration on that day.
+        It is of the roles of a supplier that `new` has; in any other `old` keeps what it has.
+        Raises `ValueError` where `new` is not a supplier, or `old` not registered as one that day.
         """
         if new not in self._roles:
             raise ValueError(f"{new} is not a party")
-        own = self._of(device)
-        ended = [one for one in own if one.party == old and _holds(one, day)]
-        if not ended:
-            raise ValueError(f"{old} is not registered for {device} on {day}")
-        for one in ended:
-            own[own.index(one)] = replace(one, end=day)
-            own.append(replace(one, party=new, start=day))
+        roles = self._roles[new] & _SUPPLIERS
+        if not roles:
+            raise ValueError(f"{new} is not a supplier: its roles are {_names(self._roles[new])}")
+        own: list[Registration] = []
+        supplied = False
+        for one in self._of(device):
+            if one.party != old or not self._lasts(one, roles, day):
+                own.append(one)
+                continue
+            supplied |= _holds(one, day)
+            own += self._ended(one, roles, day)
+            start = one.start if one.begins() > _day(day) else day
+            own.append(replace(one, party=new, start=start, roles=self._in(one) & roles))
+        if not supplied:
+            raise ValueError(f"{old} is not registered for {device} on {day} as {_names(roles)}")
         self._own[device] = own
         self.version += 1
 
     def change_of_tenancy(self, device: EUI, day: date) -> None:
         """End what other users have for `device` on `day`: it rested on the consent of who left.
 
-        Whom the new consumer allows is registered anew, from `day` on.
+        Whom the new consumer allows is registered anew, from `day` on. What a party has in other
+        roles than that of an other user stays.
         """
-        self.version += 1
+        users = frozenset({Role.OU})
         own = self._of(device)
-        users = [eui for eui, roles in self._roles.items() if Role.OU in roles]
         own += [
-            Registration(eui, Devices(device, device), roles=frozenset({Role.OU}))
-            for eui in users
-            if self._has_all(eui, Role.OU, own)
+            Registration(eui, Devices(device, device), roles=users)
+            for eui, roles in self._roles.items()
+            if Role.OU in roles and self._has_all(eui, Role.OU, own)
         ]
-        self._own[device] = [
-            replace(one, end=day) if one.party in users and _holds(one, day) else one for one in own
-        ]
+        self._own[device] = [left for one in own for left in self._ended(one, users, day)]
+        self.version += 1
+
+    def _in(self, registration: Registration) -> frozenset[Role]:
+        """Return the roles that a party is registered in."""
+        roles = self._roles[registration.party]
+        return roles if registration.roles is None else roles & registration.roles
+
+    def _lasts(self, one: Registration, roles: frozenset[Role], day: date) -> bool:
+        """Return whether a registration gives anything in `roles` on `day` or later."""
+        return bool(self._in(one) & roles) and one.ends() > _day(day)
+
+    def _ended(
+        self, one: Registration, roles: frozenset[Role], day: date
+    ) -> Iterator[Registration]:
+        """Yield a registration as it is once it ends on `day` in `roles`, and goes on in others.
+
+        One that begins later is left without a day, as it ended what its party has without any.
+        """
+        if not self._lasts(one, roles, day):
+            yield one
+            return
+        others = self._in(one) - roles
+        if others:
+            yield replace(one, roles=others)
+        start = day if one.begins() > _day(day) else one.start
+        ended = one.roles if not others else self._in(one) & roles
+        yield replace(one, start=start, end=day, roles=ended)
 
     def _of(self, device: EUI) -> list[Registration]:
         """Return a list of what holds of `device`, for the caller to change."""
@@ -249,6 +283,10 @@ def _counts(registration: Registration, role: Role) -> bool:
 
 def _holds(registration: Registration, day: date) -> bool:
     return registration.begins() <= _day(day) < registration.ends()
+
+
+def _names(roles: Iterable[Role]) -> str:
+    return ", ".join(sorted(roles))
 
 
 def _day(day: date) -> int:

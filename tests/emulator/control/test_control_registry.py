@@ -148,8 +148,17 @@ async def test_a_change_that_was_made_already(process: Process, client: httpx.As
     await client.post(SUPPLIER_CHANGE, json=change())
     await process.keep(KEY)
     answer = await client.post(SUPPLIER_CHANGE, json=change())
-    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY}"
+    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY} as IS"
     assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    assert await process.store.get(KEY) is not None
+
+
+async def test_a_change_to_who_is_no_supplier(process: Process, client: httpx.AsyncClient) -> None:
+    await process.keep(KEY)
+    answer = await client.post(SUPPLIER_CHANGE, json=change(new=str(OTHER_USER)))
+    reason = f"{OTHER_USER} is not a supplier: its roles are OU"
+    assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    assert refusal(process, SUPPLIER, 1) is None
     assert await process.store.get(KEY) is not None
 
 
