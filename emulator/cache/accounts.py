@@ -6,7 +6,7 @@ Pure; knows nothing of what requests wait for.
 from emulator.cache.effects import Effect
 from emulator.cache.entitlement import Registry
 from emulator.cache.ledger import Decided, Decision, Ledger
-from emulator.cache.requests import Request
+from emulator.cache.requests import Leg, Request
 from gbcs.frozen import maker
 
 _decided = maker(Decided)
@@ -30,6 +30,10 @@ class Accounts:
                     return reason
         request.entitled = self.registry.version
         return ""
+
+    def changed_since(self, leg: Leg, now: float) -> bool:
+        """Return whether a meter's supplier or consumer changed since it was asked."""
+        return leg.sent is not None and leg.sent < self.registry.changed(leg.request.device, now)
 
     def refuse(self, request: Request, reason: str, now: float) -> list[Effect]:
         """Count a request that is not answered, and why."""

@@ -104,6 +104,8 @@ class Registry:
         self._ranges: list[Registration] = []
         self._own: dict[EUI, list[Registration]] = {}
         """All that holds of a device, where something changed for it alone."""
+        self._tenancies: dict[EUI, set[int]] = {}
+        """Days from which on another consumer is at a device, counted from 2000-01-01."""
         self._named: set[EUI] = set()
         """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
@@ -138,12 +140,27 @@ class Registry:
         if srv in ENTITLEMENTS:
             roles &= ENTITLEMENTS[srv]
         if window is None:
-            first = last = int(now - EPOCH_UNIX) // DAY
+            first = last = _today(now)
         else:
             first, last = window.start // DAY, window.end // DAY
         if any(self._covers(party, role, device, first, last) for role in roles):
             return None
         return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED
+
+    def changed(self, device: EUI, now: float) -> float:
+        """Return since when `device` has the supplier and the consumer that it has at `now`.
+
+        Both Unix times in seconds; the days that a supplier's registration begins and those of
+        changes of tenancy count, but none that is still to come. 0 where there was none.
+        """
+        began = (
+            one.begins()
+            for one in self._of(device)
+            if one.start is not None and self._in(one) & _SUPPLIERS
+        )
+        today = _today(now)
+        days = [day for day in (*began, *self._tenancies.get(device, ())) if day <= today]
+        return max(days) * DAY + EPOCH_UNIX if days else 0.0
 
     def register(self, registration: Registration) -> None:
         """Add a registration. Raises `ValueError` where its party is not known."""
@@ -199,6 +216,7 @@ class Registry:
             if Role.OU in roles and self._has_all(eui, Role.OU, own)
         ]
         self._own[device] = [left for one in own for left in self._ended(one, users, day)]
+        self._tenancies.setdefault(device, set()).add(_day(day))
         self.version += 1
 
     def _in(self, registration: Registration) -> frozenset[Role]:
@@ -287,6 +305,10 @@ def _holds(registration: Registration, day: date) -> bool:
 
 def _names(roles: Iterable[Role]) -> str:
     return ", ".join(sorted(roles))
+
+
+def _today(now: float) -> int:
+    return int(now - EPOCH_UNIX) // DAY
 
 
 def _day(day: date) -> int:

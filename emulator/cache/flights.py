@@ -221,7 +221,11 @@ class Flights:
     # Steps of a flight
 
     def _received_after(self, key: Key, now: float) -> float:
-        return max(now - self._settings.retention, self._flushing.get(key.device, 0.0))
+        return max(
+            now - self._settings.retention,
+            self._flushing.get(key.device, 0.0),
+            self._accounts.registry.changed(key.device, now),
+        )
 
     def _is_fresh(self, entry: Entry, key: Key, now: float) -> bool:
         """Return whether an entry may be served: one of the future is of a clock set back."""

@@ -52,13 +52,13 @@ class Landing:
             said = status.forwarded(flight.why, detail=UNREADABLE)
             ended = self._flights.end(flight, UNREADABLE, now)
             return [*ended, *self._flights.relay(request, message, octets, said, now)]
-        detail = self._why_not_kept(flight, leg, readings)
+        detail = self._why_not_kept(flight, leg, readings, now)
         return self._flights.land(flight, Landed(readings, now, detail, message, octets), now)
 
-    def _why_not_kept(self, flight: Flight, leg: Leg, readings: bytes | int) -> str:
+    def _why_not_kept(self, flight: Flight, leg: Leg, readings: bytes | int, now: float) -> str:
         if isinstance(readings, int):
             return "failure-not-kept"
-        if not flight.keeps:
+        if not flight.keeps or self._accounts.changed_since(leg, now):
             return "flushed-not-kept"
         if not self._settings.literal and _was_open(flight.key, leg):
             return "open-window"
@@ -73,6 +73,8 @@ class Landing:
             return []
         key, read = leg.request.key, leg.request.read
         if key is None or read is None or _was_open(key, leg):
+            return []
+        if self._accounts.changed_since(leg, now):
             return []
         try:
             readings = self._readings(leg.request, read, message, octets)

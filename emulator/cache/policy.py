@@ -201,8 +201,9 @@ class CachePolicy:
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:
         for past in self._transactions.remembered():
-            if past.given_up is not None and past.given_up.request.device == device:
-                past.given_up.keeps = False
+            for leg in (*past.legs, past.given_up):
+                if leg is not None and leg.request.device == device:
+                    leg.keeps = False
         return self._flights.flush(device, now)
 
     # Requests

@@ -15,7 +15,7 @@ from emulator.cache.entitlement import (
 )
 from emulator.parties import DISTRIBUTOR, EXPORT_SUPPLIER, OTHER_USER, SUPPLIER
 from gbcs import EUI
-from gbcs.instants import DAY, MAX_INSTANT
+from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
@@ -257,6 +257,50 @@ def test_a_change_of_tenancy_ends_what_was_to_begin_later_too() -> None:
     assert ask(of, OTHER_USER, later, later) is Reason.NOT_REGISTERED
     of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
     assert ask(of, OTHER_USER, MIDNIGHT, MAX_INSTANT) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "seconds", "since"),
+    [
+        (CHANGE, -1, 0),
+        (CHANGE, 0, MIDNIGHT),
+        (CHANGE, 99 * DAY, MIDNIGHT),
+        (CHANGE - timedelta(days=3), -1, MIDNIGHT - 3 * DAY),
+    ],
+)
+def test_a_device_has_been_as_it_is_since_its_last_change(
+    day: date, seconds: int, since: int
+) -> None:
+    def told_to_begin_with() -> Registry:
+        return registry(Registration(SUPPLIER, end=day), Registration(NEXT, start=day))
+
+    def change_of_supplier() -> Registry:
+        of = registry(Registration(SUPPLIER))
+        of.change_of_supplier(METER, SUPPLIER, NEXT, day)
+        return of
+
+    def change_of_tenancy() -> Registry:
+        """With nobody left whose consent it could end."""
+        of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
+        of.change_of_tenancy(METER, day)
+        return of
+
+    now = EPOCH_UNIX + MIDNIGHT + seconds
+    for make in (told_to_begin_with, change_of_supplier, change_of_tenancy):
+        assert make().changed(METER, now) == (since + EPOCH_UNIX if since else 0)
+
+
+def test_registrations_of_others_and_of_other_devices_change_no_device() -> None:
+    of = registry(
+        Registration(SUPPLIER),
+        Registration(DISTRIBUTOR, start=CHANGE),
+        Registration(OTHER_USER, start=CHANGE, end=LATER),
+        Registration(NEXT, Devices(OTHER_METER, OTHER_METER), start=CHANGE),
+    )
+    of.change_of_tenancy(OTHER_METER, LATER)
+    now = float(EPOCH_UNIX + MAX_INSTANT)
+    assert of.changed(METER, now) == 0
+    assert of.changed(OTHER_METER, now) > EPOCH_UNIX + MIDNIGHT
 
 
 def test_without_a_window_today_is_required() -> None:
