@@ -8,7 +8,7 @@ Source: DUIS error E4, role not authorised for this device and the required date
 each service reference are in `gbcs.tables.roles`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -86,6 +86,30 @@ class Registration:
         return 1 << 32 if self.end is None else _day(self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeOfSupplier:
+    """From `day` on `new` supplies `device` in place of `old`."""
+
+    device: EUI
+    old: EUI
+    new: EUI
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOfTenancy:
+    """From `day` on another consumer is at `device`."""
+
+    device: EUI
+    day: date
+
+
+Change = Registration | ChangeOfSupplier | ChangeOfTenancy
+"""What a registry is told: a registration to add, or a change of what it has."""
+
+_NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+
+
 class Registry:
     """Parties by EUI with their roles, and registrations.
 
@@ -110,8 +134,12 @@ class Registry:
         """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
         """Grows with every change: until then what was entitled is so."""
+        self.keep: Callable[[Change], str] = lambda _: _NO_FILE
+        """Keeps a change for the next process, or returns why it is forgotten with this one."""
+        self.forgotten = ""
+        """Why the last change is, empty where it is not."""
         for registration in registrations:
-            self.register(registration)
+            self._add(registration)
             self._named.add(registration.party)
 
     def knows(self, party: EUI) -> bool:
@@ -162,11 +190,24 @@ class Registry:
         days = [day for day in (*began, *self._tenancies.get(device, ())) if day <= today]
         return max(days) * DAY + EPOCH_UNIX if days else 0.0
 
+    def make(self, change: Change) -> None:
+        """Make a change, whichever it is. Raises `ValueError` where it cannot be made."""
+        match change:
+            case Registration():
+                self.register(change)
+            case ChangeOfSupplier(device, old, new, day):
+                self.change_of_supplier(device, old, new, day)
+            case ChangeOfTenancy(device, day):
+                self.change_of_tenancy(device, day)
+
     def register(self, registration: Registration) -> None:
         """Add a registration. Raises `ValueError` where its party is not known."""
+        self._add(registration)
+        self._made(registration)
+
+    def _add(self, registration: Registration) -> None:
         if registration.party not in self._roles:
             raise ValueError(f"{registration.party} is not a party")
-        self.version += 1
         devices = registration.devices
         if devices.first == devices.last:
             self._single.setdefault(devices.first, []).append(registration)
@@ -200,7 +241,7 @@ class Registry:
         if not supplied:
             raise ValueError(f"{old} is not registered for {device} on {day} as {_names(roles)}")
         self._own[device] = own
-        self.version += 1
+        self._made(ChangeOfSupplier(device, old, new, day))
 
     def change_of_tenancy(self, device: EUI, day: date) -> None:
         """End what other users have for `device` on `day`: it rested on the consent of who left.
@@ -217,7 +258,11 @@ class Registry:
         ]
         self._own[device] = [left for one in own for left in self._ended(one, users, day)]
         self._tenancies.setdefault(device, set()).add(_day(day))
+        self._made(ChangeOfTenancy(device, day))
+
+    def _made(self, change: Change) -> None:
         self.version += 1
+        self.forgotten = self.keep(change)
 
     def _in(self, registration: Registration) -> frozenset[Role]:
         """Return the roles that a party is registered in."""

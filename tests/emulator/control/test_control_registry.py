@@ -21,6 +21,9 @@ STRANGER = "90B3D51F300100FF"
 TODAY, TOMORROW = "2026-01-15", "2026-01-16"
 
 
+NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+
+
 def change(**others: Any) -> dict[str, Any]:
     """Return a change of supplier that can be made, but for `others`."""
     device = str(METER)
@@ -49,7 +52,7 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
     body = {"party": str(OTHER_USER), "devices": str(METER), "from": TOMORROW, "roles": ["OU"]}
     answer = await client.post(REGISTRATIONS, json=body)
     added = body | {"to": None, "current": False}
-    assert (answer.status_code, answer.json()) == (201, added)
+    assert (answer.status_code, answer.json()) == (201, added | {"forgotten": NO_FILE})
     found = (await get(client, f"{REGISTRY}?device={METER}"))["registrations"]
     assert added in found
     assert {
@@ -135,7 +138,13 @@ async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient)
     assert answer.status_code == 200
     told = answer.json()
     rows = {row["party"]: row for row in told.pop("registrations")}
-    assert told == {"device": str(METER), "day": TODAY, "flushed": 2, "waiting": None}
+    assert told == {
+        "device": str(METER),
+        "day": TODAY,
+        "flushed": 2,
+        "waiting": None,
+        "forgotten": NO_FILE,
+    }
     assert (rows[str(SUPPLIER)]["to"], rows[str(SUPPLIER)]["current"]) == (TODAY, False)
     assert rows[str(NEW_SUPPLIER)]["from"] in (None, TODAY)
     assert await process.store.get(KEY) is None
@@ -229,6 +238,23 @@ async def test_a_change_holds_while_the_store_is_away(
         body = {"device": str(METER), "day": TOMORROW}
         answer = await client.post(TENANCY_CHANGE, json=body)
         assert (answer.json()["flushed"], answer.json()["waiting"]) == (1, None)
+
+
+async def test_what_a_restart_forgets_is_said_and_logged(
+    process: Process, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what it does not is not."""
+    kept: list[object] = []
+    reasons = iter(["the disk is full", ""])
+    process.cache.policy.registry.keep = lambda change: kept.append(change) or next(reasons)
+    answer = await client.post(SUPPLIER_CHANGE, json=change())
+    assert answer.json()["forgotten"] == "the disk is full"
+    assert "forgotten when the cache ends: the disk is full" in caplog.text
+    caplog.clear()
+    answer = await client.post(TENANCY_CHANGE, json={"device": str(METER), "day": TODAY})
+    assert answer.json()["forgotten"] is None
+    assert len(kept) == 2
+    assert caplog.text == ""
 
 
 async def test_changes_have_an_end(
