@@ -410,6 +410,19 @@ async def test_a_registry_says_who_may_ask() -> None:
     ]
 
 
+async def test_a_change_of_the_registry_outlives_the_process() -> None:
+    party, device = '[[party]]\neui = "90B3D51F30040000"\nroles = ["OU"]\n', str(METERS[0])
+    write("registry.toml", party)
+    for run in range(2):
+        with running(*STANDING, "--registry", "registry.toml") as serve:
+            url = f"{serve.started['control']}/cache/registry"
+            if run == 0:
+                change = {"device": device, "day": "2026-01-14"}
+                assert http(f"{url}/change-of-tenancy", change)["forgotten"] is None
+            [ended] = http(f"{url}?device={device}")["registrations"]
+            assert (ended["party"], ended["to"]) == ("90B3D51F30040000", "2026-01-14")
+
+
 async def test_a_decision_is_a_line_of_json_with_who_what_and_why() -> None:
     with running(*STANDING) as serve:
         async with asking(serve.started["broker"]) as asker:

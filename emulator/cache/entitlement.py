@@ -8,7 +8,7 @@ Source: DUIS error E4, role not authorised for this device and the required date
 each service reference are in `gbcs.tables.roles`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -86,11 +86,36 @@ class Registration:
         return 1 << 32 if self.end is None else _day(self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeOfSupplier:
+    """From `day` on `new` supplies `device` in place of `old`."""
+
+    device: EUI
+    old: EUI
+    new: EUI
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOfTenancy:
+    """From `day` on another consumer is at `device`."""
+
+    device: EUI
+    day: date
+
+
+Change = Registration | ChangeOfSupplier | ChangeOfTenancy
+"""What a registry is told: a registration to add, or a change of what it has."""
+
+_NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+
+
 class Registry:
     """Parties by EUI with their roles, and registrations.
 
-    Suppliers need a registration; any other party is entitled to every device and all dates until
-    it is named in a registration. Raises `ValueError` for a registration of an unknown party.
+    Suppliers need a registration. Any other party has every device and all dates, unless it is
+    named in `registrations`; one that is added later takes these from it for its devices alone.
+    Raises `ValueError` for a registration of an unknown party.
     """
 
     def __init__(
@@ -103,11 +128,19 @@ class Registry:
         self._ranges: list[Registration] = []
         self._own: dict[EUI, list[Registration]] = {}
         """All that holds of a device, where something changed for it alone."""
+        self._tenancies: dict[EUI, set[int]] = {}
+        """Days from which on another consumer is at a device, counted from 2000-01-01."""
         self._named: set[EUI] = set()
+        """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
         """Grows with every change: until then what was entitled is so."""
+        self.keep: Callable[[Change], str] = lambda _: _NO_FILE
+        """Keeps a change for the next process, or returns why it is forgotten with this one."""
+        self.forgotten = ""
+        """Why the last change is, empty where it is not."""
         for registration in registrations:
-            self.register(registration)
+            self._add(registration)
+            self._named.add(registration.party)
 
     def knows(self, party: EUI) -> bool:
         """Return whether `party` is a party of this registry."""
@@ -135,19 +168,46 @@ class Registry:
         if srv in ENTITLEMENTS:
             roles &= ENTITLEMENTS[srv]
         if window is None:
-            first = last = int(now - EPOCH_UNIX) // DAY
+            first = last = _today(now)
         else:
             first, last = window.start // DAY, window.end // DAY
         if any(self._covers(party, role, device, first, last) for role in roles):
             return None
         return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED
 
+    def changed(self, device: EUI, now: float) -> float:
+        """Return since when `device` has the supplier and the consumer that it has at `now`.
+
+        Both Unix times in seconds; the days that a supplier's registration begins and those of
+        changes of tenancy count, but none that is still to come. 0 where there was none.
+        """
+        began = (
+            one.begins()
+            for one in self._of(device)
+            if one.start is not None and self._in(one) & _SUPPLIERS
+        )
+        today = _today(now)
+        days = [day for day in (*began, *self._tenancies.get(device, ())) if day <= today]
+        return max(days) * DAY + EPOCH_UNIX if days else 0.0
+
+    def make(self, change: Change) -> None:
+        """Make a change, whichever it is. Raises `ValueError` where it cannot be made."""
+        match change:
+            case Registration():
+                self.register(change)
+            case ChangeOfSupplier(device, old, new, day):
+                self.change_of_supplier(device, old, new, day)
+            case ChangeOfTenancy(device, day):
+                self.change_of_tenancy(device, day)
+
     def register(self, registration: Registration) -> None:
         """Add a registration. Raises `ValueError` where its party is not known."""
+        self._add(registration)
+        self._made(registration)
+
+    def _add(self, registration: Registration) -> None:
         if registration.party not in self._roles:
             raise ValueError(f"{registration.party} is not a party")
-        self.version += 1
-        self._named.add(registration.party)
         devices = registration.devices
         if devices.first == devices.last:
             self._single.setdefault(devices.first, []).append(registration)
@@ -158,39 +218,77 @@ class Registry:
                 own.append(registration)
 
     def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """End the registrations of `old` for `device` on `day`, from which on `new` has them.
+        """Have `new` supply `device` from `day` on, in place of `old` and for as long as that had.
 
-        Raises `ValueError` where a party is not known, or `old` has no registration on that day.
+        It is of the roles of a supplier that `new` has; in any other `old` keeps what it has.
+        Raises `ValueError` where `new` is not a supplier, or `old` not registered as one that day.
         """
         if new not in self._roles:
             raise ValueError(f"{new} is not a party")
-        own = self._of(device)
-        ended = [one for one in own if one.party == old and _holds(one, day)]
-        if not ended:
-            raise ValueError(f"{old} is not registered for {device} on {day}")
-        for one in ended:
-            own[own.index(one)] = replace(one, end=day)
-            own.append(replace(one, party=new, start=day))
+        roles = self._roles[new] & _SUPPLIERS
+        if not roles:
+            raise ValueError(f"{new} is not a supplier: its roles are {_names(self._roles[new])}")
+        own: list[Registration] = []
+        supplied = False
+        for one in self._of(device):
+            if one.party != old or not self._lasts(one, roles, day):
+                own.append(one)
+                continue
+            supplied |= _holds(one, day)
+            own += self._ended(one, roles, day)
+            start = one.start if one.begins() > _day(day) else day
+            own.append(replace(one, party=new, start=start, roles=self._in(one) & roles))
+        if not supplied:
+            raise ValueError(f"{old} is not registered for {device} on {day} as {_names(roles)}")
         self._own[device] = own
-        self._named.add(new)
-        self.version += 1
+        self._made(ChangeOfSupplier(device, old, new, day))
 
     def change_of_tenancy(self, device: EUI, day: date) -> None:
         """End what other users have for `device` on `day`: it rested on the consent of who left.
 
-        Whom the new consumer allows is registered anew, from `day` on.
+        Whom the new consumer allows is registered anew, from `day` on. What a party has in other
+        roles than that of an other user stays.
         """
-        self.version += 1
+        users = frozenset({Role.OU})
         own = self._of(device)
-        users = [eui for eui, roles in self._roles.items() if Role.OU in roles]
         own += [
-            Registration(eui, roles=frozenset({Role.OU}))
-            for eui in users
-            if eui not in self._named and not any(one.party == eui for one in own)
+            Registration(eui, Devices(device, device), roles=users)
+            for eui, roles in self._roles.items()
+            if Role.OU in roles and self._has_all(eui, Role.OU, own)
         ]
-        self._own[device] = [
-            replace(one, end=day) if one.party in users and _holds(one, day) else one for one in own
-        ]
+        self._own[device] = [left for one in own for left in self._ended(one, users, day)]
+        self._tenancies.setdefault(device, set()).add(_day(day))
+        self._made(ChangeOfTenancy(device, day))
+
+    def _made(self, change: Change) -> None:
+        self.version += 1
+        self.forgotten = self.keep(change)
+
+    def _in(self, registration: Registration) -> frozenset[Role]:
+        """Return the roles that a party is registered in."""
+        roles = self._roles[registration.party]
+        return roles if registration.roles is None else roles & registration.roles
+
+    def _lasts(self, one: Registration, roles: frozenset[Role], day: date) -> bool:
+        """Return whether a registration gives anything in `roles` on `day` or later."""
+        return bool(self._in(one) & roles) and one.ends() > _day(day)
+
+    def _ended(
+        self, one: Registration, roles: frozenset[Role], day: date
+    ) -> Iterator[Registration]:
+        """Yield a registration as it is once it ends on `day` in `roles`, and goes on in others.
+
+        One that begins later is left without a day, as it ended what its party has without any.
+        """
+        if not self._lasts(one, roles, day):
+            yield one
+            return
+        others = self._in(one) - roles
+        if others:
+            yield replace(one, roles=others)
+        start = day if one.begins() > _day(day) else one.start
+        ended = one.roles if not others else self._in(one) & roles
+        yield replace(one, start=start, end=day, roles=ended)
 
     def _of(self, device: EUI) -> list[Registration]:
         """Return a list of what holds of `device`, for the caller to change."""
@@ -203,13 +301,21 @@ class Registry:
     def _covers(self, party: EUI, role: Role, device: EUI, first: int, last: int) -> bool:
         """Return whether `party`, in `role`, is entitled to every day from `first` to `last`."""
         registrations = self._of(device)
-        mine = [one for one in registrations if one.party == party and _counts(one, role)]
-        if not mine and role not in _SUPPLIERS and party not in self._named:
+        if self._has_all(party, role, registrations):
             return True
+        mine = [one for one in registrations if one.party == party and _counts(one, role)]
         for start, end in sorted(self._days(one, role, registrations) for one in mine):
             if start <= first < end:
                 first = end
         return first > last
+
+    def _has_all(self, party: EUI, role: Role, registrations: Iterable[Registration]) -> bool:
+        """Return whether `party` has a device of these registrations in `role` without any."""
+        return (
+            role not in _SUPPLIERS
+            and party not in self._named
+            and not any(one.party == party and _counts(one, role) for one in registrations)
+        )
 
     def _days(
         self, one: Registration, role: Role, registrations: Iterable[Registration]
@@ -240,6 +346,14 @@ def _counts(registration: Registration, role: Role) -> bool:
 
 def _holds(registration: Registration, day: date) -> bool:
     return registration.begins() <= _day(day) < registration.ends()
+
+
+def _names(roles: Iterable[Role]) -> str:
+    return ", ".join(sorted(roles))
+
+
+def _today(now: float) -> int:
+    return int(now - EPOCH_UNIX) // DAY
 
 
 def _day(day: date) -> int:

@@ -235,7 +235,11 @@ class Flights:
     # Steps of a flight
 
     def _received_after(self, key: Key, now: float) -> float:
-        return max(now - self._settings.retention, self.flushing.since(key.device))
+        return max(
+            now - self._settings.retention,
+            self.flushing.since(key.device),
+            self._accounts.registry.changed(key.device, now),
+        )
 
     def _is_fresh(self, entry: Entry, key: Key, now: float) -> bool:
         """Return whether an entry may be served: one of the future is of a clock set back."""

@@ -60,7 +60,7 @@ class Landing:
     def _why_not_kept(self, flight: Flight, past: Past, readings: bytes | int, now: float) -> str:
         if isinstance(readings, int):
             return "failure-not-kept"
-        if not (flight.keeps and past.keeps):
+        if not flight.keeps or self._was_flushed(flight.key, past, now):
             return "flushed-not-kept"
         if not self._settings.literal and _was_open(flight.key, past, now):
             return "open-window"
@@ -71,16 +71,23 @@ class Landing:
         leg = past.given_up
         past.stage, past.given_up = Stage.ANSWERED, None
         self._accounts.note("late-reply")
-        if leg is None or leg.kind is not Kind.FLIGHT or past.reused or not past.keeps:
+        if leg is None or leg.kind is not Kind.FLIGHT or past.reused:
             return []
         key, read = leg.request.key, leg.request.read
         if key is None or read is None or _was_open(key, past, now):
+            return []
+        if self._was_flushed(key, past, now):
             return []
         try:
             readings = self._readings(leg.request, read, message, octets)
         except GbcsError:
             return self._accounts.note(UNREADABLE)
         return self._flights.put(key, Entry(readings, now)) if isinstance(readings, bytes) else []
+
+    def _was_flushed(self, key: Key, past: Past, now: float) -> bool:
+        """Return whether a device was flushed, or changed hands, since it was asked."""
+        asked, changed = past.first_sent or 0.0, self._accounts.registry.changed(key.device, now)
+        return not past.keeps or asked < changed
 
     def _readings(
         self, request: Request, read: Read, message: Message, octets: bytes

@@ -1,16 +1,26 @@
-"""Reading a registry of parties and registrations from a TOML file.
+"""Reading a registry of parties and registrations from a TOML file, and changes of it.
 
-Every mistake in a file is told, each with its entry, key and reason. Days are dates as TOML or
-ISO 8601 writes them; who may have what by them is the business of `emulator.cache.entitlement`.
+Changes that a cache was told while it ran on the file are in another one beside it. Every mistake
+in a file is told, each with its entry, key and reason. Days are dates as TOML or ISO 8601 writes
+them; who may have what by them is the business of `emulator.cache.entitlement`.
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emulator.cache.entitlement import EVERY_DEVICE, Devices, Registration, Registry
+from emulator.cache.entitlement import (
+    EVERY_DEVICE,
+    Change,
+    ChangeOfSupplier,
+    ChangeOfTenancy,
+    Devices,
+    Registration,
+    Registry,
+)
+from emulator.cache.registry_changes import Changes, changes_beside
 from gbcs import EUI
 from gbcs.tables.roles import Role
 
@@ -20,6 +30,11 @@ _MOST_OCTETS = 10_000_000
 _MOST_MISTAKES = 20
 _PARTY_KEYS = ("eui", "roles")
 _REGISTRATION_KEYS = ("party", "devices", "from", "to", "roles")
+_CHANGE_KEYS = {
+    "registration": ("kind", *_REGISTRATION_KEYS),
+    "supplier": ("kind", "device", "old", "new", "day"),
+    "tenancy": ("kind", "device", "day"),
+}
 
 
 class RegistryFileError(ValueError):
@@ -33,30 +48,43 @@ class RegistryFileError(ValueError):
 
 
 def load_registry(path: Path) -> Registry:
-    """Return the registry in a TOML file. Raises `RegistryFileError`."""
+    """Return the registry in a TOML file, with the changes of it that were told, and keep others.
+
+    Raises `RegistryFileError`.
+    """
+    made: set[Change] = set()
+    registry = _Reader(path, made).read(_tables(path))
+    beside = changes_beside(path)
+    if beside.exists():
+        _Reader(beside, made).read_changes(_tables(beside), registry)
+    registry.keep, registry.forgotten = Changes(beside).keep, ""
+    return registry
+
+
+def _tables(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
             octets = file.read(_MOST_OCTETS + 1)
         if len(octets) > _MOST_OCTETS:
             raise RegistryFileError(path, [f"longer than {_MOST_OCTETS} octets"])
-        tables = tomllib.loads(octets.decode("utf-8-sig"))
+        return tomllib.loads(octets.decode("utf-8-sig"))
     except OSError as error:
         raise RegistryFileError(path, [error.strerror or "cannot be read"]) from None
     except UnicodeDecodeError:
         raise RegistryFileError(path, ["not UTF-8"]) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RegistryFileError(path, [f"not TOML: {error}"]) from None
-    return _Reader(path).read(tables)
 
 
 class _Reader:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made: set[Change]) -> None:
         self._path = path
+        self._made = made
         self._mistakes: list[str] = []
 
     def read(self, tables: Mapping[str, Any]) -> Registry:
-        for key in sorted(tables.keys() - {"party", "registration"}):
-            self._mistakes.append(f"{key}: unknown; give [[party]] and [[registration]]")
+        for key in sorted(tables.keys() - {"party", "registration", "change"}):
+            self._mistakes.append(f"{key}: unknown; give [[party]], [[registration]], [[change]]")
         parties: dict[EUI, frozenset[Role]] = {}
         for where, table in self._entries(tables, "party", _PARTY_KEYS):
             eui = self._value(where, table, "eui", _eui)
@@ -72,12 +100,37 @@ class _Reader:
             for where, table in self._entries(tables, "registration", _REGISTRATION_KEYS)
             for registration in self._registrations(where, table, parties)
         ]
+        changes = list(self._changes(tables, parties))
+        self._refuse_mistakes()
+        registry = Registry(parties.items(), registrations)
+        self._make(changes, registry)
+        return registry
+
+    def read_changes(self, tables: Mapping[str, Any], registry: Registry) -> None:
+        """Make the changes of a file that has nothing else."""
+        for key in sorted(tables.keys() - {"change"}):
+            self._mistakes.append(f"{key}: unknown; give [[change]]")
+        changes = list(self._changes(tables, registry.parties()))
+        self._refuse_mistakes()
+        self._make(changes, registry)
+
+    def _make(self, changes: Iterable[tuple[str, Change]], registry: Registry) -> None:
+        """Make changes; one that was made before, as another cache was told of it, may fail."""
+        for where, change in changes:
+            try:
+                registry.make(change)
+            except ValueError as error:
+                if change not in self._made:
+                    self._mistakes.append(f"{where}: {error}")
+            self._made.add(change)
+        self._refuse_mistakes()
+
+    def _refuse_mistakes(self) -> None:
         if self._mistakes:
             raise RegistryFileError(self._path, self._mistakes)
-        return Registry(parties.items(), registrations)
 
     def _entries(
-        self, tables: Mapping[str, Any], name: str, keys: tuple[str, ...]
+        self, tables: Mapping[str, Any], name: str, keys: tuple[str, ...] = ()
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
         entries = tables.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -85,9 +138,37 @@ class _Reader:
             return
         for number, entry in enumerate(entries, start=1):
             where = f"{name} {number}"
-            for key in sorted(entry.keys() - set(keys)):
-                self._mistakes.append(f"{where}: {key}: unknown; give {', '.join(keys)}")
+            if keys:
+                self._check_keys(where, entry, keys)
             yield where, entry
+
+    def _check_keys(self, where: str, entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+        for key in sorted(entry.keys() - set(keys)):
+            self._mistakes.append(f"{where}: {key}: unknown; give {', '.join(keys)}")
+
+    def _changes(
+        self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
+    ) -> Iterator[tuple[str, Change]]:
+        """Yield the changes in their order, each with where it is."""
+        for where, table in self._entries(tables, "change"):
+            kind = self._value(where, table, "kind", _kind)
+            if kind is None:
+                continue
+            self._check_keys(where, table, _CHANGE_KEYS[kind])
+            if kind == "registration":
+                for registration in self._registrations(where, table, parties):
+                    yield where, registration
+                continue
+            device = self._value(where, table, "device", _eui)
+            day = self._value(where, table, "day", _day)
+            old = self._value(where, table, "old", _eui) if kind == "supplier" else None
+            new = self._value(where, table, "new", _eui) if kind == "supplier" else None
+            if device is None or day is None:
+                continue
+            if kind == "tenancy":
+                yield where, ChangeOfTenancy(device, day)
+            elif old is not None and new is not None:
+                yield where, ChangeOfSupplier(device, old, new, day)
 
     def _registrations(
         self, where: str, table: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
@@ -127,6 +208,12 @@ def _eui(value: object) -> EUI:
     if not isinstance(value, str):
         raise ValueError("write an EUI-64 as 16 hexadecimal digits in quotes")
     return EUI.parse(value)
+
+
+def _kind(value: object) -> str:
+    if not isinstance(value, str) or value not in _CHANGE_KEYS:
+        raise ValueError(f"write one of {', '.join(_CHANGE_KEYS)}")
+    return value
 
 
 def _roles(value: object) -> frozenset[Role]:

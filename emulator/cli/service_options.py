@@ -131,7 +131,11 @@ _CACHING = (
     click.option(
         "--hold-down", type=_HOLD_DOWN, help="Spare a meter that failed so often, for so long."
     ),
-    click.option("--registry", type=_REGISTRY, help="TOML file: who may ask for what, and when."),
+    click.option(
+        "--registry",
+        type=_REGISTRY,
+        help="TOML file: who may ask for what, and when; changes go to FILE.changes.",
+    ),
     click.option("--decisions", type=FILE, help="Append every decision, as lines of JSON."),
 )
 _SHARING = (

@@ -169,6 +169,15 @@ class RegistrationState(Model):
     current: bool = Field(description="whether today is in it")
 
 
+_FORGOTTEN = "why the change is forgotten when the cache ends; null: it is not"
+
+
+class Registered(RegistrationState):
+    """A registration that was added."""
+
+    forgotten: str | None = Field(description=_FORGOTTEN)
+
+
 class RegistryQuery(Model):
     """Whose registrations are wanted, and how many rows."""
 
@@ -225,4 +234,5 @@ class Changed(Model):
     waiting: str | None = Field(
         description="why entries are still to be dropped; until they are, none is served"
     )
+    forgotten: str | None = Field(description=_FORGOTTEN)
     registrations: list[RegistrationState]

@@ -1,8 +1,10 @@
 """Endpoints of the registry of the cache: who is registered for what, and changes of it.
 
-Each cache has a registry of its own, so several processes are told each for itself.
+Each cache has a registry of its own, so several processes are told each for itself. What a
+registry cannot keep for the next process is said, and logged.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import partial
@@ -20,6 +22,7 @@ from emulator.control.cache_models import (
     Changed,
     NewRegistration,
     PartyState,
+    Registered,
     RegistrationState,
     RegistryQuery,
     RegistryState,
@@ -35,6 +38,9 @@ MAX_CHANGES = 10_000
 
 _MOST_COUNTED = 10_000
 """Entries of a device that are counted before they are dropped, at most."""
+
+
+_log = logging.getLogger(__name__)
 
 
 def registry_routes(parts: Controlled) -> APIRouter:
@@ -63,13 +69,13 @@ def registry_routes(parts: Controlled) -> APIRouter:
     ) -> Changed:
         """Make a change, and tell what it dropped."""
         flushed, waiting = await _flushing(cache, device, change)
-        registrations = of_device(cache, device)
         return Changed(
             device=str(device),
             day=day,
             flushed=flushed,
             waiting=waiting,
-            registrations=registrations,
+            forgotten=_forgotten(cache),
+            registrations=of_device(cache, device),
         )
 
     @router.get("")
@@ -90,7 +96,7 @@ def registry_routes(parts: Controlled) -> APIRouter:
         )
 
     @router.post("/registrations", status_code=201)
-    async def add_registration(asked: NewRegistration) -> RegistrationState:
+    async def add_registration(asked: NewRegistration) -> Registered:
         """Add a registration; nothing is dropped for it."""
         cache = changeable()
         eui = party(cache, asked.party, "party")
@@ -102,7 +108,8 @@ def registry_routes(parts: Controlled) -> APIRouter:
         roles = None if asked.roles is None else frozenset(asked.roles)
         registration = Registration(eui, _devices(asked.devices), asked.start, asked.end, roles)
         cache.service.register(registration)
-        return _state(registration, parts.clock)
+        state = _state(registration, parts.clock)
+        return Registered(**state.model_dump(), forgotten=_forgotten(cache))
 
     @router.post("/change-of-supplier")
     async def change_supplier(asked: SupplierChange) -> Changed:
@@ -151,6 +158,14 @@ async def _flushing(
     if any(flush.device == device for flush in cache.policy.unflushed()):
         return None, waiting or "the store could not be used"
     return flushed, None
+
+
+def _forgotten(cache: ControlledCache) -> str | None:
+    """Return why the last change is forgotten when the cache ends, and log it; None: it is not."""
+    reason = cache.policy.registry.forgotten
+    if reason:
+        _log.warning("a change of the registry is forgotten when the cache ends: %s", reason)
+    return reason or None
 
 
 def _state(one: Registration, clock: Clock) -> RegistrationState:

@@ -15,7 +15,7 @@ from emulator.cache.entitlement import (
 )
 from emulator.parties import DISTRIBUTOR, EXPORT_SUPPLIER, OTHER_USER, SUPPLIER
 from gbcs import EUI
-from gbcs.instants import DAY, MAX_INSTANT
+from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
@@ -79,7 +79,7 @@ def test_a_supplier_without_a_registration_has_nothing_and_others_have_everythin
     assert ask(of, OTHER_USER, 0, MAX_INSTANT) is None
 
 
-def test_whoever_is_named_in_a_registration_has_what_it_says() -> None:
+def test_whoever_is_named_to_begin_with_has_what_registrations_say() -> None:
     of = registry(
         Registration(OTHER_USER, Devices(METER, METER), start=CHANGE),
         Registration(DISTRIBUTOR, Devices(METER, METER)),
@@ -88,6 +88,20 @@ def test_whoever_is_named_in_a_registration_has_what_it_says() -> None:
     assert ask(of, OTHER_USER, MIDNIGHT - 1, MIDNIGHT + DAY) is Reason.NOT_REGISTERED
     assert ask(of, OTHER_USER, MIDNIGHT, MIDNIGHT, device=OTHER_METER) is Reason.NOT_REGISTERED
     assert ask(of, DISTRIBUTOR, 0, 1, device=OTHER_METER) is Reason.NOT_REGISTERED
+
+
+def test_a_registration_that_is_added_is_of_its_devices_alone() -> None:
+    """Whom a new consumer allows keeps what it has of other meters."""
+    of = registry()
+    of.change_of_tenancy(METER, CHANGE)
+    of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    of.register(Registration(DISTRIBUTOR, Devices(METER, METER), start=CHANGE))
+    for party in (OTHER_USER, DISTRIBUTOR):
+        assert ask(of, party, MIDNIGHT, MAX_INSTANT) is None
+        assert ask(of, party, 0, MAX_INSTANT, device=OTHER_METER) is None
+    assert ask(of, DISTRIBUTOR, MIDNIGHT - 1, MIDNIGHT) is Reason.NOT_REGISTERED
+    of.register(Registration(OTHER_USER, start=CHANGE))
+    assert ask(of, OTHER_USER, 0, 1, device=OTHER_METER) is Reason.NOT_REGISTERED
 
 
 def test_a_registration_lasts_from_its_first_day_to_the_second_before_it_ends() -> None:
@@ -131,6 +145,45 @@ def test_a_change_is_of_one_device_and_of_suppliers_only() -> None:
     assert ask(of, SUPPLIER, 0, MAX_INSTANT, device=OTHER_METER) is None
     assert ask(of, NEXT, MIDNIGHT, MIDNIGHT, device=OTHER_METER) is Reason.NOT_REGISTERED
     assert ask(of, DISTRIBUTOR, 0, MAX_INSTANT) is None
+
+
+LATER = CHANGE + timedelta(days=30)
+
+
+def test_what_the_old_supplier_had_later_goes_to_the_new_one_too() -> None:
+    """It does not return, and the gap that it left stays one."""
+    of = registry(
+        Registration(SUPPLIER, end=CHANGE + timedelta(days=2)),
+        Registration(SUPPLIER, Devices(METER, METER), start=LATER),
+    )
+    of.change_of_supplier(METER, SUPPLIER, NEXT, CHANGE)
+    later = (LATER - DAY_0).days * DAY
+    for day in (MIDNIGHT + DAY, later, later + DAY):
+        assert ask(of, SUPPLIER, day, day) is Reason.NOT_REGISTERED
+    assert ask(of, SUPPLIER, 0, MIDNIGHT + DAY - 1) is None
+    assert ask(of, NEXT, MIDNIGHT, MIDNIGHT + 2 * DAY - 1) is None
+    assert ask(of, NEXT, MIDNIGHT + 2 * DAY, MIDNIGHT + 2 * DAY) is Reason.NOT_REGISTERED
+    assert ask(of, NEXT, later, MAX_INSTANT) is None
+
+
+def test_a_change_is_of_the_roles_that_the_new_supplier_has() -> None:
+    """Who supplies import and export, and is an other user, loses import alone."""
+    every = [Role.IS, Role.ES, Role.OU]
+    of = Registry(
+        [(SUPPLIER, every), (NEXT, [Role.IS, Role.OU])],
+        [Registration(SUPPLIER), Registration(SUPPLIER, start=LATER)],
+    )
+    of.change_of_supplier(METER, SUPPLIER, NEXT, CHANGE)
+    later = (LATER - DAY_0).days * DAY
+    for day in (MIDNIGHT + DAY, later):
+        assert ask(of, SUPPLIER, day, day, "4.6.1") is Reason.NOT_REGISTERED
+        assert ask(of, SUPPLIER, day, day, "4.6.2") is None
+        assert ask(of, SUPPLIER, day, day, "4.8.1") is None
+        assert ask(of, NEXT, day, day, "4.6.1") is None
+    assert ask(of, NEXT, 0, MIDNIGHT, "4.8.1") is None
+    assert ask(of, SUPPLIER, 0, MIDNIGHT + DAY - 1, "4.6.1") is None
+    with pytest.raises(ValueError, match=f"for {METER} on {CHANGE} as IS"):
+        of.change_of_supplier(METER, SUPPLIER, NEXT, CHANGE)
 
 
 def test_a_change_written_as_two_registrations_is_the_same() -> None:
@@ -180,6 +233,76 @@ def test_a_change_of_tenancy_ends_what_other_users_have_on_the_day() -> None:
     assert ask(of, OTHER_USER, MIDNIGHT, MAX_INSTANT) is None
 
 
+def test_a_change_of_tenancy_ends_what_rests_on_consent_and_nothing_else() -> None:
+    both = [Role.IS, Role.ED, Role.OU]
+    for start in (None, CHANGE):
+        of = Registry([(SUPPLIER, both)], [Registration(SUPPLIER, start=start)])
+        of.change_of_tenancy(METER, CHANGE)
+        assert ask(of, SUPPLIER, MIDNIGHT, MAX_INSTANT, "4.6.1") is None
+        assert ask(of, SUPPLIER, MIDNIGHT, MAX_INSTANT, "4.15") is None
+    users = Registry([(SUPPLIER, [Role.OU])], [Registration(SUPPLIER)])
+    users.change_of_tenancy(METER, CHANGE)
+    assert ask(users, SUPPLIER, 0, MIDNIGHT - 1) is None
+    assert ask(users, SUPPLIER, MIDNIGHT, MIDNIGHT) is Reason.NOT_REGISTERED
+
+
+def test_a_change_of_tenancy_ends_what_was_to_begin_later_too() -> None:
+    """Whoever left gave that consent; what has no day left gives nothing without one either."""
+    of = registry()
+    of.register(Registration(OTHER_USER, Devices(METER, METER), start=LATER))
+    of.change_of_tenancy(METER, CHANGE)
+    assert ask(of, OTHER_USER, 0, 1) is Reason.NOT_REGISTERED
+    assert ask(of, OTHER_USER, MIDNIGHT, MIDNIGHT) is Reason.NOT_REGISTERED
+    later = (LATER - DAY_0).days * DAY
+    assert ask(of, OTHER_USER, later, later) is Reason.NOT_REGISTERED
+    of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    assert ask(of, OTHER_USER, MIDNIGHT, MAX_INSTANT) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "seconds", "since"),
+    [
+        (CHANGE, -1, 0),
+        (CHANGE, 0, MIDNIGHT),
+        (CHANGE, 99 * DAY, MIDNIGHT),
+        (CHANGE - timedelta(days=3), -1, MIDNIGHT - 3 * DAY),
+    ],
+)
+def test_a_device_has_been_as_it_is_since_its_last_change(
+    day: date, seconds: int, since: int
+) -> None:
+    def told_to_begin_with() -> Registry:
+        return registry(Registration(SUPPLIER, end=day), Registration(NEXT, start=day))
+
+    def change_of_supplier() -> Registry:
+        of = registry(Registration(SUPPLIER))
+        of.change_of_supplier(METER, SUPPLIER, NEXT, day)
+        return of
+
+    def change_of_tenancy() -> Registry:
+        """With nobody left whose consent it could end."""
+        of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
+        of.change_of_tenancy(METER, day)
+        return of
+
+    now = EPOCH_UNIX + MIDNIGHT + seconds
+    for make in (told_to_begin_with, change_of_supplier, change_of_tenancy):
+        assert make().changed(METER, now) == (since + EPOCH_UNIX if since else 0)
+
+
+def test_registrations_of_others_and_of_other_devices_change_no_device() -> None:
+    of = registry(
+        Registration(SUPPLIER),
+        Registration(DISTRIBUTOR, start=CHANGE),
+        Registration(OTHER_USER, start=CHANGE, end=LATER),
+        Registration(NEXT, Devices(OTHER_METER, OTHER_METER), start=CHANGE),
+    )
+    of.change_of_tenancy(OTHER_METER, LATER)
+    now = float(EPOCH_UNIX + MAX_INSTANT)
+    assert of.changed(METER, now) == 0
+    assert of.changed(OTHER_METER, now) > EPOCH_UNIX + MIDNIGHT
+
+
 def test_without_a_window_today_is_required() -> None:
     of = registry(Registration(SUPPLIER, start=CHANGE, end=CHANGE + timedelta(days=1)))
     now = 946_684_800.0 + MIDNIGHT
@@ -194,8 +317,15 @@ def test_what_cannot_be_changed_is_said_in_one_line() -> None:
         of.register(Registration(STRANGER))
     with pytest.raises(ValueError, match="90B3D51F30099999 is not a party"):
         of.change_of_supplier(METER, SUPPLIER, STRANGER, CHANGE - timedelta(days=1))
-    with pytest.raises(ValueError, match="is not registered for 00DBE50000000000 on 2026-01-10"):
-        of.change_of_supplier(METER, SUPPLIER, NEXT, CHANGE)
+    held = CHANGE - timedelta(days=1)
+    for party, roles in ((OTHER_USER, "OU"), (DISTRIBUTOR, "ED")):
+        with pytest.raises(ValueError, match=f"^{party} is not a supplier: its roles are {roles}$"):
+            of.change_of_supplier(METER, SUPPLIER, party, held)
+    for old, day in ((SUPPLIER, CHANGE), (DISTRIBUTOR, held), (STRANGER, held)):
+        words = f"^{old} is not registered for {METER} on {day} as IS$"
+        with pytest.raises(ValueError, match=words):
+            of.change_of_supplier(METER, old, NEXT, day)
+    assert ask(of, SUPPLIER, 0, MIDNIGHT - 1) is None
 
 
 DAYS = st.integers(0, 8)

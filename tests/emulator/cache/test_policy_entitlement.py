@@ -14,7 +14,7 @@ from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode
 from gbcs.dlms.access import AccessRequest, Choice
-from gbcs.instants import DAY
+from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import Bench, BenchStore
@@ -23,6 +23,7 @@ from tests.support.estate import (
     METER,
     MIDNIGHT,
     OTHER_METER,
+    UNIX_NOW,
     YESTERDAY,
     command,
     party,
@@ -285,12 +286,16 @@ def test_a_change_flushes_the_device_and_keeps_nothing_of_what_is_under_way() ->
     assert len(bench.ask("4.8.1", Role.ED, 6)) == 1
 
 
-def test_a_late_reply_to_what_was_asked_before_a_change_is_not_kept() -> None:
+@pytest.mark.parametrize("given_up", ["before", "after"])
+def test_a_late_reply_to_what_was_asked_before_a_change_is_not_kept(given_up: str) -> None:
     bench = Bench(registry=two_suppliers())
     bench.ask("4.8.1")
     late = bench.meter_reply()
-    bench.expire()
+    if given_up == "before":
+        bench.expire()
     bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    if given_up == "after":
+        bench.expire()
     assert bench.deliver(late) == []
     assert bench.store == {}
     assert bench.policy.ledger.reasons["late-reply"] == 1
@@ -324,6 +329,103 @@ def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later(
     bench.change(bench.policy.unflushed())
     assert bench.store == {}
     assert bench.policy.unflushed() == []
+
+
+TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
+UNTIL_TOMORROW = MIDNIGHT + DAY + EPOCH_UNIX - UNIX_NOW
+"""Seconds from the time at which a bench begins."""
+
+
+def supplied(old_until: date, new_from: date) -> Registry:
+    """A change of supplier that a file tells in advance."""
+    return Registry(
+        [(SUPPLIER, [Role.IS]), (RIVAL, [Role.IS]), (DISTRIBUTOR, [Role.ED])],
+        [Registration(SUPPLIER, end=old_until), Registration(RIVAL, start=new_from)],
+    )
+
+
+def foretold(how: str) -> Bench:
+    """A bench that has been told of a change that is to come tomorrow."""
+    if how == "file":
+        return Bench(registry=supplied(TOMORROW, TOMORROW))
+    bench = Bench(registry=two_suppliers())
+    if how == "supplier":
+        change = bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, TOMORROW, bench.now)
+    else:
+        change = bench.policy.change_of_tenancy(METER, TOMORROW, bench.now)
+    bench.change(change)
+    bench.now += 1
+    return bench
+
+
+FORETOLD = pytest.mark.parametrize("how", ["file", "supplier", "tenancy"])
+
+
+@FORETOLD
+def test_what_was_kept_before_the_day_of_a_change_is_not_served_from_it_on(how: str) -> None:
+    bench = foretold(how)
+    bench.read_through("4.8.1", Role.ED, 1)
+    bench.now = UNIX_NOW + UNTIL_TOMORROW - 0.001
+    assert len(bench.ask("4.8.1", Role.ED, 2)) == 1
+    bench.now = UNIX_NOW + UNTIL_TOMORROW
+    assert bench.ask("4.8.1", Role.ED, 3) == []
+    bench.now += 1
+    assert len(bench.deliver()) == 1
+    [reply] = bench.ask("4.8.1", Role.ED, 4)
+    assert reply.age == 0
+    bench.assert_settled()
+
+
+@FORETOLD
+def test_what_was_asked_before_the_day_of_a_change_is_not_kept_on_it(how: str) -> None:
+    bench = foretold(how)
+    bench.now = UNIX_NOW + UNTIL_TOMORROW - 1
+    bench.ask("4.8.1", Role.ED, 1)
+    bench.ask("4.8.3", Role.ED, 2)
+    late = bench.meter_reply()
+    bench.now += 2
+    [reply] = bench.deliver()
+    assert reply.status == "s1sp; fwd=miss; detail=flushed-not-kept"
+    bench.expire()
+    assert bench.deliver(late) == []
+    assert bench.store == {}
+    assert bench.policy.ledger.reasons["late-reply"] == 1
+
+
+@FORETOLD
+def test_what_is_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str) -> None:
+    bench = foretold(how)
+    bench.read_through("4.8.1", Role.ED, 1)
+    bench.now = UNIX_NOW + UNTIL_TOMORROW - 0.001
+    bench.looks_up = False
+    bench.ask("4.8.1", Role.ED, 2)
+    [claim] = bench._claims
+    bench._claims.clear()
+    entry = bench.store[claim.key]
+    bench.now += 1
+    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert len(bench.forwards) == 1
+
+
+@FORETOLD
+def test_a_wider_window_that_was_kept_before_the_day_of_a_change_is_cut_no_more(how: str) -> None:
+    bench = foretold(how)
+    bench.settings = replace(bench.settings, sub_window=True)
+    bench.restart()
+    bench.read_through("4.8.1", Role.ED, 1, Window(YESTERDAY.start - DAY, YESTERDAY.end))
+    assert len(bench.ask("4.8.1", Role.ED, 2)) == 1
+    bench.now = UNIX_NOW + UNTIL_TOMORROW
+    assert bench.ask("4.8.1", Role.ED, 3, Window(YESTERDAY.start - DAY, YESTERDAY.start)) == []
+    assert len(bench.forwards) == 1
+
+
+def test_the_day_of_a_change_is_of_its_device_alone() -> None:
+    bench = foretold("supplier")
+    bench.receive(rival(1).command(OTHER_METER, "4.8.1", YESTERDAY)[1], OTHER_METER)
+    bench.deliver()
+    bench.now = UNIX_NOW + UNTIL_TOMORROW
+    octets = rival(2).command(OTHER_METER, "4.8.1", YESTERDAY)[1]
+    assert len(bench.receive(octets, OTHER_METER)) == 1
 
 
 def test_an_entitled_party_gets_its_readings_all_the_same(bench: Bench) -> None:

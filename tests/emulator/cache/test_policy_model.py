@@ -44,7 +44,7 @@ class Model:
 
     def __init__(self) -> None:
         self.supply = {device: [(0, SUPPLIER)] for device in ESTATE.meters}
-        self.left: dict[EUI, int] = {}
+        self.left: dict[EUI, list[int]] = {}
         self.received: dict[Key, set[float]] = {}
         self.undropped: dict[Key, set[float]] = {}
 
@@ -54,7 +54,7 @@ class Model:
             return False
         days = range(key.start // DAY, key.end // DAY + 1)
         if ROLES[party] is Role.OU:
-            return days[-1] < self.left.get(key.device, 1 << 32)
+            return days[-1] < min(self.left.get(key.device, [1 << 32]))
         return ROLES[party] is Role.ED or all(
             party in (self.supplier(key.device, day), self.supplier(key.device, day - 1))
             if (day, self.supplier(key.device, day)) in self.supply[key.device]
@@ -64,6 +64,11 @@ class Model:
 
     def supplier(self, device: EUI, day: int) -> EUI:
         return max(one for one in self.supply[device] if one[0] <= max(day, 0))[1]
+
+    def changed(self, device: EUI, now: float) -> float:
+        """The first second of the last day of a change that has come."""
+        days = [day for day, _ in self.supply[device][1:]] + self.left.get(device, [])
+        return max((s for day in days if (s := day * DAY + EPOCH_UNIX) <= now), default=0)
 
     def forget(self, device: EUI, dropped: bool) -> None:
         """Nothing from before is served; where the store failed it is still there, though."""
@@ -265,7 +270,8 @@ class Processes(RuleBasedStateMachine):
         """A good reply: from now on it may be known, unless the device was flushed meanwhile."""
         _, key, _ = self.asked[counter]
         over = key.end <= min(self.sent_at[counter], self.now) - EPOCH_UNIX
-        if over and counter not in self.flushed_since:
+        changed = self.sent_at[counter] < self.model.changed(key.device, self.now)
+        if over and not changed and counter not in self.flushed_since:
             self.model.received.setdefault(key, set()).add(self.now)
         self.benches[process].deliver(octets)
         self.note_forwards()
@@ -328,8 +334,11 @@ class Processes(RuleBasedStateMachine):
         self.model.set_back(self.now - seconds, dropped=not self.benches[0].shared.failing)
         self.move(-seconds)
 
-    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 1))
+    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 4))
     def supplier_changes(self, device: EUI, day: int) -> None:
+        self.supplier_will_change(device, day)
+
+    def supplier_will_change(self, device: EUI, day: int) -> None:
         latest, old = self.model.supply[device][-1]
         if day <= latest + 1:
             return
@@ -339,12 +348,37 @@ class Processes(RuleBasedStateMachine):
         effects = self.benches[0].policy.change_of_supplier(device, old, new, when, self.now)
         self.flush(device, effects)
 
-    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 1))
+    @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 4))
     def consumer_changes(self, device: EUI, day: int) -> None:
-        self.model.left[device] = min(self.model.left.get(device, 1 << 32), day)
+        self.consumer_will_change(device, day)
+
+    def consumer_will_change(self, device: EUI, day: int) -> None:
+        self.model.left.setdefault(device, []).append(day)
         when = date(2000, 1, 1) + timedelta(days=day)
         effects = self.benches[0].policy.change_of_tenancy(device, when, self.now)
         self.flush(device, effects)
+
+    @rule(
+        process=st.integers(0, 1),
+        device=st.sampled_from(DEVICES),
+        window=st.sampled_from(WINDOWS[:2]),
+        supplier=st.booleans(),
+        answered=st.booleans(),
+    )
+    def the_day_of_a_change_comes(
+        self, process: int, device: EUI, window: Window, supplier: bool, answered: bool
+    ) -> None:
+        """It is told of in advance, and something is asked on either side of midnight."""
+        day = int(self.now - EPOCH_UNIX) // DAY + 1
+        tell = self.supplier_will_change if supplier else self.consumer_will_change
+        tell(device, day)
+        self.move(max(day * DAY + EPOCH_UNIX - self.now - 1, 0))
+        for comes in (answered, not answered):
+            self.ask(process, DISTRIBUTOR, "4.8.1", device, window)
+            if comes:
+                self.reply_comes(process, 1)
+            self.move(2)
+        self.ask(process, DISTRIBUTOR, "4.8.1", device, window)
 
     def flush(self, device: EUI, effects: list[object]) -> None:
         """Every process is told; the registry here is one."""
@@ -402,8 +436,9 @@ class Processes(RuleBasedStateMachine):
         assert self.model.entitled(party, key)
         assert (reply.device, reply.recipient) == (key.device, command.originator)
         if "hit" in reply.status:
-            ages = {int(self.now - received) for received in self.model.received.get(key, ())}
-            assert reply.age in ages
+            since = self.model.changed(key.device, self.now)
+            received = {at for at in self.model.received.get(key, ()) if at > since}
+            assert reply.age in {int(self.now - at) for at in received}
             assert 0 <= reply.age < RETENTION
         said = [meter_octets(command, self.now, own_counter_in(reply.octets) or 0)]
         if key in self.refusals and "hit" not in reply.status:

@@ -115,7 +115,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
     with pytest.raises(RegistryFileError) as raised:
         load_registry(path)
     expected = [
-        "colour: unknown; give [[party]] and [[registration]]",
+        "colour: unknown; give [[party]], [[registration]], [[change]]",
         "party 1: eui: '90B3D51F3001000' is not an EUI-64: give 16 hexadecimal digits",
         "party 2: roles: 'XX' is not a role; there are IS, ES, ED, GT, GS, OU",
         "party 3: name: unknown; give eui, roles",
@@ -184,8 +184,10 @@ def test_any_octets_give_a_registry_or_mistakes(
 
 def test_the_file_in_the_documentation_is_a_registry(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "cache.md").read_text()
-    [text] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    text, changes = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     registry = load_registry(written(tmp_path, text))
     window = Window(parse_iso("2025-04-01"), parse_iso("2026-03-31"))
     assert registry.check(SUPPLIER, METER, "4.8.1", window, UNIX_NOW) is None
     assert registry.check(SUPPLIER, OTHER_METER, "4.8.1", window, UNIX_NOW) is Reason.NOT_REGISTERED
+    registry = load_registry(written(tmp_path, text + changes))
+    assert registry.check(SUPPLIER, METER, "4.8.1", window, UNIX_NOW) is Reason.NOT_REGISTERED

@@ -21,6 +21,9 @@ STRANGER = "90B3D51F300100FF"
 TODAY, TOMORROW = "2026-01-15", "2026-01-16"
 
 
+NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+
+
 def change(**others: Any) -> dict[str, Any]:
     """Return a change of supplier that can be made, but for `others`."""
     device = str(METER)
@@ -28,10 +31,10 @@ def change(**others: Any) -> dict[str, Any]:
     return {key: value for key, value in (given | others).items() if value is not None}
 
 
-def refusal(process: Process, party: EUI, days: int = 0) -> Reason | None:
+def refusal(process: Process, party: EUI, days: int = 0, device: EUI = METER) -> Reason | None:
     """Return why a party may not have today's readings of the meter, or those days later."""
     registry = process.cache.policy.registry
-    return registry.check(party, METER, "4.8.1", None, UNIX_NOW + days * 86_400)
+    return registry.check(party, device, "4.8.1", None, UNIX_NOW + days * 86_400)
 
 
 async def test_parties_and_their_roles(client: httpx.AsyncClient) -> None:
@@ -49,7 +52,7 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
     body = {"party": str(OTHER_USER), "devices": str(METER), "from": TOMORROW, "roles": ["OU"]}
     answer = await client.post(REGISTRATIONS, json=body)
     added = body | {"to": None, "current": False}
-    assert (answer.status_code, answer.json()) == (201, added)
+    assert (answer.status_code, answer.json()) == (201, added | {"forgotten": NO_FILE})
     found = (await get(client, f"{REGISTRY}?device={METER}"))["registrations"]
     assert added in found
     assert {
@@ -68,7 +71,7 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_registration_entitles(process: Process, client: httpx.AsyncClient) -> None:
-    """Once it is named, a party has what registrations say, and no more."""
+    """For the devices of a registration its party has what registrations say, and no more."""
     await process.keep(KEY)
     assert refusal(process, DISTRIBUTOR, 1) is None
     body = {"party": str(DISTRIBUTOR), "from": TODAY, "to": TOMORROW}
@@ -82,9 +85,11 @@ async def test_a_registration_entitles(process: Process, client: httpx.AsyncClie
 
 async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -> None:
     devices = f"{OTHER_METER} to 00DBE500000000FF"
-    body = {"party": str(DISTRIBUTOR), "devices": devices}
+    body = {"party": str(DISTRIBUTOR), "devices": devices, "from": TOMORROW}
     assert (await client.post(REGISTRATIONS, json=body)).json()["devices"] == devices
-    assert refusal(process, DISTRIBUTOR) is Reason.NOT_REGISTERED
+    assert refusal(process, DISTRIBUTOR, device=OTHER_METER) is Reason.NOT_REGISTERED
+    assert refusal(process, DISTRIBUTOR, 1, OTHER_METER) is None
+    assert refusal(process, DISTRIBUTOR) is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,13 @@ async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient)
     assert answer.status_code == 200
     told = answer.json()
     rows = {row["party"]: row for row in told.pop("registrations")}
-    assert told == {"device": str(METER), "day": TODAY, "flushed": 2, "waiting": None}
+    assert told == {
+        "device": str(METER),
+        "day": TODAY,
+        "flushed": 2,
+        "waiting": None,
+        "forgotten": NO_FILE,
+    }
     assert (rows[str(SUPPLIER)]["to"], rows[str(SUPPLIER)]["current"]) == (TODAY, False)
     assert rows[str(NEW_SUPPLIER)]["from"] in (None, TODAY)
     assert await process.store.get(KEY) is None
@@ -146,8 +157,17 @@ async def test_a_change_that_was_made_already(process: Process, client: httpx.As
     await client.post(SUPPLIER_CHANGE, json=change())
     await process.keep(KEY)
     answer = await client.post(SUPPLIER_CHANGE, json=change())
-    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY}"
+    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY} as IS"
     assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    assert await process.store.get(KEY) is not None
+
+
+async def test_a_change_to_who_is_no_supplier(process: Process, client: httpx.AsyncClient) -> None:
+    await process.keep(KEY)
+    answer = await client.post(SUPPLIER_CHANGE, json=change(new=str(OTHER_USER)))
+    reason = f"{OTHER_USER} is not a supplier: its roles are OU"
+    assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    assert refusal(process, SUPPLIER, 1) is None
     assert await process.store.get(KEY) is not None
 
 
@@ -218,6 +238,23 @@ async def test_a_change_holds_while_the_store_is_away(
         body = {"device": str(METER), "day": TOMORROW}
         answer = await client.post(TENANCY_CHANGE, json=body)
         assert (answer.json()["flushed"], answer.json()["waiting"]) == (1, None)
+
+
+async def test_what_a_restart_forgets_is_said_and_logged(
+    process: Process, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what it does not is not."""
+    kept: list[object] = []
+    reasons = iter(["the disk is full", ""])
+    process.cache.policy.registry.keep = lambda change: kept.append(change) or next(reasons)
+    answer = await client.post(SUPPLIER_CHANGE, json=change())
+    assert answer.json()["forgotten"] == "the disk is full"
+    assert "forgotten when the cache ends: the disk is full" in caplog.text
+    caplog.clear()
+    answer = await client.post(TENANCY_CHANGE, json={"device": str(METER), "day": TODAY})
+    assert answer.json()["forgotten"] is None
+    assert len(kept) == 2
+    assert caplog.text == ""
 
 
 async def test_changes_have_an_end(
