@@ -1,17 +1,19 @@
 """The cache on a broker: messages to the policy, its effects to store and broker.
 
 Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. A store
-that fails is no reason to fail a request: the cache then forwards, and counts and logs why.
+that fails is no reason to fail a request: the cache then forwards, and counts and logs why; one
+that is away holds up nobody.
 Leases are in real time; everything else goes by the cache's clock.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import date
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+from emulator.cache.breaker import Breaker, NotAskedError
 from emulator.cache.effects import (
     Abandon,
     Claim,
@@ -56,6 +58,7 @@ QUIET_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -109,6 +112,7 @@ class CacheService:
     ) -> None:
         self.policy = policy
         self._store = store
+        self._breaker = Breaker(store, real, tasks)
         self._clock = clock
         self._real = real
         self._tasks = tasks
@@ -183,22 +187,22 @@ class CacheService:
                 found = await self._claim(flight, key, received_after, leases)
                 return policy.claimed(flight, found, now())
             case Cover(flight, key, received_after):
-                wider = await self._try(self._store.covering(key, received_after))
+                wider = await self._try(self._store.covering, key, received_after)
                 return policy.covered(flight, wider if isinstance(wider, tuple) else None, now())
             case Settle(flight, key, readings, entry):
                 return policy.kept(flight, await self._settle(flight, key, readings, entry), now())
             case Abandon(flight):
                 lease = self._leases.pop(flight, None)
                 if lease is not None:
-                    await self._try(self._store.renew(lease, AT_ONCE))
+                    await self._try(self._store.renew, lease, AT_ONCE)
             case Put(key, entry):
-                await self._try(self._store.put(key, entry, self._ttl))
+                await self._try(self._store.put, key, entry, self._ttl)
             case Flush(device):
-                gone = await self._try(self._store.purge(device=device))
+                gone = await self._try(self._store.purge, device=device)
                 if not isinstance(gone, StoreError):
                     policy.flushed(device)
             case Reserve(earliest, size):
-                first = await self._try(self._store.reserve(earliest, size))
+                first = await self._try(self._store.reserve, earliest, size)
                 return policy.reserved(first if isinstance(first, int) else None, now())
         return []
 
@@ -206,12 +210,12 @@ class CacheService:
         self, flight: int, key: Key, received_after: float, lease: bool
     ) -> Entry | Claimed:
         if not lease:
-            entry = await self._try(self._store.get(key))
+            entry = await self._try(self._store.get, key)
             if isinstance(entry, StoreError):
                 return Claimed.FAILED
             fresh = entry is not None and entry.received > received_after
             return entry if entry is not None and fresh else Claimed.ABSENT
-        found = await self._try(self._store.claim(key, LEASE_SECONDS, received_after))
+        found = await self._try(self._store.claim, key, LEASE_SECONDS, received_after)
         match found:
             case Entry():
                 return found
@@ -228,11 +232,11 @@ class CacheService:
     ) -> bool | None:
         lease = self._leases.pop(flight, None)
         if lease is not None:
-            kept = await self._try(self._store.settle(lease, readings, entry, self._ttl))
+            kept = await self._try(self._store.settle, lease, readings, entry, self._ttl)
             if kept is False:
                 self.policy.ledger.reasons["lease-lost"] += 1
         elif entry is not None:
-            kept = await self._try(self._put(key, entry))
+            kept = await self._try(self._put, key, entry)
         else:
             kept = False
         return None if isinstance(kept, StoreError) else kept
@@ -243,7 +247,7 @@ class CacheService:
 
     async def _wait(self, flight: int) -> None:
         """Wait until whoever has the lease that `flight` was refused has settled it."""
-        outcome = await self._try(self._store.settled(self._held.pop(flight), LEASE_SECONDS))
+        outcome = await self._try(self._store.settled, self._held.pop(flight), LEASE_SECONDS)
         now = self._clock.now()
         if isinstance(outcome, StoreError):
             effects = self.policy.settled(flight, None, None, now)
@@ -251,14 +255,19 @@ class CacheService:
             effects = self.policy.settled(flight, outcome.came, outcome.readings, now)
         self._start(effects)
 
-    async def _try(self, asking: Awaitable[T]) -> T | StoreError:
+    async def _try(
+        self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T | StoreError:
         try:
-            return await asking
+            return await self._breaker.ask(call, *args, **kwargs)
         except StoreError as error:
             self._complain(error)
             return error
 
     def _complain(self, error: StoreError) -> None:
+        if isinstance(error, NotAskedError):
+            self.policy.ledger.reasons["store-away"] += 1
+            return
         now = self._real.now()
         if not 0 <= now - self._failed_at < QUIET_SECONDS:
             _log.warning("%s; requests are forwarded meanwhile", error)
@@ -292,7 +301,7 @@ class CacheService:
         """Drop entries past their retention, and what is still to be flushed, now and then."""
         while True:
             before = self._clock.now() - self.policy.settings.retention
-            await self._try(self._store.purge(received_before=before))
+            await self._try(self._store.purge, received_before=before)
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
@@ -315,4 +324,4 @@ class CacheService:
             await self._real.sleep(LEASE_SECONDS / 3)
             for flight, lease in list(self._leases.items()):
                 if flight in self._leases:
-                    await self._try(self._store.renew(lease, LEASE_SECONDS))
+                    await self._try(self._store.renew, lease, LEASE_SECONDS)

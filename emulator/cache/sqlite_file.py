@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from emulator.cache.store import StoreError
+from emulator.cache.store import StoreAwayError, StoreError
 
 FORMAT = 2
 """Of the tables, in the file's `user_version`."""
@@ -162,7 +162,8 @@ class SqliteFile:
     def _error(self, error: sqlite3.Error) -> StoreError:
         says = " ".join(str(error).split())
         mending = _MENDING.get(_code(error))
-        return StoreError(
+        kind = StoreAwayError if _is_busy(error) else StoreError
+        return kind(
             f"store {self.path}: {mending} ({says})" if mending else f"store {self.path}: {says}"
         )
 

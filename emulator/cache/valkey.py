@@ -6,7 +6,7 @@ entries the one received first goes. How much survives the server's end is the s
 too. It must not evict keys by itself (`maxmemory-policy noeviction`), or own counters would come
 again.
 
-A server that is away gives a `StoreError` within some seconds; once it is back it is used again.
+A server that is away gives a `StoreAwayError` within some seconds; once it is back it is used again.
 """
 
 import math
@@ -29,6 +29,7 @@ from emulator.cache.store import (
     Lease,
     Settled,
     Size,
+    StoreAwayError,
     StoreError,
 )
 from emulator.cache.waiting import wait_until
@@ -230,7 +231,8 @@ class ValkeyStore:
         except ResponseError as error:
             reason = f"the server says: {_line(error)}"
         except (ValkeyError, OSError, TimeoutError) as error:
-            reason = f"no answer; see that the server runs there ({_line(error)})"
+            away = f"no answer; see that the server runs there ({_line(error)})"
+            raise StoreAwayError(f"store {self._where}: {away}") from None
         raise StoreError(f"store {self._where}: {reason}") from None
 
     def _places(self, key: Key) -> tuple[str, str, str]:

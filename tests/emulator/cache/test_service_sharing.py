@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from emulator.cache.breaker import PROBE_SECONDS
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
@@ -17,7 +18,8 @@ from emulator.cache.policy import CachePolicy
 from emulator.cache.service import AGE, LEASE_SECONDS, CacheService, serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Lease, Settled, Store, StoreError
+from emulator.cache.store import Lease, Settled, Store, StoreAwayError, StoreError
+from emulator.cache.valkey import ValkeyStore
 from emulator.clock import ManualClock
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
@@ -44,6 +46,7 @@ from tests.support.estate import (
     own_counter_in,
     party,
 )
+from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
@@ -239,6 +242,82 @@ async def test_a_store_that_goes_away_and_comes_back(caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records] == [
         "the store is away; requests are forwarded meanwhile"
     ]
+
+
+class Hanging(MemoryStore):
+    """A store that, while it `hangs`, answers nothing until the test has a call time out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = False
+        self.asked: list[asyncio.Future[None]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        used = name in ("claim", "settle", "settled", "put", "reserve", "purge", "renew")
+        return self._wait if used and self.hangs else super().__getattribute__(name)
+
+    async def _wait(self, *_: object, **__: object) -> Settled:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        await self.asked[-1]
+        raise StoreAwayError("the store hangs")
+
+
+async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Hanging()
+    failed = "s1sp; fwd=bypass; detail=store-failed"
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.hangs = True
+        windows = [Window(YESTERDAY.start, YESTERDAY.end - 1800 * more) for more in range(3)]
+        first = [
+            asyncio.ensure_future(running.ask(Role.IS, 2 + number, window))
+            for number, window in enumerate(windows)
+        ]
+        await settle()
+        assert not any(one.done() for one in first)
+        store.asked[0].set_result(None)
+        assert [(await one).cache_status for one in first] == [failed] * 3
+        for counter in (6, 7):
+            assert (await running.ask(Role.IS, counter)).cache_status == failed
+        assert len(store.asked) == 3
+        await running.real.advance(PROBE_SECONDS)
+        assert (await running.ask(Role.IS, 8)).cache_status == failed
+        store.hangs = False
+        store.asked[3].set_result(None)
+        await settle()
+        await running.real.advance(PROBE_SECONDS)
+        await settle()
+        assert (await running.ask(Role.ED, 9)).cache_status == "s1sp; hit; ttl=90000"
+        reasons = running.caches[0].policy.ledger.reasons
+        assert reasons == {"store-failed": 1, "store-away": 2 + 3 * 2 + 3}
+        running.assert_settled()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store hangs; requests are forwarded meanwhile"
+    ]
+
+
+async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with ValkeyServer(tmp_path) as server:
+        store = ValkeyStore(server.url, "estate")
+        async with run([store]) as running:
+            assert (await running.ask(Role.IS, 1)).cache_status == "s1sp; fwd=miss; stored"
+            server.suspend()
+            for counter in range(2, 30):
+                reply = await running.ask(Role.IS, counter)
+                assert reply.cache_status == "s1sp; fwd=bypass; detail=store-failed"
+            reasons = running.caches[0].policy.ledger.reasons
+            assert reasons["store-failed"] == 1, "one call waited for it"
+            server.resume()
+            await running.real.advance(PROBE_SECONDS)
+            counter, status = 30, ""
+            while not status.startswith("s1sp; hit"):
+                status = (await running.ask(Role.IS, counter)).cache_status or ""
+                counter += 1
+        await store.close()
 
 
 async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses() -> None:
