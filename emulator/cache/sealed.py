@@ -48,7 +48,7 @@ def key_text(key: Key) -> str:
 
 
 def key_of(text: str) -> Key:
-    """Return the key that `key_text` wrote."""
+    """Return the key that `key_text` wrote. Raises `ValueError` where it did not."""
     fields = zip(_FIELDS.values(), text.split(":"), strict=True)
     return Key(*(read(field) for read, field in fields))
 
@@ -102,13 +102,17 @@ class Seal:
             reason = "its packing is not whole"
         except (InvalidTag, ValueError, zlib.error) as error:
             reason = str(error) or "it was altered, or sealed with another key"
+        self.give_up(reason)
+        return None
+
+    def give_up(self, reason: str) -> None:
+        """Count an entry that cannot be read, and log the first of them."""
         if not self.unreadable:
             _log.warning(
                 "an entry of the store cannot be read and counts as missing, as will others: %s",
                 reason,
             )
         self.unreadable += 1
-        return None
 
     def _unsealed(self, place: bytes, octets: bytes) -> bytes:
         form = octets[:1]
