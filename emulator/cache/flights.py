@@ -201,6 +201,17 @@ class Flights:
         self._accounts.note(NO_REPLY)
         return self.end(flight, NO_REPLY, now)
 
+    def waiting(self) -> list[Request]:
+        """Return who waits in a flight, except for those whose command leads it."""
+        return [request for flight in self._flights.values() for request in flight.waiting]
+
+    def abandon(self) -> list[Effect]:
+        """Forget all flights, so that other caches may ask the meters at once."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            self._forget(flight)
+        return [Abandon(flight.number) for flight in flights if flight.leased]
+
     # Transactions that turn out to be used for several reads
 
     def part(self, past: Past, now: float) -> list[Effect]:

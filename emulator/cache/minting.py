@@ -79,6 +79,11 @@ class Minter:
             effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=STORE_FAILED), now)
         return effects
 
+    def give_up(self) -> list[Request]:
+        """Return whose replies wait for own counters, and make none of them."""
+        parked, self._parked = self._parked, []
+        return [order.request for order in parked]
+
     def _fill(self, order: Order, now: float) -> list[Effect]:
         request, command, read = order.request, order.request.command, order.request.read
         if not isinstance(command, Command) or read is None:

@@ -99,7 +99,7 @@ async def serve_cache(
             try:
                 yield service
             finally:
-                await service.drop_what_is_left()
+                await service.end()
 
 
 class CacheService:
@@ -119,6 +119,7 @@ class CacheService:
         self._leases: dict[int, Lease] = {}
         self._held: dict[int, Held] = {}
         self._something_is_due = asyncio.Event()
+        self._ending = False
         self._failed_at = -QUIET_SECONDS
         # the store may drop by itself what is past retention, where its time is ours
         self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
@@ -143,12 +144,13 @@ class CacheService:
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a party sent."""
         device = device_of(topic)
-        if device is not None:
+        if device is not None and not self._ending:
             self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent."""
-        self._start(self.policy.response(octets, self._clock.now()))
+        if not self._ending:
+            self._start(self.policy.response(octets, self._clock.now()))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent, among caches that share; alerts alone are of interest."""
@@ -287,15 +289,16 @@ class CacheService:
     # What goes on all the time
 
     async def expire(self) -> None:
-        """Give up what is overdue, for ever, each at its time."""
-        while True:
+        """Give up what is overdue, each at its time, until the cache ends."""
+        while not self._ending:
             deadline = self.policy.next_deadline()
             if deadline is None:
                 self._something_is_due.clear()
                 await self._something_is_due.wait()
             else:
                 await self._clock.sleep(deadline - self._clock.now())
-                self._start(self.policy.expire(self._clock.now()))
+                if not self._ending:
+                    self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
         """Drop entries past their retention, and what is still to be flushed, now and then."""
@@ -305,7 +308,16 @@ class CacheService:
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
-    async def drop_what_is_left(self) -> None:
+    async def end(self) -> None:
+        """Decide what waits, give leases back so that others go on, and drop what is left.
+
+        Messages that come from now on are not taken.
+        """
+        self._ending = True
+        await self._perform(self.policy.end(self._clock.now()))
+        await self._drop_what_is_left()
+
+    async def _drop_what_is_left(self) -> None:
         """Try once more to drop what is still to be flushed, and say what remains."""
         await self._perform(self.policy.unflushed())
         left = [str(one.device) for one in self.policy.unflushed() if isinstance(one, Flush)]

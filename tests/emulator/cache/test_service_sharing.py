@@ -211,6 +211,27 @@ async def test_a_meter_that_never_answers_fails_who_waits_in_every_process() -> 
         await asyncio.gather(*asking, return_exceptions=True)
 
 
+async def test_who_ends_fails_who_waits_and_gives_its_leases_back_at_once(
+    stores: list[Store],
+) -> None:
+    async with run(stores, hosted=()) as running:
+        asking = [asyncio.ensure_future(running.ask(Role.IS, counter)) for counter in range(6)]
+        await settle()
+        leader, other = sorted(running.caches, key=lambda cache: cache.policy.ledger.undecided())
+        assert running.total(Decision.FORWARDED) == 1
+        await leader.end()
+        assert leader.policy.ledger.undecided() == 0
+        assert leader.policy.ledger.reasons == {"cache-ended": 2}
+        while not other.policy.ledger.total(Decision.FORWARDED):
+            await settle()
+        assert other.policy.ledger.undecided() == 2
+        leader.receive_command(command_topic(CACHED, METER), command("4.8.1", Role.IS, 9)[1], {})
+        assert leader.policy.ledger.requests == 3, "it takes no more"
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
 class Away(MemoryStore):
     """A store that cannot be used while it is `away`, for anything."""
 
