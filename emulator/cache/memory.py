@@ -150,12 +150,14 @@ class MemoryStore:
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given."""
         gone = [
             key
             for key, entry in self._chosen(device, srv)
-            if received_before is None or entry.received < received_before
+            if (received_before is None or entry.received < received_before)
+            and (received_after is None or entry.received > received_after)
         ]
         for key in gone:
             self._drop(key)

@@ -301,10 +301,16 @@ class CacheService:
                     self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop entries past their retention, and what is still to be flushed, now and then."""
+        """Drop, now and then, what no longer counts, and what is still to be flushed.
+
+        Entries past their retention, and those of the future: some clock was ahead, and they would
+        count one day.
+        """
         while True:
-            before = self._clock.now() - self.policy.settings.retention
+            now = self._clock.now()
+            before = now - self.policy.settings.retention
             await self._try(self._store.purge, received_before=before)
+            await self._try(self._store.purge, received_after=now)
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 

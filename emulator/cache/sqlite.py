@@ -168,9 +168,10 @@ class SqliteStore:
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given, some at a time."""
-        conditions, values = _given(device, srv, received_before)
+        conditions, values = _given(device, srv, received_before, received_after)
         query = sql.SELECTED.format(conditions=conditions)
         purged, latest = 0, -math.inf
         while True:
@@ -187,7 +188,7 @@ class SqliteStore:
         self, device: EUI | None = None, srv: str | None = None
     ) -> AsyncIterator[tuple[Key, Entry]]:
         """Go through the entries in the order of their keys."""
-        conditions, values = _given(device, srv, None)
+        conditions, values = _given(device, srv)
         query = sql.LISTED.format(conditions=conditions)
         after: tuple[Any, ...] = _FIRST
         while True:
@@ -252,10 +253,18 @@ class SqliteStore:
 
 
 def _given(
-    device: EUI | None, srv: str | None, received_before: float | None
+    device: EUI | None,
+    srv: str | None,
+    received_before: float | None = None,
+    received_after: float | None = None,
 ) -> tuple[str, list[Any]]:
     """Return the conditions that are given, as SQL, and their values."""
-    conditions = {"device = ?": device, "srv = ?": srv, "received < ?": received_before}
+    conditions = {
+        "device = ?": device,
+        "srv = ?": srv,
+        "received < ?": received_before,
+        "received > ?": received_after,
+    }
     given = {text: value for text, value in conditions.items() if value is not None}
     return " AND ".join(given) or "TRUE", list(given.values())
 

@@ -149,6 +149,7 @@ class Store(Protocol):
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given, and return how many they were."""
         ...

@@ -167,20 +167,21 @@ class ValkeyStore:
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given, some at a time."""
-        before = math.inf if received_before is None else received_before
+        before = math.inf if received_before is None else float(received_before)
+        after = -math.inf if received_after is None else float(received_after)
         index = self._names.received if device is None else self._names.device(device)
         purged, passed = 0, 0
         while True:
-            rows = await self._ask(
-                self._client.zrange(index, passed, passed + _BATCH - 1, withscores=True)
+            due = await self._ask(
+                self._client.zrangebyscore(index, f"({after!r}", f"({before!r}", passed, _BATCH)
             )
-            due = [member for member, received in rows if received < before]
             named = await self._named(index, due)
             chosen = [member for member, key in named if srv in (None, key.srv)]
             if chosen:
-                values: list[bytes | str] = [self._names.prefix, repr(float(before)), *chosen]
+                values: list[bytes | str] = [self._names.prefix, repr(after), repr(before), *chosen]
                 purged += await self._ask(self._drop((index,), values))
             if len(due) < _BATCH:
                 return purged

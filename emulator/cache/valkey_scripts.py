@@ -121,17 +121,18 @@ DROP = (
     _DROP
     + """
 local dropped = 0
-for index = 3, #ARGV do
-  local received = redis.call('ZSCORE', KEYS[1], ARGV[index])
-  if received and tonumber(received) < tonumber(ARGV[2]) then
+local after, before = tonumber(ARGV[2]), tonumber(ARGV[3])
+for index = 4, #ARGV do
+  local received = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[index]) or 'nan')
+  if after < received and received < before then
     dropped = dropped + drop(ARGV[1], ARGV[index])
   end
 end
 return dropped
 """
 )
-"""Keys: received or device. Arguments: prefix, received before, keys as text. Answers how many
-there were."""
+"""Keys: received or device. Arguments: prefix, received after and before, keys as text. Answers
+how many there were."""
 
 RESERVE = """
 local first = redis.call('GET', KEYS[1]) or '0'

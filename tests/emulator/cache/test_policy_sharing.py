@@ -344,6 +344,21 @@ def test_a_store_that_fails_while_another_process_is_waited_for_is_no_reason_to_
     assert reply.status == "s1sp; fwd=bypass; stored; detail=store-failed"
 
 
+def test_an_entry_of_the_future_is_no_obstacle_to_a_lease() -> None:
+    benches = processes(3)
+    benches[0].read_through("4.8.1")
+    for number, bench in enumerate(benches):
+        bench.now -= 3600
+        bench.ask("4.8.1", counter=10 + number)
+    assert [len(bench.forwards) for bench in benches] == [1, 0, 0], "one device hit"
+    assert [reply.status for reply in benches[0].deliver()] == [
+        "s1sp; fwd=stale; stored",
+        *["s1sp; fwd=miss; collapsed; detail=elsewhere"] * 2,
+    ]
+    for bench in benches:
+        bench.assert_settled()
+
+
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
 def test_a_cache_that_ends_decides_what_waits_and_lets_another_take_over(role: Role) -> None:
     first, second = processes(2)

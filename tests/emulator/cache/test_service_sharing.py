@@ -15,7 +15,13 @@ from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
-from emulator.cache.service import AGE, LEASE_SECONDS, CacheService, serve_cache
+from emulator.cache.service import (
+    AGE,
+    LEASE_SECONDS,
+    PURGE_SECONDS,
+    CacheService,
+    serve_cache,
+)
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
 from emulator.cache.store import Lease, Settled, Store, StoreAwayError, StoreError
@@ -339,6 +345,22 @@ async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path)
                 status = (await running.ask(Role.IS, counter)).cache_status or ""
                 counter += 1
         await store.close()
+
+
+async def test_entries_of_the_future_are_purged_and_are_one_device_hit_until_then(
+    stores: list[Store],
+) -> None:
+    later = Entry(b"of another clock", UNIX_NOW + 3600)
+    async with run(stores) as running:
+        await settle()
+        await stores[0].put(KEY, later)
+        await asyncio.gather(*[running.ask(Role.IS, number) for number in range(6)])
+        assert running.fleet.counters.device_hits == 1
+        await stores[0].put(KEY._replace(start=1), later)
+        await running.clock.advance(PURGE_SECONDS)
+        await settle()
+        assert await stores[0].get(KEY._replace(start=1)) is None
+        assert await stores[0].get(KEY) is not None
 
 
 async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses() -> None:

@@ -207,7 +207,7 @@ async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
     names = lua.Names("estate")
     drop = client.register_script(lua.DROP)
     for before, dropped in ((ENTRY.received, 0), (ENTRY.received + 1, 1)):
-        values = names.prefix, repr(before), key_text(KEY)
+        values = names.prefix, "-inf", repr(before), key_text(KEY)
         assert await drop((names.received,), values) == dropped
 
 

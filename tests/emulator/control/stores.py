@@ -36,9 +36,15 @@ class AwayStore(MemoryStore):
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         await self._reach()
-        return await super().purge(device=device, srv=srv, received_before=received_before)
+        return await super().purge(
+            device=device,
+            srv=srv,
+            received_before=received_before,
+            received_after=received_after,
+        )
 
     async def entries(
         self, device: EUI | None = None, srv: str | None = None
