@@ -40,7 +40,7 @@ _MENDING = {
     sqlite3.SQLITE_BUSY: f"other processes have held it for {PATIENCE:g} s: see what they do",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: is there such a folder, and may it be written to?",
     sqlite3.SQLITE_CORRUPT: "damaged: remove it, and it is made anew",
-    sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower the limit",
+    sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower --store-limit",
     sqlite3.SQLITE_IOERR: "cannot be read or written: is its disk full, or gone?",
     sqlite3.SQLITE_NOTADB: "not a store of readings: name another file",
     sqlite3.SQLITE_PERM: "may not be read or written: mend its permissions",
