@@ -47,6 +47,10 @@ GROUP = "$share/cache/"
 PURGE_SECONDS = 600.0
 """How often entries past their retention are dropped from the store, by the cache's clock."""
 
+AHEAD_SECONDS = 60.0
+"""Real time by which the clocks of processes that share a store may differ, and the time that a
+purge takes: what was received later than so is of the future."""
+
 LEASE_SECONDS = 10.0
 """How long a lease lasts unless it is renewed, in real time; it is, three times as often."""
 
@@ -310,7 +314,8 @@ class CacheService:
             now = self._clock.now()
             before = now - self.policy.settings.retention
             await self._try(self._store.purge, received_before=before)
-            await self._try(self._store.purge, received_after=now)
+            ahead = AHEAD_SECONDS * max(self._clock.factor, 1.0)
+            await self._try(self._store.purge, received_after=now + ahead)
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
