@@ -158,6 +158,8 @@ def test_a_store_has_one_key_and_one_estate(store: str) -> None:
         assert (said.returncode, len(said.stderr.splitlines())) == (0, 1)
         assert b"an entry of the store cannot be read" in said.stderr
         assert said.stdout.startswith(b"1 entries")
+        assert said.stdout.endswith(b", 1 unreadable\n")
+        assert inspected(store, *wrong) == [{"unreadable": 1}]
     other = esme("cache", "inspect", store, "--seed", "2")
     if "://" in store:  # a server has room for several
         assert (other.returncode, other.stderr) == (0, b"")
