@@ -22,6 +22,7 @@ PURE = (
     "emulator/cache/ledger.py",
     "emulator/cache/accounts.py",
     "emulator/cache/agenda.py",
+    "emulator/cache/audit.py",
     "emulator/cache/entitlement.py",
     "emulator/cache/flights.py",
     "emulator/cache/landing.py",

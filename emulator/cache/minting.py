@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulator.cache.accounts import Accounts
+from emulator.cache.audit import DIFFERENT, EQUAL
 from emulator.cache.effects import Effect, Reply, Reserve
 from emulator.cache.ledger import Decision
 from emulator.cache.own_block import BLOCK_SIZE, OwnBlock, earliest
@@ -130,4 +131,4 @@ class Minter:
             equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
             equal = False
-        return self._accounts.note("shadow-equal" if equal else "shadow-different")
+        return self._accounts.note(EQUAL if equal else DIFFERENT)
