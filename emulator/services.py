@@ -13,10 +13,11 @@ from pathlib import Path
 from emulator.cache.entitlement import Registry
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from emulator.cache.ledger import Decided, Ledger
-from emulator.cache.opening import open_store, read_store_key
+from emulator.cache.opening import MEMORY, open_store, read_store_key
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
 from emulator.cache.settings import CacheSettings
+from emulator.cache.store import DEFAULT_LIMIT
 from emulator.clock import Clock
 from emulator.control.parts import Controlled, ControlledCache, ControlledFleet
 from emulator.device.physics import nature
@@ -58,6 +59,8 @@ class CacheOptions:
 
     settings: CacheSettings
     store: str
+    store_limit: int = DEFAULT_LIMIT
+    """Entries."""
     store_key: Path | None = None
     registry: Registry | None = None
     decisions: Path | None = None
@@ -130,7 +133,7 @@ async def run_alone(
     """Run the meters of `estate` and a cache by the rule, in memory, and yield their broker."""
     broker = MemoryBroker()
     settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
-    cache = CacheOptions(settings, "memory:")
+    cache = CacheOptions(settings, MEMORY)
     async with run_services(broker, estate, clock, FleetOptions(profiles=profiles), cache):
         yield broker
 
@@ -197,7 +200,7 @@ async def _cache(
     broker: Broker, estate: Estate, clock: Clock, options: CacheOptions
 ) -> AsyncIterator[ControlledCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
-    store = open_store(options.store, estate.name, key=key)
+    store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
         on_decision = stack.enter_context(journal(options.decisions, Decided.as_dict))

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from emulator.cache.audit import audit_of
 from emulator.cache.ledger import Ledger
 from emulator.counters import Counters, Stage
 from gbcs.explain import Line
@@ -72,7 +73,11 @@ def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
     if ledger is not None:
         form["requests"] = ledger.requests
         form["retries"] = ledger.retries
-        form["shadow"] = ledger.shadow
+        audit = audit_of(ledger)
+        form["shadow"] = audit.asked
+        form["shadow_compared"] = audit.compared
+        form["shadow_different"] = audit.different
+        form["shadow_difference_ratio"] = audit.difference_ratio
         form["decisions"] = {
             f"{srv} {decision}": number
             for (srv, decision), number in sorted(ledger.decisions.items())

@@ -93,6 +93,9 @@ def test_serve_is_asked_stopped_and_says_what_it_counted(number: int) -> None:
         "requests": 0,
         "retries": 0,
         "shadow": 0,
+        "shadow_compared": 0,
+        "shadow_different": 0,
+        "shadow_difference_ratio": None,
         "decisions": {},
         "reasons": {},
     }

@@ -18,6 +18,10 @@ import pytest
 
 from cli import COMMANDS
 from cli import main as esme_command
+from emulator.cli.cache import cache
+from emulator.cli.run import serve
+from emulator.cli.service_options import cache_options
+from emulator.estate import derived_estate
 from emulator.topics import DIRECT, command_topic
 from emulator.transport import connect
 from gbcs.instants import DAY, parse_iso
@@ -348,7 +352,8 @@ async def test_the_shadow_audit_asks_the_meter_for_hits_too() -> None:
                 lambda: http(f"{serve.started['control']}/cache")["reasons"] == {"shadow-equal": 1}
             )
         counted = serve.stop(signal.SIGTERM)
-    assert counted["shadow"] == 1
+    assert (counted["shadow"], counted["shadow_compared"], counted["shadow_different"]) == (1, 1, 0)
+    assert counted["shadow_difference_ratio"] == 0.0
     assert counted["decisions"] == {"4.8.1 forwarded": 1, "4.8.1 hits": 1}
 
 
@@ -734,6 +739,12 @@ def is_healthy(url: str) -> bool:
         (("serve", "--shadow", "nan"), 2, "0 to 1"),
         (("serve", "--shadow", "1.5"), 2, "1.5"),
         (("serve", "--retries", "11"), 2, "11"),
+        (("serve", "--reply-timeout", "0"), 2, "x>0"),
+        (("serve", "--reply-timeout", "nan"), 2, "more than 0"),
+        (("serve", "--device-limit", "0"), 2, "x>=1"),
+        (("serve", "--device-queue", "-1"), 2, "x>=0"),
+        (("serve", "--store-limit", "0"), 2, "x>=1"),
+        (("cache", "--shared", "--store", "memory:"), 2, "--shared: memory: is a store of this"),
         (("serve", "--hold-down", "3,nan"), 2, "3,60"),
         (("serve", "--hold-down", "3"), 2, "3,60"),
         (("serve", "--retention", "73"), 2, "25 to 72"),
@@ -803,6 +814,24 @@ def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
 
 
 # The page
+
+
+@pytest.mark.parametrize("command", [serve, cache])
+def test_what_protects_meters_and_bounds_the_store_can_be_chosen(command: click.Command) -> None:
+    chosen = [
+        *("--store-limit", "7", "--reply-timeout", "2.5"),
+        *("--device-limit", "3", "--device-queue", "0"),
+    ]
+    estate = derived_estate("1", 1)
+    for arguments, expected in ((chosen, (7, 2.5, 3, 0)), ([], (1_000_000, 60.0, 4, 64))):
+        options = cache_options(command.make_context("esme", arguments).params, estate)
+        settings = options.settings
+        assert expected == (
+            options.store_limit,
+            settings.reply_timeout,
+            settings.device_limit,
+            settings.device_queue,
+        )
 
 
 PAGE = ROOT / "docs" / "running.md"

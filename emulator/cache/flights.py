@@ -4,6 +4,7 @@ Pure. One flight a key and process; through the store's leases one for all proce
 the store, and where nothing is there the meter, for the first of its requests; the others wait.
 """
 
+import math
 from itertools import count
 
 from emulator.cache import status
@@ -112,7 +113,7 @@ class Flights:
                 self._forget(flight)
                 return self._serve(flight, found.buffer, found.received, "", now)
             flight.why = "stale"
-            return self._lead(flight, now)
+            return [self._ask(flight, math.inf)]  # it is no obstacle to a lease
         if found is Claimed.HELD:
             return self._wait(flight, now)
         if found is Claimed.FAILED:
@@ -215,6 +216,17 @@ class Flights:
         self._accounts.note(NO_REPLY)
         return self.end(flight, NO_REPLY, now)
 
+    def waiting(self) -> list[Request]:
+        """Return who waits in a flight, except for those whose command leads it."""
+        return [request for flight in self._flights.values() for request in flight.waiting]
+
+    def abandon(self) -> list[Effect]:
+        """Forget all flights, so that other caches may ask the meters at once."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            self._forget(flight)
+        return [Abandon(flight.number) for flight in flights if flight.leased]
+
     # Transactions that turn out to be used for several reads
 
     def part(self, past: Past, now: float) -> list[Effect]:
@@ -253,8 +265,10 @@ class Flights:
         return complete and self._is_fresh(entry, wider, now)
 
     def _claim(self, flight: Flight, now: float) -> list[Effect]:
-        after = self._received_after(flight.key, now)
-        return [Claim(flight.number, flight.key, after, self._settings.collapse)]
+        return [self._ask(flight, self._received_after(flight.key, now))]
+
+    def _ask(self, flight: Flight, received_after: float) -> Claim:
+        return Claim(flight.number, flight.key, received_after, self._settings.collapse)
 
     def _wait(self, flight: Flight, now: float) -> list[Effect]:
         if flight.ticket is None:

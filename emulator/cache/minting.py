@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulator.cache.accounts import Accounts
+from emulator.cache.audit import DIFFERENT, EQUAL
 from emulator.cache.effects import Effect, Reply, Reserve
 from emulator.cache.ledger import Decision
 from emulator.cache.own_block import BLOCK_SIZE, OwnBlock, earliest
@@ -84,6 +85,11 @@ class Minter:
             effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=STORE_FAILED), now)
         return effects
 
+    def give_up(self) -> list[Request]:
+        """Return whose replies wait for own counters, and make none of them."""
+        parked, self._parked = self._parked, []
+        return [order.request for order in parked]
+
     def _fill(self, order: Order, now: float) -> list[Effect]:
         request, command, read = order.request, order.request.command, order.request.read
         if not isinstance(command, Command) or read is None:
@@ -130,4 +136,4 @@ class Minter:
             equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
             equal = False
-        return self._accounts.note("shadow-equal" if equal else "shadow-different")
+        return self._accounts.note(EQUAL if equal else DIFFERENT)

@@ -13,6 +13,9 @@ from emulator.cache.store import DEFAULT_LIMIT, Store, StoreError
 from emulator.cache.valkey import SCHEMES, ValkeyStore
 from emulator.errors import NamedFileError
 
+MEMORY = "memory:"
+"""The store of one process."""
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -38,7 +41,7 @@ def open_store(
     if key is not None and len(key) != KEY_OCTETS:
         raise StoreError(f"a store's key has {KEY_OCTETS} octets, not {len(key)}")
     text = str(where)
-    if text == "memory:":
+    if text == MEMORY:
         return MemoryStore(most)
     if text.partition(":")[0] in SCHEMES:
         return ValkeyStore(text, estate, key=key, limit=most)

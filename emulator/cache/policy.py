@@ -9,6 +9,7 @@ and its response passed back; what it does is the business of `Flights`.
 
 from collections.abc import Callable
 from datetime import date
+from itertools import chain
 
 from emulator.cache import status
 from emulator.cache.accounts import Accounts
@@ -29,6 +30,8 @@ from emulator.reception import Discard, Discarded, accept
 from emulator.transaction import transaction_of
 from gbcs import EUI, Alert, Command, GbcsError, Keystore, Message, Response, Status, decode
 from gbcs.usecases.asking import asks_of
+
+CACHE_ENDED = "cache-ended"
 
 
 class CachePolicy:
@@ -130,6 +133,17 @@ class CachePolicy:
             else:
                 effects += self._flights.overdue(due, now)
         return effects
+
+    def end(self, now: float) -> list[Effect]:
+        """Return what to do as the cache ends; whoever still waits is failed.
+
+        The policy is to be told of nothing any more, save what the store says.
+        """
+        waiting = self._flights.waiting(), self._sender.waiting(), self._minter.give_up()
+        for request in chain(*waiting):
+            self._accounts.decide(request, Decision.FAILED, now, CACHE_ENDED)
+            self._accounts.note(CACHE_ENDED)
+        return self._flights.abandon()
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do next, or None while nothing is on its way."""

@@ -63,6 +63,10 @@ class Gate(Generic[T]):
             del self._under_way[device]
         return None
 
+    def waiting(self) -> list[T]:
+        """Return all that waits for a place."""
+        return [item for queue in self._queues.values() for item in queue]
+
     def withdraw(self, device: EUI, item: T) -> None:
         """Have `item` wait no more."""
         self._queues[device].remove(item)

@@ -27,6 +27,7 @@ _PLAIN, _SEALED = b"\x01", b"\x02"
 _NONCE = 12
 _CRC = 4
 _LEVEL = 1
+_DAMAGED = "it is damaged"
 _RAW_DEFLATE = -15
 _LONGEST = 1 << 24
 """Octets of readings; a log to its full depth has a quarter of a million."""
@@ -48,7 +49,7 @@ def key_text(key: Key) -> str:
 
 
 def key_of(text: str) -> Key:
-    """Return the key that `key_text` wrote."""
+    """Return the key that `key_text` wrote. Raises `ValueError` where it did not."""
     fields = zip(_FIELDS.values(), text.split(":"), strict=True)
     return Key(*(read(field) for read, field in fields))
 
@@ -99,27 +100,38 @@ class Seal:
             readings = inflate.decompress(packed, _LONGEST)
             if inflate.eof and not inflate.unused_data:
                 return readings
-            reason = "its packing is not whole"
-        except (InvalidTag, ValueError, zlib.error) as error:
-            reason = str(error) or "it was altered, or sealed with another key"
+            reason = _DAMAGED
+        except zlib.error:
+            reason = _DAMAGED
+        except ValueError as error:
+            reason = str(error)
+        self.give_up(reason)
+        return None
+
+    def give_up(self, reason: str) -> None:
+        """Count an entry that cannot be read, and log the first of them."""
         if not self.unreadable:
             _log.warning(
                 "an entry of the store cannot be read and counts as missing, as will others: %s",
                 reason,
             )
         self.unreadable += 1
-        return None
 
     def _unsealed(self, place: bytes, octets: bytes) -> bytes:
+        """Return what was packed. Raises `ValueError`, which says what is wrong."""
         form = octets[:1]
-        if self._cipher is not None:
-            if form != _SEALED:
-                raise ValueError("it is not sealed, and there is a key")
-            nonce, sealed = octets[1 : 1 + _NONCE], octets[1 + _NONCE :]
-            return self._cipher.decrypt(nonce, sealed, place)
-        if form != _PLAIN:
+        if form == _PLAIN and self._cipher is not None:
+            raise ValueError("it is not sealed, and there is a key")
+        if form == _SEALED and self._cipher is None:
             raise ValueError("it is sealed, and there is no key")
+        if form == _SEALED and self._cipher is not None and len(octets) > _NONCE:
+            nonce, sealed = octets[1 : 1 + _NONCE], octets[1 + _NONCE :]
+            try:
+                return self._cipher.decrypt(nonce, sealed, place)
+            except InvalidTag:
+                raise ValueError("it was sealed with another key, or is damaged") from None
         packed = octets[1 + _CRC :]
-        if octets[1 : 1 + _CRC] != zlib.crc32(place + packed).to_bytes(_CRC, "big"):
-            raise ValueError("it was altered")
+        crc = zlib.crc32(place + packed).to_bytes(_CRC, "big")
+        if form != _PLAIN or octets[1 : 1 + _CRC] != crc:
+            raise ValueError(_DAMAGED)
         return packed

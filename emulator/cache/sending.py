@@ -10,7 +10,7 @@ from emulator.cache.agenda import Agenda
 from emulator.cache.effects import Effect, Forward
 from emulator.cache.ledger import Ledger
 from emulator.cache.protecting import Admission, Gate, Holding, RetryBudget
-from emulator.cache.requests import Due, Kind, Leg
+from emulator.cache.requests import Due, Kind, Leg, Request
 from emulator.cache.settings import CacheSettings
 from emulator.cache.transactions import Past, Stage, Transactions
 from gbcs import EUI
@@ -88,6 +88,10 @@ class Sender:
             leg.ticket.drop()
         self._holding.replied(leg.request.device)
         return self._next(leg.request.device, now)
+
+    def waiting(self) -> list[Request]:
+        """Return whose commands wait for their turn."""
+        return [leg.request for leg in self._gate.waiting() if leg.kind is not Kind.SHADOW]
 
     def _next(self, device: EUI, now: float) -> list[Effect]:
         leg = self._gate.leave(device)

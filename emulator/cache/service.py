@@ -1,17 +1,19 @@
 """The cache on a broker: messages to the policy, its effects to store and broker.
 
 Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. A store
-that fails is no reason to fail a request: the cache then forwards, and counts and logs why.
+that fails is no reason to fail a request: the cache then forwards, and counts and logs why; one
+that is away holds up nobody.
 Leases are in real time; everything else goes by the cache's clock.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import date
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+from emulator.cache.breaker import Breaker, NotAskedError
 from emulator.cache.effects import (
     Abandon,
     Claim,
@@ -45,6 +47,10 @@ GROUP = "$share/cache/"
 PURGE_SECONDS = 600.0
 """How often entries past their retention are dropped from the store, by the cache's clock."""
 
+AHEAD_SECONDS = 60.0
+"""Real time by which the clocks of processes that share a store may differ, and the time that a
+purge takes: what was received later than so is of the future."""
+
 LEASE_SECONDS = 10.0
 """How long a lease lasts unless it is renewed, in real time; it is, three times as often."""
 
@@ -56,6 +62,7 @@ QUIET_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -96,7 +103,7 @@ async def serve_cache(
             try:
                 yield service
             finally:
-                await service.drop_what_is_left()
+                await service.end()
 
 
 class CacheService:
@@ -109,12 +116,14 @@ class CacheService:
     ) -> None:
         self.policy = policy
         self._store = store
+        self._breaker = Breaker(store, real, tasks)
         self._clock = clock
         self._real = real
         self._tasks = tasks
         self._leases: dict[int, Lease] = {}
         self._held: dict[int, Held] = {}
         self._something_is_due = asyncio.Event()
+        self._ending = False
         self._failed_at = -QUIET_SECONDS
         # the store may drop by itself what is past retention, where its time is ours
         self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
@@ -139,12 +148,13 @@ class CacheService:
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a party sent."""
         device = device_of(topic)
-        if device is not None:
+        if device is not None and not self._ending:
             self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent."""
-        self._start(self.policy.response(octets, self._clock.now()))
+        if not self._ending:
+            self._start(self.policy.response(octets, self._clock.now()))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent, among caches that share; alerts alone are of interest."""
@@ -183,23 +193,23 @@ class CacheService:
                 found = await self._claim(flight, key, received_after, leases)
                 return policy.claimed(flight, found, now())
             case Cover(flight, key, received_after):
-                wider = await self._try(self._store.covering(key, received_after))
+                wider = await self._try(self._store.covering, key, received_after)
                 return policy.covered(flight, wider if isinstance(wider, tuple) else None, now())
             case Settle(flight, key, readings, entry):
                 return policy.kept(flight, await self._settle(flight, key, readings, entry), now())
             case Abandon(flight):
                 lease = self._leases.pop(flight, None)
                 if lease is not None:
-                    await self._try(self._store.renew(lease, AT_ONCE))
+                    await self._try(self._store.renew, lease, AT_ONCE)
             case Put(_, key, entry):
-                await self._try(self._store.put(key, entry, self._ttl))
+                await self._try(self._store.put, key, entry, self._ttl)
                 return policy.was_put(effect, now())
-            case Flush(_, device, received_after):
-                dropping = self._store.purge(device=device, received_after=received_after)
-                if not isinstance(await self._try(dropping), StoreError):
+            case Flush(_, device, after):
+                gone = await self._try(self._store.purge, device=device, received_after=after)
+                if not isinstance(gone, StoreError):
                     policy.flushed(effect)
             case Reserve(earliest, size):
-                first = await self._try(self._store.reserve(earliest, size))
+                first = await self._try(self._store.reserve, earliest, size)
                 return policy.reserved(first if isinstance(first, int) else None, now())
         return []
 
@@ -207,12 +217,12 @@ class CacheService:
         self, flight: int, key: Key, received_after: float, lease: bool
     ) -> Entry | Claimed:
         if not lease:
-            entry = await self._try(self._store.get(key))
+            entry = await self._try(self._store.get, key)
             if isinstance(entry, StoreError):
                 return Claimed.FAILED
             fresh = entry is not None and entry.received > received_after
             return entry if entry is not None and fresh else Claimed.ABSENT
-        found = await self._try(self._store.claim(key, LEASE_SECONDS, received_after))
+        found = await self._try(self._store.claim, key, LEASE_SECONDS, received_after)
         match found:
             case Entry():
                 return found
@@ -229,11 +239,11 @@ class CacheService:
     ) -> bool | None:
         lease = self._leases.pop(flight, None)
         if lease is not None:
-            kept = await self._try(self._store.settle(lease, readings, entry, self._ttl))
+            kept = await self._try(self._store.settle, lease, readings, entry, self._ttl)
             if kept is False:
                 self.policy.ledger.reasons["lease-lost"] += 1
         elif entry is not None:
-            kept = await self._try(self._put(key, entry))
+            kept = await self._try(self._put, key, entry)
         else:
             kept = False
         return None if isinstance(kept, StoreError) else kept
@@ -244,7 +254,7 @@ class CacheService:
 
     async def _wait(self, flight: int) -> None:
         """Wait until whoever has the lease that `flight` was refused has settled it."""
-        outcome = await self._try(self._store.settled(self._held.pop(flight), LEASE_SECONDS))
+        outcome = await self._try(self._store.settled, self._held.pop(flight), LEASE_SECONDS)
         now = self._clock.now()
         if isinstance(outcome, StoreError):
             effects = self.policy.settled(flight, None, None, now)
@@ -252,14 +262,19 @@ class CacheService:
             effects = self.policy.settled(flight, outcome.came, outcome.readings, now)
         self._start(effects)
 
-    async def _try(self, asking: Awaitable[T]) -> T | StoreError:
+    async def _try(
+        self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T | StoreError:
         try:
-            return await asking
+            return await self._breaker.ask(call, *args, **kwargs)
         except StoreError as error:
             self._complain(error)
             return error
 
     def _complain(self, error: StoreError) -> None:
+        if isinstance(error, NotAskedError):
+            self.policy.ledger.reasons["store-away"] += 1
+            return
         now = self._real.now()
         if not 0 <= now - self._failed_at < QUIET_SECONDS:
             _log.warning("%s; requests are forwarded meanwhile", error)
@@ -279,25 +294,42 @@ class CacheService:
     # What goes on all the time
 
     async def expire(self) -> None:
-        """Give up what is overdue, for ever, each at its time."""
-        while True:
+        """Give up what is overdue, each at its time, until the cache ends."""
+        while not self._ending:
             deadline = self.policy.next_deadline()
             if deadline is None:
                 self._something_is_due.clear()
                 await self._something_is_due.wait()
             else:
                 await self._clock.sleep(deadline - self._clock.now())
-                self._start(self.policy.expire(self._clock.now()))
+                if not self._ending:
+                    self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop entries past their retention, and what is still to be flushed, now and then."""
+        """Drop, now and then, what no longer counts, and what is still to be flushed.
+
+        Entries past their retention, and those of the future: some clock was ahead, and they would
+        count one day.
+        """
         while True:
-            before = self._clock.now() - self.policy.settings.retention
-            await self._try(self._store.purge(received_before=before))
+            now = self._clock.now()
+            before = now - self.policy.settings.retention
+            await self._try(self._store.purge, received_before=before)
+            ahead = AHEAD_SECONDS * max(self._clock.factor, 1.0)
+            await self._try(self._store.purge, received_after=now + ahead)
             await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
-    async def drop_what_is_left(self) -> None:
+    async def end(self) -> None:
+        """Decide what waits, give leases back so that others go on, and drop what is left.
+
+        Messages that come from now on are not taken.
+        """
+        self._ending = True
+        await self._perform(self.policy.end(self._clock.now()))
+        await self._drop_what_is_left()
+
+    async def _drop_what_is_left(self) -> None:
         """Try once more to drop what is still to be flushed, and say what remains."""
         await self._perform(self.policy.unflushed())
         left = [str(one.device or "all devices") for one in self.policy.unflushed()]
@@ -317,4 +349,4 @@ class CacheService:
             await self._perform(self.policy.look_at_the_clock(self._clock.now()))
             for flight, lease in list(self._leases.items()):
                 if flight in self._leases:
-                    await self._try(self._store.renew(lease, LEASE_SECONDS))
+                    await self._try(self._store.renew, lease, LEASE_SECONDS)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
 from emulator.cache.reads import CACHEABLE_SRVS
 
+DEVICE_LIMIT, DEVICE_QUEUE = 4, 64
+"""Commands under way to one meter, and waiting for it, where the user says nothing."""
+
 _HOUR = 3600
 
 
@@ -50,9 +53,9 @@ class CacheSettings:
     """Draws which hits these are."""
     retries: int = 0
     """How often a read that got no reply is sent again; at most a tenth of all that is sent."""
-    device_limit: int = 4
-    """Commands under way to one meter at once; more of them wait in order."""
-    device_queue: int = 64
+    device_limit: int = DEVICE_LIMIT
+    """Commands of this process under way to one meter at once; more of them wait in order."""
+    device_queue: int = DEVICE_QUEUE
     """Commands that wait so for one meter; more of them fail."""
     hold_down: HoldDown | None = None
     shared: bool = False

@@ -37,6 +37,10 @@ from gbcs import EUI
 SWEEP_SECONDS = 10.0
 """How often old leases and settlements are dropped, in seconds of real time."""
 
+AHEAD = 64
+"""Blocks of own counters that are left out once the file was removed or replaced: who used the old
+one may still have some of them, or had them already, and the new one knows nothing of it."""
+
 _BATCH = 1000
 """Rows of one transaction, or of one page of a listing."""
 
@@ -152,7 +156,8 @@ class SqliteStore:
         """Take `size` own counters that nobody has or had; not even a power cut forgets it."""
 
         def reserve(execute: Execute) -> int:
-            ((after,),) = execute(sql.RESERVE, (earliest, size)).fetchall()
+            ahead = AHEAD * size if self._file.replaced else 0
+            ((after,),) = execute(sql.RESERVE, (earliest + ahead, size)).fetchall()
             return int(after) - size
 
         return await self._file.write(reserve, durable=True)

@@ -7,16 +7,22 @@ longer. A lock that another process holds is waited for without holding up the l
 In write-ahead mode what was committed survives the death of the process at any moment. A failure
 of the machine may take the last commits, but leaves no half of one; it does not take what is
 `durable`.
+
+A file that was removed, or that another took the place of, would go on to be read and written
+where nobody else can see it. So each call looks whether its path still leads to it, and opens what
+is there now where it does not; so it does after a failure that tells of damage.
 """
 
 import asyncio
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from emulator.cache.store import StoreError
+from emulator.cache.store import StoreAwayError, StoreError
 
 FORMAT = 2
 """Of the tables, in the file's `user_version`."""
@@ -33,8 +39,8 @@ _JOURNAL_OCTETS = 4 << 20
 _MENDING = {
     sqlite3.SQLITE_BUSY: f"other processes have held it for {PATIENCE:g} s: see what they do",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: is there such a folder, and may it be written to?",
-    sqlite3.SQLITE_CORRUPT: "damaged: remove it, and readings are fetched from the meters again",
-    sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower the limit",
+    sqlite3.SQLITE_CORRUPT: "damaged: remove it, and it is made anew",
+    sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower --store-limit",
     sqlite3.SQLITE_IOERR: "cannot be read or written: is its disk full, or gone?",
     sqlite3.SQLITE_NOTADB: "not a store of readings: name another file",
     sqlite3.SQLITE_PERM: "may not be read or written: mend its permissions",
@@ -42,8 +48,14 @@ _MENDING = {
 }
 """What to say of SQLite's primary result codes. Source: sqlite.org/rescode.html."""
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
+
+_log = logging.getLogger(__name__)
+
 Execute = Callable[..., sqlite3.Cursor]
 T = TypeVar("T")
+
+_Identity = tuple[int, int]
 
 
 class SqliteFile:
@@ -55,10 +67,17 @@ class SqliteFile:
 
     def __init__(self, path: Path, estate: str, schema: str) -> None:
         self.path = path
+        self._closed = False
+        self.replaced = False
+        """Whether the file was ever removed, or another put in its place, while it was open."""
+        self._place = path.absolute()
+        self._estate, self._schema = estate, schema
+        self._identity: _Identity | None = None
+        """Of the file that is open; None where it is to be opened again."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                self._database = self._opened(estate, schema)
+                self._open()
             except sqlite3.Error as error:
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise self._error(error) from None
@@ -68,7 +87,7 @@ class SqliteFile:
 
     async def read(self, work: Callable[[Execute], T]) -> T:
         """Return what `work` reads. Raises `StoreError`."""
-        return await self._patiently(lambda: work(self._database.execute))
+        return await self._patiently(lambda: work(self._current().execute))
 
     async def write(self, work: Callable[[Execute], T], *, durable: bool = False) -> T:
         """Return what `work` does in one transaction; committed when this returns.
@@ -79,16 +98,32 @@ class SqliteFile:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._closed = True
         self._database.close()
 
-    def _opened(self, estate: str, schema: str) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, isolation_level=None, timeout=0.0)
+    def _current(self) -> sqlite3.Connection:
+        """Return the file that is open, or opens what is at its path now."""
+        lasts = self._identity is not None and self._identity == _identity_of(self._place)
+        if not (lasts or self._closed):
+            # The old one first: who closes the last one of a file tidies up beside its path.
+            self._database.close()
+            if self._identity is not None:
+                self._identity, self.replaced = None, True
+                _log.warning(
+                    "store %s was removed or replaced, and what is there now is used", self.path
+                )
+            self._open()
+        return self._database
+
+    def _open(self) -> None:
+        database = sqlite3.connect(self._place, isolation_level=None, timeout=0.0)
+        identity = _identity_of(self._place)
         try:
-            self._prepare(database.execute, estate, schema)
+            self._prepare(database.execute, self._estate, self._schema)
         except BaseException:
             database.close()
             raise
-        return database
+        self._database, self._identity = database, identity
 
     def _prepare(self, execute: Execute, estate: str, schema: str) -> None:
         if _is_empty(execute):
@@ -130,7 +165,8 @@ class SqliteFile:
             )
 
     def _transact(self, work: Callable[[Execute], T], durable: bool) -> T:
-        execute = self._database.execute
+        database = self._current()
+        execute = database.execute
         if durable:
             execute("PRAGMA synchronous = FULL")
         try:
@@ -139,7 +175,7 @@ class SqliteFile:
                 result = work(execute)
                 execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:
+                if database.in_transaction:
                     execute("ROLLBACK")
                 raise
             return result
@@ -154,6 +190,8 @@ class SqliteFile:
             try:
                 return work()
             except sqlite3.Error as error:
+                if _code(error) in _DAMAGED:
+                    self._identity = None
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise self._error(error) from None
             await asyncio.sleep(pause)
@@ -162,9 +200,19 @@ class SqliteFile:
     def _error(self, error: sqlite3.Error) -> StoreError:
         says = " ".join(str(error).split())
         mending = _MENDING.get(_code(error))
-        return StoreError(
+        kind = StoreAwayError if _is_busy(error) else StoreError
+        return kind(
             f"store {self.path}: {mending} ({says})" if mending else f"store {self.path}: {says}"
         )
+
+
+def _identity_of(path: Path) -> _Identity | None:
+    """Return what tells the file at `path` from every other that there is; None: there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -31,6 +31,10 @@ class StoreError(UserError):
     """A store that cannot be used; the text is one line for the user."""
 
 
+class StoreAwayError(StoreError):
+    """A store that does not answer: who asks it again at once may wait in vain again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The caller's: nobody else reads `key` from the meter while it lasts."""

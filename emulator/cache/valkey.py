@@ -6,7 +6,8 @@ entries the one received first goes. How much survives the server's end is the s
 too. It must not evict keys by itself (`maxmemory-policy noeviction`), or own counters would come
 again.
 
-A server that is away gives a `StoreError` within some seconds; once it is back it is used again.
+A server that is away gives a `StoreAwayError` within some seconds; once it is back it is used
+again. What others wrote among its keys is no error: it is dropped and counted as unreadable.
 """
 
 import math
@@ -29,6 +30,7 @@ from emulator.cache.store import (
     Lease,
     Settled,
     Size,
+    StoreAwayError,
     StoreError,
 )
 from emulator.cache.waiting import wait_until
@@ -125,7 +127,7 @@ class ValkeyStore:
             told, live = await self._ask(self._client.mget(names))
             if told is not None:
                 return self._told(held, told)
-            lost = live is None or int(live) != held.fence
+            lost = live != b"%d" % held.fence
             return Settled(None, came=False) if lost else None
 
         return await wait_until(look, patience)
@@ -146,8 +148,7 @@ class ValkeyStore:
         members = await self._ask(
             self._client.zrevrangebyscore(device, "+inf", f"({received_after!r}")
         )
-        for member in members:
-            other = key_of(member.decode())
+        for _, other in await self._named(device, members):
             alike = other._replace(start=key.start, end=key.end) == key
             if alike and other.start <= key.start and key.end <= other.end:
                 entry = await self.get(other)
@@ -169,22 +170,22 @@ class ValkeyStore:
         received_after: float | None = None,
     ) -> int:
         """Drop the entries that meet every condition given, some at a time."""
-        before = math.inf if received_before is None else received_before
-        after = -math.inf if received_after is None else received_after
+        before = math.inf if received_before is None else float(received_before)
+        after = -math.inf if received_after is None else float(received_after)
         index = self._names.received if device is None else self._names.device(device)
-        purged, passed = 0, await self._ask(self._client.zcount(index, "-inf", repr(after)))
+        purged, passed = 0, 0
         while True:
-            rows = await self._ask(
-                self._client.zrange(index, passed, passed + _BATCH - 1, withscores=True)
+            due = await self._ask(
+                self._client.zrangebyscore(index, f"({after!r}", f"({before!r}", passed, _BATCH)
             )
-            due = [member for member, received in rows if received < before]
-            chosen = [member for member in due if srv in (None, key_of(member.decode()).srv)]
+            named = await self._named(index, due)
+            chosen = [member for member, key in named if srv in (None, key.srv)]
             if chosen:
-                values = self._names.prefix, repr(float(before)), repr(float(after)), *chosen
-                purged += await self._ask(self._drop((self._names.received,), values))
+                values: list[bytes | str] = [self._names.prefix, repr(after), repr(before), *chosen]
+                purged += await self._ask(self._drop((index,), values))
             if len(due) < _BATCH:
                 return purged
-            passed += len(due) - len(chosen)
+            passed += len(named) - len(chosen)
 
     async def entries(
         self, device: EUI | None = None, srv: str | None = None
@@ -194,8 +195,8 @@ class ValkeyStore:
         cursor = 0
         while True:
             cursor, rows = await self._ask(self._client.zscan(index, cursor, count=_BATCH))
-            keys = [key_of(member.decode()) for member, _ in rows]
-            keys = [key for key in keys if srv in (None, key.srv)]
+            named = await self._named(index, [member for member, _ in rows])
+            keys = [key for _, key in named if srv in (None, key.srv)]
             names = [self._names.entry(key) for key in keys]
             found = await self._ask(self._client.mget(names)) if names else []
             for key, octets in zip(keys, found, strict=True):
@@ -211,11 +212,11 @@ class ValkeyStore:
         Entries that the server let expire count until they are purged.
         """
         index = self._names.received
-        entries = await self._ask(self._client.zcard(index))
         latest = await self._ask(self._client.zrevrange(index, 0, _SAMPLE - 1))
+        names = [self._names.entry(key) for _, key in await self._named(index, latest)]
+        entries = await self._ask(self._client.zcard(index))
         octets = 0
-        if latest:
-            names = [self._names.entry(key_of(member.decode())) for member in latest]
+        if names:
             found = await self._ask(self._client.mget(names))
             octets = entries * sum(len(each or b"") for each in found) // len(found)
         return Size(entries, octets, self._evicted, self._seal.unreadable)
@@ -232,8 +233,23 @@ class ValkeyStore:
         except ResponseError as error:
             reason = f"the server says: {_line(error)}"
         except (ValkeyError, OSError, TimeoutError) as error:
-            reason = f"no answer; see that the server runs there ({_line(error)})"
+            away = f"no answer; see that the server runs there ({_line(error)})"
+            raise StoreAwayError(f"store {self._where}: {away}") from None
         raise StoreError(f"store {self._where}: {reason}") from None
+
+    async def _named(self, index: str, members: list[bytes]) -> list[tuple[bytes, Key]]:
+        """Return members of an index with the keys that they name; what names none is dropped."""
+        named: list[tuple[bytes, Key]] = []
+        others: list[bytes] = []
+        for member in members:
+            try:
+                named.append((member, key_of(member.decode())))
+            except ValueError:
+                others.append(member)
+                self._seal.give_up(f"{member!r} in {index} names none")
+        if others:
+            await self._ask(self._client.zrem(index, *others))
+        return named
 
     def _places(self, key: Key) -> tuple[str, str, str]:
         return self._names.entry(key), self._names.received, self._names.device(key.device)
@@ -255,7 +271,7 @@ class ValkeyStore:
         form, value = told[:1], told[1:]
         if form == _NOTHING:
             return Settled(None, came=True)
-        if form == _CODE:
+        if form == _CODE and value.isdigit():
             return Settled(int(value), came=True)
         readings = self._seal.open_settled(held.key, held.fence, value)
         return Settled(readings, came=readings is not None)

@@ -78,7 +78,7 @@ if entry and #entry > 8 and struct.unpack('>d', entry) > tonumber(ARGV[1]) then
   return {'entry', entry}
 end
 local held = redis.call('GET', KEYS[2])
-if held then return {'held', held} end
+if held and string.match(held, '^%d+$') then return {'held', held} end
 local time = redis.call('TIME')
 local fence = math.max(
   tonumber(redis.call('GET', KEYS[4]) or '0') + 1, time[1] * 1000000 + time[2])
@@ -121,17 +121,18 @@ DROP = (
     _DROP
     + """
 local dropped = 0
+local after, before = tonumber(ARGV[2]), tonumber(ARGV[3])
 for index = 4, #ARGV do
   local received = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[index]) or '')
-  if received and received < tonumber(ARGV[2]) and received > tonumber(ARGV[3]) then
+  if received and after < received and received < before then
     dropped = dropped + drop(ARGV[1], ARGV[index])
   end
 end
 return dropped
 """
 )
-"""Keys: received. Arguments: prefix, received before and after, keys as text. Answers how
-many there were."""
+"""Keys: received or device. Arguments: prefix, received after and before, keys as text. Answers
+how many there were."""
 
 RESERVE = """
 local first = redis.call('GET', KEYS[1]) or '0'

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from click.core import ParameterSource
 from emulator import show
 from emulator.cache.entry import Entry, Key
 from emulator.cache.opening import open_store, read_store_key
-from emulator.cache.store import Store
+from emulator.cache.store import Size, Store
 from emulator.cli.options import (
     EUI_PARAMETER,
     FILE,
@@ -127,18 +126,20 @@ def inspect(
 ) -> None:
     """Show what a store holds, one line for each read."""
 
-    async def look() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def look() -> tuple[Size, list[dict[str, Any]]]:
         async with _opened(store, store_key, seed, keystore) as opened:
             rows = [_row(key, entry) async for key, entry in opened.entries(device, srv)]
-            return asdict(await opened.size()), rows
+            return await opened.size(), rows
 
     size, rows = asyncio.run(look())
+    unreadable = size.unreadable
     if as_json:
-        for row in rows:
+        for row in (*rows, *([{"unreadable": unreadable}] if unreadable else [])):
             click.echo(json.dumps(row))
         return
     show.plain_table(rows, out)
-    out.print(f"{size['entries']} entries, {size['octets']} octets in all", highlight=False)
+    in_all = f"{size.entries} entries, {size.octets} octets in all"
+    out.print(in_all + (f", {unreadable} unreadable" if unreadable else ""), highlight=False)
 
 
 @cache.command()

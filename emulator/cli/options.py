@@ -187,13 +187,18 @@ class LazyGroup(click.Group):
 
 
 def announce(form: dict[str, Any], as_json: bool) -> None:
-    """Say what was started or counted: one line of JSON on stdout, or lines on stderr."""
+    """Say what was started or counted: one line of JSON on stdout, or lines on stderr.
+
+    What is None is said in JSON alone.
+    """
     if as_json:
         click.echo(json.dumps(form))
         return
     for name, value in form.items():
         title = name.replace("_", " ")
         match value:
+            case None:
+                lines = []
             case dict():
                 lines = [f"{title}, {part}: {number}" for part, number in value.items()]
             case list():

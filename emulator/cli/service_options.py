@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from emulator.cache.entitlement import Registry
+from emulator.cache.opening import MEMORY
 from emulator.cache.registry_file import load_registry
-from emulator.cache.settings import CacheSettings, HoldDown
+from emulator.cache.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
+from emulator.cache.store import DEFAULT_LIMIT
 from emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from emulator.clock import Clock, ScaledClock, parse_clock
 from emulator.estate import Estate
@@ -115,6 +117,13 @@ _CACHING = (
         help="SQLite file, memory: or valkey://host:port/0; default: a file for each estate.",
     ),
     click.option("--store-key", type=FILE, help="Key that readings are sealed with in the store."),
+    click.option(
+        "--store-limit",
+        type=click.IntRange(1),
+        default=DEFAULT_LIMIT,
+        show_default=True,
+        help="Readings that the store keeps; beyond it the oldest go.",
+    ),
     click.option("--srv", "srvs", multiple=True, help="Cached SRV, in place of the rule's."),
     click.option("--literal", is_flag=True, help="Keep readings whose window is not over too."),
     click.option("--sub-window", is_flag=True, help="Answer from readings of a wider window too."),
@@ -127,6 +136,27 @@ _CACHING = (
     ),
     click.option(
         "--retries", type=click.IntRange(0, 10), default=0, help="Of a read without a reply."
+    ),
+    click.option(
+        "--reply-timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=REPLY_TIMEOUT,
+        show_default=True,
+        help="Seconds that a meter is waited for; real ones where the clock is faster.",
+    ),
+    click.option(
+        "--device-limit",
+        type=click.IntRange(1),
+        default=DEVICE_LIMIT,
+        show_default=True,
+        help="Commands at once to one meter, from this process; others wait.",
+    ),
+    click.option(
+        "--device-queue",
+        type=click.IntRange(0),
+        default=DEVICE_QUEUE,
+        show_default=True,
+        help="Commands that wait for one meter, in this process; more of them fail.",
     ),
     click.option(
         "--hold-down", type=_HOLD_DOWN, help="Spare a meter that failed so often, for so long."
@@ -191,16 +221,30 @@ def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
     given = {"srvs": chosen["srvs"]} if chosen["srvs"] else {}
     settings = CacheSettings(
         retention=chosen["retention"],
-        reply_timeout=REPLY_TIMEOUT * max(faster, 1.0),
+        reply_timeout=chosen["reply_timeout"] * max(faster, 1.0),
         literal=chosen["literal"],
         sub_window=chosen["sub_window"],
         collapse=not chosen["no_collapse"],
         shadow=chosen["shadow"],
         seed=estate.seed,
         retries=chosen["retries"],
+        device_limit=chosen["device_limit"],
+        device_queue=chosen["device_queue"],
         hold_down=chosen["hold_down"],
         shared=chosen.get("shared", False),
         **given,
     )
     store = chosen["store"] or f"esme-cache-{estate.name}.sqlite"
-    return CacheOptions(settings, store, chosen["store_key"], registry, chosen["decisions"])
+    if settings.shared and store == MEMORY:
+        raise ValueError(
+            f"--shared: {MEMORY} is a store of this process alone; give one for all, "
+            "--store FILE or valkey://host:port/0"
+        )
+    return CacheOptions(
+        settings,
+        store,
+        chosen["store_limit"],
+        chosen["store_key"],
+        registry,
+        chosen["decisions"],
+    )

@@ -80,7 +80,7 @@ class StoreState(Model):
     evicted: int | None = Field(
         default=None, description="entries that went to make room for others"
     )
-    unreadable: int | None = Field(default=None, description="entries that were altered")
+    unreadable: int | None = Field(default=None, description="entries that could not be read")
     error: str | None = None
 
 
@@ -110,6 +110,11 @@ class CacheState(Model):
     retries: int = Field(description="reads that were sent again")
     shadow: int = Field(description="hits for which the meter was asked all the same")
     shadow_outcomes: dict[str, int] = Field(description="such as equal and different")
+    shadow_compared: int = Field(description="hits of these to which the meter replied")
+    shadow_different: int = Field(description="hits of these that the meter said otherwise")
+    shadow_difference_ratio: float | None = Field(
+        description="part of what was compared that is different; null if nothing was"
+    )
     decisions: list[CacheCount]
     by_party: list[PartyCount]
     hits: HitState

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from emulator.cache.audit import audit_of
 from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision, Ledger
 from emulator.cache.settings import CacheSettings
@@ -54,17 +55,21 @@ def cache_routes(parts: Controlled) -> APIRouter:
         if store.error is not None:
             response.status_code = 503
         ledger = cache.ledger
+        audit = audit_of(ledger)
         return CacheState(
             requests=ledger.requests,
             undecided=ledger.undecided(),
             avoided_ratio=avoided_ratio(ledger),
             retries=ledger.retries,
-            shadow=ledger.shadow,
+            shadow=audit.asked,
             shadow_outcomes={
                 reason.removeprefix(SHADOW): number
                 for reason, number in sorted(ledger.reasons.items())
                 if reason.startswith(SHADOW)
             },
+            shadow_compared=audit.compared,
+            shadow_different=audit.different,
+            shadow_difference_ratio=audit.difference_ratio,
             decisions=[
                 CacheCount(srv=srv, decision=decision.value, number=number)
                 for (srv, decision), number in sorted(ledger.decisions.items())

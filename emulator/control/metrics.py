@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from emulator.cache.audit import audit_of
 from emulator.cache.ledger import Ledger
 from emulator.cache.store import Size
 from emulator.control.asking_store import KnownSize
@@ -108,14 +109,22 @@ def _of_wan(tally: WanTally) -> Iterator[Metric]:
 def _of_ledger(ledger: Ledger) -> Iterator[Metric]:
     yield CounterMetricFamily("s1sp_requests", "Requests to the cache.", ledger.requests)
     yield CounterMetricFamily("s1sp_retries", "Reads that were sent again.", ledger.retries)
+    audit = audit_of(ledger)
     yield CounterMetricFamily(
-        "s1sp_shadow", "Hits for which the meter was asked all the same.", ledger.shadow
+        "s1sp_shadow", "Hits for which the meter was asked all the same.", audit.asked
     )
     yield CounterMetricFamily(
-        "s1sp_shadow_differences",
-        "Hits of these that the meter said otherwise.",
-        ledger.reasons.get("shadow-different", 0),
+        "s1sp_shadow_compared", "Hits of these to which the meter replied.", audit.compared
     )
+    yield CounterMetricFamily(
+        "s1sp_shadow_differences", "Hits of these that the meter said otherwise.", audit.different
+    )
+    if audit.difference_ratio is not None:
+        yield GaugeMetricFamily(
+            "s1sp_shadow_difference_ratio",
+            "Part of what was compared that is different.",
+            audit.difference_ratio,
+        )
     decisions = CounterMetricFamily(
         "s1sp_decisions", "What became of requests.", labels=("srv", "decision")
     )

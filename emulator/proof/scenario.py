@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len
 
 from emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
-from emulator.cache.settings import CacheSettings, HoldDown
+from emulator.cache.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
 from emulator.faults.rule import FaultRule
 
 _LONGEST = 10 * 86400.0
@@ -96,7 +96,8 @@ class Caching:
     sub_window: bool = False
     shadow: Fraction = 0.0
     retries: Annotated[int, Ge(0), Le(10)] = 0
-    device_limit: Annotated[int, Ge(1)] = 4
+    device_limit: Annotated[int, Ge(1)] = DEVICE_LIMIT
+    device_queue: Count = DEVICE_QUEUE
     hold_down_failures: Count = 0
     hold_down_seconds: NotNegative = 0.0
     srvs: tuple[str, ...] = CACHED_SRVS
@@ -117,6 +118,7 @@ class Caching:
             seed=seed,
             retries=self.retries,
             device_limit=self.device_limit,
+            device_queue=self.device_queue,
             hold_down=hold_down,
         )
 

@@ -97,9 +97,15 @@ class FailingStore(MemoryStore):
         device: EUI | None = None,
         srv: str | None = None,
         received_before: float | None = None,
+        received_after: float | None = None,
     ) -> int:
         self._fail("purge")
-        return await super().purge(device=device, srv=srv, received_before=received_before)
+        return await super().purge(
+            device=device,
+            srv=srv,
+            received_before=received_before,
+            received_after=received_after,
+        )
 
     async def reserve(self, earliest: int, size: int) -> int:
         self._fail("reserve")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator.cache import service
-from emulator.cache.entry import retention_seconds
+from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.settings import CacheSettings
 from emulator.cache.store import StoreError
 from emulator.clock import ManualClock
@@ -40,6 +40,18 @@ async def test_what_options_are_given_for_runs(
         assert running.parts.is_connected()
         assert running.control is None
         assert running.warnings == []
+
+
+async def test_the_store_has_the_limit_that_was_chosen() -> None:
+    options = replace(KEPT, store_limit=2)
+    async with run_services(
+        MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), cache_options=options
+    ) as running:
+        assert running.parts.cache is not None
+        store = running.parts.cache.store
+        for start in range(3):
+            await store.put(Key(METER, "4.8.1", start, 9), Entry(b"", UNIX_NOW))
+        assert (await store.size()).entries == 2
 
 
 async def test_a_shard_is_warned_of_what_the_whole_does_not_have() -> None:

@@ -6,6 +6,7 @@ Starts, stops, kills and restarts that one process and touches no other.
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -67,6 +68,16 @@ class ValkeyServer:
             self._process.kill()
             self._process.communicate(timeout=10)
             self._process = None
+
+    def suspend(self) -> None:
+        """Have it hang with SIGSTOP: connections stay, and nothing is answered."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Kill it and start it again on the same port, with the same data."""

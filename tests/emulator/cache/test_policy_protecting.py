@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.cache.agenda import Agenda
+from emulator.cache.audit import Audit, audit_of
 from emulator.cache.ledger import Decision
 from emulator.cache.protecting import Admission, Gate, RetryBudget
 from emulator.cache.settings import HoldDown
@@ -256,6 +257,18 @@ def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
     assert len(bench.ask("4.8.1", Role.ED, 3)) == 1
     assert bench.deliver() == []
     assert bench.policy.ledger.reasons == {"shadow-different": 1}
+    assert audit_of(bench.policy.ledger) == Audit(asked=1, compared=1, different=1)
+
+
+def test_the_rate_of_difference_is_of_what_was_compared() -> None:
+    bench = Bench(shadow=1.0)
+    assert audit_of(bench.policy.ledger).difference_ratio is None
+    bench.policy.ledger.shadow = 6
+    reasons = {"shadow-equal": 3, "shadow-different": 1, "shadow-no-reply": 2, "shadow-skipped": 9}
+    bench.policy.ledger.reasons.update(reasons)
+    audit = audit_of(bench.policy.ledger)
+    assert audit == Audit(asked=6, compared=4, different=1)
+    assert audit.difference_ratio == 0.25
 
 
 def test_a_shadow_that_gets_no_reply_or_would_wait_is_counted_apart() -> None:

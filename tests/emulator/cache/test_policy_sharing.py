@@ -344,6 +344,51 @@ def test_a_store_that_fails_while_another_process_is_waited_for_is_no_reason_to_
     assert reply.status == "s1sp; fwd=bypass; stored; detail=store-failed"
 
 
+def test_an_entry_of_the_future_is_no_obstacle_to_a_lease() -> None:
+    benches = processes(3)
+    benches[0].read_through("4.8.1")
+    for number, bench in enumerate(benches):
+        bench.now -= 3600
+        bench.ask("4.8.1", counter=10 + number)
+    assert [len(bench.forwards) for bench in benches] == [1, 0, 0], "one device hit"
+    assert [reply.status for reply in benches[0].deliver()] == [
+        "s1sp; fwd=stale; stored",
+        *["s1sp; fwd=miss; collapsed; detail=elsewhere"] * 2,
+    ]
+    for bench in benches:
+        bench.assert_settled()
+
+
+@pytest.mark.parametrize("role", [Role.IS, Role.OU])
+def test_a_cache_that_ends_decides_what_waits_and_lets_another_take_over(role: Role) -> None:
+    first, second = processes(2)
+    for counter in (1, 2, 3):
+        first.ask("4.8.1", role, counter)
+    second.ask("4.8.1", role, 4)
+    first.change(first.policy.end(first.now))
+    assert first.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 2}
+    assert first.policy.ledger.reasons == {"cache-ended": 2}
+    assert [decided.reason for decided in first.decided] == ["", "cache-ended", "cache-ended"]
+    assert first.policy.ledger.undecided() == 0
+    (reply,) = second.deliver()
+    assert reply.status == "s1sp; fwd=miss; stored"
+    second.assert_settled()
+
+
+def test_a_cache_that_ends_decides_what_waits_for_its_turn_or_the_store() -> None:
+    bench = Bench(device_limit=1)
+    bench.ask("4.8.1", counter=1)
+    bench.ask("4.8.3", counter=2)
+    bench.ask("4.4.2", counter=3)
+    bench.looks_up = False
+    bench.ask("4.6.1", counter=4)
+    bench.change(bench.policy.end(bench.now))
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 3}
+    bench.look_up()
+    assert bench.shared.leases == {}, "what it was given too late is given back"
+    assert bench.policy.ledger.undecided() == 0
+
+
 def _limits() -> tuple[int, int]:
     return YESTERDAY.start, YESTERDAY.end
 

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,39 @@ def test_another_key_or_none_opens_nothing_and_is_logged_once(
     assert seal.unreadable == 3
     assert len(caplog.records) == 1
     assert len(caplog.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "alter", "reason"),
+    [
+        (None, None, lambda octets: octets[:-1], "it is damaged"),
+        (None, None, lambda octets: b"\0" + octets[1:], "it is damaged"),
+        (None, None, lambda _: b"", "it is damaged"),
+        (SECRET, SECRET, lambda octets: b"\0" + octets[1:], "it is damaged"),
+        (SECRET, SECRET, lambda octets: octets[:5], "it is damaged"),
+        (
+            SECRET,
+            SECRET,
+            lambda octets: octets[:-1],
+            "it was sealed with another key, or is damaged",
+        ),
+        (SECRET, OTHER_SECRET, bytes, "it was sealed with another key, or is damaged"),
+        (SECRET, None, bytes, "it is sealed, and there is no key"),
+        (None, SECRET, bytes, "it is not sealed, and there is a key"),
+    ],
+)
+def test_it_is_said_what_is_wrong(
+    written: bytes | None,
+    read: bytes | None,
+    alter: Callable[[bytes], bytes],
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    octets = Seal("estate", written).close_entry(KEY, ENTRY)
+    assert Seal("estate", read).open_entry(KEY, RECEIVED, alter(octets)) is None
+    assert caplog.messages == [
+        "an entry of the store cannot be read and counts as missing, as will others: " + reason
+    ]
 
 
 def test_the_same_readings_are_sealed_differently_each_time() -> None:

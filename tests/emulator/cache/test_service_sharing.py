@@ -10,14 +10,23 @@ from typing import Any
 
 import pytest
 
+from emulator.cache.breaker import PROBE_SECONDS
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
-from emulator.cache.service import AGE, LEASE_SECONDS, CacheService, serve_cache
+from emulator.cache.service import (
+    AGE,
+    AHEAD_SECONDS,
+    LEASE_SECONDS,
+    PURGE_SECONDS,
+    CacheService,
+    serve_cache,
+)
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Lease, Settled, Store, StoreError
+from emulator.cache.store import Lease, Settled, Store, StoreAwayError, StoreError
+from emulator.cache.valkey import ValkeyStore
 from emulator.clock import ManualClock
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
@@ -44,6 +53,7 @@ from tests.support.estate import (
     own_counter_in,
     party,
 )
+from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
@@ -208,6 +218,27 @@ async def test_a_meter_that_never_answers_fails_who_waits_in_every_process() -> 
         await asyncio.gather(*asking, return_exceptions=True)
 
 
+async def test_who_ends_fails_who_waits_and_gives_its_leases_back_at_once(
+    stores: list[Store],
+) -> None:
+    async with run(stores, hosted=()) as running:
+        asking = [asyncio.ensure_future(running.ask(Role.IS, counter)) for counter in range(6)]
+        await settle()
+        leader, other = sorted(running.caches, key=lambda cache: cache.policy.ledger.undecided())
+        assert running.total(Decision.FORWARDED) == 1
+        await leader.end()
+        assert leader.policy.ledger.undecided() == 0
+        assert leader.policy.ledger.reasons == {"cache-ended": 2}
+        while not other.policy.ledger.total(Decision.FORWARDED):
+            await settle()
+        assert other.policy.ledger.undecided() == 2
+        leader.receive_command(command_topic(CACHED, METER), command("4.8.1", Role.IS, 9)[1], {})
+        assert leader.policy.ledger.requests == 3, "it takes no more"
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
 class Away(MemoryStore):
     """A store that cannot be used while it is `away`, for anything."""
 
@@ -239,6 +270,100 @@ async def test_a_store_that_goes_away_and_comes_back(caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records] == [
         "the store is away; requests are forwarded meanwhile"
     ]
+
+
+class Hanging(MemoryStore):
+    """A store that, while it `hangs`, answers nothing until the test has a call time out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = False
+        self.asked: list[asyncio.Future[None]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        used = name in ("claim", "settle", "settled", "put", "reserve", "purge", "renew")
+        return self._wait if used and self.hangs else super().__getattribute__(name)
+
+    async def _wait(self, *_: object, **__: object) -> Settled:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        await self.asked[-1]
+        raise StoreAwayError("the store hangs")
+
+
+async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Hanging()
+    failed = "s1sp; fwd=bypass; detail=store-failed"
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.hangs = True
+        windows = [Window(YESTERDAY.start, YESTERDAY.end - 1800 * more) for more in range(3)]
+        first = [
+            asyncio.ensure_future(running.ask(Role.IS, 2 + number, window))
+            for number, window in enumerate(windows)
+        ]
+        await settle()
+        assert not any(one.done() for one in first)
+        store.asked[0].set_result(None)
+        assert [(await one).cache_status for one in first] == [failed] * 3
+        for counter in (6, 7):
+            assert (await running.ask(Role.IS, counter)).cache_status == failed
+        assert len(store.asked) == 3
+        await running.real.advance(PROBE_SECONDS)
+        assert (await running.ask(Role.IS, 8)).cache_status == failed
+        store.hangs = False
+        store.asked[3].set_result(None)
+        await settle()
+        await running.real.advance(PROBE_SECONDS)
+        await settle()
+        assert (await running.ask(Role.ED, 9)).cache_status == "s1sp; hit; ttl=90000"
+        reasons = running.caches[0].policy.ledger.reasons
+        assert reasons == {"store-failed": 1, "store-away": 2 + 3 * 2 + 3}
+        running.assert_settled()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store hangs; requests are forwarded meanwhile"
+    ]
+
+
+async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with ValkeyServer(tmp_path) as server:
+        store = ValkeyStore(server.url, "estate")
+        async with run([store]) as running:
+            assert (await running.ask(Role.IS, 1)).cache_status == "s1sp; fwd=miss; stored"
+            server.suspend()
+            for counter in range(2, 30):
+                reply = await running.ask(Role.IS, counter)
+                assert reply.cache_status == "s1sp; fwd=bypass; detail=store-failed"
+            reasons = running.caches[0].policy.ledger.reasons
+            assert reasons["store-failed"] == 1, "one call waited for it"
+            server.resume()
+            await running.real.advance(PROBE_SECONDS)
+            counter, status = 30, ""
+            while not status.startswith("s1sp; hit"):
+                status = (await running.ask(Role.IS, counter)).cache_status or ""
+                counter += 1
+        await store.close()
+
+
+async def test_entries_of_the_future_are_purged_and_are_one_device_hit_until_then(
+    stores: list[Store],
+) -> None:
+    later = Entry(b"of another clock", UNIX_NOW + 3600)
+    async with run(stores) as running:
+        await settle()
+        await stores[0].put(KEY, later)
+        await asyncio.gather(*[running.ask(Role.IS, number) for number in range(6)])
+        assert running.fleet.counters.device_hits == 1
+        for start, ahead in ((1, PURGE_SECONDS + 3600), (2, PURGE_SECONDS + AHEAD_SECONDS)):
+            await stores[0].put(KEY._replace(start=start), Entry(b"", UNIX_NOW + ahead))
+        await running.clock.advance(PURGE_SECONDS)
+        await settle()
+        assert await stores[0].get(KEY._replace(start=1)) is None
+        assert await stores[0].get(KEY._replace(start=2)) is not None, "clocks may differ a little"
+        assert await stores[0].get(KEY) is not None
 
 
 async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses() -> None:

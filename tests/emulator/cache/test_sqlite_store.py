@@ -260,6 +260,93 @@ async def test_a_store_that_is_damaged_while_it_is_used_says_so(path: Path) -> N
     await store.close()
 
 
+def octets_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def put_back(octets: bytes, path: Path) -> None:
+    """Write a copy back into a file, so that it stays the same file."""
+    path.write_bytes(octets)
+
+
+async def test_a_damaged_file_is_opened_again_once_it_is_mended(path: Path) -> None:
+    await make(path)
+    octets = octets_of(path)
+    store = SqliteStore(path, "estate")
+    damage(path)
+    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+        await store.get(KEY)
+    put_back(octets, path)
+    assert await store.get(KEY) == ENTRY
+    await store.close()
+
+
+def remove(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+
+
+async def test_a_file_that_was_removed_is_made_anew_for_all_who_share_it(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
+    await one.put(KEY, ENTRY)
+    remove(path)
+    assert await one.get(KEY) is None, "nothing is served from what nobody else can see"
+    lease = await one.claim(KEY, LONG, 0.0)
+    assert isinstance(lease, Lease)
+    assert await other.claim(KEY, LONG, 0.0) == Held(KEY, lease.fence)
+    later = Entry(b"later", UNIX_NOW)
+    assert await one.settle(lease, later.buffer, later)
+    assert await other.get(KEY) == later
+    said = "was removed or replaced, and what is there now is used"
+    assert [record.getMessage() for record in caplog.records] == [f"store {path} {said}"] * 2
+    for store in (one, other):
+        await store.close()
+
+
+async def test_a_file_that_another_took_the_place_of_is_used(path: Path, tmp_path: Path) -> None:
+    store = SqliteStore(path, "estate")
+    await make(tmp_path / "copy")
+    remove(path)
+    (tmp_path / "copy").rename(path)
+    assert await store.get(KEY) == ENTRY
+    remove(path)
+    await make(path, "another")
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"another estate \(another, not estate\)"):
+            await store.get(KEY)
+    remove(path)
+    await store.put(KEY, ENTRY)
+    assert await store.get(KEY) == ENTRY
+    await store.close()
+
+
+async def test_a_file_whose_folder_was_removed_says_so_until_it_is_back(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "store.sqlite"
+    path.parent.mkdir()
+    store = SqliteStore(path, "estate")
+    remove(path)
+    path.parent.rmdir()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is there such a folder") as raised:
+            await store.get(KEY)
+        assert_one_line(raised.value)
+    path.parent.mkdir()
+    assert await store.get(KEY) is None
+    await store.close()
+
+
+async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: Path) -> None:
+    one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
+    taken = [await store.reserve(1000, 10) for store in (one, other) * 5]
+    remove(path)
+    assert await other.reserve(1000, 10) >= max(taken) + 10
+    assert await one.reserve(1000, 10) >= max(taken) + 20
+    for store in (one, other):
+        await store.close()
+
+
 async def test_a_lock_that_another_process_holds_is_waited_for(
     store: SqliteStore, path: Path
 ) -> None:

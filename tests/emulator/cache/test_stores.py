@@ -419,6 +419,15 @@ async def test_purge_drops_what_meets_every_condition(
     assert await store.purge(**given) == 0
 
 
+async def test_purge_drops_what_was_received_after_a_time(store: Store) -> None:
+    for key, entry in some_entries().items():
+        await store.put(key, entry)
+    assert await store.purge(received_after=7.0) == 2 * 6
+    assert await store.purge(received_after=1.0, received_before=4.0, srv="4.8.1") == 2 * 2
+    kept = {entry.received for key, entry in (await contents(store)).items() if key.srv == "4.8.1"}
+    assert kept == {0.0, 1.0, 4.0, 5.0, 6.0, 7.0}
+
+
 async def test_entries_are_listed_by_device_and_srv(store: Store) -> None:
     entries = some_entries()
     for key, entry in entries.items():

@@ -12,6 +12,7 @@ from emulator.cache.entry import Entry, Key
 from emulator.cache.sealed import key_text
 from emulator.cache.store import Held, Lease, StoreError
 from emulator.cache.valkey import ValkeyStore
+from gbcs import EUI
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 from tests.support.mosquitto import free_port
 from tests.support.stores import Worker, kill_rounds
@@ -206,8 +207,8 @@ async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
     names = lua.Names("estate")
     drop = client.register_script(lua.DROP)
     now = ENTRY.received
-    for before, after, dropped in ((now, now - 1, 0), (now + 1, now, 0), (now + 1, now - 1, 1)):
-        values = names.prefix, repr(before), repr(after), key_text(KEY)
+    for after, before, dropped in ((now - 1, now, 0), (now, now + 1, 0), (now - 1, now + 1, 1)):
+        values = names.prefix, repr(after), repr(before), key_text(KEY)
         assert await drop((names.received,), values) == dropped
 
 
@@ -268,6 +269,66 @@ async def test_what_was_altered_is_missing_and_counted(
     assert (await store.size()).unreadable == 3
     assert isinstance(await store.claim(KEY, LONG, 0.0), Lease)
     await store.close()
+
+
+GARBAGE = (b"garbage", b"00:4.8.1:0:1", b"\xff\xfe", b"", b"00DBE50000000000:4.8.1:0:1:2")
+"""Members of an index that name no key."""
+
+
+@pytest.mark.parametrize("device", [None, METER])
+async def test_what_others_wrote_into_an_index_is_dropped_and_counted(
+    device: EUI | None, client: Valkey, store: ValkeyStore
+) -> None:
+    names = lua.Names("estate")
+    index = names.received if device is None else names.device(device)
+    other = KEY._replace(start=1)
+
+    async def spoil() -> None:
+        await client.zadd(index, dict.fromkeys(GARBAGE, UNIX_NOW))
+
+    await store.put(KEY, ENTRY)
+    await spoil()
+    assert [key async for key, _ in store.entries(device)] == [KEY]
+    assert (await store.size()).unreadable == len(GARBAGE)
+    await spoil()
+    if device is None:
+        assert (await store.size()).entries == 1
+    else:
+        assert await store.covering(other, 0.0) == (KEY, ENTRY)
+    await spoil()
+    assert await store.purge(device=device, srv="4.6.1") == 0
+    await spoil()
+    assert await store.purge(device=device, received_before=UNIX_NOW + 1) == 1
+    assert (await store.size()).unreadable == 4 * len(GARBAGE)
+    assert await client.keys("*") == []
+
+
+async def test_only_garbage_in_an_index_is_an_empty_store(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    await client.zadd(lua.Names("estate").received, dict.fromkeys(GARBAGE, 1.0))
+    size = await store.size()
+    assert (size.entries, size.octets, size.unreadable) == (0, 0, len(GARBAGE))
+
+
+async def test_more_of_a_device_than_a_page_that_are_nowhere_else_are_purged(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    texts = [key_text(KEY._replace(start=number)) for number in range(1200)]
+    await client.zadd(lua.Names("estate").device(METER), dict.fromkeys(texts, 1.0))
+    assert await store.purge(device=METER) == 0
+    assert await client.keys("*") == []
+
+
+async def test_a_lease_or_settlement_that_others_wrote_does_not_count(
+    client: Valkey, store: ValkeyStore
+) -> None:
+    names = lua.Names("estate")
+    await client.set(names.lease(KEY), "garbage")
+    assert not (await store.settled(Held(KEY, 7), LONG)).came
+    assert isinstance(await store.claim(KEY, LONG, 0.0), Lease)
+    await client.set(names.settled(7), "#garbage")
+    assert not (await store.settled(Held(KEY, 7), LONG)).came
 
 
 async def test_entries_that_changed_places_are_missing(

@@ -172,6 +172,9 @@ async def test_the_cache(process: Process, client: httpx.AsyncClient) -> None:
         "retries": 0,
         "shadow": 0,
         "shadow_outcomes": {},
+        "shadow_compared": 0,
+        "shadow_different": 0,
+        "shadow_difference_ratio": None,
         "by_party": [
             {"party": str(PARTY), "srv": "4.8.1", "decision": "hits", "number": 1},
             {"party": str(PARTY), "srv": "4.8.1", "decision": "collapsed", "number": 1},
@@ -326,6 +329,7 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
         ("s1sp_requests_total",): 4,
         ("s1sp_retries_total",): 0,
         ("s1sp_shadow_total",): 0,
+        ("s1sp_shadow_compared_total",): 0,
         ("s1sp_shadow_differences_total",): 0,
         ("s1sp_decisions_total", "collapsed", "4.8.1"): 1,
         ("s1sp_decisions_total", "forwarded", "4.8.1"): 1,
@@ -356,11 +360,16 @@ async def test_ages_of_hits_are_a_histogram(process: Process, client: httpx.Asyn
 
 
 async def test_shadows_that_differ_are_told(process: Process, client: httpx.AsyncClient) -> None:
-    process.ledger.shadow = 3
-    process.ledger.reasons.update({"shadow-equal": 2, "shadow-different": 1})
-    assert (await get(client, "/cache"))["shadow_outcomes"] == {"different": 1, "equal": 2}
+    process.ledger.shadow = 5
+    process.ledger.reasons.update({"shadow-equal": 3, "shadow-different": 1, "shadow-no-reply": 1})
+    cache = await get(client, "/cache")
+    assert cache["shadow_outcomes"] == {"different": 1, "equal": 3, "no-reply": 1}
+    figures = [cache[f"shadow{name}"] for name in ("", "_compared", "_different")]
+    assert (figures, cache["shadow_difference_ratio"]) == ([5, 4, 1], 0.25)
     found = await samples(client)
-    assert found["s1sp_shadow_total",] == 3
+    assert found["s1sp_shadow_total",] == 5
+    assert found["s1sp_shadow_compared_total",] == 4
+    assert found["s1sp_shadow_difference_ratio",] == 0.25
     assert found["s1sp_shadow_differences_total",] == 1
 
 
