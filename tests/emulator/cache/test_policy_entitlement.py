@@ -10,12 +10,15 @@ import pytest
 
 from emulator.cache.entitlement import Devices, Reason, Registration, Registry, default_registry
 from emulator.cache.ledger import Decision
+from emulator.cache.reads import touched
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode
 from gbcs.dlms.access import AccessRequest, Choice
 from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
+from gbcs.usecases.asking import asks_of
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import Bench, BenchStore
 from tests.support.estate import (
@@ -29,6 +32,7 @@ from tests.support.estate import (
     party,
     readings_in,
 )
+from tests.support.rtds import Vector, each
 
 RIVAL = EUI.parse("90B3D51F30010010")
 ACB = KEYS.access_control_broker
@@ -169,6 +173,39 @@ def test_a_use_case_that_it_may_send_carries_the_read_of_another(bench: Bench) -
     assert isinstance(asked.payload, AccessRequest)
     octets = encode(replace(asked, message_code=command("4.8.3")[0].message_code), KEYS)
     assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+@pytest.mark.parametrize("srv", ["4.1.1", "4.2", "4.3", "4.12.1", "4.13", "4.16", "4.18"])
+def test_a_use_case_that_it_may_send_carries_what_another_reads_as_it_stands(srv: str) -> None:
+    """Registers, debts and prices are no log, and not for other users all the same."""
+    bench = Bench(registry=default_registry())
+    asked, _ = party(Role.OU).ask(METER, service_of(srv))
+    code = command("4.8.1")[0].message_code
+    octets = encode(replace(asked, message_code=code), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+def test_what_is_read_through_another_object_counts_where_it_is_not_understood() -> None:
+    """The meter refuses it; another one might not."""
+    bench = Bench(registry=default_registry())
+    backwards = Window(YESTERDAY.end, YESTERDAY.start)
+    asked, _ = party(Role.OU).command(METER, "4.6.1", backwards)
+    carrier, _ = command("4.8.1", Role.OU)
+    assert isinstance(asked.payload, AccessRequest)
+    assert isinstance(carrier.payload, AccessRequest)
+    [daily], [half_hours] = asked.payload.accesses, carrier.payload.accesses
+    hidden = replace(asked.payload, accesses=(replace(daily, obis=half_hours.obis),))
+    octets = encode(replace(carrier, payload=hidden), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+@each(lambda vector: "_COMMAND" in vector.name)
+def test_a_command_of_the_reference_test_data_takes_the_right_to_its_own_srv(
+    vector: Vector,
+) -> None:
+    """Those that write to an object, or reset it, do not read it."""
+    asked = decode(vector.octets)
+    assert [srv for srv, _ in touched(asked, vector.srv, asks_of(asked))] == [vector.srv]
 
 
 def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
