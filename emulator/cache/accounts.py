@@ -8,6 +8,7 @@ from emulator.cache.entitlement import Registry
 from emulator.cache.ledger import Decided, Decision, Ledger
 from emulator.cache.requests import Leg, Request
 from gbcs.frozen import maker
+from gbcs.instants import DAY
 
 _decided = maker(Decided)
 
@@ -21,14 +22,15 @@ class Accounts:
 
     def refusal(self, request: Request, now: float) -> str:
         """Return why its parties may not have what a request asks for; empty where they may."""
-        if request.entitled == self.registry.version:
+        as_of = self.registry.version, int(now) // DAY
+        if request.entitled == as_of:
             return ""
         for party in request.parties:
             for srv, window in request.touched:
                 reason = self.registry.check(party, request.device, srv, window, now)
                 if reason is not None:
                     return reason
-        request.entitled = self.registry.version
+        request.entitled = as_of
         return ""
 
     def changed_since(self, leg: Leg, now: float) -> bool:

@@ -133,7 +133,7 @@ class Registry:
         self._named: set[EUI] = set()
         """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
-        """Grows with every change: until then what was entitled is so."""
+        """Grows with every change: until then, and until the day ends, what was entitled is so."""
         self.keep: Callable[[Change], str] = lambda _: _NO_FILE
         """Keeps a change for the next process, or returns why it is forgotten with this one."""
         self.forgotten = ""

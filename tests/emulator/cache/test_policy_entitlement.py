@@ -38,6 +38,9 @@ RIVAL = EUI.parse("90B3D51F30010010")
 ACB = KEYS.access_control_broker
 CHANGE = date(2000, 1, 1) + timedelta(days=YESTERDAY.start // DAY)
 """The first day of `YESTERDAY`, which is over at the bench's time."""
+TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
+UNTIL_TOMORROW = MIDNIGHT + DAY + EPOCH_UNIX - UNIX_NOW
+"""Seconds from the time at which a bench begins."""
 
 
 def two_suppliers() -> Registry:
@@ -295,6 +298,23 @@ def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
     bench.assert_settled()
 
 
+@pytest.mark.parametrize(("seconds", "answers"), [(-1, 1), (0, 0)])
+def test_what_is_read_as_it_stands_is_for_who_is_entitled_when_it_comes(
+    seconds: int, answers: int
+) -> None:
+    """Asked for on the last day of a registration, answered on the next."""
+    registry = Registry(
+        [(SUPPLIER, [Role.IS])], [Registration(SUPPLIER, Devices(METER, METER), end=TOMORROW)]
+    )
+    bench = Bench(registry=registry)
+    bench.now = UNIX_NOW + UNTIL_TOMORROW - 2
+    bench.receive(party(Role.IS).ask(METER, service_of("4.1.1"))[1])
+    bench.now = UNIX_NOW + UNTIL_TOMORROW + seconds
+    assert len(bench.deliver()) == answers
+    withheld = {f"withheld-{Reason.NOT_REGISTERED}": 1} if not answers else {}
+    assert bench.policy.ledger.reasons == withheld
+
+
 def test_a_command_that_cannot_be_verified_is_refused_by_whom_it_names() -> None:
     from gbcs import FileKeystore
 
@@ -366,11 +386,6 @@ def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later(
     bench.change(bench.policy.unflushed())
     assert bench.store == {}
     assert bench.policy.unflushed() == []
-
-
-TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
-UNTIL_TOMORROW = MIDNIGHT + DAY + EPOCH_UNIX - UNIX_NOW
-"""Seconds from the time at which a bench begins."""
 
 
 def supplied(old_until: date, new_from: date) -> Registry:
