@@ -15,7 +15,7 @@ from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode
 from gbcs.dlms.access import AccessRequest, Choice
-from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT, parse_iso
 from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
 from gbcs.usecases.asking import asks_of
@@ -39,7 +39,8 @@ ACB = KEYS.access_control_broker
 CHANGE = date(2000, 1, 1) + timedelta(days=YESTERDAY.start // DAY)
 """The first day of `YESTERDAY`, which is over at the bench's time."""
 TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
-UNTIL_TOMORROW = MIDNIGHT + DAY + EPOCH_UNIX - UNIX_NOW
+NEXT_MIDNIGHT = MIDNIGHT + DAY
+UNTIL_TOMORROW = NEXT_MIDNIGHT + EPOCH_UNIX - UNIX_NOW
 """Seconds from the time at which a bench begins."""
 
 
@@ -151,6 +152,29 @@ def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
         assert_refused(bench, octets, Reason.NOT_REGISTERED)
 
 
+def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
+    """Whom the reply is encrypted for is the party behind, whoever lends it its name."""
+    for certificate in (b"", rival().certificate, party(Role.OU).certificate):
+        bench.policy.ledger.reasons.clear()
+        asked, _ = command("4.8.1")
+        behind_it = Supplementary(RIVAL, 1, None, certificate)
+        octets = encode(replace(asked, supplementary=behind_it), KEYS)
+        assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
+def test_the_rival_sends_what_the_supplier_sent_once_more() -> None:
+    """Its reply is the supplier's alone, and there is none once it supplies no more."""
+    bench = Bench(registry=two_suppliers())
+    octets = command("4.8.1")[1]
+    bench.receive(octets)
+    bench.deliver()
+    [again] = bench.receive(octets)
+    assert again.recipient == SUPPLIER
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, CHANGE, bench.now))
+    bench.policy.ledger.reasons.clear()
+    assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
 def test_the_acb_asks_for_itself(bench: Bench) -> None:
     asked, _ = command("4.8.1")
     octets = encode(replace(asked, originator=ACB), KEYS)
@@ -225,6 +249,79 @@ def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
         payload = replace(asked.payload, accesses=accesses)
         doubled = encode(replace(asked, originator_counter=9, payload=payload), KEYS)
         assert_refused(bench, doubled, Reason.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_several_windows_in_one_command_are_required_all(first: int) -> None:
+    bench = Bench(registry=registered_from(CHANGE))
+    before = Window(YESTERDAY.start - DAY, YESTERDAY.start - 1)
+    asked = [command("4.8.3", Role.ED, 1, window)[0] for window in (YESTERDAY, before)]
+    payload = asked[0].payload
+    assert isinstance(payload, AccessRequest)
+    accesses = [one.payload.accesses[0] for one in asked if isinstance(one.payload, AccessRequest)]
+    both = replace(payload, accesses=(accesses[first], accesses[not first]))
+    octets = encode(replace(asked[0], payload=both), KEYS)
+    assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize(
+    ("first_day", "local_midnight", "entitled"),
+    [
+        (date(2026, 1, 14), "2026-01-14T00:00:00Z", True),
+        (date(2025, 7, 1), "2025-06-30T23:00:00Z", False),
+        (date(2025, 7, 1), "2025-07-01T00:00:00Z", True),
+        (date(2025, 10, 26), "2025-10-25T23:00:00Z", False),
+        (date(2025, 3, 30), "2025-03-30T00:00:00Z", True),
+    ],
+)
+def test_days_are_utc_and_british_summer_time_moves_none(
+    first_day: date, local_midnight: str, entitled: bool
+) -> None:
+    """The hour before a day of UTC is the old supplier's, though Britain has that day already."""
+    registry = Registry(
+        [(SUPPLIER, [Role.IS]), (RIVAL, [Role.IS])],
+        [Registration(SUPPLIER, end=first_day), Registration(RIVAL, start=first_day)],
+    )
+    bench = Bench(registry=registry)
+    start = parse_iso(local_midnight)
+    octets = rival().command(METER, "4.8.1", Window(start, start + DAY))[1]
+    bench.receive(octets)
+    assert bool(bench.forwards) is entitled
+    bench.forwards.clear()
+    last = (first_day - date(2000, 1, 1)).days * DAY + DAY - 1
+    for number, (end, has) in enumerate(((last, True), (last + 1, False)), 2):
+        bench.receive(party(Role.IS, number).command(METER, "4.8.1", Window(start - DAY, end))[1])
+        assert bool(bench.forwards) is has
+        bench.forwards.clear()
+
+
+@pytest.mark.parametrize("end", [YESTERDAY.end, MAX_INSTANT])
+def test_a_window_that_goes_on_for_ever_takes_a_registration_that_does(end: int) -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, TOMORROW, bench.now))
+    for who, entitled in ((SUPPLIER, end == YESTERDAY.end), (RIVAL, False)):
+        one = RemoteParty(who, Role.IS, KEYS, 10)
+        bench.receive(one.command(METER, "4.8.1", Window(YESTERDAY.start, end))[1])
+        assert bool(bench.forwards) is entitled
+        bench.forwards.clear()
+    for start, entitled in ((NEXT_MIDNIGHT, True), (NEXT_MIDNIGHT - 1, False)):
+        bench.receive(rival(start).command(METER, "4.8.1", Window(start, MAX_INSTANT))[1])
+        assert bool(bench.forwards) is entitled
+        bench.forwards.clear()
+
+
+def test_the_consent_of_one_consumer_is_not_that_of_the_next() -> None:
+    """Whom the new one allows has the days from then on."""
+    registry = two_suppliers()
+    bench = Bench(registry=registry)
+    bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    whole = Window(YESTERDAY.start - DAY, YESTERDAY.end)
+    for number, window in enumerate((YESTERDAY, whole)):
+        assert bench.ask("4.8.1", Role.OU, 10 + number, window) == []
+    assert bench.forwards == []
+    bench.policy.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    bench.ask("4.8.1", Role.OU, 20, YESTERDAY)
+    assert len(bench.forwards) == 1
 
 
 def registered_from(day: date, role: Role = Role.ED) -> Registry:
