@@ -7,6 +7,7 @@ from emulator.cache.effects import Effect
 from emulator.cache.entitlement import Registry
 from emulator.cache.ledger import Decided, Decision, Ledger
 from emulator.cache.requests import Leg, Request
+from emulator.cache.transactions import Past
 from gbcs.frozen import maker
 from gbcs.instants import DAY
 
@@ -32,6 +33,14 @@ class Accounts:
                     return reason
         request.entitled = as_of
         return ""
+
+    def lost(self, past: Past, now: float) -> str:
+        """Return why one of the requests of a transaction may not be answered; empty: all may.
+
+        Where it was used for several reads a response may be to any of them.
+        """
+        legs = (leg for leg in (*past.legs, past.given_up) if leg is not None)
+        return next(filter(None, (self.refusal(leg.request, now) for leg in legs)), "")
 
     def changed_since(self, leg: Leg, now: float) -> bool:
         """Return whether a meter's supplier or consumer changed since it was asked."""

@@ -170,7 +170,7 @@ class Registry:
         if window is None:
             first = last = _today(now)
         else:
-            first, last = window.start // DAY, window.end // DAY
+            first, last = sorted((window.start // DAY, window.end // DAY))
         if any(self._covers(party, role, device, first, last) for role in roles):
             return None
         return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED

@@ -376,6 +376,27 @@ def test_a_counter_of_the_supplier_used_by_the_rival_mixes_up_nothing() -> None:
     bench.assert_settled()
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_counter_used_twice_brings_nothing_that_was_lost_meanwhile(given_up: bool) -> None:
+    """The reply names its transaction alone: it may be to the read that it has no right to now."""
+    bench = Bench(registry=two_suppliers())
+    kept = Window(YESTERDAY.start - 2 * DAY, YESTERDAY.start - DAY)
+    lost = Window(YESTERDAY.end, YESTERDAY.end + 3600)
+    for window in (lost, kept) if given_up else (kept, lost):
+        bench.now += 30
+        bench.ask("4.8.1", Role.IS, 7, window)
+    if not given_up:
+        bench.meter_reply()
+    reply = bench.meter_reply()
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, CHANGE, bench.now))
+    if given_up:
+        bench.expire(30)
+    assert bench.deliver(reply) == []
+    assert bench.policy.ledger.reasons[f"withheld-{Reason.NOT_REGISTERED}"] == 1
+    bench.expire()
+    bench.assert_settled()
+
+
 def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
     bench = Bench(registry=two_suppliers())
     bench.ask("4.8.1", Role.OU, counter=1)
