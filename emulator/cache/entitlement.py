@@ -221,10 +221,13 @@ class Registry:
         """Have `new` supply `device` from `day` on, in place of `old` and for as long as that had.
 
         It is of the roles of a supplier that `new` has; in any other `old` keeps what it has.
-        Raises `ValueError` where `new` is not a supplier, or `old` not registered as one that day.
+        Raises `ValueError` where `new` is not another supplier, or `old` not registered as one
+        that day.
         """
         if new not in self._roles:
             raise ValueError(f"{new} is not a party")
+        if new == old:
+            raise ValueError(f"{new} is the old supplier too")
         roles = self._roles[new] & _SUPPLIERS
         if not roles:
             raise ValueError(f"{new} is not a supplier: its roles are {_names(self._roles[new])}")
