@@ -7,7 +7,9 @@ from emulator.cache.effects import Effect
 from emulator.cache.entitlement import Registry
 from emulator.cache.ledger import Decided, Decision, Ledger
 from emulator.cache.requests import Request
+from emulator.cache.transactions import Past
 from gbcs.frozen import maker
+from gbcs.instants import DAY
 
 _decided = maker(Decided)
 
@@ -21,15 +23,24 @@ class Accounts:
 
     def refusal(self, request: Request, now: float) -> str:
         """Return why its parties may not have what a request asks for; empty where they may."""
-        if request.entitled == self.registry.version:
+        as_of = self.registry.version, int(now) // DAY
+        if request.entitled == as_of:
             return ""
         for party in request.parties:
             for srv, window in request.touched:
                 reason = self.registry.check(party, request.device, srv, window, now)
                 if reason is not None:
                     return reason
-        request.entitled = self.registry.version
+        request.entitled = as_of
         return ""
+
+    def lost(self, past: Past, now: float) -> str:
+        """Return why one of the requests of a transaction may not be answered; empty: all may.
+
+        Where it was used for several reads a response may be to any of them.
+        """
+        reasons = (self.refusal(leg.request, now) for leg in past.unanswered)
+        return next(filter(None, reasons), "")
 
     def refuse(self, request: Request, reason: str, now: float) -> list[Effect]:
         """Count a request that is not answered, and why."""

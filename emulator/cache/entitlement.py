@@ -133,7 +133,7 @@ class Registry:
         self._named: set[EUI] = set()
         """Who has nothing but what registrations say, whatever the device."""
         self.version = 0
-        """Grows with every change: until then what was entitled is so."""
+        """Grows with every change: until then, and until the day ends, what was entitled is so."""
         self.keep: Callable[[Change], str] = lambda _: _NO_FILE
         """Keeps a change for the next process, or returns why it is forgotten with this one."""
         self.forgotten = ""
@@ -170,7 +170,7 @@ class Registry:
         if window is None:
             first = last = _today(now)
         else:
-            first, last = window.start // DAY, window.end // DAY
+            first, last = sorted((window.start // DAY, window.end // DAY))
         if any(self._covers(party, role, device, first, last) for role in roles):
             return None
         return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED
@@ -221,10 +221,13 @@ class Registry:
         """Have `new` supply `device` from `day` on, in place of `old` and for as long as that had.
 
         It is of the roles of a supplier that `new` has; in any other `old` keeps what it has.
-        Raises `ValueError` where `new` is not a supplier, or `old` not registered as one that day.
+        Raises `ValueError` where `new` is not another supplier, or `old` not registered as one
+        that day.
         """
         if new not in self._roles:
             raise ValueError(f"{new} is not a party")
+        if new == old:
+            raise ValueError(f"{new} is the old supplier too")
         roles = self._roles[new] & _SUPPLIERS
         if not roles:
             raise ValueError(f"{new} is not a supplier: its roles are {_names(self._roles[new])}")

@@ -105,7 +105,10 @@ class CachePolicy:
         if not past.legs:
             return self._landing.late(past, message, octets, now)
         leg = past.legs[0]
+        lost = self._accounts.lost(past, now) if past.reused else ""
         sent = self._sender.replied(past, leg, now)
+        if lost:
+            return [*note(f"withheld-{lost}"), *sent]
         return [*self._landing.take(past, leg, message, octets, now), *sent]
 
     def alert(self, octets: bytes) -> list[Effect]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, decode
-from gbcs.dlms.access import AccessRequest, AccessResponse
+from gbcs.dlms.access import AccessRequest, AccessResponse, Choice
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType, octet_string, structure
 from gbcs.instants import MAX_INSTANT
@@ -45,9 +45,22 @@ CACHEABLE_SRVS = frozenset(
 ALL_DATES = Window(0, MAX_INSTANT)
 """What is required where a command does not say which dates it wants."""
 
-_SRVS_BY_OBIS = {obis: log.srv for obis, log in BY_OBIS.items()}
-_SRVS_BY_PROTECTION = {log.protection: log.srv for log in BY_OBIS.values() if log.protection}
-_LOG_SRVS = frozenset(_SRVS_BY_OBIS.values())
+_SRVS_OF_LOGS = {
+    obis: log.srv for log in BY_OBIS.values() for obis in (log.log, log.protection) if obis
+}
+"""SRVs by the OBIS of the logs that they read, and of what they read these through."""
+
+_SRVS_OF_OTHERS = {
+    obis: service.srv
+    for service in READING_SERVICES
+    for access in service.accesses
+    for obis in (access.protection, *(item.obis for item in access.attributes))
+    if obis and obis not in _SRVS_OF_LOGS
+}
+"""The same of what is read as it stands."""
+
+_LOG_SRVS = frozenset(_SRVS_OF_LOGS.values())
+_DATA_PROTECTION = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +125,43 @@ def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | No
 def touched(command: Message, srv: str, asks: Asks) -> Iterator[tuple[str, Window | None]]:
     """Yield the SRVs that a command asks for, with the dates: first `srv`, that of its use case.
 
-    Then that of each log it reads, whatever use case it says it is. Where a log is read without
+    Then that of whatever it reads, whatever use case it says it is. Where a log is read without
     two limits in order all dates are; no window belongs to what is read as it stands.
     """
-    payload = command.payload
-    windows: dict[str, Window] = {}
-    if asks is not None:
-        for ask in asks:
-            for attribute in ask.attributes:
-                named = _SRVS_BY_OBIS.get(attribute.obis)
-                if named is not None:
-                    windows[named] = _joined(windows.get(named), attribute.window or ALL_DATES)
-    elif isinstance(payload, AccessRequest):
-        for access in payload.accesses:
-            named = _SRVS_BY_OBIS.get(access.obis) or _SRVS_BY_PROTECTION.get(access.obis)
-            if named is not None:
-                windows[named] = ALL_DATES
+    windows: dict[str, Window | None] = {}
+    for obis, window in _named_in(command, asks):
+        if (log := _SRVS_OF_LOGS.get(obis)) is not None:
+            windows[log] = _joined(windows.get(log), window or ALL_DATES)
+        elif (other := _SRVS_OF_OTHERS.get(obis)) is not None:
+            windows.setdefault(other, None)
     whole = ALL_DATES if srv in _LOG_SRVS else None
     yield srv, windows.pop(srv, whole)
     yield from windows.items()
+
+
+def _named_in(command: Message, asks: Asks) -> Iterator[tuple[bytes, Window | None]]:
+    """Yield the OBIS of all that a command reads, with the window where it is understood."""
+    if asks is not None:
+        for ask in asks:
+            for attribute in ask.attributes:
+                yield attribute.obis, attribute.window
+    elif isinstance(command.payload, AccessRequest):
+        for access in command.payload.accesses:
+            if access.choice in (Choice.GET, Choice.GET_WITH_SELECTION):
+                yield access.obis, None
+            elif access.choice is Choice.ACTION and access.class_id == _DATA_PROTECTION:
+                yield access.obis, None
+                for text in _texts(access.data):
+                    yield text, None
+
+
+def _texts(data: Data) -> Iterator[bytes]:
+    """Yield every string in a value."""
+    if isinstance(data.value, bytes):
+        yield data.value
+    elif isinstance(data.value, tuple):
+        for part in data.value:
+            yield from _texts(part)
 
 
 def can_mint(command: Command, read: Read, keystore: Keystore) -> bool:

@@ -28,8 +28,8 @@ class Request:
     """Who must be entitled: the party, and the originator where that is neither it nor the ACB."""
     read: Read | None = None
     """What it reads, None where the cache does not answer it."""
-    entitled: int = -1
-    """The version of the registry by which all of them were."""
+    entitled: tuple[int, int] | None = None
+    """The version of the registry by which all of them were, and the day; None: none yet."""
 
     @property
     def key(self) -> Key | None:

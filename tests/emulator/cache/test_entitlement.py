@@ -201,6 +201,13 @@ def test_the_day_on_which_a_registration_ends_without_a_successor_is_not_in_it()
     assert ask(of, SUPPLIER, MIDNIGHT, MIDNIGHT) is Reason.NOT_REGISTERED
 
 
+def test_a_window_that_ends_before_it_starts_is_no_way_around_a_registration() -> None:
+    of = registry(Registration(SUPPLIER, start=CHANGE))
+    assert ask(of, NEXT, MAX_INSTANT, 0) is Reason.NOT_REGISTERED
+    assert ask(of, SUPPLIER, MAX_INSTANT, 0) is Reason.NOT_REGISTERED
+    assert ask(of, SUPPLIER, MAX_INSTANT, MIDNIGHT) is None
+
+
 def test_a_registration_in_one_role_gives_nothing_in_another() -> None:
     of = Registry(
         [(SUPPLIER, [Role.IS, Role.ES])], [Registration(SUPPLIER, roles=frozenset({Role.ES}))]

@@ -10,12 +10,15 @@ import pytest
 
 from emulator.cache.entitlement import Devices, Reason, Registration, Registry, default_registry
 from emulator.cache.ledger import Decision
+from emulator.cache.reads import touched
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode
 from gbcs.dlms.access import AccessRequest, Choice
-from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT, parse_iso
+from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
+from gbcs.usecases.asking import asks_of
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import Bench, BenchStore
 from tests.support.estate import (
@@ -29,11 +32,16 @@ from tests.support.estate import (
     party,
     readings_in,
 )
+from tests.support.rtds import Vector, each
 
 RIVAL = EUI.parse("90B3D51F30010010")
 ACB = KEYS.access_control_broker
 CHANGE = date(2000, 1, 1) + timedelta(days=YESTERDAY.start // DAY)
 """The first day of `YESTERDAY`, which is over at the bench's time."""
+TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
+NEXT_MIDNIGHT = MIDNIGHT + DAY
+UNTIL_TOMORROW = NEXT_MIDNIGHT + EPOCH_UNIX - UNIX_NOW
+"""Seconds from the time at which a bench begins."""
 
 
 def two_suppliers() -> Registry:
@@ -144,6 +152,29 @@ def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
         assert_refused(bench, octets, Reason.NOT_REGISTERED)
 
 
+def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
+    """Whom the reply is encrypted for is the party behind, whoever lends it its name."""
+    for certificate in (b"", rival().certificate, party(Role.OU).certificate):
+        bench.policy.ledger.reasons.clear()
+        asked, _ = command("4.8.1")
+        behind_it = Supplementary(RIVAL, 1, None, certificate)
+        octets = encode(replace(asked, supplementary=behind_it), KEYS)
+        assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
+def test_the_rival_sends_what_the_supplier_sent_once_more() -> None:
+    """Its reply is the supplier's alone, and there is none once it supplies no more."""
+    bench = Bench(registry=two_suppliers())
+    octets = command("4.8.1")[1]
+    bench.receive(octets)
+    bench.deliver()
+    [again] = bench.receive(octets)
+    assert again.recipient == SUPPLIER
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, CHANGE, bench.now))
+    bench.policy.ledger.reasons.clear()
+    assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
 def test_the_acb_asks_for_itself(bench: Bench) -> None:
     asked, _ = command("4.8.1")
     octets = encode(replace(asked, originator=ACB), KEYS)
@@ -171,6 +202,39 @@ def test_a_use_case_that_it_may_send_carries_the_read_of_another(bench: Bench) -
     assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
 
 
+@pytest.mark.parametrize("srv", ["4.1.1", "4.2", "4.3", "4.12.1", "4.13", "4.16", "4.18"])
+def test_a_use_case_that_it_may_send_carries_what_another_reads_as_it_stands(srv: str) -> None:
+    """Registers, debts and prices are no log, and not for other users all the same."""
+    bench = Bench(registry=default_registry())
+    asked, _ = party(Role.OU).ask(METER, service_of(srv))
+    code = command("4.8.1")[0].message_code
+    octets = encode(replace(asked, message_code=code), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+def test_what_is_read_through_another_object_counts_where_it_is_not_understood() -> None:
+    """The meter refuses it; another one might not."""
+    bench = Bench(registry=default_registry())
+    backwards = Window(YESTERDAY.end, YESTERDAY.start)
+    asked, _ = party(Role.OU).command(METER, "4.6.1", backwards)
+    carrier, _ = command("4.8.1", Role.OU)
+    assert isinstance(asked.payload, AccessRequest)
+    assert isinstance(carrier.payload, AccessRequest)
+    [daily], [half_hours] = asked.payload.accesses, carrier.payload.accesses
+    hidden = replace(asked.payload, accesses=(replace(daily, obis=half_hours.obis),))
+    octets = encode(replace(carrier, payload=hidden), KEYS)
+    assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
+
+
+@each(lambda vector: "_COMMAND" in vector.name)
+def test_a_command_of_the_reference_test_data_takes_the_right_to_its_own_srv(
+    vector: Vector,
+) -> None:
+    """Those that write to an object, or reset it, do not read it."""
+    asked = decode(vector.octets)
+    assert [srv for srv, _ in touched(asked, vector.srv, asks_of(asked))] == [vector.srv]
+
+
 def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
     bench = Bench(registry=registered_from(CHANGE))
     asked, octets = command("4.8.3", Role.ED)
@@ -185,6 +249,79 @@ def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
         payload = replace(asked.payload, accesses=accesses)
         doubled = encode(replace(asked, originator_counter=9, payload=payload), KEYS)
         assert_refused(bench, doubled, Reason.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_several_windows_in_one_command_are_required_all(first: int) -> None:
+    bench = Bench(registry=registered_from(CHANGE))
+    before = Window(YESTERDAY.start - DAY, YESTERDAY.start - 1)
+    asked = [command("4.8.3", Role.ED, 1, window)[0] for window in (YESTERDAY, before)]
+    payload = asked[0].payload
+    assert isinstance(payload, AccessRequest)
+    accesses = [one.payload.accesses[0] for one in asked if isinstance(one.payload, AccessRequest)]
+    both = replace(payload, accesses=(accesses[first], accesses[not first]))
+    octets = encode(replace(asked[0], payload=both), KEYS)
+    assert_refused(bench, octets, Reason.NOT_REGISTERED)
+
+
+@pytest.mark.parametrize(
+    ("first_day", "local_midnight", "entitled"),
+    [
+        (date(2026, 1, 14), "2026-01-14T00:00:00Z", True),
+        (date(2025, 7, 1), "2025-06-30T23:00:00Z", False),
+        (date(2025, 7, 1), "2025-07-01T00:00:00Z", True),
+        (date(2025, 10, 26), "2025-10-25T23:00:00Z", False),
+        (date(2025, 3, 30), "2025-03-30T00:00:00Z", True),
+    ],
+)
+def test_days_are_utc_and_british_summer_time_moves_none(
+    first_day: date, local_midnight: str, entitled: bool
+) -> None:
+    """The hour before a day of UTC is the old supplier's, though Britain has that day already."""
+    registry = Registry(
+        [(SUPPLIER, [Role.IS]), (RIVAL, [Role.IS])],
+        [Registration(SUPPLIER, end=first_day), Registration(RIVAL, start=first_day)],
+    )
+    bench = Bench(registry=registry)
+    start = parse_iso(local_midnight)
+    octets = rival().command(METER, "4.8.1", Window(start, start + DAY))[1]
+    bench.receive(octets)
+    assert bool(bench.forwards) is entitled
+    bench.forwards.clear()
+    last = (first_day - date(2000, 1, 1)).days * DAY + DAY - 1
+    for number, (end, has) in enumerate(((last, True), (last + 1, False)), 2):
+        bench.receive(party(Role.IS, number).command(METER, "4.8.1", Window(start - DAY, end))[1])
+        assert bool(bench.forwards) is has
+        bench.forwards.clear()
+
+
+@pytest.mark.parametrize("end", [YESTERDAY.end, MAX_INSTANT])
+def test_a_window_that_goes_on_for_ever_takes_a_registration_that_does(end: int) -> None:
+    bench = Bench(registry=two_suppliers())
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, TOMORROW, bench.now))
+    for who, entitled in ((SUPPLIER, end == YESTERDAY.end), (RIVAL, False)):
+        one = RemoteParty(who, Role.IS, KEYS, 10)
+        bench.receive(one.command(METER, "4.8.1", Window(YESTERDAY.start, end))[1])
+        assert bool(bench.forwards) is entitled
+        bench.forwards.clear()
+    for start, entitled in ((NEXT_MIDNIGHT, True), (NEXT_MIDNIGHT - 1, False)):
+        bench.receive(rival(start).command(METER, "4.8.1", Window(start, MAX_INSTANT))[1])
+        assert bool(bench.forwards) is entitled
+        bench.forwards.clear()
+
+
+def test_the_consent_of_one_consumer_is_not_that_of_the_next() -> None:
+    """Whom the new one allows has the days from then on."""
+    registry = two_suppliers()
+    bench = Bench(registry=registry)
+    bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
+    whole = Window(YESTERDAY.start - DAY, YESTERDAY.end)
+    for number, window in enumerate((YESTERDAY, whole)):
+        assert bench.ask("4.8.1", Role.OU, 10 + number, window) == []
+    assert bench.forwards == []
+    bench.policy.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    bench.ask("4.8.1", Role.OU, 20, YESTERDAY)
+    assert len(bench.forwards) == 1
 
 
 def registered_from(day: date, role: Role = Role.ED) -> Registry:
@@ -239,6 +376,27 @@ def test_a_counter_of_the_supplier_used_by_the_rival_mixes_up_nothing() -> None:
     bench.assert_settled()
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_counter_used_twice_brings_nothing_that_was_lost_meanwhile(given_up: bool) -> None:
+    """The reply names its transaction alone: it may be to the read that it has no right to now."""
+    bench = Bench(registry=two_suppliers())
+    kept = Window(YESTERDAY.start - 2 * DAY, YESTERDAY.start - DAY)
+    lost = Window(YESTERDAY.end, YESTERDAY.end + 3600)
+    for window in (lost, kept) if given_up else (kept, lost):
+        bench.now += 30
+        bench.ask("4.8.1", Role.IS, 7, window)
+    if not given_up:
+        bench.meter_reply()
+    reply = bench.meter_reply()
+    bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, CHANGE, bench.now))
+    if given_up:
+        bench.expire(30)
+    assert bench.deliver(reply) == []
+    assert bench.policy.ledger.reasons[f"withheld-{Reason.NOT_REGISTERED}"] == 1
+    bench.expire()
+    bench.assert_settled()
+
+
 def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
     bench = Bench(registry=two_suppliers())
     bench.ask("4.8.1", Role.OU, counter=1)
@@ -256,6 +414,23 @@ def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
         "flushed-not-kept": 1,
     }
     bench.assert_settled()
+
+
+@pytest.mark.parametrize(("seconds", "answers"), [(-1, 1), (0, 0)])
+def test_what_is_read_as_it_stands_is_for_who_is_entitled_when_it_comes(
+    seconds: int, answers: int
+) -> None:
+    """Asked for on the last day of a registration, answered on the next."""
+    registry = Registry(
+        [(SUPPLIER, [Role.IS])], [Registration(SUPPLIER, Devices(METER, METER), end=TOMORROW)]
+    )
+    bench = Bench(registry=registry)
+    bench.now = UNIX_NOW + UNTIL_TOMORROW - 2
+    bench.receive(party(Role.IS).ask(METER, service_of("4.1.1"))[1])
+    bench.now = UNIX_NOW + UNTIL_TOMORROW + seconds
+    assert len(bench.deliver()) == answers
+    withheld = {f"withheld-{Reason.NOT_REGISTERED}": 1} if not answers else {}
+    assert bench.policy.ledger.reasons == withheld
 
 
 def test_a_command_that_cannot_be_verified_is_refused_by_whom_it_names() -> None:
@@ -331,11 +506,6 @@ def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later(
     assert bench.policy.unflushed() == []
 
 
-TOMORROW = date(2000, 1, 1) + timedelta(days=MIDNIGHT // DAY + 1)
-UNTIL_TOMORROW = MIDNIGHT + DAY + EPOCH_UNIX - UNIX_NOW
-"""Seconds from the time at which a bench begins."""
-
-
 def supplied(old_until: date, new_from: date) -> Registry:
     """A change of supplier that a file tells in advance."""
     return Registry(
@@ -402,6 +572,7 @@ def test_what_is_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str)
     [claim] = bench._claims
     bench._claims.clear()
     entry = bench.store[claim.key]
+    bench.looks_up = True
     bench.now += 1
     assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
     assert len(bench.forwards) == 1

@@ -168,6 +168,7 @@ def test_a_registry_of_no_file_says_that_it_forgets() -> None:
             SUPPLIER_CHANGE.replace(str(NEW), str(USER)),
             [f"change 1: {USER} is not a supplier: its roles are OU"],
         ),
+        (SUPPLIER_CHANGE.replace(str(NEW), str(OLD)), [f"change 1: {OLD} is the old supplier too"]),
         (
             SUPPLIER_CHANGE.replace(str(NEW), "90B3D51F30099999"),
             ["change 1: 90B3D51F30099999 is not a party"],
