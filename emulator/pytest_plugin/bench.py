@@ -166,7 +166,8 @@ class Bench:
             for requester in requesters.values():
                 await stack.enter_async_context(requester.connected(broker, recipients))
             asking = await stack.enter_async_context(Asking())
-            yield Parties(self.keystore, self._counter, requesters, self.clock, asking)
+            parts = requesters, self.clock, asking, self.journal
+            yield Parties(self.keystore, self._counter, *parts)
 
 
 class Hosted(Collection[EUI]):

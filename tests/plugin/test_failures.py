@@ -166,7 +166,7 @@ def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines([f"E *{said}"])
 
 
-def test_a_party_that_may_not_ask_is_seen_in_what_happened(pytester: pytest.Pytester) -> None:
+def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_party, esme_meter, esme_cache):
         await esme_party.distributor.read(esme_meter, "4.6.1")
@@ -174,8 +174,32 @@ def test_a_party_that_may_not_ask_is_seen_in_what_happened(pytester: pytest.Pyte
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*esme: what happened*", "*refused, role-not-entitled 4.6.1 *distributor 2026-01-14/01-15"]
+        [
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.6.1 for distributor within "
+            "120 s of the clock: the cache refused it (role-not-entitled)",
+            "E *2026-01-15T12:00:00Z refused, role-not-entitled 4.6.1 *distributor *",
+            "*esme: what happened*",
+            "*refused, role-not-entitled 4.6.1 *distributor 2026-01-14/01-15",
+        ]
     )
+
+
+@pytest.mark.parametrize(
+    ("via", "said"),
+    [
+        ("cache", "the cache forwarded it, the meter received it (silent)"),
+        ("direct", "the meter received it (silent)"),
+    ],
+)
+def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
+        with esme_faults.no_reply():
+            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", patience=5)
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
 
 
 def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
