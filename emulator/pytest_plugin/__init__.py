@@ -113,9 +113,17 @@ class AssertDeviceHits(Protocol):
 def _esme(request: pytest.FixtureRequest) -> "Bench":
     if not request.config.pluginmanager.hasplugin("asyncio"):
         pytest.fail("the esme fixtures need pytest-asyncio: pip install pytest-asyncio", False)
+    from pytest_asyncio import is_async_test
+
     from emulator.pytest_plugin.bench import Allotment, Bench
     from emulator.pytest_plugin.settings import settings_of
 
+    if not is_async_test(request.node):
+        name = request.function.__name__
+        pytest.fail(
+            f"esme: write async def {name}: in a def no loop turns, so no meter answers",
+            False,
+        )
     config = request.config
     if _ALLOTMENT not in config.stash:
         worker = getattr(config, "workerinput", {}).get("workerid", "gw-1")

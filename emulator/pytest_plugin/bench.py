@@ -33,6 +33,7 @@ from emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
 from emulator.pytest_plugin.journal import Hits, Journal
 from emulator.pytest_plugin.party import Asking, Parties
 from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
+from emulator.pytest_plugin.srvs import counted
 from emulator.requester import Requester
 from emulator.topics import PREFIXES
 from emulator.transport import Broker, MemoryBroker, connect
@@ -83,7 +84,11 @@ class Bench:
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands the meters of all fleets received, of `srv` or in all."""
+        """Return how many commands the meters of all fleets received, of `srv` or in all.
+
+        Raises `ValueError` for an SRV that there is not.
+        """
+        srv = counted(srv)
         number = sum(counters.total(Stage.RECEIVED, srv=srv) for counters in self._counters)
         subject = f"device hits{f', SRV {srv}' if srv else ''}"
         return Hits(number, subject, lambda shown: self.journal.lines(None, srv, shown))

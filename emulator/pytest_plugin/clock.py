@@ -44,13 +44,23 @@ class SteppedClock(ManualClock):
         return f"<clock at {iso(self.now())}>"
 
     async def advance(
-        self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+        self,
+        seconds: float | None = None,
+        *,
+        minutes: float | None = None,
+        hours: float | None = None,
+        days: float | None = None,
     ) -> None:
         """Move on by the sum of these, and return when all that is due on the way has happened.
 
-        Raises `ClockError` where the sum is below 0, or leads beyond what a meter can write.
+        Raises `ClockError` where the sum is below 0, or leads beyond what a meter can write, and
+        `TypeError` where none of them is given.
         """
-        total = seconds + 60 * minutes + 3600 * hours + 86400 * days
+        units = (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400)
+        given = [number * unit for number, unit in units if number is not None]
+        if not given:
+            raise TypeError("advance by what? give seconds, minutes, hours or days")
+        total = sum(given)
         brief = min(BRIEF, self._quiet)
         async with self._stepping:
             await self._wait(brief)

@@ -202,6 +202,44 @@ def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest
     result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("assert esme_meter.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert_device_hits(0, srv='4.81')", "*as SRV '4.81': did you mean 4.8.1?"),
+        ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
+        ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
+        ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
+        ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
+    ],
+)
+def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_fleet, esme_meter, esme_cache, esme_clock, assert_device_hits):
+        assert esme_meter.hits("4.8.1") == esme_fleet.hits("unknown") == 0
+        await esme_clock.advance(minutes=0)
+        {call}
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *Error: {said}"])
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+
+    @pytest.mark.parametrize("number", [1])
+    def test_it(number, esme_meter):
+        assert esme_meter.hits() == 0
+    """
+    result = run(pytester, tests, mode=mode)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+
+
 def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(): assert 1 == 2")
     result.assert_outcomes(failed=1)
