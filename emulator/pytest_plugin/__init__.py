@@ -113,17 +113,14 @@ class AssertDeviceHits(Protocol):
 def _esme(request: pytest.FixtureRequest) -> "Bench":
     if not request.config.pluginmanager.hasplugin("asyncio"):
         pytest.fail("the esme fixtures need pytest-asyncio: pip install pytest-asyncio", False)
-    from pytest_asyncio import is_async_test
-
     from emulator.pytest_plugin.bench import Allotment, Bench
+    from emulator.pytest_plugin.loops import trouble_of
+    from emulator.pytest_plugin.nearby import Nearby
     from emulator.pytest_plugin.settings import settings_of
 
-    if not is_async_test(request.node):
-        name = request.function.__name__
-        pytest.fail(
-            f"esme: write async def {name}: in a def no loop turns, so no meter answers",
-            False,
-        )
+    trouble = trouble_of(request)
+    if trouble is not None:
+        pytest.fail(f"esme: {trouble}", False)
     config = request.config
     if _ALLOTMENT not in config.stash:
         worker = getattr(config, "workerinput", {}).get("workerid", "gw-1")
@@ -135,7 +132,8 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
             broker=config.getoption("--esme-broker"),
             seed=config.getoption("--esme-seed"),
         )
-        bench = request.node.stash[_BENCH] = Bench(settings, config.stash[_ALLOTMENT])
+        parts = config.stash[_ALLOTMENT], Nearby(request.path.parent)
+        bench = request.node.stash[_BENCH] = Bench(settings, *parts)
     return bench
 
 

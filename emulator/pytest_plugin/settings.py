@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from emulator.cache.settings import CacheSettings
+
 MEMORY, EMBEDDED = "memory", "embedded"
 """Brokers of a test's own: within its process, and MQTT on a port of the loopback interface."""
 
@@ -67,13 +69,22 @@ def settings_of(
     for positional, named in reversed(list(markers)):
         if positional:
             raise ValueError(f"marker esme takes keywords alone: {', '.join(known)}")
-        for name in named:
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-                raise ValueError(f"marker esme has no {name}: {hint}")
+        _check(named, known, "marker esme")
         values |= named
+    cache = values.get("cache", {})
+    if not isinstance(cache, Mapping):
+        raise ValueError(f"cache {cache!r}: give a dict, as {{'retries': 2}}")
+    _check(cache, [one.name for one in fields(CacheSettings)], "cache of marker esme")
     profiles = values.get("profiles")
     if profiles is not None:
         values["profiles"] = (profiles,) if isinstance(profiles, str) else tuple(profiles)
     return replace(Settings(), **values)
+
+
+def _check(names: Iterable[str], known: list[str], where: str) -> None:
+    """Raise `ValueError`, one line, for the first of `names` that is not known there."""
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ValueError(f"{where} has no {name}: {hint}")

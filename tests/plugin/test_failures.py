@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.running import run
+from tests.plugin.running import run, run_here
 
 pytest_plugins = ["pytester"]
 
@@ -103,7 +103,9 @@ def test_assert_device_hits_says_what_came(
         ("wan='tin-can'", "esme: wan/tin-can.toml: there is no such profile; *"),
         ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
         ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
-        ("cache={'x': 1}", "esme: *unexpected keyword argument 'x'"),
+        ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
+        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
+        ("cache=2", "esme: cache 2: give a dict, as *"),
         ("now='noon'", "esme: clock 'manual@noon': 'noon' is not a time: *"),
         ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
     ],
@@ -238,6 +240,44 @@ def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> No
     result = run(pytester, tests, mode=mode)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+
+
+SCOPES = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = {fixtures}
+asyncio_default_test_loop_scope = {tests}
+filterwarnings = error
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "tests", "marker", "shared"),
+    [
+        ("session", "function", "", False),
+        ("function", "module", "", False),
+        ("session", "session", "", True),
+        ("module", "function", '@pytest.mark.asyncio(loop_scope="module")', True),
+    ],
+)
+def test_loops_that_differ_are_told_in_one_line(
+    fixtures: str, tests: str, marker: str, shared: bool, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini(SCOPES.format(fixtures=fixtures, tests=tests))
+    pytester.makepyfile(f"""
+    import pytest
+
+    {marker}
+    async def test_it(esme_cache, esme_party, esme_meter):
+        await esme_party.supplier.read(esme_meter, "4.8.1")
+    """)
+    result = run_here(pytester)
+    result.assert_outcomes(passed=int(shared), errors=int(not shared))
+    if not shared:
+        said = (
+            f"esme: this test runs in the event loop of its {tests}, and fixtures in *{fixtures}*"
+        )
+        result.stdout.fnmatch_lines([said])
 
 
 def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
