@@ -111,4 +111,6 @@ async def main(url: str, keystore: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    if len(sys.argv) != 3:
+        raise SystemExit("give the URL of a broker, and the keystore file of esme keys")
+    asyncio.run(main(*sys.argv[1:]))
