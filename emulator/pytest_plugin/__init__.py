@@ -202,9 +202,12 @@ async def esme_party(_esme: "Bench", esme_broker: "Broker") -> "AsyncIterator[Pa
 
 
 @pytest.fixture
-def esme_faults(_esme: "Bench") -> "EsmeFaults":
+def esme_faults(_esme: "Bench") -> "Iterator[EsmeFaults]":
     """Faults of the meters: `with esme_faults.no_reply(srv="4.8.1"):` and every other kind."""
-    return _esme.faults
+    yield _esme.faults
+    for kind in _esme.faults.never_entered:
+        call = f"esme_faults.{kind.replace('-', '_')}(…)"
+        pytest.fail(f"esme: fault {kind} was never in force: write with {call}:", False)
 
 
 @pytest.fixture

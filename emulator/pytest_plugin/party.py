@@ -267,6 +267,8 @@ class Parties:
 
     def __getitem__(self, name: str) -> EsmeParty:
         """Return the party called `name`. Raises `KeyError` where there is none."""
+        if name not in NAMES:
+            raise KeyError(f"no party is called {name}: there are {', '.join(NAMES)}")
         if name not in self._made:
             wanted = NAMES[name]
             eui, role, behind_acb = next(one for one in PARTIES if one[0] == wanted)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from emulator.cache.settings import CacheSettings
+from emulator.pytest_plugin.kinds import check_kinds
 
 MEMORY, EMBEDDED = "memory", "embedded"
 """Brokers of a test's own: within its process, and MQTT on a port of the loopback interface."""
@@ -44,6 +45,13 @@ class Settings:
     None is 0 in memory, where turns of the event loop are counted, and 1 over MQTT.
     """
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError`, one line, for values that are none of these."""
+        check_kinds(Settings, {one.name: getattr(self, one.name) for one in fields(Settings)})
+        known = [one.name for one in fields(CacheSettings)]
+        _check(self.cache, known, "cache of marker esme")
+        check_kinds(CacheSettings, self.cache, "cache: ")
+
     @property
     def is_shared(self) -> bool:
         """Whether others may use the broker too."""
@@ -71,10 +79,6 @@ def settings_of(
             raise ValueError(f"marker esme takes keywords alone: {', '.join(known)}")
         _check(named, known, "marker esme")
         values |= named
-    cache = values.get("cache", {})
-    if not isinstance(cache, Mapping):
-        raise ValueError(f"cache {cache!r}: give a dict, as {{'retries': 2}}")
-    _check(cache, [one.name for one in fields(CacheSettings)], "cache of marker esme")
     profiles = values.get("profiles")
     if profiles is not None:
         values["profiles"] = (profiles,) if isinstance(profiles, str) else tuple(profiles)

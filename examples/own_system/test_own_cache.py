@@ -16,9 +16,12 @@ async def own_cache(esme_broker, esme_fleet, esme_clock):
 
 
 async def test_everybody_gets_the_truth_for_one_hit(own_cache, esme_party, esme_meter):
-    for party in (esme_party.supplier, esme_party.distributor, esme_party.other_user):
+    statuses = "fwd=miss; stored", "hit", "hit"
+    parties = esme_party.supplier, esme_party.distributor, esme_party.other_user
+    for party, status in zip(parties, statuses, strict=True):
         reading = await party.read(esme_meter, "4.8.1")
         assert reading.rows == esme_meter.rows("4.8.1")
+        assert reading.cache_status == f"own-cache; {status}"
     assert esme_meter.hits() == 1
 
 

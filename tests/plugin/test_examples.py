@@ -70,6 +70,7 @@ async def test_the_client_reads_yesterday(capsys: pytest.CaptureFixture[str]) ->
         ("asyncio_client.py", ["mqtt://127.0.0.1:1", "x"], "'x' is not an EUI-64: *"),
         ("asyncio_client.py", ["x", "00DBE50000000007"], "'x' is not the URL of a broker: *"),
         ("own_system/own_cache.py", [], "give the URL of a broker, and the keystore file *"),
+        ("own_system/own_cache.py", ["x", "none.json"], "keystore none.json: *"),
     ],
 )
 def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], said: str) -> None:

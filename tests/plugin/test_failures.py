@@ -105,7 +105,16 @@ def test_assert_device_hits_says_what_came(
         ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
         ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
         ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
-        ("cache=2", "esme: cache 2: give a dict, as *"),
+        ("cache=2", "esme: cache 2: give collections.abc.Mapping*"),
+        ("cache={'retries': '2'}", "esme: cache: retries '2': give int"),
+        ("cache={'hold_down': 2}", "esme: cache: hold_down 2: give *HoldDown | None"),
+        ("meters='3'", "esme: meters '3': give int"),
+        ("meters=True", "esme: meters True: give int"),
+        ("seed=7", "esme: seed 7: give str"),
+        ("retention='26'", "esme: retention '26': give float"),
+        ("latency=2", "esme: latency 2: give str"),
+        ("profiles=[3]", "esme: profiles (3,): give tuple[[]str, ...] | None"),
+        ("quiet='1'", "esme: quiet '1': give float | None"),
         ("now='noon'", "esme: clock 'manual@noon': 'noon' is not a time: *"),
         ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
     ],
@@ -213,12 +222,14 @@ def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest
         ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
         ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
         ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
+        ("esme_party['suplier']", "'no party is called suplier: there are supplier, *"),
         ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
     ],
 )
 def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
     tests = f"""
-    async def test_it(esme_fleet, esme_meter, esme_cache, esme_clock, assert_device_hits):
+    async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
+        assert_device_hits = request.getfixturevalue("assert_device_hits")
         assert esme_meter.hits("4.8.1") == esme_fleet.hits("unknown") == 0
         await esme_clock.advance(minutes=0)
         {call}
@@ -226,6 +237,29 @@ def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytes
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"E *Error: {said}"])
+
+
+def test_a_fault_that_was_never_in_force_fails(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter, esme_party):
+        with esme_faults.late_reply(seconds=1):
+            esme_faults.no_reply(srv="4.8.1")
+            await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(passed=1, errors=1)
+    said = "esme: fault no-reply was never in force: write with esme_faults.no_reply(…):"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_fault_that_cannot_be_is_told_where_it_stands(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter):
+        with esme_faults.no_reply(meter=esme_meter): ...
+    """
+    result = run(pytester, tests)
+    result.stdout.fnmatch_lines(["E *FaultError: fault: meter: unknown key of no-reply; *meters?"])
+    assert "emulator/faults" not in result.stdout.str()
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
