@@ -39,6 +39,8 @@ class SteppedClock(ManualClock):
         self._traffic = traffic
         self._quiet = quiet
         self._stepping = asyncio.Lock()
+        self.moves = 0
+        """How often it was moved."""
 
     def __repr__(self) -> str:
         return f"<clock at {iso(self.now())}>"
@@ -64,6 +66,7 @@ class SteppedClock(ManualClock):
         brief = min(BRIEF, self._quiet)
         async with self._stepping:
             await self._wait(brief)
+            self.moves += 1
             end = self.now() + total
             if not 0 <= total <= LAST - self.now():
                 await super().advance(total)  # which refuses it
@@ -82,12 +85,16 @@ class SteppedClock(ManualClock):
         """
         await self._wait(self._quiet if quiet is None else quiet, is_over)
 
-    async def step(self, until: float) -> None:
+    async def step(self, until: float, moves: int) -> None:
         """Move on to when the next sleeper wakes, or to `until` where none does before.
 
-        What the sleeper does is not waited for.
+        What the sleeper does is not waited for. Where the clock was moved more often than `moves`,
+        somebody else has woken a sleeper since, and it stands still.
         """
         async with self._stepping:
+            if self.moves != moves:
+                return
+            self.moves += 1
             wake = self.next_wake()
             goal = until if wake is None else min(wake, until)
             await super().advance(max(goal - self.now(), 0.0))

@@ -139,12 +139,13 @@ class EsmeParty:
         deadline = clock.now() + patience
         try:
             while True:
+                moves = clock.moves
                 await clock.settle(task.done)
                 if task.done():
                     break
-                if clock.now() >= deadline:
+                if clock.now() >= deadline and clock.moves == moves:
                     raise self._no_reply(asked, patience)
-                await clock.step(deadline)
+                await clock.step(deadline, moves)
             reading = await task
             await clock.settle(quiet=0.0)
         finally:
