@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emulator.pytest_plugin.faults import EsmeFaults
     from emulator.pytest_plugin.fleet import EsmeFleet
     from emulator.pytest_plugin.meters import EsmeMeter, Meters
-    from emulator.pytest_plugin.party import Parties
+    from emulator.pytest_plugin.parties import Parties
     from emulator.transport import Broker
 
 else:

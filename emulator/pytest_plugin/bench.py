@@ -31,7 +31,8 @@ from emulator.pytest_plugin.faults import EsmeFaults
 from emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
 from emulator.pytest_plugin.journal import Hits, Journal
 from emulator.pytest_plugin.nearby import Nearby
-from emulator.pytest_plugin.party import Asking, Parties
+from emulator.pytest_plugin.parties import Parties
+from emulator.pytest_plugin.party import Asking
 from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from emulator.pytest_plugin.srvs import counted
 from emulator.requester import Requester
