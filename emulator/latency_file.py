@@ -1,5 +1,6 @@
 """Latencies that were measured, from files: the one place that opens these."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from emulator.latency import Latency, parse_latency
@@ -8,12 +9,12 @@ MAX_OCTETS = 64 * 1024 * 1024
 """The longest file that is read."""
 
 
-def load_latency(text: str) -> Latency:
-    """Return the latency that `text` names, be it in a file.
+def load_latency(text: str, find: Callable[[str], str] = str) -> Latency:
+    """Return the latency that `text` names, be it in a file; `find` gives the path of one named.
 
     Raises `ValueError` that says in one line what may be given, or what is wrong with the file.
     """
-    return parse_latency(text, _read)
+    return parse_latency(text, lambda path: _read(find(path)))
 
 
 def _read(path: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -97,24 +98,28 @@ def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[str]) -> None:
     """Print rows, of which there is one at least, as a table whose cells are whole.
 
-    A table that is wider than the terminal becomes a few lines for each row; where there is no
-    terminal no table is too wide. The columns named in `right` are aligned there.
+    A table that is wider than the terminal loses its frame, and where it still is becomes a few
+    lines for each row; where there is no terminal no table is too wide. The columns named in
+    `right` are aligned there.
     """
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.values())
-    wide = Measurement.get(console, console.options.update(max_width=_ENDLESS), table).maximum
-    if wide <= console.width or not console.is_terminal:
-        table.width = wide
-        console.print(table)
-        return
+    unlimited = console.options.update(max_width=_ENDLESS)
+    bare = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for table in (Table(), bare):
+        for name in rows[0]:
+            table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row.values())
+        wide = Measurement.get(console, unlimited, table).maximum
+        if wide <= console.width or not console.is_terminal:
+            table.width = wide
+            console.print(table)
+            return
     for row in rows:
         (_, first), *others = row.items()
         console.print(first, highlight=False)
         for name, text in others:
-            console.print(f"  {name}: {text}", highlight=False)
+            if text:
+                console.print(f"  {name}: {text}", highlight=False)
 
 
 def label(name: str) -> str:

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
 
 from emulator.load.histogram import Quantiles
 from emulator.load.plan import Arrivals
 from emulator.load.result import LoadResult
 from emulator.load.tally import Live
+from emulator.show import print_rows
 
 _LINES = 20
 """Plain lines of a load, about."""
+_WHICH = ""
+"""The column of which requests a row is."""
 _ORIGINS = {
     "hit": "from the cache",
     "miss": "from the meter",
@@ -71,53 +73,56 @@ def load_table(result: LoadResult, console: Console) -> None:
         asked += f" {result.target_rate:g}/s"
     if plan.arrivals is Arrivals.CLOSED:
         asked += f" loop, {plan.closed} in flight"
-    table = Table(
-        title=f"{result.scenario}, via {plan.via}: {asked}, {result.measured_seconds:g} s"
+    partial = "" if result.complete else " (partial)"
+    _line(
+        console,
+        f"{result.scenario}, via {plan.via}: {asked}, {result.measured_seconds:g} s{partial}",
     )
-    for title in ("", "requests", "failed", "p50", "p90", "p99", "p99.9", "max"):
-        table.add_column(title, justify="right" if title else "left", no_wrap=True)
     requests = result.requests
-    table.add_row(*_row("all", requests.planned, requests.failed, result.latency["all"]))
+    rows = [_row("all", requests.planned, requests.failed, result.latency["all"])]
     for name, title in _ORIGINS.items():
-        if result.latency[name].count:
-            of = result.latency[name]
-            table.add_row(*_row(f"  {title}", of.count, None, of))
+        of = result.latency[name]
+        if of.count:
+            rows.append(_row(f"  {title}", of.count, None, of))
     for part in (*result.by_srv, *result.by_party):
         counts = part.requests
-        table.add_row(*_row(f"  {part.name}", counts.planned, counts.failed, part.latency))
-    console.print(table)
-    console.print(
-        "latency in ms from the planned time of each request, of answers alone", highlight=False
-    )
-    console.print(
+        rows.append(_row(f"  {part.name}", counts.planned, counts.failed, part.latency))
+    print_rows(rows, console, right=set(rows[0]) - {_WHICH})
+    _line(console, "latency in ms from the planned time of each request, of answers alone")
+    _line(
+        console,
         f"{result.sent_rate:g}/s sent, {result.achieved_rate:g}/s answered; "
         f"answered {requests.answered}, refused {requests.refused}, invalid {requests.invalid}, "
         f"no reply {requests.no_reply}, not sent {requests.not_sent}, "
         f"unfinished {requests.unfinished}; {result.checked} replies verified",
-        highlight=False,
     )
     generator = result.generator
     if generator.cpu_microseconds_per_request is not None and generator.sent_late.count:
-        console.print(
+        _line(
+            console,
             f"generator: {generator.cpu_microseconds_per_request:g} µs a request, "
             f"busiest worker {generator.busiest_worker:.0%} of a core; "
             f"sent late p50 {generator.sent_late.p50:.1f}, p99 {generator.sent_late.p99:.1f} ms",
-            highlight=False,
         )
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False)
+        _line(console, f"note: {note}")
     if not result.complete:
-        console.print(f"PARTIAL: {result.ended}", highlight=False)
+        _line(console, f"PARTIAL: {result.ended}")
 
 
-def _row(name: str, requests: int, failed: int | None, of: Quantiles) -> list[str]:
-    times = (of.p50, of.p90, of.p99, of.p99_9, of.max)
-    return [
-        name,
-        str(requests),
-        "" if failed is None else str(failed),
-        *map(_milliseconds, times),
-    ]
+def _line(console: Console, text: str) -> None:
+    """Print a line, broken between words on a terminal and not at all elsewhere."""
+    console.print(text, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _row(name: str, requests: int, failed: int | None, of: Quantiles) -> dict[str, str]:
+    times = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p99_9, "max": of.max}
+    return {
+        _WHICH: name,
+        "requests": str(requests),
+        "failed": "" if failed is None else str(failed),
+        **{title: _milliseconds(value) for title, value in times.items()},
+    }
 
 
 def _milliseconds(value: float | None) -> str:

@@ -9,13 +9,14 @@ import sys
 import time
 
 from emulator.clock import SystemClock
+from emulator.errors import UserError
 from emulator.estate import derived_estate
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
 from emulator.latency import NONE
 from emulator.requester import Requester
 from emulator.transport import Broker, MemoryBroker
-from gbcs import EUI, authenticate
+from gbcs import EUI, GbcsError, authenticate
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
@@ -43,6 +44,8 @@ async def read(broker: Broker, meter: EUI, prefix: str) -> list[Row]:
 async def main(arguments: list[str]) -> list[Row]:
     """Read the meter of a broker, or one of a fleet that lasts for this one read."""
     if arguments:
+        if len(arguments) != 2:
+            raise SystemExit("give the URL of a broker and the EUI of a meter, or neither")
         url, meter = arguments
         rows = await read(url, EUI.parse(meter), "s1sp")
     else:
@@ -56,4 +59,7 @@ async def main(arguments: list[str]) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    try:
+        asyncio.run(main(sys.argv[1:]))
+    except (UserError, GbcsError, ValueError) as error:  # one line that says how to mend it
+        raise SystemExit(str(error)) from None

@@ -103,7 +103,7 @@ HOMES = {
     "pydantic": (
         "emulator/control/*models.py",
         "emulator/proof/scenario_file.py",
-        "emulator/proof/report/schema.py",
+        "emulator/json_schema.py",
     ),
     "starlette": ("emulator/control/*",),
     "uvicorn": ("emulator/control/server.py",),

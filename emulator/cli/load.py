@@ -101,7 +101,7 @@ def load(
     """Ask at a planned rate, and measure latency from the planned time of each request.
 
     Drives any broker that speaks the topics; without --broker, meters and a cache in this process.
-    Exit 1 where the load was aborted, a worker died or nothing was answered.
+    Exit 1 where the load was aborted, a worker or the broker was lost, or nothing was answered.
     """
     if broker is None and wanted["workers"] > 1:
         raise LoadError(

@@ -1,4 +1,4 @@
-"""`esme report`: what was proved before."""
+"""`esme report`: what was proved or measured before."""
 
 import json
 from dataclasses import asdict
@@ -7,16 +7,18 @@ from pathlib import Path
 import click
 
 from emulator import show_proof
-from emulator.cli.options import json_option, one_line, out
-from emulator.proof.report.compare import compare, load_report
-from emulator.proof.report.schema import schema
+from emulator.cli.options import json_option, one_line, out, warn
+from emulator.load.compare import compare_loads, load_form, unlike
+from emulator.load.schema import schema as load_schema
+from emulator.proof.report.compare import ReportError, compare, load_report
+from emulator.proof.report.schema import schema as proof_schema
 
 _REPORT = click.Path(path_type=Path)
 
 
 @click.group()
 def report() -> None:
-    """Compare reports of proofs, and read them with programs."""
+    """Compare reports of proofs or of loads, and read them with programs."""
 
 
 @report.command("compare")
@@ -25,8 +27,18 @@ def report() -> None:
 @json_option
 @one_line
 def compare_command(first: Path, second: Path, as_json: bool) -> None:
-    """Show the figures of two reports, given as folders or as JSON, side by side."""
-    figures = compare(load_report(first), load_report(second))
+    """Show the figures of two reports, given as folders or as JSON, side by side.
+
+    Both are of proofs, or both are of loads; what was not planned alike is said on stderr.
+    """
+    one, other = load_form(first), load_form(second)
+    if one is not None and other is not None:
+        warn(unlike(one, other))
+        figures = compare_loads(one, other)
+    elif one is other is None:
+        figures = compare(load_report(first), load_report(second))
+    else:
+        raise ReportError(f"{first} and {second}: one is of a load, so give two of loads")
     if as_json:
         click.echo(json.dumps([asdict(item) for item in figures]))
     else:
@@ -34,6 +46,8 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
 
 
 @report.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of proof.json."""
+@click.argument("kind", type=click.Choice(["proof", "load"]), default="proof")
+def schema_command(kind: str) -> None:
+    """Print the JSON Schema of proof.json, or of load.json."""
+    schema = proof_schema if kind == "proof" else load_schema
     click.echo(json.dumps(schema(), indent=2))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from emulator.load.link import Link
 from emulator.load.plan import Plan
 from emulator.transaction import Transaction, transaction_of
 from gbcs import DecodeError, GbcsError, Keystore, Message, Response, Status, decode
@@ -42,10 +43,11 @@ class Origin(StrEnum):
 
     HIT = "hit"
     MISS = "miss"
+    """Forwarded to the meter, whatever the cache had of it."""
     COLLAPSED = "collapsed"
     BYPASS = "bypass"
     UNTOLD = "untold"
-    """Direct from the meter, or no Cache-Status: the broker speaks no MQTT 5."""
+    """Direct from the meter, or without a Cache-Status that says."""
 
 
 def origin_of(status: str | None) -> Origin:
@@ -57,7 +59,7 @@ def origin_of(status: str | None) -> Origin:
         return Origin.COLLAPSED
     if "fwd=bypass" in words:
         return Origin.BYPASS
-    return Origin.MISS if "fwd=miss" in words else Origin.UNTOLD
+    return Origin.MISS if any(word.startswith("fwd") for word in words) else Origin.UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Batch:
     worker: int = 0
     made: int = 0
     """Requests sent, those of the warm-up among them."""
+    link: Link = field(default_factory=Link)
+    """The connection when the batch was closed."""
 
 
 @dataclass(frozen=True, slots=True)

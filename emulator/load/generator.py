@@ -16,6 +16,7 @@ from emulator.clock import Clock, parse_clock
 from emulator.estate import Estate
 from emulator.load.asking import Asking
 from emulator.load.book import Batch, Book, Request
+from emulator.load.link import Link
 from emulator.load.plan import Arrivals, Plan
 from emulator.load.schedule import schedule
 from emulator.topics import CACHE_STATUS, response_topic
@@ -113,7 +114,7 @@ class Generator:
             pace = self._pace_closed if self._plan.arrivals is Arrivals.CLOSED else self._pace
             pacing = asyncio.create_task(pace(transport))
             try:
-                await self._report(pacing, take)
+                await self._report(pacing, transport, take)
             finally:
                 for task in (pacing, *self._publishing):
                     task.cancel()
@@ -173,20 +174,22 @@ class Generator:
         if self._book.receive(topic.split("/")[1], octets, properties.get(CACHE_STATUS), now):
             self._freed.set()
 
-    async def _report(self, pacing: asyncio.Task[None], take: Take) -> None:
+    async def _report(self, pacing: asyncio.Task[None], transport: Transport, take: Take) -> None:
         """Hand over what was counted, now and then, until all is over or broken off."""
         while not (pacing.done() and not self._book.in_flight) and not self._stopping:
             await self._timer.sleep(REPORT)
             self._book.expire(self._now())
             self._freed.set()
-            take(self._batch())
+            take(self._batch(transport))
         if pacing.done():
             pacing.result()
         self._book.break_off()
-        take(self._batch())
+        take(self._batch(transport))
 
-    def _batch(self) -> Batch:
+    def _batch(self, transport: Transport) -> Batch:
         batch = self._book.take()
+        again = transport.counters.reconnections
+        batch.link = Link(transport.is_connected, again, transport.carries_properties)
         spent = time.process_time()
         if self._plan.warm_up <= self._now() - REPORT < self._plan.total:
             batch.cpu = spent - self._cpu

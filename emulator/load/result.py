@@ -11,6 +11,7 @@ from emulator.load.book import Fate, Origin
 from emulator.load.histogram import Quantiles
 from emulator.load.plan import Arrivals, Plan
 from emulator.load.tally import Tally
+from emulator.topics import CACHE_STATUS, CACHED
 
 FORMAT = 1
 """Of the JSON, raised when a reader of an earlier one would misunderstand it."""
@@ -85,6 +86,8 @@ class LoadResult:
     by_party: tuple[Part, ...]
     checked: int
     unexpected: int
+    reconnections: int
+    """How often a connection to the broker was lost and made again."""
     generator: Generator
     notes: tuple[str, ...]
     """What to bear in mind when reading the figures."""
@@ -137,8 +140,9 @@ def make_result(
         ),
         checked=tally.checked,
         unexpected=tally.unexpected,
+        reconnections=tally.reconnections,
         generator=generator,
-        notes=tuple(_notes(plan, requests, by_origin, generator, shared)),
+        notes=tuple(_notes(plan, tally, requests, generator, shared)),
     )
 
 
@@ -169,10 +173,20 @@ def _generator(tally: Tally, requests: Requests, measured: float, shared: bool) 
     return Generator(round(spent, 3), each, round(max(tally.cpu.values()) / measured, 3), late)
 
 
+def _why(tally: Tally) -> str:
+    """Return why it is not known where answers came from."""
+    if all(link.carries_properties for link in tally.links.values()):
+        return (
+            f"what answers on {CACHED}/ sent them without a user property {CACHE_STATUS} that says "
+            "hit or fwd (RFC 9211)"
+        )
+    return "the broker speaks MQTT 3.1.1 alone, which carries no Cache-Status; use one of MQTT 5"
+
+
 def _notes(
     plan: Plan,
+    tally: Tally,
     requests: Requests,
-    by_origin: dict[str, Quantiles],
     generator: Generator,
     shared: bool,
 ) -> list[str]:
@@ -186,8 +200,14 @@ def _notes(
             "a closed loop asks less when replies are slow, so these latencies flatter; "
             "plan a rate to see what users would"
         )
-    if plan.via == "cache" and by_origin[Origin.UNTOLD].count:
-        notes.append("hits and misses are not told apart: the broker does not speak MQTT 5")
+    if tally.reconnections:
+        notes.append(
+            f"connections to the broker that were lost and made again: {tally.reconnections}; "
+            "what was on its way then is in the figures"
+        )
+    untold = len(tally.latency(origin=Origin.UNTOLD))
+    if plan.via == "cache" and untold:
+        notes.append(f"hits and misses are not told apart in {untold} answers: {_why(tally)}")
     if generator.busiest_worker is not None and generator.busiest_worker > BUSY:
         notes.append(
             f"a worker was busy {generator.busiest_worker:.0%} of the time: the generator's own "
@@ -196,6 +216,6 @@ def _notes(
     late = generator.sent_late.p99
     if late is not None and late > LATE and plan.arrivals is not Arrivals.CLOSED:
         notes.append(f"one request in a hundred was sent {late:.0f} ms or more after its time")
-    if requests.sent and not requests.answered:
+    if requests.no_reply and not (requests.answered or requests.refused or requests.invalid):
         notes.append("nothing was answered: are meters on this broker, with this seed or keystore?")
     return notes

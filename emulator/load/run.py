@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from emulator.estate import EstateSource
 from emulator.load.abort import AbortRule, first_exceeded
 from emulator.load.generator import Generator, MonotonicClock
+from emulator.load.link import Outage
 from emulator.load.plan import LoadError, Plan
 from emulator.load.result import LoadResult, make_result
 from emulator.load.tally import Live, Tally, percentile
@@ -85,6 +86,8 @@ class Load:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+        if self._ended is None and not self.tally.is_up:
+            self._ended = "aborted: there was no connection to the broker at the end"
         elapsed = MonotonicClock().now() - started.result() if started.done() else 0.0
         return make_result(
             self._scenario,
@@ -97,14 +100,15 @@ class Load:
 
     async def _watch(self, started: "asyncio.Future[float]", watch: Watch) -> None:
         start = await asyncio.shield(started)
-        clock = MonotonicClock()
+        clock, outage = MonotonicClock(), Outage()
         number = 0
         while True:
             number += 1
             await clock.sleep(max(start + number - clock.now(), 0))
-            self.tally.close_second()
-            watch(live(self.tally, clock.now() - start, self._plan.warm_up))
-            said = first_exceeded(self._rules, self.tally.recent)
+            second, elapsed = self.tally.close_second(), clock.now() - start
+            watch(live(self.tally, elapsed, self._plan.warm_up))
+            said = outage.exceeded(second.is_up, elapsed)
+            said = said or first_exceeded(self._rules, self.tally.recent)
             if said is not None:
                 self.interrupt(f"aborted: {said}")
 

@@ -10,6 +10,7 @@ from math import ceil
 
 from emulator.load.book import FAILURES, Batch, Fate, Origin
 from emulator.load.histogram import Histogram
+from emulator.load.link import Link
 
 Class = tuple[str, str, Origin]
 
@@ -23,6 +24,8 @@ class Second:
     in_flight: int = 0
     made: int = 0
     """Requests sent, those of a warm-up among them."""
+    is_up: bool = True
+    """Whether all workers had a connection at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Tally:
         self.lags = Histogram()
         self.checked = self.arrived = self.unexpected = 0
         self.cpu: dict[int, float] = {}
+        self.links: dict[int, Link] = {}
+        """By worker, as last told."""
         self.recent: deque[Second] = deque(maxlen=window)
         self._in_flight: dict[int, int] = {}
         self._batches: list[Batch] = []
@@ -63,6 +68,7 @@ class Tally:
         self.arrived += batch.arrived
         self.unexpected += batch.unexpected
         self.cpu[batch.worker] = self.cpu.get(batch.worker, 0.0) + batch.cpu
+        self.links[batch.worker] = batch.link
         self._in_flight[batch.worker] = batch.in_flight
         self._batches.append(batch)
 
@@ -77,10 +83,20 @@ class Tally:
                 latencies.extend(part)
         made = sum(batch.made for batch in self._batches)
         in_flight = sum(self._in_flight.values())
-        second = Second(fates, array("d", sorted(latencies)), in_flight, made)
+        second = Second(fates, array("d", sorted(latencies)), in_flight, made, self.is_up)
         self._batches = []
         self.recent.append(second)
         return second
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all workers have a connection, as last told."""
+        return all(link.is_up for link in self.links.values())
+
+    @property
+    def reconnections(self) -> int:
+        """How often connections were lost and made again."""
+        return sum(link.reconnections for link in self.links.values())
 
     def total(self, fate: Fate, party: str | None = None, srv: str | None = None) -> int:
         """Return how many requests had a fate, of one party or SRV where it is given."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emulator.pytest_plugin.faults import EsmeFaults
     from emulator.pytest_plugin.fleet import EsmeFleet
     from emulator.pytest_plugin.meters import EsmeMeter, Meters
-    from emulator.pytest_plugin.party import Parties
+    from emulator.pytest_plugin.parties import Parties
     from emulator.transport import Broker
 
 else:
@@ -114,8 +114,13 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
     if not request.config.pluginmanager.hasplugin("asyncio"):
         pytest.fail("the esme fixtures need pytest-asyncio: pip install pytest-asyncio", False)
     from emulator.pytest_plugin.bench import Allotment, Bench
+    from emulator.pytest_plugin.loops import trouble_of
+    from emulator.pytest_plugin.nearby import Nearby
     from emulator.pytest_plugin.settings import settings_of
 
+    trouble = trouble_of(request)
+    if trouble is not None:
+        pytest.fail(f"esme: {trouble}", False)
     config = request.config
     if _ALLOTMENT not in config.stash:
         worker = getattr(config, "workerinput", {}).get("workerid", "gw-1")
@@ -127,7 +132,8 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
             broker=config.getoption("--esme-broker"),
             seed=config.getoption("--esme-seed"),
         )
-        bench = request.node.stash[_BENCH] = Bench(settings, config.stash[_ALLOTMENT])
+        parts = config.stash[_ALLOTMENT], Nearby(request.path.parent)
+        bench = request.node.stash[_BENCH] = Bench(settings, *parts)
     return bench
 
 
@@ -196,9 +202,12 @@ async def esme_party(_esme: "Bench", esme_broker: "Broker") -> "AsyncIterator[Pa
 
 
 @pytest.fixture
-def esme_faults(_esme: "Bench") -> "EsmeFaults":
+def esme_faults(_esme: "Bench") -> "Iterator[EsmeFaults]":
     """Faults of the meters: `with esme_faults.no_reply(srv="4.8.1"):` and every other kind."""
-    return _esme.faults
+    yield _esme.faults
+    for kind in _esme.faults.never_entered:
+        call = f"esme_faults.{kind.replace('-', '_')}(…)"
+        pytest.fail(f"esme: fault {kind} was never in force: write with {call}:", False)
 
 
 @pytest.fixture

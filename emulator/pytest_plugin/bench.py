@@ -24,15 +24,17 @@ from emulator.eui_range import EuiRange
 from emulator.faults.unmatched import Meters
 from emulator.fleet_service import serve_fleet
 from emulator.keys import DerivedKeystore
-from emulator.latency_file import load_latency
 from emulator.parties import PARTIES
 from emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from emulator.pytest_plugin.clock import SteppedClock, Traffic
 from emulator.pytest_plugin.faults import EsmeFaults
 from emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
 from emulator.pytest_plugin.journal import Hits, Journal
-from emulator.pytest_plugin.party import Asking, Parties
+from emulator.pytest_plugin.nearby import Nearby
+from emulator.pytest_plugin.parties import Parties
+from emulator.pytest_plugin.party import Asking
 from emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
+from emulator.pytest_plugin.srvs import counted
 from emulator.requester import Requester
 from emulator.topics import PREFIXES
 from emulator.transport import Broker, MemoryBroker, connect
@@ -66,15 +68,19 @@ class Allotment:
 
 
 class Bench:
-    """What one test runs by `settings`; `allotment` matters on a shared broker alone."""
+    """What one test runs by `settings`; `allotment` matters on a shared broker alone.
 
-    def __init__(self, settings: Settings, allotment: Allotment) -> None:
+    `nearby` finds the files that the test names.
+    """
+
+    def __init__(self, settings: Settings, allotment: Allotment, nearby: Nearby) -> None:
         """Make ready, and start nothing. Raises `ValueError` for a time that is none."""
         self.settings = settings
         self.journal = Journal()
         self.hosted = Hosted()
         self._counters: list[Counters] = []
         self.keystore = _keystore(settings.seed)
+        self._nearby = nearby
         self._allotment = allotment if settings.is_shared else Allotment(0)
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
@@ -83,7 +89,11 @@ class Bench:
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands the meters of all fleets received, of `srv` or in all."""
+        """Return how many commands the meters of all fleets received, of `srv` or in all.
+
+        Raises `ValueError` for an SRV that there is not.
+        """
+        srv = counted(srv)
         number = sum(counters.total(Stage.RECEIVED, srv=srv) for counters in self._counters)
         subject = f"device hits{f', SRV {srv}' if srv else ''}"
         return Hits(number, subject, lambda shown: self.journal.lines(None, srv, shown))
@@ -118,18 +128,19 @@ class Bench:
         """
         given = {name: value for name, value in changes.items() if value is not None}
         wanted = replace(self.settings, **given)
+        nearby, wan = self._nearby, self._nearby.profile(wanted.wan or NO_WAN)
         base = self._allotment.take(wanted.meters)
         euis = EuiRange(base, wanted.meters)
         profiles: tuple[MeterProfile, ...] | None = None
         if wanted.profiles is not None:
-            profiles = tuple(meter_profile(name) for name in wanted.profiles)
+            profiles = tuple(meter_profile(nearby.profile(name)) for name in wanted.profiles)
         fleet = WatchedFleet(
             self.journal,
             euis,
             self.keystore,
             wanted.seed,
-            load_latency(wanted.latency),
-            wan=wan_of(wanted.wan or NO_WAN, wanted.seed, load_latency, profiles),
+            nearby.latency(wanted.latency),
+            wan=wan_of(wan, wanted.seed, nearby.latency, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,
@@ -166,7 +177,8 @@ class Bench:
             for requester in requesters.values():
                 await stack.enter_async_context(requester.connected(broker, recipients))
             asking = await stack.enter_async_context(Asking())
-            yield Parties(self.keystore, self._counter, requesters, self.clock, asking)
+            parts = requesters, self.clock, asking, self.journal
+            yield Parties(self.keystore, self._counter, *parts)
 
 
 class Hosted(Collection[EUI]):

@@ -9,6 +9,7 @@ from emulator.cache.service import CacheService
 from emulator.cache.store import Store
 from emulator.pytest_plugin.journal import Journal
 from emulator.pytest_plugin.meters import EsmeMeter
+from emulator.pytest_plugin.srvs import counted
 from gbcs import EUI, GbcsError, decode
 
 
@@ -37,9 +38,12 @@ class EsmeCache:
         return tuple(event for event in self._journal.events if isinstance(event, Decided))
 
     async def purge(self, meter: EsmeMeter | EUI | None = None, srv: str | None = None) -> int:
-        """Drop what is kept, all of it or of a meter or an SRV; return how many readings."""
+        """Drop what is kept, all of it or of a meter or an SRV; return how many readings.
+
+        Raises `ValueError` for an SRV that there is not.
+        """
         device = meter.eui if isinstance(meter, EsmeMeter) else meter
-        return await self.store.purge(device=device, srv=srv)
+        return await self.store.purge(device=device, srv=counted(srv))
 
     def __repr__(self) -> str:
         ledger = self.ledger

@@ -39,21 +39,34 @@ class SteppedClock(ManualClock):
         self._traffic = traffic
         self._quiet = quiet
         self._stepping = asyncio.Lock()
+        self.moves = 0
+        """How often it was moved."""
 
     def __repr__(self) -> str:
         return f"<clock at {iso(self.now())}>"
 
     async def advance(
-        self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+        self,
+        seconds: float | None = None,
+        *,
+        minutes: float | None = None,
+        hours: float | None = None,
+        days: float | None = None,
     ) -> None:
         """Move on by the sum of these, and return when all that is due on the way has happened.
 
-        Raises `ClockError` where the sum is below 0, or leads beyond what a meter can write.
+        Raises `ClockError` where the sum is below 0, or leads beyond what a meter can write, and
+        `TypeError` where none of them is given.
         """
-        total = seconds + 60 * minutes + 3600 * hours + 86400 * days
+        units = (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400)
+        given = [number * unit for number, unit in units if number is not None]
+        if not given:
+            raise TypeError("advance by what? give seconds, minutes, hours or days")
+        total = sum(given)
         brief = min(BRIEF, self._quiet)
         async with self._stepping:
             await self._wait(brief)
+            self.moves += 1
             end = self.now() + total
             if not 0 <= total <= LAST - self.now():
                 await super().advance(total)  # which refuses it
@@ -72,12 +85,16 @@ class SteppedClock(ManualClock):
         """
         await self._wait(self._quiet if quiet is None else quiet, is_over)
 
-    async def step(self, until: float) -> None:
+    async def step(self, until: float, moves: int) -> None:
         """Move on to when the next sleeper wakes, or to `until` where none does before.
 
-        What the sleeper does is not waited for.
+        What the sleeper does is not waited for. Where the clock was moved more often than `moves`,
+        somebody else has woken a sleeper since, and it stands still.
         """
         async with self._stepping:
+            if self.moves != moves:
+                return
+            self.moves += 1
             wake = self.next_wake()
             goal = until if wake is None else min(wake, until)
             await super().advance(max(goal - self.now(), 0.0))

@@ -30,12 +30,24 @@ class Armed:
         self._table = table
         self.name = ""
         """Given by the rule, or made of its kind and a number; draws depend on it."""
+        self.entered = False
+        """Whether it was to be in force at all."""
         self.fired: list[Fired] = []
         """Each time that it changed something."""
 
+    @property
+    def kind(self) -> str:
+        """What it does, in the words of docs/faults.md."""
+        return str(self._table["kind"])
+
     def __enter__(self) -> Self:
         """Put it in force. Raises `FaultError` where it cannot be, or can match no call."""
-        self.name = self._faults.arm(self, self._table)
+        __tracebackhide__ = True
+        self.entered = True
+        try:
+            self.name = self._faults.arm(self, self._table)
+        except FaultError as error:
+            raise error.with_traceback(None) from None
         return self
 
     def __exit__(
@@ -48,7 +60,7 @@ class Armed:
         self._faults.disarm(self.name)
 
     def __repr__(self) -> str:
-        return f"<fault {self.name or self._table['kind']}, fired {len(self.fired)} times>"
+        return f"<fault {self.name or self.kind}, fired {len(self.fired)} times>"
 
 
 class EsmeFaults(FaultKinds):
@@ -64,6 +76,7 @@ class EsmeFaults(FaultKinds):
         self._meters = meters
         self._clock = clock
         self._journal = journal
+        self._made: list[Armed] = []
         self._armed: dict[str, Armed] = {}
         self.engine = Faults(seed, on_fired=self._on_fired)
         """What the fleet asks."""
@@ -77,7 +90,9 @@ class EsmeFaults(FaultKinds):
         table = {
             _KEYS.get(key, key): _plain(value) for key, value in keys.items() if value is not None
         }
-        return Armed(self, {"kind": kind, **table})
+        armed = Armed(self, {"kind": kind, **table})
+        self._made.append(armed)
+        return armed
 
     def arm(self, armed: Armed, table: Mapping[str, Any]) -> str:
         """Put the rule of `table` in force, and return its name. Raises `FaultError`."""
@@ -93,6 +108,11 @@ class EsmeFaults(FaultKinds):
         """Take a rule out of force."""
         self.engine.remove(name)
         del self._armed[name]
+
+    @property
+    def never_entered(self) -> tuple[str, ...]:
+        """The kinds of rules that were made and never put in force, as when a `with` is missing."""
+        return tuple(armed.kind for armed in self._made if not armed.entered)
 
     @property
     def fired(self) -> tuple[Fired, ...]:

@@ -9,6 +9,7 @@ from emulator.fleet import Fleet, Receipt
 from emulator.keys import DerivedKeystore
 from emulator.pytest_plugin.journal import Hits, Journal, Received
 from emulator.pytest_plugin.meters import EsmeMeter, Estate, Meters
+from emulator.pytest_plugin.srvs import counted
 from emulator.reception import UNKNOWN_SRV
 from gbcs import EUI
 from profiles import MeterProfile
@@ -62,8 +63,11 @@ class EsmeFleet:
         return self.fleet.counters
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands its meters received, of `srv` or in all."""
-        number = self.counters.total(Stage.RECEIVED, srv=srv)
+        """Return how many commands its meters received, of `srv` or in all.
+
+        Raises `ValueError` for an SRV that there is not.
+        """
+        number = self.counters.total(Stage.RECEIVED, srv=counted(srv))
         subject = f"device hits of {self.meters!r}{f', SRV {srv}' if srv else ''}"
         euis = self.meters.euis
         return Hits(number, subject, lambda shown: self._journal.lines(euis, srv, shown))

@@ -13,7 +13,7 @@ from emulator.cache.ledger import Decided, Decision
 from emulator.clock import iso
 from emulator.faults.log import Fired
 from emulator.parties import DISTRIBUTOR, EXPORT_SUPPLIER, NEW_SUPPLIER, OTHER_USER, SUPPLIER
-from gbcs import EUI, GbcsError, decode
+from gbcs import EUI, Command, GbcsError, decode
 from gbcs.instants import DAY, to_iso
 from gbcs.usecases.profile_read import Window, profile_read_of
 
@@ -33,6 +33,14 @@ KEPT = 100_000
 
 SHOWN = 200
 """Lines that are shown below a failure; the newest."""
+
+_DID = {
+    Decision.HIT: "answered it",
+    Decision.COLLAPSED: "answered it with another's reply",
+    Decision.FORWARDED: "forwarded it",
+    Decision.REFUSED: "refused it",
+    Decision.FAILED: "gave it up",
+}
 
 IN_MESSAGE = 5
 """Lines that are in its message, which pytest cuts off after 8."""
@@ -63,6 +71,21 @@ class Journal:
     def add(self, event: Event) -> None:
         """Keep an event; the newest `KEPT` are."""
         self.events.append(event)
+
+    def fate(self, command: Command, octets: bytes) -> str:
+        """Return what cache and meter made of a command, last; empty where neither had it."""
+        said = {}
+        for event in self.events:
+            match event:
+                case Decided(device=device, counter=counter) if (device, counter) == (
+                    command.device,
+                    command.originator_counter,
+                ) and event.party == command.remote_party:
+                    reason = f" ({event.reason})" if event.reason else ""
+                    said["cache"] = f"the cache {_DID[event.decision]}{reason}"
+                case Received(device=command.device, octets=received) if received == octets:
+                    said["meter"] = f"the meter received it ({event.outcome})"
+        return ", ".join(said.values())
 
     def lines(
         self, devices: Container[EUI] | None = None, srv: str | None = None, shown: int = SHOWN

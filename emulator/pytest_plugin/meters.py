@@ -8,6 +8,7 @@ from emulator.counters import Counters, Stage
 from emulator.device.logs import buffer
 from emulator.device.physics import nature
 from emulator.pytest_plugin.journal import Hits, Journal
+from emulator.pytest_plugin.srvs import counted
 from emulator.pytest_plugin.windows import WindowLike, window_of
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
@@ -54,8 +55,12 @@ class EsmeMeter:
         return nature(self._estate.seed, self.eui, self._estate.profiles).profile
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands it received, of `srv` or in all."""
+        """Return how many commands it received, of `srv` or in all.
+
+        Raises `ValueError` for an SRV that there is not.
+        """
         counters, journal = self._estate.counters, self._estate.journal
+        srv = counted(srv)
         if srv is not None:
             number = counters.received(self.eui, srv)
         else:

@@ -1,4 +1,4 @@
-"""The remote parties of a test: who reads meters, through the cache or directly."""
+"""A remote party of a test: who reads meters, through the cache or directly."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from emulator.parties import PARTIES, RemoteParty
+from emulator.parties import RemoteParty
 from emulator.pytest_plugin.clock import SteppedClock
-from emulator.pytest_plugin.journal import NAMES
+from emulator.pytest_plugin.journal import IN_MESSAGE, Journal
 from emulator.pytest_plugin.meters import EsmeMeter, log_of
 from emulator.pytest_plugin.windows import WindowLike, window_of
 from emulator.requester import NoReplyError, ReceivedReply, Requester
 from emulator.topics import Via
-from gbcs import EUI, Command, Keystore, Message, authenticate
+from gbcs import EUI, Command, Message, authenticate
+from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
 
@@ -53,6 +54,17 @@ class Reading:
     """Octets of the command that it answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command, and what it is for."""
+
+    log: ProfileLog
+    window: Window
+    via: Via
+    command: Command
+    octets: bytes
+
+
 class Asking:
     """The reads of a test, which end with it."""
 
@@ -89,6 +101,7 @@ class EsmeParty:
         requesters: Mapping[Via, Requester],
         clock: SteppedClock,
         asking: "Asking",
+        journal: Journal,
     ) -> None:
         self.name = name
         self.remote = remote
@@ -96,6 +109,7 @@ class EsmeParty:
         self._requesters = requesters
         self._clock = clock
         self._asking = asking
+        self._journal = journal
 
     @property
     def eui(self) -> EUI:
@@ -120,16 +134,18 @@ class EsmeParty:
         `ValueError` for an SRV that reads no log.
         """
         __tracebackhide__ = True
-        clock, task = self._clock, self.ask(meter, srv, window, via=via)
+        clock, asked = self._clock, self._command(meter, srv, window, via)
+        task = self._asking.begin(self._fetch(asked))
         deadline = clock.now() + patience
         try:
             while True:
+                moves = clock.moves
                 await clock.settle(task.done)
                 if task.done():
                     break
-                if clock.now() >= deadline:
-                    raise self._no_reply(_eui(meter), srv, via, patience)
-                await clock.step(deadline)
+                if clock.now() >= deadline and clock.moves == moves:
+                    raise self._no_reply(asked, patience)
+                await clock.step(deadline, moves)
             reading = await task
             await clock.settle(quiet=0.0)
         finally:
@@ -148,12 +164,7 @@ class EsmeParty:
 
         It raises what `read` raises, save that it waits for a reply as long as the test lasts.
         """
-        log = log_of(srv)
-        asked = window_of(window, self._clock.now())
-        if via not in self._requesters:
-            raise ValueError(f"via {via!r}: give {' or '.join(map(repr, self._requesters))}")
-        command, octets = self.remote.command(_eui(meter), log.srv, asked)
-        return self._asking.begin(self._fetch(command, octets, srv, asked, via))
+        return self._asking.begin(self._fetch(self._command(meter, srv, window, via)))
 
     async def request(
         self, command: Command, octets: bytes, *, via: Via = "cache"
@@ -164,85 +175,53 @@ class EsmeParty:
         """
         return await self._requesters[via].request(command, octets, _HANGING)
 
-    async def _fetch(
-        self, command: Command, octets: bytes, srv: str, window: Window, via: Via
-    ) -> Reading:
-        reply = await self.request(command, octets, via=via)
-        authenticate(reply.response)
-        log = log_of(srv)
-        readings = buffer_of(reply.response, log)
-        device = command.device
-        if isinstance(readings, int):
-            raise RefusedError(device, srv, readings)
-        rows = rows_of(log, readings)
-        status, response = reply.cache_status, reply.response
-        return Reading(device, srv, window, via, rows, status, reply.octets, response, octets)
+    def _command(self, meter: EsmeMeter | EUI, srv: str, window: WindowLike, via: Via) -> "_Asked":
+        log, asked = log_of(srv), window_of(window, self._clock.now())
+        if via not in self._requesters:
+            raise ValueError(f"via {via!r}: give {' or '.join(map(repr, self._requesters))}")
+        return _Asked(log, asked, via, *self.remote.command(_eui(meter), log.srv, asked))
 
-    def _no_reply(self, device: EUI, srv: str, via: Via, patience: float) -> NoReplyError:
-        if via == "cache":
+    async def _fetch(self, asked: "_Asked") -> Reading:
+        reply = await self.request(asked.command, asked.octets, via=asked.via)
+        authenticate(reply.response)
+        log, device = asked.log, asked.command.device
+        readings = buffer_of(reply.response, log)
+        if isinstance(readings, int):
+            raise RefusedError(device, log.srv, readings)
+        return Reading(
+            meter=device,
+            srv=log.srv,
+            window=asked.window,
+            via=asked.via,
+            rows=rows_of(log, readings),
+            cache_status=reply.cache_status,
+            octets=reply.octets,
+            response=reply.response,
+            command=asked.octets,
+        )
+
+    def _no_reply(self, asked: "_Asked", patience: float) -> NoReplyError:
+        device, srv = asked.command.device, asked.log.srv
+        counts = self._requesters[asked.via].dropped.items()
+        dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
+        known = [
+            self._journal.fate(asked.command, asked.octets),
+            f"{dropped} replies were dropped" if dropped else "",
+        ]
+        if asked.via == "cache":
             hint = "ask for fixture esme_cache, or run your system on s1sp/"
         else:
             hint = "is it a meter of esme_fleet?"
-        counts = self._requesters[via].dropped.items()
-        dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
-        return NoReplyError(
+        error = NoReplyError(
             f"{device} did not reply to SRV {srv} for {self.name} within {patience:g} s of the "
-            f"clock{f'; {dropped} replies were dropped' if dropped else f': {hint}'}"
+            f"clock: {'; '.join(filter(None, known)) or hint}"
         )
+        for line in self._journal.lines((device,), srv, IN_MESSAGE):
+            error.add_note(f"  {line}")
+        return error
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.eui}>"
-
-
-class Parties:
-    """The emulated parties, by name; each is made when it is first asked for."""
-
-    def __init__(
-        self,
-        keystore: Keystore,
-        counter: int,
-        requesters: Mapping[Via, Requester],
-        clock: SteppedClock,
-        asking: "Asking",
-    ) -> None:
-        self._parts = requesters, clock, asking
-        self._keystore = keystore
-        self._counter = counter
-        self._made: dict[str, EsmeParty] = {}
-
-    @property
-    def supplier(self) -> EsmeParty:
-        """The import supplier: 4.6.1, 4.8.1, 4.8.2."""
-        return self["supplier"]
-
-    @property
-    def export_supplier(self) -> EsmeParty:
-        """The export supplier: 4.6.2, 4.8.3."""
-        return self["export_supplier"]
-
-    @property
-    def distributor(self) -> EsmeParty:
-        """The electricity distributor: 4.8.1, 4.8.2, 4.8.3."""
-        return self["distributor"]
-
-    @property
-    def other_user(self) -> EsmeParty:
-        """An other user, behind the ACB: 4.8.1, 4.8.2, 4.8.3."""
-        return self["other_user"]
-
-    @property
-    def new_supplier(self) -> EsmeParty:
-        """Another import supplier: 4.6.1, 4.8.1, 4.8.2."""
-        return self["new_supplier"]
-
-    def __getitem__(self, name: str) -> EsmeParty:
-        """Return the party called `name`. Raises `KeyError` where there is none."""
-        if name not in self._made:
-            wanted = NAMES[name]
-            eui, role, behind_acb = next(one for one in PARTIES if one[0] == wanted)
-            remote = RemoteParty(eui, role, self._keystore, self._counter, behind_acb)
-            self._made[name] = EsmeParty(name, remote, *self._parts)
-        return self._made[name]
 
 
 def _eui(meter: EsmeMeter | EUI) -> EUI:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from emulator.cache.settings import CacheSettings
+from emulator.pytest_plugin.kinds import check_kinds
+
 MEMORY, EMBEDDED = "memory", "embedded"
 """Brokers of a test's own: within its process, and MQTT on a port of the loopback interface."""
 
@@ -42,6 +45,13 @@ class Settings:
     None is 0 in memory, where turns of the event loop are counted, and 1 over MQTT.
     """
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError`, one line, for values that are none of these."""
+        check_kinds(Settings, {one.name: getattr(self, one.name) for one in fields(Settings)})
+        known = [one.name for one in fields(CacheSettings)]
+        _check(self.cache, known, "cache of marker esme")
+        check_kinds(CacheSettings, self.cache, "cache: ")
+
     @property
     def is_shared(self) -> bool:
         """Whether others may use the broker too."""
@@ -67,13 +77,18 @@ def settings_of(
     for positional, named in reversed(list(markers)):
         if positional:
             raise ValueError(f"marker esme takes keywords alone: {', '.join(known)}")
-        for name in named:
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-                raise ValueError(f"marker esme has no {name}: {hint}")
+        _check(named, known, "marker esme")
         values |= named
     profiles = values.get("profiles")
     if profiles is not None:
         values["profiles"] = (profiles,) if isinstance(profiles, str) else tuple(profiles)
     return replace(Settings(), **values)
+
+
+def _check(names: Iterable[str], known: list[str], where: str) -> None:
+    """Raise `ValueError`, one line, for the first of `names` that is not known there."""
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ValueError(f"{where} has no {name}: {hint}")

@@ -75,6 +75,10 @@ class Transport(Protocol):
     def is_connected(self) -> bool:
         """Whether there is a connection to the broker at this moment."""
 
+    @property
+    def carries_properties(self) -> bool:
+        """Whether user properties go with messages; on MQTT 3.1.1 they do not."""
+
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> None:

@@ -122,6 +122,10 @@ class _GaugedTransport:
     def is_connected(self) -> bool:
         return self._transport.is_connected
 
+    @property
+    def carries_properties(self) -> bool:
+        return self._transport.carries_properties
+
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> None:

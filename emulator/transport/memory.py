@@ -63,6 +63,10 @@ class _MemoryTransport:
     def is_connected(self) -> bool:
         return self._open
 
+    @property
+    def carries_properties(self) -> bool:
+        return True
+
     def open(self) -> None:
         self._open = True
         for route in self._subscriptions.filters:

@@ -50,6 +50,7 @@ class _MqttTransport:
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
+        self._mqtt5 = False
         self._until_lost: dict[asyncio.Timeout, None] = {}
         self._turns: list[tuple[int, asyncio.Future[None]]] = []
         self._tickets = count()
@@ -60,6 +61,10 @@ class _MqttTransport:
     @property
     def is_connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def carries_properties(self) -> bool:
+        return self._mqtt5
 
     async def open(self, patience: float) -> None:
         """Connect and subscribe, trying for `patience` seconds."""
@@ -165,7 +170,7 @@ class _MqttTransport:
                 self._complaints.warn(text, text)
 
     def _attach(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection, self._mqtt5 = connection, connection.mqtt5
         turns, self._turns = self._turns, []
         for _, turn in sorted(turns):
             if not turn.done():

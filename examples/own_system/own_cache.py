@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gbcs
-from emulator.transport import Broker, Transport, connect
+from emulator.transport import Broker, Transport, TransportError, connect
 from gbcs.usecases.profile_read import (
     ProfileRead,
     Window,
@@ -56,7 +56,7 @@ class OwnCache:
         key = command.device, read.log.srv, read.window
         buffer, received = self._kept.get(key, (b"", 0.0))
         if buffer and self._now() < received + self._keep:
-            self._answer(command, read, buffer)
+            self._answer(command, read, buffer, "hit")
         elif key in self._asking:
             self._asking[key].append((command, read))
         else:
@@ -78,19 +78,21 @@ class OwnCache:
                 del self._asking[key]
                 if isinstance(buffer, bytes):
                     self._kept[key] = buffer, self._now()
-                    for command, wanted in waiting:
-                        self._answer(command, wanted, buffer)
+                    for number, (command, wanted) in enumerate(waiting):
+                        status = "fwd=miss; collapsed" if number else "fwd=miss; stored"
+                        self._answer(command, wanted, buffer, status)
 
-    def _answer(self, command: gbcs.Command, read: ProfileRead, buffer: bytes) -> None:
+    def _answer(self, command: gbcs.Command, read: ProfileRead, buffer: bytes, status: str) -> None:
         own_counter = None
         if takes_own_counter(command, read.log):
             self._own_counter = max(self._own_counter + 1, int(self._now() * 1e6))
             own_counter = self._own_counter * 2 + 1
         octets = answer_profile_read(command, read.log, buffer, self._keystore, own_counter)
-        self._publish(f"s1sp/{command.device}/response/{command.originator}", octets)
+        told = {"cache-status": f"own-cache; {status}"}  # RFC 9211; esme load tells hits by it
+        self._publish(f"s1sp/{command.device}/response/{command.originator}", octets, told)
 
-    def _publish(self, topic: str, octets: bytes) -> None:
-        task = asyncio.ensure_future(self.transport.publish(topic, octets))
+    def _publish(self, topic: str, octets: bytes, told: Mapping[str, str] | None = None) -> None:
+        task = asyncio.ensure_future(self.transport.publish(topic, octets, told))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -111,4 +113,9 @@ async def main(url: str, keystore: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    if len(sys.argv) != 3:
+        raise SystemExit("give the URL of a broker, and the keystore file of esme keys")
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except (TransportError, gbcs.GbcsError) as error:  # one line that says how to mend it
+        raise SystemExit(str(error)) from None

@@ -22,6 +22,13 @@ async def test_everybody_gets_the_truth_for_one_hit(own_cache, esme_party, esme_
     assert esme_meter.hits() == 1
 
 
+@pytest.mark.esme(broker="memory")  # which carries user properties, as the embedded one does not
+async def test_it_says_where_answers_come_from(own_cache, esme_party, esme_meter):
+    for status in ("fwd=miss; stored", "hit"):
+        reading = await esme_party.supplier.read(esme_meter, "4.8.1")
+        assert reading.cache_status == f"own-cache; {status}"
+
+
 async def test_a_hundred_at_once_are_one_hit(own_cache, esme_party, esme_meter):
     await asyncio.gather(*[esme_party.supplier.read(esme_meter, "4.8.1") for _ in range(100)])
     assert esme_meter.hits() == 1

@@ -10,6 +10,7 @@ from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 pytest_plugins = ["pytester"]
 
 OVER_MQTT = """
+import asyncio
 import pytest
 from emulator.requester import NoReplyError
 
@@ -46,12 +47,22 @@ async def test_time(esme_clock, esme_cache, esme_party, esme_meter, esme_faults)
     assert esme_clock.now() - began == 34
     await esme_clock.advance(hours=1)
     assert esme_cache.ledger.undecided() == 0
+
+
+@pytest.mark.esme(latency="4s", quiet=0.2)
+async def test_who_waits_does_not_move_the_clock_past_what_others_wait_for(
+    esme_clock, esme_cache, esme_party, esme_meters
+):
+    began = esme_clock.now()
+    reads = [esme_party.supplier.read(meter, "4.8.1") for meter in esme_meters for _ in range(5)]
+    await asyncio.gather(*reads)
+    assert esme_clock.now() - began == 4
 """
 
 
 def test_each_test_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
     tests = OVER_MQTT.format(properties=[None, None])
-    run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=5)
+    run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=6)
 
 
 def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
@@ -60,7 +71,7 @@ def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path
     tests = OVER_MQTT.format(properties=["s1sp; fwd=miss; stored", "s1sp; hit; ttl=90000"])
     with Mosquitto(tmp_path) as broker:
         result = run_apart(pytester, tests, "-n", "2", "--esme-broker", broker.url)
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=6)
 
 
 def test_the_marker_wins_over_the_option(pytester: pytest.Pytester) -> None:

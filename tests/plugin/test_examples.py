@@ -1,12 +1,16 @@
 """The examples do what they say."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +28,7 @@ COMPOSE = EXAMPLES / "docker-compose"
 
 
 @pytest.mark.parametrize(
-    ("folder", "outcomes"), [("pytest", {"passed": 8}), ("own_system", {"passed": 3, "xfailed": 1})]
+    ("folder", "outcomes"), [("pytest", {"passed": 8}), ("own_system", {"passed": 4, "xfailed": 1})]
 )
 def test_tests_of_a_user_pass(
     folder: str, outcomes: dict[str, int], pytester: pytest.Pytester
@@ -59,8 +63,53 @@ async def test_the_client_reads_yesterday(capsys: pytest.CaptureFixture[str]) ->
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:[03]0:00Z \d+ Wh", line) for line in lines)
 
 
-def test_the_script_for_ci_is_a_shell_script() -> None:
-    subprocess.run(["sh", "-n", EXAMPLES / "ci.sh"], check=True)
+@pytest.mark.parametrize(
+    ("script", "arguments", "said"),
+    [
+        ("asyncio_client.py", ["mqtt://127.0.0.1:1"], "give the URL of a broker and the EUI *"),
+        ("asyncio_client.py", ["mqtt://127.0.0.1:1", "x"], "'x' is not an EUI-64: *"),
+        ("asyncio_client.py", ["x", "00DBE50000000007"], "'x' is not the URL of a broker: *"),
+        ("own_system/own_cache.py", [], "give the URL of a broker, and the keystore file *"),
+        ("own_system/own_cache.py", ["x", "none.json"], "keystore none.json: *"),
+    ],
+)
+def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert fnmatch(line, said)
+
+
+def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
+    """With the `esme` of this environment, in a folder that is empty."""
+    folder = Path(sys.executable).parent
+    if not (folder / "esme").exists():
+        pytest.skip("esme is not installed beside this Python (make test installs it)")
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed (apt-get install bash)")
+    summary = tmp_path / "step.md"
+    done = subprocess.run(
+        ["bash", EXAMPLES / "ci.sh"],
+        cwd=tmp_path,
+        env={"PATH": f"{folder}:/usr/bin:/bin", "GITHUB_STEP_SUMMARY": str(summary)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "passed; JUnit report: report/junit.xml\n"
+    assert "PASSED" in done.stderr
+    scenario = tomllib.loads((EXAMPLES / "ci-scenario.toml").read_text("utf-8"))
+    report = ElementTree.parse(tmp_path / "report" / "junit.xml").getroot()
+    assert report.find(".//failure") is None
+    assert len(report.findall(".//testcase")) >= len(scenario["thresholds"])
+    assert summary.read_text("utf-8") == (tmp_path / "report" / "summary.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("code", "said"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.running import run
+from tests.plugin.running import run, run_here
 
 pytest_plugins = ["pytester"]
 
@@ -103,7 +103,18 @@ def test_assert_device_hits_says_what_came(
         ("wan='tin-can'", "esme: wan/tin-can.toml: there is no such profile; *"),
         ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
         ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
-        ("cache={'x': 1}", "esme: *unexpected keyword argument 'x'"),
+        ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
+        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
+        ("cache=2", "esme: cache 2: give collections.abc.Mapping*"),
+        ("cache={'retries': '2'}", "esme: cache: retries '2': give int"),
+        ("cache={'hold_down': 2}", "esme: cache: hold_down 2: give *HoldDown | None"),
+        ("meters='3'", "esme: meters '3': give int"),
+        ("meters=True", "esme: meters True: give int"),
+        ("seed=7", "esme: seed 7: give str"),
+        ("retention='26'", "esme: retention '26': give float"),
+        ("latency=2", "esme: latency 2: give str"),
+        ("profiles=[3]", "esme: profiles (3,): give tuple[[]str, ...] | None"),
+        ("quiet='1'", "esme: quiet '1': give float | None"),
         ("now='noon'", "esme: clock 'manual@noon': 'noon' is not a time: *"),
         ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
     ],
@@ -166,7 +177,7 @@ def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines([f"E *{said}"])
 
 
-def test_a_party_that_may_not_ask_is_seen_in_what_happened(pytester: pytest.Pytester) -> None:
+def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_party, esme_meter, esme_cache):
         await esme_party.distributor.read(esme_meter, "4.6.1")
@@ -174,8 +185,133 @@ def test_a_party_that_may_not_ask_is_seen_in_what_happened(pytester: pytest.Pyte
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*esme: what happened*", "*refused, role-not-entitled 4.6.1 *distributor 2026-01-14/01-15"]
+        [
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.6.1 for distributor within "
+            "120 s of the clock: the cache refused it (role-not-entitled)",
+            "E *2026-01-15T12:00:00Z refused, role-not-entitled 4.6.1 *distributor *",
+            "*esme: what happened*",
+            "*refused, role-not-entitled 4.6.1 *distributor 2026-01-14/01-15",
+        ]
     )
+
+
+@pytest.mark.parametrize(
+    ("via", "said"),
+    [
+        ("cache", "the cache forwarded it, the meter received it (silent)"),
+        ("direct", "the meter received it (silent)"),
+    ],
+)
+def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
+        with esme_faults.no_reply():
+            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", patience=5)
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("assert esme_meter.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert_device_hits(0, srv='4.81')", "*as SRV '4.81': did you mean 4.8.1?"),
+        ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
+        ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
+        ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
+        ("esme_party['suplier']", "'no party is called suplier: there are supplier, *"),
+        ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
+    ],
+)
+def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
+        assert_device_hits = request.getfixturevalue("assert_device_hits")
+        assert esme_meter.hits("4.8.1") == esme_fleet.hits("unknown") == 0
+        await esme_clock.advance(minutes=0)
+        {call}
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *Error: {said}"])
+
+
+def test_a_fault_that_was_never_in_force_fails(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter, esme_party):
+        with esme_faults.late_reply(seconds=1):
+            esme_faults.no_reply(srv="4.8.1")
+            await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(passed=1, errors=1)
+    said = "esme: fault no-reply was never in force: write with esme_faults.no_reply(…):"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_fault_that_cannot_be_is_told_where_it_stands(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter):
+        with esme_faults.no_reply(meter=esme_meter): ...
+    """
+    result = run(pytester, tests)
+    result.stdout.fnmatch_lines(["E *FaultError: fault: meter: unknown key of no-reply; *meters?"])
+    assert "emulator/faults" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+
+    @pytest.mark.parametrize("number", [1])
+    def test_it(number, esme_meter):
+        assert esme_meter.hits() == 0
+    """
+    result = run(pytester, tests, mode=mode)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+
+
+SCOPES = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = {fixtures}
+asyncio_default_test_loop_scope = {tests}
+filterwarnings = error
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "tests", "marker", "shared"),
+    [
+        ("session", "function", "", False),
+        ("function", "module", "", False),
+        ("session", "session", "", True),
+        ("module", "function", '@pytest.mark.asyncio(loop_scope="module")', True),
+    ],
+)
+def test_loops_that_differ_are_told_in_one_line(
+    fixtures: str, tests: str, marker: str, shared: bool, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini(SCOPES.format(fixtures=fixtures, tests=tests))
+    pytester.makepyfile(f"""
+    import pytest
+
+    {marker}
+    async def test_it(esme_cache, esme_party, esme_meter):
+        await esme_party.supplier.read(esme_meter, "4.8.1")
+    """)
+    result = run_here(pytester)
+    result.assert_outcomes(passed=int(shared), errors=int(not shared))
+    if not shared:
+        said = (
+            f"esme: this test runs in the event loop of its {tests}, and fixtures in *{fixtures}*"
+        )
+        result.stdout.fnmatch_lines([said])
 
 
 def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.plugin.running import run, run_apart
+from tests.support.rtds import ROOT
 
 pytest_plugins = ["pytester"]
 
@@ -162,6 +163,31 @@ def test_good_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
 
 def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:
     run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=15)
+
+
+BESIDE = """
+import pytest
+
+@pytest.mark.esme(profiles="beside.toml", latency="empirical:beside.csv")
+async def test_it(esme_meter, esme_party, esme_clock, esme_make_fleet):
+    began = esme_clock.now()
+    await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
+    assert (esme_meter.profile.title, esme_clock.now() - began) == ("Beside", 3)
+    other = await esme_make_fleet(profiles="beside.toml", wan="smets2-cellular")
+    assert other.meters[0].profile.title == "Beside"
+"""
+
+
+@pytest.mark.parametrize("where", ["deep", "."])
+def test_files_are_beside_the_test_or_where_pytest_starts(
+    where: str, pytester: pytest.Pytester
+) -> None:
+    twin = (ROOT / "profiles" / "meters" / "twin.toml").read_text("utf-8")
+    folder = pytester.mkdir("deep")
+    (folder / "test_beside.py").write_text(BESIDE)
+    (pytester.path / where / "beside.toml").write_text(twin.replace("Twin element", "Beside"))
+    (pytester.path / where / "beside.csv").write_text("3\n")
+    run(pytester, "").assert_outcomes(passed=1)
 
 
 def test_every_fixture_says_what_it_is(pytester: pytest.Pytester) -> None:

@@ -1,6 +1,7 @@
 """Comparing two proofs: their figures side by side."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class ReportError(NamedFileError):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of two proofs, None where one has it not."""
+    """One figure of two reports, None where one has it not."""
 
     name: str
     first: float | None
@@ -62,9 +63,11 @@ def load_report(path: Path) -> dict[str, Any]:
     return form
 
 
-def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
-    """Return the figures of two proofs side by side."""
-    return [Figure(name, _figure(first, name), _figure(second, name)) for name in FIGURES]
+def compare(
+    first: dict[str, Any], second: dict[str, Any], names: Sequence[str] = FIGURES
+) -> list[Figure]:
+    """Return the figures of two proofs side by side, or those that `names` say."""
+    return [Figure(name, _figure(first, name), _figure(second, name)) for name in names]
 
 
 def _figure(form: Any, name: str) -> float | None:

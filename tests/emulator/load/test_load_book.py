@@ -202,6 +202,8 @@ def test_broken_off_is_unfinished() -> None:
         ("s1sp; hit; ttl=89990", Origin.HIT),
         ("s1sp; fwd=miss; stored", Origin.MISS),
         ("s1sp; fwd=miss; collapsed; stored", Origin.COLLAPSED),
+        ("s1sp; fwd=stale; stored", Origin.MISS),
+        ("other; fwd=uri-miss", Origin.MISS),
         ("s1sp; fwd=bypass", Origin.BYPASS),
         ("s1sp", Origin.UNTOLD),
         ("hit", Origin.UNTOLD),

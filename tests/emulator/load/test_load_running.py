@@ -16,6 +16,7 @@ from emulator.estate import DEFAULT_BASE, EstateSource
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
 from emulator.latency import NONE
+from emulator.load import link
 from emulator.load.abort import parse_rule
 from emulator.load.book import Batch, Fate
 from emulator.load.generator import Generator
@@ -233,6 +234,61 @@ async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
         result = await load.run(lambda _: None)
     assert result.ended.startswith("aborted: not-sent > 50%: 100.0% over the last")
     assert result.requests.unfinished == result.requests.sent == 5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_broker_that_is_gone_ends_a_load(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    monkeypatch.setattr(link, "GONE", 1)
+    with Mosquitto(tmp_path) as broker:
+        async with meters(broker.url):
+            load = Load("quickstart", plan(seconds=600.0, workers=workers), SOURCE, broker.url)
+            async with asyncio.timeout(GUARD):
+                result = await load.run(lambda _: broker.kill())
+    assert not result.complete
+    assert result.ended.startswith("aborted: the connection to the broker was lost ")
+    assert result.requests.answered
+    assert result.measured_seconds < 600
+    assert active_children() == []
+
+
+async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    monkeypatch.setattr(link, "GONE", GUARD)
+    with Mosquitto(tmp_path) as broker:
+        load = Load("quickstart", plan(seconds=2.5, timeout=0.1), SOURCE, broker.url)
+        async with asyncio.timeout(GUARD):
+            result = await load.run(lambda _: broker.kill())
+    assert not result.complete
+    assert result.ended == "aborted: there was no connection to the broker at the end"
+
+
+async def test_a_broker_that_comes_back_leaves_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    monkeypatch.setattr(link, "GONE", GUARD)
+    with Mosquitto(tmp_path) as broker:
+        load = Load("quickstart", plan(seconds=600.0, timeout=GUARD), SOURCE, broker.url)
+
+        def restart_once(_: Live) -> None:
+            if load.tally.reconnections:
+                load.interrupt()
+            elif load.tally.is_up:
+                broker.restart()
+
+        async with asyncio.timeout(GUARD):
+            result = await load.run(restart_once)
+    assert result.ended == "interrupted"
+    assert result.reconnections == 1
+    assert "lost and made again: 1;" in "".join(result.notes)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

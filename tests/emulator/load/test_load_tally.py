@@ -13,6 +13,7 @@ from hdrh.log import HistogramLogReader
 
 from emulator.load.abort import AbortRule, first_exceeded, parse_rule
 from emulator.load.book import Batch, Fate, Origin
+from emulator.load.link import GONE, Link, Outage
 from emulator.load.plan import Arrivals, LoadError, Plan
 from emulator.load.report import LoadReportError, prepare, write_report
 from emulator.load.result import make_result
@@ -91,6 +92,26 @@ def test_seconds_hold_what_came_since_the_last_and_are_forgotten_in_turn() -> No
     assert summed.close_second().fates == Counter()
     assert first not in summed.recent
     assert len(summed.recent) == 2
+
+
+def test_a_second_without_a_connection_of_any_worker_is_known() -> None:
+    summed = tally()
+    assert summed.close_second().is_up
+    summed.add(Batch(worker=1, link=Link(is_up=False)))
+    summed.add(Batch(worker=0))
+    assert not summed.close_second().is_up
+    summed.add(Batch(worker=1, link=Link(reconnections=1)))
+    assert summed.close_second().is_up
+    assert summed.reconnections == 1
+
+
+def test_an_outage_is_one_that_lasts() -> None:
+    outage = Outage()
+    said = [outage.exceeded(up, at) for at, up in enumerate([True, False, False, True], 1)]
+    assert said == [None] * 4
+    said = [outage.exceeded(False, 5.0 + number) for number in range(GONE)]
+    assert said[:-1] == [None] * (GONE - 1)
+    assert str(said[-1]).startswith("the connection to the broker was lost 4 s after the start")
 
 
 def test_live_figures_are_those_of_the_last_second() -> None:
@@ -206,14 +227,24 @@ def test_the_result_says_what_its_figures_are_not() -> None:
     unanswered.add(batch(sent=1, no_reply=1))
     assert "nothing was answered" in notes(result_of(unanswered))
     assert notes(result_of(Tally())) == ""
+    for other in (batch(sent=1, unfinished=1), batch(sent=2, refused=1, no_reply=1)):
+        heard = Tally()
+        heard.add(other)
+        assert notes(result_of(heard)) == ""
     closed = result_of(tally(), arrivals=Arrivals.CLOSED, closed=5)
     assert "closed loop" in notes(closed)
     assert closed["target_rate"] is None
     untold = Tally()
     untold.add(batch(sent=1, answered=1))
     untold.histograms["import-supplier", "4.8.1", Origin.UNTOLD].record([0.1])
-    assert "does not speak MQTT 5" in notes(result_of(untold))
-    assert "MQTT 5" not in notes(result_of(untold, via="direct"))
+    assert "not told apart in 1 answers: what answers on s1sp/ sent" in notes(result_of(untold))
+    assert notes(result_of(untold, via="direct")) == ""
+    untold.add(Batch(link=Link(carries_properties=False)))
+    assert "not told apart in 1 answers: the broker speaks MQTT 3.1.1" in notes(result_of(untold))
+    assert notes(result_of(untold, via="direct")) == ""
+    back = tally()
+    back.add(Batch(link=Link(reconnections=2)))
+    assert "lost and made again: 2;" in notes(result_of(back))
     late = tally()
     late.lags.record([0.1] * 100)
     assert "sent 100 ms or more after its time" in notes(result_of(late))

@@ -26,6 +26,7 @@ from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
 from emulator.show_proof import figures_table, scenarios_table
 from tests.emulator.proof.proving import SHIPPED, smaller
+from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
 NASTY = 'A <script>alert("1")</script> & a title'
@@ -174,42 +175,6 @@ def test_figures_are_as_people_read_them(value: float | None, shown: str) -> Non
 
 
 # JSON
-
-
-def conforms(form: Any, rule: dict[str, Any], kinds: dict[str, Any], where: str = "") -> None:
-    """Check a value against what is used of JSON Schema."""
-    if "$ref" in rule:
-        return conforms(form, kinds[rule["$ref"].removeprefix("#/$defs/")], kinds, where)
-    known = {"const", "anyOf", "type", "properties", "required", "items", "additionalProperties"}
-    assert rule.keys() <= known | {"title", "description", "default", "$schema", "$defs"}, where
-    if "const" in rule:
-        assert form == rule["const"], where
-        return None
-    if "anyOf" in rule:
-        assert any(_does(form, other, kinds) for other in rule["anyOf"]), where
-        return None
-    types = {"string": str, "integer": int, "number": int | float, "boolean": bool,
-             "array": list, "object": dict, "null": type(None)}  # fmt: skip
-    assert isinstance(form, types[rule["type"]]), where
-    assert rule["type"] == "boolean" or not isinstance(form, bool), where
-    if isinstance(form, list):
-        for place, item in enumerate(form):
-            conforms(item, rule["items"], kinds, f"{where}.{place}")
-    if isinstance(form, dict):
-        assert form.keys() >= set(rule.get("required", ())), where
-        for name, item in form.items():
-            other = rule.get("properties", {}).get(name) or rule.get("additionalProperties")
-            assert other, f"{where}.{name} is not in the schema"
-            conforms(item, other, kinds, f"{where}.{name}")
-    return None
-
-
-def _does(form: Any, rule: dict[str, Any], kinds: dict[str, Any]) -> bool:
-    try:
-        conforms(form, rule, kinds)
-    except AssertionError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("alter", [lambda same: same, failed, partial])

@@ -1,0 +1,91 @@
+"""Reports of loads for programs: the schema, and two of them compared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import main
+from emulator.load.schema import schema
+from tests.support.json_schema import conforms
+from tests.support.rtds import ROOT
+
+SHORT = ("--meters", "5", "--seconds", "0.2")
+RATE = ("--rate", "50")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def esme(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+def form(folder: str, *args: str) -> dict[str, Any]:
+    assert esme("load", *SHORT, *(args or RATE), "--report", folder).exit_code == 0
+    read: dict[str, Any] = json.loads(Path(folder, "load.json").read_text("utf-8"))
+    return read
+
+
+def test_the_json_is_as_its_schema_says() -> None:
+    rules = schema()
+    Path("trace.csv").write_text("0\n0.1\n")
+    wanted: list[tuple[str, ...]] = [(), ("--closed", "2"), ("--arrivals", "ramp", *RATE)]
+    for number, args in enumerate(wanted):
+        made = form(str(number), *args)
+        conforms(made, rules, rules["$defs"])
+        assert set(made) == set(rules["properties"]) == set(rules["required"])
+    traced = json.loads(esme("load", "--meters", "5", "--trace", "trace.csv", "--json").stdout)
+    conforms(traced, rules, rules["$defs"])
+    assert traced["plan"]["trace"] == 2
+
+
+def test_the_published_schema_is_current() -> None:
+    published = json.loads((ROOT / "docs/load.schema.json").read_text("utf-8"))
+    assert published == schema(), "run `esme report schema load > docs/load.schema.json`"
+    assert json.loads(esme("report", "schema", "load").stdout) == published
+
+
+def test_two_loads_are_compared() -> None:
+    form("a")
+    form("b")
+    result = esme("report", "compare", "a", "b/load.json", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    figures = {item["name"]: item for item in json.loads(result.stdout)}
+    planned = figures["requests.planned"]
+    assert (planned["first"], planned["second"]) == (10, 10)
+    assert figures["latency.all.p99"]["second"] > 0
+    assert "achieved_rate" in esme("report", "compare", "a", "b").stdout
+
+
+def test_what_was_not_alike_is_said() -> None:
+    changed = form("a", "--rate", "100")
+    changed["complete"], changed["ended"] = False, "interrupted"
+    Path("a/load.json").write_text(json.dumps(changed))
+    form("b", *RATE, "--via", "direct")
+    result = esme("report", "compare", "a", "b")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "esme: the first is a part of a load: interrupted",
+        "esme: the plans differ in via: cache and direct",
+        "esme: the plans differ in rate: 100.0 and 50.0",
+    ]
+
+
+def test_what_cannot_be_compared_is_one_line() -> None:
+    form("a")
+    for name, text in (("bad/load.json", "{"), ("proof/proof.json", "{}"), ("list.json", "[]")):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    for second, said in (
+        ("bad", "bad/load.json: it is not the JSON of a load; esme load --report writes it"),
+        ("proof", "a and proof: one is of a load, so give two of loads"),
+        ("list.json", "a and list.json: one is of a load, so give two of loads"),
+        ("none", "none: No such file or directory"),
+    ):
+        result = esme("report", "compare", "a", second)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"esme: {said}\n")

@@ -1,0 +1,65 @@
+"""What a person sees of a load: whole figures and whole words, whatever the terminal."""
+
+import re
+from array import array
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from emulator import show_load
+from emulator.load.book import Batch, Fate, Origin
+from emulator.load.link import Link
+from emulator.load.plan import Arrivals, Plan
+from emulator.load.result import LoadResult, make_result
+from emulator.load.tally import Tally
+from emulator.proof.scenario import Mix
+
+PARTIES = ("import-supplier", "export-supplier", "distributor")
+
+
+def result(ended: str | None = None) -> LoadResult:
+    """A load with long figures, of every fate and origin."""
+    batch = Batch(link=Link(carries_properties=False, reconnections=1), cpu=100.0)
+    for party in PARTIES:
+        batch.counts.update({(party, "4.8.1", fate): 12345 for fate in Fate})
+        for origin in Origin:
+            batch.latencies[party, "4.8.1", origin] = array("d", [0.5, 1.2, 59.9])
+    batch.lags.extend([0.1])
+    tally = Tally()
+    tally.add(batch)
+    plan = Plan(Arrivals.CONSTANT, (Mix(1, PARTIES[0], "4.8.1"),), "1", 5, rate=20000.0)
+    return make_result("quickstart", plan, tally, ended=ended, elapsed=10.0, shared=False)
+
+
+def shown(made: LoadResult, width: int, **options: Any) -> list[str]:
+    console = Console(file=StringIO(), width=width, color_system=None, soft_wrap=True, **options)
+    show_load.load_table(made, console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def words(lines: list[str]) -> set[str]:
+    """The words and figures of what is shown, without the frames of tables."""
+    return set(re.findall(r"[^\s:\u2500-\u257F]+", "\n".join(lines)))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_on_a_terminal_no_figure_is_cut_and_no_word_broken(width: int) -> None:
+    lines = shown(result(), width, force_terminal=True)
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert words(lines) == words(shown(result(), 1000))
+
+
+def test_on_no_terminal_a_line_is_a_line() -> None:
+    lines = shown(result(), 80)
+    assert len([line for line in lines if line.startswith("note: ")]) == len(result().notes)
+    assert any("answered 37035" in line and line.endswith("replies verified") for line in lines)
+
+
+def test_a_part_of_a_load_is_marked_above_and_below() -> None:
+    lines = shown(result("interrupted"), 80)
+    assert lines[0].endswith("10 s (partial)")
+    assert lines[-1] == "PARTIAL: interrupted"
+    assert "partial" not in shown(result(), 80)[0]
