@@ -274,12 +274,17 @@ def test_an_interrupted_proof_leaves_a_partial_report(part: str, tmp_path: Path)
     form = json.loads(out)
     assert form["complete"] is False
     assert form["passed"] is False
+    assert form["ended"] == "interrupted"
     assert form["device_hits_direct"] >= 20
     assert (form["requests"] > 0) is (part == "cached")
+    assert (form["made_direct"] == form["planned"]) is (part == "cached")
+    assert form["made_cached"] < form["planned"]
+    assert form["avoided_ratio"] is form["ledger_difference"] is None
+    assert {item["met"] for item in form["thresholds"].values()} == {None}
     assert err.splitlines()[-1] == "esme: interrupted; the report is partial"
-    assert "FAILED (partial: interrupted)" in err
+    assert "PARTIAL: interrupted, with " in err
     assert "Traceback" not in err
-    assert "PARTIAL: interrupted" in Path("report/report.html").read_text()
+    assert ">PARTIAL<" in Path("report/report.html").read_text()
     assert json.loads(Path("report/proof.json").read_text()) == form
 
 

@@ -71,13 +71,16 @@ def assemble(
     judge: Judge,
     changes: Sequence[Event],
     *,
-    complete: bool,
+    ended: str | None,
 ) -> ProofResult:
-    """Return the result of the two runs; `complete` is whether both came to their end."""
+    """Return the result of the two runs; `ended` says why they did not come to their end.
+
+    None is for runs that did.
+    """
     ledger = cached.ledger
     decisions = _first_decisions(cached.decided)
     by_decision = {decision: ledger.total(decision) for decision in Decision}
-    difference = _difference(direct, cached, _excused(cached, changes))
+    difference = None if ended else _difference(direct, cached, _excused(cached, changes))
     compared, different, unanswered = _compare(direct, cached, judge)
     received = direct.fleet.received, cached.fleet.received
     parties = PARTY_NAMES
@@ -91,7 +94,11 @@ def assemble(
         title=scenario.title,
         seed=scenario.seed,
         start=to_iso(scenario.start),
-        complete=complete,
+        complete=ended is None,
+        ended=ended or "complete",
+        planned=len(asks),
+        made_direct=len(direct.exchanges),
+        made_cached=len(cached.exchanges),
         versions={
             **{name: version(name) for name in _PACKAGES},
             "python": platform.python_version(),
@@ -109,8 +116,8 @@ def assemble(
         retries=ledger.retries,
         shadow=ledger.shadow,
         unanswered=unanswered,
-        ledger_difference=difference.number,
-        ledger_lines=difference.lines,
+        ledger_difference=difference.number if difference else None,
+        ledger_lines=difference.lines if difference else (),
         replies_compared=compared,
         replies_different=different,
         latency=Latencies(

@@ -5,7 +5,7 @@ Both runs make the same requests at the same times of the scenario's clock, whic
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,6 +48,9 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
 Progress = Callable[[str, int], Callable[[], None]]
 """Begins to show a run, by title and number of requests; returns what to call after each."""
 
+INTERRUPTED = "interrupted"
+"""Why a proof ended that was cancelled."""
+
 _CACHE_PATIENCE = 0.9
 """The part of a party's patience that the cache waits for a meter."""
 
@@ -86,35 +89,26 @@ class Proof:
         """
         results = []
         direct, number = self._account(), len(self._asks)
-        complete = True
-        cached = self._account()
-        try:
-            await self._run_direct(direct, progress("direct", number))
-        except asyncio.CancelledError:
-            complete = False
+        ended = await _ended(self._run_direct(direct, progress("direct", number)))
         for name, caching in variants:
             cached = self._account()
-            try:
-                if complete:
-                    await self._run_cached(caching, cached, progress(name or "cached", number))
-            except asyncio.CancelledError:
-                complete = False
-            results.append((name, self._assemble(caching, direct, cached, complete=complete)))
-            try:  # an interruption that came meanwhile ends this and not what follows it
-                await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                complete = False
-            if not complete:
+            if ended is None:
+                done = progress(name or "cached", number)
+                ended = await _ended(self._run_cached(caching, cached, done))
+            results.append((name, self._assemble(caching, direct, cached, ended)))
+            if ended is None:  # an interruption that came meanwhile ends this, not what follows it
+                ended = await _ended(asyncio.sleep(0))
+            if ended is not None:
                 break
         return results
 
     def _assemble(
-        self, caching: Caching, direct: RunAccount, cached: RunAccount, *, complete: bool
+        self, caching: Caching, direct: RunAccount, cached: RunAccount, ended: str | None
     ) -> ProofResult:
         judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
         scenario = replace(self._scenario, cache=caching)
         changes = events(scenario, self._estate.meters)
-        return assemble(scenario, self._asks, direct, cached, judge, changes, complete=complete)
+        return assemble(scenario, self._asks, direct, cached, judge, changes, ended=ended)
 
     def _account(self) -> RunAccount:
         clock = ManualClock(self._scenario.start + EPOCH_UNIX)
@@ -193,3 +187,12 @@ class Proof:
         async with Tasks() as tasks:
             tasks.start(follow(changes, entitling, account.clock))
             await driver.drive(self._asks, done)
+
+
+async def _ended(run: Awaitable[None]) -> str | None:
+    """Return why `run` did not come to its end, None where it did."""
+    try:
+        await run
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    return None

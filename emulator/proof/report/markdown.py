@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from html import escape
 
-from emulator.proof.report.page import SPENT, figure, hit_ratio, number, percent
+from emulator.proof.report.page import (
+    SPENT,
+    figure,
+    hit_ratio,
+    met,
+    number,
+    partial,
+    percent,
+    verdict,
+)
 from emulator.proof.result import ProofResult
 
 
@@ -13,23 +22,23 @@ def markdown(result: ProofResult) -> str:
 
 
 def _lines(result: ProofResult) -> Iterator[str]:
-    partial = "" if result.complete else ", partial: interrupted"
     title = escape(" ".join(result.title.split()), quote=False)
-    yield f"## {'PASSED' if result.passed else 'FAILED'}{partial}: {title}"
+    yield f"## {verdict(result)}: {title}"
     yield ""
+    avoided = f"{percent(result.avoided_ratio)} of device hits avoided"
     yield (
-        f"**{percent(result.avoided_ratio)} of device hits avoided**: "
+        f"**{avoided if result.complete else escape(partial(result), quote=False)}**: "
         f"{number(result.device_hits_direct)} direct, {number(result.device_hits_cached)} through "
         f"the cache. {number(result.replies_compared)} replies compared, "
-        f"{number(result.replies_different)} different; ledgers differ by "
+        f"{number(result.replies_different)} different; ledger difference "
         f"{number(result.ledger_difference)}."
     )
     yield ""
     yield "| threshold | is | must be | |"
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
-        met = "met" if item.met else "**not met**"
-        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {met} |"
+        mark = met(item) if item.met else f"**{met(item)}**"
+        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {mark} |"
     yield ""
     names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
     yield f"| by SRV, party | {' | '.join(names)} |"

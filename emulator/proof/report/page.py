@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from emulator.proof.report import charts
-from emulator.proof.result import Account, ProofResult
+from emulator.proof.result import Account, ProofResult, Verdict
 
 SPENT = (
     ("device_hits", "device hits"),
@@ -18,6 +18,8 @@ SPENT = (
 )
 """Fields of `Spent`, and what people call them."""
 
+NOT_MEASURED = "not measured"
+
 
 def figure(value: float | None) -> str:
     """Return a number as people read it, and a dash where there is none."""
@@ -28,14 +30,42 @@ def figure(value: float | None) -> str:
     return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Return a whole number with its thousands apart."""
-    return f"{value:,.0f}"
+    return NOT_MEASURED if value is None else f"{value:,.0f}"
 
 
-def percent(ratio: float) -> str:
+def percent(ratio: float | None) -> str:
     """Return a ratio as a percentage."""
-    return f"{100 * ratio:.1f} %"
+    return NOT_MEASURED if ratio is None else f"{100 * ratio:.1f} %"
+
+
+def verdict(result: ProofResult) -> str:
+    """Return in one word what came of a proof."""
+    if not result.complete:
+        return "PARTIAL"
+    return "PASSED" if result.passed else "FAILED"
+
+
+def met(verdict: Verdict) -> str:
+    """Return whether a threshold is met."""
+    return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
+
+
+def partial(result: ProofResult) -> str:
+    """Return how far a proof came that did not run to its end, and what follows from that."""
+    return (
+        f"{result.ended}, with {number(result.made_direct)} of {number(result.planned)} requests "
+        f"made directly and {number(result.made_cached)} through the cache; "
+        "nothing is compared that needs both runs"
+    )
+
+
+def avoided(result: ProofResult, name: str) -> str:
+    """Return how much less the run through the cache spent of a field of `Spent`."""
+    if not result.complete:
+        return NOT_MEASURED
+    return figure(getattr(result.spent_direct, name) - getattr(result.spent_cached, name))
 
 
 def hit_ratio(account: Account | ProofResult) -> str:
@@ -67,11 +97,14 @@ def page(result: ProofResult, *, shipped: bool) -> str:
     }
     return environment.get_template("page.html.j2").render(
         result=result,
-        verdict="PASSED" if result.passed else "FAILED",
+        verdict=verdict(result),
         charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
         spent=SPENT,
         again=again(result, shipped=shipped),
+        avoided=avoided,
         hit_ratio=hit_ratio,
+        met=met,
+        partial=partial,
         figure=figure,
         number=number,
         percent=percent,

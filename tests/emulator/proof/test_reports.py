@@ -24,7 +24,7 @@ from emulator.proof.report.write import write_report
 from emulator.proof.result import Account, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
-from emulator.show_proof import figures_table, scenarios_table
+from emulator.show_proof import figures_table, proof_table, scenarios_table, variants_table
 from tests.emulator.proof.proving import SHIPPED, smaller
 from tests.support.rtds import ROOT
 
@@ -83,7 +83,17 @@ def failed(result: ProofResult, **changed: Any) -> ProofResult:
 
 
 def partial(result: ProofResult) -> ProofResult:
-    return replace(result, complete=False)
+    """Return a result whose run through the cache was interrupted half way."""
+    half = replace(result.spent_cached, device_hits=1, octets=1, radio_seconds=0.5)
+    return replace(
+        result,
+        complete=False,
+        ended="interrupted",
+        made_cached=result.planned // 2,
+        device_hits_cached=1,
+        spent_cached=half,
+        ledger_difference=None,
+    )
 
 
 def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
@@ -159,7 +169,6 @@ def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
     assert "FAILED" in read.text
     assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
     assert "What does not add up:" in read.text
-    assert "PARTIAL: interrupted" in Page(page(partial(result), shipped=True)).text
     nothing = replace(result, replies_compared=0, over_time=())
     assert "Nothing was measured" in Page(page(nothing, shipped=True)).text
 
@@ -261,19 +270,16 @@ def test_junit_has_a_case_for_each_threshold(result: ProofResult) -> None:
     messages = [failure.attrib["message"] for failure in failures]
     assert "ledger_difference is 1" in messages
     assert "SRV 4.8.1 of A <b>" in (failures[0].text or "")
-    for other, reason in (
-        (partial(result), "interrupted"),
-        (replace(result, replies_compared=0), "nothing was measured"),
-    ):
-        [failure] = ET.fromstring(junit(other)).findall(".//failure")
-        assert failure.attrib["message"] == reason
+    nothing = ET.fromstring(junit(replace(result, replies_compared=0)))
+    [failure] = nothing.findall(".//failure")
+    assert failure.attrib["message"] == "nothing was measured"
 
 
 def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
     for alter, verdict in (
         (result, "## PASSED: Quickstart"),
         (failed(result), "## FAILED: Quickstart"),
-        (partial(result), "## FAILED, partial: interrupted: Quickstart"),
+        (partial(result), "## PARTIAL: Quickstart"),
         (replace(result, title="Two\nlines | and a bar"), "## PASSED: Two lines | and a bar"),
     ):
         text = markdown(alter)
@@ -284,6 +290,37 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
             assert len({line.count("|") for line in lines}) == 1
     assert "What does not add up" in markdown(failed(result))
     assert "hit ratio" in markdown(result)
+
+
+def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofResult) -> None:
+    part = partial(result)
+    assert (part.avoided_ratio, part.ledger_difference, part.passed) == (None, None, False)
+    assert {(item.value, item.met) for item in part.thresholds.values()} == {(None, None)}
+    made = f"72 of {part.planned} requests made directly and {part.made_cached} through the cache"
+    assert made == "72 of 72 requests made directly and 36 through the cache"
+    text = io.StringIO()
+    proof_table(part, Console(file=text, width=200))
+    variants_table([("rule", part)], Console(file=text, width=200))
+    read = Page(page(part, shipped=True)).text
+    for form in (read, markdown(part), text.getvalue()):
+        assert "PARTIAL" in form
+        assert f"interrupted, with {made}" in form
+        assert "not measured" in form
+        assert not re.search(r"\d met\b|\| met\b|not met| is – and must be", form)
+    assert "not measured of device hits avoided" in read
+    for title in ("device hits", "octets to and from meters", "radio seconds", "pounds"):
+        assert re.search(rf"{title} [\d,.]+ [\d,.]+ not measured", read), title
+
+
+def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
+    result: ProofResult,
+) -> None:
+    suite = ET.fromstring(junit(partial(result)))
+    counts = {name: suite.attrib[name] for name in ("tests", "errors", "skipped", "failures")}
+    assert counts == {"tests": "6", "errors": "1", "skipped": "5", "failures": "0"}
+    [error] = suite.findall("testcase/error")
+    assert error.attrib["message"].startswith("interrupted, with 72 of 72 requests made directly")
+    assert len(suite.findall("testcase/skipped")) == 5
 
 
 # Files, and two of them side by side
