@@ -122,7 +122,7 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
 
 
 async def prove(scenario: Scenario, url: str | None, trace: str, progress: Progress) -> ProofResult:
-    """Return the result of a proof, a partial one where it is interrupted.
+    """Return the result of a proof, a partial one where it is interrupted or its broker lost.
 
     Raises `TransportError` where there is no broker, `WorkloadError` for requests that cannot be.
     """

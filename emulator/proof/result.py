@@ -15,6 +15,9 @@ from emulator.proof.scenario import Comparison, Threshold
 FORMAT = 3
 """Of the JSON, raised when a reader of an earlier one would misunderstand it."""
 
+INTERRUPTED = "interrupted"
+"""Why a proof ended that somebody ended."""
+
 _MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
@@ -181,6 +184,11 @@ class ProofResult:
         met = all(verdict.met for verdict in verdicts.values())
         measured = self.replies_compared > 0 and bool(verdicts)
         object.__setattr__(self, "passed", met and measured and self.complete)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it, rather than that it could not go on."""
+        return self.ended == INTERRUPTED
 
     def _verdict(self, threshold: Threshold) -> Verdict:
         comparison, limit = threshold.comparison, threshold.limit

@@ -23,13 +23,13 @@ from emulator.proof.changes import Entitling, Upstream, events, follow, registry
 from emulator.proof.check import Judge
 from emulator.proof.drive import Driver
 from emulator.proof.observed import ObservedFleet
-from emulator.proof.result import ProofResult
+from emulator.proof.result import INTERRUPTED, ProofResult
 from emulator.proof.scenario import Caching, Scenario
 from emulator.proof.workload import Ask, make_workload
 from emulator.requester import Requester
 from emulator.tasks import Tasks
 from emulator.topics import CACHED, DIRECT
-from emulator.transport import Gauged, MemoryBroker
+from emulator.transport import Gauged, MemoryBroker, TransportError
 from emulator.wan import wan_of
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
@@ -47,9 +47,6 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 Progress = Callable[[str, int], Callable[[], None]]
 """Begins to show a run, by title and number of requests; returns what to call after each."""
-
-INTERRUPTED = "interrupted"
-"""Why a proof ended that was cancelled."""
 
 _CACHE_PATIENCE = 0.9
 """The part of a party's patience that the cache waits for a meter."""
@@ -73,9 +70,9 @@ class Proof:
         self._recipients = {party.recipient for party in parties}
 
     async def run(self, progress: Progress) -> ProofResult:
-        """Return what the proof counted, also where it is cancelled on the way.
+        """Return what the proof counted, also where it is cancelled or loses its broker on the way.
 
-        Raises `TransportError` where the broker is gone.
+        Raises `TransportError` where there is no broker.
         """
         [(_, result)] = await self.compare([("", self._scenario.cache)], progress)
         return result
@@ -85,19 +82,20 @@ class Proof:
     ) -> list[tuple[str, ProofResult]]:
         """Return what the same requests come to with each cache, by its name.
 
-        Where it is cancelled on the way the last result is a partial one. Raises `TransportError`.
+        Where it is cancelled or loses its broker on the way, the last result is a partial one.
+        Raises `TransportError` where there is no broker.
         """
         results = []
         direct, number = self._account(), len(self._asks)
-        ended = await _ended(self._run_direct(direct, progress("direct", number)))
+        ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
         for name, caching in variants:
             cached = self._account()
             if ended is None:
                 done = progress(name or "cached", number)
-                ended = await _ended(self._run_cached(caching, cached, done))
+                ended = await _ended(self._run_cached(caching, cached, done), direct)
             results.append((name, self._assemble(caching, direct, cached, ended)))
             if ended is None:  # an interruption that came meanwhile ends this, not what follows it
-                ended = await _ended(asyncio.sleep(0))
+                ended = await _ended(asyncio.sleep(0), direct)
             if ended is not None:
                 break
         return results
@@ -189,10 +187,17 @@ class Proof:
             await driver.drive(self._asks, done)
 
 
-async def _ended(run: Awaitable[None]) -> str | None:
-    """Return why `run` did not come to its end, None where it did."""
+async def _ended(run: Awaitable[None], direct: RunAccount) -> str | None:
+    """Return why `run` did not come to its end, None where it did.
+
+    Raises `TransportError` where there is no broker, and not even a `direct` request was made.
+    """
     try:
         await run
     except asyncio.CancelledError:
         return INTERRUPTED
+    except TransportError as error:
+        if not direct.sent:
+            raise
+        return str(error)
     return None

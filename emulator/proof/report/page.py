@@ -55,9 +55,9 @@ def met(verdict: Verdict) -> str:
 def partial(result: ProofResult) -> str:
     """Return how far a proof came that did not run to its end, and what follows from that."""
     return (
-        f"{result.ended}, with {number(result.made_direct)} of {number(result.planned)} requests "
-        f"made directly and {number(result.made_cached)} through the cache; "
-        "nothing is compared that needs both runs"
+        f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
+        f"made directly and {number(result.made_cached)} through the cache, "
+        "so nothing is compared that needs both"
     )
 
 

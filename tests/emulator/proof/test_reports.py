@@ -296,15 +296,14 @@ def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofRes
     part = partial(result)
     assert (part.avoided_ratio, part.ledger_difference, part.passed) == (None, None, False)
     assert {(item.value, item.met) for item in part.thresholds.values()} == {(None, None)}
-    made = f"72 of {part.planned} requests made directly and {part.made_cached} through the cache"
-    assert made == "72 of 72 requests made directly and 36 through the cache"
+    made = "of 72 requests 72 were made directly and 36 through the cache"
     text = io.StringIO()
     proof_table(part, Console(file=text, width=200))
     variants_table([("rule", part)], Console(file=text, width=200))
     read = Page(page(part, shipped=True)).text
     for form in (read, markdown(part), text.getvalue()):
         assert "PARTIAL" in form
-        assert f"interrupted, with {made}" in form
+        assert f"interrupted; {made}" in form
         assert "not measured" in form
         assert not re.search(r"\d met\b|\| met\b|not met| is – and must be", form)
     assert "not measured of device hits avoided" in read
@@ -319,7 +318,7 @@ def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
     counts = {name: suite.attrib[name] for name in ("tests", "errors", "skipped", "failures")}
     assert counts == {"tests": "6", "errors": "1", "skipped": "5", "failures": "0"}
     [error] = suite.findall("testcase/error")
-    assert error.attrib["message"].startswith("interrupted, with 72 of 72 requests made directly")
+    assert error.attrib["message"].startswith("interrupted; of 72 requests 72 were made directly")
     assert len(suite.findall("testcase/skipped")) == 5
 
 
