@@ -36,7 +36,10 @@ CONTRACT = {
     "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
     "latency", "thresholds", "passed",
 }  # fmt: skip
-FORMS = {"proof.json", "accounts.csv", "over_time.csv", "junit.xml", "summary.md", "report.html"}
+FORMS = {
+    "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "junit.xml", "summary.md",
+    "report.html",
+}  # fmt: skip
 MINE = """
 title = "Mine"
 thresholds = ["replies_different == 0"]

@@ -64,21 +64,18 @@ def prove(
     warn(fault_warnings(plan))
     trace = load_trace(plan, scenario)
     with interruptible(), show.show_progress() as progress:
-        if compare:
-            variants = asyncio.run(wiring.prove_variants(plan, broker, trace, progress))
-        else:
-            variants = [("", asyncio.run(wiring.prove(plan, broker, trace, progress)))]
-    result = variants[0][1]
-    page = write_report(result, report, shipped=scenario in shipped_scenarios())
+        proved = asyncio.run(wiring.prove(plan, broker, trace, progress, compare=compare))
+    result = proved.result
+    page = write_report(result, proved.evidence, report, shipped=scenario in shipped_scenarios())
     show_proof.proof_table(result, aside)
     if compare:
-        show_proof.variants_table(variants, aside)
+        show_proof.variants_table(proved.results, aside)
     aside.print(f"report: {page}", highlight=False)
     if as_json and compare:
-        click.echo(json.dumps({name: item.as_dict() for name, item in variants}))
+        click.echo(json.dumps({name: item.as_dict() for name, item in proved.results}))
     elif as_json:
         click.echo(result.as_json())
-    last = variants[-1][1]
+    last = proved.results[-1][1]
     if not last.complete:
         what = "not every rule was compared to its end"
         if not result.complete:

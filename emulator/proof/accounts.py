@@ -7,12 +7,14 @@ is found, and the first request that does not add up is named.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from emulator.cache.ledger import Decided, Decision
 from emulator.proof.result import Account
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
+
+T = TypeVar("T")
 
 MAX_LINES = 20
 """So many lines tell what does not add up."""
@@ -38,6 +40,8 @@ class Seen:
 
     time: float
     request: Request
+    outcome: str = ""
+    """What became of it there, in a word, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,14 @@ def busiest(rows: Sequence[Account]) -> tuple[Account, ...]:
         rows, key=lambda row: (-row.device_hits_direct, -row.device_hits_cached, row.name)
     )
     return tuple(order[:BUSIEST])
+
+
+def grouped(items: Iterable[tuple[Request, T]]) -> dict[Request, list[T]]:
+    """Return what belongs to each request, in the order given."""
+    groups: dict[Request, list[T]] = {}
+    for request, item in items:
+        groups.setdefault(request, []).append(item)
+    return groups
 
 
 def decided_request(decided: Decided) -> Request:

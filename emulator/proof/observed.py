@@ -45,7 +45,7 @@ class ObservedFleet(Fleet):
         self._current = Request(device, "", party, counter)
         receipt = super().receive(device, octets, now)
         request = self._current._replace(srv=receipt.srv)
-        self.received.append(Seen(now, request))
+        self.received.append(Seen(now, request, receipt.outcome))
         self.replied += [Seen(reply.due, request) for reply in receipt.replies]
         self._octets += len(octets) + sum(len(reply.octets) for reply in receipt.replies)
         return receipt

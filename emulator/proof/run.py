@@ -7,7 +7,7 @@ Both runs make the same requests at the same times of the scenario's clock, whic
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.cache.memory import MemoryStore
@@ -18,12 +18,14 @@ from emulator.estate import derived_estate
 from emulator.fleet_service import serve_fleet
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
-from emulator.proof.assemble import RunAccount, assemble
+from emulator.proof.assemble import assemble
 from emulator.proof.changes import Entitling, Upstream, events, follow, registry
 from emulator.proof.check import Judge
 from emulator.proof.drive import Driver
+from emulator.proof.evidence import Evidence
 from emulator.proof.observed import ObservedFleet
 from emulator.proof.result import INTERRUPTED, ProofResult
+from emulator.proof.run_account import RunAccount
 from emulator.proof.scenario import Caching, Scenario
 from emulator.proof.workload import Ask, make_workload
 from emulator.requester import Requester
@@ -52,6 +54,21 @@ _CACHE_PATIENCE = 0.9
 """The part of a party's patience that the cache waits for a meter."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a proof came to."""
+
+    results: list[tuple[str, ProofResult]]
+    """With each cache, by its name."""
+    evidence: Evidence
+    """Of the first of these."""
+
+    @property
+    def result(self) -> ProofResult:
+        """The first of the results."""
+        return self.results[0][1]
+
+
 class Proof:
     """A proof of `scenario`; `trace` is the text of its trace file, where it names one.
 
@@ -69,27 +86,19 @@ class Proof:
         self._asks = make_workload(scenario, self._estate.meters, by_name, trace)
         self._recipients = {party.recipient for party in parties}
 
-    async def run(self, progress: Progress) -> ProofResult:
-        """Return what the proof counted, also where it is cancelled or loses its broker on the way.
-
-        Raises `TransportError` where there is no broker.
-        """
-        [(_, result)] = await self.compare([("", self._scenario.cache)], progress)
-        return result
-
-    async def compare(
-        self, variants: Sequence[tuple[str, Caching]], progress: Progress
-    ) -> list[tuple[str, ProofResult]]:
+    async def run(self, progress: Progress, variants: Sequence[tuple[str, Caching]] = ()) -> Proved:
         """Return what the same requests come to with each cache, by its name.
 
-        Where it is cancelled or loses its broker on the way, the last result is a partial one.
-        Raises `TransportError` where there is no broker.
+        Without `variants` that is the scenario's own cache. Where it is cancelled or loses its
+        broker on the way, the last result is a partial one. Raises `TransportError` where there is
+        no broker.
         """
-        results = []
+        results: list[tuple[str, ProofResult]] = []
+        first = self._account()
         direct, number = self._account(), len(self._asks)
         ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
-        for name, caching in variants:
-            cached = self._account()
+        for name, caching in variants or [("", self._scenario.cache)]:
+            cached = self._account() if results else first
             if ended is None:
                 done = progress(name or "cached", number)
                 ended = await _ended(self._run_cached(caching, cached, done), direct)
@@ -98,7 +107,7 @@ class Proof:
                 ended = await _ended(asyncio.sleep(0), direct)
             if ended is not None:
                 break
-        return results
+        return Proved(results, Evidence(self._scenario.start, self._asks, direct, first))
 
     def _assemble(
         self, caching: Caching, direct: RunAccount, cached: RunAccount, ended: str | None
@@ -129,10 +138,10 @@ class Proof:
         """Make the requests of meters; what a party is not entitled to is refused on the way."""
         upstream = Upstream()
 
-        def refused(ask: Ask, now: float) -> bool:
+        def refused(ask: Ask, now: float) -> str | None:
             party, key = ask.command.remote_party, ask.key
             window = Window(key.start, key.end)
-            return upstream.registry.check(party, key.device, key.srv, window, now) is not None
+            return upstream.registry.check(party, key.device, key.srv, window, now)
 
         async with self._at_work(account, DIRECT, refused) as driver:
             await self._drive(account, driver, upstream, done)
@@ -161,7 +170,7 @@ class Proof:
         self,
         account: RunAccount,
         prefix: str,
-        refused: Callable[[Ask, float], bool] = lambda _ask, _now: False,
+        refused: Callable[[Ask, float], str | None] = lambda _ask, _now: None,
     ) -> AsyncIterator[Driver]:
         """Run the fleet, and yield who makes requests of it."""
         requester = Requester(prefix, self._estate.keystore, account.clock)

@@ -1,26 +1,33 @@
 """Writing a report: every form of it into one folder, in place of those of an earlier one."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 from emulator.errors import UserError
+from emulator.proof.evidence import Evidence
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import page
-from emulator.proof.report.tables import accounts, over_time
+from emulator.proof.report.tables import Rows, accounts, ledger, over_time
 from emulator.proof.result import ProofResult
 
 PAGE = "report.html"
 
 _FORMS: dict[str, Callable[[ProofResult, bool], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
-    "accounts.csv": lambda result, _: accounts(result),
-    "over_time.csv": lambda result, _: over_time(result),
     "junit.xml": lambda result, _: junit(result),
     "summary.md": lambda result, _: markdown(result),
     PAGE: lambda result, shipped: page(result, shipped=shipped),
 }
-"""The files of a report, and what makes the text of each."""
+"""Files of a report, and what makes the text of each."""
+
+_TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
+    "accounts.csv": accounts,
+    "over_time.csv": over_time,
+    "ledger.csv": ledger,
+}
+"""Files of a report that are written row by row."""
 
 
 class ProofReportError(UserError):
@@ -35,21 +42,25 @@ def prepare(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _FORMS:
+        for name in (*_FORMS, *_TABLES):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
 
 
-def write_report(result: ProofResult, folder: Path, *, shipped: bool) -> Path:
+def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, shipped: bool) -> Path:
     """Write all files of a report into a prepared `folder` and return the path of its page.
 
-    `shipped` is whether the scenario comes with the package. Raises `ProofReportError`.
+    `evidence` is what the result rests on, `shipped` whether the scenario comes with the package.
+    Raises `ProofReportError`.
     """
     texts = {name: make(result, shipped) for name, make in _FORMS.items()}
     try:
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")
+        for name, table in _TABLES.items():
+            with (folder / name).open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(table(result, evidence))
     except OSError as error:
         raise _unwritable(folder, error) from None
     return folder / PAGE

@@ -6,9 +6,10 @@ from functools import cache
 
 import pytest
 
-from emulator.proof.assemble import RunAccount, assemble
+from emulator.proof.assemble import assemble
 from emulator.proof.result import ProofResult
-from emulator.proof.run import Proof
+from emulator.proof.run import Proof, Proved
+from emulator.proof.run_account import RunAccount
 from emulator.proof.scenario import Scenario
 from emulator.proof.scenario_file import load_scenario, parse_scenario, resized, shipped_scenarios
 from emulator.transport import MemoryBroker
@@ -27,6 +28,10 @@ def no_progress(_title: str, _total: int) -> Callable[[], None]:
 
 
 async def prove(scenario: Scenario, broker: str | MemoryBroker | None = None) -> ProofResult:
+    return (await proved(scenario, broker)).result
+
+
+async def proved(scenario: Scenario, broker: str | MemoryBroker | None = None) -> Proved:
     return await Proof(scenario, broker or MemoryBroker()).run(no_progress)
 
 

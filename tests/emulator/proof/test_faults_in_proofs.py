@@ -9,8 +9,8 @@ import pytest
 
 import emulator.proof.run as run_module
 from emulator.fleet import Receipt
-from emulator.proof.assemble import RunAccount
 from emulator.proof.observed import ObservedFleet
+from emulator.proof.run_account import RunAccount
 from gbcs import EUI
 from tests.emulator.proof.proving import accounts_of, few, prove
 

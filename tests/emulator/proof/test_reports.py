@@ -1,5 +1,6 @@
 """Every form of a report says what the result says, works by itself and is well-formed."""
 
+import asyncio
 import csv
 import io
 import json
@@ -19,13 +20,13 @@ from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import again, figure, page
 from emulator.proof.report.schema import schema
-from emulator.proof.report.tables import accounts, over_time
-from emulator.proof.report.write import write_report
+from emulator.proof.report.tables import Rows, accounts, over_time
+from emulator.proof.report.write import prepare, write_report
 from emulator.proof.result import Account, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
 from emulator.show_proof import figures_table, proof_table, scenarios_table, variants_table
-from tests.emulator.proof.proving import SHIPPED, smaller
+from tests.emulator.proof.proving import SHIPPED, proved, small, smaller
 from tests.support.rtds import ROOT
 
 NASTY = 'A <script>alert("1")</script> & a title'
@@ -248,15 +249,22 @@ def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> N
 # CSV, JUnit XML, Markdown
 
 
+def read(rows: Rows) -> list[dict[str, str]]:
+    """Return rows as a reader of their file has them."""
+    head, *others = ([str(cell) for cell in row] for row in rows)
+    return [dict(zip(head, row, strict=True)) for row in others]
+
+
 def test_the_tables_have_a_column_for_each_field(result: ProofResult) -> None:
-    rows = list(csv.DictReader(io.StringIO(accounts(result))))
+    evidence = asyncio.run(proved(small("quickstart"))).evidence
+    rows = read(accounts(result, evidence))
     assert list(rows[0]) == ["by", *(item.name for item in fields(Account))]
     assert [row["by"] for row in rows].count("srv") == len(result.by_srv)
     assert [row["name"] for row in rows if row["by"] == "party"] == [
         item.name for item in result.by_party
     ]
     assert sum(int(row["requests"]) for row in rows if row["by"] == "srv") == result.requests
-    times = list(csv.DictReader(io.StringIO(over_time(result))))
+    times = read(over_time(result, evidence))
     assert list(times[0]) == [item.name for item in fields(Interval)]
     assert sum(int(row["direct"]) for row in times) == result.device_hits_direct
 
@@ -328,18 +336,28 @@ def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
 def test_a_folder_gets_every_form_and_gives_its_json_back(
     result: ProofResult, tmp_path: Path
 ) -> None:
-    path = write_report(result, tmp_path / "deep" / "report", shipped=True)
+    folder = tmp_path / "deep" / "report"
+    prepare(folder)
+    whole = asyncio.run(proved(small("quickstart", 30)))
+    path = write_report(whole.result, whole.evidence, folder, shipped=True)
     assert path.name == "report.html"
     assert {file.name for file in path.parent.iterdir()} == {
         "proof.json",
         "accounts.csv",
         "over_time.csv",
+        "ledger.csv",
         "junit.xml",
         "summary.md",
         "report.html",
     }
     for given in (path.parent, path.parent / "proof.json"):
-        assert load_report(given) == json.loads(result.as_json())
+        assert load_report(given) == json.loads(whole.result.as_json())
+    with (folder / "accounts.csv").open(newline="") as file:
+        meters = [row for row in csv.DictReader(file) if row["by"] == "meter"]
+    assert len(meters) == 30 > len(whole.result.busiest) == 20
+    assert sum(int(row["requests"]) for row in meters) == whole.result.requests
+    with (folder / "ledger.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * whole.result.planned
 
 
 def test_two_reports_side_by_side(result: ProofResult) -> None:

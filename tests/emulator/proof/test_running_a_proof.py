@@ -463,7 +463,7 @@ async def test_it_fails_when_the_cache_refuses_who_is_entitled(
 async def compared(name: str, meters: int) -> dict[str, ProofResult]:
     scenario = small(name, meters)
     variants = [(rule, replace(scenario.cache, **changed)) for rule, changed in VARIANTS]
-    return dict(await Proof(scenario, MemoryBroker()).compare(variants, no_progress))
+    return dict((await Proof(scenario, MemoryBroker()).run(no_progress, variants)).results)
 
 
 async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:
