@@ -21,6 +21,10 @@ MAX_LINES = 20
 
 BUSIEST = 20
 
+_STRANGER = ": another client is on this broker"
+_DOUBLE = ": is another cache, fleet or proof on this broker?"
+"""What a command tells that no party of the proof has sent, and one that came more than once."""
+
 
 class Request(NamedTuple):
     """What a command is known by, wherever it is counted."""
@@ -73,20 +77,30 @@ def cached_difference(
     decisive = _unmatched(sent, decisions, "sent", "decided by the cache")
     missing = _unmatched(forwarded, received, "forwarded", "received by the meter", both=False)
     known = {item.request for item in decisions}
+    own = {item.request for item in sent}
     extra = _surplus(received, forwarded)
     strange = [
         (item.time, f"{item.request} was received by the meter, never forwarded")
+        if item.request in own
+        else (item.time, f"{item.request} was received by the meter, and never sent{_STRANGER}")
         for item in extra
         if item.request not in known
     ]
     lines = [*decisive, *missing, *strange]
-    others = len(extra) - len(strange)
-    if others != again:
+    others = [item for item in extra if item.request in known]
+    if len(others) > again:
+        more = len(others) - again
+        line = (
+            f"{others[0].request} was received by the meter beside what the cache forwarded, and "
+            f"{more} such commands are none of its {again} retries and shadow commands{_DOUBLE}"
+        )
+        return together([*lines, (others[0].time, line)], more - 1)
+    if len(others) < again:
         line = (
             f"the cache counts {again} retries and shadow commands, "
-            f"and the meters received {others} such commands"
+            f"and the meters received {len(others)} such commands"
         )
-        return together(lines, abs(others - again), line)
+        return together(lines, again - len(others), line)
     return together(lines)
 
 
@@ -139,10 +153,12 @@ def _unmatched(
         (item.time, f"{item.request} was {verb}, and not {other}") for item in _surplus(here, there)
     ]
     if both:
-        lines += [
-            (item.time, f"{item.request} was {other}, and never {verb}")
-            for item in _surplus(there, here)
-        ]
+        known = {item.request for item in here}
+        for item in _surplus(there, here):
+            more = f"more often than {verb}{_DOUBLE}"
+            never = f"and never {verb}{_STRANGER}"
+            text = f"{item.request} was {other}, {more if item.request in known else never}"
+            lines.append((item.time, text))
     return lines
 
 
