@@ -37,8 +37,8 @@ CONTRACT = {
     "latency", "thresholds", "passed",
 }  # fmt: skip
 FORMS = {
-    "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "junit.xml", "summary.md",
-    "report.html",
+    "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "costs.csv", "junit.xml",
+    "summary.md", "report.html",
 }  # fmt: skip
 MINE = """
 title = "Mine"

@@ -22,6 +22,7 @@ from emulator.proof.accounts import (
     decided_request,
     direct_difference,
 )
+from emulator.proof.assumptions import assumptions
 from emulator.proof.changes import Event
 from emulator.proof.check import Check, Judge
 from emulator.proof.delivery import Answers, undelivered
@@ -121,6 +122,7 @@ def assemble(
         over_time=_over_time(scenario, *received),
         spent_direct=direct.fleet.spent(scenario.costs),
         spent_cached=cached.fleet.spent(scenario.costs),
+        assumptions=tuple(assumptions(scenario)),
         faults_fired=dict(Counter(direct.fleet.engine.fired) + Counter(cached.fleet.engine.fired)),
         required=scenario.thresholds,
         scenario_text=scenario.text,

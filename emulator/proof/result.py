@@ -93,9 +93,21 @@ class Spent:
     device_hits: int
     octets: int
     radio_seconds: float
-    busy_seconds: float
+    busy_seconds: float | None
+    """None where meters take no time, since the scenario has no latency for them."""
     sms: int
     pounds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A figure that costs follow from and that was not measured here."""
+
+    key: str
+    """Of the scenario, which may replace it."""
+    value: float | str
+    basis: str
+    """Who says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,8 @@ class ProofResult:
     over_time: tuple[Interval, ...]
     spent_direct: Spent
     spent_cached: Spent
+    assumptions: tuple[Assumption, ...]
+    """What radio seconds, busy seconds, SMS and pounds of the two follow from."""
     faults_fired: dict[str, int]
     """By rule, of both runs."""
     required: tuple[Threshold, ...]

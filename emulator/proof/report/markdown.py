@@ -5,6 +5,7 @@ from html import escape
 
 from emulator.proof.report.page import (
     SPENT,
+    cost,
     figure,
     hit_ratio,
     met,
@@ -47,12 +48,22 @@ def _lines(result: ProofResult) -> Iterator[str]:
         counts = (row.requests, row.hits, row.collapsed, row.forwarded, row.refused, row.failed)
         yield f"| {row.name} | " + " | ".join([*map(number, counts), hit_ratio(row)]) + " |"
     yield ""
-    yield "| | direct | through the cache |"
-    yield "|---|---:|---:|"
-    for name, title in SPENT:
+    yield "| | direct | through the cache | basis |"
+    yield "|---|---:|---:|---|"
+    for name, title, basis in SPENT:
         direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
-        yield f"| {title} | {figure(direct)} | {figure(cached)} |"
+        yield f"| {title} | {cost(direct)} | {cost(cached)} | {basis} |"
+    yield ""
+    yield "| assumption | value | basis |"
+    yield "|---|---:|---|"
+    for given in result.assumptions:
+        yield f"| `{given.key}` | {_cell(cost(given.value))} | {_cell(given.basis)} |"
     if result.ledger_lines:
         yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
     yield ""
     yield f"Scenario `{result.scenario}`, seed `{result.seed}`."
+
+
+def _cell(text: str) -> str:
+    """Return a text that stays within its cell, whatever a scenario has in it."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")

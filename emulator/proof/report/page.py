@@ -9,14 +9,19 @@ from emulator.proof.report import charts
 from emulator.proof.result import Account, ProofResult, Verdict
 
 SPENT = (
-    ("device_hits", "device hits"),
-    ("octets", "octets to and from meters"),
-    ("radio_seconds", "radio seconds"),
-    ("busy_seconds", "seconds that meters were busy"),
-    ("sms", "SMS"),
-    ("pounds", "pounds"),
+    ("device_hits", "device hits", "counted"),
+    ("octets", "octets to and from meters", "counted"),
+    (
+        "radio_seconds",
+        "radio seconds",
+        "assumed: messages × costs.radio_seconds_per_message + octets / "
+        "costs.octets_per_radio_second",
+    ),
+    ("busy_seconds", "seconds that meters were busy", "assumed: drawn from fleet.latency"),
+    ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
+    ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
 )
-"""Fields of `Spent`, and what people call them."""
+"""Fields of `Spent`, what people call them, and what they rest on."""
 
 NOT_MEASURED = "not measured"
 
@@ -65,7 +70,15 @@ def avoided(result: ProofResult, name: str) -> str:
     """Return how much less the run through the cache spent of a field of `Spent`."""
     if not result.complete:
         return NOT_MEASURED
-    return figure(getattr(result.spent_direct, name) - getattr(result.spent_cached, name))
+    direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+    return cost(None if direct is None or cached is None else direct - cached)
+
+
+def cost(value: float | str | None) -> str:
+    """Return a figure of costs, or why there is none."""
+    if isinstance(value, str):
+        return value
+    return "no latency configured" if value is None else figure(value)
 
 
 def hit_ratio(account: Account | ProofResult) -> str:
@@ -102,6 +115,7 @@ def page(result: ProofResult, *, shipped: bool) -> str:
         spent=SPENT,
         again=again(result, shipped=shipped),
         avoided=avoided,
+        cost=cost,
         hit_ratio=hit_ratio,
         met=met,
         partial=partial,

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from emulator.proof.evidence import Evidence, Line
+from emulator.proof.report.page import SPENT
 from emulator.proof.result import Account, Interval, ProofResult
 
 Rows = Iterator[Sequence[Any]]
@@ -27,6 +28,16 @@ def over_time(result: ProofResult, _: Evidence) -> Rows:
     yield [item.name for item in fields(Interval)]
     for interval in result.over_time:
         yield list(asdict(interval).values())
+
+
+def costs(result: ProofResult, _: Evidence) -> Rows:
+    """Yield what the runs asked of meters and network, then the assumptions that this rests on."""
+    yield ("name", "direct", "cached", "value", "basis")
+    for name, _title, basis in SPENT:
+        direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+        yield (name, direct, cached, None, basis)
+    for item in result.assumptions:
+        yield (item.key, None, None, item.value, item.basis)
 
 
 def ledger(_: ProofResult, evidence: Evidence) -> Rows:

@@ -9,7 +9,7 @@ from emulator.proof.evidence import Evidence
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import page
-from emulator.proof.report.tables import Rows, accounts, ledger, over_time
+from emulator.proof.report.tables import Rows, accounts, costs, ledger, over_time
 from emulator.proof.result import ProofResult
 
 PAGE = "report.html"
@@ -25,6 +25,7 @@ _FORMS: dict[str, Callable[[ProofResult, bool], str]] = {
 _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
     "accounts.csv": accounts,
     "over_time.csv": over_time,
+    "costs.csv": costs,
     "ledger.csv": ledger,
 }
 """Files of a report that are written row by row."""

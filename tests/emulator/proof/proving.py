@@ -60,7 +60,7 @@ title = "Few"
 thresholds = ["ledger_difference == 0", "replies_different == 0"]
 [fleet]
 meters = 4
-latency = "lognormal:2s,15s"
+{latency}
 {fleet}
 [arrivals]
 process = "poisson"
@@ -83,9 +83,9 @@ attempts = 2
 """
 
 
-def few(more: str = "", fleet: str = "") -> Scenario:
+def few(more: str = "", fleet: str = "", latency: str = 'latency = "lognormal:2s,15s"') -> Scenario:
     """Return a scenario of few requests, with `more` of its own."""
-    return parse_scenario("few", FEW.format(more=more, fleet=fleet))
+    return parse_scenario("few", FEW.format(more=more, fleet=fleet, latency=latency))
 
 
 def accounts_of(monkeypatch: pytest.MonkeyPatch) -> list[RunAccount]:

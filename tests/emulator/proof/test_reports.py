@@ -20,13 +20,14 @@ from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import again, figure, page
 from emulator.proof.report.schema import schema
-from emulator.proof.report.tables import Rows, accounts, over_time
+from emulator.proof.report.tables import Rows, accounts, costs, over_time
 from emulator.proof.report.write import prepare, write_report
 from emulator.proof.result import Account, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
 from emulator.show_proof import figures_table, proof_table, scenarios_table, variants_table
-from tests.emulator.proof.proving import SHIPPED, proved, small, smaller
+from profiles import wan_profile
+from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
 from tests.support.rtds import ROOT
 
 NASTY = 'A <script>alert("1")</script> & a title'
@@ -330,6 +331,38 @@ def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
     assert len(suite.findall("testcase/skipped")) == 5
 
 
+def test_every_form_says_what_costs_rest_on() -> None:
+    """And that busy seconds are none where meters take no time."""
+    proof = asyncio.run(
+        proved(few("[costs]\nsms_pounds = 0.031\n", 'wan = "smets1-sms"', latency=""))
+    )
+    result = proof.result
+    assert result.spent_direct.busy_seconds is result.spent_cached.busy_seconds is None
+    known = {item.key: (item.value, item.basis) for item in result.assumptions}
+    assert known == {
+        "costs.sms_pounds": (0.031, "set by the scenario"),
+        "costs.sms_per_wake": (2, f"of the WAN; {wan_profile('smets1-sms').sources['wake_sms']}"),
+        "costs.radio_seconds_per_message": (0.5, "assumed"),
+        "costs.octets_per_radio_second": (12500, "assumed: 100 kbit/s"),
+        "fleet.wan": ("smets1-sms", "set by the scenario"),
+        "fleet.latency": ("none", "set by the scenario"),
+    }
+    assert json.loads(result.as_json())["assumptions"] == [
+        {"key": key, "value": value, "basis": basis} for key, (value, basis) in known.items()
+    ]
+    words, text = Page(page(result, shipped=False)).text, markdown(result)
+    rows = {row["name"]: row for row in read(costs(result, proof.evidence))}
+    for key, (value, basis) in known.items():
+        shown = value if isinstance(value, str) else figure(value)
+        assert f"{key} {shown} {basis}" in words
+        assert f"| `{key}` | {shown} | {basis} |" in text
+        assert (rows[key]["value"], rows[key]["basis"]) == (str(value), basis)
+    assert "seconds that meters were busy no latency configured no latency configured" in words
+    assert "| seconds that meters were busy | no latency configured |" in text
+    assert rows["pounds"]["direct"] == str(result.spent_direct.pounds)
+    assert rows["pounds"]["basis"] == "assumed: SMS × costs.sms_pounds"
+
+
 # Files, and two of them side by side
 
 
@@ -345,6 +378,7 @@ def test_a_folder_gets_every_form_and_gives_its_json_back(
         "proof.json",
         "accounts.csv",
         "over_time.csv",
+        "costs.csv",
         "ledger.csv",
         "junit.xml",
         "summary.md",
