@@ -325,6 +325,8 @@ def test_an_interrupted_proof_leaves_a_partial_report(
     assert "PARTIAL: interrupted; of 1,076 requests " in err
     assert "Traceback" not in err
     assert ">PARTIAL<" in Path("report/report.html").read_text()
+    lines = Path("report/ledger.csv").read_text().splitlines()
+    assert len(lines) == 1 + form["made_direct"] + form["made_cached"]
     assert json.loads(Path("report/proof.json").read_text()) == form
 
 

@@ -11,7 +11,7 @@ from emulator.proof.scenario import Costs, Scenario
 from emulator.wan import BY_PROFILE
 from profiles import wan_profile
 
-_SCENARIO = "set by the scenario"
+_SCENARIO = "the scenario's"
 _BASES = {
     "sms_pounds": "published: SEC modification MP312, a wake-up SMS over allowance",
     "radio_seconds_per_message": "assumed",

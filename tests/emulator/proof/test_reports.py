@@ -340,12 +340,12 @@ def test_every_form_says_what_costs_rest_on() -> None:
     assert result.spent_direct.busy_seconds is result.spent_cached.busy_seconds is None
     known = {item.key: (item.value, item.basis) for item in result.assumptions}
     assert known == {
-        "costs.sms_pounds": (0.031, "set by the scenario"),
+        "costs.sms_pounds": (0.031, "the scenario's"),
         "costs.sms_per_wake": (2, f"of the WAN; {wan_profile('smets1-sms').sources['wake_sms']}"),
         "costs.radio_seconds_per_message": (0.5, "assumed"),
         "costs.octets_per_radio_second": (12500, "assumed: 100 kbit/s"),
-        "fleet.wan": ("smets1-sms", "set by the scenario"),
-        "fleet.latency": ("none", "set by the scenario"),
+        "fleet.wan": ("smets1-sms", "the scenario's"),
+        "fleet.latency": ("none", "the scenario's"),
     }
     assert json.loads(result.as_json())["assumptions"] == [
         {"key": key, "value": value, "basis": basis} for key, (value, basis) in known.items()
