@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator.proof.report.compare import Figure
-from emulator.proof.report.page import figure, number
+from emulator.proof.report.page import figure, number, partial, percent, verdict
 from emulator.proof.result import Percentiles, ProofResult
 from emulator.proof.scenario import Scenario
 
@@ -33,18 +33,17 @@ def proof_table(result: ProofResult, console: Console) -> None:
         "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
     )
     console.print(table)
-    verdict = "PASSED" if result.passed else "FAILED"
-    partial = "" if result.complete else " (partial: interrupted)"
+    kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
     _line(
         console,
-        f"{verdict}{partial}: the cache kept {result.avoided_ratio:.1%} of the device hits away; "
+        f"{verdict(result)}: {kept if result.complete else partial(result)}; "
         f"{number(result.replies_compared)} replies compared, {number(result.replies_different)} "
         f"different; ledger difference {number(result.ledger_difference)}",
     )
     if not result.replies_compared:
         _line(console, "  no reply was compared, so nothing was measured")
     for name, item in result.thresholds.items():
-        if not item.met:
+        if item.met is False:
             must = f"{item.comparison} {figure(item.limit)}"
             _line(console, f"  {name} is {figure(item.value)} and must be {must}")
     for line in result.ledger_lines[:3]:
@@ -63,7 +62,7 @@ def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console
         table.add_row(
             name,
             number(result.device_hits_cached),
-            f"{result.avoided_ratio:.1%}",
+            percent(result.avoided_ratio),
             number(result.replies_different),
             number(result.spent_cached.octets),
             number(result.hits),

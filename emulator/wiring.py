@@ -12,8 +12,7 @@ from emulator.device.physics import nature
 from emulator.errors import UserError
 from emulator.estate import Estate
 from emulator.parties import RemoteParty
-from emulator.proof.result import ProofResult
-from emulator.proof.run import VARIANTS, Progress, Proof
+from emulator.proof.run import VARIANTS, Progress, Proof, Proved
 from emulator.proof.scenario import Scenario
 from emulator.requester import Requester
 from emulator.services import run_alone
@@ -121,19 +120,15 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
     raise ReadFailedError(f"the keystore has no private key of a party that may ask for SRV {srv}")
 
 
-async def prove(scenario: Scenario, url: str | None, trace: str, progress: Progress) -> ProofResult:
-    """Return the result of a proof, a partial one where it is interrupted.
+async def prove(
+    scenario: Scenario, url: str | None, trace: str, progress: Progress, *, compare: bool
+) -> Proved:
+    """Return what a proof came to, a partial result where it is interrupted or its broker lost.
 
-    Raises `TransportError` where there is no broker, `WorkloadError` for requests that cannot be.
+    With `compare` the same requests are made under each rule. Raises `TransportError` where there
+    is no broker, `WorkloadError` for requests that cannot be.
     """
+    rules = VARIANTS if compare else ()
+    variants = [(name, replace(scenario.cache, **changed)) for name, changed in rules]
     async with broker_at(url) as broker:
-        return await Proof(scenario, broker, trace).run(progress)
-
-
-async def prove_variants(
-    scenario: Scenario, url: str | None, trace: str, progress: Progress
-) -> list[tuple[str, ProofResult]]:
-    """Return what the same requests come to under each rule. Raises what `prove` raises."""
-    variants = [(name, replace(scenario.cache, **changed)) for name, changed in VARIANTS]
-    async with broker_at(url) as broker:
-        return await Proof(scenario, broker, trace).compare(variants, progress)
+        return await Proof(scenario, broker, trace).run(progress, variants)

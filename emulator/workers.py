@@ -7,8 +7,8 @@ No worker outlives who started it, however that ends.
 import asyncio
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -19,6 +19,7 @@ from emulator.clock import parse_clock
 from emulator.counters import Counters
 from emulator.errors import UserError
 from emulator.estate import Estate, sharded
+from emulator.interrupts import interruptible
 from emulator.services import FleetOptions, run_services, settle
 from emulator.spawning import no_interrupts
 
@@ -83,7 +84,7 @@ def run_workers(
     workers: list[BaseProcess] = []
     pipes: list[Pipe] = []
     failure = ""
-    with _interruptible(), suppress(KeyboardInterrupt):
+    with interruptible(), suppress(KeyboardInterrupt):
         for place in range(number):
             port = None if control is None else control + place if control else 0
             job = Job(make_estate, place, number, broker, clock, options, port)
@@ -93,20 +94,6 @@ def run_workers(
     if failure:
         raise WorkerError(failure, merged)
     return merged
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have SIGINT and SIGTERM interrupt, also where who started us has SIGINT ignored."""
-    before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start(job: Job, workers: list[BaseProcess], pipes: list[Pipe]) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,9 @@ import cli
 import emulator.proof.run as run_module
 from emulator.proof.report.schema import schema
 from emulator.proof.scenario_file import load_scenario, shipped_scenarios
-from emulator.topics import DIRECT
-from emulator.transport import connect
+from emulator.requester import ReceivedReply, Requester
+from emulator.topics import CACHED, DIRECT
+from emulator.transport import TransportError, connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 GUARD = 60
@@ -34,7 +36,10 @@ CONTRACT = {
     "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
     "latency", "thresholds", "passed",
 }  # fmt: skip
-FORMS = {"proof.json", "accounts.csv", "over_time.csv", "junit.xml", "summary.md", "report.html"}
+FORMS = {
+    "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "costs.csv", "junit.xml",
+    "summary.md", "report.html",
+}  # fmt: skip
 MINE = """
 title = "Mine"
 thresholds = ["replies_different == 0"]
@@ -194,10 +199,41 @@ def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason:
 
 def test_a_report_that_cannot_be_written_is_told() -> None:
     Path("report/junit.xml").mkdir(parents=True)
-    result = esme("prove", "--meters", 1)
-    assert result.exit_code == 1
-    assert "esme: report report/junit.xml: Is a directory" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert_fails(esme("prove", "--meters", 1), 1, r"report report/junit\.xml: Is a directory")
+
+
+@pytest.mark.parametrize("args", [("absent.toml",), ("--broker", "mqtt://127.0.0.1:1")])
+def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one(
+    args: tuple[str, ...],
+) -> None:
+    assert esme("prove", "--meters", 1).exit_code == 0
+    Path("report/notes.txt").write_text("mine")
+    assert esme("prove", *args).exit_code in (1, 2)
+    assert [file.name for file in Path("report").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("part", ["direct", "cached"])
+def test_a_proof_that_loses_its_broker_leaves_a_partial_report(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: the requester, whose tenth command of a run is more than the broker takes."""
+    prefix = DIRECT if part == "direct" else CACHED
+    request, commands = Requester.request, Counter[str]()
+
+    async def lost(self: Requester, *args: Any) -> ReceivedReply:
+        commands[self._prefix] += 1
+        if commands[prefix] == 10:
+            raise TransportError("the broker was lost")
+        return await request(self, *args)
+
+    monkeypatch.setattr(Requester, "request", lost)
+    result = esme("prove", "--meters", 4, "--json")
+    assert result.exit_code == 1, result.output
+    form = json.loads(result.stdout)
+    assert (form["complete"], form["ended"]) == (False, "the broker was lost")
+    assert (form["made_direct"] == form["planned"]) is (part == "cached")
+    assert result.stderr.splitlines()[-1] == "esme: the broker was lost; the report is partial"
+    assert "## PARTIAL" in Path("report/summary.md").read_text()
 
 
 def test_scenarios_are_listed_shown_and_checked() -> None:
@@ -259,8 +295,12 @@ def process(*args: object) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.skipif(BINARY is None, reason=MISSING)
-@pytest.mark.parametrize("part", ["direct", "cached"])
-def test_an_interrupted_proof_leaves_a_partial_report(part: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "number"), [("direct", signal.SIGINT), ("cached", signal.SIGTERM)]
+)
+def test_an_interrupted_proof_leaves_a_partial_report(
+    part: str, number: int, tmp_path: Path
+) -> None:
     """When to interrupt is told by a client that listens to the proof's own broker."""
     topic = "esme/+/command" if part == "direct" else "s1sp/+/command"
     with (
@@ -268,18 +308,25 @@ def test_an_interrupted_proof_leaves_a_partial_report(part: str, tmp_path: Path)
         process("prove", "soak", "--json", "--broker", broker.url) as proof,
     ):
         listen(broker.port, topic, messages=20)
-        proof.send_signal(signal.SIGINT)
+        proof.send_signal(number)
         out, err = proof.communicate(timeout=GUARD)
     assert proof.returncode == 130, err
     form = json.loads(out)
     assert form["complete"] is False
     assert form["passed"] is False
+    assert form["ended"] == "interrupted"
     assert form["device_hits_direct"] >= 20
     assert (form["requests"] > 0) is (part == "cached")
+    assert (form["made_direct"] == form["planned"]) is (part == "cached")
+    assert form["made_cached"] < form["planned"]
+    assert form["avoided_ratio"] is form["ledger_difference"] is None
+    assert {item["met"] for item in form["thresholds"].values()} == {None}
     assert err.splitlines()[-1] == "esme: interrupted; the report is partial"
-    assert "FAILED (partial: interrupted)" in err
+    assert "PARTIAL: interrupted; of 1,076 requests " in err
     assert "Traceback" not in err
-    assert "PARTIAL: interrupted" in Path("report/report.html").read_text()
+    assert ">PARTIAL<" in Path("report/report.html").read_text()
+    lines = Path("report/ledger.csv").read_text().splitlines()
+    assert len(lines) == 1 + form["made_direct"] + form["made_cached"]
     assert json.loads(Path("report/proof.json").read_text()) == form
 
 

@@ -116,6 +116,7 @@ HOMES = {
 CLI_HELPERS = (
     *("emulator/wiring.py", "emulator/services.py", "emulator/workers.py", "emulator/live.py"),
     *("emulator/show*.py", "emulator/estate.py", "emulator/clock.py", "emulator/tasks.py"),
+    "emulator/interrupts.py",
     *(
         "emulator/latency_file.py",
         "emulator/text_file.py",

@@ -18,7 +18,8 @@ from emulator.cli.options import (
     one_line,
     warn,
 )
-from emulator.proof.report.write import write_report
+from emulator.interrupts import interruptible
+from emulator.proof.report.write import prepare, write_report
 from emulator.proof.scenario_file import (
     fault_warnings,
     load_scenario,
@@ -58,34 +59,27 @@ def prove(
 
     SCENARIO is a file, or the name of a shipped one (esme scenario list shows them).
     """
+    prepare(report)
     plan = resized(load_scenario(scenario), seed, meters)
     warn(fault_warnings(plan))
     trace = load_trace(plan, scenario)
-    try:
-        report.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"report folder {report}: {error.strerror}")
-    with show.show_progress() as progress:
-        if compare:
-            variants = asyncio.run(wiring.prove_variants(plan, broker, trace, progress))
-        else:
-            variants = [("", asyncio.run(wiring.prove(plan, broker, trace, progress)))]
-    result = variants[0][1]
-    try:
-        page = write_report(result, report, shipped=scenario in shipped_scenarios())
-    except OSError as error:
-        fail(f"report {error.filename or report}: {error.strerror}")
+    with interruptible(), show.show_progress() as progress:
+        proved = asyncio.run(wiring.prove(plan, broker, trace, progress, compare=compare))
+    result = proved.result
+    page = write_report(result, proved.evidence, report, shipped=scenario in shipped_scenarios())
     show_proof.proof_table(result, aside)
     if compare:
-        show_proof.variants_table(variants, aside)
+        show_proof.variants_table(proved.results, aside)
     aside.print(f"report: {page}", highlight=False)
     if as_json and compare:
-        click.echo(json.dumps({name: item.as_dict() for name, item in variants}))
+        click.echo(json.dumps({name: item.as_dict() for name, item in proved.results}))
     elif as_json:
         click.echo(result.as_json())
-    if not result.complete:
-        fail("interrupted; the report is partial", INTERRUPTED)
-    if not variants[-1][1].complete:
-        fail("interrupted; not every rule was compared to its end", INTERRUPTED)
+    last = proved.results[-1][1]
+    if not last.complete:
+        what = "not every rule was compared to its end"
+        if not result.complete:
+            what = "the report is partial"
+        fail(f"{last.ended}; {what}", INTERRUPTED if last.interrupted else CHECK_FAILED)
     if not result.passed:
         sys.exit(CHECK_FAILED)

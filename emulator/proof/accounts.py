@@ -7,17 +7,23 @@ is found, and the first request that does not add up is named.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from emulator.cache.ledger import Decided, Decision
 from emulator.proof.result import Account
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
+T = TypeVar("T")
+
 MAX_LINES = 20
 """So many lines tell what does not add up."""
 
 BUSIEST = 20
+
+_STRANGER = ": another client is on this broker"
+_DOUBLE = ": is another cache, fleet or proof on this broker?"
+"""What a command tells that no party of the proof has sent, and one that came more than once."""
 
 
 class Request(NamedTuple):
@@ -38,6 +44,8 @@ class Seen:
 
     time: float
     request: Request
+    outcome: str = ""
+    """What became of it there, in a word, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +77,30 @@ def cached_difference(
     decisive = _unmatched(sent, decisions, "sent", "decided by the cache")
     missing = _unmatched(forwarded, received, "forwarded", "received by the meter", both=False)
     known = {item.request for item in decisions}
+    own = {item.request for item in sent}
     extra = _surplus(received, forwarded)
     strange = [
         (item.time, f"{item.request} was received by the meter, never forwarded")
+        if item.request in own
+        else (item.time, f"{item.request} was received by the meter, and never sent{_STRANGER}")
         for item in extra
         if item.request not in known
     ]
     lines = [*decisive, *missing, *strange]
-    others = len(extra) - len(strange)
-    if others != again:
+    others = [item for item in extra if item.request in known]
+    if len(others) > again:
+        more = len(others) - again
+        line = (
+            f"{others[0].request} was received by the meter beside what the cache forwarded, and "
+            f"{more} such commands are none of its {again} retries and shadow commands{_DOUBLE}"
+        )
+        return together([*lines, (others[0].time, line)], more - 1)
+    if len(others) < again:
         line = (
             f"the cache counts {again} retries and shadow commands, "
-            f"and the meters received {others} such commands"
+            f"and the meters received {len(others)} such commands"
         )
-        return together(lines, abs(others - again), line)
+        return together(lines, again - len(others), line)
     return together(lines)
 
 
@@ -115,6 +133,14 @@ def busiest(rows: Sequence[Account]) -> tuple[Account, ...]:
     return tuple(order[:BUSIEST])
 
 
+def grouped(items: Iterable[tuple[Request, T]]) -> dict[Request, list[T]]:
+    """Return what belongs to each request, in the order given."""
+    groups: dict[Request, list[T]] = {}
+    for request, item in items:
+        groups.setdefault(request, []).append(item)
+    return groups
+
+
 def decided_request(decided: Decided) -> Request:
     """Return what the request of a decision is known by."""
     return Request(decided.device, decided.srv, decided.party, decided.counter)
@@ -127,10 +153,12 @@ def _unmatched(
         (item.time, f"{item.request} was {verb}, and not {other}") for item in _surplus(here, there)
     ]
     if both:
-        lines += [
-            (item.time, f"{item.request} was {other}, and never {verb}")
-            for item in _surplus(there, here)
-        ]
+        known = {item.request for item in here}
+        for item in _surplus(there, here):
+            more = f"more often than {verb}{_DOUBLE}"
+            never = f"and never {verb}{_STRANGER}"
+            text = f"{item.request} was {other}, {more if item.request in known else never}"
+            lines.append((item.time, text))
     return lines
 
 

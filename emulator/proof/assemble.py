@@ -8,11 +8,9 @@ import platform
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from emulator.cache.ledger import Decided, Decision, Ledger
-from emulator.clock import ManualClock
+from emulator.cache.ledger import Decided, Decision
 from emulator.parties import PARTY_NAMES
 from emulator.proof.accounts import (
     Difference,
@@ -24,12 +22,15 @@ from emulator.proof.accounts import (
     decided_request,
     direct_difference,
 )
+from emulator.proof.assumptions import assumptions
 from emulator.proof.changes import Event
-from emulator.proof.check import Judge
+from emulator.proof.check import Check, Judge
 from emulator.proof.delivery import Answers, undelivered
 from emulator.proof.drive import Exchange, request_of
-from emulator.proof.observed import ObservedFleet
+from emulator.proof.evidence import by_meter
+from emulator.proof.replies import check_replies, refused_requests
 from emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
+from emulator.proof.run_account import RunAccount
 from emulator.proof.scenario import Scenario
 from emulator.proof.workload import Ask
 from gbcs import EUI
@@ -43,26 +44,6 @@ _FROM_METER = {Decision.FORWARDED, Decision.COLLAPSED}
 _PACKAGES = ("esme-emulator", "aiomqtt", "construct", "cryptography")
 
 
-@dataclass(slots=True)
-class RunAccount:
-    """What one run left, as far as it came."""
-
-    fleet: ObservedFleet
-    clock: ManualClock
-    exchanges: list[Exchange] = field(default_factory=list)
-    sent: list[tuple[float, Ask]] = field(default_factory=list)
-    """Every attempt of a party, with its time."""
-    waits: float = 0.0
-    """For how many seconds the cache waits for a meter."""
-    decided: list[Decided] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=Ledger)
-
-    @property
-    def seen(self) -> list[Seen]:
-        """Every attempt, as accounts have it."""
-        return [Seen(time, request_of(ask)) for time, ask in self.sent]
-
-
 def assemble(
     scenario: Scenario,
     asks: Sequence[Ask],
@@ -71,27 +52,35 @@ def assemble(
     judge: Judge,
     changes: Sequence[Event],
     *,
-    complete: bool,
+    ended: str | None,
 ) -> ProofResult:
-    """Return the result of the two runs; `complete` is whether both came to their end."""
+    """Return the result of the two runs; `ended` says why they did not come to their end.
+
+    None is for runs that did.
+    """
     ledger = cached.ledger
     decisions = _first_decisions(cached.decided)
     by_decision = {decision: ledger.total(decision) for decision in Decision}
-    difference = _difference(direct, cached, _excused(cached, changes))
-    compared, different, unanswered = _compare(direct, cached, judge)
+    difference = None if ended else _difference(direct, cached, _excused(cached, changes))
+    check_replies(direct, cached, judge)
+    checks = Counter([*direct.checks, *cached.checks])
     received = direct.fleet.received, cached.fleet.received
     parties = PARTY_NAMES
     served: dict[str, list[float]] = {
-        "direct": _latencies(direct.exchanges, judge),
-        "hit": _latencies(_decided(cached.exchanges, decisions, {Decision.HIT}), judge),
-        "miss": _latencies(_decided(cached.exchanges, decisions, _FROM_METER), judge),
+        "direct": _latencies(direct.exchanges),
+        "hit": _latencies(_decided(cached.exchanges, decisions, {Decision.HIT})),
+        "miss": _latencies(_decided(cached.exchanges, decisions, _FROM_METER)),
     }
     return ProofResult(
         scenario=scenario.name,
         title=scenario.title,
         seed=scenario.seed,
         start=to_iso(scenario.start),
-        complete=complete,
+        complete=ended is None,
+        ended=ended or "complete",
+        planned=len(asks),
+        made_direct=len(direct.exchanges),
+        made_cached=len(cached.exchanges),
         versions={
             **{name: version(name) for name in _PACKAGES},
             "python": platform.python_version(),
@@ -108,11 +97,11 @@ def assemble(
         failed=by_decision[Decision.FAILED],
         retries=ledger.retries,
         shadow=ledger.shadow,
-        unanswered=unanswered,
-        ledger_difference=difference.number,
-        ledger_lines=difference.lines,
-        replies_compared=compared,
-        replies_different=different,
+        unanswered=_unanswered(direct, cached),
+        ledger_difference=difference.number if difference else None,
+        ledger_lines=difference.lines if difference else (),
+        replies_compared=checks[Check.SAME] + checks[Check.DIFFERENT],
+        replies_different=checks[Check.DIFFERENT],
         latency=Latencies(
             direct=Percentiles.of(served["direct"]),
             hit=Percentiles.of(served["hit"]),
@@ -129,10 +118,11 @@ def assemble(
                 lambda request: parties.get(request.party, str(request.party)),  # type: ignore[arg-type]
             )
         ),
-        busiest=busiest(accounts(cached.decided, *received, lambda request: str(request.device))),
+        busiest=busiest(by_meter(direct, cached)),
         over_time=_over_time(scenario, *received),
         spent_direct=direct.fleet.spent(scenario.costs),
         spent_cached=cached.fleet.spent(scenario.costs),
+        assumptions=tuple(assumptions(scenario)),
         faults_fired=dict(Counter(direct.fleet.engine.fired) + Counter(cached.fleet.engine.fired)),
         required=scenario.thresholds,
         scenario_text=scenario.text,
@@ -186,29 +176,14 @@ def _counted(name: str, run: RunAccount) -> Difference:
     return Difference(abs(counted - received), (line,))
 
 
-def _compare(
-    direct: RunAccount,
-    cached: RunAccount,
-    judge: Judge,
-) -> tuple[int, int, int]:
-    """Return how many replies were compared, how many differ, and how many requests got none.
-
-    What a fault touched is not compared: neither the reply nor, through the cache, what may come
-    of what was kept of it. A reply to whom the direct run refused is a wrong one.
-    """
-    compared = different = unanswered = 0
-    withheld = {request_of(item.ask) for item in direct.exchanges if not item.attempts}
-    for run in (direct, cached):
-        touched = {ask.key for _, ask in run.sent if request_of(ask) in run.fleet.faulty}
-        for exchange in run.exchanges:
-            request = request_of(exchange.ask)
-            if not judge.accepts(exchange):
-                unanswered += request not in withheld
-            faulty = exchange.ask.key in touched if run is cached else request in run.fleet.faulty
-            if exchange.reply is not None and not faulty:
-                compared += 1
-                different += request in withheld or judge.differs(exchange)
-    return compared, different, unanswered
+def _unanswered(direct: RunAccount, cached: RunAccount) -> int:
+    """Return how many requests of both runs got no reply, but for those that upstream refuses."""
+    withheld = refused_requests(direct)
+    return sum(
+        not exchange.accepted and request_of(exchange.ask) not in withheld
+        for run in (direct, cached)
+        for exchange in run.exchanges
+    )
 
 
 def _first_decisions(decided: Iterable[Decided]) -> dict[Request, Decision]:
@@ -227,8 +202,8 @@ def _decided(
     return [item for item in exchanges if decisions.get(request_of(item.ask)) in wanted]
 
 
-def _latencies(exchanges: Iterable[Exchange], judge: Judge) -> list[float]:
-    return [item.received - item.sent for item in exchanges if judge.accepts(item)]
+def _latencies(exchanges: Iterable[Exchange]) -> list[float]:
+    return [item.seconds for item in exchanges if item.accepted]
 
 
 def _classes(seconds: Iterable[float]) -> tuple[int, ...]:

@@ -5,16 +5,28 @@ between a meter has something else to say only at the end of a half hour.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from emulator.device.logs import buffer
 from emulator.device.meter import answer
 from emulator.device.physics import nature
 from emulator.proof.drive import Exchange
-from gbcs import GbcsError, Keystore, Response, Status
+from gbcs import GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Window, buffer_of, rows_of
 from profiles import MeterProfile
+
+
+class Check(StrEnum):
+    """What comparing a reply with the meter's own found."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    FAULT = "fault"
+    """Not compared, because a fault touched it."""
+    NONE = ""
+    """There was no reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +37,9 @@ class Judge:
     seed: str
     profiles: tuple[MeterProfile, ...] | None
 
-    def accepts(self, exchange: Exchange) -> bool:
-        """Return whether a party takes the reply: there is one, authentic and to its command."""
-        reply = exchange.reply
-        if reply is None or reply.response.mac_status is not Status.VALID:
-            return False
-        return isinstance(reply.response, Response)
-
     def differs(self, exchange: Exchange) -> bool:
         """Return whether a reply, accepted or not, is not what the meter says."""
-        if not self.accepts(exchange):
+        if not exchange.accepted:
             return True
         moments = _moments(exchange.sent, exchange.received)
         if all(self._readings_differ(exchange, now) for now in moments):

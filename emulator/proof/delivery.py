@@ -3,12 +3,18 @@
 Pure. An answer that cache or meter count as given and that nobody received is a difference.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from emulator.cache.ledger import Decided, Decision
-from emulator.proof.accounts import Difference, Request, Seen, decided_request, together
+from emulator.proof.accounts import (
+    Difference,
+    Request,
+    Seen,
+    decided_request,
+    grouped,
+    together,
+)
 from emulator.proof.drive import Exchange, request_of
 
 _BY_CACHE = {Decision.HIT, Decision.COLLAPSED}
@@ -29,23 +35,19 @@ class Answers:
 
 def undelivered(exchanges: Iterable[Exchange], answers: Answers) -> Difference:
     """Return the requests that were answered while their party waited, and brought it no reply."""
-    decided: dict[Request, list[Decided]] = defaultdict(list)
-    replied: dict[Request, list[float]] = defaultdict(list)
-    for item in answers.decided:
-        decided[decided_request(item)].append(item)
-    for seen in answers.replied:
-        replied[seen.request].append(seen.time)
+    decided = grouped((decided_request(item), item) for item in answers.decided)
+    replied = grouped((seen.request, seen.time) for seen in answers.replied)
     lines = []
     for exchange in exchanges:
         request = request_of(exchange.ask)
         if exchange.reply is not None or request in answers.excused:
             continue
-        for item in decided[request]:
+        for item in decided.get(request, ()):
             if not exchange.sent <= item.time < exchange.received:
                 continue
             last = min(exchange.received, item.time + answers.waits)
             by_meter = item.decision is Decision.FORWARDED and any(
-                item.time <= time < last for time in replied[request]
+                item.time <= time < last for time in replied.get(request, ())
             )
             if by_meter or item.decision in _BY_CACHE:
                 who = "its meter" if by_meter else "the cache"

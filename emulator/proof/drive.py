@@ -14,6 +14,7 @@ from emulator.proof.scenario import Patience
 from emulator.proof.workload import Ask
 from emulator.requester import NoReplyError, ReceivedReply, Requester
 from emulator.transport import Gauge
+from gbcs import Response, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,19 @@ class Exchange:
     """When the reply came, or when it was given up."""
     attempts: int
     """How often the command was sent; 0 where it was refused on its way."""
+    refused: str = ""
+    """Why it was refused on its way; empty where it was not."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether its party takes the reply: there is one, authentic and to its command."""
+        response = self.reply and self.reply.response
+        return isinstance(response, Response) and response.mac_status is Status.VALID
+
+    @property
+    def seconds(self) -> float:
+        """From the first attempt to the reply, or until it was given up."""
+        return self.received - self.sent
 
 
 def request_of(ask: Ask) -> Request:
@@ -39,7 +53,8 @@ def request_of(ask: Ask) -> Request:
 class Driver:
     """Makes requests through `requester`; `exchanges` holds those that are over.
 
-    `refused` says of a request, and a time, whether it is refused on its way: it is not sent then.
+    `refused` says of a request, and a time, why it is refused on its way: it is not sent then. It
+    says nothing, or None, of others.
     """
 
     def __init__(
@@ -48,7 +63,7 @@ class Driver:
         clock: ManualClock,
         gauge: Gauge,
         patience: Patience,
-        refused: Callable[[Ask, float], bool],
+        refused: Callable[[Ask, float], str | None],
     ) -> None:
         self._requester = requester
         self._clock = clock
@@ -102,5 +117,6 @@ class Driver:
                 )
             except NoReplyError:
                 continue
-        self.exchanges.append(Exchange(ask, reply, sent, self._clock.now(), attempts))
+        received = self._clock.now()
+        self.exchanges.append(Exchange(ask, reply, sent, received, attempts, refused or ""))
         progress()

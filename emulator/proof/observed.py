@@ -10,6 +10,7 @@ from emulator.faults.engine import Faults
 from emulator.faults.log import Fired
 from emulator.faults.rule import FaultRule
 from emulator.fleet import Fleet, Receipt
+from emulator.latency import NONE
 from emulator.proof.accounts import Request, Seen
 from emulator.proof.result import Spent
 from emulator.proof.scenario import Costs
@@ -45,7 +46,7 @@ class ObservedFleet(Fleet):
         self._current = Request(device, "", party, counter)
         receipt = super().receive(device, octets, now)
         request = self._current._replace(srv=receipt.srv)
-        self.received.append(Seen(now, request))
+        self.received.append(Seen(now, request, receipt.outcome))
         self.replied += [Seen(reply.due, request) for reply in receipt.replies]
         self._octets += len(octets) + sum(len(reply.octets) for reply in receipt.replies)
         return receipt
@@ -61,12 +62,15 @@ class ObservedFleet(Fleet):
         )
         radio = messages * costs.radio_seconds_per_message
         radio += self._octets / costs.octets_per_radio_second
-        sms = self.wan.tally.sms if self.wan else 0
+        sms = 0
+        if self.wan is not None:
+            tally, each = self.wan.tally, costs.sms_per_wake
+            sms = tally.sms if each is None else tally.wakes * each
         return Spent(
             device_hits=self.counters.device_hits,
             octets=self._octets,
             radio_seconds=round(radio, 3),
-            busy_seconds=round(self.busy_seconds, 3),
+            busy_seconds=None if self._latency == NONE else round(self.busy_seconds, 3),
             sms=sms,
             pounds=round(sms * costs.sms_pounds, 6),
         )

@@ -12,8 +12,11 @@ from typing import Any, get_type_hints
 
 from emulator.proof.scenario import Comparison, Threshold
 
-FORMAT = 2
+FORMAT = 3
 """Of the JSON, raised when a reader of an earlier one would misunderstand it."""
+
+INTERRUPTED = "interrupted"
+"""Why a proof ended that somebody ended."""
 
 _MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
@@ -90,9 +93,21 @@ class Spent:
     device_hits: int
     octets: int
     radio_seconds: float
-    busy_seconds: float
+    busy_seconds: float | None
+    """None where meters take no time, since the scenario has no latency for them."""
     sms: int
     pounds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A figure that costs follow from and that was not measured here."""
+
+    key: str
+    """Of the scenario, which may replace it."""
+    value: float | str
+    basis: str
+    """Who says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,8 @@ class Verdict:
     comparison: str
     limit: float
     value: float | None
-    met: bool
+    met: bool | None
+    """None where the proof did not run to its end, and so did not measure it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +131,15 @@ class ProofResult:
     start: str
     """Of the scenario's time, ISO 8601, UTC."""
     complete: bool
-    """Whether it ran to its end; False where it was interrupted."""
+    """Whether it ran to its end. Where it did not, the two runs made other requests, so nothing is
+    compared that needs both."""
+    ended: str
+    """Why it ended, in words: `complete`, `interrupted`, or what went wrong."""
+    planned: int
+    """Requests of the scenario, however often each is sent."""
+    made_direct: int
+    """Of those, the ones that were over when the proof ended."""
+    made_cached: int
     versions: dict[str, str]
     meters: int
     distinct_reads: int
@@ -134,9 +158,9 @@ class ProofResult:
     """Commands that the cache sent to audit a hit."""
     unanswered: int
     """Requests of both runs to which no reply came that its party could take."""
-    ledger_difference: int
+    ledger_difference: int | None
     """Of both runs: commands or decisions that one ledger has and the other has not, and answers
-    that were given and did not come to their party."""
+    that were given and did not come to their party. None where requests were still under way."""
     ledger_lines: tuple[str, ...]
     """What does not add up, the first request that does not named first."""
     replies_compared: int
@@ -152,19 +176,22 @@ class ProofResult:
     over_time: tuple[Interval, ...]
     spent_direct: Spent
     spent_cached: Spent
+    assumptions: tuple[Assumption, ...]
+    """What radio seconds, busy seconds, SMS and pounds of the two follow from."""
     faults_fired: dict[str, int]
     """By rule, of both runs."""
     required: tuple[Threshold, ...]
     scenario_text: str = field(repr=False)
     """The scenario's file, which with the seed reproduces the proof."""
-    avoided_ratio: float = field(init=False)
-    """The part of the device hits that the cache avoided, 0 to 1."""
+    avoided_ratio: float | None = field(init=False)
+    """The part of the device hits that the cache avoided, 0 to 1; None where not measured."""
     thresholds: dict[str, Verdict] = field(init=False)
     passed: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        direct = self.device_hits_direct
-        ratio = round(1 - self.device_hits_cached / direct, 6) if direct and self.requests else 0.0
+        direct, ratio = self.device_hits_direct, None
+        if self.complete and direct and self.requests:
+            ratio = round(1 - self.device_hits_cached / direct, 6)
         object.__setattr__(self, "avoided_ratio", ratio)
         verdicts = {item.figure: self._verdict(item) for item in self.required}
         object.__setattr__(self, "thresholds", verdicts)
@@ -172,11 +199,18 @@ class ProofResult:
         measured = self.replies_compared > 0 and bool(verdicts)
         object.__setattr__(self, "passed", met and measured and self.complete)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it, rather than that it could not go on."""
+        return self.ended == INTERRUPTED
+
     def _verdict(self, threshold: Threshold) -> Verdict:
+        comparison, limit = threshold.comparison, threshold.limit
+        if not self.complete:
+            return Verdict(comparison.value, limit, None, None)
         value = self.figure(threshold.figure)
-        meets = _MEETS[threshold.comparison]
-        met = value is not None and bool(meets(value, threshold.limit))
-        return Verdict(threshold.comparison.value, threshold.limit, value, met)
+        met = value is not None and bool(_MEETS[comparison](value, limit))
+        return Verdict(comparison.value, limit, value, met)
 
     def figure(self, name: str) -> float | None:
         """Return a number by its name, dotted where it is within another: `latency.hit.p99`.
@@ -212,5 +246,5 @@ def _numbers(kind: Any, prefix: str) -> Iterator[str]:
     for name, hint in get_type_hints(kind).items():
         if is_dataclass(hint):
             yield from _numbers(hint, f"{prefix}{name}.")
-        elif hint in (int, float, float | None):
+        elif hint in (int, float, int | None, float | None):
             yield prefix + name

@@ -5,9 +5,9 @@ Both runs make the same requests at the same times of the scenario's clock, whic
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.cache.memory import MemoryStore
@@ -18,18 +18,20 @@ from emulator.estate import derived_estate
 from emulator.fleet_service import serve_fleet
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
-from emulator.proof.assemble import RunAccount, assemble
+from emulator.proof.assemble import assemble
 from emulator.proof.changes import Entitling, Upstream, events, follow, registry
 from emulator.proof.check import Judge
 from emulator.proof.drive import Driver
+from emulator.proof.evidence import Evidence
 from emulator.proof.observed import ObservedFleet
-from emulator.proof.result import ProofResult
+from emulator.proof.result import INTERRUPTED, ProofResult
+from emulator.proof.run_account import RunAccount
 from emulator.proof.scenario import Caching, Scenario
 from emulator.proof.workload import Ask, make_workload
 from emulator.requester import Requester
 from emulator.tasks import Tasks
 from emulator.topics import CACHED, DIRECT
-from emulator.transport import Gauged, MemoryBroker
+from emulator.transport import Gauged, MemoryBroker, TransportError
 from emulator.wan import wan_of
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
@@ -52,6 +54,21 @@ _CACHE_PATIENCE = 0.9
 """The part of a party's patience that the cache waits for a meter."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a proof came to."""
+
+    results: list[tuple[str, ProofResult]]
+    """With each cache, by its name."""
+    evidence: Evidence
+    """Of the first of these."""
+
+    @property
+    def result(self) -> ProofResult:
+        """The first of the results."""
+        return self.results[0][1]
+
+
 class Proof:
     """A proof of `scenario`; `trace` is the text of its trace file, where it names one.
 
@@ -69,52 +86,36 @@ class Proof:
         self._asks = make_workload(scenario, self._estate.meters, by_name, trace)
         self._recipients = {party.recipient for party in parties}
 
-    async def run(self, progress: Progress) -> ProofResult:
-        """Return what the proof counted, also where it is cancelled on the way.
-
-        Raises `TransportError` where the broker is gone.
-        """
-        [(_, result)] = await self.compare([("", self._scenario.cache)], progress)
-        return result
-
-    async def compare(
-        self, variants: Sequence[tuple[str, Caching]], progress: Progress
-    ) -> list[tuple[str, ProofResult]]:
+    async def run(self, progress: Progress, variants: Sequence[tuple[str, Caching]] = ()) -> Proved:
         """Return what the same requests come to with each cache, by its name.
 
-        Where it is cancelled on the way the last result is a partial one. Raises `TransportError`.
+        Without `variants` that is the scenario's own cache. Where it is cancelled or loses its
+        broker on the way, the last result is a partial one. Raises `TransportError` where there is
+        no broker.
         """
-        results = []
+        results: list[tuple[str, ProofResult]] = []
+        first = self._account()
         direct, number = self._account(), len(self._asks)
-        complete = True
-        cached = self._account()
-        try:
-            await self._run_direct(direct, progress("direct", number))
-        except asyncio.CancelledError:
-            complete = False
-        for name, caching in variants:
-            cached = self._account()
-            try:
-                if complete:
-                    await self._run_cached(caching, cached, progress(name or "cached", number))
-            except asyncio.CancelledError:
-                complete = False
-            results.append((name, self._assemble(caching, direct, cached, complete=complete)))
-            try:  # an interruption that came meanwhile ends this and not what follows it
-                await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                complete = False
-            if not complete:
+        ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
+        for name, caching in variants or [("", self._scenario.cache)]:
+            cached = self._account() if results else first
+            if ended is None:
+                done = progress(name or "cached", number)
+                ended = await _ended(self._run_cached(caching, cached, done), direct)
+            results.append((name, self._assemble(caching, direct, cached, ended)))
+            if ended is None:  # an interruption that came meanwhile ends this, not what follows it
+                ended = await _ended(asyncio.sleep(0), direct)
+            if ended is not None:
                 break
-        return results
+        return Proved(results, Evidence(self._scenario.start, self._asks, direct, first))
 
     def _assemble(
-        self, caching: Caching, direct: RunAccount, cached: RunAccount, *, complete: bool
+        self, caching: Caching, direct: RunAccount, cached: RunAccount, ended: str | None
     ) -> ProofResult:
         judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
         scenario = replace(self._scenario, cache=caching)
         changes = events(scenario, self._estate.meters)
-        return assemble(scenario, self._asks, direct, cached, judge, changes, complete=complete)
+        return assemble(scenario, self._asks, direct, cached, judge, changes, ended=ended)
 
     def _account(self) -> RunAccount:
         clock = ManualClock(self._scenario.start + EPOCH_UNIX)
@@ -137,10 +138,10 @@ class Proof:
         """Make the requests of meters; what a party is not entitled to is refused on the way."""
         upstream = Upstream()
 
-        def refused(ask: Ask, now: float) -> bool:
+        def refused(ask: Ask, now: float) -> str | None:
             party, key = ask.command.remote_party, ask.key
             window = Window(key.start, key.end)
-            return upstream.registry.check(party, key.device, key.srv, window, now) is not None
+            return upstream.registry.check(party, key.device, key.srv, window, now)
 
         async with self._at_work(account, DIRECT, refused) as driver:
             await self._drive(account, driver, upstream, done)
@@ -169,7 +170,7 @@ class Proof:
         self,
         account: RunAccount,
         prefix: str,
-        refused: Callable[[Ask, float], bool] = lambda _ask, _now: False,
+        refused: Callable[[Ask, float], str | None] = lambda _ask, _now: None,
     ) -> AsyncIterator[Driver]:
         """Run the fleet, and yield who makes requests of it."""
         requester = Requester(prefix, self._estate.keystore, account.clock)
@@ -193,3 +194,19 @@ class Proof:
         async with Tasks() as tasks:
             tasks.start(follow(changes, entitling, account.clock))
             await driver.drive(self._asks, done)
+
+
+async def _ended(run: Awaitable[None], direct: RunAccount) -> str | None:
+    """Return why `run` did not come to its end, None where it did.
+
+    Raises `TransportError` where there is no broker, and not even a `direct` request was made.
+    """
+    try:
+        await run
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    except TransportError as error:
+        if not direct.sent:
+            raise
+        return str(error)
+    return None

@@ -156,6 +156,8 @@ class Costs:
 
     sms_pounds: NotNegative = 0.025
     """A wake-up SMS over allowance. Source: SEC MP312."""
+    sms_per_wake: Count | None = None
+    """SMS that wake a meter; None for as many as its WAN has it."""
     radio_seconds_per_message: NotNegative = 0.5
     """Assumed: radio time of one message of a device, beside that of its octets."""
     octets_per_radio_second: Positive = 12_500.0

@@ -6,8 +6,8 @@ once. It is exact where all its clients are in this process, whatever the broker
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from emulator.transport.base import Handler, Transport, TransportCounters, TransportError
@@ -26,6 +26,7 @@ class Gauge:
         self._still = asyncio.Event()
         self._still.set()
         self._routes: Counter[TopicFilter] = Counter()
+        self._transports: list[Transport] = []
 
     def copies(self, topic: str) -> int:
         """Return how many handlers a message to `topic` goes to; a shared group has one."""
@@ -33,11 +34,17 @@ class Gauge:
         single = sum(self._routes[route] for route in matching if route.group is None)
         return single + len([route for route in matching if route.group is not None])
 
-    def watch(self, routes: list[TopicFilter], by: int) -> None:
-        """Take note that as many more, or fewer, transports subscribe to `routes`."""
-        for route in routes:
-            self._routes[route] += by
-        self._routes = +self._routes
+    @contextmanager
+    def watching(self, transport: Transport, routes: list[TopicFilter]) -> Iterator[None]:
+        """Know of `transport`, which subscribes to `routes`, as long as the context lasts."""
+        self._transports.append(transport)
+        self._routes.update(routes)
+        try:
+            yield
+        finally:
+            self._transports.remove(transport)
+            self._routes.subtract(routes)
+            self._routes = +self._routes
 
     def add(self, number: int) -> None:
         """Count messages that set out."""
@@ -63,6 +70,10 @@ class Gauge:
                 while self._moving:
                     await self._still.wait()
         except TimeoutError:
+            if not all(transport.is_connected for transport in self._transports):
+                raise TransportError(
+                    f"the broker was lost, and did not come back within {patience:g} s"
+                ) from None
             raise TransportError(
                 f"{self._moving} messages were not delivered within {patience:g} s: "
                 "does the broker drop what it cannot queue?"
@@ -102,11 +113,8 @@ class Gauged:
         """Connect `inner`, whose handlers are those of `handlers`, under the gauge."""
         routes = [TopicFilter.parse(text) for text in subscriptions]
         async with inner as transport:
-            self.gauge.watch(routes, 1)
-            try:
+            with self.gauge.watching(transport, routes):
                 yield _GaugedTransport(transport, self.gauge)
-            finally:
-                self.gauge.watch(routes, -1)
 
 
 class _GaugedTransport:

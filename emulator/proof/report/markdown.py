@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 from html import escape
 
-from emulator.proof.report.page import SPENT, figure, hit_ratio, number, percent
+from emulator.proof.report.page import (
+    SPENT,
+    cost,
+    figure,
+    hit_ratio,
+    met,
+    number,
+    partial,
+    percent,
+    verdict,
+)
 from emulator.proof.result import ProofResult
 
 
@@ -13,23 +23,23 @@ def markdown(result: ProofResult) -> str:
 
 
 def _lines(result: ProofResult) -> Iterator[str]:
-    partial = "" if result.complete else ", partial: interrupted"
     title = escape(" ".join(result.title.split()), quote=False)
-    yield f"## {'PASSED' if result.passed else 'FAILED'}{partial}: {title}"
+    yield f"## {verdict(result)}: {title}"
     yield ""
+    avoided = f"{percent(result.avoided_ratio)} of device hits avoided"
     yield (
-        f"**{percent(result.avoided_ratio)} of device hits avoided**: "
+        f"**{avoided if result.complete else escape(partial(result), quote=False)}**: "
         f"{number(result.device_hits_direct)} direct, {number(result.device_hits_cached)} through "
         f"the cache. {number(result.replies_compared)} replies compared, "
-        f"{number(result.replies_different)} different; ledgers differ by "
+        f"{number(result.replies_different)} different; ledger difference "
         f"{number(result.ledger_difference)}."
     )
     yield ""
     yield "| threshold | is | must be | |"
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
-        met = "met" if item.met else "**not met**"
-        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {met} |"
+        mark = met(item) if item.met else f"**{met(item)}**"
+        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {mark} |"
     yield ""
     names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
     yield f"| by SRV, party | {' | '.join(names)} |"
@@ -38,12 +48,22 @@ def _lines(result: ProofResult) -> Iterator[str]:
         counts = (row.requests, row.hits, row.collapsed, row.forwarded, row.refused, row.failed)
         yield f"| {row.name} | " + " | ".join([*map(number, counts), hit_ratio(row)]) + " |"
     yield ""
-    yield "| | direct | through the cache |"
-    yield "|---|---:|---:|"
-    for name, title in SPENT:
+    yield "| | direct | through the cache | basis |"
+    yield "|---|---:|---:|---|"
+    for name, title, basis in SPENT:
         direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
-        yield f"| {title} | {figure(direct)} | {figure(cached)} |"
+        yield f"| {title} | {cost(direct)} | {cost(cached)} | {basis} |"
+    yield ""
+    yield "| assumption | value | basis |"
+    yield "|---|---:|---|"
+    for given in result.assumptions:
+        yield f"| `{given.key}` | {_cell(cost(given.value))} | {_cell(given.basis)} |"
     if result.ledger_lines:
         yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
     yield ""
     yield f"Scenario `{result.scenario}`, seed `{result.seed}`."
+
+
+def _cell(text: str) -> str:
+    """Return a text that stays within its cell, whatever a scenario has in it."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")

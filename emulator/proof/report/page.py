@@ -6,17 +6,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from emulator.proof.report import charts
-from emulator.proof.result import Account, ProofResult
+from emulator.proof.result import Account, ProofResult, Verdict
 
 SPENT = (
-    ("device_hits", "device hits"),
-    ("octets", "octets to and from meters"),
-    ("radio_seconds", "radio seconds"),
-    ("busy_seconds", "seconds that meters were busy"),
-    ("sms", "SMS"),
-    ("pounds", "pounds"),
+    ("device_hits", "device hits", "counted"),
+    ("octets", "octets to and from meters", "counted"),
+    (
+        "radio_seconds",
+        "radio seconds",
+        "assumed: messages × costs.radio_seconds_per_message + octets / "
+        "costs.octets_per_radio_second",
+    ),
+    ("busy_seconds", "seconds that meters were busy", "assumed: drawn from fleet.latency"),
+    ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
+    ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
 )
-"""Fields of `Spent`, and what people call them."""
+"""Fields of `Spent`, what people call them, and what they rest on."""
+
+NOT_MEASURED = "not measured"
 
 
 def figure(value: float | None) -> str:
@@ -28,14 +35,50 @@ def figure(value: float | None) -> str:
     return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Return a whole number with its thousands apart."""
-    return f"{value:,.0f}"
+    return NOT_MEASURED if value is None else f"{value:,.0f}"
 
 
-def percent(ratio: float) -> str:
+def percent(ratio: float | None) -> str:
     """Return a ratio as a percentage."""
-    return f"{100 * ratio:.1f} %"
+    return NOT_MEASURED if ratio is None else f"{100 * ratio:.1f} %"
+
+
+def verdict(result: ProofResult) -> str:
+    """Return in one word what came of a proof."""
+    if not result.complete:
+        return "PARTIAL"
+    return "PASSED" if result.passed else "FAILED"
+
+
+def met(verdict: Verdict) -> str:
+    """Return whether a threshold is met."""
+    return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
+
+
+def partial(result: ProofResult) -> str:
+    """Return how far a proof came that did not run to its end, and what follows from that."""
+    return (
+        f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
+        f"made directly and {number(result.made_cached)} through the cache, "
+        "so nothing is compared that needs both"
+    )
+
+
+def avoided(result: ProofResult, name: str) -> str:
+    """Return how much less the run through the cache spent of a field of `Spent`."""
+    if not result.complete:
+        return NOT_MEASURED
+    direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+    return cost(None if direct is None or cached is None else direct - cached)
+
+
+def cost(value: float | str | None) -> str:
+    """Return a figure of costs, or why there is none."""
+    if isinstance(value, str):
+        return value
+    return "no latency configured" if value is None else figure(value)
 
 
 def hit_ratio(account: Account | ProofResult) -> str:
@@ -67,11 +110,15 @@ def page(result: ProofResult, *, shipped: bool) -> str:
     }
     return environment.get_template("page.html.j2").render(
         result=result,
-        verdict="PASSED" if result.passed else "FAILED",
+        verdict=verdict(result),
         charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
         spent=SPENT,
         again=again(result, shipped=shipped),
+        avoided=avoided,
+        cost=cost,
         hit_ratio=hit_ratio,
+        met=met,
+        partial=partial,
         figure=figure,
         number=number,
         percent=percent,

@@ -1,28 +1,71 @@
-"""Writing a report: every form of it into one folder."""
+"""Writing a report: every form of it into one folder, in place of those of an earlier one."""
 
+import csv
+from collections.abc import Callable
 from pathlib import Path
 
+from emulator.errors import UserError
+from emulator.proof.evidence import Evidence
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import page
-from emulator.proof.report.tables import accounts, over_time
+from emulator.proof.report.tables import Rows, accounts, costs, ledger, over_time
 from emulator.proof.result import ProofResult
 
+PAGE = "report.html"
 
-def write_report(result: ProofResult, folder: Path, *, shipped: bool) -> Path:
-    """Write all files of a report into `folder` and return the path of its page.
+_FORMS: dict[str, Callable[[ProofResult, bool], str]] = {
+    "proof.json": lambda result, _: result.as_json() + "\n",
+    "junit.xml": lambda result, _: junit(result),
+    "summary.md": lambda result, _: markdown(result),
+    PAGE: lambda result, shipped: page(result, shipped=shipped),
+}
+"""Files of a report, and what makes the text of each."""
 
-    `shipped` is whether the scenario comes with the package. Raises `OSError`.
+_TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
+    "accounts.csv": accounts,
+    "over_time.csv": over_time,
+    "costs.csv": costs,
+    "ledger.csv": ledger,
+}
+"""Files of a report that are written row by row."""
+
+
+class ProofReportError(UserError):
+    """A report that cannot be written; the text is one line for the user."""
+
+
+def prepare(folder: Path) -> None:
+    """Make `folder`, and take from it what a report of an earlier proof left there.
+
+    So nobody takes that one for the report of a proof that did not come to have any. Raises
+    `ProofReportError`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {
-        "proof.json": result.as_json() + "\n",
-        "accounts.csv": accounts(result),
-        "over_time.csv": over_time(result),
-        "junit.xml": junit(result),
-        "summary.md": markdown(result),
-        "report.html": page(result, shipped=shipped),
-    }
-    for name, text in files.items():
-        (folder / name).write_text(text, "utf-8")
-    return folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*_FORMS, *_TABLES):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, shipped: bool) -> Path:
+    """Write all files of a report into a prepared `folder` and return the path of its page.
+
+    `evidence` is what the result rests on, `shipped` whether the scenario comes with the package.
+    Raises `ProofReportError`.
+    """
+    texts = {name: make(result, shipped) for name, make in _FORMS.items()}
+    try:
+        for name, text in texts.items():
+            (folder / name).write_text(text, "utf-8")
+        for name, table in _TABLES.items():
+            with (folder / name).open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(table(result, evidence))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return folder / PAGE
+
+
+def _unwritable(folder: Path, error: OSError) -> ProofReportError:
+    return ProofReportError(f"report {error.filename or folder}: {error.strerror}")

@@ -6,9 +6,10 @@ from functools import cache
 
 import pytest
 
-from emulator.proof.assemble import RunAccount, assemble
+from emulator.proof.assemble import assemble
 from emulator.proof.result import ProofResult
-from emulator.proof.run import Proof
+from emulator.proof.run import Proof, Proved
+from emulator.proof.run_account import RunAccount
 from emulator.proof.scenario import Scenario
 from emulator.proof.scenario_file import load_scenario, parse_scenario, resized, shipped_scenarios
 from emulator.transport import MemoryBroker
@@ -27,6 +28,10 @@ def no_progress(_title: str, _total: int) -> Callable[[], None]:
 
 
 async def prove(scenario: Scenario, broker: str | MemoryBroker | None = None) -> ProofResult:
+    return (await proved(scenario, broker)).result
+
+
+async def proved(scenario: Scenario, broker: str | MemoryBroker | None = None) -> Proved:
     return await Proof(scenario, broker or MemoryBroker()).run(no_progress)
 
 
@@ -55,7 +60,7 @@ title = "Few"
 thresholds = ["ledger_difference == 0", "replies_different == 0"]
 [fleet]
 meters = 4
-latency = "lognormal:2s,15s"
+{latency}
 {fleet}
 [arrivals]
 process = "poisson"
@@ -78,9 +83,9 @@ attempts = 2
 """
 
 
-def few(more: str = "", fleet: str = "") -> Scenario:
+def few(more: str = "", fleet: str = "", latency: str = 'latency = "lognormal:2s,15s"') -> Scenario:
     """Return a scenario of few requests, with `more` of its own."""
-    return parse_scenario("few", FEW.format(more=more, fleet=fleet))
+    return parse_scenario("few", FEW.format(more=more, fleet=fleet, latency=latency))
 
 
 def accounts_of(monkeypatch: pytest.MonkeyPatch) -> list[RunAccount]:

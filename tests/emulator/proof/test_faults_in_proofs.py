@@ -9,8 +9,8 @@ import pytest
 
 import emulator.proof.run as run_module
 from emulator.fleet import Receipt
-from emulator.proof.assemble import RunAccount
 from emulator.proof.observed import ObservedFleet
+from emulator.proof.run_account import RunAccount
 from gbcs import EUI
 from tests.emulator.proof.proving import accounts_of, few, prove
 
@@ -137,6 +137,15 @@ async def test_meters_behind_their_own_wan_cost_what_they_would_behind_that_one(
     ]
     assert own.spent_cached.sms > 0
     assert (own.spent_direct, own.spent_cached) == (named.spent_direct, named.spent_cached)
+
+
+async def test_sms_are_as_many_a_wake_as_the_wan_or_the_scenario_has_it() -> None:
+    fleet = 'wan = "smets1-sms"\nprofiles = ["smets1"]'
+    by_wan = await prove(few(fleet=fleet))
+    own = await prove(few("[costs]\nsms_per_wake = 3\nsms_pounds = 0.1\n", fleet))
+    assert by_wan.spent_direct.sms > 0
+    assert 2 * own.spent_direct.sms == 3 * by_wan.spent_direct.sms
+    assert own.spent_direct.pounds == pytest.approx(own.spent_direct.sms * 0.1)
 
 
 async def test_an_attempt_of_a_party_is_a_request_of_its_own() -> None:

@@ -1,5 +1,6 @@
 """Every form of a report says what the result says, works by itself and is well-formed."""
 
+import asyncio
 import csv
 import io
 import json
@@ -19,13 +20,14 @@ from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import again, figure, page
 from emulator.proof.report.schema import schema
-from emulator.proof.report.tables import accounts, over_time
-from emulator.proof.report.write import write_report
+from emulator.proof.report.tables import Rows, accounts, costs, over_time
+from emulator.proof.report.write import prepare, write_report
 from emulator.proof.result import Account, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
-from emulator.show_proof import figures_table, scenarios_table
-from tests.emulator.proof.proving import SHIPPED, smaller
+from emulator.show_proof import figures_table, proof_table, scenarios_table, variants_table
+from profiles import wan_profile
+from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
@@ -84,7 +86,17 @@ def failed(result: ProofResult, **changed: Any) -> ProofResult:
 
 
 def partial(result: ProofResult) -> ProofResult:
-    return replace(result, complete=False)
+    """Return a result whose run through the cache was interrupted half way."""
+    half = replace(result.spent_cached, device_hits=1, octets=1, radio_seconds=0.5)
+    return replace(
+        result,
+        complete=False,
+        ended="interrupted",
+        made_cached=result.planned // 2,
+        device_hits_cached=1,
+        spent_cached=half,
+        ledger_difference=None,
+    )
 
 
 def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
@@ -160,7 +172,6 @@ def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
     assert "FAILED" in read.text
     assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
     assert "What does not add up:" in read.text
-    assert "PARTIAL: interrupted" in Page(page(partial(result), shipped=True)).text
     nothing = replace(result, replies_compared=0, over_time=())
     assert "Nothing was measured" in Page(page(nothing, shipped=True)).text
 
@@ -204,15 +215,22 @@ def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> N
 # CSV, JUnit XML, Markdown
 
 
+def read(rows: Rows) -> list[dict[str, str]]:
+    """Return rows as a reader of their file has them."""
+    head, *others = ([str(cell) for cell in row] for row in rows)
+    return [dict(zip(head, row, strict=True)) for row in others]
+
+
 def test_the_tables_have_a_column_for_each_field(result: ProofResult) -> None:
-    rows = list(csv.DictReader(io.StringIO(accounts(result))))
+    evidence = asyncio.run(proved(small("quickstart"))).evidence
+    rows = read(accounts(result, evidence))
     assert list(rows[0]) == ["by", *(item.name for item in fields(Account))]
     assert [row["by"] for row in rows].count("srv") == len(result.by_srv)
     assert [row["name"] for row in rows if row["by"] == "party"] == [
         item.name for item in result.by_party
     ]
     assert sum(int(row["requests"]) for row in rows if row["by"] == "srv") == result.requests
-    times = list(csv.DictReader(io.StringIO(over_time(result))))
+    times = read(over_time(result, evidence))
     assert list(times[0]) == [item.name for item in fields(Interval)]
     assert sum(int(row["direct"]) for row in times) == result.device_hits_direct
 
@@ -226,19 +244,16 @@ def test_junit_has_a_case_for_each_threshold(result: ProofResult) -> None:
     messages = [failure.attrib["message"] for failure in failures]
     assert "ledger_difference is 1" in messages
     assert "SRV 4.8.1 of A <b>" in (failures[0].text or "")
-    for other, reason in (
-        (partial(result), "interrupted"),
-        (replace(result, replies_compared=0), "nothing was measured"),
-    ):
-        [failure] = ET.fromstring(junit(other)).findall(".//failure")
-        assert failure.attrib["message"] == reason
+    nothing = ET.fromstring(junit(replace(result, replies_compared=0)))
+    [failure] = nothing.findall(".//failure")
+    assert failure.attrib["message"] == "nothing was measured"
 
 
 def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
     for alter, verdict in (
         (result, "## PASSED: Quickstart"),
         (failed(result), "## FAILED: Quickstart"),
-        (partial(result), "## FAILED, partial: interrupted: Quickstart"),
+        (partial(result), "## PARTIAL: Quickstart"),
         (replace(result, title="Two\nlines | and a bar"), "## PASSED: Two lines | and a bar"),
     ):
         text = markdown(alter)
@@ -251,24 +266,97 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
     assert "hit ratio" in markdown(result)
 
 
+def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofResult) -> None:
+    part = partial(result)
+    assert (part.avoided_ratio, part.ledger_difference, part.passed) == (None, None, False)
+    assert {(item.value, item.met) for item in part.thresholds.values()} == {(None, None)}
+    made = "of 72 requests 72 were made directly and 36 through the cache"
+    text = io.StringIO()
+    proof_table(part, Console(file=text, width=200))
+    variants_table([("rule", part)], Console(file=text, width=200))
+    read = Page(page(part, shipped=True)).text
+    for form in (read, markdown(part), text.getvalue()):
+        assert "PARTIAL" in form
+        assert f"interrupted; {made}" in form
+        assert "not measured" in form
+        assert not re.search(r"\d met\b|\| met\b|not met| is – and must be", form)
+    assert "not measured of device hits avoided" in read
+    for title in ("device hits", "octets to and from meters", "radio seconds", "pounds"):
+        assert re.search(rf"{title} [\d,.]+ [\d,.]+ not measured", read), title
+
+
+def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
+    result: ProofResult,
+) -> None:
+    suite = ET.fromstring(junit(partial(result)))
+    counts = {name: suite.attrib[name] for name in ("tests", "errors", "skipped", "failures")}
+    assert counts == {"tests": "6", "errors": "1", "skipped": "5", "failures": "0"}
+    [error] = suite.findall("testcase/error")
+    assert error.attrib["message"].startswith("interrupted; of 72 requests 72 were made directly")
+    assert len(suite.findall("testcase/skipped")) == 5
+
+
+def test_every_form_says_what_costs_rest_on() -> None:
+    """And that busy seconds are none where meters take no time."""
+    proof = asyncio.run(
+        proved(few("[costs]\nsms_pounds = 0.031\n", 'wan = "smets1-sms"', latency=""))
+    )
+    result = proof.result
+    assert result.spent_direct.busy_seconds is result.spent_cached.busy_seconds is None
+    known = {item.key: (item.value, item.basis) for item in result.assumptions}
+    assert known == {
+        "costs.sms_pounds": (0.031, "the scenario's"),
+        "costs.sms_per_wake": (2, f"of the WAN; {wan_profile('smets1-sms').sources['wake_sms']}"),
+        "costs.radio_seconds_per_message": (0.5, "assumed"),
+        "costs.octets_per_radio_second": (12500, "assumed: 100 kbit/s"),
+        "fleet.wan": ("smets1-sms", "the scenario's"),
+        "fleet.latency": ("none", "the scenario's"),
+    }
+    assert json.loads(result.as_json())["assumptions"] == [
+        {"key": key, "value": value, "basis": basis} for key, (value, basis) in known.items()
+    ]
+    words, text = Page(page(result, shipped=False)).text, markdown(result)
+    rows = {row["name"]: row for row in read(costs(result, proof.evidence))}
+    for key, (value, basis) in known.items():
+        shown = value if isinstance(value, str) else figure(value)
+        assert f"{key} {shown} {basis}" in words
+        assert f"| `{key}` | {shown} | {basis} |" in text
+        assert (rows[key]["value"], rows[key]["basis"]) == (str(value), basis)
+    assert "seconds that meters were busy no latency configured no latency configured" in words
+    assert "| seconds that meters were busy | no latency configured |" in text
+    assert rows["pounds"]["direct"] == str(result.spent_direct.pounds)
+    assert rows["pounds"]["basis"] == "assumed: SMS × costs.sms_pounds"
+
+
 # Files, and two of them side by side
 
 
 def test_a_folder_gets_every_form_and_gives_its_json_back(
     result: ProofResult, tmp_path: Path
 ) -> None:
-    path = write_report(result, tmp_path / "deep" / "report", shipped=True)
+    folder = tmp_path / "deep" / "report"
+    prepare(folder)
+    whole = asyncio.run(proved(small("quickstart", 30)))
+    path = write_report(whole.result, whole.evidence, folder, shipped=True)
     assert path.name == "report.html"
     assert {file.name for file in path.parent.iterdir()} == {
         "proof.json",
         "accounts.csv",
         "over_time.csv",
+        "costs.csv",
+        "ledger.csv",
         "junit.xml",
         "summary.md",
         "report.html",
     }
     for given in (path.parent, path.parent / "proof.json"):
-        assert load_report(given) == json.loads(result.as_json())
+        assert load_report(given) == json.loads(whole.result.as_json())
+    with (folder / "accounts.csv").open(newline="") as file:
+        meters = [row for row in csv.DictReader(file) if row["by"] == "meter"]
+    assert len(meters) == 30 > len(whole.result.busiest) == 20
+    assert sum(int(row["requests"]) for row in meters) == whole.result.requests
+    with (folder / "ledger.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * whole.result.planned
 
 
 def test_two_reports_side_by_side(result: ProofResult) -> None:

@@ -4,6 +4,7 @@ Each way to fail is brought about at one seam, named by the test.
 """
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from emulator.cache.reads import mint
 from emulator.cache.service import CacheService
 from emulator.counters import Stage
 from emulator.device.logs import buffer
+from emulator.estate import derived_estate
 from emulator.fleet import Receipt
 from emulator.proof.changes import events
 from emulator.proof.changes import registry as entitled
@@ -29,13 +31,14 @@ from emulator.proof.result import ProofResult
 from emulator.proof.run import VARIANTS, Proof
 from emulator.proof.scenario_file import load_scenario, resized
 from emulator.show_proof import proof_table, variants_table
-from emulator.topics import CACHED, DIRECT
-from emulator.transport import MemoryBroker
+from emulator.tasks import Tasks
+from emulator.topics import CACHED, DIRECT, command_topic
+from emulator.transport import MemoryBroker, connect
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, decode, encode
 from gbcs.instants import DAY, EPOCH_UNIX, to_date_time
 from gbcs.tables.profile_logs import BY_SRV
-from gbcs.usecases.profile_read import buffer_of, rows_of
+from gbcs.usecases.profile_read import Window, buffer_of, rows_of
 from tests.emulator.proof.proving import (
     PAGE,
     SHIPPED,
@@ -43,6 +46,7 @@ from tests.emulator.proof.proving import (
     as_shipped,
     no_progress,
     prove,
+    proved,
     rows,
     small,
     unmet,
@@ -331,6 +335,64 @@ async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
     assert f"{cached} was forwarded, and not received by the meter" in result.ledger_lines[1]
 
 
+async def test_it_fails_and_names_the_command_where_another_cache_is_on_the_broker() -> None:
+    """Seam: a client that sends on to meters what parties ask of the cache."""
+    broker = MemoryBroker()
+
+    def send_on(topic: str, octets: bytes, _: object) -> None:
+        other = topic.replace(f"{CACHED}/", f"{DIRECT}/")
+        tasks.start(transport.publish(other, octets))
+
+    taken = {command_topic(CACHED, "+"): send_on}
+    async with (
+        connect(broker, client_id="other-cache", subscriptions=taken) as transport,
+        Tasks() as tasks,
+    ):
+        proof = await proved(small("quickstart", 2), broker)
+    result = proof.result
+    assert not result.passed
+    assert result.ledger_difference == result.requests
+    [line] = result.ledger_lines
+    assert re.search(
+        r": SRV 4\.\S+ of 00DBE5\S+ for 90B3D51F\S+, counter \d+ was received by", line
+    )
+    assert "18 such commands are none of its 0 retries and shadow commands" in line
+    assert "is another cache, fleet or proof on this broker?" in line
+    hits = [line for line in proof.evidence.lines() if line.decision == "hits"]
+    assert {line.received for line in hits} == {1}
+
+
+async def test_it_fails_and_names_the_command_where_another_client_is_on_the_broker() -> None:
+    """Seam: a client that asks a meter for a reading of its own once in each run."""
+    broker = MemoryBroker()
+    estate = derived_estate("1", 2)
+    party = estate.parties(counter=777)[0]
+    meter, window = estate.meters[0], Window(0, DAY)
+    asked: list[str] = []
+
+    def ask(topic: str, _octets: bytes, _: object) -> None:
+        if topic.split("/")[0] not in asked:
+            asked.append(topic.split("/")[0])
+            _, octets = party.command(meter, "4.8.1", window)
+            tasks.start(transport.publish(command_topic(DIRECT, meter), octets))
+
+    taken = {command_topic(prefix, "+"): ask for prefix in (DIRECT, CACHED)}
+    async with (
+        connect(broker, client_id="stranger", subscriptions=taken) as transport,
+        Tasks() as tasks,
+    ):
+        proof = await proved(small("quickstart", 2), broker)
+    assert proof.result.ledger_difference == 2
+    for line, counter in zip(proof.result.ledger_lines, (777, 778), strict=True):
+        told = f"SRV 4.8.1 of {meter} for {party.eui}, counter {counter} was received by the meter"
+        assert f"{told}, and never sent: another client is on this broker" in line
+    strangers = [line for line in proof.evidence.lines() if line.request is None]
+    assert [(line.run, line.counter, line.received) for line in strangers] == [
+        ("direct", 777, 1),
+        ("cached", 778, 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("decision", "says"),
     [
@@ -463,7 +525,7 @@ async def test_it_fails_when_the_cache_refuses_who_is_entitled(
 async def compared(name: str, meters: int) -> dict[str, ProofResult]:
     scenario = small(name, meters)
     variants = [(rule, replace(scenario.cache, **changed)) for rule, changed in VARIANTS]
-    return dict(await Proof(scenario, MemoryBroker()).compare(variants, no_progress))
+    return dict((await Proof(scenario, MemoryBroker()).run(no_progress, variants)).results)
 
 
 async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:

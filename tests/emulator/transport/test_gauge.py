@@ -71,6 +71,16 @@ async def test_a_message_that_is_lost_is_told() -> None:
         await broker.gauge.still(patience=0.01)
 
 
+async def test_a_broker_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seam: the transport, which says that it has no connection."""
+    broker = Gauged(MemoryBroker())
+    async with connect(broker, client_id="a"):
+        broker.gauge.add(1)
+        monkeypatch.setattr("emulator.transport.memory._MemoryTransport.is_connected", False)
+        with pytest.raises(TransportError, match="the broker was lost, and did not come back"):
+            await broker.gauge.still(patience=0.01)
+
+
 async def test_what_a_transport_refuses_is_not_on_its_way() -> None:
     broker = Gauged(MemoryBroker())
     async with connect(broker, client_id="a", subscriptions={"x": lambda *_: None}) as transport:
