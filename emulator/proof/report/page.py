@@ -17,6 +17,15 @@ SPENT = (
     ("pounds", "pounds"),
 )
 """Fields of `Spent`, and what people call them."""
+HIT_NOTE = (
+    "A hit is 0 by construction: the scenario's clock stands still while the machine works, so "
+    "what the cache itself takes is not in it; esme load measures that."
+)
+MISS_NOTE = (
+    "Each request that was answered counts once, however often its party sent it, and in the "
+    "ledger each time. A miss is one that was forwarded, or collapsed into another and waited for "
+    "the same reply of the meter, so there may be more misses than forwarded requests."
+)
 
 
 def figure(value: float | None) -> str:
@@ -70,6 +79,8 @@ def page(result: ProofResult, *, shipped: bool) -> str:
         verdict="PASSED" if result.passed else "FAILED",
         charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
         spent=SPENT,
+        hit_note=HIT_NOTE,
+        miss_note=MISS_NOTE,
         again=again(result, shipped=shipped),
         hit_ratio=hit_ratio,
         figure=figure,

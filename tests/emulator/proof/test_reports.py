@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -133,6 +134,42 @@ def test_the_page_needs_nothing_beside_it(name: str) -> None:
     assert not re.search(r"@import|url\((?!#)", text)
 
 
+def test_on_a_narrow_screen_what_is_wide_scrolls_by_itself(result: ProofResult) -> None:
+    text = page(replace(result, faults_fired={"no-reply-1": 3}), shipped=True)
+    assert text.count("<table") == text.count('<div class="scroll"><table') == 6
+    assert text.count('<div class="scroll wide"><svg') == 2
+    assert not re.search(r"minmax\(\d{3,}px, 1fr\)", text.replace("minmax(150px", ""))
+
+
+def test_charts_take_their_colours_from_the_page(result: ProofResult) -> None:
+    text = page(result, shipped=True)
+    styles, *drawn = text.partition("</style>")
+    used = set(re.findall(r"var\((--[a-z]+), #", "".join(drawn)))
+    assert used >= {"--ink", "--direct", "--cached"}
+    for light_or_dark in styles.split("prefers-color-scheme: dark"):
+        assert used <= set(re.findall(r"(--[a-z]+):", light_or_dark))
+
+
+def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: ProofResult) -> None:
+    longest = replace(result.latency.miss, p99_9=99_000.0, max=120_000.5)
+    result = replace(result, latency=replace(result.latency, miss=longest))
+    read = Page(page(result, shipped=True))
+    miss, counts = result.latency.miss, result.distribution
+    told = " ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    assert f"miss {sum(counts.miss):,} {told}" in read.text
+    assert sum(counts.miss) == result.forwarded + result.collapsed
+    assert "collapsed into another" in read.text
+    assert "0 by construction" in read.text
+
+
+def test_latencies_are_told_apart_to_an_eighth(result: ProofResult) -> None:
+    bounds = result.distribution.bounds
+    assert len([bound for bound in bounds if bound >= 1000]) > 20
+    assert all(high / low < 1.15 for low, high in pairwise(bounds[1:]))
+    assert result.latency.direct.max is not None
+    assert bounds[-2] < result.latency.direct.max <= bounds[-1]
+
+
 def test_ten_thousand_requests_fit_into_a_page_that_travels(result: ProofResult) -> None:
     many = tuple(Account(f"{place:016X}", *[10_000] * 8) for place in range(20))
     times = result.over_time * (96 // len(result.over_time) + 1)
@@ -229,7 +266,7 @@ def test_the_published_schema_is_current() -> None:
 def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> None:
     form = json.loads(result.as_json())
     assert form["latency"].keys() == {"direct", "hit", "miss", "unit"}
-    assert form["latency"]["hit"].keys() == {"p50", "p99"}
+    assert form["latency"]["hit"].keys() == {"p50", "p99", "p99_9", "max"}
     derived = {item.name for item in fields(ProofResult) if not item.init}
     given = {name: value for name, value in form.items() if name not in derived | {"format"}}
     kept = TypeAdapter(ProofResult).validate_python({**given, "required": result.required})
