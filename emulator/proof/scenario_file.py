@@ -22,6 +22,7 @@ from emulator.faults.rule import FaultRule
 from emulator.faults.unmatched import Meters, unmatched
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
+from emulator.proof.attainable import unattainable
 from emulator.proof.result import figure_names
 from emulator.proof.scenario import (
     Arrivals,
@@ -36,7 +37,7 @@ from emulator.proof.scenario import (
     Scenario,
     Threshold,
 )
-from emulator.proof.workload import MAX_REQUESTS, most_requests
+from emulator.proof.workload import MAX_RATE, MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
 from emulator.wan import BY_PROFILE
 from gbcs.instants import EPOCH_UNIX, parse_iso
@@ -248,6 +249,9 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
             yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
     if scenario.arrivals.process is Process.TRACE and not scenario.arrivals.trace:
         yield "arrivals.trace: name the file of the trace, beside this one"
+    if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
+        rate = scenario.arrivals.requests / scenario.arrivals.seconds
+        yield f"arrivals: these are {rate:,.0f} requests a second; at most {MAX_RATE:,} are made"
     if most_requests(scenario) > MAX_REQUESTS:
         number = most_requests(scenario)
         yield f"arrivals.requests: up to {number:,} with repeats; at most {MAX_REQUESTS:,} are made"
@@ -258,9 +262,8 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     for figure, number in Counter(item.figure for item in scenario.thresholds).items():
         if number > 1:
             yield f"thresholds: {figure} has {number} limits; give one"
-    for item in scenario.thresholds:
-        if item.figure == "avoided_ratio" and not 0 <= item.limit <= 1:
-            yield f"thresholds: avoided_ratio is from 0 to 1, and never {item.limit:g}"
+    for mistake in unattainable(scenario):
+        yield f"thresholds: {mistake}"
     last = scenario.arrivals.seconds
     for place, change in enumerate(scenario.changes):
         if change.at > last:

@@ -19,6 +19,8 @@ from gbcs.usecases.profile_read import Window
 
 MAX_REQUESTS = 1_000_000
 """So many requests fit into the memory of a common machine, with their replies."""
+MAX_RATE = 1_000_000
+"""Requests a second: Unix time in seconds, as the clock has it, tells no more moments apart."""
 
 _HOUR = 2 * HALF_HOUR
 

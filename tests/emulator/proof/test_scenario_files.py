@@ -1,4 +1,5 @@
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,7 @@ def test_a_good_file_is_what_it_says() -> None:
         ("avoided_ratio", "title", "thresholds.0: there is no figure title"),
         ("avoided_ratio", "passed", "thresholds.0: there is no figure passed"),
         (">= 0.5", ">= 1.5", "avoided_ratio is from 0 to 1"),
+        ("seconds = 60", "seconds = 1e-6", "arrivals: these are 20,000,000 requests a second"),
         ("requests = 20", "requests = 2000000", "arrivals.requests: up to 2,000,000 with repeats"),
         ("share = 1", "share = inf", "mix.0.share: input should be less"),
         ("share = 1", "share = 1\nagain = inf", "mix.0.again: input should be less"),
@@ -194,6 +196,60 @@ def test_another_number_of_meters_takes_requests_in_proportion() -> None:
     assert resized(scenario, None, None) == scenario
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "more", "says"),
+    [
+        ("avoided_ratio >= 1", "", "avoided_ratio is at most 0.95, since 20 requests are made"),
+        ("avoided_ratio == 0.96", "", "avoided_ratio == 0.96 is never met"),
+        ("avoided_ratio >= 1", "[patience]\nattempts = 2", "at most 0.975, .* up to 2 times"),
+        ("failed <= -1", "", "failed <= -1 is never met: failed is never below 0"),
+        ("meters == 11", "", "meters is at most 10, as fleet.meters says"),
+        ("hits >= 21", "", "hits is at most 20"),
+        ("replies_compared >= 41", "", "replies_compared is at most 40, .* in each run"),
+        ("distinct_reads >= 21", "", "distinct_reads is at most 20"),
+        ("latency.miss.p50 >= 60001", "", "latency.miss.p50 is at most 60000, since parties wait"),
+        ("spent_cached.sms >= 1", "", "spent_cached.sms is at most 0, since fleet.wan is none"),
+        ("retries >= 1", "", "retries is at most 0, since cache.retries is 0"),
+        ("shadow >= 1", "", "shadow is at most 0, since cache.shadow is 0"),
+        ("collapsed >= 1", "[cache]\ncollapse = false", "since cache.collapse is false"),
+        ("hits >= 1", "[cache]\nsrvs = []", "hits is at most 0, since cache.srvs has no SRV of"),
+        ("hits >= 1", '[cache]\nsrvs = ["4.6.1"]', "since cache.srvs has no SRV of the mix"),
+        ("avoided_ratio >= 0.5", "[cache]\nsrvs = []", "avoided_ratio is at most 0, since cache"),
+        (
+            "latency.miss.p50 >= 500, latency.miss.p99 <= 100",
+            "",
+            "latency.miss.p50 >= 500 excludes latency.miss.p99 <= 100: .*p50 is never above .*p99",
+        ),
+        ("hits >= 9, requests <= 8", "", "hits is never above requests"),
+        ("replies_different >= 9, replies_compared == 8", "", "replies_different is never above"),
+        ("hits >= 15, forwarded >= 6", "", "hits, forwarded are 21 in all at least, of at most 20"),
+        ("avoided_ratio >= 0.5, device_hits_cached >= 11", "", "excludes device_hits_cached >= 11"),
+    ],
+)
+def test_thresholds_that_no_run_meets_are_mistakes(thresholds: str, more: str, says: str) -> None:
+    rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
+    text = mistakes(GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
+    assert re.match("mine.toml: thresholds: ", text)
+    assert re.search(says, text), text
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "more"),
+    [
+        ("avoided_ratio >= 0.95", ""),
+        ("avoided_ratio <= 1", ""),
+        ("hits == 20, requests == 20", ""),
+        ("latency.miss.p50 <= 500, latency.miss.p99 >= 100", ""),
+        ("avoided_ratio >= 0.5, device_hits_cached >= 10", ""),
+        ("avoided_ratio <= 0, hits == 0, collapsed <= 0", "[cache]\nsrvs = []"),
+    ],
+)
+def test_thresholds_at_their_bounds_are_good(thresholds: str, more: str) -> None:
+    rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
+    assert parse_scenario("mine", GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
+
+
 @pytest.mark.parametrize("figure", sorted(figure_names()))
 def test_every_figure_can_have_a_limit(figure: str) -> None:
     limit = "<= 1" if figure == "avoided_ratio" else ">= 0"
@@ -203,7 +259,7 @@ def test_every_figure_can_have_a_limit(figure: str) -> None:
 
 def test_limits_are_held_against_the_figures() -> None:
     text = GOOD.replace(
-        '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests >= 21"'
+        '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests <= 19"'
     )
     result = asyncio.run(prove(parse_scenario("mine", text)))
     met = {name: (item.value, item.met) for name, item in result.thresholds.items()}
