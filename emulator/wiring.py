@@ -121,19 +121,19 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
     raise ReadFailedError(f"the keystore has no private key of a party that may ask for SRV {srv}")
 
 
-async def prove(scenario: Scenario, url: str | None, trace: str, progress: Progress) -> ProofResult:
+async def prove(scenario: Scenario, url: str | None, progress: Progress) -> ProofResult:
     """Return the result of a proof, a partial one where it is interrupted.
 
     Raises `TransportError` where there is no broker, `WorkloadError` for requests that cannot be.
     """
     async with broker_at(url) as broker:
-        return await Proof(scenario, broker, trace).run(progress)
+        return await Proof(scenario, broker).run(progress)
 
 
 async def prove_variants(
-    scenario: Scenario, url: str | None, trace: str, progress: Progress
+    scenario: Scenario, url: str | None, progress: Progress
 ) -> list[tuple[str, ProofResult]]:
     """Return what the same requests come to under each rule. Raises what `prove` raises."""
     variants = [(name, replace(scenario.cache, **changed)) for name, changed in VARIANTS]
     async with broker_at(url) as broker:
-        return await Proof(scenario, broker, trace).compare(variants, progress)
+        return await Proof(scenario, broker).compare(variants, progress)

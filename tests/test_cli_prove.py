@@ -43,7 +43,6 @@ meters = 2
 [arrivals]
 process = "trace"
 seconds = 60
-requests = 1
 trace = "mine.csv"
 [[mix]]
 party = "import-supplier"
@@ -99,19 +98,31 @@ def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
 def test_a_file_of_ones_own_with_its_trace() -> None:
     Path("mine.toml").write_text(MINE)
     Path("mine.csv").write_text("0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n")
+    assert esme("scenario", "check", "mine.toml").exit_code == 0
     result = esme("prove", "mine.toml", "--json")
     form = json.loads(result.stdout)
     assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
     assert "esme prove mine.toml --seed 1 --meters 2" in Path("report/report.html").read_text()
 
 
-def test_a_trace_without_a_request_proves_nothing() -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# nobody asks\n", "mine.csv: there is no request in it"),
+        ("0\n1, 2, import-supplier, 4.8.1\n", "mine.csv, line 2: '2': give the number of a meter"),
+    ],
+)
+def test_a_trace_with_a_mistake_is_found_by_check_too(text: str, says: str) -> None:
     Path("mine.toml").write_text(MINE)
-    Path("mine.csv").write_text("# nobody asks\n")
-    result = esme("prove", "mine.toml", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["passed"] is False
-    assert "nothing was measured" in result.stderr
+    Path("mine.csv").write_text(text)
+    assert_fails(esme("prove", "mine.toml", "--json"), 2, says)
+    assert_fails(esme("scenario", "check", "mine.toml"), 1, says)
+
+
+def test_a_trace_needs_the_meters_that_it_asks() -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
+    assert_fails(esme("prove", "mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
 
 
 def test_a_proof_that_fails_is_exit_1_and_writes_its_report(

@@ -22,7 +22,6 @@ from emulator.proof.report.write import write_report
 from emulator.proof.scenario_file import (
     fault_warnings,
     load_scenario,
-    load_trace,
     resized,
     shipped_scenarios,
 )
@@ -60,16 +59,15 @@ def prove(
     """
     plan = resized(load_scenario(scenario), seed, meters)
     warn(fault_warnings(plan))
-    trace = load_trace(plan, scenario)
     try:
         report.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"report folder {report}: {error.strerror}")
     with show.show_progress() as progress:
         if compare:
-            variants = asyncio.run(wiring.prove_variants(plan, broker, trace, progress))
+            variants = asyncio.run(wiring.prove_variants(plan, broker, progress))
         else:
-            variants = [("", asyncio.run(wiring.prove(plan, broker, trace, progress)))]
+            variants = [("", asyncio.run(wiring.prove(plan, broker, progress)))]
     result = variants[0][1]
     try:
         page = write_report(result, report, shipped=scenario in shipped_scenarios())

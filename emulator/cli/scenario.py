@@ -11,7 +11,6 @@ from emulator.proof.scenario_file import (
     ScenarioError,
     fault_warnings,
     load_scenario,
-    load_trace,
     shipped_scenarios,
 )
 
@@ -55,7 +54,6 @@ def check_command(files: tuple[str, ...]) -> None:
     for file in files:
         try:
             found = load_scenario(file)
-            load_trace(found, file)
         except ScenarioError as error:
             failed = True
             click.echo(f"esme: {error}", err=True)

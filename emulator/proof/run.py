@@ -53,12 +53,9 @@ _CACHE_PATIENCE = 0.9
 
 
 class Proof:
-    """A proof of `scenario`; `trace` is the text of its trace file, where it names one.
+    """A proof of `scenario`. Raises `WorkloadError` where its requests cannot be made."""
 
-    Raises `WorkloadError` where its requests cannot be made.
-    """
-
-    def __init__(self, scenario: Scenario, broker: str | MemoryBroker, trace: str = "") -> None:
+    def __init__(self, scenario: Scenario, broker: str | MemoryBroker) -> None:
         self._scenario = scenario
         self._broker = Gauged(broker)
         self._estate = derived_estate(scenario.seed, scenario.fleet.meters)
@@ -66,7 +63,7 @@ class Proof:
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
         parties = self._estate.parties(counter=1)
         by_name = {PARTY_NAMES[party.eui]: party for party in parties}
-        self._asks = make_workload(scenario, self._estate.meters, by_name, trace)
+        self._asks = make_workload(scenario, self._estate.meters, by_name)
         self._recipients = {party.recipient for party in parties}
 
     async def run(self, progress: Progress) -> ProofResult:

@@ -53,9 +53,20 @@ class Arrivals:
 
     process: Process
     seconds: Seconds
-    requests: Annotated[int, Ge(1), Le(10_000_000)]
+    requests: Annotated[int, Ge(1), Le(10_000_000)] = 0
+    """Needed, save of a trace, whose lines they are."""
     trace: str = ""
     """Name of the trace's file, beside that of the scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One request of a trace: its time and, where the trace says so, its meter and its kind."""
+
+    seconds: float
+    meter: int | None = None
+    kind: int | None = None
+    """Place in the mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +191,4 @@ class Scenario:
     costs: Costs = Costs()
     text: str = field(default="", repr=False)
     """The file, to reproduce it."""
+    trace: tuple[TraceLine, ...] = field(default=(), repr=False)

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from emulator.proof.result import figure_names
-from emulator.proof.scenario import Process
+from emulator.proof.scenario import Process, TraceLine
 from emulator.proof.scenario_file import (
     ScenarioError,
     load_scenario,
-    load_trace,
     parse_scenario,
     resized,
     shipped_scenarios,
@@ -180,14 +179,36 @@ def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> No
     assert parse_scenario("mine", scenario).fleet.wan == str(wan)
 
 
-def test_a_trace_lies_beside_its_scenario(tmp_path: Path) -> None:
+TRACED = GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"').replace("requests = 20\n", "")
+
+
+def test_a_trace_lies_beside_its_scenario_and_says_how_many_requests(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"'))
+    file.write_text(TRACED)
+    with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv: No such file"):
+        load_scenario(str(file))
+    (tmp_path / "mine.csv").write_text("0, 1, import-supplier, 4.8.1\n7\n")
     scenario = load_scenario(str(file))
-    with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv"):
-        load_trace(scenario, str(file))
-    (tmp_path / "mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
-    assert load_trace(scenario, str(file)).startswith("0, 1")
+    assert scenario.trace == (TraceLine(0.0, 1, 0), TraceLine(7.0))
+    assert scenario.arrivals.requests == 2
+    assert resized(scenario, None, 5).arrivals.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("", "", "arrivals.trace: mine.csv, line 2: '61': give seconds from 0 to 60"),
+        ("seconds = 60", "seconds = 60\nrequests = 2", "arrivals.requests: the trace says how"),
+        ('"trace"', '"ramp"\nrequests = 2', 'arrivals.trace: goes with process = "trace"'),
+        ('"trace"', '"ramp"', "arrivals.requests: is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_a_mistake_of_the_scenario(
+    old: str, new: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("0\n61\n")
+    assert f"mine.toml: {says}" in mistakes(TRACED.replace(old, new, 1))
 
 
 def test_another_number_of_meters_takes_requests_in_proportion() -> None:
