@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,19 @@ def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
 
 
 def test_a_file_of_ones_own_with_its_trace() -> None:
-    Path("mine.toml").write_text(MINE)
-    Path("mine.csv").write_text("0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n")
-    assert esme("scenario", "check", "mine.toml").exit_code == 0
-    result = esme("prove", "mine.toml", "--json")
+    Path("of mine").mkdir()
+    mine = "of mine/mine.toml"
+    Path(mine).write_text(MINE)
+    Path("of mine/mine.csv").write_text(
+        "0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n"
+    )
+    assert esme("scenario", "check", mine).exit_code == 0
+    result = esme("prove", mine, "--json")
     form = json.loads(result.stdout)
     assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
-    assert "esme prove mine.toml --seed 1 --meters 2" in Path("report/report.html").read_text()
+    page = Path("report/report.html").read_text()
+    assert "esme prove 'of mine/mine.toml' --seed 1 --meters 2" in unescape(page)
+    assert list(form["scenario_files"]) == ["mine.csv"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from emulator.proof.scenario_file import (
     fault_warnings,
     load_scenario,
     resized,
-    shipped_scenarios,
 )
 
 
@@ -70,7 +69,7 @@ def prove(
             variants = [("", asyncio.run(wiring.prove(plan, broker, progress)))]
     result = variants[0][1]
     try:
-        page = write_report(result, report, shipped=scenario in shipped_scenarios())
+        page = write_report(result, report, named=scenario)
     except OSError as error:
         fail(f"report {error.filename or report}: {error.strerror}")
     show_proof.proof_table(result, aside)

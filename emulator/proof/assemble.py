@@ -139,6 +139,7 @@ def assemble(
         faults_fired=dict(Counter(direct.fleet.engine.fired) + Counter(cached.fleet.engine.fired)),
         required=scenario.thresholds,
         scenario_text=scenario.text,
+        scenario_files=dict(scenario.files),
     )
 
 

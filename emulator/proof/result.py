@@ -166,7 +166,9 @@ class ProofResult:
     """By rule, of both runs."""
     required: tuple[Threshold, ...]
     scenario_text: str = field(repr=False)
-    """The scenario's file, which with the seed reproduces the proof."""
+    """The scenario's file, which with the seed and the files that it names reproduces the proof."""
+    scenario_files: dict[str, str] = field(repr=False)
+    """SHA-256 of these, by their paths from the scenario's file."""
     avoided_ratio: float = field(init=False)
     """The part of the device hits that the cache avoided, 0 to 1."""
     thresholds: dict[str, Verdict] = field(init=False)

@@ -4,6 +4,7 @@ Pure. Times within a scenario are seconds after its start; everything random in 
 seed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -192,3 +193,5 @@ class Scenario:
     text: str = field(default="", repr=False)
     """The file, to reproduce it."""
     trace: tuple[TraceLine, ...] = field(default=(), repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """SHA-256 of the files that it names, by their paths from its own."""

@@ -23,6 +23,7 @@ from emulator.faults.unmatched import Meters, unmatched
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
 from emulator.proof.attainable import unattainable
+from emulator.proof.beside import digests, located
 from emulator.proof.result import figure_names
 from emulator.proof.scenario import (
     Arrivals,
@@ -134,11 +135,16 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     mistakes: list[str] = []
     scenario = _scenario(name, text, table, mistakes)
     if scenario is not None:
-        scenario = _with_trace(scenario, Path(file).parent, mistakes)
+        folder = Path(file).parent
+        scenario = replace(scenario, fleet=located(scenario.fleet, folder))
+        scenario = _with_trace(scenario, folder, mistakes)
         mistakes += _contradictions(scenario)
     if scenario is None or mistakes:
         raise ScenarioError("\n".join(f"{file}: {mistake}" for mistake in mistakes))
-    return scenario
+    try:
+        return replace(scenario, files=digests(scenario, folder))
+    except OSError as error:
+        raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
 
 
 def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) -> Scenario | None:

@@ -53,14 +53,13 @@ def hit_ratio(account: Account | ProofResult) -> str:
     return percent(answered / account.requests) if account.requests else "–"
 
 
-def again(result: ProofResult, *, shipped: bool) -> str:
-    """Return the command that makes the same proof again, for a shell."""
-    file = result.scenario if shipped else f"{result.scenario}.toml"
-    return f"esme prove {quote(file)} --seed {quote(result.seed)} --meters {result.meters}"
+def again(result: ProofResult, *, named: str) -> str:
+    """Return the command that makes the same proof again, for a shell in the same folder."""
+    return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
 
 
-def page(result: ProofResult, *, shipped: bool) -> str:
-    """Return the HTML of a result; `shipped` is whether its scenario comes with the package."""
+def page(result: ProofResult, *, named: str) -> str:
+    """Return the HTML of a result; `named` is what the user called its scenario by."""
     environment = Environment(
         loader=PackageLoader("emulator.proof", "report"),
         autoescape=select_autoescape(default=True),
@@ -81,7 +80,7 @@ def page(result: ProofResult, *, shipped: bool) -> str:
         spent=SPENT,
         hit_note=HIT_NOTE,
         miss_note=MISS_NOTE,
-        again=again(result, shipped=shipped),
+        again=again(result, named=named),
         hit_ratio=hit_ratio,
         figure=figure,
         number=number,

@@ -9,10 +9,10 @@ from emulator.proof.report.tables import accounts, over_time
 from emulator.proof.result import ProofResult
 
 
-def write_report(result: ProofResult, folder: Path, *, shipped: bool) -> Path:
+def write_report(result: ProofResult, folder: Path, *, named: str) -> Path:
     """Write all files of a report into `folder` and return the path of its page.
 
-    `shipped` is whether the scenario comes with the package. Raises `OSError`.
+    `named` is what the user called the scenario by. Raises `OSError`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {
@@ -21,7 +21,7 @@ def write_report(result: ProofResult, folder: Path, *, shipped: bool) -> Path:
         "over_time.csv": over_time(result),
         "junit.xml": junit(result),
         "summary.md": markdown(result),
-        "report.html": page(result, shipped=shipped),
+        "report.html": page(result, named=named),
     }
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")

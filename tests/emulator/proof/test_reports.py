@@ -88,7 +88,7 @@ def partial(result: ProofResult) -> ProofResult:
 
 
 def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
-    read = Page(page(result, shipped=True))
+    read = Page(page(result, named="quickstart"))
     for heading in (
         "Thresholds",
         "Device hits over time",
@@ -124,7 +124,7 @@ def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_page_needs_nothing_beside_it(name: str) -> None:
-    text = page(smaller(name), shipped=True)
+    text = page(smaller(name), named="quickstart")
     assert len(text.encode()) < 500_000
     read = Page(text)
     assert not {"script", "link", "img", "iframe", "object", "base"} & set(read.tags)
@@ -134,15 +134,23 @@ def test_the_page_needs_nothing_beside_it(name: str) -> None:
     assert not re.search(r"@import|url\((?!#)", text)
 
 
+def test_a_page_names_the_files_that_its_scenario_takes(result: ProofResult) -> None:
+    assert "SHA-256" not in Page(page(result, named="mine.toml")).text
+    with_files = replace(result, scenario_files={"a/b.toml": "00ff", "c.csv": "11ee"})
+    assert "SHA-256 they were: 00ff a/b.toml 11ee c.csv" in (
+        Page(page(with_files, named="mine.toml")).text
+    )
+
+
 def test_on_a_narrow_screen_what_is_wide_scrolls_by_itself(result: ProofResult) -> None:
-    text = page(replace(result, faults_fired={"no-reply-1": 3}), shipped=True)
+    text = page(replace(result, faults_fired={"no-reply-1": 3}), named="quickstart")
     assert text.count("<table") == text.count('<div class="scroll"><table') == 6
     assert text.count('<div class="scroll wide"><svg') == 2
     assert not re.search(r"minmax\(\d{3,}px, 1fr\)", text.replace("minmax(150px", ""))
 
 
 def test_charts_take_their_colours_from_the_page(result: ProofResult) -> None:
-    text = page(result, shipped=True)
+    text = page(result, named="quickstart")
     styles, *drawn = text.partition("</style>")
     used = set(re.findall(r"var\((--[a-z]+), #", "".join(drawn)))
     assert used >= {"--ink", "--direct", "--cached"}
@@ -153,7 +161,7 @@ def test_charts_take_their_colours_from_the_page(result: ProofResult) -> None:
 def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: ProofResult) -> None:
     longest = replace(result.latency.miss, p99_9=99_000.0, max=120_000.5)
     result = replace(result, latency=replace(result.latency, miss=longest))
-    read = Page(page(result, shipped=True))
+    read = Page(page(result, named="quickstart"))
     miss, counts = result.latency.miss, result.distribution
     told = " ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
     assert f"miss {sum(counts.miss):,} {told}" in read.text
@@ -174,31 +182,31 @@ def test_ten_thousand_requests_fit_into_a_page_that_travels(result: ProofResult)
     many = tuple(Account(f"{place:016X}", *[10_000] * 8) for place in range(20))
     times = result.over_time * (96 // len(result.over_time) + 1)
     large = replace(result, requests=10_000, busiest=many, over_time=times[:97])
-    assert len(page(large, shipped=True).encode()) < 5_000_000
+    assert len(page(large, named="quickstart").encode()) < 5_000_000
 
 
 def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
     nasty = failed(result, title=NASTY, seed="1; rm -rf '", scenario_text=f"# {NASTY}</pre>")
-    text = page(nasty, shipped=False)
+    text = page(nasty, named="there/my proof.toml")
     assert "<script" not in text
     read = Page(text)
     assert "script" not in read.tags
     assert NASTY in read.text
     assert "<b> for B" in read.text
-    assert again(nasty, shipped=False) == (
-        "esme prove quickstart.toml --seed '1; rm -rf '\"'\"'' --meters 8"
+    assert again(nasty, named="there/my proof.toml") == (
+        "esme prove 'there/my proof.toml' --seed '1; rm -rf '\"'\"'' --meters 8"
     )
     assert "<script" not in markdown(nasty)
 
 
 def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
-    read = Page(page(failed(result), shipped=True))
+    read = Page(page(failed(result), named="quickstart"))
     assert "FAILED" in read.text
     assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
     assert "What does not add up:" in read.text
-    assert "PARTIAL: interrupted" in Page(page(partial(result), shipped=True)).text
+    assert "PARTIAL: interrupted" in Page(page(partial(result), named="quickstart")).text
     nothing = replace(result, replies_compared=0, over_time=())
-    assert "Nothing was measured" in Page(page(nothing, shipped=True)).text
+    assert "Nothing was measured" in Page(page(nothing, named="quickstart")).text
 
 
 @pytest.mark.parametrize(
@@ -329,7 +337,7 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
 def test_a_folder_gets_every_form_and_gives_its_json_back(
     result: ProofResult, tmp_path: Path
 ) -> None:
-    path = write_report(result, tmp_path / "deep" / "report", shipped=True)
+    path = write_report(result, tmp_path / "deep" / "report", named="quickstart")
     assert path.name == "report.html"
     assert {file.name for file in path.parent.iterdir()} == {
         "proof.json",

@@ -1,5 +1,6 @@
 import asyncio
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,39 @@ def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> No
     assert parse_scenario("mine", scenario).fleet.wan == str(wan)
 
 
+def test_files_that_a_scenario_names_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "kinds").mkdir()
+    meter, load, wan = (
+        tmp_path / name for name in ("kinds/mine.toml", "kinds/load.toml", "w.toml")
+    )
+    profiles = WANS.parent
+    text = (profiles / "meters" / "single.toml").read_text("utf-8")
+    meter.write_text(text.replace('import = "domestic"', 'import = ["load.toml", "heat-pump"]'))
+    load.write_text((profiles / "loads" / "domestic.toml").read_text("utf-8"))
+    text = (WANS / "smets2-cellular.toml").read_text("utf-8")
+    wan.write_text(text.replace("lognormal:4s,30s", "empirical:kinds/wan.csv#s"), "utf-8")
+    (tmp_path / "kinds" / "wan.csv").write_text("s\n1\n")
+    (tmp_path / "meter.txt").write_text("2\n")
+    named = (
+        'profiles = ["kinds/mine.toml", "twin"]\nwan = "w.toml"\nlatency = "empirical:meter.txt"'
+    )
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD.replace("meters = 10", f"meters = 10\n{named}"))
+    scenario = load_scenario(str(file))
+    assert scenario.fleet.profiles == (str(meter), "twin")
+    assert scenario.fleet.wan == str(wan)
+    result = asyncio.run(prove(scenario))
+    assert result.latency.miss.p50 is not None
+    assert result.latency.miss.p50 >= 2000
+    assert result.scenario_files == {
+        name: sha256((tmp_path / name).read_bytes()).hexdigest()
+        for name in ("kinds/load.toml", "kinds/mine.toml", "kinds/wan.csv", "meter.txt", "w.toml")
+    }
+    load.unlink()
+    with pytest.raises(ScenarioError, match=r"fleet\.profiles: .*mine\.toml: import: .*load\.toml"):
+        load_scenario(str(file))
+
+
 TRACED = GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"').replace("requests = 20\n", "")
 
 
@@ -191,6 +225,7 @@ def test_a_trace_lies_beside_its_scenario_and_says_how_many_requests(tmp_path: P
     scenario = load_scenario(str(file))
     assert scenario.trace == (TraceLine(0.0, 1, 0), TraceLine(7.0))
     assert scenario.arrivals.requests == 2
+    assert list(scenario.files) == ["mine.csv"]
     assert resized(scenario, None, 5).arrivals.requests == 2
 
 
