@@ -94,6 +94,7 @@ def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     assert json.loads(Path("report/proof.json").read_text())["scenario"] == "quickstart"
     assert "report: report/report.html" in result.stderr
+    assert result.stderr.startswith("direct: 18 of 18\ncached: 18 of 18\n")
 
 
 def test_a_file_of_ones_own_with_its_trace() -> None:
@@ -221,11 +222,15 @@ def test_a_report_that_cannot_be_written_is_told() -> None:
 def test_scenarios_are_listed_shown_and_checked() -> None:
     listed = json.loads(esme("scenario", "list", "--json").stdout)
     assert [item["name"] for item in listed] == list(shipped_scenarios())
+    [soak] = [item for item in listed if item["name"] == "soak"]
+    assert (soak["meters"], soak["requests"], soak["seconds"]) == (20, 800, 259200)
+    assert soak["start"] == "2026-01-12T00:00:00Z"
     assert "settlement-morning" in esme("scenario", "list").stdout
     shown = esme("scenario", "show", "quickstart").stdout
     assert shown.strip() == load_scenario("quickstart").text.strip()
     form = json.loads(esme("scenario", "show", "retry-storm", "--json").stdout)
     assert form["fleet"]["meters"] == 60
+    assert form["start"] == "2026-01-15T06:00:00Z"
     Path("good.toml").write_text(shown)
     Path("bad.toml").write_text(shown.replace("meters =", "metres =").replace("share = 3", ""))
     good = esme("scenario", "check", "good.toml", "soak")
@@ -234,6 +239,12 @@ def test_scenarios_are_listed_shown_and_checked() -> None:
     assert (bad.exit_code, bad.stdout) == (1, "good.toml: good\n")
     assert "bad.toml: fleet.metres: unknown key; known are meters" in bad.stderr
     assert "bad.toml: mix.0.share: field required" in bad.stderr
+    as_json = esme("scenario", "check", "bad.toml", "good.toml", "--json")
+    first, second = map(json.loads, as_json.stdout.splitlines())
+    assert (as_json.exit_code, as_json.stderr) == (1, "")
+    assert first["source"] == "bad.toml"
+    assert "bad.toml: mix.0.share: field required" in first["problems"]
+    assert second == {"source": "good.toml", "problems": [], "warnings": []}
 
 
 def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
@@ -243,6 +254,8 @@ def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
     checked = esme("scenario", "check", "mine.toml")
     assert (checked.exit_code, checked.stdout) == (0, "mine.toml: good\n")
     assert checked.stderr.startswith(f"esme: mine.toml: {warning}")
+    as_json = json.loads(esme("scenario", "check", "mine.toml", "--json").stdout)
+    assert as_json["warnings"][0].startswith(f"mine.toml: {warning}")
     proved = esme("prove", "mine.toml", "--meters", 2)
     assert proved.exit_code == 0
     assert f"esme: {warning}" in proved.stderr
@@ -251,10 +264,17 @@ def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
 def test_reports_are_compared() -> None:
     for seed in "12":
         assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
-    forms: list[dict[str, Any]] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
-    [requests] = [form for form in forms if form["name"] == "requests"]
+    form: dict[str, Any] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
+    [requests] = [item for item in form["figures"] if item["name"] == "requests"]
     assert requests == {"name": "requests", "first": 18, "second": 18}
-    text = esme("report", "compare", "1", "2/proof.json").stdout
+    assert [form[place]["seed"] for place in ("first", "second")] == ["1", "2"]
+    assert form["first"]["passed"] is form["first"]["complete"] is True
+    difference = "they differ in seed, 1 and 2: other requests were made"
+    assert form["unlike"] == [difference]
+    shown = esme("report", "compare", "1", "2/proof.json")
+    assert (shown.exit_code, shown.stderr) == (0, f"esme: {difference}\n")
+    text = shown.stdout
+    assert text.count("PASSED") == 2
     assert "avoided_ratio" in text
     assert "2/proof.json" in text
     assert json.loads(esme("report", "schema").stdout) == schema()

@@ -62,7 +62,8 @@ def prove(
         report.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"report folder {report}: {error.strerror}")
-    with show.show_progress() as progress:
+    with show.show_progress() as bars:
+        progress = bars if sys.stderr.isatty() else show.progress_lines(aside)
         if compare:
             variants = asyncio.run(wiring.prove_variants(plan, broker, progress))
         else:

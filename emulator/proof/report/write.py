@@ -20,7 +20,7 @@ def write_report(result: ProofResult, folder: Path, *, named: str) -> Path:
         "accounts.csv": accounts(result),
         "over_time.csv": over_time(result),
         "junit.xml": junit(result),
-        "summary.md": markdown(result),
+        "summary.md": markdown(result, named=named),
         "report.html": page(result, named=named),
     }
     for name, text in files.items():

@@ -15,10 +15,10 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from emulator.proof.report.compare import FIGURES, ReportError, compare, load_report
+from emulator.proof.report.compare import FIGURES, ReportError, about, compare, load_report, unlike
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
-from emulator.proof.report.page import again, figure, page
+from emulator.proof.report.page import again, figure, hit_ratio, page
 from emulator.proof.report.schema import schema
 from emulator.proof.report.tables import accounts, over_time
 from emulator.proof.report.write import write_report
@@ -196,7 +196,7 @@ def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
     assert again(nasty, named="there/my proof.toml") == (
         "esme prove 'there/my proof.toml' --seed '1; rm -rf '\"'\"'' --meters 8"
     )
-    assert "<script" not in markdown(nasty)
+    assert "<script" not in markdown(nasty, named="mine.toml")
 
 
 def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
@@ -321,14 +321,25 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
         (partial(result), "## FAILED, partial: interrupted: Quickstart"),
         (replace(result, title="Two\nlines | and a bar"), "## PASSED: Two lines | and a bar"),
     ):
-        text = markdown(alter)
+        text = markdown(alter, named="quickstart")
         assert text.startswith(verdict)
         for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
             lines = table.splitlines()
             assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
             assert len({line.count("|") for line in lines}) == 1
-    assert "What does not add up" in markdown(failed(result))
-    assert "hit ratio" in markdown(result)
+    assert "What does not add up" in markdown(failed(result), named="quickstart")
+
+
+def test_the_summary_has_totals_latencies_versions_and_the_command(result: ProofResult) -> None:
+    text = markdown(result, named="there/mine.toml")
+    counts = (result.requests, result.hits, result.collapsed, result.forwarded, 0, 0)
+    assert f"| **all** | {' | '.join(map(figure, counts))} | {hit_ratio(result)} |" in text
+    miss = result.latency.miss
+    figures = " | ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    assert f"| miss | {sum(result.distribution.miss)} | {figures} |" in text
+    assert f"\n```\n{again(result, named='there/mine.toml')}\n```\n" in text
+    for name, version in result.versions.items():
+        assert f"{name} {version}" in text
 
 
 # Files, and two of them side by side
@@ -360,9 +371,28 @@ def test_two_reports_side_by_side(result: ProofResult) -> None:
     assert figures["latency.hit.p50"] == (0, None)
     assert all(first is not None for first, _ in figures.values())
     text = io.StringIO()
-    figures_table(("a", "b"), compare(one, other), Console(file=text, width=120))
+    of = about(one), about({**other, "complete": False, "seed": "7"})
+    figures_table(("a", "b"), of, compare(one, other), Console(file=text, width=120))
+    assert re.search(r"verdict +│ +PASSED │ +FAILED, partial │", text.getvalue())
+    assert re.search(r"seed +│ +1 │ +7 │ +differs │", text.getvalue())
     [line] = [line for line in text.getvalue().splitlines() if " hits " in line]
     assert line.split()[-2] == "7"
+
+
+def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
+    one = result.as_dict()
+    assert unlike(one, one) == []
+    for changed, says in (
+        ({"seed": "7"}, "they differ in seed, 1 and 7: other requests were made"),
+        ({"meters": 9}, "they differ in meters, 8 and 9: other requests were made"),
+        ({"scenario_text": "#"}, "they differ in the text of the scenario"),
+        ({"scenario_files": {"a": "0"}}, "they differ in the files of the scenario"),
+        ({"complete": False}, "the second is of a proof that was interrupted"),
+    ):
+        [line] = unlike(one, {**one, **changed})
+        assert line.startswith(says)
+    [line] = unlike(one, {**one, "scenario": "soak", "scenario_text": "#"})
+    assert line.startswith("they differ in scenario, quickstart and soak")
 
 
 @pytest.mark.parametrize(
