@@ -1,6 +1,6 @@
 #!/bin/sh
 # A step of CI: prove the cache, and leave reports. Exit 0 where every threshold of the scenario
-# holds, 1 where one does not or the scenario cannot be used.
+# holds, 1 where one does not, 2 where the scenario cannot be used.
 #
 #   sh examples/ci.sh [SCENARIO.toml] [FOLDER]
 #

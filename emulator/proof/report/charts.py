@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import accumulate
+from math import ceil, floor, log10
 from typing import Any
 
 from emulator.proof.result import Account, Distribution, Interval
@@ -69,9 +70,11 @@ def latencies(distribution: Distribution) -> str:
                 shares = [100 * reached / total for reached in accumulate(counts)]
                 shown = {"color": colour, "linestyle": line, "label": f"{name} ({total:,})"}
                 axes.plot([bound / 1000 for bound in distribution.bounds], shares, **shown)
-        first = _first_used(distribution)
-        axes.set_xscale("log" if first else "linear")
-        axes.set_xlim(left=first)
+        first, last = _span(distribution)
+        if first:
+            axes.set_xscale("log")
+            axes.set_xlim(first, last)
+            axes.xaxis.set_minor_formatter("")
         axes.set_ylim(0, 103)
         axes.xaxis.set_major_formatter("{x:,g}")
         axes.set_xlabel("seconds of the scenario's time")
@@ -99,11 +102,14 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
     return _svg(draw, title, (5.0, 1.5 + 0.35 * max(len(accounts), 1)))
 
 
-def _first_used(distribution: Distribution) -> float:
-    """Return where the quickest reply of a meter begins to show, in seconds."""
+def _span(distribution: Distribution) -> tuple[float, float]:
+    """Return from where to where meters took, in seconds; no less than a power of ten."""
     both = zip(distribution.direct, distribution.miss, strict=True)
     place = next((place for place, counts in enumerate(both) if any(counts)), 0)
-    return distribution.bounds[max(place - 1, 0)] / 1000
+    first, last = distribution.bounds[max(place - 1, 0)] / 1000, distribution.bounds[-1] / 1000
+    if first > 0 and last < 10 * first:
+        return 10.0 ** floor(log10(first)), 10.0 ** ceil(log10(last))
+    return first, last
 
 
 def _legend(axes: Any, **where: Any) -> None:

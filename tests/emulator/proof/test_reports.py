@@ -15,6 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from emulator.proof.report.charts import latencies
 from emulator.proof.report.compare import FIGURES, ReportError, about, compare, load_report, unlike
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
@@ -22,7 +23,7 @@ from emulator.proof.report.page import again, figure, hit_ratio, page
 from emulator.proof.report.schema import schema
 from emulator.proof.report.tables import accounts, over_time
 from emulator.proof.report.write import write_report
-from emulator.proof.result import Account, Interval, ProofResult
+from emulator.proof.result import Account, Distribution, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
 from emulator.show_proof import figures_table, scenarios_table
@@ -168,6 +169,23 @@ def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: Pro
     assert sum(counts.miss) == result.forwarded + result.collapsed
     assert "collapsed into another" in read.text
     assert "0 by construction" in read.text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "counts", "ticks"),
+    [
+        ((0.0, 1.0, 900.0, 1000.0), (0, 0, 0, 5), {"0.1", "1"}),
+        ((0.0, 1.0, 20.0, 50_000.0), (0, 0, 3, 5), {"0.01", "0.1", "1", "10"}),
+        ((0.0,), (7,), {"0"}),
+        ((0.0,), (0,), {"0"}),
+    ],
+)
+def test_latencies_are_charted_over_a_power_of_ten_or_more(
+    bounds: tuple[float, ...], counts: tuple[int, ...], ticks: set[str]
+) -> None:
+    text = latencies(Distribution(bounds, direct=counts, hit=(0,) * len(counts), miss=counts))
+    assert ticks <= set(re.findall(r">\s*([\d.,]+)\s*</text>", text))
+    assert "10^" not in text
 
 
 def test_latencies_are_told_apart_to_an_eighth(result: ProofResult) -> None:
