@@ -52,6 +52,30 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
         yield begin
 
 
+_FEWEST = 500
+"""Steps at least from one line of progress to the next."""
+
+
+def progress_lines(console: Console) -> Callable[[str, int], Callable[[], None]]:
+    """Return what begins to tell progress in lines, by title and total, where a bar cannot be.
+
+    There is a line for each tenth, and one at the end.
+    """
+
+    def begin(title: str, total: int) -> Callable[[], None]:
+        done, each = 0, max(total // 10, _FEWEST)
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if done % each == 0 or done == total:
+                console.print(f"{title}: {done:,} of {total:,}", highlight=False)
+
+        return step
+
+    return begin
+
+
 def explanation(lines: list[Line]) -> Iterator[str]:
     """Yield annotated octets as text: offset, octets, field and meaning."""
     for line in lines:

@@ -1,6 +1,7 @@
 """What a person sees of proofs: the verdict, variants side by side, two reports compared."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -71,11 +72,21 @@ def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console
     console.print(table)
 
 
-def figures_table(names: tuple[str, str], figures: Sequence[Figure], console: Console) -> None:
-    """Print the figures of two reports side by side."""
+def figures_table(
+    names: tuple[str, str],
+    of: tuple[dict[str, Any], dict[str, Any]],
+    figures: Sequence[Figure],
+    console: Console,
+) -> None:
+    """Print two reports side by side: `of` what they are and how they ended, and their figures."""
     table = Table()
     for column in ("", *names, "difference"):
-        table.add_column(column, justify="right" if column else "left")
+        table.add_column(column, justify="right" if column else "left", overflow="fold")
+    for name, one in of[0].items():
+        if not isinstance(one, bool | dict):
+            other = of[1][name]
+            table.add_row(name, str(one), str(other), "" if one == other else "differs")
+    table.add_section()
     for item in figures:
         difference = None
         if item.first is not None and item.second is not None:

@@ -121,7 +121,7 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
 
 
 async def prove(
-    scenario: Scenario, url: str | None, trace: str, progress: Progress, *, compare: bool
+    scenario: Scenario, url: str | None, progress: Progress, *, compare: bool
 ) -> Proved:
     """Return what a proof came to, a partial result where it is interrupted or its broker lost.
 
@@ -131,4 +131,4 @@ async def prove(
     rules = VARIANTS if compare else ()
     variants = [(name, replace(scenario.cache, **changed)) for name, changed in rules]
     async with broker_at(url) as broker:
-        return await Proof(scenario, broker, trace).run(progress, variants)
+        return await Proof(scenario, broker).run(progress, variants)

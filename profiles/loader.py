@@ -138,6 +138,36 @@ def unreadable_latencies(wan: WanProfile, read_latency: Callable[[str], object])
     return _unreadable({key: getattr(wan, key) for key in _LATENCIES}, read_latency)
 
 
+def latency_beside(latency: str, folder: Path) -> str:
+    """Return a latency with the file that it names, if it names one, as a path from a folder."""
+    kind, colon, file = latency.partition(":")
+    return f"{kind}{colon}{folder / file}" if kind == "empirical" else latency
+
+
+def latency_file(latency: str) -> Path | None:
+    """Return the file that a latency names, None where it names none."""
+    kind, _, file = latency.partition(":")
+    return Path(file.partition("#")[0]) if kind == "empirical" else None
+
+
+def profile_files(path: Path) -> Iterator[Path]:
+    """Yield the file of a profile in which nothing is wrong, and all files that it names in turn.
+
+    Raises `ProfileError`.
+    """
+    yield path
+    table = _read(path, str(path))
+    for key in _REFERENCES if _kind(table) == "meter" else ():
+        named = table.get(key, ())
+        for name in [named] if isinstance(named, str) else named:
+            if name.endswith(".toml"):
+                yield from profile_files(path.parent / name)
+    for key in _LATENCIES if _kind(table) == "wan" else ():
+        measured = latency_file(latency_beside(table[key], path.parent))
+        if measured is not None:
+            yield measured
+
+
 def _unreadable(
     latencies: Mapping[str, str], read_latency: Callable[[str], object]
 ) -> Iterator[str]:
@@ -209,11 +239,7 @@ def _wan(name: str, folder: Path | None) -> WanProfile:
 
 def _beside(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return latencies with the files that they name as paths, from that folder."""
-    found: dict[str, str] = {}
-    for key, latency in latencies.items():
-        kind, colon, file = latency.partition(":")
-        found[key] = f"{kind}{colon}{folder / file}" if kind == "empirical" else latency
-    return found
+    return {key: latency_beside(latency, folder) for key, latency in latencies.items()}
 
 
 def _fits(kind: str, table: Mapping[str, Any], key: str) -> bool:

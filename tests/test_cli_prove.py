@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,6 @@ meters = 2
 [arrivals]
 process = "trace"
 seconds = 60
-requests = 1
 trace = "mine.csv"
 [[mix]]
 party = "import-supplier"
@@ -85,8 +85,8 @@ def test_a_name_a_seed_and_a_number_of_meters() -> None:
     assert form["passed"] is True
     assert form["complete"] is True
     for name in ("direct", "hit", "miss"):
-        assert form["latency"][name].keys() == {"p50", "p99"}
-    assert form["latency"]["hit"] == {"p50": 0, "p99": 0}
+        assert form["latency"][name].keys() == {"p50", "p99", "p99_9", "max"}
+    assert set(form["latency"]["hit"].values()) == {0}
     assert {file.name for file in Path("there").iterdir()} == FORMS
     assert json.loads(Path("there/proof.json").read_text()) == form
     assert "PASSED" in result.stderr
@@ -99,24 +99,43 @@ def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     assert json.loads(Path("report/proof.json").read_text())["scenario"] == "quickstart"
     assert "report: report/report.html" in result.stderr
+    assert result.stderr.startswith("direct: 18 of 18\ncached: 18 of 18\n")
 
 
 def test_a_file_of_ones_own_with_its_trace() -> None:
-    Path("mine.toml").write_text(MINE)
-    Path("mine.csv").write_text("0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n")
-    result = esme("prove", "mine.toml", "--json")
+    Path("of mine").mkdir()
+    mine = "of mine/mine.toml"
+    Path(mine).write_text(MINE)
+    Path("of mine/mine.csv").write_text(
+        "0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n"
+    )
+    assert esme("scenario", "check", mine).exit_code == 0
+    result = esme("prove", mine, "--json")
     form = json.loads(result.stdout)
     assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
-    assert "esme prove mine.toml --seed 1 --meters 2" in Path("report/report.html").read_text()
+    page = Path("report/report.html").read_text()
+    assert "esme prove 'of mine/mine.toml' --seed 1 --meters 2" in unescape(page)
+    assert list(form["scenario_files"]) == ["mine.csv"]
 
 
-def test_a_trace_without_a_request_proves_nothing() -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# nobody asks\n", "mine.csv: there is no request in it"),
+        ("0\n1, 2, import-supplier, 4.8.1\n", "mine.csv, line 2: '2': give the number of a meter"),
+    ],
+)
+def test_a_trace_with_a_mistake_is_found_by_check_too(text: str, says: str) -> None:
     Path("mine.toml").write_text(MINE)
-    Path("mine.csv").write_text("# nobody asks\n")
-    result = esme("prove", "mine.toml", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["passed"] is False
-    assert "nothing was measured" in result.stderr
+    Path("mine.csv").write_text(text)
+    assert_fails(esme("prove", "mine.toml", "--json"), 2, says)
+    assert_fails(esme("scenario", "check", "mine.toml"), 1, says)
+
+
+def test_a_trace_needs_the_meters_that_it_asks() -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
+    assert_fails(esme("prove", "mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
 
 
 def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
@@ -136,7 +155,8 @@ def test_rules_side_by_side() -> None:
     result = esme("prove", "settlement-morning", "--meters", 4, "--compare", "--json")
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
-    names = ["as in the scenario", "48 hours", "72 hours", "literal", "sub-window", "no collapse"]
+    strict = [f"strict, {hours} hours" for hours in (25, 48, 72)]
+    names = ["as in the scenario", *strict, "literal", "sub-window", "no collapse"]
     assert list(form) == names
     assert form["literal"]["replies_different"] > 0
     assert form["as in the scenario"]["replies_different"] == 0
@@ -239,11 +259,15 @@ def test_a_proof_that_loses_its_broker_leaves_a_partial_report(
 def test_scenarios_are_listed_shown_and_checked() -> None:
     listed = json.loads(esme("scenario", "list", "--json").stdout)
     assert [item["name"] for item in listed] == list(shipped_scenarios())
+    [soak] = [item for item in listed if item["name"] == "soak"]
+    assert (soak["meters"], soak["requests"], soak["seconds"]) == (20, 800, 259200)
+    assert soak["start"] == "2026-01-12T00:00:00Z"
     assert "settlement-morning" in esme("scenario", "list").stdout
     shown = esme("scenario", "show", "quickstart").stdout
     assert shown.strip() == load_scenario("quickstart").text.strip()
     form = json.loads(esme("scenario", "show", "retry-storm", "--json").stdout)
     assert form["fleet"]["meters"] == 60
+    assert form["start"] == "2026-01-15T06:00:00Z"
     Path("good.toml").write_text(shown)
     Path("bad.toml").write_text(shown.replace("meters =", "metres =").replace("share = 3", ""))
     good = esme("scenario", "check", "good.toml", "soak")
@@ -252,6 +276,12 @@ def test_scenarios_are_listed_shown_and_checked() -> None:
     assert (bad.exit_code, bad.stdout) == (1, "good.toml: good\n")
     assert "bad.toml: fleet.metres: unknown key; known are meters" in bad.stderr
     assert "bad.toml: mix.0.share: field required" in bad.stderr
+    as_json = esme("scenario", "check", "bad.toml", "good.toml", "--json")
+    first, second = map(json.loads, as_json.stdout.splitlines())
+    assert (as_json.exit_code, as_json.stderr) == (1, "")
+    assert first["source"] == "bad.toml"
+    assert "bad.toml: mix.0.share: field required" in first["problems"]
+    assert second == {"source": "good.toml", "problems": [], "warnings": []}
 
 
 def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
@@ -261,6 +291,8 @@ def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
     checked = esme("scenario", "check", "mine.toml")
     assert (checked.exit_code, checked.stdout) == (0, "mine.toml: good\n")
     assert checked.stderr.startswith(f"esme: mine.toml: {warning}")
+    as_json = json.loads(esme("scenario", "check", "mine.toml", "--json").stdout)
+    assert as_json["warnings"][0].startswith(f"mine.toml: {warning}")
     proved = esme("prove", "mine.toml", "--meters", 2)
     assert proved.exit_code == 0
     assert f"esme: {warning}" in proved.stderr
@@ -269,10 +301,17 @@ def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
 def test_reports_are_compared() -> None:
     for seed in "12":
         assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
-    forms: list[dict[str, Any]] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
-    [requests] = [form for form in forms if form["name"] == "requests"]
+    form: dict[str, Any] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
+    [requests] = [item for item in form["figures"] if item["name"] == "requests"]
     assert requests == {"name": "requests", "first": 18, "second": 18}
-    text = esme("report", "compare", "1", "2/proof.json").stdout
+    assert [form[place]["seed"] for place in ("first", "second")] == ["1", "2"]
+    assert form["first"]["passed"] is form["first"]["complete"] is True
+    difference = "they differ in seed, 1 and 2: other requests were made"
+    assert form["unlike"] == [difference]
+    shown = esme("report", "compare", "1", "2/proof.json")
+    assert (shown.exit_code, shown.stderr) == (0, f"esme: {difference}\n")
+    text = shown.stdout
+    assert text.count("PASSED") == 2
     assert "avoided_ratio" in text
     assert "2/proof.json" in text
     assert json.loads(esme("report", "schema").stdout) == schema()

@@ -52,6 +52,7 @@ PURE = (
     "emulator/proof/observed.py",
     "emulator/proof/result.py",
     "emulator/proof/scenario.py",
+    "emulator/proof/trace.py",
     "emulator/reception.py",
     "emulator/seeded.py",
     "emulator/topics.py",

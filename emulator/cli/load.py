@@ -32,8 +32,9 @@ from emulator.load.plan import Arrivals, LoadError, Plan
 from emulator.load.report import LoadReportError, prepare, write_report
 from emulator.load.result import LoadResult
 from emulator.load.run import Load
-from emulator.load.schedule import parse_trace, whole_seconds
+from emulator.load.schedule import whole_seconds
 from emulator.proof.scenario_file import load_scenario
+from emulator.proof.trace import parse_trace
 from emulator.text_file import UnreadableError, read_text
 from emulator.topics import PREFIXES
 from gbcs import EUI
@@ -139,7 +140,7 @@ def _plan(
     clock: Clock,
     **others: Any,
 ) -> Plan:
-    """Return the plan of a load's options. Raises `LoadError` and `ScenarioError`."""
+    """Return the plan of a load's options. Raises `LoadError`, `TraceError`, `ScenarioError`."""
     asked = load_scenario(scenario)
     meters = len(source.estate().meters)
     given = click.get_current_context().get_parameter_source

@@ -23,9 +23,7 @@ from emulator.proof.report.write import prepare, write_report
 from emulator.proof.scenario_file import (
     fault_warnings,
     load_scenario,
-    load_trace,
     resized,
-    shipped_scenarios,
 )
 
 
@@ -62,11 +60,11 @@ def prove(
     prepare(report)
     plan = resized(load_scenario(scenario), seed, meters)
     warn(fault_warnings(plan))
-    trace = load_trace(plan, scenario)
-    with interruptible(), show.show_progress() as progress:
-        proved = asyncio.run(wiring.prove(plan, broker, trace, progress, compare=compare))
+    with interruptible(), show.show_progress() as bars:
+        progress = bars if sys.stderr.isatty() else show.progress_lines(aside)
+        proved = asyncio.run(wiring.prove(plan, broker, progress, compare=compare))
     result = proved.result
-    page = write_report(result, proved.evidence, report, shipped=scenario in shipped_scenarios())
+    page = write_report(result, proved.evidence, report, named=scenario)
     show_proof.proof_table(result, aside)
     if compare:
         show_proof.variants_table(proved.results, aside)

@@ -8,9 +8,9 @@ import click
 
 from emulator import show_proof
 from emulator.cli.options import json_option, one_line, out, warn
-from emulator.load.compare import compare_loads, load_form, unlike
+from emulator.load.compare import about_load, compare_loads, load_form, unlike_loads
 from emulator.load.schema import schema as load_schema
-from emulator.proof.report.compare import ReportError, compare, load_report
+from emulator.proof.report.compare import ReportError, about, compare, load_report, unlike
 from emulator.proof.report.schema import schema as proof_schema
 
 _REPORT = click.Path(path_type=Path)
@@ -27,22 +27,26 @@ def report() -> None:
 @json_option
 @one_line
 def compare_command(first: Path, second: Path, as_json: bool) -> None:
-    """Show the figures of two reports, given as folders or as JSON, side by side.
+    """Show two reports, given as folders or as JSON, side by side: how they ended, and figures.
 
-    Both are of proofs, or both are of loads; what was not planned alike is said on stderr.
+    Both are of proofs, or both are of loads; what makes them of different things is warned of.
     """
     one, other = load_form(first), load_form(second)
     if one is not None and other is not None:
-        warn(unlike(one, other))
+        of, unlikeness = (about_load(one), about_load(other)), unlike_loads(one, other)
         figures = compare_loads(one, other)
     elif one is other is None:
-        figures = compare(load_report(first), load_report(second))
+        one, other = load_report(first), load_report(second)
+        of, unlikeness = (about(one), about(other)), unlike(one, other)
+        figures = compare(one, other)
     else:
         raise ReportError(f"{first} and {second}: one is of a load, so give two of loads")
     if as_json:
-        click.echo(json.dumps([asdict(item) for item in figures]))
-    else:
-        show_proof.figures_table((str(first), str(second)), figures, out)
+        form = {"first": of[0], "second": of[1], "unlike": unlikeness}
+        click.echo(json.dumps({**form, "figures": [asdict(item) for item in figures]}))
+        return
+    show_proof.figures_table((str(first), str(second)), of, figures, out)
+    warn(unlikeness)
 
 
 @report.command("schema")

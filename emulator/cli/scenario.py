@@ -2,18 +2,20 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from emulator import show_proof
 from emulator.cli.options import CHECK_FAILED, json_option, one_line, out, warn
+from emulator.proof.scenario import Scenario
 from emulator.proof.scenario_file import (
     ScenarioError,
     fault_warnings,
     load_scenario,
-    load_trace,
     shipped_scenarios,
 )
+from gbcs.instants import to_iso
 
 
 @click.group()
@@ -28,7 +30,7 @@ def list_command(as_json: bool) -> None:
     """Show the scenarios that come with the package."""
     found = [load_scenario(name) for name in shipped_scenarios()]
     if as_json:
-        click.echo(json.dumps([{"name": item.name, "title": item.title} for item in found]))
+        click.echo(json.dumps([_listed(item) for item in found]))
     else:
         show_proof.scenarios_table(found, out)
 
@@ -40,27 +42,49 @@ def list_command(as_json: bool) -> None:
 def show_command(name: str, as_json: bool) -> None:
     """Print a scenario: its file, to copy and alter, or what it comes to as JSON."""
     found = load_scenario(name)
-    click.echo(json.dumps(asdict(found), default=str) if as_json else found.text.rstrip())
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "start": to_iso(found.start)}, default=str))
+    else:
+        click.echo(found.text.rstrip())
 
 
 @scenario.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@json_option
 @one_line
-def check_command(files: tuple[str, ...]) -> None:
-    """Check scenario files; every mistake is a line, and exit is 1 where there is one.
+def check_command(files: tuple[str, ...], as_json: bool) -> None:
+    """Check scenario files and those they name; every mistake is a line, and exit is 1 for any.
 
     A rule of faults that can match nothing is no mistake, and warned of.
     """
     failed = False
     for file in files:
+        problems, warnings = [], []
         try:
-            found = load_scenario(file)
-            load_trace(found, file)
+            warnings = [f"{file}: {warning}" for warning in fault_warnings(load_scenario(file))]
         except ScenarioError as error:
-            failed = True
-            click.echo(f"esme: {error}", err=True)
-        else:
-            warn([f"{file}: {warning}" for warning in fault_warnings(found)])
+            problems = str(error).splitlines()
+        failed = failed or bool(problems)
+        if as_json:
+            form = {"source": file, "problems": problems, "warnings": warnings}
+            click.echo(json.dumps(form))
+            continue
+        for problem in problems:
+            click.echo(f"esme: {problem}", err=True)
+        warn(warnings)
+        if not problems:
             click.echo(f"{file}: good")
     if failed:
         raise SystemExit(CHECK_FAILED)
+
+
+def _listed(found: Scenario) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "title": found.title,
+        "seed": found.seed,
+        "start": to_iso(found.start),
+        "seconds": found.arrivals.seconds,
+        "meters": found.fleet.meters,
+        "requests": found.arrivals.requests,
+    }

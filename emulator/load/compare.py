@@ -33,6 +33,9 @@ FIGURES = (
     "generator.cpu_microseconds_per_request",
     "generator.sent_late.p99",
 )
+ABOUT = ("scenario", "ended", "complete")
+"""What else is told of each load."""
+
 _NAME = "load.json"
 _KEYS = frozenset({"plan", "requests", "latency", "ended"})
 
@@ -59,12 +62,17 @@ def load_form(path: Path) -> dict[str, Any] | None:
     return None
 
 
+def about_load(form: dict[str, Any]) -> dict[str, Any]:
+    """Return what a load is of and how it ended, None where its report does not say."""
+    return {name: form.get(name) for name in ABOUT}
+
+
 def compare_loads(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
     """Return the figures of two loads side by side."""
     return compare(first, second, FIGURES)
 
 
-def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     """Return, a line each, why the figures of two loads are not those of the same."""
     lines = []
     for which, form in (("first", first), ("second", second)):

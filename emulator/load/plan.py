@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
-from emulator.proof.scenario import Mix
+from emulator.proof.scenario import Mix, TraceLine
 from emulator.topics import PREFIXES, Via
 
 MAX_RATE = 1_000_000.0
@@ -32,16 +32,6 @@ class Arrivals(StrEnum):
     """At the times of a file."""
     CLOSED = "closed"
     """Each when the one before it is over: so many in flight at any time."""
-
-
-@dataclass(frozen=True, slots=True)
-class TraceLine:
-    """One request of a trace: its time and, where the trace says so, its meter and its kind."""
-
-    seconds: float
-    meter: int | None = None
-    kind: int | None = None
-    """Place in the plan's mix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ Pure: it follows from the plan alone and does not depend on how many workers sha
 falls to a worker by its meter, so that all commands to a meter take one connection, in order.
 """
 
-import csv
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, count, repeat, takewhile
-from math import floor, isfinite, sqrt
+from math import floor, sqrt
 from random import Random
 from typing import NamedTuple
 
-from emulator.load.plan import Arrivals, LoadError, Plan, TraceLine
-from emulator.proof.scenario import Mix
+from emulator.load.plan import Arrivals, Plan
+from emulator.proof.scenario import TraceLine
 
 
 class Slot(NamedTuple):
@@ -66,44 +65,3 @@ def _gaps(plan: Plan) -> Iterator[float]:
 def whole_seconds(trace: Sequence[TraceLine]) -> float:
     """Return how long a trace is: to the end of the second of its last request."""
     return floor(max((line.seconds for line in trace), default=0.0)) + 1.0
-
-
-def parse_trace(name: str, text: str, mix: Sequence[Mix], meters: int) -> tuple[TraceLine, ...]:
-    """Return the requests of the trace `text`, which is CSV; `name` is for errors.
-
-    A line has the seconds after the start and, if more than that, number of the meter, party and
-    SRV; without these they are drawn. Empty lines and those that begin with # are passed over.
-    Raises `LoadError` that names the line.
-    """
-    kinds = {(kind.party, kind.srv): place for place, kind in enumerate(mix)}
-    lines = []
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
-        if not row or row[0].startswith("#"):
-            continue
-        try:
-            lines.append(_trace_line([column.strip() for column in row], kinds, meters))
-        except ValueError as error:
-            raise LoadError(f"{name}, line {number}: {error}") from None
-    if not lines:
-        raise LoadError(f"{name}: there is no request in it; give lines of seconds")
-    return tuple(lines)
-
-
-def _trace_line(row: list[str], kinds: dict[tuple[str, str], int], meters: int) -> TraceLine:
-    if len(row) not in (1, 4):
-        raise ValueError("give seconds, or seconds, number of the meter, party, SRV")
-    try:
-        seconds = float(row[0])
-    except ValueError:
-        seconds = -1.0
-    if not (isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{row[0]!r}: give seconds of 0 or more")
-    if len(row) == 1:
-        return TraceLine(seconds)
-    if not (row[1].isascii() and row[1].isdecimal() and int(row[1]) < meters):
-        raise ValueError(f"{row[1]!r}: give the number of a meter, 0 to {meters - 1}")
-    kind = kinds.get((row[2], row[3]))
-    if kind is None:
-        known = ", ".join(f"{party} {srv}" for party, srv in kinds)
-        raise ValueError(f"the scenario's mix has no {row[2]} {row[3]}; it has {known}")
-    return TraceLine(seconds, int(row[1]), kind)

@@ -36,8 +36,13 @@ from emulator.proof.workload import Ask
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
-_BOUNDS = (0, *(base * 10**power for power in range(6) for base in (1, 2, 5)), 10**6)
-"""Milliseconds, for the distribution of latencies."""
+_PREFERRED = (
+    *(1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8),
+    *(3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0),
+)
+"""The series R20 of ISO 3: twenty steps to each power of ten, of about an eighth."""
+_BOUNDS = (0.0, *(round(base * 10**power, 2) for power in range(10) for base in _PREFERRED))
+"""Milliseconds, for the distribution of latencies; the last is beyond what any party waits for."""
 _INTERVALS = 96
 """Device hits over time are counted in so many intervals."""
 _FROM_METER = {Decision.FORWARDED, Decision.COLLAPSED}
@@ -107,9 +112,7 @@ def assemble(
             hit=Percentiles.of(served["hit"]),
             miss=Percentiles.of(served["miss"]),
         ),
-        distribution=Distribution(
-            bounds=_BOUNDS, **{name: _classes(found) for name, found in served.items()}
-        ),
+        distribution=_distribution(served),
         by_srv=tuple(accounts(cached.decided, *received, lambda request: request.srv)),
         by_party=tuple(
             accounts(
@@ -126,6 +129,7 @@ def assemble(
         faults_fired=dict(Counter(direct.fleet.engine.fired) + Counter(cached.fleet.engine.fired)),
         required=scenario.thresholds,
         scenario_text=scenario.text,
+        scenario_files=dict(scenario.files),
     )
 
 
@@ -206,12 +210,15 @@ def _latencies(exchanges: Iterable[Exchange]) -> list[float]:
     return [item.seconds for item in exchanges if item.accepted]
 
 
-def _classes(seconds: Iterable[float]) -> tuple[int, ...]:
-    counts = [0] * len(_BOUNDS)
-    for latency in seconds:
-        place = bisect_left(_BOUNDS, round(latency * 1000, 3))
-        counts[min(place, len(_BOUNDS) - 1)] += 1
-    return tuple(counts)
+def _distribution(served: Mapping[str, Iterable[float]]) -> Distribution:
+    """Return how many latencies, in seconds, are in which class, up to the last that has any."""
+    places = {
+        name: Counter(bisect_left(_BOUNDS, round(latency * 1000, 3)) for latency in seconds)
+        for name, seconds in served.items()
+    }
+    number = 1 + max((place for found in places.values() for place in found), default=0)
+    classes = {name: tuple(found[n] for n in range(number)) for name, found in places.items()}
+    return Distribution(_BOUNDS[:number], **classes)
 
 
 def _over_time(

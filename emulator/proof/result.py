@@ -18,23 +18,29 @@ FORMAT = 3
 INTERRUPTED = "interrupted"
 """Why a proof ended that somebody ended."""
 
+_PARTS = (0.50, 0.99, 0.999, 1.0)
 _MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Latency in milliseconds: what half and 99 in a hundred stay below; None where none were."""
+    """Latency in milliseconds: what so many in a hundred stay within, and the longest.
+
+    None where none were.
+    """
 
     p50: float | None
     p99: float | None
+    p99_9: float | None
+    max: float | None
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> "Percentiles":
         """Return the percentiles, by nearest rank, of latencies in seconds."""
         ordered = sorted(seconds)
         if not ordered:
-            return cls(None, None)
-        return cls(*[round(_nearest_rank(ordered, part) * 1000, 3) for part in (0.50, 0.99)])
+            return cls(None, None, None, None)
+        return cls(*[round(_nearest_rank(ordered, part) * 1000, 3) for part in _PARTS])
 
 
 def _nearest_rank(ordered: list[float], part: float) -> float:
@@ -43,7 +49,11 @@ def _nearest_rank(ordered: list[float], part: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Latency of direct reads, of cache hits, and of reads that the cache sent on."""
+    """Latency of direct reads, of cache hits, and of reads for which the cache asked a meter.
+
+    Of each request that was answered once, from when it was first sent; a miss is one that was then
+    forwarded, or collapsed into another that was.
+    """
 
     direct: Percentiles
     hit: Percentiles
@@ -182,7 +192,9 @@ class ProofResult:
     """By rule, of both runs."""
     required: tuple[Threshold, ...]
     scenario_text: str = field(repr=False)
-    """The scenario's file, which with the seed reproduces the proof."""
+    """The scenario's file, which with the seed and the files that it names reproduces the proof."""
+    scenario_files: dict[str, str] = field(repr=False)
+    """SHA-256 of these, by their paths from the scenario's file."""
     avoided_ratio: float | None = field(init=False)
     """The part of the device hits that the cache avoided, 0 to 1; None where not measured."""
     thresholds: dict[str, Verdict] = field(init=False)

@@ -4,6 +4,7 @@ Pure. Times within a scenario are seconds after its start; everything random in 
 seed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -53,9 +54,20 @@ class Arrivals:
 
     process: Process
     seconds: Seconds
-    requests: Annotated[int, Ge(1), Le(10_000_000)]
+    requests: Annotated[int, Ge(1), Le(10_000_000)] = 0
+    """Needed, save of a trace, whose lines they are."""
     trace: str = ""
     """Name of the trace's file, beside that of the scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One request of a trace: its time and, where the trace says so, its meter and its kind."""
+
+    seconds: float
+    meter: int | None = None
+    kind: int | None = None
+    """Place in the mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +196,6 @@ class Scenario:
     costs: Costs = Costs()
     text: str = field(default="", repr=False)
     """The file, to reproduce it."""
+    trace: tuple[TraceLine, ...] = field(default=(), repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """SHA-256 of the files that it names, by their paths from its own."""

@@ -22,6 +22,8 @@ from emulator.faults.rule import FaultRule
 from emulator.faults.unmatched import Meters, unmatched
 from emulator.latency_file import load_latency
 from emulator.parties import PARTY_NAMES
+from emulator.proof.attainable import unattainable
+from emulator.proof.beside import digests, located
 from emulator.proof.result import figure_names
 from emulator.proof.scenario import (
     Arrivals,
@@ -36,7 +38,8 @@ from emulator.proof.scenario import (
     Scenario,
     Threshold,
 )
-from emulator.proof.workload import MAX_REQUESTS, most_requests
+from emulator.proof.trace import TraceError, parse_trace
+from emulator.proof.workload import MAX_RATE, MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
 from emulator.wan import BY_PROFILE
 from gbcs.instants import EPOCH_UNIX, parse_iso
@@ -101,11 +104,16 @@ def fault_warnings(scenario: Scenario) -> list[str]:
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
-    """Return a scenario with another seed or number of meters, and requests in proportion."""
+    """Return a scenario with another seed or number of meters, and requests in proportion.
+
+    Those of a trace are as many as ever.
+    """
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     if meters is not None:
         requests = max(scenario.arrivals.requests * meters // scenario.fleet.meters, 1)
+        if scenario.trace:
+            requests = scenario.arrivals.requests
         scenario = replace(
             scenario,
             fleet=replace(scenario.fleet, meters=meters),
@@ -114,22 +122,11 @@ def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenari
     return scenario
 
 
-def load_trace(scenario: Scenario, name_or_path: str) -> str:
-    """Return the text of the trace that a scenario names, from beside the scenario's file.
-
-    Raises `ScenarioError`.
-    """
-    if scenario.arrivals.process is not Process.TRACE:
-        return ""
-    path = Path(name_or_path).parent / scenario.arrivals.trace
-    try:
-        return read_text(path)
-    except UnreadableError as error:
-        raise ScenarioError(f"{name_or_path}: arrivals.trace: {path}: {error}") from None
-
-
 def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
-    """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes."""
+    """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes.
+
+    What it names are files beside `file`, in this folder where that is None.
+    """
     file = file or f"{name}.toml"
     try:
         table = tomllib.loads(text)
@@ -138,10 +135,16 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     mistakes: list[str] = []
     scenario = _scenario(name, text, table, mistakes)
     if scenario is not None:
+        folder = Path(file).parent
+        scenario = replace(scenario, fleet=located(scenario.fleet, folder))
+        scenario = _with_trace(scenario, folder, mistakes)
         mistakes += _contradictions(scenario)
     if scenario is None or mistakes:
         raise ScenarioError("\n".join(f"{file}: {mistake}" for mistake in mistakes))
-    return scenario
+    try:
+        return replace(scenario, files=digests(scenario, folder))
+    except OSError as error:
+        raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
 
 
 def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) -> Scenario | None:
@@ -177,6 +180,33 @@ def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) 
         return None
     changes = given.pop("change")
     return Scenario(name=name, text=text, changes=changes, **given)
+
+
+def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenario:
+    """Return a scenario with the requests of the trace that it names, if it has one."""
+    arrivals = scenario.arrivals
+    if arrivals.process is not Process.TRACE:
+        if not arrivals.requests:
+            mistakes.append("arrivals.requests: is missing")
+        if arrivals.trace:
+            mistakes.append('arrivals.trace: goes with process = "trace"')
+        return scenario
+    if arrivals.requests:
+        mistakes.append("arrivals.requests: the trace says how many there are; leave it out")
+    if not arrivals.trace:
+        mistakes.append("arrivals.trace: name the file of the trace, beside this one")
+        return scenario
+    path, meters = folder / arrivals.trace, scenario.fleet.meters
+    try:
+        trace = parse_trace(str(path), read_text(path), scenario.mix, meters, arrivals.seconds)
+    except UnreadableError as error:
+        mistakes.append(f"arrivals.trace: {path}: {error}")
+    except TraceError as error:
+        mistakes.append(f"arrivals.trace: {error}")
+    else:
+        arrivals = replace(arrivals, requests=len(trace))
+        scenario = replace(scenario, arrivals=arrivals, trace=trace)
+    return scenario
 
 
 def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
@@ -246,8 +276,9 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
             yield f"mix.{place}.party: there is no party {kind.party}; known are {known}"
         if kind.srv not in BY_SRV:
             yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
-    if scenario.arrivals.process is Process.TRACE and not scenario.arrivals.trace:
-        yield "arrivals.trace: name the file of the trace, beside this one"
+    if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
+        rate = scenario.arrivals.requests / scenario.arrivals.seconds
+        yield f"arrivals: these are {rate:,.0f} requests a second; at most {MAX_RATE:,} are made"
     if most_requests(scenario) > MAX_REQUESTS:
         number = most_requests(scenario)
         yield f"arrivals.requests: up to {number:,} with repeats; at most {MAX_REQUESTS:,} are made"
@@ -258,9 +289,8 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     for figure, number in Counter(item.figure for item in scenario.thresholds).items():
         if number > 1:
             yield f"thresholds: {figure} has {number} limits; give one"
-    for item in scenario.thresholds:
-        if item.figure == "avoided_ratio" and not 0 <= item.limit <= 1:
-            yield f"thresholds: avoided_ratio is from 0 to 1, and never {item.limit:g}"
+    for mistake in unattainable(scenario) if most_requests(scenario) else ():
+        yield f"thresholds: {mistake}"
     last = scenario.arrivals.seconds
     for place, change in enumerate(scenario.changes):
         if change.at > last:

@@ -3,7 +3,6 @@
 Pure and seeded: the same scenario gives the same octets at the same times.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,6 +18,8 @@ from gbcs.usecases.profile_read import Window
 
 MAX_REQUESTS = 1_000_000
 """So many requests fit into the memory of a common machine, with their replies."""
+MAX_RATE = 1_000_000
+"""Requests a second: Unix time in seconds, as the clock has it, tells no more moments apart."""
 
 _HOUR = 2 * HALF_HOUR
 
@@ -52,17 +53,15 @@ def make_workload(
     scenario: Scenario,
     meters: Sequence[EUI],
     parties: Mapping[str, RemoteParty],
-    trace: str = "",
 ) -> list[Ask]:
-    """Return the requests of `scenario` in the order of their times.
+    """Return the requests of `scenario` in the order of their times; `parties` are by name.
 
-    `parties` are by name; `trace` is the text of the scenario's trace file. Raises
-    `WorkloadError`, and `AuthenticationError` where a party has no keys.
+    Raises `WorkloadError`, and `AuthenticationError` where a party has no keys.
     """
     most = most_requests(scenario)
     if most > MAX_REQUESTS:
         raise WorkloadError(f"these are up to {most:,} requests; at most {MAX_REQUESTS:,} are made")
-    planned = sorted(_planned(scenario, meters, trace), key=lambda item: item.seconds)
+    planned = sorted(_planned(scenario, meters), key=lambda item: item.seconds)
     asks = []
     for item in planned:
         party = parties.get(item.kind.party)
@@ -78,16 +77,18 @@ def make_workload(
 
 def most_requests(scenario: Scenario) -> int:
     """Return how many requests a scenario makes at most, those that are asked again included."""
+    if scenario.arrivals.process is Process.TRACE:
+        return len(scenario.trace)
     again = max(kind.repeats for kind in scenario.mix)
     return scenario.arrivals.requests * (1 + again)
 
 
-def _planned(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_Planned]:
+def _planned(scenario: Scenario, meters: Sequence[EUI]) -> Iterator[_Planned]:
     random = Random(scenario.seed)  # noqa: S311  # an order, not a secret
-    if scenario.arrivals.process is Process.TRACE:
-        yield from _traced(scenario, meters, trace)
-        return
     weights = list(accumulate(kind.share for kind in scenario.mix))
+    if scenario.arrivals.process is Process.TRACE:
+        yield from _traced(scenario, meters, weights, random)
+        return
     for seconds in _times(scenario.arrivals, random):
         [kind] = random.choices(scenario.mix, cum_weights=weights)
         device = meters[random.randrange(len(meters))]
@@ -106,29 +107,21 @@ def _times(arrivals: Arrivals, random: Random) -> Iterator[float]:
             yield from sorted(random.random() * seconds for _ in range(number))
 
 
-def _traced(scenario: Scenario, meters: Sequence[EUI], trace: str) -> Iterator[_Planned]:
-    """Yield the requests of a trace: lines of seconds, number of the meter, party and SRV."""
-    kinds = {(kind.party, kind.srv): kind for kind in scenario.mix}
-    for number, row in enumerate(csv.reader(trace.splitlines()), 1):
-        if not row or row[0].startswith("#"):
-            continue
-        where = f"{scenario.arrivals.trace}, line {number}"
-        if len(row) != 4:
-            raise WorkloadError(f"{where}: give seconds, number of the meter, party, SRV")
-        seconds, place, party, srv = (column.strip() for column in row)
-        kind = kinds.get((party, srv))
-        if kind is None:
-            raise WorkloadError(f"{where}: the scenario has no mix of {party} and {srv}")
-        try:
-            after, device = float(seconds), meters[int(place)]
-        except (ValueError, IndexError):
-            after, device = -1.0, meters[0]
-        last = scenario.arrivals.seconds
-        if not 0 <= after <= last or int(place) < 0:
+def _traced(
+    scenario: Scenario, meters: Sequence[EUI], weights: Sequence[float], random: Random
+) -> Iterator[_Planned]:
+    """Yield the requests of a trace, with what it leaves out drawn; they are not asked again."""
+    for line in scenario.trace:
+        [drawn], meter = random.choices(scenario.mix, cum_weights=weights), line.meter
+        kind = drawn if line.kind is None else scenario.mix[line.kind]
+        place = random.randrange(len(meters))
+        if meter is not None and meter >= len(meters):
             raise WorkloadError(
-                f"{where}: give seconds from 0 to {last:g} and a meter from 0 to {len(meters) - 1}"
+                f"{scenario.arrivals.trace} asks meter {meter}, and there are 0 to "
+                f"{len(meters) - 1}: give more meters"
             )
-        yield _Planned(after, kind, device, after)
+        device = meters[place if meter is None else meter]
+        yield _Planned(line.seconds, kind, device, line.seconds)
 
 
 def window_of(kind: Mix, now: int) -> Window:

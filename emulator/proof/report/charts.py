@@ -1,24 +1,37 @@
 """The charts of a report, as SVG that stands in a page by itself.
 
-Knows figures and nothing of the page. matplotlib is imported when the first chart is drawn, since
-nothing else needs it.
+Knows figures and of the page only the names of its colours, which are other ones in the dark.
+matplotlib is imported when the first chart is drawn, since nothing else needs it.
 """
 
 import io
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import accumulate
+from math import ceil, floor, log10
 from typing import Any
 
 from emulator.proof.result import Account, Distribution, Interval
 
-_DIRECT, _CACHED = "#b4553d", "#1f6f8b"
+_DIRECT, _CACHED, _COLLAPSED = "#b4553d", "#1f6f8b", "#6fb1c4"
+_REFUSED, _FAILED, _INK = "#8a8a8a", "#7a1f5c", "#20262b"
+_NAMES = {
+    _DIRECT: "--direct",
+    _CACHED: "--cached",
+    _COLLAPSED: "--collapsed",
+    _REFUSED: "--refused",
+    _FAILED: "--failed",
+    _INK: "--ink",
+}
+"""What the page calls each colour."""
+_INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _DECISIONS = (
-    ("hits", "#1f6f8b"),
-    ("collapsed", "#6fb1c4"),
-    ("forwarded", "#b4553d"),
-    ("refused", "#8a8a8a"),
-    ("failed", "#2b2b2b"),
+    ("hits", _CACHED),
+    ("collapsed", _COLLAPSED),
+    ("forwarded", _DIRECT),
+    ("refused", _REFUSED),
+    ("failed", _FAILED),
 )
 
 
@@ -38,32 +51,35 @@ def hits_over_time(intervals: Sequence[Interval]) -> str:
         axes.xaxis.set_major_formatter(
             _dates().ConciseDateFormatter(axes.xaxis.get_major_locator())
         )
-        _legend(axes, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+        _legend(axes, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
 
     return _svg(draw, "Device hits over time")
 
 
 def latencies(distribution: Distribution) -> str:
-    """Return a chart of latencies: which part of the replies came within how long."""
+    """Return a chart of what meters took: which part of the replies came within how long.
+
+    Hits are not in it, since they take none of the scenario's time.
+    """
 
     def draw(axes: Any) -> None:
-        kinds = (("direct", _DIRECT), ("hit", _CACHED), ("miss", "#8a6d3b"))
-        for name, colour in kinds:
+        for name, colour, line in (("direct", _DIRECT, "solid"), ("miss", _CACHED, "dashed")):
             counts = getattr(distribution, name)
             total = sum(counts)
             if total:
-                shares, reached = [], 0
-                for count in counts:
-                    reached += count
-                    shares.append(100 * reached / total)
-                label = f"{name} ({total:,})"
-                axes.step(distribution.bounds, shares, where="post", color=colour, label=label)
-        axes.set_xscale("symlog", linthresh=1)
-        axes.set_xlim(left=0)
+                shares = [100 * reached / total for reached in accumulate(counts)]
+                shown = {"color": colour, "linestyle": line, "label": f"{name} ({total:,})"}
+                axes.plot([bound / 1000 for bound in distribution.bounds], shares, **shown)
+        first, last = _span(distribution)
+        if first:
+            axes.set_xscale("log")
+            axes.set_xlim(first, last)
+            axes.xaxis.set_minor_formatter("")
         axes.set_ylim(0, 103)
-        axes.set_xlabel("milliseconds of the scenario's time")
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.set_xlabel("seconds of the scenario's time")
         axes.set_ylabel("% of replies")
-        _legend(axes, loc="lower right")
+        _legend(axes, loc="upper left")
 
     return _svg(draw, "Latency distributions")
 
@@ -86,6 +102,16 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
     return _svg(draw, title, (5.0, 1.5 + 0.35 * max(len(accounts), 1)))
 
 
+def _span(distribution: Distribution) -> tuple[float, float]:
+    """Return from where to where meters took, in seconds; no less than a power of ten."""
+    both = zip(distribution.direct, distribution.miss, strict=True)
+    place = next((place for place, counts in enumerate(both) if any(counts)), 0)
+    first, last = distribution.bounds[max(place - 1, 0)] / 1000, distribution.bounds[-1] / 1000
+    if first > 0 and last < 10 * first:
+        return 10.0 ** floor(log10(first)), 10.0 ** ceil(log10(last))
+    return first, last
+
+
 def _legend(axes: Any, **where: Any) -> None:
     """Name what is drawn, where anything is."""
     if axes.get_legend_handles_labels()[0]:
@@ -93,7 +119,10 @@ def _legend(axes: Any, **where: Any) -> None:
 
 
 def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8.0, 2.9)) -> str:
-    """Return what `draw` puts on axes, as an SVG element with a title for those who hear it."""
+    """Return what `draw` puts on axes, as an SVG element with a title for those who hear it.
+
+    Its colours are those of the page, by name, and where it has none of that name its own.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -104,6 +133,7 @@ def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
+        **dict.fromkeys(_INKED, _INK),
     }
     with rc_context(settings):  # type: ignore[arg-type, unused-ignore]
         figure = Figure(figsize=size, layout="constrained")
@@ -113,6 +143,8 @@ def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8
     element = text.getvalue()
     element = element[element.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    for colour, name in _NAMES.items():
+        element = element.replace(f": {colour}", f": var({name}, {colour})")
     return element.replace(">", f' role="img"><title>{title}</title>', 1)
 
 

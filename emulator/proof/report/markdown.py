@@ -5,6 +5,7 @@ from html import escape
 
 from emulator.proof.report.page import (
     SPENT,
+    again,
     cost,
     figure,
     hit_ratio,
@@ -14,15 +15,15 @@ from emulator.proof.report.page import (
     percent,
     verdict,
 )
-from emulator.proof.result import ProofResult
+from emulator.proof.result import Account, ProofResult
 
 
-def markdown(result: ProofResult) -> str:
-    """Return the summary of a result."""
-    return "\n".join(_lines(result)) + "\n"
+def markdown(result: ProofResult, *, named: str) -> str:
+    """Return the summary of a result; `named` is what the user called its scenario by."""
+    return "\n".join(_lines(result, named)) + "\n"
 
 
-def _lines(result: ProofResult) -> Iterator[str]:
+def _lines(result: ProofResult, named: str) -> Iterator[str]:
     title = escape(" ".join(result.title.split()), quote=False)
     yield f"## {verdict(result)}: {title}"
     yield ""
@@ -45,8 +46,15 @@ def _lines(result: ProofResult) -> Iterator[str]:
     yield f"| by SRV, party | {' | '.join(names)} |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in (*result.by_srv, *result.by_party):
-        counts = (row.requests, row.hits, row.collapsed, row.forwarded, row.refused, row.failed)
-        yield f"| {row.name} | " + " | ".join([*map(number, counts), hit_ratio(row)]) + " |"
+        yield _ledger(row.name, row)
+    yield _ledger("**all**", result)
+    yield ""
+    yield "| latency in ms | requests | p50 | p99 | p99.9 | longest |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name in ("direct", "hit", "miss"):
+        of, replies = getattr(result.latency, name), sum(getattr(result.distribution, name))
+        figures = " | ".join(map(figure, (of.p50, of.p99, of.p99_9, of.max)))
+        yield f"| {name} | {number(replies)} | {figures} |"
     yield ""
     yield "| | direct | through the cache | basis |"
     yield "|---|---:|---:|---|"
@@ -61,7 +69,14 @@ def _lines(result: ProofResult) -> Iterator[str]:
     if result.ledger_lines:
         yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
     yield ""
-    yield f"Scenario `{result.scenario}`, seed `{result.seed}`."
+    yield f"Scenario `{result.scenario}`, seed `{result.seed}`, {number(result.meters)} meters."
+    yield from ("To see it again:", "", "```", again(result, named=named), "```", "")
+    yield ", ".join(f"{name} {version}" for name, version in result.versions.items())
+
+
+def _ledger(name: str, of: Account | ProofResult) -> str:
+    counts = (of.requests, of.hits, of.collapsed, of.forwarded, of.refused, of.failed)
+    return f"| {name} | " + " | ".join([*map(number, counts), hit_ratio(of)]) + " |"
 
 
 def _cell(text: str) -> str:

@@ -23,6 +23,15 @@ SPENT = (
 )
 """Fields of `Spent`, what people call them, and what they rest on."""
 
+HIT_NOTE = (
+    "A hit is 0 by construction: the scenario's clock stands still while the machine works, so "
+    "what the cache itself takes is not in it; esme load measures that."
+)
+MISS_NOTE = (
+    "Each request that was answered counts once, however often its party sent it, and in the "
+    "ledger each time. A miss is one that was forwarded, or collapsed into another and waited for "
+    "the same reply of the meter, so there may be more misses than forwarded requests."
+)
 NOT_MEASURED = "not measured"
 
 
@@ -87,14 +96,13 @@ def hit_ratio(account: Account | ProofResult) -> str:
     return percent(answered / account.requests) if account.requests else "–"
 
 
-def again(result: ProofResult, *, shipped: bool) -> str:
-    """Return the command that makes the same proof again, for a shell."""
-    file = result.scenario if shipped else f"{result.scenario}.toml"
-    return f"esme prove {quote(file)} --seed {quote(result.seed)} --meters {result.meters}"
+def again(result: ProofResult, *, named: str) -> str:
+    """Return the command that makes the same proof again, for a shell in the same folder."""
+    return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
 
 
-def page(result: ProofResult, *, shipped: bool) -> str:
-    """Return the HTML of a result; `shipped` is whether its scenario comes with the package."""
+def page(result: ProofResult, *, named: str) -> str:
+    """Return the HTML of a result; `named` is what the user called its scenario by."""
     environment = Environment(
         loader=PackageLoader("emulator.proof", "report"),
         autoescape=select_autoescape(default=True),
@@ -113,7 +121,9 @@ def page(result: ProofResult, *, shipped: bool) -> str:
         verdict=verdict(result),
         charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
         spent=SPENT,
-        again=again(result, shipped=shipped),
+        hit_note=HIT_NOTE,
+        miss_note=MISS_NOTE,
+        again=again(result, named=named),
         avoided=avoided,
         cost=cost,
         hit_ratio=hit_ratio,

@@ -14,11 +14,11 @@ from emulator.proof.result import ProofResult
 
 PAGE = "report.html"
 
-_FORMS: dict[str, Callable[[ProofResult, bool], str]] = {
+_FORMS: dict[str, Callable[[ProofResult, str], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
     "junit.xml": lambda result, _: junit(result),
-    "summary.md": lambda result, _: markdown(result),
-    PAGE: lambda result, shipped: page(result, shipped=shipped),
+    "summary.md": lambda result, named: markdown(result, named=named),
+    PAGE: lambda result, named: page(result, named=named),
 }
 """Files of a report, and what makes the text of each."""
 
@@ -49,13 +49,13 @@ def prepare(folder: Path) -> None:
         raise _unwritable(folder, error) from None
 
 
-def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, shipped: bool) -> Path:
+def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, named: str) -> Path:
     """Write all files of a report into a prepared `folder` and return the path of its page.
 
-    `evidence` is what the result rests on, `shipped` whether the scenario comes with the package.
+    `evidence` is what the result rests on, `named` what the user called the scenario by.
     Raises `ProofReportError`.
     """
-    texts = {name: make(result, shipped) for name, make in _FORMS.items()}
+    texts = {name: make(result, named) for name, make in _FORMS.items()}
     try:
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")

@@ -55,7 +55,7 @@ def test_two_loads_are_compared() -> None:
     form("b")
     result = esme("report", "compare", "a", "b/load.json", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
-    figures = {item["name"]: item for item in json.loads(result.stdout)}
+    figures = {item["name"]: item for item in json.loads(result.stdout)["figures"]}
     planned = figures["requests.planned"]
     assert (planned["first"], planned["second"]) == (10, 10)
     assert figures["latency.all.p99"]["second"] > 0

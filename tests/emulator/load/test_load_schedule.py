@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from emulator.load.plan import Arrivals, LoadError, Plan, TraceLine
-from emulator.load.schedule import parse_trace, schedule, whole_seconds
-from emulator.proof.scenario import Mix
+from emulator.load.plan import Arrivals, Plan
+from emulator.load.schedule import schedule, whole_seconds
+from emulator.proof.scenario import Mix, TraceLine
+from emulator.proof.trace import parse_trace
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 
@@ -75,9 +76,7 @@ def test_a_schedule_follows_from_the_seed() -> None:
 
 
 def test_a_trace_is_sorted_and_says_what_it_says() -> None:
-    text = "# a comment\n\n2.5\n0.5, 7, distributor, 4.8.3\n"
-    lines = parse_trace("trace.csv", text, MIX, 50)
-    assert lines == (TraceLine(2.5), TraceLine(0.5, 7, 1))
+    lines = parse_trace("trace.csv", "2.5\n0.5, 7, distributor, 4.8.3\n", MIX, 50)
     slots = list(schedule(plan(Arrivals.TRACE, trace=lines)))
     assert [slot.seconds for slot in slots] == [0.5, 2.5]
     assert (slots[0].meter, slots[0].kind) == (7, 1)
@@ -88,28 +87,3 @@ def test_a_trace_is_sorted_and_says_what_it_says() -> None:
 def test_a_trace_is_cut_where_the_plan_ends() -> None:
     lines = tuple(TraceLine(float(second)) for second in range(20))
     assert len(list(schedule(plan(Arrivals.TRACE, trace=lines)))) == 10
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("x", "'x': give seconds of 0 or more"),
-        ("-1", "'-1': give seconds of 0 or more"),
-        ("nan", "'nan': give seconds of 0 or more"),
-        ("inf", "'inf': give seconds of 0 or more"),
-        ("1,2", "give seconds, or seconds, number of the meter, party, SRV"),
-        ("1,50,distributor,4.8.3", "'50': give the number of a meter, 0 to 49"),
-        ("1,-1,distributor,4.8.3", "'-1': give the number of a meter"),
-        ("1,²,distributor,4.8.3", "'²': give the number of a meter"),
-        ("1,0,distributor,4.8.1", "the scenario's mix has no distributor 4.8.1; it has import-sup"),
-    ],
-)
-def test_a_wrong_line_of_a_trace_is_named(line: str, said: str) -> None:
-    with pytest.raises(LoadError) as caught:
-        parse_trace("trace.csv", f"1.0\n{line}\n", MIX, 50)
-    assert str(caught.value).startswith(f"trace.csv, line 2: {said}")
-
-
-def test_an_empty_trace_is_named() -> None:
-    with pytest.raises(LoadError, match=r"trace\.csv: there is no request in it"):
-        parse_trace("trace.csv", "# nothing\n", MIX, 50)

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,14 +16,15 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from emulator.proof.report.compare import FIGURES, ReportError, compare, load_report
+from emulator.proof.report.charts import latencies
+from emulator.proof.report.compare import FIGURES, ReportError, about, compare, load_report, unlike
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
-from emulator.proof.report.page import again, figure, page
+from emulator.proof.report.page import again, figure, hit_ratio, page
 from emulator.proof.report.schema import schema
 from emulator.proof.report.tables import Rows, accounts, costs, over_time
 from emulator.proof.report.write import prepare, write_report
-from emulator.proof.result import Account, Interval, ProofResult
+from emulator.proof.result import Account, Distribution, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
 from emulator.show_proof import figures_table, proof_table, scenarios_table, variants_table
@@ -100,7 +102,7 @@ def partial(result: ProofResult) -> ProofResult:
 
 
 def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
-    read = Page(page(result, shipped=True))
+    read = Page(page(result, named="quickstart"))
     for heading in (
         "Thresholds",
         "Device hits over time",
@@ -136,7 +138,7 @@ def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_page_needs_nothing_beside_it(name: str) -> None:
-    text = page(smaller(name), shipped=True)
+    text = page(smaller(name), named="quickstart")
     assert len(text.encode()) < 500_000
     read = Page(text)
     assert not {"script", "link", "img", "iframe", "object", "base"} & set(read.tags)
@@ -146,34 +148,95 @@ def test_the_page_needs_nothing_beside_it(name: str) -> None:
     assert not re.search(r"@import|url\((?!#)", text)
 
 
+def test_a_page_names_the_files_that_its_scenario_takes(result: ProofResult) -> None:
+    assert "SHA-256" not in Page(page(result, named="mine.toml")).text
+    with_files = replace(result, scenario_files={"a/b.toml": "00ff", "c.csv": "11ee"})
+    assert "SHA-256 they were: 00ff a/b.toml 11ee c.csv" in (
+        Page(page(with_files, named="mine.toml")).text
+    )
+
+
+def test_on_a_narrow_screen_what_is_wide_scrolls_by_itself(result: ProofResult) -> None:
+    text = page(replace(result, faults_fired={"no-reply-1": 3}), named="quickstart")
+    assert text.count("<table") == text.count('<div class="scroll"><table') == 7
+    assert text.count('<div class="scroll wide"><svg') == 2
+    assert not re.search(r"minmax\(\d{3,}px, 1fr\)", text.replace("minmax(150px", ""))
+
+
+def test_charts_take_their_colours_from_the_page(result: ProofResult) -> None:
+    text = page(result, named="quickstart")
+    styles, *drawn = text.partition("</style>")
+    used = set(re.findall(r"var\((--[a-z]+), #", "".join(drawn)))
+    assert used >= {"--ink", "--direct", "--cached"}
+    for light_or_dark in styles.split("prefers-color-scheme: dark"):
+        assert used <= set(re.findall(r"(--[a-z]+):", light_or_dark))
+
+
+def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: ProofResult) -> None:
+    longest = replace(result.latency.miss, p99_9=99_000.0, max=120_000.5)
+    result = replace(result, latency=replace(result.latency, miss=longest))
+    read = Page(page(result, named="quickstart"))
+    miss, counts = result.latency.miss, result.distribution
+    told = " ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    assert f"miss {sum(counts.miss):,} {told}" in read.text
+    assert sum(counts.miss) == result.forwarded + result.collapsed
+    assert "collapsed into another" in read.text
+    assert "0 by construction" in read.text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "counts", "ticks"),
+    [
+        ((0.0, 1.0, 900.0, 1000.0), (0, 0, 0, 5), {"0.1", "1"}),
+        ((0.0, 1.0, 20.0, 50_000.0), (0, 0, 3, 5), {"0.01", "0.1", "1", "10"}),
+        ((0.0,), (7,), {"0"}),
+        ((0.0,), (0,), {"0"}),
+    ],
+)
+def test_latencies_are_charted_over_a_power_of_ten_or_more(
+    bounds: tuple[float, ...], counts: tuple[int, ...], ticks: set[str]
+) -> None:
+    text = latencies(Distribution(bounds, direct=counts, hit=(0,) * len(counts), miss=counts))
+    assert ticks <= set(re.findall(r">\s*([\d.,]+)\s*</text>", text))
+    assert "10^" not in text
+
+
+def test_latencies_are_told_apart_to_an_eighth(result: ProofResult) -> None:
+    bounds = result.distribution.bounds
+    assert len([bound for bound in bounds if bound >= 1000]) > 20
+    assert all(high / low < 1.15 for low, high in pairwise(bounds[1:]))
+    assert result.latency.direct.max is not None
+    assert bounds[-2] < result.latency.direct.max <= bounds[-1]
+
+
 def test_ten_thousand_requests_fit_into_a_page_that_travels(result: ProofResult) -> None:
     many = tuple(Account(f"{place:016X}", *[10_000] * 8) for place in range(20))
     times = result.over_time * (96 // len(result.over_time) + 1)
     large = replace(result, requests=10_000, busiest=many, over_time=times[:97])
-    assert len(page(large, shipped=True).encode()) < 5_000_000
+    assert len(page(large, named="quickstart").encode()) < 5_000_000
 
 
 def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
     nasty = failed(result, title=NASTY, seed="1; rm -rf '", scenario_text=f"# {NASTY}</pre>")
-    text = page(nasty, shipped=False)
+    text = page(nasty, named="there/my proof.toml")
     assert "<script" not in text
     read = Page(text)
     assert "script" not in read.tags
     assert NASTY in read.text
     assert "<b> for B" in read.text
-    assert again(nasty, shipped=False) == (
-        "esme prove quickstart.toml --seed '1; rm -rf '\"'\"'' --meters 8"
+    assert again(nasty, named="there/my proof.toml") == (
+        "esme prove 'there/my proof.toml' --seed '1; rm -rf '\"'\"'' --meters 8"
     )
-    assert "<script" not in markdown(nasty)
+    assert "<script" not in markdown(nasty, named="mine.toml")
 
 
 def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
-    read = Page(page(failed(result), shipped=True))
+    read = Page(page(failed(result), named="quickstart"))
     assert "FAILED" in read.text
     assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
     assert "What does not add up:" in read.text
     nothing = replace(result, replies_compared=0, over_time=())
-    assert "Nothing was measured" in Page(page(nothing, shipped=True)).text
+    assert "Nothing was measured" in Page(page(nothing, named="quickstart")).text
 
 
 @pytest.mark.parametrize(
@@ -205,7 +268,7 @@ def test_the_published_schema_is_current() -> None:
 def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> None:
     form = json.loads(result.as_json())
     assert form["latency"].keys() == {"direct", "hit", "miss", "unit"}
-    assert form["latency"]["hit"].keys() == {"p50", "p99"}
+    assert form["latency"]["hit"].keys() == {"p50", "p99", "p99_9", "max"}
     derived = {item.name for item in fields(ProofResult) if not item.init}
     given = {name: value for name, value in form.items() if name not in derived | {"format"}}
     kept = TypeAdapter(ProofResult).validate_python({**given, "required": result.required})
@@ -256,14 +319,25 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
         (partial(result), "## PARTIAL: Quickstart"),
         (replace(result, title="Two\nlines | and a bar"), "## PASSED: Two lines | and a bar"),
     ):
-        text = markdown(alter)
+        text = markdown(alter, named="quickstart")
         assert text.startswith(verdict)
         for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
             lines = table.splitlines()
             assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
             assert len({line.count("|") for line in lines}) == 1
-    assert "What does not add up" in markdown(failed(result))
-    assert "hit ratio" in markdown(result)
+    assert "What does not add up" in markdown(failed(result), named="quickstart")
+
+
+def test_the_summary_has_totals_latencies_versions_and_the_command(result: ProofResult) -> None:
+    text = markdown(result, named="there/mine.toml")
+    counts = (result.requests, result.hits, result.collapsed, result.forwarded, 0, 0)
+    assert f"| **all** | {' | '.join(map(figure, counts))} | {hit_ratio(result)} |" in text
+    miss = result.latency.miss
+    figures = " | ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    assert f"| miss | {sum(result.distribution.miss)} | {figures} |" in text
+    assert f"\n```\n{again(result, named='there/mine.toml')}\n```\n" in text
+    for name, version in result.versions.items():
+        assert f"{name} {version}" in text
 
 
 def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofResult) -> None:
@@ -274,8 +348,8 @@ def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofRes
     text = io.StringIO()
     proof_table(part, Console(file=text, width=200))
     variants_table([("rule", part)], Console(file=text, width=200))
-    read = Page(page(part, shipped=True)).text
-    for form in (read, markdown(part), text.getvalue()):
+    read = Page(page(part, named="quickstart")).text
+    for form in (read, markdown(part, named="quickstart"), text.getvalue()):
         assert "PARTIAL" in form
         assert f"interrupted; {made}" in form
         assert "not measured" in form
@@ -315,7 +389,7 @@ def test_every_form_says_what_costs_rest_on() -> None:
     assert json.loads(result.as_json())["assumptions"] == [
         {"key": key, "value": value, "basis": basis} for key, (value, basis) in known.items()
     ]
-    words, text = Page(page(result, shipped=False)).text, markdown(result)
+    words, text = Page(page(result, named="few.toml")).text, markdown(result, named="few.toml")
     rows = {row["name"]: row for row in read(costs(result, proof.evidence))}
     for key, (value, basis) in known.items():
         shown = value if isinstance(value, str) else figure(value)
@@ -337,7 +411,7 @@ def test_a_folder_gets_every_form_and_gives_its_json_back(
     folder = tmp_path / "deep" / "report"
     prepare(folder)
     whole = asyncio.run(proved(small("quickstart", 30)))
-    path = write_report(whole.result, whole.evidence, folder, shipped=True)
+    path = write_report(whole.result, whole.evidence, folder, named="quickstart")
     assert path.name == "report.html"
     assert {file.name for file in path.parent.iterdir()} == {
         "proof.json",
@@ -368,9 +442,28 @@ def test_two_reports_side_by_side(result: ProofResult) -> None:
     assert figures["latency.hit.p50"] == (0, None)
     assert all(first is not None for first, _ in figures.values())
     text = io.StringIO()
-    figures_table(("a", "b"), compare(one, other), Console(file=text, width=120))
+    of = about(one), about({**other, "complete": False, "seed": "7"})
+    figures_table(("a", "b"), of, compare(one, other), Console(file=text, width=120))
+    assert re.search(r"verdict +│ +PASSED │ +PARTIAL │", text.getvalue())
+    assert re.search(r"seed +│ +1 │ +7 │ +differs │", text.getvalue())
     [line] = [line for line in text.getvalue().splitlines() if " hits " in line]
     assert line.split()[-2] == "7"
+
+
+def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
+    one = result.as_dict()
+    assert unlike(one, one) == []
+    for changed, says in (
+        ({"seed": "7"}, "they differ in seed, 1 and 7: other requests were made"),
+        ({"meters": 9}, "they differ in meters, 8 and 9: other requests were made"),
+        ({"scenario_text": "#"}, "they differ in the text of the scenario"),
+        ({"scenario_files": {"a": "0"}}, "they differ in the files of the scenario"),
+        ({"complete": False}, "the second is of a proof that was interrupted"),
+    ):
+        [line] = unlike(one, {**one, **changed})
+        assert line.startswith(says)
+    [line] = unlike(one, {**one, "scenario": "soak", "scenario_text": "#"})
+    assert line.startswith("they differ in scenario, quickstart and soak")
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 import asyncio
+import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from emulator.proof.result import figure_names
-from emulator.proof.scenario import Process
+from emulator.proof.scenario import Process, TraceLine
 from emulator.proof.scenario_file import (
     ScenarioError,
     load_scenario,
-    load_trace,
     parse_scenario,
     resized,
     shipped_scenarios,
@@ -100,6 +101,7 @@ def test_a_good_file_is_what_it_says() -> None:
         ("avoided_ratio", "title", "thresholds.0: there is no figure title"),
         ("avoided_ratio", "passed", "thresholds.0: there is no figure passed"),
         (">= 0.5", ">= 1.5", "avoided_ratio is from 0 to 1"),
+        ("seconds = 60", "seconds = 1e-6", "arrivals: these are 20,000,000 requests a second"),
         ("requests = 20", "requests = 2000000", "arrivals.requests: up to 2,000,000 with repeats"),
         ("share = 1", "share = inf", "mix.0.share: input should be less"),
         ("share = 1", "share = 1\nagain = inf", "mix.0.again: input should be less"),
@@ -178,20 +180,130 @@ def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> No
     assert parse_scenario("mine", scenario).fleet.wan == str(wan)
 
 
-def test_a_trace_lies_beside_its_scenario(tmp_path: Path) -> None:
+def test_files_that_a_scenario_names_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "kinds").mkdir()
+    meter, load, wan = (
+        tmp_path / name for name in ("kinds/mine.toml", "kinds/load.toml", "w.toml")
+    )
+    profiles = WANS.parent
+    text = (profiles / "meters" / "single.toml").read_text("utf-8")
+    meter.write_text(text.replace('import = "domestic"', 'import = ["load.toml", "heat-pump"]'))
+    load.write_text((profiles / "loads" / "domestic.toml").read_text("utf-8"))
+    text = (WANS / "smets2-cellular.toml").read_text("utf-8")
+    wan.write_text(text.replace("lognormal:4s,30s", "empirical:kinds/wan.csv#s"), "utf-8")
+    (tmp_path / "kinds" / "wan.csv").write_text("s\n1\n")
+    (tmp_path / "meter.txt").write_text("2\n")
+    named = (
+        'profiles = ["kinds/mine.toml", "twin"]\nwan = "w.toml"\nlatency = "empirical:meter.txt"'
+    )
     file = tmp_path / "mine.toml"
-    file.write_text(GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"'))
+    file.write_text(GOOD.replace("meters = 10", f"meters = 10\n{named}"))
     scenario = load_scenario(str(file))
-    with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv"):
-        load_trace(scenario, str(file))
-    (tmp_path / "mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
-    assert load_trace(scenario, str(file)).startswith("0, 1")
+    assert scenario.fleet.profiles == (str(meter), "twin")
+    assert scenario.fleet.wan == str(wan)
+    result = asyncio.run(prove(scenario))
+    assert result.latency.miss.p50 is not None
+    assert result.latency.miss.p50 >= 2000
+    assert result.scenario_files == {
+        name: sha256((tmp_path / name).read_bytes()).hexdigest()
+        for name in ("kinds/load.toml", "kinds/mine.toml", "kinds/wan.csv", "meter.txt", "w.toml")
+    }
+    load.unlink()
+    with pytest.raises(ScenarioError, match=r"fleet\.profiles: .*mine\.toml: import: .*load\.toml"):
+        load_scenario(str(file))
+
+
+TRACED = GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"').replace("requests = 20\n", "")
+
+
+def test_a_trace_lies_beside_its_scenario_and_says_how_many_requests(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TRACED)
+    with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv: No such file"):
+        load_scenario(str(file))
+    (tmp_path / "mine.csv").write_text("0, 1, import-supplier, 4.8.1\n7\n")
+    scenario = load_scenario(str(file))
+    assert scenario.trace == (TraceLine(0.0, 1, 0), TraceLine(7.0))
+    assert scenario.arrivals.requests == 2
+    assert list(scenario.files) == ["mine.csv"]
+    assert resized(scenario, None, 5).arrivals.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("", "", "arrivals.trace: mine.csv, line 2: '61': give seconds from 0 to 60"),
+        ("seconds = 60", "seconds = 60\nrequests = 2", "arrivals.requests: the trace says how"),
+        ('"trace"', '"ramp"\nrequests = 2', 'arrivals.trace: goes with process = "trace"'),
+        ('"trace"', '"ramp"', "arrivals.requests: is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_a_mistake_of_the_scenario(
+    old: str, new: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("0\n61\n")
+    assert f"mine.toml: {says}" in mistakes(TRACED.replace(old, new, 1))
 
 
 def test_another_number_of_meters_takes_requests_in_proportion() -> None:
     scenario = resized(parse_scenario("mine", GOOD), "7", 5)
     assert (scenario.seed, scenario.fleet.meters, scenario.arrivals.requests) == ("7", 5, 10)
     assert resized(scenario, None, None) == scenario
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "more", "says"),
+    [
+        ("avoided_ratio >= 1", "", "avoided_ratio is at most 0.95, since 20 requests are made"),
+        ("avoided_ratio == 0.96", "", "avoided_ratio == 0.96 is never met"),
+        ("avoided_ratio >= 1", "[patience]\nattempts = 2", "at most 0.975, .* up to 2 times"),
+        ("failed <= -1", "", "failed <= -1 is never met: failed is never below 0"),
+        ("meters == 11", "", "meters is at most 10, as fleet.meters says"),
+        ("hits >= 21", "", "hits is at most 20"),
+        ("replies_compared >= 41", "", "replies_compared is at most 40, .* in each run"),
+        ("distinct_reads >= 21", "", "distinct_reads is at most 20"),
+        ("latency.miss.p50 >= 60001", "", "latency.miss.p50 is at most 60000, since parties wait"),
+        ("spent_cached.sms >= 1", "", "spent_cached.sms is at most 0, since fleet.wan is none"),
+        ("retries >= 1", "", "retries is at most 0, since cache.retries is 0"),
+        ("shadow >= 1", "", "shadow is at most 0, since cache.shadow is 0"),
+        ("collapsed >= 1", "[cache]\ncollapse = false", "since cache.collapse is false"),
+        ("hits >= 1", "[cache]\nsrvs = []", "hits is at most 0, since cache.srvs has no SRV of"),
+        ("hits >= 1", '[cache]\nsrvs = ["4.6.1"]', "since cache.srvs has no SRV of the mix"),
+        ("avoided_ratio >= 0.5", "[cache]\nsrvs = []", "avoided_ratio is at most 0, since cache"),
+        (
+            "latency.miss.p50 >= 500, latency.miss.p99 <= 100",
+            "",
+            "latency.miss.p50 >= 500 excludes latency.miss.p99 <= 100: .*p50 is never above .*p99",
+        ),
+        ("hits >= 9, requests <= 8", "", "hits is never above requests"),
+        ("replies_different >= 9, replies_compared == 8", "", "replies_different is never above"),
+        ("hits >= 15, forwarded >= 6", "", "hits, forwarded are 21 in all at least, of at most 20"),
+        ("avoided_ratio >= 0.5, device_hits_cached >= 11", "", "excludes device_hits_cached >= 11"),
+    ],
+)
+def test_thresholds_that_no_run_meets_are_mistakes(thresholds: str, more: str, says: str) -> None:
+    rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
+    text = mistakes(GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
+    assert re.match("mine.toml: thresholds: ", text)
+    assert re.search(says, text), text
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "more"),
+    [
+        ("avoided_ratio >= 0.95", ""),
+        ("avoided_ratio <= 1", ""),
+        ("hits == 20, requests == 20", ""),
+        ("latency.miss.p50 <= 500, latency.miss.p99 >= 100", ""),
+        ("avoided_ratio >= 0.5, device_hits_cached >= 10", ""),
+        ("avoided_ratio <= 0, hits == 0, collapsed <= 0", "[cache]\nsrvs = []"),
+    ],
+)
+def test_thresholds_at_their_bounds_are_good(thresholds: str, more: str) -> None:
+    rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
+    assert parse_scenario("mine", GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
 
 
 @pytest.mark.parametrize("figure", sorted(figure_names()))
@@ -203,7 +315,7 @@ def test_every_figure_can_have_a_limit(figure: str) -> None:
 
 def test_limits_are_held_against_the_figures() -> None:
     text = GOOD.replace(
-        '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests >= 21"'
+        '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests <= 19"'
     )
     result = asyncio.run(prove(parse_scenario("mine", text)))
     met = {name: (item.value, item.met) for name, item in result.thresholds.items()}

@@ -4,7 +4,7 @@ import pytest
 
 from emulator.estate import derived_estate
 from emulator.parties import PARTY_NAMES
-from emulator.proof.scenario import Arrivals, FleetSettings, Mix, Process, Scenario
+from emulator.proof.scenario import Arrivals, FleetSettings, Mix, Process, Scenario, TraceLine
 from emulator.proof.workload import Ask, WorkloadError, make_workload
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, parse_iso
 
@@ -20,10 +20,10 @@ SCENARIO = Scenario(
 )
 
 
-def workload(scenario: Scenario, trace: str = "") -> list[Ask]:
+def workload(scenario: Scenario) -> list[Ask]:
     estate = derived_estate(scenario.seed, scenario.fleet.meters)
     parties = {PARTY_NAMES[party.eui]: party for party in estate.parties(counter=1)}
-    return make_workload(scenario, estate.meters, parties, trace)
+    return make_workload(scenario, estate.meters, parties)
 
 
 @pytest.mark.parametrize("process", [Process.POISSON, Process.CONSTANT, Process.RAMP])
@@ -97,13 +97,15 @@ def test_more_requests_than_fit_into_memory_are_not_made() -> None:
         workload(greedy)
 
 
-TRACED = replace(SCENARIO, arrivals=Arrivals(Process.TRACE, 600, 2, "mine.csv"))
+TRACED = replace(
+    SCENARIO,
+    arrivals=Arrivals(Process.TRACE, 600, 2, "mine.csv"),
+    trace=(TraceLine(9, 4, 1), TraceLine(2.5, 0, 0)),
+)
 
 
 def test_a_trace_says_when_which_meter_is_asked_by_whom() -> None:
-    asks = workload(
-        TRACED, "# seconds, meter, party, SRV\n9,4,other-user,4.8.1\n2.5,0,import-supplier,4.8.1\n"
-    )
+    asks = workload(TRACED)
     assert [(ask.time - EPOCH_UNIX - START, ask.party) for ask in asks] == [
         (2.5, "import-supplier"),
         (9, "other-user"),
@@ -111,23 +113,19 @@ def test_a_trace_says_when_which_meter_is_asked_by_whom() -> None:
     assert [str(ask.key.device)[-1] for ask in asks] == ["0", "4"]
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("1,2", "give seconds, number of the meter"),
-        ("1,2,nobody,4.8.1", "no mix of nobody"),
-        ("soon,2,other-user,4.8.1", "give seconds from 0 to 600"),
-        ("nan,2,other-user,4.8.1", "give seconds from 0 to 600"),
-        ("-1,2,other-user,4.8.1", "give seconds from 0 to 600"),
-        ("601,2,other-user,4.8.1", "give seconds from 0 to 600"),
-        ("1,5,other-user,4.8.1", "a meter from 0 to 4"),
-        ("1,-1,other-user,4.8.1", "a meter from 0 to 4"),
-    ],
-)
-def test_a_wrong_line_of_a_trace_is_named(line: str, says: str) -> None:
-    with pytest.raises(WorkloadError, match=says) as caught:
-        workload(TRACED, f"0,0,other-user,4.8.1\n{line}\n")
-    assert str(caught.value).startswith("mine.csv, line 2: ")
+def test_what_a_trace_leaves_out_is_drawn() -> None:
+    times = replace(TRACED, trace=tuple(TraceLine(second) for second in range(400)))
+    asks = workload(times)
+    assert [ask.time - EPOCH_UNIX - START for ask in asks] == list(range(400))
+    assert 60 < [ask.party for ask in asks].count("import-supplier") < 140
+    assert len({ask.key.device for ask in asks}) == 5
+    assert workload(times) == asks
+
+
+def test_a_meter_of_a_trace_that_there_is_not_is_named() -> None:
+    fewer = replace(TRACED, fleet=FleetSettings(4))
+    with pytest.raises(WorkloadError, match=r"mine\.csv asks meter 4, and there are 0 to 3"):
+        workload(fewer)
 
 
 def test_an_unknown_party_is_named() -> None:
