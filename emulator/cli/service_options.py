@@ -162,7 +162,9 @@ _CACHING = (
         "--hold-down", type=_HOLD_DOWN, help="Spare a meter that failed so often, for so long."
     ),
     click.option("--registry", type=_REGISTRY, help="TOML file: who may ask for what, and when."),
-    click.option("--decisions", type=FILE, help="Append every decision, as lines of JSON."),
+    click.option(
+        "--decisions", type=FILE, help="Append every decision and reply, as lines of JSON."
+    ),
 )
 _SHARING = (
     click.option(
