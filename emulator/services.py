@@ -12,7 +12,7 @@ from pathlib import Path
 
 from emulator.cache.entitlement import Registry
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.cache.ledger import Decided, Ledger
+from emulator.cache.ledger import Decided, Ledger, Replied
 from emulator.cache.opening import MEMORY, open_store, read_store_key
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
@@ -64,7 +64,7 @@ class CacheOptions:
     store_key: Path | None = None
     registry: Registry | None = None
     decisions: Path | None = None
-    """Every decision is written to it, a line of JSON each."""
+    """Every decision and every reply is written to it, a line of JSON each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,10 @@ def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[s
     return unmatched(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
+def _line(told: Decided | Replied) -> object:
+    return told.as_dict()
+
+
 @asynccontextmanager
 async def _cache(
     broker: Broker, estate: Estate, clock: Clock, options: CacheOptions
@@ -203,8 +207,8 @@ async def _cache(
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        on_decision = stack.enter_context(journal(options.decisions, Decided.as_dict))
-        policy = CachePolicy(estate.keystore, options.settings, options.registry, on_decision)
+        told = stack.enter_context(journal(options.decisions, _line))
+        policy = CachePolicy(estate.keystore, options.settings, options.registry, told, told)
         await store.size()
         service = await stack.enter_async_context(serve_cache(broker, policy, store, clock))
         yield ControlledCache.watched(service, store)

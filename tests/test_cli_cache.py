@@ -25,7 +25,7 @@ from gbcs import EUI, Command, decode
 from gbcs.instants import to_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
-from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, lines_of, told
+from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, decisions_of, told
 from tests.support.estate import own_counter_in, readings_in
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 from tests.support.valkey import BINARY as VALKEY
@@ -411,7 +411,7 @@ def forwarded_twice(journals: list[Path]) -> set[str]:
     """The journals of all but the last cache that forwarded a key, of keys forwarded again."""
     by_key: defaultdict[tuple[Any, ...], list[tuple[float, str]]] = defaultdict(list)
     for journal in journals:
-        for line in lines_of(journal):
+        for line in decisions_of(journal):
             if line["decision"] == "forwarded":
                 key = line["device"], line["srv"], line["from"], line["to"]
                 by_key[key].append((line["time"], journal.name))

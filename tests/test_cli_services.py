@@ -432,7 +432,11 @@ async def test_a_decision_is_a_line_of_json_with_who_what_and_why() -> None:
     with running(*STANDING) as serve:
         async with asking(serve.started["broker"]) as asker:
             await asker.ask(window=WINDOW)
-    (line,) = lines_of("decisions.jsonl")
+    line, reply = lines_of("decisions.jsonl")
+    assert [reply.pop(name) for name in ("reply", "hit", "fwd", "stored", "detail")] == [
+        *("s1sp; fwd=miss; stored", False, "miss", True, "")
+    ]
+    assert reply.items() >= {name: line[name] for name in ("device", "party", "counter")}.items()
     assert line.pop("counter") > 0
     assert line == {
         "time": 1768478400.0,

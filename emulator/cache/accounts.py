@@ -5,13 +5,14 @@ Pure; knows nothing of what requests wait for.
 
 from emulator.cache.effects import Effect
 from emulator.cache.entitlement import Registry
-from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.ledger import Decided, Decision, Ledger, Replied
 from emulator.cache.requests import Request
+from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Past
 from gbcs.frozen import maker
 from gbcs.instants import DAY
 
-_decided = maker(Decided)
+_decided, _replied = maker(Decided), maker(Replied)
 
 
 class Accounts:
@@ -68,6 +69,16 @@ class Accounts:
             age,
         )
         self.ledger.count(decided, request.transaction, self.registry.knows(request.party))
+
+    def replied(
+        self, request: Request, status: CacheStatus, now: float, age: int | None = None
+    ) -> None:
+        """Tell of a reply to a request, where somebody wants to know."""
+        told = self.ledger.on_reply
+        if told is not None:
+            counter, window = request.command.originator_counter, request.window
+            about = request.device, request.srv, request.party, counter, window
+            told(_replied(now, *about, status, age))
 
     def note(self, reason: str) -> list[Effect]:
         """Count a reason; nothing else is to be done."""

@@ -29,6 +29,7 @@ from emulator.cache.reads import Read, cut
 from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
 from emulator.cache.sending import NO_REPLY, Sender
 from emulator.cache.settings import CacheSettings
+from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Past, Transactions
 from gbcs import EUI, Message
 from gbcs.instants import EPOCH_UNIX
@@ -192,13 +193,14 @@ class Flights:
         return self.kept(flight.number, False, now)
 
     def relay(
-        self, request: Request, response: Message, octets: bytes, said: str, now: float
+        self, request: Request, response: Message, octets: bytes, said: CacheStatus, now: float
     ) -> list[Effect]:
         """Pass a response on as it came, where its requester is still entitled to it."""
         refusal = self._accounts.refusal(request, now)
         if refusal:
             return self._accounts.note(f"withheld-{refusal}")
-        return [Reply(response.originator, response.recipient, octets, said)]
+        self._accounts.replied(request, said, now)
+        return [Reply(response.originator, response.recipient, octets, str(said))]
 
     def end(self, flight: Flight, reason: str, now: float) -> list[Effect]:
         """Fail who waits in a flight, here and elsewhere."""
@@ -316,7 +318,7 @@ class Flights:
         flight: Flight,
         decision: Decision,
         readings: bytes | int,
-        said: str,
+        said: CacheStatus,
         now: float,
         age: int | None = None,
     ) -> list[Effect]:

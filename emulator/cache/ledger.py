@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from emulator.cache.status import CacheStatus
 from emulator.transaction import Transaction
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
@@ -52,20 +53,62 @@ class Decided:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the decision as JSON has it; times in ISO 8601, UTC."""
-        window = self.window
         return {
-            "time": self.time,
-            "at": to_iso(int(self.time) - EPOCH_UNIX),
-            "device": str(self.device),
-            "srv": self.srv,
-            "party": self.party and str(self.party),
-            "counter": self.counter,
-            "from": window and to_iso(window.start),
-            "to": window and to_iso(window.end),
+            **_asked(self),
             "decision": str(self.decision),
             "reason": self.reason,
             "age": self.age,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """One reply to a party: to what, and how it came about.
+
+    Told apart from the decision, since whether readings are kept is known with the reply alone.
+    """
+
+    time: float
+    """When it was given to the broker, Unix time in seconds."""
+    device: EUI
+    srv: str
+    party: EUI
+    counter: int
+    """The originator counter of the command."""
+    window: Window | None
+    status: CacheStatus
+    age: int | None = None
+    """Whole seconds since receipt, of a hit."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the reply as JSON has it; times in ISO 8601, UTC."""
+        status = self.status
+        return {
+            **_asked(self),
+            "reply": str(status),
+            "hit": not status.fwd,
+            "fwd": status.fwd or None,
+            "collapsed": status.collapsed,
+            "stored": status.stored,
+            "detail": status.detail,
+            "age": self.age,
+            "ttl": status.ttl,
+        }
+
+
+def _asked(record: Decided | Replied) -> dict[str, Any]:
+    """Return what was asked when, by whom and of which device."""
+    window = record.window
+    return {
+        "time": record.time,
+        "at": to_iso(int(record.time) - EPOCH_UNIX),
+        "device": str(record.device),
+        "srv": record.srv,
+        "party": record.party and str(record.party),
+        "counter": record.counter,
+        "from": window and to_iso(window.start),
+        "to": window and to_iso(window.end),
+    }
 
 
 @dataclass(slots=True)
@@ -92,6 +135,8 @@ class Ledger:
     """The decision on each request, where somebody wants to know and sets this to a dict."""
     on_decision: Callable[[Decided], None] | None = None
     """Is told of every decision."""
+    on_reply: Callable[[Replied], None] | None = None
+    """Is told of every reply to a request."""
 
     def count(
         self, decided: Decided, transaction: Transaction | None = None, known: bool = True

@@ -17,6 +17,7 @@ from emulator.cache.reads import mint, needs_own_counter, readings_of, same_entr
 from emulator.cache.requests import Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
+from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Transactions
 from emulator.seeded import draw_unit
 from gbcs import Command, GbcsError, Keystore, Message
@@ -32,7 +33,7 @@ class Order:
     request: Request
     readings: bytes | int
     decision: Decision
-    status: str
+    status: CacheStatus
     age: int | None = None
     """Whole seconds since receipt, of a hit."""
 
@@ -106,7 +107,8 @@ class Minter:
             self._accounts.decide(request, Decision.FAILED, now, "not-minted")
             return self._accounts.note("not-minted")
         self._accounts.decide(request, order.decision, now, age=order.age)
-        reply = Reply(command.recipient, command.originator, octets, order.status, order.age)
+        self._accounts.replied(request, order.status, now, order.age)
+        reply = Reply(command.recipient, command.originator, octets, str(order.status), order.age)
         return [reply, *self._audit(order, now)]
 
     def _audit(self, order: Order, now: float) -> list[Effect]:

@@ -19,7 +19,7 @@ from emulator.cache.entitlement import Registration, Registry, default_registry
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flights import Flights
 from emulator.cache.landing import Landing
-from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.ledger import Decided, Decision, Ledger, Replied
 from emulator.cache.minting import COUNTER_REUSED, Minter
 from emulator.cache.reads import can_mint, read_of, touched
 from emulator.cache.requests import Due, Kind, Leg, Request
@@ -38,7 +38,7 @@ class CachePolicy:
     """What an S1SP's reading cache does, with the device-side keys of `keystore`.
 
     `registry` says who may ask for what, by default that of the emulated parties; `on_decision` is
-    told of every decision.
+    told of every decision, `on_reply` of every reply.
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class CachePolicy:
         settings: CacheSettings,
         registry: Registry | None = None,
         on_decision: Callable[[Decided], None] | None = None,
+        on_reply: Callable[[Replied], None] | None = None,
     ) -> None:
         self._keystore = keystore
         self.settings = settings
         self.registry = registry or default_registry()
-        self.ledger = Ledger(on_decision=on_decision)
+        self.ledger = Ledger(on_decision=on_decision, on_reply=on_reply)
         self._accounts = Accounts(self.registry, self.ledger)
         self._agenda: Agenda[Due] = Agenda()
         self._transactions = Transactions()

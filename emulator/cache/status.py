@@ -3,20 +3,45 @@
 Source: RFC 9211, section 2: `hit`, `fwd`, `ttl`, `stored`, `collapsed` and `detail`.
 """
 
+from dataclasses import dataclass
+
 NAME = "s1sp"
 """Of this cache."""
 
 
-def hit(ttl: int, detail: str = "") -> str:
+@dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """How one reply came about; its text is the Cache-Status."""
+
+    fwd: str = ""
+    """Why the meter was asked: miss, bypass or stale; empty for a hit."""
+    ttl: int | None = None
+    """For so many more seconds it would be a hit; of hits alone."""
+    collapsed: bool = False
+    stored: bool = False
+    detail: str = ""
+    """Such as why it was not stored; empty where there is nothing to say."""
+
+    def __str__(self) -> str:
+        words = [NAME, f"fwd={self.fwd}" if self.fwd else "hit"]
+        if self.ttl is not None:
+            words.append(f"ttl={self.ttl}")
+        if self.collapsed:
+            words.append("collapsed")
+        if self.stored:
+            words.append("stored")
+        if self.detail:
+            words.append(f"detail={self.detail}")
+        return "; ".join(words)
+
+
+def hit(ttl: int, detail: str = "") -> CacheStatus:
     """Return the status of a reply from the store that would be so for `ttl` more seconds."""
-    return _status("hit", f"ttl={ttl}", detail=detail)
+    return CacheStatus(ttl=ttl, detail=detail)
 
 
-def forwarded(why: str, *, collapsed: bool = False, stored: bool = False, detail: str = "") -> str:
+def forwarded(
+    why: str, *, collapsed: bool = False, stored: bool = False, detail: str = ""
+) -> CacheStatus:
     """Return the status of what a meter said; `why` it was asked: miss, bypass or stale."""
-    words = [word for word, so in (("collapsed", collapsed), ("stored", stored)) if so]
-    return _status(f"fwd={why}", *words, detail=detail)
-
-
-def _status(*words: str, detail: str) -> str:
-    return "; ".join((NAME, *words, *([f"detail={detail}"] if detail else [])))
+    return CacheStatus(why, collapsed=collapsed, stored=stored, detail=detail)

@@ -166,7 +166,9 @@ _CACHING = (
         type=_REGISTRY,
         help="TOML file: who may ask for what, and when; changes go to FILE.changes.",
     ),
-    click.option("--decisions", type=FILE, help="Append every decision, as lines of JSON."),
+    click.option(
+        "--decisions", type=FILE, help="Append every decision and reply, as lines of JSON."
+    ),
 )
 _SHARING = (
     click.option(

@@ -136,6 +136,34 @@ class ChosenSome(Chosen):
     limit: Limit = 100
 
 
+class ReplyState(Model):
+    """A reply that was sent, and how it came about; the words are those of RFC 9211."""
+
+    time: float = Field(description="Unix time")
+    at: str
+    device: str
+    srv: str
+    party: str
+    counter: int = Field(description="originator counter of the command")
+    start: str | None = Field(serialization_alias="from", description="first instant asked for")
+    end: str | None = Field(serialization_alias="to", description="last instant asked for")
+    reply: str = Field(description="all of it, as MQTT 5 has it in `cache-status`")
+    hit: bool
+    fwd: str | None = Field(description="why the meter was asked; null for a hit")
+    collapsed: bool
+    stored: bool
+    detail: str = Field(description="such as why it was not stored")
+    age: int | None = Field(description="of a hit: seconds since receipt")
+    ttl: int | None = Field(description="of a hit: seconds for which it would still be one")
+
+
+class RepliesState(Model):
+    """The newest replies, newest first, and how many there were since the start."""
+
+    total: int
+    replies: list[ReplyState]
+
+
 class EntryState(Model):
     """What is kept under one key, but for the readings."""
 

@@ -5,13 +5,14 @@ Never says what was read, only that it was.
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from emulator.cache.audit import audit_of
 from emulator.cache.entry import Entry, Key
-from emulator.cache.ledger import Decision, Ledger
+from emulator.cache.ledger import Decision, Ledger, Replied
 from emulator.cache.settings import CacheSettings
 from emulator.cache.store import Store, StoreError
 from emulator.clock import iso
@@ -28,6 +29,8 @@ from emulator.control.cache_models import (
     HitState,
     HoldDownState,
     PartyCount,
+    RepliesState,
+    ReplyState,
     SettingsState,
     StoreState,
 )
@@ -99,6 +102,13 @@ def cache_routes(parts: Controlled) -> APIRouter:
         rows = [_entry(key, entry, now, retention) for key, entry in entries.items()]
         return EntriesState(entries=rows[: asked.limit], left_off=len(rows) > asked.limit)
 
+    @router.get("/cache/replies")
+    async def get_replies(asked: Annotated[ChosenSome, Query()]) -> RepliesState:
+        """List the newest replies, newest first, and how each came about."""
+        latest = cache_of(parts).latest_replies
+        found = islice(latest.newest(*_chosen(asked)), asked.limit)
+        return RepliesState(total=latest.total, replies=[_reply(replied) for replied in found])
+
     @router.delete("/cache/entries", responses={503: _AWAY})
     async def purge_entries(asked: Annotated[Chosen, Query()]) -> Removed:
         """Drop what is kept; what is under way to a meter is kept when it comes."""
@@ -162,6 +172,11 @@ def _settings(settings: CacheSettings) -> SettingsState:
 def _chosen(asked: Chosen) -> tuple[EUI | None, str | None]:
     device = None if asked.device is None else eui_of(asked.device, "device")
     return device, cached_srv(asked.srv)
+
+
+def _reply(replied: Replied) -> ReplyState:
+    said = replied.as_dict()
+    return ReplyState(start=said.pop("from"), end=said.pop("to"), **said)
 
 
 def _entry(key: Key, entry: Entry, now: float, retention: float) -> EntryState:

@@ -6,6 +6,7 @@ Counts decisions as they are made, in a bounded number of classes; knows no metr
 from bisect import bisect_left
 
 from emulator.cache.ledger import Decided, Ledger
+from emulator.control.telling import both
 
 HOURS = (1, 6, 12, 24, 36, 48, 60, 72)
 """Upper limits of the classes of age, the longest retention last."""
@@ -23,14 +24,7 @@ class HitAges:
 
     def listen(self, ledger: Ledger) -> None:
         """Count the decisions of `ledger`; who was told of them before is told too."""
-        told = ledger.on_decision
-
-        def tell(decided: Decided) -> None:
-            self.count(decided)
-            if told is not None:
-                told(decided)
-
-        ledger.on_decision = tell
+        ledger.on_decision = both(ledger.on_decision, self.count)
 
     def count(self, decided: Decided) -> None:
         """Count a decision, where it has an age."""

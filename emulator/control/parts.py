@@ -13,6 +13,7 @@ from emulator.cache.service import CacheService
 from emulator.cache.store import Store
 from emulator.clock import Clock
 from emulator.control.hit_ages import HitAges
+from emulator.control.latest_replies import LatestReplies
 from emulator.counters import Counters
 from emulator.device.physics import Nature
 from emulator.errors import UserError
@@ -57,12 +58,14 @@ class ControlledCache:
     service: CacheService
     store: Store
     hit_ages: HitAges = field(default_factory=HitAges)
+    latest_replies: LatestReplies = field(default_factory=LatestReplies)
 
     @classmethod
     def watched(cls, service: CacheService, store: Store) -> "ControlledCache":
-        """Return a cache whose hits are counted by age from now on."""
+        """Return a cache whose hits and replies are noted from now on."""
         cache = cls(service, store)
         cache.hit_ages.listen(cache.ledger)
+        cache.latest_replies.listen(cache.ledger)
         return cache
 
     @property

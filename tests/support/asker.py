@@ -135,7 +135,12 @@ def lines_of(path: Path | str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
+def decisions_of(path: Path | str) -> list[dict[str, Any]]:
+    """The decisions in a journal, without its replies."""
+    return [line for line in lines_of(path) if "decision" in line]
+
+
 def told(path: Path | str, *names: str) -> Sequence[Any]:
     """What the decisions in a file say: one field of each, or several."""
-    rows = [tuple(line[name] for name in names) for line in lines_of(path)]
+    rows = [tuple(line[name] for name in names) for line in decisions_of(path)]
     return [row[0] for row in rows] if len(names) == 1 else rows

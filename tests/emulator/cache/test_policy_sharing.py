@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from emulator.cache.effects import Claim, Reserve
 from emulator.cache.entry import Key
 from emulator.cache.ledger import Decision
 from gbcs import EUI, decode
@@ -387,6 +388,21 @@ def test_a_cache_that_ends_decides_what_waits_for_its_turn_or_the_store() -> Non
     bench.look_up()
     assert bench.shared.leases == {}, "what it was given too late is given back"
     assert bench.policy.ledger.undecided() == 0
+
+
+def test_a_cache_that_ends_decides_what_waits_for_own_counters() -> None:
+    bench = Bench()
+    bench.read_through("4.8.1")
+    policy = bench.policy
+    (claim,) = policy.command(METER, command("4.8.1", Role.OU, 2)[1], bench.now)
+    assert isinstance(claim, Claim)
+    (entry,) = bench.store.values()
+    (reserve,) = policy.claimed(claim.flight, entry, bench.now)
+    assert isinstance(reserve, Reserve)
+    assert policy.end(bench.now) == []
+    assert policy.reserved(reserve.earliest, bench.now) == [], "nobody is answered after all"
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
+    assert policy.ledger.undecided() == 0
 
 
 def _limits() -> tuple[int, int]:

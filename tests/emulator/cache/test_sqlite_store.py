@@ -501,7 +501,9 @@ def test_nothing_of_the_readings_is_in_a_sealed_file(
     [
         "UPDATE readings SET received = received + 1",
         "UPDATE readings SET device = zeroblob(8)",
+        "UPDATE readings SET device = zeroblob(7)",
         "UPDATE readings SET start = start + 1",
+        "UPDATE readings SET start = 'garbage'",
         "UPDATE readings SET readings = zeroblob(length(readings))",
         "UPDATE readings SET readings = x''",
         "UPDATE readings SET readings = substr(readings, 1, length(readings) - 1)",

@@ -6,11 +6,12 @@ from functools import partial
 import httpx
 
 from emulator.cache.entry import Entry, Key, retention_seconds
-from emulator.cache.ledger import Decided, Decision, Ledger
+from emulator.cache.ledger import Decided, Decision, Ledger, Replied
 from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import CacheService
 from emulator.cache.settings import CacheSettings
+from emulator.cache.status import forwarded, hit
 from emulator.cache.store import Store
 from emulator.clock import Clock, ManualClock, SystemClock
 from emulator.control.app import create_app
@@ -105,6 +106,10 @@ class Process:
             decided = Decided(UNIX_NOW, METER, "4.8.1", decision, party=party, age=age)
             self.ledger.count(decided, known=party is not None)
         self.ledger.reasons["bad-mac"] += 1
+        assert self.ledger.on_reply is not None
+        for number, status in enumerate((forwarded("miss", stored=True), hit(84_600))):
+            asked = METER, ("4.6.1", "4.8.1")[number], PARTY, 7 + number, YESTERDAY
+            self.ledger.on_reply(Replied(UNIX_NOW, *asked, status, number * 5_400 or None))
 
     async def keep(self, *keys: Key, age: float = 3_600.0) -> None:
         """Let the cache have readings under these keys, received so many seconds ago."""

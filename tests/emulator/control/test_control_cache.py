@@ -10,10 +10,12 @@ from emulator.cache.ledger import Decided
 from emulator.cache.memory import MemoryStore
 from emulator.cache.settings import CacheSettings, HoldDown
 from emulator.clock import ManualClock
+from emulator.control.latest_replies import MOST
+from gbcs.instants import to_iso
 from tests.emulator.control.process import KEY, PARTY, READINGS, RETENTION, Process
 from tests.emulator.control.stores import AWAY, AwayStore, MuteStore
 from tests.emulator.control.test_control_endpoints import get, samples
-from tests.support.estate import METER, OTHER_METER, STRANGER, UNIX_NOW
+from tests.support.estate import METER, OTHER_METER, STRANGER, UNIX_NOW, YESTERDAY
 
 ROW = {
     "device": str(METER),
@@ -234,6 +236,40 @@ async def test_metrics_ask_the_store_now_and_then(monkeypatch: pytest.MonkeyPatc
             assert found["s1sp_store_entries",] == number
             assert found["s1sp_store_octets",] == number * len(READINGS)
             await process.keep(KEY._replace(srv="4.6.1"))
+
+
+async def test_the_newest_replies_are_told_first(
+    process: Process, client: httpx.AsyncClient
+) -> None:
+    assert (await get(client, "/cache/replies")) == {"total": 0, "replies": []}
+    process.work()
+    told = await get(client, "/cache/replies?limit=1")
+    assert told["total"] == 2
+    (reply,) = told["replies"]
+    assert {name: reply[name] for name in ("counter", "reply", "hit", "age", "ttl", "from")} == {
+        "counter": 8,
+        "reply": "s1sp; hit; ttl=84600",
+        "hit": True,
+        "age": 5_400,
+        "ttl": 84_600,
+        "from": to_iso(YESTERDAY.start),
+    }
+    for query, counters in (
+        ("", [8, 7]),
+        (f"?device={METER}", [8, 7]),
+        (f"?device={OTHER_METER}", []),
+        ("?srv=4.6.1", [7]),
+        ("?limit=0", []),
+    ):
+        told = await get(client, f"/cache/replies{query}")
+        assert [reply["counter"] for reply in told["replies"]] == counters
+
+
+async def test_so_many_replies_are_remembered_and_the_total_goes_on(process: Process) -> None:
+    for _ in range(MOST):
+        process.work()
+    latest = process.cache.latest_replies
+    assert (latest.total, len(list(latest.newest(None, None)))) == (2 * MOST, MOST)
 
 
 async def test_ages_are_counted_besides_who_is_told(process: Process) -> None:

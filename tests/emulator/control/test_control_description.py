@@ -11,6 +11,7 @@ PATHS = {
     "/": ["GET"],
     "/cache": ["GET"],
     "/cache/entries": ["GET", "DELETE"],
+    "/cache/replies": ["GET"],
     "/cache/registry": ["GET"],
     "/cache/registry/change-of-supplier": ["POST"],
     "/cache/registry/change-of-tenancy": ["POST"],

@@ -415,7 +415,11 @@ async def test_no_meters_here(process: Process, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/cache", "/cache/entries", "/cache/registry", f"/cache/registry?device={METER}"]
+    "path",
+    [
+        *("/cache", "/cache/entries", "/cache/replies", "/cache/registry"),
+        f"/cache/registry?device={METER}",
+    ],
 )
 async def test_no_cache_here(process: Process, path: str) -> None:
     async with process.client(cache=False) as client:
