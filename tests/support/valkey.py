@@ -16,8 +16,8 @@ _FOLDERS = "/usr/bin:/usr/local/bin:/usr/sbin:/usr/local/sbin"
 BINARY = shutil.which("valkey-server", path=_FOLDERS) or shutil.which("redis-server", path=_FOLDERS)
 MISSING = "neither valkey-server nor redis-server is installed (apt-get install redis-server)"
 
-DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
-"""What was acknowledged survives the death of the server, though not a power cut."""
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+"""What was acknowledged survives the death of the server; with `everysec` it waits for slow disks."""
 
 
 class ValkeyServer:
