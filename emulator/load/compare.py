@@ -1,10 +1,9 @@
 """Comparing two loads: their figures side by side, and what was not the same to begin with."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from emulator.proof.report.compare import Figure, ReportError, compare
+from emulator.proof.report.compare import Figure, ReportError, compare, read_form
 
 FIGURES = (
     "requests.planned",
@@ -49,12 +48,7 @@ def load_form(path: Path) -> dict[str, Any] | None:
     file = path / _NAME if path.is_dir() else path
     if path.is_dir() and not file.exists():
         return None
-    try:
-        form = json.loads(file.read_text("utf-8-sig"))
-    except OSError as error:
-        raise ReportError(f"{file}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        form = None
+    form = read_form(file)
     if isinstance(form, dict) and form.keys() >= _KEYS:
         return form
     if file.name == _NAME:

@@ -55,15 +55,20 @@ class Figure:
     second: float | None
 
 
-def load_report(path: Path) -> dict[str, Any]:
-    """Return the JSON of a report, from its file or its folder. Raises `ReportError`."""
-    file = path / "proof.json" if path.is_dir() else path
+def read_form(file: Path) -> Any:
+    """Return what JSON there is in a file, None where it is none. Raises `ReportError`."""
     try:
-        form = json.loads(file.read_text("utf-8-sig"))
+        return json.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise ReportError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        form = None
+        return None
+
+
+def load_report(path: Path) -> dict[str, Any]:
+    """Return the JSON of a report, from its file or its folder. Raises `ReportError`."""
+    file = path / "proof.json" if path.is_dir() else path
+    form = read_form(file)
     if not isinstance(form, dict) or "passed" not in form or "scenario" not in form:
         raise ReportError(f"{file}: it is not the JSON of a proof; esme prove --report writes it")
     return form
