@@ -6,6 +6,7 @@ A store that is away drops nothing, and what came meanwhile may land behind what
 each flush has a number, and the last one is the one to be done.
 """
 
+from collections.abc import Sequence
 from itertools import count
 
 from emulator.cache.effects import Flush
@@ -59,3 +60,14 @@ class Flushing:
             return False
         flush, latest = self._ahead
         return flush.received_after < received <= latest
+
+
+def what_remains(flushes: Sequence[Flush]) -> str:
+    """Return a line for whoever is to drop what a cache that ends could not."""
+    devices = [str(flush.device) for flush in flushes if flush.device is not None]
+    readings, command = "readings of a clock that was ahead", "esme cache purge"
+    if len(devices) == len(flushes):
+        more = f" and {len(devices) - 3} more" if len(devices) > 3 else ""
+        readings = f"readings of {', '.join(devices[:3])}{more}"
+        command += f" --device {devices[0] if len(devices) == 1 else 'EUI'}"
+    return f"{readings} could not be dropped, and the next cache will serve them: {command}"

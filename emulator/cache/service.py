@@ -30,6 +30,7 @@ from emulator.cache.effects import (
 )
 from emulator.cache.entitlement import Registration
 from emulator.cache.entry import Entry, Key
+from emulator.cache.flushing import what_remains
 from emulator.cache.policy import CachePolicy
 from emulator.cache.store import Held, Lease, Store, StoreError
 from emulator.clock import Clock, SystemClock
@@ -332,15 +333,9 @@ class CacheService:
     async def _drop_what_is_left(self) -> None:
         """Try once more to drop what is still to be flushed, and say what remains."""
         await self._perform(self.policy.unflushed())
-        left = [str(one.device or "all devices") for one in self.policy.unflushed()]
+        left = self.policy.unflushed()
         if left:
-            named = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-            _log.warning(
-                "readings of %s could not be dropped, and the next cache will serve them: "
-                "esme cache purge --device %s",
-                named,
-                left[0] if len(left) == 1 else "EUI",
-            )
+            _log.warning("%s", what_remains(left))
 
     async def renew(self) -> None:
         """Let leases last while their flights do, and see whether the clock was set back."""

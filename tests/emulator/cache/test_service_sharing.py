@@ -399,6 +399,26 @@ async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
     ] * away
 
 
+async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for away in (False, True):
+        store = Away()
+        async with run([store]) as running:
+            await running.ask(Role.IS, 1)
+            running.clock._now -= 60
+            store.away = away
+            await running.real.advance(LEASE_SECONDS)
+            await settle()
+        store.away = False
+        assert (await store.get(KEY) is None) is not away
+    [said] = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
+    assert said == (
+        "readings of a clock that was ahead could not be dropped, and the next cache will serve "
+        "them: esme cache purge"
+    )
+
+
 async def test_age_is_told_of_hits_alone() -> None:
     seen: list[tuple[int, Mapping[str, str]]] = []
 
