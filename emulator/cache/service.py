@@ -306,7 +306,7 @@ class CacheService:
                     self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop, now and then, what no longer counts, and what is still to be flushed.
+        """Drop, now and then, what no longer counts.
 
         Entries past their retention, and those of the future: some clock was ahead, and they would
         count one day.
@@ -317,7 +317,6 @@ class CacheService:
             await self._try(self._store.purge, received_before=before)
             ahead = AHEAD_SECONDS * max(self._clock.factor, 1.0)
             await self._try(self._store.purge, received_after=now + ahead)
-            await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
     async def end(self) -> None:
@@ -332,18 +331,27 @@ class CacheService:
     async def _drop_what_is_left(self) -> None:
         """Try once more to drop what is still to be flushed, and say what remains."""
         await self._perform(self.policy.unflushed())
-        left = [str(one.device or "all devices") for one in self.policy.unflushed()]
-        if left:
-            named = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+        left = [one.device for one in self.policy.unflushed()]
+        if None in left:
+            _log.warning(
+                "readings that were received before the clock was set back could not be dropped, "
+                "and the next cache will serve them: esme cache purge"
+            )
+        devices = [str(device) for device in left if device is not None]
+        if devices:
+            more = f" and {len(devices) - 3} more" if len(devices) > 3 else ""
             _log.warning(
                 "readings of %s could not be dropped, and the next cache will serve them: "
                 "esme cache purge --device %s",
-                named,
-                left[0] if len(left) == 1 else "EUI",
+                ", ".join(devices[:3]) + more,
+                devices[0] if len(devices) == 1 else "EUI",
             )
 
     async def renew(self) -> None:
-        """Let leases last while their flights do, and see whether the clock was set back."""
+        """Let leases last while their flights do, and drop what is still to be flushed.
+
+        What was received before the clock was set back is; so it is looked at.
+        """
         while True:
             await self._real.sleep(LEASE_SECONDS / 3)
             await self._perform(self.policy.look_at_the_clock(self._clock.now()))

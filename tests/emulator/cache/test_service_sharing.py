@@ -399,6 +399,39 @@ async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
     ] * away
 
 
+async def test_what_could_not_be_dropped_is_as_soon_as_the_store_is_back() -> None:
+    store = Away()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.away = True
+        await running.caches[0].change_of_tenancy(METER, date(2000, 1, 1))
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        store.away = False
+        assert await store.get(KEY) is not None
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        assert await store.get(KEY) is None
+        assert running.caches[0].policy.unflushed() == []
+
+
+async def test_of_what_was_received_before_the_clock_was_set_back_it_is_told_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Away()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        [cache] = running.caches
+        store.away = True
+        await cache.change_of_tenancy(METER, date(2000, 1, 1))
+        cache.policy.look_at_the_clock(UNIX_NOW - 100)
+    said = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
+    assert [text.partition(": ")[2] for text in said] == [
+        "esme cache purge",
+        f"esme cache purge --device {METER}",
+    ]
+
+
 async def test_age_is_told_of_hits_alone() -> None:
     seen: list[tuple[int, Mapping[str, str]]] = []
 
