@@ -125,6 +125,7 @@ CLI_HELPERS = (
         "emulator/proof/report/*.py",
     ),
     *(
+        "emulator/cache/choosing.py",
         "emulator/cache/opening.py",
         "emulator/cache/store.py",
         "emulator/cache/registry_file.py",

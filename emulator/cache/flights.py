@@ -34,6 +34,8 @@ from emulator.cache.transactions import Past, Transactions
 from gbcs import EUI, Message
 from gbcs.instants import EPOCH_UNIX
 
+FLUSHED = "flushed-not-kept"
+
 
 class Flights:
     """All flights of a cache."""
@@ -161,17 +163,22 @@ class Flights:
         flight = self._flights.get(number)
         if flight is None or flight.landed is None:
             return []
-        self._forget(flight)
         landed = flight.landed
         again: list[Effect] = []
-        if kept and not flight.keeps:
+        if kept is not False and not flight.keeps:  # a store that failed may have kept it
             again = [self.flushing.device(flight.key.device, now)]
+        if landed.response is None and not flight.keeps:  # flushed while it was cut
+            flight.landed, flight.ticket, flight.leased, flight.keeps = None, None, False, True
+            return [*again, *self._claim(flight, now)]
+        self._forget(flight)
         if landed.response is None:
-            received = landed.received
-            return [*again, *self._serve(flight, landed.readings, received, "sub-window", now)]
+            return self._serve(flight, landed.readings, landed.received, "sub-window", now)
         detail = landed.detail
         if not detail and not kept:
             detail = STORE_FAILED if kept is None else "lease-lost"
+        elif not detail and not flight.keeps:
+            detail = FLUSHED
+            self._accounts.note(detail)
         stored, detail = not detail, detail or flight.detail
         said = status.forwarded(flight.why, stored=stored, detail=detail)
         relayed: list[Effect] = []

@@ -8,7 +8,7 @@ from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.effects import Effect
 from emulator.cache.entry import Entry, Key
-from emulator.cache.flights import Flights
+from emulator.cache.flights import FLUSHED, Flights
 from emulator.cache.minting import Minter
 from emulator.cache.reads import Read, readings_of
 from emulator.cache.requests import Flight, Kind, Landed, Leg, Request
@@ -61,7 +61,7 @@ class Landing:
         if isinstance(readings, int):
             return "failure-not-kept"
         if not flight.keeps or self._was_flushed(flight.key, past, now):
-            return "flushed-not-kept"
+            return FLUSHED
         if not self._settings.literal and _was_open(flight.key, past, now):
             return "open-window"
         return ""

@@ -203,9 +203,12 @@ class CachePolicy:
         return self._flights.flushing.pending()
 
     def look_at_the_clock(self, now: float) -> list[Effect]:
-        """Return what the store has to drop since the clock was set back; to be called often."""
+        """Return what the store has still to drop, since the clock was set back too.
+
+        To be called often.
+        """
         self._tick(now)
-        return [flush for flush in self.unflushed() if flush.device is None]
+        return list(self.unflushed())
 
     def _tick(self, now: float) -> None:
         before = self._agenda.tick(now)

@@ -42,6 +42,24 @@ CACHEABLE_SRVS = frozenset(
 )
 """SRVs that a cache can answer: one log by window, or several things in clear (4.10)."""
 
+_LITERAL = "-literal"
+
+
+def names_of(srv: str) -> tuple[str, ...]:
+    """Return all that readings of an SRV are kept as; of such a name, that name alone.
+
+    Raises `ValueError`, one line, for what is never kept.
+    """
+    whole = [service.use_case for service in _WHOLE.values() if service.srv == srv]
+    names = whole or [srv]
+    if srv in CACHEABLE_SRVS:
+        return tuple(name + form for name in names for form in ("", _LITERAL))
+    if srv in {name for one in CACHEABLE_SRVS for name in names_of(one)}:
+        return (srv,)
+    srvs = sorted(CACHEABLE_SRVS, key=lambda one: [int(part) for part in one.split(".")])
+    raise ValueError(f"{srv!r:.30} is never kept: give one of {', '.join(srvs)}")
+
+
 ALL_DATES = Window(0, MAX_INSTANT)
 """What is required where a command does not say which dates it wants."""
 
@@ -81,7 +99,7 @@ class Read:
         What is kept literally lies apart, so that it is served to nobody who wants all of it.
         """
         named = self.log.srv if self.service is None else self.service.use_case
-        return f"{named}-literal" if self.literal else named
+        return named + _LITERAL if self.literal else named
 
 
 Asks = tuple[Ask, ...] | None

@@ -307,7 +307,7 @@ class CacheService:
                     self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop, now and then, what no longer counts, and what is still to be flushed.
+        """Drop, now and then, what no longer counts.
 
         Entries past their retention, and those of the future: some clock was ahead, and they would
         count one day.
@@ -318,7 +318,6 @@ class CacheService:
             await self._try(self._store.purge, received_before=before)
             ahead = AHEAD_SECONDS * max(self._clock.factor, 1.0)
             await self._try(self._store.purge, received_after=now + ahead)
-            await self._perform(self.policy.unflushed())
             await self._clock.sleep(PURGE_SECONDS)
 
     async def end(self) -> None:
@@ -338,7 +337,10 @@ class CacheService:
             _log.warning("%s", what_remains(left))
 
     async def renew(self) -> None:
-        """Let leases last while their flights do, and see whether the clock was set back."""
+        """Let leases last while their flights do, and drop what is still to be flushed.
+
+        What was received before the clock was set back is; so it is looked at.
+        """
         while True:
             await self._real.sleep(LEASE_SECONDS / 3)
             await self._perform(self.policy.look_at_the_clock(self._clock.now()))

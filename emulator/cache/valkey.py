@@ -10,9 +10,11 @@ A server that is away gives a `StoreAwayError` within some seconds; once it is b
 again. What others wrote among its keys is no error: it is dropped and counted as unreadable.
 """
 
+import asyncio
 import math
 import struct
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -69,6 +71,9 @@ class ValkeyStore:
         self._seal = Seal(estate, key)
         self._limit = limit
         self._evicted = 0
+        self._closed = False
+        self._asking: set[asyncio.Timeout] = set()
+        self._nobody_asks = asyncio.Event()
         script = self._client.register_script
         self._claim, self._renew = script(lua.CLAIM), script(lua.RENEW)
         self._settle, self._put = script(lua.SETTLE), script(lua.PUT)
@@ -222,20 +227,45 @@ class ValkeyStore:
         return Size(entries, octets, self._evicted, self._seal.unreadable)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._ask(self._client.connection_pool.disconnect())
+        """Close the connections, once nobody uses one: whoever still asks is let go.
+
+        A call that was just connecting would leave its connection open otherwise.
+        """
+        self._closed = True
+        for limit in self._asking:
+            limit.reschedule(0.0)
+        while self._asking:
+            self._nobody_asks.clear()
+            await self._nobody_asks.wait()
+        with suppress(ValkeyError, OSError):  # it is away, and the connection with it
+            await self._client.connection_pool.disconnect()
 
     async def _ask(self, answer: Awaitable[Any]) -> Any:
+        if self._closed:
+            if isinstance(answer, Coroutine):
+                answer.close()
+            raise self._was_closed()
         try:
-            return await answer
+            async with asyncio.timeout(None) as limit:
+                self._asking.add(limit)
+                try:
+                    return await answer
+                finally:
+                    self._asking.discard(limit)
+                    self._nobody_asks.set()
         except AuthenticationError as error:
             reason = f"give another user or password in its URL ({_line(error)})"
         except ResponseError as error:
             reason = f"the server says: {_line(error)}"
         except (ValkeyError, OSError, TimeoutError) as error:
+            if self._closed:
+                raise self._was_closed() from None
             away = f"no answer; see that the server runs there ({_line(error)})"
             raise StoreAwayError(f"store {self._where}: {away}") from None
         raise StoreError(f"store {self._where}: {reason}") from None
+
+    def _was_closed(self) -> StoreError:
+        return StoreError(f"store {self._where}: it was closed")
 
     async def _named(self, index: str, members: list[bytes]) -> list[tuple[bytes, Key]]:
         """Return members of an index with the keys that they name; what names none is dropped."""

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from emulator import show
+from emulator.cache import choosing
 from emulator.cache.entry import Entry, Key
 from emulator.cache.opening import open_store, read_store_key
 from emulator.cache.store import Size, Store
@@ -84,8 +85,13 @@ def _refuse_options(context: click.Context, command: str) -> None:
 
 def _existing(where: str) -> str:
     """Return the text of a store that is a server, or a file that is there."""
-    if "://" not in where and not Path(where.removeprefix("sqlite:")).exists():
-        raise ValueError(f"{where}: there is no such file")
+    if "://" not in where:
+        try:
+            Path(where.removeprefix("sqlite:")).stat()
+        except FileNotFoundError:
+            raise ValueError(f"{where}: there is no such file") from None
+        except OSError as error:
+            raise ValueError(f"{where}: {error.strerror}") from None
     return where
 
 
@@ -128,7 +134,8 @@ def inspect(
 
     async def look() -> tuple[Size, list[dict[str, Any]]]:
         async with _opened(store, store_key, seed, keystore) as opened:
-            rows = [_row(key, entry) async for key, entry in opened.entries(device, srv)]
+            found = choosing.entries(opened, device, srv)
+            rows = [_row(key, entry) async for key, entry in found]
             return await opened.size(), rows
 
     size, rows = asyncio.run(look())
@@ -158,7 +165,7 @@ def purge(
 
     async def drop() -> int:
         async with _opened(store, store_key, seed, keystore) as opened:
-            return await opened.purge(device=device, srv=srv)
+            return await choosing.purge(opened, device, srv)
 
     dropped = asyncio.run(drop())
     click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} entries dropped")

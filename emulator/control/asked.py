@@ -5,7 +5,7 @@ Raises what the control interface answers with a status of 422.
 
 from fastapi import HTTPException
 
-from emulator.cache.reads import CACHEABLE_SRVS
+from emulator.cache.reads import names_of
 from gbcs import EUI
 
 
@@ -19,7 +19,9 @@ def eui_of(text: str, what: str = "") -> EUI:
 
 def cached_srv(text: str | None) -> str | None:
     """Return an SRV that a cache can keep readings of, or None where none is given."""
-    if text is not None and text not in CACHEABLE_SRVS:
-        srvs = sorted(CACHEABLE_SRVS, key=lambda srv: [int(part) for part in srv.split(".")])
-        raise HTTPException(422, f"srv: {text!r:.30} is never kept: give one of {', '.join(srvs)}")
+    if text is not None:
+        try:
+            names_of(text)
+        except ValueError as error:
+            raise HTTPException(422, f"srv: {error}") from None
     return text

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from emulator.cache import choosing
 from emulator.cache.audit import audit_of
 from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision, Ledger, Replied
@@ -96,7 +97,7 @@ def cache_routes(parts: Controlled) -> APIRouter:
     async def get_entries(asked: Annotated[ChosenSome, Query()]) -> EntriesState:
         """List what is kept, without the readings."""
         cache = cache_of(parts)
-        found = cache.store.entries(*_chosen(asked))
+        found = choosing.entries(cache.store, *_chosen(asked))
         entries = await within(PATIENCE, first_of(found, asked.limit + 1))
         now, retention = parts.clock.now(), cache.policy.settings.retention
         rows = [_entry(key, entry, now, retention) for key, entry in entries.items()]
@@ -114,7 +115,7 @@ def cache_routes(parts: Controlled) -> APIRouter:
         """Drop what is kept; what is under way to a meter is kept when it comes."""
         cache = cache_of(parts)
         device, srv = _chosen(asked)
-        number = await within(PURGE_PATIENCE, cache.store.purge(device=device, srv=srv))
+        number = await within(PURGE_PATIENCE, choosing.purge(cache.store, device, srv))
         return Removed(removed=number)
 
     return router

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from emulator.cache import choosing
 from emulator.cache.effects import Effect
 from emulator.cache.ledger import Decided, Ledger
 from emulator.cache.policy import CachePolicy
+from emulator.cache.reads import CACHEABLE_SRVS
 from emulator.cache.service import CacheService
 from emulator.cache.store import Store
 from emulator.pytest_plugin.journal import Journal
@@ -43,7 +45,9 @@ class EsmeCache:
         Raises `ValueError` for an SRV that there is not.
         """
         device = meter.eui if isinstance(meter, EsmeMeter) else meter
-        return await self.store.purge(device=device, srv=counted(srv))
+        if counted(srv) in (None, *CACHEABLE_SRVS):
+            return await choosing.purge(self.store, device, srv)
+        return 0
 
     def __repr__(self) -> str:
         ledger = self.ledger

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from emulator.cache.effects import Flush, Put, Settle
+from emulator.cache.effects import Claim, Cover, Flush, Put, Settle
 from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
@@ -107,6 +107,52 @@ def test_what_comes_late_and_is_kept_behind_a_flush_is_dropped_again() -> None:
     bench.change([put])
     assert bench.store == {}
     assert bench.policy.unflushed() == []
+
+
+def test_what_is_cut_from_what_a_flush_drops_meanwhile_is_read_anew() -> None:
+    """The narrower readings were being kept, and who asked for them was not answered yet."""
+    bench = Bench(sub_window=True)
+    bench.read_through("4.8.1", window=Window(YESTERDAY.start - 86_400, YESTERDAY.end))
+    bench.now += 100
+    [claim] = bench.policy.command(METER, command("4.8.1", counter=2)[1], bench.now)
+    assert isinstance(claim, Claim)
+    [cover] = bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+    assert isinstance(cover, Cover)
+    wider = bench._cover(cover.key, cover.received_after)
+    [settle] = bench.policy.covered(cover.flight, wider, bench.now)
+    assert isinstance(settle, Settle)
+    bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
+    bench.change([settle])
+    assert [reply.age for reply in bench.replies] == [None]
+    [reply] = bench.deliver()
+    assert (reply.status, reply.age) == ("s1sp; fwd=miss; stored", None)
+    assert bench.shared.leases == {}
+    bench.assert_settled()
+
+
+def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped_again() -> None:
+    """Its answer was lost, and not what it was told."""
+    bench = Bench()
+    bench.ask("4.8.1")
+    [settle] = bench.policy.response(bench.meter_reply(), bench.now)
+    assert isinstance(settle, Settle)
+    assert settle.entry is not None
+    bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
+    bench.store[settle.key] = settle.entry
+    bench.change(bench.policy.kept(settle.flight, None, bench.now))
+    assert bench.store == {}
+    assert bench.policy.unflushed() == []
+
+
+def test_nobody_is_told_that_what_a_flush_drops_at_once_is_kept() -> None:
+    bench = Bench()
+    bench.ask("4.8.1")
+    [settle] = bench.policy.response(bench.meter_reply(), bench.now)
+    bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
+    bench.change([settle])
+    assert [reply.status for reply in bench.replies] == ["s1sp; fwd=miss; detail=flushed-not-kept"]
+    assert bench.policy.ledger.reasons == {"flushed-not-kept": 1}
+    assert bench.store == {}
 
 
 @pytest.mark.parametrize("first", ["done", "failed", "under way"])

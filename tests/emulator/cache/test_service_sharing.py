@@ -419,6 +419,22 @@ async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
     )
 
 
+async def test_what_could_not_be_dropped_is_as_soon_as_the_store_is_back() -> None:
+    store = Away()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.away = True
+        await running.caches[0].change_of_tenancy(METER, date(2000, 1, 1))
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        store.away = False
+        assert await store.get(KEY) is not None
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        assert await store.get(KEY) is None
+        assert running.caches[0].policy.unflushed() == []
+
+
 async def test_age_is_told_of_hits_alone() -> None:
     seen: list[tuple[int, Mapping[str, str]]] = []
 

@@ -1,6 +1,9 @@
 """The store on a server: a server that goes away and comes back, native expiry, what is altered."""
 
+import asyncio
+import gc
 import socket
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -105,6 +108,29 @@ async def test_a_server_that_is_not_there() -> None:
     store = ValkeyStore(f"redis://127.0.0.1:{free_port()}", "estate")
     await assert_every_call_fails(store, "no answer; see that the server runs there")
     await store.close()
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["connecting", "connected"])
+async def test_closing_lets_go_whoever_still_asks_and_leaves_no_connection_open(
+    used: bool, server: ValkeyServer
+) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for steps in range(25):
+            store = ValkeyStore(server.url, "estate")
+            if used:
+                await store.get(KEY)
+            calls = [asyncio.ensure_future(store.get(KEY)) for _ in range(20)]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await store.close()
+            for outcome in await asyncio.gather(*calls, return_exceptions=True):
+                assert outcome is None or "it was closed" in str(outcome)
+            with pytest.raises(StoreError, match="it was closed"):
+                await store.get(KEY)
+            del store, calls
+            gc.collect()
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

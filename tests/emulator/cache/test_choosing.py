@@ -1,0 +1,83 @@
+"""One SRV is all that its readings are kept as, and what is never kept is none."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from emulator.cache import choosing
+from emulator.cache.entry import Entry, Key
+from emulator.cache.memory import MemoryStore
+from emulator.cache.sqlite import SqliteStore
+from emulator.cache.store import Store
+from emulator.cli.options import estate_of
+from emulator.estate import DEFAULT_BASE
+from tests.support.estate import METER, OTHER_METER
+
+ESTATE_NAME = estate_of(None, "1", 1, DEFAULT_BASE).name
+NAMES = ("4.8.1", "4.8.1-literal", "4.8.3", "ECS23", "ECS23b", "ECS23-literal")
+FOUND = [
+    ("4.8.1", {"4.8.1", "4.8.1-literal"}),
+    ("4.8.1-literal", {"4.8.1-literal"}),
+    ("4.10", {"ECS23", "ECS23b", "ECS23-literal"}),
+    ("4.6.1", set()),
+    (None, set(NAMES)),
+]
+
+
+async def fill(store: Store) -> None:
+    for device in (METER, OTHER_METER):
+        for name in NAMES:
+            await store.put(Key(device, name, 0, 1), Entry(b"readings", 1e9))
+
+
+@pytest.mark.parametrize(("srv", "names"), FOUND)
+async def test_an_srv_is_whatever_its_readings_are_kept_as(
+    srv: str | None, names: set[str]
+) -> None:
+    store = MemoryStore()
+    await fill(store)
+    assert {key.srv async for key, _ in choosing.entries(store, METER, srv)} == names
+    assert await choosing.purge(store, METER, srv) == len(names)
+    assert {key.srv async for key, _ in store.entries(METER)} == set(NAMES) - names
+    assert (await store.size()).entries == 2 * len(NAMES) - len(names)
+
+
+def test_what_is_kept_literally_is_purged_with_its_srv(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+
+    async def keep() -> None:
+        store = SqliteStore(path, ESTATE_NAME)
+        await fill(store)
+        await store.close()
+
+    asyncio.run(keep())
+    for command, said in (("inspect", "4.8.1-literal"), ("purge", "4 entries dropped")):
+        done = CliRunner().invoke(main, ["cache", command, str(path), "--srv", "4.8.1"])
+        assert (done.exit_code, said in done.stdout) == (0, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["here", "--srv", "4.8"], "'4.8' is never kept: give one of 4.4.2, 4.4.4"),
+        (["n" * 300], "File name too long"),
+        (["nowhere"], "there is no such file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "purge"])
+def test_what_is_never_there_is_told_in_a_line(
+    command: str,
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(SqliteStore(Path("here"), ESTATE_NAME).close())
+    done = CliRunner().invoke(main, ["cache", command, *arguments])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert isinstance(done.exception, SystemExit)
