@@ -31,6 +31,7 @@ PURE = (
     "emulator/cache/own_block.py",
     "emulator/cache/protecting.py",
     "emulator/cache/reads.py",
+    "emulator/cache/registration.py",
     "emulator/cache/requests.py",
     "emulator/cache/sending.py",
     "emulator/cache/settings.py",

@@ -1,28 +1,33 @@
 """Who may have which readings: parties and their roles, and who is registered for which device.
 
 Pure data and one question, `check`; it is asked before anything is answered or forwarded, whether
-the readings are in the cache or not. Days are UTC, a registration lasts from its first day up to,
-not including, the day it ends; on the day of a change of supplier both suppliers are entitled.
+the readings are in the cache or not. On the day of a change of supplier both suppliers are
+entitled.
 
 Source: DUIS error E4, role not authorised for this device and the required dates; the roles of
 each service reference are in `gbcs.tables.roles`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 
+from emulator.cache.registration import (
+    Change,
+    ChangeOfSupplier,
+    ChangeOfTenancy,
+    Devices,
+    Registration,
+    day_of,
+)
 from emulator.parties import PARTIES
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import ENTITLEMENTS, Role
 from gbcs.usecases.profile_read import Window
 
-_EPOCH = date(2000, 1, 1)
 _SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
-_EVERY, _TO = "*", " to "
-_FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
 
 
 class Reason(StrEnum):
@@ -32,80 +37,6 @@ class Reason(StrEnum):
     ROLE_NOT_ENTITLED = "role-not-entitled"
     NOT_REGISTERED = "not-registered"
 
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """The devices from EUI `first` to EUI `last`, both included; all of them by default."""
-
-    first: EUI = _FIRST_EUI
-    last: EUI = _LAST_EUI
-
-    @classmethod
-    def parse(cls, text: str) -> "Devices":
-        """Return the devices of `*`, an EUI or `EUI to EUI`. Raises `ValueError`, one line."""
-        if text.strip() == _EVERY:
-            return cls()
-        first, to, last = text.partition(_TO)
-        devices = cls(EUI.parse(first), EUI.parse(last if to else first))
-        if devices.last < devices.first:
-            raise ValueError(f"{devices.last} is before {devices.first}")
-        return devices
-
-    def __contains__(self, device: EUI) -> bool:
-        return self.first <= device <= self.last
-
-    def __str__(self) -> str:
-        """Return the text that `parse` reads."""
-        if self == EVERY_DEVICE:
-            return _EVERY
-        return str(self.first) + ("" if self.first == self.last else f"{_TO}{self.last}")
-
-
-EVERY_DEVICE = Devices()
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A party is registered for `devices` from day `start` up to, not including, day `end`.
-
-    None stands for no limit. `roles` are those it is registered in, None for all that it has.
-    """
-
-    party: EUI
-    devices: Devices = EVERY_DEVICE
-    start: date | None = None
-    end: date | None = None
-    roles: frozenset[Role] | None = None
-
-    def begins(self) -> int:
-        """Return the first day, counted from 2000-01-01."""
-        return 0 if self.start is None else _day(self.start)
-
-    def ends(self) -> int:
-        """Return the day after the last, counted from 2000-01-01."""
-        return 1 << 32 if self.end is None else _day(self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeOfSupplier:
-    """From `day` on `new` supplies `device` in place of `old`."""
-
-    device: EUI
-    old: EUI
-    new: EUI
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeOfTenancy:
-    """From `day` on another consumer is at `device`."""
-
-    device: EUI
-    day: date
-
-
-Change = Registration | ChangeOfSupplier | ChangeOfTenancy
-"""What a registry is told: a registration to add, or a change of what it has."""
 
 _NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
 
@@ -237,9 +168,9 @@ class Registry:
             if one.party != old or not self._lasts(one, roles, day):
                 own.append(one)
                 continue
-            supplied |= _holds(one, day)
+            supplied |= one.holds(day)
             own += self._ended(one, roles, day)
-            start = one.start if one.begins() > _day(day) else day
+            start = one.start if one.begins() > day_of(day) else day
             own.append(replace(one, party=new, start=start, roles=self._in(one) & roles))
         if not supplied:
             raise ValueError(f"{old} is not registered for {device} on {day} as {_names(roles)}")
@@ -260,7 +191,7 @@ class Registry:
             if Role.OU in roles and self._has_all(eui, Role.OU, own)
         ]
         self._own[device] = [left for one in own for left in self._ended(one, users, day)]
-        self._tenancies.setdefault(device, set()).add(_day(day))
+        self._tenancies.setdefault(device, set()).add(day_of(day))
         self._made(ChangeOfTenancy(device, day))
 
     def _made(self, change: Change) -> None:
@@ -274,7 +205,7 @@ class Registry:
 
     def _lasts(self, one: Registration, roles: frozenset[Role], day: date) -> bool:
         """Return whether a registration gives anything in `roles` on `day` or later."""
-        return bool(self._in(one) & roles) and one.ends() > _day(day)
+        return bool(self._in(one) & roles) and one.ends() > day_of(day)
 
     def _ended(
         self, one: Registration, roles: frozenset[Role], day: date
@@ -289,7 +220,7 @@ class Registry:
         others = self._in(one) - roles
         if others:
             yield replace(one, roles=others)
-        start = day if one.begins() > _day(day) else one.start
+        start = day if one.begins() > day_of(day) else one.start
         ended = one.roles if not others else self._in(one) & roles
         yield replace(one, start=start, end=day, roles=ended)
 
@@ -306,7 +237,7 @@ class Registry:
         registrations = self._of(device)
         if self._has_all(party, role, registrations):
             return True
-        mine = [one for one in registrations if one.party == party and _counts(one, role)]
+        mine = [one for one in registrations if one.party == party and one.is_in(role)]
         for start, end in sorted(self._days(one, role, registrations) for one in mine):
             if start <= first < end:
                 first = end
@@ -317,7 +248,7 @@ class Registry:
         return (
             role not in _SUPPLIERS
             and party not in self._named
-            and not any(one.party == party and _counts(one, role) for one in registrations)
+            and not any(one.party == party and one.is_in(role) for one in registrations)
         )
 
     def _days(
@@ -328,7 +259,7 @@ class Registry:
         changed = role in _SUPPLIERS and any(
             other.party != one.party
             and other.begins() == end
-            and _counts(other, role)
+            and other.is_in(role)
             and role in self._roles[other.party]
             for other in registrations
         )
@@ -343,21 +274,9 @@ def default_registry() -> Registry:
     )
 
 
-def _counts(registration: Registration, role: Role) -> bool:
-    return registration.roles is None or role in registration.roles
-
-
-def _holds(registration: Registration, day: date) -> bool:
-    return registration.begins() <= _day(day) < registration.ends()
-
-
 def _names(roles: Iterable[Role]) -> str:
     return ", ".join(sorted(roles))
 
 
 def _today(now: float) -> int:
     return int(now - EPOCH_UNIX) // DAY
-
-
-def _day(day: date) -> int:
-    return (day - _EPOCH).days

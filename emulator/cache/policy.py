@@ -15,13 +15,14 @@ from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.agenda import Agenda
 from emulator.cache.effects import Claimed, Effect, Flush, Put, Reply
-from emulator.cache.entitlement import Registration, Registry, default_registry
+from emulator.cache.entitlement import Registry, default_registry
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flights import Flights
 from emulator.cache.landing import Landing
 from emulator.cache.ledger import Decided, Decision, Ledger, Replied
 from emulator.cache.minting import COUNTER_REUSED, Minter
 from emulator.cache.reads import can_mint, read_of, touched
+from emulator.cache.registration import Registration
 from emulator.cache.requests import Due, Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings

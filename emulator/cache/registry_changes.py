@@ -10,12 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from emulator.cache.entitlement import (
-    Change,
-    ChangeOfSupplier,
-    ChangeOfTenancy,
-    Registration,
-)
+from emulator.cache.registration import Change, ChangeOfSupplier, ChangeOfTenancy, Registration
 
 
 def changes_beside(path: Path) -> Path:

@@ -11,14 +11,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emulator.cache.entitlement import (
+from emulator.cache.entitlement import Registry
+from emulator.cache.registration import (
     EVERY_DEVICE,
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
     Registration,
-    Registry,
 )
 from emulator.cache.registry_changes import Changes, changes_beside
 from gbcs import EUI

@@ -28,10 +28,10 @@ from emulator.cache.effects import (
     Settle,
     Wait,
 )
-from emulator.cache.entitlement import Registration
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flushing import what_remains
 from emulator.cache.policy import CachePolicy
+from emulator.cache.registration import Registration
 from emulator.cache.store import Held, Lease, Store, StoreError
 from emulator.clock import Clock, SystemClock
 from emulator.tasks import Tasks

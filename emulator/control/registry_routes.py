@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from emulator.cache.entitlement import Devices, Registration
+from emulator.cache.registration import Devices, Registration
 from emulator.cache.store import StoreError
 from emulator.clock import Clock
 from emulator.control.asked import eui_of

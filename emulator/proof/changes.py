@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol
 
-from emulator.cache.entitlement import Registration, Registry
+from emulator.cache.entitlement import Registry
+from emulator.cache.registration import Registration
 from emulator.clock import Clock
 from emulator.parties import NEW_SUPPLIER, PARTIES, SUPPLIER
 from emulator.proof.scenario import Scenario

@@ -23,10 +23,11 @@ from emulator.cache.effects import (
     Settle,
     Wait,
 )
-from emulator.cache.entitlement import Registration, Registry
+from emulator.cache.entitlement import Registry
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decided, Decision
 from emulator.cache.policy import CachePolicy
+from emulator.cache.registration import Registration
 from emulator.cache.settings import CacheSettings
 from emulator.fleet import Fleet
 from emulator.latency import NONE

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cache.entitlement import (
-    Devices,
-    Reason,
-    Registration,
-    Registry,
-    default_registry,
-)
+from emulator.cache.entitlement import Reason, Registry, default_registry
+from emulator.cache.registration import Devices, Registration
 from emulator.parties import DISTRIBUTOR, EXPORT_SUPPLIER, OTHER_USER, SUPPLIER
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from emulator.cache.entitlement import Devices, Reason, Registration, Registry, default_registry
+from emulator.cache.entitlement import Reason, Registry, default_registry
 from emulator.cache.ledger import Decision
 from emulator.cache.reads import touched
+from emulator.cache.registration import Devices, Registration
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from emulator.cache.effects import Forward, Reply
-from emulator.cache.entitlement import Registration, Registry
+from emulator.cache.entitlement import Registry
 from emulator.cache.entry import Key
 from emulator.cache.ledger import Decision
+from emulator.cache.registration import Registration
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, decode
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR

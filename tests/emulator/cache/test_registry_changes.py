@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cache.entitlement import (
+from emulator.cache.entitlement import Reason, Registry
+from emulator.cache.registration import (
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
-    Reason,
     Registration,
-    Registry,
 )
 from emulator.cache.registry_changes import changes_beside
 from emulator.cache.registry_file import RegistryFileError, load_registry
