@@ -50,11 +50,11 @@ def _append(file: int, octets: bytes) -> None:
 
 
 def _lines(change: Change) -> Iterator[str]:
+    yield ""  # whoever edited the file may have left its last line without an end
     yield "[[change]]"
     for key, value in _table(change).items():
         if value is not None:
             yield f"{key} = {value.isoformat() if isinstance(value, date) else json.dumps(value)}"
-    yield ""
 
 
 def _table(change: Change) -> dict[str, str | list[str] | date | None]:

@@ -245,6 +245,8 @@ class ValkeyStore:
             if isinstance(answer, Coroutine):
                 answer.close()
             raise self._was_closed()
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
         try:
             async with asyncio.timeout(None) as limit:
                 self._asking.add(limit)
@@ -253,6 +255,9 @@ class ValkeyStore:
                 finally:
                     self._asking.discard(limit)
                     self._nobody_asks.set()
+                    if task and task.cancelling() > before:
+                        # asyncio.wait_for of Python 3.11, which sends, may have swallowed it
+                        raise asyncio.CancelledError
         except AuthenticationError as error:
             reason = f"give another user or password in its URL ({_line(error)})"
         except ResponseError as error:

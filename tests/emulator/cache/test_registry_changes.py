@@ -135,6 +135,18 @@ def test_what_cannot_be_written_is_said_and_written_with_the_next(
     assert load_registry(path).registrations(METER) == registry.registrations(METER)
 
 
+def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> None:
+    """Its user moved some of its changes elsewhere, with an editor that ends no last line."""
+    changes_beside(path).write_text(SUPPLIER_CHANGE.strip())
+    told = load_registry(path)
+    told.change_of_tenancy(METER, DAY)
+    assert told.forgotten == ""
+    again = load_registry(path)
+    assert refusal(again, OLD) is None
+    assert refusal(again, OLD, date(2026, 2, 2)) is Reason.NOT_REGISTERED
+    assert refusal(again, USER) is Reason.NOT_REGISTERED
+
+
 def test_a_registry_of_no_file_says_that_it_forgets() -> None:
     registry = Registry([(OLD, [Role.IS]), (NEW, [Role.IS])], [Registration(OLD)])
     assert registry.forgotten == ""

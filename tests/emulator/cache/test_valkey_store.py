@@ -133,6 +133,25 @@ async def test_closing_lets_go_whoever_still_asks_and_leaves_no_connection_open(
     assert [str(warning.message) for warning in warned] == []
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_call_that_is_cancelled_whenever_ends_as_cancelled(
+    hangs: bool, server: ValkeyServer, store: ValkeyStore
+) -> None:
+    """Or who asks in a loop would go on, and the cache would not end."""
+    await store.get(KEY)
+    if hangs:
+        server.suspend()
+    for steps in range(4 if hangs else 12):
+        call = asyncio.ensure_future(store.reserve(0, 0))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        already = call.done()
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled() is not already, steps
+    server.resume()
+
+
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emulator.cache.valkey.TIMEOUT", 0.05)
     with socket.socket() as silent:
