@@ -1,7 +1,8 @@
 """Knowing when nothing is on its way: what a clock that is advanced by hand has to wait for.
 
 A `Gauged` broker counts every message from `publish` until its handler has done what it does at
-once. It is exact where all its clients are in this process, whatever the broker is.
+once, and its publisher, whom the broker may keep waiting for longer. It is exact where all its
+clients are in this process, whatever the broker is.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from emulator.transport.memory import MemoryBroker
 from emulator.transport.topic import TopicFilter
 
 _TURNS = 12
-"""Turns of the event loop within which a handler's tasks have published what they publish."""
+"""Turns of the event loop within which tasks have published what they publish at once."""
 
 
 class Gauge:
@@ -58,6 +59,13 @@ class Gauge:
         if self._moving == 0:
             self._still.set()
 
+    def remove_soon(self, turns: int = _TURNS) -> None:
+        """Count one less once whoever goes on now has done what it does at once."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self.remove_soon, turns - 1)
+        else:
+            self.remove(1)
+
     async def still(self, patience: float = 30.0) -> None:
         """Return when nothing is on its way.
 
@@ -96,15 +104,9 @@ class Gauged:
             try:
                 handler(topic, payload, properties)
             finally:
-                self._done_in(_TURNS)
+                self.gauge.remove_soon()
 
         return handle
-
-    def _done_in(self, turns: int) -> None:
-        if turns:
-            asyncio.get_running_loop().call_soon(self._done_in, turns - 1)
-        else:
-            self.gauge.remove(1)
 
     @asynccontextmanager
     async def connected(
@@ -138,9 +140,11 @@ class _GaugedTransport:
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> None:
         copies = self._gauge.copies(topic)
-        self._gauge.add(copies)
+        self._gauge.add(copies + 1)  # and its publisher, who goes on once the broker has it
         try:
             await self._transport.publish(topic, payload, user_properties)
         except BaseException:
             self._gauge.remove(copies)
             raise
+        finally:
+            self._gauge.remove_soon()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import pytest
 
 from emulator.transport import Gauged, MemoryBroker, TransportError, connect
+from emulator.transport.memory import _MemoryTransport
 
 
 async def test_it_is_still_only_when_every_message_was_handled() -> None:
@@ -87,3 +88,37 @@ async def test_what_a_transport_refuses_is_not_on_its_way() -> None:
         with pytest.raises(ValueError, match="65535"):
             await transport.publish("x", b"", {"name": "v" * 70_000})
         await broker.gauge.still()
+
+
+async def test_it_is_not_still_while_a_publisher_waits_for_the_broker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: a broker that delivers at once and acknowledges late, as one that is busy does."""
+    delivered, acknowledged = asyncio.Event(), asyncio.Event()
+    publish = _MemoryTransport.publish
+
+    async def publish_late(self: _MemoryTransport, topic: str, octets: bytes, _: object) -> None:
+        await publish(self, topic, octets)
+        await acknowledged.wait()
+
+    monkeypatch.setattr(_MemoryTransport, "publish", publish_late)
+    broker = Gauged(MemoryBroker())
+    told: list[str] = []
+
+    async def say() -> None:
+        await transport.publish("x", b"")
+        told.append("acknowledged")
+
+    async with connect(
+        broker, client_id="a", subscriptions={"x": lambda *_: delivered.set()}
+    ) as transport:
+        saying = asyncio.ensure_future(say())
+        stillness = asyncio.ensure_future(broker.gauge.still())
+        await delivered.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not stillness.done()
+        acknowledged.set()
+        await stillness
+        assert told == ["acknowledged"]
+        await saying
