@@ -329,7 +329,12 @@ class CacheService:
         await self._drop_what_is_left()
 
     async def _drop_what_is_left(self) -> None:
-        """Try once more to drop what is still to be flushed, and say what remains."""
+        """Try once more to drop what is still to be flushed, and say what remains.
+
+        A store that was away is asked itself: the next probe would come too late.
+        """
+        if self.policy.unflushed():
+            self._breaker.try_again()
         await self._perform(self.policy.unflushed())
         left = [one.device for one in self.policy.unflushed()]
         if None in left:

@@ -326,6 +326,26 @@ async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
     ]
 
 
+@pytest.mark.parametrize("back", [False, True])
+async def test_a_store_that_was_away_is_asked_itself_for_what_is_left_at_the_end(
+    back: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Hanging()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.hangs = True
+        change = asyncio.ensure_future(running.caches[0].change_of_tenancy(METER, date(2000, 1, 1)))
+        await settle()
+        store.asked[0].set_result(None)
+        await change
+        store.hangs = not back
+        if not back:
+            asyncio.get_running_loop().call_later(0.05, lambda: store.asked[1].set_result(None))
+    store.hangs = False
+    assert (await store.get(KEY) is None) is back
+    assert any("could not be dropped" in line.getMessage() for line in caplog.records) is not back
+
+
 async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
