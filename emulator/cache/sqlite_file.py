@@ -69,7 +69,10 @@ class SqliteFile:
         self.path = path
         self._closed = False
         self.replaced = False
-        """Whether the file was ever removed, or another put in its place, while it was open."""
+        """Whether the file was ever removed, or another put in its place, while it was open.
+
+        So it may have been where it was damaged: what is opened then may be new, or an old copy.
+        """
         self._place = path.absolute()
         self._estate, self._schema = estate, schema
         self._identity: _Identity | None = None
@@ -191,7 +194,7 @@ class SqliteFile:
                 return work()
             except sqlite3.Error as error:
                 if _code(error) in _DAMAGED:
-                    self._identity = None
+                    self._identity, self.replaced = None, True
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise self._error(error) from None
             await asyncio.sleep(pause)
