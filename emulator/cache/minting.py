@@ -99,6 +99,10 @@ class Minter:
             effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=detail), now)
         return effects
 
+    def forget_own_counters(self) -> None:
+        """Take own counters anew from the store, since others may be given those in hand."""
+        self._own.drop()
+
     def give_up(self) -> list[Request]:
         """Return whose replies wait for own counters, and make none of them."""
         parked, self._parked = self._parked, []

@@ -124,6 +124,7 @@ class CacheService:
         self._held: dict[int, Held] = {}
         self._something_is_due = asyncio.Event()
         self._ending = False
+        self._replaced = store.replaced
         self._failed_at = -QUIET_SECONDS
         # the store may drop by itself what is past retention, where its time is ours
         self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
@@ -270,6 +271,10 @@ class CacheService:
         except StoreError as error:
             self._complain(error)
             return error
+        finally:
+            if self._store.replaced != self._replaced:
+                self._replaced = self._store.replaced
+                self.policy.forget_own_counters()
 
     def _complain(self, error: StoreError) -> None:
         if isinstance(error, NotAskedError):

@@ -14,6 +14,7 @@ from emulator.cache.breaker import PROBE_SECONDS
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
+from emulator.cache.own_block import BLOCK_SIZE, earliest
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import (
     AGE,
@@ -344,6 +345,31 @@ async def test_a_store_that_was_away_is_asked_itself_for_what_is_left_at_the_end
     store.hangs = False
     assert (await store.get(KEY) is None) is back
     assert any("could not be dropped" in line.getMessage() for line in caplog.records) is not back
+
+
+def remove_all(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
+    tmp_path: Path,
+) -> None:
+    """A process that starts on a new file is given those that the old one gave to others."""
+    path = tmp_path / "store.sqlite"
+    store = SqliteStore(path, "estate")
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        await running.ask(Role.OU, 2)
+        remove_all(tmp_path)
+        new = SqliteStore(path, "estate")
+        first = await new.reserve(earliest(UNIX_NOW), BLOCK_SIZE)
+        await running.ask(Role.IS, 3)
+        own = own_counter_in((await running.ask(Role.OU, 4)).octets)
+        assert own is not None
+        assert own >= first + BLOCK_SIZE
+    for each in (store, new):
+        await each.close()
 
 
 async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
