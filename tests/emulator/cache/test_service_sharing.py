@@ -26,7 +26,7 @@ from emulator.cache.service import (
 )
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Lease, Settled, Store, StoreAwayError, StoreError
+from emulator.cache.store import Held, Lease, Settled, Store, StoreAwayError, StoreError
 from emulator.cache.valkey import ValkeyStore
 from emulator.clock import ManualClock
 from emulator.fleet import Fleet
@@ -252,6 +252,42 @@ class Away(MemoryStore):
 
 async def _fail(*_: object, **__: object) -> Settled:
     raise StoreError("the store is away")
+
+
+class Slow(MemoryStore):
+    """A store whose answers to `claim` and `settle` are on their way for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = asyncio.Event()
+
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        found = await super().claim(key, seconds, received_after)
+        await self.there.wait()
+        return found
+
+    async def settle(self, lease: Lease, *given: Any) -> bool:
+        await self.there.wait()
+        return await super().settle(lease, *given)
+
+
+@pytest.mark.parametrize("asks", ["claim", "settle"])
+async def test_what_the_store_is_being_asked_as_a_cache_ends_comes_to_its_end(asks: str) -> None:
+    store = Slow()
+    if asks == "settle":
+        store.there.set()
+    async with run([store], latency=Fixed(1.0)) as running:
+        asking = asyncio.ensure_future(running.ask(Role.IS, 1))
+        await settle()
+        store.there.clear()
+        if asks == "settle":
+            await running.clock.advance(1.0)
+            await settle()
+        asyncio.get_running_loop().call_soon(store.there.set)
+    asking.cancel()
+    await asyncio.sleep(0.002)  # in real time, that a lease is given back in
+    found = await store.claim(KEY, LEASE_SECONDS, 0.0)
+    assert isinstance(found, Lease if asks == "claim" else Entry)
 
 
 async def test_a_store_that_goes_away_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
