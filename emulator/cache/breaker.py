@@ -55,6 +55,10 @@ class Breaker:
             self._open(error)
             raise
 
+    def try_again(self) -> None:
+        """Have the next call ask the store, which was away when it was asked last."""
+        self._away = ""
+
     def _open(self, error: StoreAwayError) -> None:
         if self._away:
             return

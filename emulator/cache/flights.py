@@ -80,7 +80,7 @@ class Flights:
         for flight in self._flights.values():
             flight.keeps &= flight.key.device != device
         self._putting = {number: of for number, of in self._putting.items() if of != device}
-        return [self.flushing.device(device, now)]
+        return [self.flushing.device(device, now), *self._minter.flush(device, FLUSHED, now)]
 
     def set_back(self, latest: float, now: float) -> None:
         """Have dropped what was received before the clock, at `latest`, was set back to `now`."""

@@ -34,6 +34,8 @@ class _Lease:
 class MemoryStore:
     """A store of at most `limit` entries."""
 
+    replaced = 0
+
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._limit = limit
         self._entries: OrderedDict[Key, Entry] = OrderedDict()

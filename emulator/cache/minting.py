@@ -20,7 +20,7 @@ from emulator.cache.settings import CacheSettings
 from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Transactions
 from emulator.seeded import draw_unit
-from gbcs import Command, GbcsError, Keystore, Message
+from gbcs import EUI, Command, GbcsError, Keystore, Message
 
 STORE_FAILED = "store-failed"
 COUNTER_REUSED = "counter-reused"
@@ -85,6 +85,23 @@ class Minter:
         for order in parked:
             effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=STORE_FAILED), now)
         return effects
+
+    def flush(self, device: EUI, detail: str, now: float) -> list[Effect]:
+        """Ask a device for the hits that wait for own counters: what they were is worth nothing."""
+        flushed: list[Order] = []
+        others: list[Order] = []
+        for order in self._parked:
+            of_it = order.decision is Decision.HIT and order.request.device == device
+            (flushed if of_it else others).append(order)
+        self._parked = others
+        effects: list[Effect] = []
+        for order in flushed:
+            effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=detail), now)
+        return effects
+
+    def forget_own_counters(self) -> None:
+        """Take own counters anew from the store, since others may be given those in hand."""
+        self._own.drop()
 
     def give_up(self) -> list[Request]:
         """Return whose replies wait for own counters, and make none of them."""

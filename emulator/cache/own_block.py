@@ -27,6 +27,10 @@ class OwnBlock:
         """Take up a block of `size` own counters from `first` on."""
         self._next, self._end = first, first + size
 
+    def drop(self) -> None:
+        """Take none of it any more."""
+        self._next = self._end = 0
+
     def take(self, now: float) -> int | None:
         """Return the next own counter at `now`, or None where the block has none."""
         value = max(self._next, earliest(now)) | CACHE

@@ -190,6 +190,10 @@ class CachePolicy:
         self._tick(now)
         return self._minter.reserved(first, now)
 
+    def forget_own_counters(self) -> None:
+        """Note that the store which gave own counters was replaced."""
+        self._minter.forget_own_counters()
+
     def was_put(self, put: Put, now: float) -> list[Effect]:
         """Return what to do now that the store has tried to keep what came late."""
         self._tick(now)

@@ -4,9 +4,11 @@ Knows how a change is written, as `[[change]]` of the file of a registry, which 
 there; does not know what changes mean. The user's own file is never written.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -38,7 +40,9 @@ class Changes:
 
 
 def _append(file: int, octets: bytes) -> None:
-    """Append all octets, or none of them."""
+    """Append all octets, or none of them; other caches that write there wait until it is done."""
+    with suppress(OSError):  # there are file systems without locks
+        fcntl.flock(file, fcntl.LOCK_EX)
     before = os.fstat(file).st_size
     try:
         while octets:

@@ -9,7 +9,7 @@ Leases are in real time; everything else goes by the cache's clock.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
 from typing import ParamSpec, TypeVar
 
@@ -57,6 +57,9 @@ LEASE_SECONDS = 10.0
 
 AT_ONCE = 0.001
 """For so long lasts a lease that is given back, in seconds."""
+
+ENDING_SECONDS = 2.0
+"""For so long a cache that ends waits for what its store was asked, in real time."""
 
 QUIET_SECONDS = 60.0
 """A store that fails is complained of once, until it has worked for so long."""
@@ -125,6 +128,10 @@ class CacheService:
         self._held: dict[int, Held] = {}
         self._something_is_due = asyncio.Event()
         self._ending = False
+        self._asked = 0
+        """How much the store is being asked."""
+        self._nothing_is_asked = asyncio.Event()
+        self._replaced = store.replaced
         self._failed_at = -QUIET_SECONDS
         # the store may drop by itself what is past retention, where its time is ours
         self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
@@ -183,7 +190,13 @@ class CacheService:
                 case Wait(flight):
                     self._tasks.start(self._wait(flight))
                 case _:
-                    await self._perform(await self._ask(effect))
+                    self._asked += 1
+                    try:
+                        await self._perform(await self._ask(effect))
+                    finally:
+                        self._asked -= 1
+                        if not self._asked:
+                            self._nothing_is_asked.set()
                     self._something_is_due.set()
 
     async def _ask(self, effect: Effect) -> list[Effect]:
@@ -271,6 +284,10 @@ class CacheService:
         except StoreError as error:
             self._complain(error)
             return error
+        finally:
+            if self._store.replaced != self._replaced:
+                self._replaced = self._store.replaced
+                self.policy.forget_own_counters()
 
     def _complain(self, error: StoreError) -> None:
         if isinstance(error, NotAskedError):
@@ -323,14 +340,25 @@ class CacheService:
     async def end(self) -> None:
         """Decide what waits, give leases back so that others go on, and drop what is left.
 
-        Messages that come from now on are not taken.
+        Messages that come from now on are not taken. A lease that is being asked for is given back
+        too, and what came is kept where it is being kept.
         """
         self._ending = True
         await self._perform(self.policy.end(self._clock.now()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_SECONDS):
+                while self._asked:
+                    self._nothing_is_asked.clear()
+                    await self._nothing_is_asked.wait()
         await self._drop_what_is_left()
 
     async def _drop_what_is_left(self) -> None:
-        """Try once more to drop what is still to be flushed, and say what remains."""
+        """Try once more to drop what is still to be flushed, and say what remains.
+
+        A store that was away is asked itself: the next probe would come too late.
+        """
+        if self.policy.unflushed():
+            self._breaker.try_again()
         await self._perform(self.policy.unflushed())
         left = self.policy.unflushed()
         if left:

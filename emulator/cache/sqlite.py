@@ -63,6 +63,11 @@ class SqliteStore:
         self._evicted = 0
         self._next_sweep = 0.0
 
+    @property
+    def replaced(self) -> int:
+        """How often the file was removed, replaced or damaged while it was open."""
+        return self._file.replaced
+
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
         """Return the entry under `key`, a lease on it, or whose lease it is."""
 

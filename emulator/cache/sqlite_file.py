@@ -68,8 +68,11 @@ class SqliteFile:
     def __init__(self, path: Path, estate: str, schema: str) -> None:
         self.path = path
         self._closed = False
-        self.replaced = False
-        """Whether the file was ever removed, or another put in its place, while it was open."""
+        self.replaced = 0
+        """How often the file was removed, or another put in its place, while it was open.
+
+        So it may have been where it was damaged: what is opened then may be new, or an old copy.
+        """
         self._place = path.absolute()
         self._estate, self._schema = estate, schema
         self._identity: _Identity | None = None
@@ -108,7 +111,7 @@ class SqliteFile:
             # The old one first: who closes the last one of a file tidies up beside its path.
             self._database.close()
             if self._identity is not None:
-                self._identity, self.replaced = None, True
+                self._identity, self.replaced = None, self.replaced + 1
                 _log.warning(
                     "store %s was removed or replaced, and what is there now is used", self.path
                 )
@@ -191,7 +194,7 @@ class SqliteFile:
                 return work()
             except sqlite3.Error as error:
                 if _code(error) in _DAMAGED:
-                    self._identity = None
+                    self._identity, self.replaced = None, self.replaced + 1
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise self._error(error) from None
             await asyncio.sleep(pause)

@@ -83,6 +83,11 @@ class Store(Protocol):
     Every method raises `StoreError` where the store cannot be used, in bounded time.
     """
 
+    @property
+    def replaced(self) -> int:
+        """How often another took its place, which may give own counters again that it gave."""
+        ...
+
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
         """Return the entry under `key`, or who is to read it, in one atomic step.
 

@@ -62,6 +62,8 @@ class ValkeyStore:
     Nothing is sent before the store is first used. Raises `StoreError` where `url` is none.
     """
 
+    replaced = 0
+
     def __init__(
         self, url: str, estate: str, *, key: bytes | None = None, limit: int = DEFAULT_LIMIT
     ) -> None:

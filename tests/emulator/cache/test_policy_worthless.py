@@ -7,14 +7,14 @@ from datetime import date
 
 import pytest
 
-from emulator.cache.effects import Claim, Cover, Flush, Put, Settle
+from emulator.cache.effects import Claim, Cover, Flush, Put, Reserve, Settle
 from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import PATIENCE, RETENTION, Bench
-from tests.support.estate import METER, MIDNIGHT, NOW, YESTERDAY, command, meter_octets
+from tests.support.estate import METER, MIDNIGHT, NOW, OTHER_METER, YESTERDAY, command, meter_octets
 
 OPEN = Window(MIDNIGHT, NOW + HALF_HOUR)
 NEVER = date(2000, 1, 1)
@@ -142,6 +142,34 @@ def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped
     bench.change(bench.policy.kept(settle.flight, None, bench.now))
     assert bench.store == {}
     assert bench.policy.unflushed() == []
+
+
+def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_flushed() -> None:
+    """The new supplier is to get the meter's word, and so is who asked before."""
+    bench = Bench()
+    bench.read_through("4.8.1")
+    bench.now += 100
+    hits = []
+    for counter, device in ((2, METER), (3, METER), (4, OTHER_METER)):
+        if device != METER:
+            bench.ask("4.8.1", Role.IS, 9, YESTERDAY, device)
+            bench.deliver()
+        asked = command("4.8.1", Role.OU, counter, YESTERDAY, device)[1]
+        [claim] = bench.policy.command(device, asked, bench.now)
+        assert isinstance(claim, Claim)
+        hits += bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+    [reserve] = hits
+    assert isinstance(reserve, Reserve)
+    before = len(bench.replies)
+    bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
+    bench.change([reserve])
+    [hit] = bench.replies[before:]
+    assert (hit.device, hit.age) == (OTHER_METER, 0)
+    replies = [*bench.deliver(), *bench.deliver()]
+    assert [(reply.device, reply.status, reply.age) for reply in replies] == [
+        (METER, "s1sp; fwd=bypass; detail=flushed-not-kept", None)
+    ] * 2
+    bench.assert_settled()
 
 
 def test_nobody_is_told_that_what_a_flush_drops_at_once_is_kept() -> None:

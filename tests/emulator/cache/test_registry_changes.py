@@ -4,6 +4,7 @@ import errno
 import os
 from datetime import date
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -145,6 +146,29 @@ def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> 
     assert refusal(again, OLD) is None
     assert refusal(again, OLD, date(2026, 2, 2)) is Reason.NOT_REGISTERED
     assert refusal(again, USER) is Reason.NOT_REGISTERED
+
+
+def test_a_cache_that_cannot_write_takes_nothing_back_that_another_wrote(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = load_registry(path), load_registry(path)
+    really = os.fsync
+    writing = Thread(target=other.change_of_tenancy, args=(METER, DAY))
+
+    def fail(_: int) -> None:
+        monkeypatch.setattr(os, "fsync", really)
+        writing.start()
+        writing.join(0.2)  # while the other waits, or has written
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    one.change_of_tenancy(OTHER_METER, DAY)
+    writing.join()
+    assert "Input/output error" in one.forgotten
+    assert other.forgotten == ""
+    again = load_registry(path)
+    assert refusal(again, USER) is Reason.NOT_REGISTERED
+    assert refusal(again, USER, device=OTHER_METER) is None
 
 
 def test_a_registry_of_no_file_says_that_it_forgets() -> None:

@@ -14,6 +14,7 @@ from emulator.cache.breaker import PROBE_SECONDS
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
+from emulator.cache.own_block import BLOCK_SIZE, earliest
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import (
     AGE,
@@ -25,7 +26,7 @@ from emulator.cache.service import (
 )
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Lease, Settled, Store, StoreAwayError, StoreError
+from emulator.cache.store import Held, Lease, Settled, Store, StoreAwayError, StoreError
 from emulator.cache.valkey import ValkeyStore
 from emulator.clock import ManualClock
 from emulator.fleet import Fleet
@@ -253,6 +254,42 @@ async def _fail(*_: object, **__: object) -> Settled:
     raise StoreError("the store is away")
 
 
+class Slow(MemoryStore):
+    """A store whose answers to `claim` and `settle` are on their way for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = asyncio.Event()
+
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        found = await super().claim(key, seconds, received_after)
+        await self.there.wait()
+        return found
+
+    async def settle(self, lease: Lease, *given: Any) -> bool:
+        await self.there.wait()
+        return await super().settle(lease, *given)
+
+
+@pytest.mark.parametrize("asks", ["claim", "settle"])
+async def test_what_the_store_is_being_asked_as_a_cache_ends_comes_to_its_end(asks: str) -> None:
+    store = Slow()
+    if asks == "settle":
+        store.there.set()
+    async with run([store], latency=Fixed(1.0)) as running:
+        asking = asyncio.ensure_future(running.ask(Role.IS, 1))
+        await settle()
+        store.there.clear()
+        if asks == "settle":
+            await running.clock.advance(1.0)
+            await settle()
+        asyncio.get_running_loop().call_soon(store.there.set)
+    asking.cancel()
+    await asyncio.sleep(0.002)  # in real time, that a lease is given back in
+    found = await store.claim(KEY, LEASE_SECONDS, 0.0)
+    assert isinstance(found, Lease if asks == "claim" else Entry)
+
+
 async def test_a_store_that_goes_away_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     store = Away()
     async with run([store]) as running:
@@ -324,6 +361,51 @@ async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
     assert [record.getMessage() for record in caplog.records] == [
         "the store hangs; requests are forwarded meanwhile"
     ]
+
+
+@pytest.mark.parametrize("back", [False, True])
+async def test_a_store_that_was_away_is_asked_itself_for_what_is_left_at_the_end(
+    back: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Hanging()
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        store.hangs = True
+        change = asyncio.ensure_future(running.caches[0].change_of_tenancy(METER, date(2000, 1, 1)))
+        await settle()
+        store.asked[0].set_result(None)
+        await change
+        store.hangs = not back
+        if not back:
+            asyncio.get_running_loop().call_later(0.05, lambda: store.asked[1].set_result(None))
+    store.hangs = False
+    assert (await store.get(KEY) is None) is back
+    assert any("could not be dropped" in line.getMessage() for line in caplog.records) is not back
+
+
+def remove_all(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
+    tmp_path: Path,
+) -> None:
+    """A process that starts on a new file is given those that the old one gave to others."""
+    path = tmp_path / "store.sqlite"
+    store = SqliteStore(path, "estate")
+    async with run([store]) as running:
+        await running.ask(Role.IS, 1)
+        await running.ask(Role.OU, 2)
+        remove_all(tmp_path)
+        new = SqliteStore(path, "estate")
+        first = await new.reserve(earliest(UNIX_NOW), BLOCK_SIZE)
+        await running.ask(Role.IS, 3)
+        own = own_counter_in((await running.ask(Role.OU, 4)).octets)
+        assert own is not None
+        assert own >= first + BLOCK_SIZE
+    for each in (store, new):
+        await each.close()
 
 
 async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:

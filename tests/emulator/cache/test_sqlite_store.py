@@ -347,6 +347,27 @@ async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: P
         await store.close()
 
 
+@pytest.mark.parametrize("anew", [False, True])
+async def test_own_counters_of_a_file_that_was_damaged_do_not_come_again(
+    path: Path, anew: bool
+) -> None:
+    """It is made anew, or an old copy is put back, as it says that it can be."""
+    await make(path)
+    octets = octets_of(path)
+    store, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
+    taken = [await each.reserve(1000, 10) for each in (store, other) * 5]
+    await other.close()
+    damage(path)
+    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+        await store.get(KEY)
+    if anew:
+        remove(path)
+    else:
+        put_back(octets, path)
+    assert await store.reserve(1000, 10) >= max(taken) + 10
+    await store.close()
+
+
 async def test_a_lock_that_another_process_holds_is_waited_for(
     store: SqliteStore, path: Path
 ) -> None:
