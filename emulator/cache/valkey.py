@@ -3,8 +3,8 @@
 What has to be one step is a script on the server, and expiry is the server's own. Beyond `limit`
 entries the one received first goes. How much survives the server's end is the server's affair: what
 was acknowledged does with `appendonly yes` and `appendfsync always`; with the server's `everysec`
-some seconds of it may go with the server where its disk is slow, since it then writes later. It must not evict keys by itself (`maxmemory-policy noeviction`), or own counters would come
-again.
+some seconds of it may go with the server where its disk is slow, since it then writes later. It
+must not evict keys by itself (`maxmemory-policy noeviction`), or own counters would come again.
 
 A server that is away gives a `StoreAwayError` within some seconds; once it is back it is used
 again. What others wrote among its keys is no error: it is dropped and counted as unreadable.

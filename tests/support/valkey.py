@@ -17,7 +17,7 @@ BINARY = shutil.which("valkey-server", path=_FOLDERS) or shutil.which("redis-ser
 MISSING = "neither valkey-server nor redis-server is installed (apt-get install redis-server)"
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-"""What was acknowledged survives the death of the server; with `everysec` it waits for slow disks."""
+"""What was acknowledged survives the server's death; with `everysec` it waits for slow disks."""
 
 
 class ValkeyServer:
