@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator.proof.report.compare import Figure
-from emulator.proof.report.page import figure, number, partial, percent, verdict
+from emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from emulator.proof.result import Percentiles, ProofResult
 from emulator.proof.scenario import Scenario
 
@@ -45,8 +45,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _line(console, "  no reply was compared, so nothing was measured")
     for name, item in result.thresholds.items():
         if item.met is False:
-            must = f"{item.comparison} {figure(item.limit)}"
-            _line(console, f"  {name} is {figure(item.value)} and must be {must}")
+            must = f"{item.comparison} {exact(item.limit)}"
+            _line(console, f"  {name} is {exact(item.value)} and must be {must}")
     for line in result.ledger_lines[:3]:
         _line(console, f"  {line}")
 
