@@ -473,10 +473,26 @@ def test_two_reports_side_by_side(result: ProofResult) -> None:
     text = io.StringIO()
     of = about(one), about({**other, "complete": False, "seed": "7"})
     figures_table(("a", "b"), of, compare(one, other), Console(file=text, width=120))
-    assert re.search(r"verdict +│ +PASSED │ +PARTIAL │", text.getvalue())
-    assert re.search(r"seed +│ +1 │ +7 │ +differs │", text.getvalue())
-    [line] = [line for line in text.getvalue().splitlines() if " hits " in line]
-    assert line.split()[-2] == "7"
+    assert re.search(r"verdict +PASSED +PARTIAL\b", text.getvalue())
+    assert re.search(r"seed +1 +7 +differs\b", text.getvalue())
+    [line] = [line for line in text.getvalue().splitlines() if line.startswith("hits ")]
+    assert line.split()[-1] == "7"
+
+
+def test_two_reports_fit_on_a_narrow_terminal(result: ProofResult) -> None:
+    one = result.as_dict()
+    text = io.StringIO()
+    of = about(one), about({**one, "scenario": "change-of-supplier"})
+    figures_table(("a", "b"), of, compare(one, one), Console(file=text, width=80))
+    words = set(text.getvalue().split())
+    assert words >= {*FIGURES, "change-of-supplier", *result.start.split("T")}
+
+
+def test_where_no_device_was_hit_none_was_kept_away(result: ProofResult) -> None:
+    text = io.StringIO()
+    none = replace(result, device_hits_direct=0)
+    proof_table(none, Console(file=text, width=120))
+    assert "FAILED: no device hits that a cache could keep away; " in text.getvalue()
 
 
 def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
