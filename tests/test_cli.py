@@ -451,15 +451,17 @@ def test_bad_usage_is_one_line_and_exit_2(args: tuple[object, ...], reason: str)
 URL_BAD = "is not the URL of a broker"
 FAILURES = [
     (("read", "00DBE50000000064", "4.8.1", *DAY), "00DBE50000000000 to 00DBE50000000063"),
+    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
+    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
+    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
+    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
+]
+WRONG_URLS = [
     (("fleet", "--broker", "nonsense"), URL_BAD),
     (("cache", "--broker", "http://127.0.0.1"), URL_BAD),
     (("serve", "--broker", "mqtt://"), URL_BAD),
     (("prove", "--broker", "mqtt://127.0.0.1:99999"), URL_BAD),
     ((*READ, "--broker", ""), URL_BAD),
-    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
-    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
-    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
-    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
 ]
 
 
@@ -479,7 +481,7 @@ WRONG_FILES = [
     ("args", "code", "reason"),
     [
         *((args, 1, reason) for args, reason in FAILURES),
-        *((args, 2, reason) for args, reason in WRONG_FILES),
+        *((args, 2, reason) for args, reason in (*WRONG_FILES, *WRONG_URLS)),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
