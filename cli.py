@@ -1,10 +1,16 @@
 """`esme`: the command line, put together from the commands in `emulator.cli`."""
 
-import logging
+import sys
 
-import click
+try:
+    import logging
 
-from emulator.cli.options import LazyGroup
+    import click
+
+    from emulator.cli.options import LazyGroup
+except KeyboardInterrupt:  # while the program itself is read, which takes some tenths of a second
+    sys.stderr.write("esme: interrupted\n")
+    sys.exit(130)
 
 COMMANDS = {
     "decode": "emulator.cli.messages:decode_command",

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class NamedFileError(UserError):
     """A file that a user named and that cannot be read as what it is to be."""
+
+
+class MisuseError(UserError):
+    """What a user wrote that is nothing of the kind asked for, whatever there is of that kind."""

@@ -77,6 +77,12 @@ class Requester:
             self._waiting.pop(transaction, None)
         return ReceivedReply(response, reply, status, self._clock.now() - sent)
 
+    def give_up(self, command: Command, error: NoReplyError) -> None:
+        """Have the request of `command`, where it still waits for its reply, raise `error`."""
+        future = self._waiting.get(transaction_of(command))
+        if future is not None and not future.done():
+            future.set_exception(error)
+
     async def _expire(
         self, future: asyncio.Future[Any], transaction: Transaction, patience: float
     ) -> None:

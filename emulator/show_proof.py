@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator.proof.report.compare import Figure
-from emulator.proof.report.page import figure, number, partial, percent, verdict
+from emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from emulator.proof.result import Percentiles, ProofResult
 from emulator.proof.scenario import Scenario
 
@@ -35,6 +35,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
     )
     console.print(table)
     kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
+    if result.avoided_ratio is None:
+        kept = "no device hits that a cache could keep away"
     _line(
         console,
         f"{verdict(result)}: {kept if result.complete else partial(result)}; "
@@ -45,8 +47,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _line(console, "  no reply was compared, so nothing was measured")
     for name, item in result.thresholds.items():
         if item.met is False:
-            must = f"{item.comparison} {figure(item.limit)}"
-            _line(console, f"  {name} is {figure(item.value)} and must be {must}")
+            must = f"{item.comparison} {exact(item.limit)}"
+            _line(console, f"  {name} is {exact(item.value)} and must be {must}")
     for line in result.ledger_lines[:3]:
         _line(console, f"  {line}")
 
@@ -79,13 +81,15 @@ def figures_table(
     console: Console,
 ) -> None:
     """Print two reports side by side: `of` what they are and how they ended, and their figures."""
-    table = Table()
-    for column in ("", *names, "difference"):
-        table.add_column(column, justify="right" if column else "left", overflow="fold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("", no_wrap=True)
+    for column in (*names, "difference"):
+        table.add_column(column, justify="right", overflow="fold")
     for name, one in of[0].items():
         if not isinstance(one, bool | dict):
             other = of[1][name]
-            table.add_row(name, str(one), str(other), "" if one == other else "differs")
+            shown = [_broken(item) if name == "start" else str(item) for item in (one, other)]
+            table.add_row(name, *shown, "" if one == other else "differs")
     table.add_section()
     for item in figures:
         difference = None
@@ -113,6 +117,11 @@ def _milliseconds(percentiles: Percentiles) -> str:
     if percentiles.p50 is None or percentiles.p99 is None:
         return "none"
     return f"{percentiles.p50:,.1f}, {percentiles.p99:,.1f} ms"
+
+
+def _broken(time: object) -> str:
+    """Return a time that may be broken, where it has to be, between its date and its hour."""
+    return str(time).replace("T", " ", 1)
 
 
 def _line(console: Console, text: str) -> None:

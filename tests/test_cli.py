@@ -6,6 +6,8 @@ A failure is an exit code and exactly one line on stderr.
 import base64
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -451,15 +453,17 @@ def test_bad_usage_is_one_line_and_exit_2(args: tuple[object, ...], reason: str)
 URL_BAD = "is not the URL of a broker"
 FAILURES = [
     (("read", "00DBE50000000064", "4.8.1", *DAY), "00DBE50000000000 to 00DBE50000000063"),
+    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
+    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
+    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
+    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
+]
+WRONG_URLS = [
     (("fleet", "--broker", "nonsense"), URL_BAD),
     (("cache", "--broker", "http://127.0.0.1"), URL_BAD),
     (("serve", "--broker", "mqtt://"), URL_BAD),
     (("prove", "--broker", "mqtt://127.0.0.1:99999"), URL_BAD),
     ((*READ, "--broker", ""), URL_BAD),
-    (("serve", "--port", 0, "--store", "absent/store.sqlite"), "absent/store.sqlite"),
-    (("serve", "--port", 0, "--store", "text.json"), "text.json.*not a database"),
-    (("prove", "--meters", 1, "--report", "text.json/report"), "text.json/report"),
-    (("prove", "--meters", 1, "--report", "/proc/report"), "/proc/report"),
 ]
 
 
@@ -479,7 +483,7 @@ WRONG_FILES = [
     ("args", "code", "reason"),
     [
         *((args, 1, reason) for args, reason in FAILURES),
-        *((args, 2, reason) for args, reason in WRONG_FILES),
+        *((args, 2, reason) for args, reason in (*WRONG_FILES, *WRONG_URLS)),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
@@ -493,6 +497,25 @@ def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
     Path("wrong.json").write_text('{"zz": {}}')
     Path("point.json").write_text(json.dumps({METER: {"ka": {"public": "04" + "00" * 64}}}))
     assert_fails(esme(*args), code, reason)
+
+
+def test_an_interruption_while_the_program_is_read_is_one_line() -> None:
+    program = """
+import signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "emulator.cli.options":
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+import cli
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (130, "esme: interrupted\n")
 
 
 def test_help_and_version_are_no_failures() -> None:

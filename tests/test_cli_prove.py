@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 
 import cli
 import emulator.proof.run as run_module
+from emulator.proof.evidence import Evidence, Line
 from emulator.proof.report.schema import schema
 from emulator.proof.scenario_file import load_scenario, shipped_scenarios
 from emulator.requester import ReceivedReply, Requester
@@ -367,6 +368,36 @@ def test_an_interrupted_proof_leaves_a_partial_report(
     lines = Path("report/ledger.csv").read_text().splitlines()
     assert len(lines) == 1 + form["made_direct"] + form["made_cached"]
     assert json.loads(Path("report/proof.json").read_text()) == form
+
+
+def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_module.assemble
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        result = whole(*args, **kwargs)
+        signal.raise_signal(signal.SIGTERM)
+        return result
+
+    monkeypatch.setattr(run_module, "assemble", interrupted)
+    result = esme("prove", "--meters", 2, "--compare", "--json")
+    assert result.exit_code == 130, result.output
+    assert list(json.loads(result.stdout)) == ["as in the scenario"]
+    last = result.stderr.splitlines()[-1]
+    assert last == "esme: interrupted; not every rule was compared to its end"
+    assert json.loads(Path("report/proof.json").read_text())["complete"] is True
+
+
+def test_an_interruption_while_the_report_is_written_leaves_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lines(_: Evidence) -> Iterator[Line]:
+        yield Line("direct")
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Evidence, "lines", lines)
+    result = esme("prove", "--meters", 2)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "esme: interrupted")
+    assert list(Path("report").iterdir()) == []
 
 
 def listen(port: int, topic: str, messages: int) -> None:

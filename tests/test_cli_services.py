@@ -759,7 +759,7 @@ def is_healthy(url: str) -> bool:
         (("serve", "--store-key", "bad.toml"), 2, "64 hexadecimal digits"),
         (("serve", "--decisions", "none/decisions"), 1, "No such file"),
         (("serve", "--fault-log", "/"), 2, "directory"),
-        (("serve", "--broker", "nonsense"), 1, "not the URL of a broker"),
+        (("serve", "--broker", "nonsense"), 2, "not the URL of a broker"),
         (("serve", "--keystore", "none.json"), 2, "none.json"),
         (("serve", "--keystore", "bad.toml"), 2, "bad.toml"),
         (("serve", "--base", "12"), 2, "12"),

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from emulator.errors import NamedFileError, UserError
+from emulator.errors import MisuseError, NamedFileError, UserError
 from emulator.estate import DEFAULT_BASE, Estate, EstateSource
 from emulator.latency_file import load_latency
 from gbcs import EUI, GbcsError, KeystoreError
@@ -30,7 +30,7 @@ CHECK_FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 MAX_METERS = 1_000_000_000
 """Of one fleet; Great Britain has some thirty million."""
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
-_MISUSES = (NamedFileError, KeystoreError, ProfileError)
+_MISUSES = (MisuseError, NamedFileError, KeystoreError, ProfileError)
 out = Console(soft_wrap=True, markup=False, emoji=False)
 aside = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 

@@ -64,7 +64,8 @@ def prove(
         progress = bars if sys.stderr.isatty() else show.progress_lines(aside)
         proved = asyncio.run(wiring.prove(plan, broker, progress, compare=compare))
     result = proved.result
-    page = write_report(result, proved.evidence, report, named=scenario)
+    with interruptible():
+        page = write_report(result, proved.evidence, report, named=scenario)
     show_proof.proof_table(result, aside)
     if compare:
         show_proof.variants_table(proved.results, aside)
@@ -79,5 +80,7 @@ def prove(
         if not result.complete:
             what = "the report is partial"
         fail(f"{last.ended}; {what}", INTERRUPTED if last.interrupted else CHECK_FAILED)
+    if proved.left:
+        fail("interrupted; not every rule was compared to its end", INTERRUPTED)
     if not result.passed:
         sys.exit(CHECK_FAILED)

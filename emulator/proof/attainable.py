@@ -34,13 +34,13 @@ def unattainable(scenario: Scenario) -> Iterator[str]:
     wanted = {item.figure: item for item in scenario.thresholds}
     for item in wanted.values():
         if item.figure == "avoided_ratio" and not 0 <= item.limit <= 1:
-            yield f"avoided_ratio is from 0 to 1, and never {item.limit:g}"
+            yield f"avoided_ratio is from 0 to 1, and never {item.limit:.12g}"
         elif item.comparison is not Comparison.AT_LEAST and item.limit < 0:
             yield f"{_text(item)} is never met: {item.figure} is never below 0"
         elif item.comparison is not Comparison.AT_MOST:
             highest, why = most.get(item.figure, (inf, ""))
             if item.limit > highest:
-                yield f"{_text(item)} is never met: {item.figure} is at most {highest:.6g}, {why}"
+                yield f"{_text(item)} is never met: {item.figure} is at most {highest:.12g}, {why}"
     yield from _against_each_other(wanted, most)
 
 
@@ -97,13 +97,13 @@ def _against_each_other(wanted: dict[str, Threshold], most: dict[str, Most]) -> 
     requests = min(_limit(wanted, "requests"), most["requests"][0])
     if sum(figure in wanted for figure in _DECISIONS) > 1 and least > requests:
         named = ", ".join(figure for figure in _DECISIONS if _least(wanted, figure) > 0)
-        yield f"{named} are {least:g} in all at least, of at most {requests:g} requests"
+        yield f"{named} are {least:.12g} in all at least, of at most {requests:.12g} requests"
     direct = min(_limit(wanted, "device_hits_direct"), most["device_hits_direct"][0])
     kept = _least(wanted, "avoided_ratio")
     cached = _least(wanted, "device_hits_cached")
     if kept >= 0 and cached > (1 - kept) * direct + 0.5:
         ratio, hits = wanted["avoided_ratio"], wanted["device_hits_cached"]
-        yield f"{_text(ratio)} excludes {_text(hits)}, of at most {direct:g} direct ones"
+        yield f"{_text(ratio)} excludes {_text(hits)}, of at most {direct:.12g} direct ones"
 
 
 def _least(wanted: dict[str, Threshold], figure: str) -> float:
@@ -119,4 +119,4 @@ def _limit(wanted: dict[str, Threshold], figure: str) -> float:
 
 
 def _text(item: Threshold) -> str:
-    return f"{item.figure} {item.comparison} {item.limit:.6g}"
+    return f"{item.figure} {item.comparison} {item.limit:.12g}"

@@ -72,6 +72,8 @@ class Proved:
     """With each cache, by its name."""
     evidence: Evidence
     """Of the first of these."""
+    left: int = 0
+    """How many caches it did not come to, since it was interrupted before."""
 
     @property
     def result(self) -> ProofResult:
@@ -104,7 +106,8 @@ class Proof:
         first = self._account()
         direct, number = self._account(), len(self._asks)
         ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
-        for name, caching in variants or [("", self._scenario.cache)]:
+        wanted = variants or [("", self._scenario.cache)]
+        for name, caching in wanted:
             cached = self._account() if results else first
             if ended is None:
                 done = progress(name or "cached", number)
@@ -114,7 +117,8 @@ class Proof:
                 ended = await _ended(asyncio.sleep(0), direct)
             if ended is not None:
                 break
-        return Proved(results, Evidence(self._scenario.start, self._asks, direct, first))
+        evidence = Evidence(self._scenario.start, self._asks, direct, first)
+        return Proved(results, evidence, len(wanted) - len(results))
 
     def _assemble(
         self, caching: Caching, direct: RunAccount, cached: RunAccount, ended: str | None

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from emulator.clock import LAST, iso
 from emulator.errors import NamedFileError
 from emulator.estate import derived_estate
 from emulator.faults.errors import FaultError
@@ -42,7 +43,7 @@ from emulator.proof.trace import TraceError, parse_trace
 from emulator.proof.workload import MAX_RATE, MAX_REQUESTS, most_requests
 from emulator.text_file import UnreadableError, read_text
 from emulator.wan import BY_PROFILE
-from gbcs.instants import EPOCH_UNIX, parse_iso
+from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from profiles import (
     MeterProfile,
@@ -65,6 +66,9 @@ _LISTS = {"mix": Mix, "change": Change}
 _TEXTS = ("title", "seed", "start")
 _KEYS = (*_TEXTS, *_SECTIONS, *_LISTS, "fault", "thresholds")
 _NEEDED = ("title", "fleet", "arrivals", "mix", "thresholds")
+
+
+_NUMBERS = (int, float, int | None, float | None)
 
 
 class ScenarioError(NamedFileError):
@@ -219,6 +223,10 @@ def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
             if name not in known
         ]
         value = {name: item for name, item in value.items() if name in known}
+        wrong = list(_of_other_kind(kind, value, key))
+        if wrong:
+            mistakes += wrong
+            return None
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -226,6 +234,19 @@ def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
             where = ".".join([key, *map(str, problem["loc"])])
             mistakes.append(f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
         return None
+
+
+def _of_other_kind(kind: type, table: dict[str, Any], key: str) -> Iterator[str]:
+    """Yield what is neither number nor truth value where one is wanted, however it reads as one."""
+    hints = get_type_hints(kind)
+    for name, value in table.items():
+        if hints[name] is bool:
+            if not isinstance(value, bool):
+                yield f"{key}.{name}: give true or false"
+        elif hints[name] in _NUMBERS and (
+            isinstance(value, bool) or not isinstance(value, int | float)
+        ):
+            yield f"{key}.{name}: give a number"
 
 
 def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
@@ -249,6 +270,18 @@ def _faults(rows: Any, mistakes: list[str]) -> tuple[FaultRule, ...]:
     except FaultError as error:
         mistakes.append(str(error))
         return ()
+
+
+def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
+    """Yield what of a scenario is at times that no meter can write."""
+    arrivals, patience = scenario.arrivals, scenario.patience
+    repeating = max((kind.repeats * kind.again for kind in scenario.mix), default=0.0)
+    waiting = patience.timeout * patience.attempts
+    if scenario.start + EPOCH_UNIX + arrivals.seconds + repeating + waiting > LAST:
+        yield f"start: with all that is waited for, it ends after {iso(LAST)}"
+    for place, kind in enumerate(scenario.mix):
+        if scenario.start // DAY * DAY < kind.days * DAY:
+            yield f"mix.{place}.days: the windows of the first requests begin before 2000-01-01"
 
 
 def _contradictions(scenario: Scenario) -> Iterator[str]:
@@ -291,6 +324,7 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
             yield f"thresholds: {figure} has {number} limits; give one"
     for mistake in unattainable(scenario) if most_requests(scenario) else ():
         yield f"thresholds: {mistake}"
+    yield from _beyond_all_times(scenario)
     last = scenario.arrivals.seconds
     for place, change in enumerate(scenario.changes):
         if change.at > last:

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from emulator.cache.entry import retention_seconds
+from emulator.cache.ledger import Decided
 from emulator.cache.memory import MemoryStore
 from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
@@ -79,6 +80,7 @@ class Bench:
         self.journal = Journal()
         self.hosted = Hosted()
         self._counters: list[Counters] = []
+        self._asking = Asking()
         self.keystore = _keystore(settings.seed)
         self._nearby = nearby
         self._allotment = allotment if settings.is_shared else Allotment(0)
@@ -159,13 +161,17 @@ class Bench:
         settings = CacheSettings(**{"retention": retention, "seed": wanted.seed, **wanted.cache})
         policy: CachePolicy
         if wanted.is_shared:
-            policy = OwnDevices(self.keystore, settings, on_decision=self.journal.add)
+            policy = OwnDevices(self.keystore, settings, on_decision=self._decided)
             policy.is_ours = self.hosted.__contains__
         else:
-            policy = CachePolicy(self.keystore, settings, on_decision=self.journal.add)
+            policy = CachePolicy(self.keystore, settings, on_decision=self._decided)
         store = MemoryStore()
         async with serve_cache(broker, policy, store, self.clock) as service:
             yield EsmeCache(service, store, self.journal)
+
+    def _decided(self, event: Decided) -> None:
+        self.journal.add(event)
+        self._asking.decided(event)
 
     @asynccontextmanager
     async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
@@ -176,7 +182,7 @@ class Bench:
         async with AsyncExitStack() as stack:
             for requester in requesters.values():
                 await stack.enter_async_context(requester.connected(broker, recipients))
-            asking = await stack.enter_async_context(Asking())
+            asking = await stack.enter_async_context(self._asking)
             parts = requesters, self.clock, asking, self.journal
             yield Parties(self.keystore, self._counter, *parts)
 

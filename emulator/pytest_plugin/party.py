@@ -1,11 +1,12 @@
 """A remote party of a test: who reads meters, through the cache or directly."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from emulator.cache.ledger import Decided, Decision
 from emulator.parties import RemoteParty
 from emulator.pytest_plugin.clock import SteppedClock
 from emulator.pytest_plugin.journal import IN_MESSAGE, Journal
@@ -23,6 +24,9 @@ PATIENCE = 120.0
 
 _HANGING = 600.0
 """Seconds of real time after which a request is given up whatever the clock shows."""
+
+_UNANSWERED = {Decision.REFUSED, Decision.FAILED}
+"""Decisions of the cache after which no reply comes."""
 
 
 class RefusedError(Exception):
@@ -70,12 +74,28 @@ class Asking:
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[Reading]] = []
+        self._waiting: dict[tuple[EUI, EUI, int], Callable[[], object]] = {}
 
     def begin(self, read: Coroutine[Any, Any, Reading]) -> "asyncio.Task[Reading]":
         """Begin a read, and return the task of it."""
         task = asyncio.get_running_loop().create_task(read)
         self._tasks.append(task)
         return task
+
+    def unless_answered(
+        self, task: "asyncio.Task[Reading]", command: Command, give_up: Callable[[], object]
+    ) -> None:
+        """Call `give_up` as soon as the cache decides not to answer `command`, of `task`."""
+        key = command.device, command.remote_party, command.originator_counter
+        self._waiting[key] = give_up
+        task.add_done_callback(lambda _: self._waiting.pop(key, None))
+
+    def decided(self, event: Decided) -> None:
+        """Take note of a decision of the cache."""
+        if event.decision in _UNANSWERED and event.party is not None and event.counter is not None:
+            give_up = self._waiting.pop((event.device, event.party, event.counter), None)
+            if give_up is not None:
+                give_up()
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,7 +164,7 @@ class EsmeParty:
                 if task.done():
                     break
                 if clock.now() >= deadline and clock.moves == moves:
-                    raise self._no_reply(asked, patience)
+                    raise self._no_reply(asked, f" within {patience:g} s of the clock")
                 await clock.step(deadline, moves)
             reading = await task
             await clock.settle(quiet=0.0)
@@ -162,9 +182,19 @@ class EsmeParty:
     ) -> "asyncio.Task[Reading]":
         """Begin a read, and leave the clock to the test: await what this returns for its outcome.
 
-        It raises what `read` raises, save that it waits for a reply as long as the test lasts.
+        It raises what `read` raises, save that it waits for a reply as long as the test lasts, or
+        until `esme_cache` decides that it is refused or has failed.
         """
-        return self._asking.begin(self._fetch(self._command(meter, srv, window, via)))
+        asked = self._command(meter, srv, window, via)
+        task = self._asking.begin(self._fetch(asked))
+        if via == "cache":
+            requester = self._requesters[via]
+
+            def give_up() -> None:
+                requester.give_up(asked.command, self._no_reply(asked))
+
+            self._asking.unless_answered(task, asked.command, give_up)
+        return task
 
     async def request(
         self, command: Command, octets: bytes, *, via: Via = "cache"
@@ -200,7 +230,7 @@ class EsmeParty:
             command=asked.octets,
         )
 
-    def _no_reply(self, asked: "_Asked", patience: float) -> NoReplyError:
+    def _no_reply(self, asked: "_Asked", within: str = "") -> NoReplyError:
         device, srv = asked.command.device, asked.log.srv
         counts = self._requesters[asked.via].dropped.items()
         dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
@@ -213,8 +243,8 @@ class EsmeParty:
         else:
             hint = "is it a meter of esme_fleet?"
         error = NoReplyError(
-            f"{device} did not reply to SRV {srv} for {self.name} within {patience:g} s of the "
-            f"clock: {'; '.join(filter(None, known)) or hint}"
+            f"{device} did not reply to SRV {srv} for {self.name}{within}: "
+            f"{'; '.join(filter(None, known)) or hint}"
         )
         for line in self._journal.lines((device,), srv, IN_MESSAGE):
             error.add_note(f"  {line}")

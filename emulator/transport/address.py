@@ -7,10 +7,15 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from emulator.errors import MisuseError
 from emulator.transport.base import TransportError
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _CREDENTIALS = re.compile(r"//.*@")
+
+
+class BrokerUrlError(TransportError, MisuseError):
+    """What is not the URL of a broker; the text is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class BrokerAddress:
     def parse(cls, url: str) -> "BrokerAddress":
         """Return the broker of `mqtt://[user:password@]host[:port]`, or of `mqtts://` for TLS.
 
-        Raises `TransportError` for anything else.
+        Raises `BrokerUrlError` for anything else.
         """
         try:
             parts = urlsplit(url)
@@ -41,7 +46,7 @@ class BrokerAddress:
             if parts.path not in ("", "/") or parts.query or parts.fragment:
                 raise ValueError
         except ValueError:
-            raise TransportError(
+            raise BrokerUrlError(
                 f"{_CREDENTIALS.sub('//', url)!r} is not the URL of a broker: "
                 "write mqtt://[user:password@]host[:port], or mqtts:// for TLS"
             ) from None

@@ -195,6 +195,46 @@ def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytes
     )
 
 
+def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+    from emulator.requester import NoReplyError
+
+    async def test_refused(esme_party, esme_meter, esme_cache, esme_clock):
+        began = esme_clock.now()
+        asked = esme_party.distributor.ask(esme_meter, "4.6.1")
+        with pytest.raises(NoReplyError):
+            await asked
+        assert esme_clock.now() == began
+        await esme_party.distributor.ask(esme_meter, "4.6.1")
+
+    @pytest.mark.esme(cache={"reply_timeout": 10.0})
+    async def test_given_up(esme_party, esme_meter, esme_cache, esme_clock, esme_faults):
+        with esme_faults.no_reply():
+            esme_party.supplier.ask(esme_meter, "4.8.1")
+            asked = esme_party.distributor.ask(esme_meter, "4.8.1")
+            await esme_clock.advance(seconds=9)
+            assert not asked.done()
+            await esme_clock.advance(seconds=2)
+            assert asked.done()
+            await asked
+
+    async def test_nobody_awaits_it(esme_party, esme_meter, esme_cache, esme_clock):
+        esme_party.distributor.ask(esme_meter, "4.6.1")
+        await esme_clock.settle()
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.6.1 for distributor: "
+            "the cache refused it (role-not-entitled)",
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.8.1 for distributor: "
+            "the cache gave it up (*)",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("via", "said"),
     [

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from emulator.proof.report.page import partial
+from emulator.proof.report.page import NOT_MEASURED, partial
 from emulator.proof.result import ProofResult
 
 
@@ -18,12 +18,12 @@ def junit(result: ProofResult) -> str:
     elif not result.replies_compared:
         ET.SubElement(case, "failure", message="nothing was measured")
     for name, item in result.thresholds.items():
-        must = f"{name} {item.comparison} {item.limit:g}"
+        must = f"{name} {item.comparison} {item.limit:.12g}"
         case = ET.SubElement(suite, "testcase", classname=result.scenario, name=must)
         if item.met is None:
             ET.SubElement(case, "skipped", message=f"{name} was not measured")
         elif not item.met:
-            value = "not measured" if item.value is None else f"{item.value:g}"
+            value = NOT_MEASURED if item.value is None else f"{item.value:.12g}"
             failure = ET.SubElement(case, "failure", message=f"{name} is {value}")
             failure.text = "\n".join(result.ledger_lines)
     outcomes = (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))

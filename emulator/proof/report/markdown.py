@@ -7,6 +7,7 @@ from emulator.proof.report.page import (
     SPENT,
     again,
     cost,
+    exact,
     figure,
     hit_ratio,
     met,
@@ -40,7 +41,7 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
         mark = met(item) if item.met else f"**{met(item)}**"
-        yield f"| {name} | {figure(item.value)} | {item.comparison} {figure(item.limit)} | {mark} |"
+        yield f"| {name} | {exact(item.value)} | {item.comparison} {exact(item.limit)} | {mark} |"
     yield ""
     names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
     yield f"| by SRV, party | {' | '.join(names)} |"

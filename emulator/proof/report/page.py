@@ -44,6 +44,13 @@ def figure(value: float | None) -> str:
     return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
 
 
+def exact(value: float | None) -> str:
+    """Return a number with all its digits, so that what misses a threshold is seen to miss it."""
+    if value is None or float(value).is_integer():
+        return figure(value)
+    return f"{value:,}"
+
+
 def number(value: float | None) -> str:
     """Return a whole number with its thousands apart."""
     return NOT_MEASURED if value is None else f"{value:,.0f}"
@@ -51,7 +58,12 @@ def number(value: float | None) -> str:
 
 def percent(ratio: float | None) -> str:
     """Return a ratio as a percentage."""
-    return NOT_MEASURED if ratio is None else f"{100 * ratio:.1f} %"
+    if ratio is None:
+        return NOT_MEASURED
+    shown = f"{100 * ratio:.1f}"
+    if shown in ("0.0", "100.0") and ratio not in (0, 1):
+        shown = f"{100 * ratio:.6f}".rstrip("0")
+    return f"{shown} %"
 
 
 def verdict(result: ProofResult) -> str:
@@ -127,6 +139,7 @@ def page(result: ProofResult, *, named: str) -> str:
         avoided=avoided,
         cost=cost,
         hit_ratio=hit_ratio,
+        exact=exact,
         met=met,
         partial=partial,
         figure=figure,

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from emulator.errors import UserError
@@ -53,18 +54,34 @@ def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, named
     """Write all files of a report into a prepared `folder` and return the path of its page.
 
     `evidence` is what the result rests on, `named` what the user called the scenario by.
-    Raises `ProofReportError`.
+    What interrupts it, or a file that cannot be written, leaves none of them: a part of a report
+    is none. Raises `ProofReportError`.
     """
-    texts = {name: make(result, named) for name, make in _FORMS.items()}
     try:
-        for name, text in texts.items():
-            (folder / name).write_text(text, "utf-8")
-        for name, table in _TABLES.items():
-            with (folder / name).open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(table(result, evidence))
+        _write(result, evidence, folder, named)
     except OSError as error:
+        _remove(folder)
         raise _unwritable(folder, error) from None
+    except BaseException:
+        _remove(folder)
+        raise
     return folder / PAGE
+
+
+def _write(result: ProofResult, evidence: Evidence, folder: Path, named: str) -> None:
+    texts = {name: make(result, named) for name, make in _FORMS.items()}
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+    for name, table in _TABLES.items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(table(result, evidence))
+
+
+def _remove(folder: Path) -> None:
+    """Remove what there is of a report, as far as that can be."""
+    for name in (*_FORMS, *_TABLES):
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> ProofReportError:

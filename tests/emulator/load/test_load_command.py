@@ -89,7 +89,7 @@ def test_an_abort_is_a_partial_result_and_exit_1() -> None:
         (("--rate", "1000001"), 2, "rate 1000001: give"),
         (("--arrivals", "ramp"), 2, "--arrivals ramp needs --seconds"),
         (("--scenario", "none-such"), 2, "none-such: there is no such file"),
-        (("--broker", "http://x"), 1, "'http://x' is not the URL of a broker"),
+        (("--broker", "http://x"), 2, "'http://x' is not the URL of a broker"),
         (("--workers", "2"), 2, "--workers 2 needs --broker"),
         (("--closed", "5", "--rate", "5"), 2, "--rate goes with neither --trace nor --closed"),
         (("--closed", "5", "--trace", "trace.csv"), 2, "give one of --trace and --closed"),

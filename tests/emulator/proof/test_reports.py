@@ -20,7 +20,7 @@ from emulator.proof.report.charts import latencies
 from emulator.proof.report.compare import FIGURES, ReportError, about, compare, load_report, unlike
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
-from emulator.proof.report.page import again, figure, hit_ratio, page
+from emulator.proof.report.page import again, exact, figure, hit_ratio, page, percent
 from emulator.proof.report.schema import schema
 from emulator.proof.report.tables import Rows, accounts, costs, over_time
 from emulator.proof.report.write import prepare, write_report
@@ -120,9 +120,8 @@ def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
     assert "PARTIAL" not in read.text
     assert f"{result.device_hits_direct:,} device hits direct" in read.text
     for name, verdict in result.thresholds.items():
-        assert (
-            f"{name} {figure(verdict.value)} {verdict.comparison} {figure(verdict.limit)} met"
-            in (read.text)
+        assert f"{name} {exact(verdict.value)} {verdict.comparison} {exact(verdict.limit)} met" in (
+            read.text
         )
     for account in (*result.by_srv, *result.by_party):
         ratio = 100 * (account.hits + account.collapsed) / account.requests
@@ -233,7 +232,7 @@ def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
 def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
     read = Page(page(failed(result), named="quickstart"))
     assert "FAILED" in read.text
-    assert f"avoided_ratio {figure(result.avoided_ratio)} >= 0.99 not met" in read.text
+    assert f"avoided_ratio {exact(result.avoided_ratio)} >= 0.99 not met" in read.text
     assert "What does not add up:" in read.text
     nothing = replace(result, replies_compared=0, over_time=())
     assert "Nothing was measured" in Page(page(nothing, named="quickstart")).text
@@ -246,6 +245,36 @@ def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
 )  # fmt: skip
 def test_figures_are_as_people_read_them(value: float | None, shown: str) -> None:
     assert figure(value) == shown
+
+
+def test_what_misses_a_threshold_by_little_is_seen_to_miss_it(result: ProofResult) -> None:
+    ratio = result.avoided_ratio
+    assert ratio is not None
+    limit = round(ratio + 4e-7, 7)
+    required = (
+        Threshold("avoided_ratio", Comparison.AT_LEAST, limit),
+        Threshold("spent_cached.octets", Comparison.AT_LEAST, 1234567),
+    )
+    near = replace(result, required=required)
+    shown = io.StringIO()
+    proof_table(near, Console(file=shown, width=120))
+    assert f"avoided_ratio is {ratio} and must be >= {limit}\n" in shown.getvalue()
+    assert f"avoided_ratio {ratio} >= {limit} not met" in Page(page(near, named="few")).text
+    assert f"| avoided_ratio | {ratio} | >= {limit} | **not met** |" in markdown(near, named="few")
+    cases = ET.fromstring(junit(near)).findall("testcase")
+    names = [f"avoided_ratio >= {limit}", "spent_cached.octets >= 1234567"]
+    assert [case.attrib["name"] for case in cases[1:]] == names
+    [message] = [failure.attrib["message"] for failure in cases[1].findall("failure")]
+    assert message == f"avoided_ratio is {ratio}"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(1, "100.0 %"), (0.99996, "99.996 %"), (0.7244, "72.4 %"), (0.000004, "0.0004 %"),
+     (0, "0.0 %"), (-0.5, "-50.0 %"), (None, "not measured")],
+)  # fmt: skip
+def test_all_is_told_from_almost_all(ratio: float | None, shown: str) -> None:
+    assert percent(ratio) == shown
 
 
 # JSON
@@ -444,10 +473,26 @@ def test_two_reports_side_by_side(result: ProofResult) -> None:
     text = io.StringIO()
     of = about(one), about({**other, "complete": False, "seed": "7"})
     figures_table(("a", "b"), of, compare(one, other), Console(file=text, width=120))
-    assert re.search(r"verdict +│ +PASSED │ +PARTIAL │", text.getvalue())
-    assert re.search(r"seed +│ +1 │ +7 │ +differs │", text.getvalue())
-    [line] = [line for line in text.getvalue().splitlines() if " hits " in line]
-    assert line.split()[-2] == "7"
+    assert re.search(r"verdict +PASSED +PARTIAL\b", text.getvalue())
+    assert re.search(r"seed +1 +7 +differs\b", text.getvalue())
+    [line] = [line for line in text.getvalue().splitlines() if line.startswith("hits ")]
+    assert line.split()[-1] == "7"
+
+
+def test_two_reports_fit_on_a_narrow_terminal(result: ProofResult) -> None:
+    one = result.as_dict()
+    text = io.StringIO()
+    of = about(one), about({**one, "scenario": "change-of-supplier"})
+    figures_table(("a", "b"), of, compare(one, one), Console(file=text, width=80))
+    words = set(text.getvalue().split())
+    assert words >= {*FIGURES, "change-of-supplier", *result.start.split("T")}
+
+
+def test_where_no_device_was_hit_none_was_kept_away(result: ProofResult) -> None:
+    text = io.StringIO()
+    none = replace(result, device_hits_direct=0)
+    proof_table(none, Console(file=text, width=120))
+    assert "FAILED: no device hits that a cache could keep away; " in text.getvalue()
 
 
 def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
