@@ -107,7 +107,8 @@ def cache_routes(parts: Controlled) -> APIRouter:
     async def get_replies(asked: Annotated[ChosenSome, Query()]) -> RepliesState:
         """List the newest replies, newest first, and how each came about."""
         latest = cache_of(parts).latest_replies
-        found = islice(latest.newest(*_chosen(asked)), asked.limit)
+        device = None if asked.device is None else eui_of(asked.device, "device")
+        found = islice(latest.newest(device, asked.srv), asked.limit)
         return RepliesState(total=latest.total, replies=[_reply(replied) for replied in found])
 
     @router.delete("/cache/entries", responses={503: _AWAY})

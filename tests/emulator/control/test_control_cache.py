@@ -259,6 +259,7 @@ async def test_the_newest_replies_are_told_first(
         (f"?device={METER}", [8, 7]),
         (f"?device={OTHER_METER}", []),
         ("?srv=4.6.1", [7]),
+        ("?srv=4.1.1", []),
         ("?limit=0", []),
     ):
         told = await get(client, f"/cache/replies{query}")
