@@ -1,38 +1,21 @@
 """The cache on a broker: messages to the policy, its effects to store and broker.
 
-Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. A store
-that fails is no reason to fail a request: the cache then forwards, and counts and logs why; one
-that is away holds up nobody.
-Leases are in real time; everything else goes by the cache's clock.
+Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. Knows what
+goes on all the time and how a cache ends; how the store is asked is the business of `Asking`.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
-from typing import ParamSpec, TypeVar
 
-from emulator.cache.breaker import Breaker, NotAskedError
-from emulator.cache.effects import (
-    Abandon,
-    Claim,
-    Claimed,
-    Cover,
-    Effect,
-    Flush,
-    Forward,
-    Put,
-    Reply,
-    Reserve,
-    Settle,
-    Wait,
-)
-from emulator.cache.entry import Entry, Key
+from emulator.cache.asking import LEASE_SECONDS, Asking
+from emulator.cache.effects import Effect, Forward, Reply, Wait
 from emulator.cache.flushing import what_remains
 from emulator.cache.policy import CachePolicy
 from emulator.cache.registration import Registration
-from emulator.cache.store import Held, Lease, Store, StoreError
+from emulator.cache.store import Store
 from emulator.clock import Clock, SystemClock
 from emulator.tasks import Tasks
 from emulator.topics import CACHE_STATUS, CACHED, DIRECT, command_topic, device_of, response_topic
@@ -48,26 +31,10 @@ GROUP = "$share/cache/"
 PURGE_SECONDS = 600.0
 """How often entries past their retention are dropped from the store, by the cache's clock."""
 
-AHEAD_SECONDS = 60.0
-"""Real time by which the clocks of processes that share a store may differ, and the time that a
-purge takes: what was received later than so is of the future."""
-
-LEASE_SECONDS = 10.0
-"""How long a lease lasts unless it is renewed, in real time; it is, three times as often."""
-
-AT_ONCE = 0.001
-"""For so long lasts a lease that is given back, in seconds."""
-
 ENDING_SECONDS = 2.0
 """For so long a cache that ends waits for what its store was asked, in real time."""
 
-QUIET_SECONDS = 60.0
-"""A store that fails is complained of once, until it has worked for so long."""
-
 _log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -119,22 +86,15 @@ class CacheService:
         self, policy: CachePolicy, store: Store, clock: Clock, real: Clock, tasks: Tasks
     ) -> None:
         self.policy = policy
-        self._store = store
-        self._breaker = Breaker(store, real, tasks)
+        self._asking = Asking(policy, store, clock, real, tasks)
         self._clock = clock
         self._real = real
         self._tasks = tasks
-        self._leases: dict[int, Lease] = {}
-        self._held: dict[int, Held] = {}
         self._something_is_due = asyncio.Event()
         self._ending = False
         self._asked = 0
         """How much the store is being asked."""
         self._nothing_is_asked = asyncio.Event()
-        self._replaced = store.replaced
-        self._failed_at = -QUIET_SECONDS
-        # the store may drop by itself what is past retention, where its time is ours
-        self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
 
     # Changes of who is entitled
 
@@ -192,112 +152,15 @@ class CacheService:
                 case _:
                     self._asked += 1
                     try:
-                        await self._perform(await self._ask(effect))
+                        await self._perform(await self._asking.ask(effect))
                     finally:
                         self._asked -= 1
                         if not self._asked:
                             self._nothing_is_asked.set()
                     self._something_is_due.set()
 
-    async def _ask(self, effect: Effect) -> list[Effect]:
-        """Do what takes the store, and return what the policy says to the outcome."""
-        policy, now = self.policy, self._clock.now
-        match effect:
-            case Claim(flight, key, received_after, leases):
-                found = await self._claim(flight, key, received_after, leases)
-                return policy.claimed(flight, found, now())
-            case Cover(flight, key, received_after):
-                wider = await self._try(self._store.covering, key, received_after)
-                return policy.covered(flight, wider if isinstance(wider, tuple) else None, now())
-            case Settle(flight, key, readings, entry):
-                return policy.kept(flight, await self._settle(flight, key, readings, entry), now())
-            case Abandon(flight):
-                lease = self._leases.pop(flight, None)
-                if lease is not None:
-                    await self._try(self._store.renew, lease, AT_ONCE)
-            case Put(_, key, entry):
-                await self._try(self._store.put, key, entry, self._ttl)
-                return policy.was_put(effect, now())
-            case Flush(_, device, after):
-                gone = await self._try(self._store.purge, device=device, received_after=after)
-                if not isinstance(gone, StoreError):
-                    policy.flushed(effect)
-            case Reserve(earliest, size):
-                first = await self._try(self._store.reserve, earliest, size)
-                return policy.reserved(first if isinstance(first, int) else None, now())
-        return []
-
-    async def _claim(
-        self, flight: int, key: Key, received_after: float, lease: bool
-    ) -> Entry | Claimed:
-        if not lease:
-            entry = await self._try(self._store.get, key)
-            if isinstance(entry, StoreError):
-                return Claimed.FAILED
-            fresh = entry is not None and entry.received > received_after
-            return entry if entry is not None and fresh else Claimed.ABSENT
-        found = await self._try(self._store.claim, key, LEASE_SECONDS, received_after)
-        match found:
-            case Entry():
-                return found
-            case Lease():
-                self._leases[flight] = found
-                return Claimed.LEASED
-            case Held():
-                self._held[flight] = found
-                return Claimed.HELD
-        return Claimed.FAILED
-
-    async def _settle(
-        self, flight: int, key: Key, readings: bytes | int | None, entry: Entry | None
-    ) -> bool | None:
-        lease = self._leases.pop(flight, None)
-        if lease is not None:
-            kept = await self._try(self._store.settle, lease, readings, entry, self._ttl)
-            if kept is False:
-                self.policy.ledger.reasons["lease-lost"] += 1
-        elif entry is not None:
-            kept = await self._try(self._put, key, entry)
-        else:
-            kept = False
-        return None if isinstance(kept, StoreError) else kept
-
-    async def _put(self, key: Key, entry: Entry) -> bool:
-        await self._store.put(key, entry, self._ttl)
-        return True
-
     async def _wait(self, flight: int) -> None:
-        """Wait until whoever has the lease that `flight` was refused has settled it."""
-        outcome = await self._try(self._store.settled, self._held.pop(flight), LEASE_SECONDS)
-        now = self._clock.now()
-        if isinstance(outcome, StoreError):
-            effects = self.policy.settled(flight, None, None, now)
-        else:
-            effects = self.policy.settled(flight, outcome.came, outcome.readings, now)
-        self._start(effects)
-
-    async def _try(
-        self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T | StoreError:
-        try:
-            return await self._breaker.ask(call, *args, **kwargs)
-        except StoreError as error:
-            self._complain(error)
-            return error
-        finally:
-            if self._store.replaced != self._replaced:
-                self._replaced = self._store.replaced
-                self.policy.forget_own_counters()
-
-    def _complain(self, error: StoreError) -> None:
-        if isinstance(error, NotAskedError):
-            self.policy.ledger.reasons["store-away"] += 1
-            return
-        now = self._real.now()
-        if not 0 <= now - self._failed_at < QUIET_SECONDS:
-            _log.warning("%s; requests are forwarded meanwhile", error)
-        self._failed_at = now
-        self.policy.ledger.reasons["store-failed"] += 1
+        self._start(await self._asking.wait(flight))
 
     async def _publish(
         self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
@@ -324,17 +187,9 @@ class CacheService:
                     self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop, now and then, what no longer counts.
-
-        Entries past their retention, and those of the future: some clock was ahead, and they would
-        count one day.
-        """
+        """Drop, now and then, what no longer counts, for ever."""
         while True:
-            now = self._clock.now()
-            before = now - self.policy.settings.retention
-            await self._try(self._store.purge, received_before=before)
-            ahead = AHEAD_SECONDS * max(self._clock.factor, 1.0)
-            await self._try(self._store.purge, received_after=now + ahead)
+            await self._asking.purge()
             await self._clock.sleep(PURGE_SECONDS)
 
     async def end(self) -> None:
@@ -358,7 +213,7 @@ class CacheService:
         A store that was away is asked itself: the next probe would come too late.
         """
         if self.policy.unflushed():
-            self._breaker.try_again()
+            self._asking.try_again()
         await self._perform(self.policy.unflushed())
         left = self.policy.unflushed()
         if left:
@@ -372,6 +227,4 @@ class CacheService:
         while True:
             await self._real.sleep(LEASE_SECONDS / 3)
             await self._perform(self.policy.look_at_the_clock(self._clock.now()))
-            for flight, lease in list(self._leases.items()):
-                if flight in self._leases:
-                    await self._try(self._store.renew, lease, LEASE_SECONDS)
+            await self._asking.renew()

@@ -10,20 +10,14 @@ from typing import Any
 
 import pytest
 
+from emulator.cache.asking import AHEAD_SECONDS, LEASE_SECONDS
 from emulator.cache.breaker import PROBE_SECONDS
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
 from emulator.cache.own_block import BLOCK_SIZE, earliest
 from emulator.cache.policy import CachePolicy
-from emulator.cache.service import (
-    AGE,
-    AHEAD_SECONDS,
-    LEASE_SECONDS,
-    PURGE_SECONDS,
-    CacheService,
-    serve_cache,
-)
+from emulator.cache.service import AGE, PURGE_SECONDS, CacheService, serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
 from emulator.cache.store import Held, Lease, Settled, Store, StoreAwayError, StoreError
