@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
+from emulator.cache.audit import audit_of
 from emulator.cache.ledger import Decided, Decision
 from emulator.parties import PARTY_NAMES
 from emulator.proof.accounts import (
@@ -63,7 +64,7 @@ def assemble(
 
     None is for runs that did.
     """
-    ledger = cached.ledger
+    ledger, audit = cached.ledger, audit_of(cached.ledger)
     decisions = _first_decisions(cached.decided)
     by_decision = {decision: ledger.total(decision) for decision in Decision}
     difference = None if ended else _difference(direct, cached, _excused(cached, changes))
@@ -101,7 +102,10 @@ def assemble(
         refused=by_decision[Decision.REFUSED],
         failed=by_decision[Decision.FAILED],
         retries=ledger.retries,
-        shadow=ledger.shadow,
+        shadow=audit.asked,
+        shadow_compared=audit.compared,
+        shadow_different=audit.different,
+        shadow_difference_ratio=audit.difference_ratio,
         unanswered=_unanswered(direct, cached),
         ledger_difference=difference.number if difference else None,
         ledger_lines=difference.lines if difference else (),

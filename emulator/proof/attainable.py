@@ -72,7 +72,8 @@ def _most(scenario: Scenario) -> dict[str, Most]:
     for chain in _LATENCIES:
         most |= dict.fromkeys(chain, (waits, "since parties wait no longer, as patience says"))
     if not cache.shadow:
-        most["shadow"] = (0, "since cache.shadow is 0")
+        audited = ("shadow", "shadow_compared", "shadow_different")
+        most |= dict.fromkeys(audited, (0, "since cache.shadow is 0"))
     if not cache.collapse:
         most["collapsed"] = (0, "since cache.collapse is false")
     if not {kind.srv for kind in scenario.mix} & set(cache.srvs):

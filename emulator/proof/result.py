@@ -166,6 +166,12 @@ class ProofResult:
     """Commands that the cache sent to a meter once more."""
     shadow: int
     """Commands that the cache sent to audit a hit."""
+    shadow_compared: int
+    """Hits whose audit got a reply."""
+    shadow_different: int
+    """Hits whose audit found other readings than were served, or none that can be read."""
+    shadow_difference_ratio: float | None
+    """The part of the compared ones that is different, 0 to 1; None where none was compared."""
     unanswered: int
     """Requests of both runs to which no reply came that its party could take."""
     ledger_difference: int | None

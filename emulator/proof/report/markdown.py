@@ -50,6 +50,13 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
         yield _ledger(row.name, row)
     yield _ledger("**all**", result)
     yield ""
+    if result.shadow:
+        yield (
+            f"Shadow audit: {number(result.shadow)} hits asked of the meter too, "
+            f"{number(result.shadow_compared)} compared, {number(result.shadow_different)} "
+            f"different ({percent(result.shadow_difference_ratio)})."
+        )
+        yield ""
     yield "| latency in ms | requests | p50 | p99 | p99.9 | longest |"
     yield "|---|---:|---:|---:|---:|---:|"
     for name in ("direct", "hit", "miss"):

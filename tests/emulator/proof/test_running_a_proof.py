@@ -27,6 +27,8 @@ from emulator.fleet import Receipt
 from emulator.proof.changes import events
 from emulator.proof.changes import registry as entitled
 from emulator.proof.observed import ObservedFleet
+from emulator.proof.report.markdown import markdown
+from emulator.proof.report.page import page
 from emulator.proof.result import ProofResult
 from emulator.proof.run import VARIANTS, Proof
 from emulator.proof.scenario_file import load_scenario, resized
@@ -549,6 +551,21 @@ async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:
         assert f" {result.device_hits_cached:,} " in lines[name]
         assert f" {result.replies_different:,} " in lines[name]
         assert f" {result.spent_cached.octets:,} " in lines[name]
+
+
+@pytest.mark.parametrize("literal", [False, True])
+async def test_a_shadow_audit_finds_what_is_served_and_no_more_true(literal: bool) -> None:
+    scenario = small("settlement-morning", 10)
+    audited = replace(scenario.cache, shadow=1.0, literal=literal)
+    result = await prove(replace(scenario, cache=audited))
+    assert 0 < result.shadow_compared <= result.shadow
+    assert (result.shadow_different > 0) is literal
+    ratio = result.shadow_different / result.shadow_compared
+    assert result.shadow_difference_ratio == ratio
+    said = f"{result.shadow_compared} replies of which {result.shadow_different} differ"
+    assert said in page(result, named="settlement-morning")
+    text = markdown(result, named="settlement-morning")
+    assert f"{result.shadow_compared} compared, {result.shadow_different} different" in text
 
 
 async def test_longer_retention_spares_meters_where_readings_are_asked_for_again() -> None:
