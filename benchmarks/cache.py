@@ -56,7 +56,7 @@ def _measure(url: str, folder: Path) -> None:
         if valkey.BINARY is None:
             print(f"Valkey: skipped, {valkey.MISSING}")
         else:
-            stores["Valkey"] = stack.enter_context(valkey.ValkeyServer(folder)).url
+            stores["Valkey"] = stack.enter_context(valkey.ValkeyServer(folder, valkey.BEHIND)).url
         for name, store in stores.items():
             cache = "cli", "cache", *OPTIONS, url, "--shared", "--store", store
             with running(*cache):

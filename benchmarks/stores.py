@@ -25,7 +25,7 @@ from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import buffer_of
 from tests.support.estate import ESTATE, KEYS, UNIX_NOW, command, meter_octets
 from tests.support.stores import Worker, kill_rounds
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import BEHIND, BINARY, MISSING, ValkeyServer
 
 ENTRIES = int(os.environ.get("ESME_ENTRIES", "1_000_000"))
 ASKED = 20_000
@@ -51,7 +51,7 @@ def main() -> None:
     if BINARY is None:
         print(f"valkey: skipped, {MISSING}")
         return
-    with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder), BEHIND) as server:
         asyncio.run(
             _measure("valkey", server.url, None, readings, reference, lambda: server.resident)
         )
