@@ -24,7 +24,7 @@ from emulator.cache.effects import (
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flushing import Flushing
 from emulator.cache.ledger import Decision
-from emulator.cache.minting import COUNTER_REUSED, STORE_FAILED, Minter, Order
+from emulator.cache.minting import COUNTER_REUSED, FLUSHED, STORE_FAILED, Minter, Order
 from emulator.cache.reads import Read, cut
 from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
 from emulator.cache.sending import NO_REPLY, Sender
@@ -33,8 +33,6 @@ from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Past, Transactions
 from gbcs import EUI, Message
 from gbcs.instants import EPOCH_UNIX
-
-FLUSHED = "flushed-not-kept"
 
 
 class Flights:
@@ -80,13 +78,15 @@ class Flights:
         for flight in self._flights.values():
             flight.keeps &= flight.key.device != device
         self._putting = {number: of for number, of in self._putting.items() if of != device}
-        return [self.flushing.device(device, now), *self._minter.flush(device, FLUSHED, now)]
+        self._minter.distrust(device)
+        return [self.flushing.device(device, now)]
 
     def set_back(self, latest: float, now: float) -> None:
         """Have dropped what was received before the clock, at `latest`, was set back to `now`."""
         for flight in self._flights.values():
             flight.keeps &= flight.landed is None
         self._putting.clear()
+        self._minter.distrust(None)
         self.flushing.set_back(latest, now)
 
     def put(self, key: Key, entry: Entry) -> list[Effect]:

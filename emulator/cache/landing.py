@@ -8,8 +8,8 @@ from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.effects import Effect
 from emulator.cache.entry import Entry, Key
-from emulator.cache.flights import FLUSHED, Flights
-from emulator.cache.minting import Minter
+from emulator.cache.flights import Flights
+from emulator.cache.minting import FLUSHED, Minter
 from emulator.cache.reads import Read, readings_of
 from emulator.cache.requests import Flight, Kind, Landed, Leg, Request
 from emulator.cache.settings import CacheSettings

@@ -24,6 +24,7 @@ from gbcs import EUI, Command, GbcsError, Keystore, Message
 
 STORE_FAILED = "store-failed"
 COUNTER_REUSED = "counter-reused"
+FLUSHED = "flushed-not-kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Minter:
         self._own = OwnBlock()
         self._parked: list[Order] = []
         """Replies that wait for own counters, which were asked for."""
+        self._worthless: list[Order] = []
+        """Those of them whose readings do not count any more."""
 
     def mint(self, orders: Iterable[Order], now: float) -> list[Effect]:
         """Return the replies to those who are still entitled to them."""
@@ -78,26 +81,25 @@ class Minter:
     def reserved(self, first: int | None, now: float) -> list[Effect]:
         """Return the replies that waited for own counters; without any the meter is asked."""
         parked, self._parked = self._parked, []
-        if first is not None:
-            self._own.grant(first, BLOCK_SIZE)
-            return self.mint(parked, now)
-        effects: list[Effect] = []
-        for order in parked:
-            effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=STORE_FAILED), now)
-        return effects
+        worthless, self._worthless = self._worthless, []
+        effects = self._pass_on(worthless, FLUSHED, now)
+        if first is None:
+            return [*effects, *self._pass_on(parked, STORE_FAILED, now)]
+        self._own.grant(first, BLOCK_SIZE)
+        return [*effects, *self.mint(parked, now)]
 
-    def flush(self, device: EUI, detail: str, now: float) -> list[Effect]:
-        """Ask a device for the hits that wait for own counters: what they were is worth nothing."""
-        flushed: list[Order] = []
-        others: list[Order] = []
-        for order in self._parked:
-            of_it = order.decision is Decision.HIT and order.request.device == device
-            (flushed if of_it else others).append(order)
-        self._parked = others
+    def _pass_on(self, orders: Iterable[Order], detail: str, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        for order in flushed:
+        for order in orders:
             effects += self._sender.send(Leg(order.request, Kind.BYPASS, detail=detail), now)
         return effects
+
+    def distrust(self, device: EUI | None) -> None:
+        """Have a device, or each, asked anew for the hits that wait for own counters."""
+        parked, self._parked = self._parked, []
+        for order in parked:
+            of_it = order.decision is Decision.HIT and device in (None, order.request.device)
+            (self._worthless if of_it else self._parked).append(order)
 
     def forget_own_counters(self) -> None:
         """Take own counters anew from the store, since others may be given those in hand."""
@@ -105,8 +107,9 @@ class Minter:
 
     def give_up(self) -> list[Request]:
         """Return whose replies wait for own counters, and make none of them."""
-        parked, self._parked = self._parked, []
-        return [order.request for order in parked]
+        waiting = [*self._parked, *self._worthless]
+        self._parked, self._worthless = [], []
+        return [order.request for order in waiting]
 
     def _fill(self, order: Order, now: float) -> list[Effect]:
         request, command, read = order.request, order.request.command, order.request.read

@@ -144,7 +144,10 @@ def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped
     assert bench.policy.unflushed() == []
 
 
-def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_flushed() -> None:
+@pytest.mark.parametrize("set_back", [False, True])
+def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_flushed(
+    set_back: bool,
+) -> None:
     """The new supplier is to get the meter's word, and so is who asked before."""
     bench = Bench()
     bench.read_through("4.8.1")
@@ -161,14 +164,18 @@ def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_fl
     [reserve] = hits
     assert isinstance(reserve, Reserve)
     before = len(bench.replies)
-    bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
+    if set_back:
+        bench.expire(-1)
+    else:
+        bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.change([reserve])
-    [hit] = bench.replies[before:]
-    assert (hit.device, hit.age) == (OTHER_METER, 0)
-    replies = [*bench.deliver(), *bench.deliver()]
-    assert [(reply.device, reply.status, reply.age) for reply in replies] == [
-        (METER, "s1sp; fwd=bypass; detail=flushed-not-kept", None)
-    ] * 2
+    hits = bench.replies[before:]
+    assert [(hit.device, hit.age) for hit in hits] == [(OTHER_METER, 0)] * (not set_back)
+    replies = [reply for _ in range(3 if set_back else 2) for reply in bench.deliver()]
+    assert {(reply.status, reply.age) for reply in replies} == {
+        ("s1sp; fwd=bypass; detail=flushed-not-kept", None)
+    }
+    assert {reply.device for reply in replies} == ({METER, OTHER_METER} if set_back else {METER})
     bench.assert_settled()
 
 
