@@ -1,4 +1,4 @@
-"""The examples of docs/control.md, asked of a process like the one it starts."""
+"""The examples of docs/control.md, asked of a process like the one it starts, and its paths."""
 
 import json
 import re
@@ -86,3 +86,14 @@ async def test_the_examples_print_what_the_page_says() -> None:
             assert is_shown(shown, answered), f"{command}\n{answered}"
             asked += 1
     assert asked > 10
+
+
+async def test_the_page_has_every_path_and_no_other() -> None:
+    shown = set()
+    for line in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
+        shown |= set(re.findall(r"`(GET|POST|DELETE) ([^?`]+)", line))
+    transport = httpx.ASGITransport(create_app(await documented()))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        paths = (await client.get("/")).json()
+    there = {(method, path) for path, methods in paths.items() for method in methods}
+    assert shown == there - {("GET", "/")}
