@@ -6,11 +6,11 @@ Pure; knows nothing of what requests wait for.
 from emulator.cache.effects import Effect
 from emulator.cache.entitlement import Registry
 from emulator.cache.ledger import Decided, Decision, Ledger, Replied
+from emulator.cache.registration import day_at
 from emulator.cache.requests import Request
 from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Past
 from gbcs.frozen import maker
-from gbcs.instants import DAY
 
 _decided, _replied = maker(Decided), maker(Replied)
 
@@ -24,7 +24,7 @@ class Accounts:
 
     def refusal(self, request: Request, now: float) -> str:
         """Return why its parties may not have what a request asks for; empty where they may."""
-        as_of = self.registry.version, int(now) // DAY
+        as_of = self.registry.version, day_at(now)
         if request.entitled == as_of:
             return ""
         for party in request.parties:

@@ -19,6 +19,7 @@ from emulator.cache.registration import (
     ChangeOfTenancy,
     Devices,
     Registration,
+    day_at,
     day_of,
 )
 from emulator.parties import PARTIES
@@ -99,7 +100,7 @@ class Registry:
         if srv in ENTITLEMENTS:
             roles &= ENTITLEMENTS[srv]
         if window is None:
-            first = last = _today(now)
+            first = last = day_at(now)
         else:
             first, last = sorted((window.start // DAY, window.end // DAY))
         if any(self._covers(party, role, device, first, last) for role in roles):
@@ -117,7 +118,7 @@ class Registry:
             for one in self._of(device)
             if one.start is not None and self._in(one) & _SUPPLIERS
         )
-        today = _today(now)
+        today = day_at(now)
         days = [day for day in (*began, *self._tenancies.get(device, ())) if day <= today]
         return max(days) * DAY + EPOCH_UNIX if days else 0.0
 
@@ -168,7 +169,7 @@ class Registry:
             if one.party != old or not self._lasts(one, roles, day):
                 own.append(one)
                 continue
-            supplied |= one.holds(day)
+            supplied |= one.holds(day_of(day))
             own += self._ended(one, roles, day)
             start = one.start if one.begins() > day_of(day) else day
             own.append(replace(one, party=new, start=start, roles=self._in(one) & roles))
@@ -276,7 +277,3 @@ def default_registry() -> Registry:
 
 def _names(roles: Iterable[Role]) -> str:
     return ", ".join(sorted(roles))
-
-
-def _today(now: float) -> int:
-    return int(now - EPOCH_UNIX) // DAY

@@ -71,7 +71,7 @@ class Minter:
             if refusal:
                 effects += self._accounts.refuse(request, refusal, now)
             elif self._transactions.is_reused(request.transaction):
-                effects += self._sender.send(Leg(request, Kind.BYPASS, detail=COUNTER_REUSED), now)
+                effects += self._pass_on([order], COUNTER_REUSED, now)
             else:
                 effects += self._fill(order, now)
         if self._parked and not waited:

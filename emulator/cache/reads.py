@@ -5,7 +5,7 @@ it calls itself, what a response says, how the reply to another requester is min
 how a wider reading is cut to a narrower window. Knows no requests, stores or times.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, decode
@@ -45,6 +45,11 @@ CACHEABLE_SRVS = frozenset(
 _LITERAL = "-literal"
 
 
+def in_order(srvs: Iterable[str]) -> list[str]:
+    """Return SRVs in the order of their numbers."""
+    return sorted(srvs, key=lambda srv: [int(part) for part in srv.split(".")])
+
+
 def names_of(srv: str) -> tuple[str, ...]:
     """Return all that readings of an SRV are kept as; of such a name, that name alone.
 
@@ -56,8 +61,8 @@ def names_of(srv: str) -> tuple[str, ...]:
         return tuple(name + form for name in names for form in ("", _LITERAL))
     if srv in {name for one in CACHEABLE_SRVS for name in names_of(one)}:
         return (srv,)
-    srvs = sorted(CACHEABLE_SRVS, key=lambda one: [int(part) for part in one.split(".")])
-    raise ValueError(f"{srv!r:.30} is never kept: give one of {', '.join(srvs)}")
+    srvs = ", ".join(in_order(CACHEABLE_SRVS))
+    raise ValueError(f"{srv!r:.30} is never kept: give one of {srvs}")
 
 
 ALL_DATES = Window(0, MAX_INSTANT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gbcs import EUI
+from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role
 
 _EPOCH = date(2000, 1, 1)
@@ -71,9 +72,9 @@ class Registration:
         """Return whether it is in `role`, of a party that has it."""
         return self.roles is None or role in self.roles
 
-    def holds(self, day: date) -> bool:
-        """Return whether `day` is one of its days."""
-        return self.begins() <= day_of(day) < self.ends()
+    def holds(self, day: int) -> bool:
+        """Return whether `day`, counted from 2000-01-01, is one of its days."""
+        return self.begins() <= day < self.ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +102,8 @@ Change = Registration | ChangeOfSupplier | ChangeOfTenancy
 def day_of(day: date) -> int:
     """Return a day, counted from 2000-01-01."""
     return (day - _EPOCH).days
+
+
+def day_at(now: float) -> int:
+    """Return the day of `now`, Unix time in seconds, counted from 2000-01-01."""
+    return int(now - EPOCH_UNIX) // DAY

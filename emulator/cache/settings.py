@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
-from emulator.cache.reads import CACHEABLE_SRVS
+from emulator.cache.reads import CACHEABLE_SRVS, in_order
 
 DEVICE_LIMIT, DEVICE_QUEUE = 4, 64
 """Commands under way to one meter, and waiting for it, where the user says nothing."""
@@ -71,7 +71,7 @@ class CacheSettings:
         if unknown:
             raise ValueError(
                 f"SRV {', '.join(unknown)} cannot be cached: "
-                f"give some of {', '.join(sorted(CACHEABLE_SRVS, key=_numerically))}"
+                f"give some of {', '.join(in_order(CACHEABLE_SRVS))}"
             )
         if not 0 <= self.shadow <= 1:
             raise ValueError(f"shadow of {self.shadow:g}: give 0 to 1")
@@ -79,7 +79,3 @@ class CacheSettings:
             raise ValueError(f"reply timeout of {self.reply_timeout:g} s: give more than 0")
         if self.retries < 0 or self.device_limit < 1 or self.device_queue < 0:
             raise ValueError("retries and device queue: give 0 or more; device limit: 1 or more")
-
-
-def _numerically(srv: str) -> list[int]:
-    return [int(part) for part in srv.split(".")]

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from emulator.cache.registration import Devices, Registration
+from emulator.cache.registration import Devices, Registration, day_at
 from emulator.cache.store import StoreError
 from emulator.clock import Clock
 from emulator.control.asked import eui_of
@@ -31,7 +31,6 @@ from emulator.control.cache_models import (
 )
 from emulator.control.parts import Controlled, ControlledCache, cache_of
 from gbcs import EUI
-from gbcs.instants import DAY, EPOCH_UNIX
 
 MAX_CHANGES = 10_000
 """Changes that a registry takes from here, at most, since each is kept and asked about."""
@@ -167,14 +166,13 @@ def _forgotten(cache: ControlledCache) -> str | None:
 
 
 def _state(one: Registration, clock: Clock) -> RegistrationState:
-    today = int(clock.now() - EPOCH_UNIX) // DAY
     return RegistrationState(
         party=str(one.party),
         devices=str(one.devices),
         start=one.start,
         end=one.end,
         roles=None if one.roles is None else sorted(one.roles),
-        current=one.begins() <= today < one.ends(),
+        current=one.holds(day_at(clock.now())),
     )
 
 
