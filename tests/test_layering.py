@@ -26,6 +26,7 @@ PURE = (
     "emulator/cache/entitlement.py",
     "emulator/cache/flights.py",
     "emulator/cache/flushing.py",
+    "emulator/cache/holdings.py",
     "emulator/cache/landing.py",
     "emulator/cache/minting.py",
     "emulator/cache/own_block.py",

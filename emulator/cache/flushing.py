@@ -62,12 +62,20 @@ class Flushing:
         return flush.received_after < received <= latest
 
 
-def what_remains(flushes: Sequence[Flush]) -> str:
-    """Return a line for whoever is to drop what a cache that ends could not."""
+def what_remains(flushes: Sequence[Flush], *, served: bool) -> str:
+    """Return a line about readings that a cache which ends could not drop.
+
+    `served` says whether the next cache would serve them.
+    """
     devices = [str(flush.device) for flush in flushes if flush.device is not None]
     readings, command = "readings of a clock that was ahead", "esme cache purge"
     if len(devices) == len(flushes):
         more = f" and {len(devices) - 3} more" if len(devices) > 3 else ""
         readings = f"readings of {', '.join(devices[:3])}{more}"
         command += f" --device {devices[0] if len(devices) == 1 else 'EUI'}"
-    return f"{readings} could not be dropped, and the next cache will serve them: {command}"
+    if served:
+        return f"{readings} could not be dropped, and the next cache will serve them: {command}"
+    return (
+        f"{readings} could not be dropped. No cache with this registry serves them, and they leave "
+        f"the store with their retention; to drop them now: {command}"
+    )

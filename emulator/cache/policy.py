@@ -207,6 +207,16 @@ class CachePolicy:
         """Return what the store has still to drop."""
         return self._flights.flushing.pending()
 
+    def will_be_served(self, flush: Flush, now: float) -> bool:
+        """Return whether the next cache would serve what this one has still to drop.
+
+        It does not if the registry says by itself since when readings of the device count.
+        """
+        registry, device = self.registry, flush.device
+        if device is None or registry.forgotten:
+            return True
+        return registry.changed(device, now) < self._flights.flushing.since(device)
+
     def look_at_the_clock(self, now: float) -> list[Effect]:
         """Return what the store has still to drop, since the clock was set back too.
 
@@ -222,20 +232,26 @@ class CachePolicy:
 
     # Changes of who is entitled
 
-    def register(self, registration: Registration) -> None:
-        """Add a registration. Raises `ValueError` where its party is not known."""
-        self.registry.register(registration)
+    def register(self, registration: Registration, now: float) -> None:
+        """Add a registration. Raises `ValueError` if it cannot be."""
+        self.registry.register(registration, now)
 
     def change_of_supplier(
         self, device: EUI, old: EUI, new: EUI, day: date, now: float
     ) -> list[Effect]:
-        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`."""
-        self.registry.change_of_supplier(device, old, new, day)
+        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`.
+
+        An equal change that was made before is not made again, but its readings are dropped.
+        """
+        self.registry.change_of_supplier(device, old, new, day, now)
         return self._flush(device, now)
 
     def change_of_tenancy(self, device: EUI, day: date, now: float) -> list[Effect]:
-        """Have another consumer at `device` from `day` on, and drop its readings."""
-        self.registry.change_of_tenancy(device, day)
+        """Have another consumer at `device` from `day` on, and drop its readings.
+
+        Raises `ValueError` if it cannot be kept, and is not made then.
+        """
+        self.registry.change_of_tenancy(device, day, now)
         return self._flush(device, now)
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:

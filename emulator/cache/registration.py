@@ -99,6 +99,15 @@ Change = Registration | ChangeOfSupplier | ChangeOfTenancy
 """What a registry is told: a registration to add, or a change of what it has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change, and when a cache was told of it."""
+
+    change: Change
+    at: float | None = None
+    """Unix time in seconds, None if nobody knows."""
+
+
 def day_of(day: date) -> int:
     """Return a day, counted from 2000-01-01."""
     return (day - _EPOCH).days

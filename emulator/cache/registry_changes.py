@@ -2,17 +2,34 @@
 
 Knows how a change is written, as `[[change]]` of the file of a registry, which its user may move
 there; does not know what changes mean. The user's own file is never written.
+
+Several processes may run on one file. Each reads what others wrote before it writes, so that all
+have the changes in the order of the file.
 """
 
 import fcntl
 import json
+import math
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
-from emulator.cache.registration import Change, ChangeOfSupplier, ChangeOfTenancy, Registration
+from emulator.cache.registration import (
+    Change,
+    ChangeOfSupplier,
+    ChangeOfTenancy,
+    Registration,
+    Told,
+)
+
+MOST_OCTETS = 10_000_000
+"""Length of a file that is read, in octets, at most; no more is written to one either."""
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def changes_beside(path: Path) -> Path:
@@ -20,29 +37,218 @@ def changes_beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.changes")
 
 
+class ChangesFullError(ValueError):
+    """There is no room for another change."""
+
+
 class Changes:
-    """Appends changes to a file, in their order, each on the disk before it is said to be kept."""
+    """The file of changes, as a context in which no other process writes to it.
 
-    def __init__(self, path: Path) -> None:
+    Each change is on the disk before it is said to be kept. `read` returns the changes in some
+    octets of the file, each with where it stands, after so many entries that were read before; it
+    raises `ValueError`.
+    """
+
+    def __init__(self, path: Path, read: Callable[[bytes, int], list[tuple[str, Told]]]) -> None:
         self._path = path
-        self._waiting: list[str] = []
+        self._read = read
+        self._file = -1
+        self._trouble: Exception | None = None
+        """Why nothing can be kept now."""
+        self._known = _Known()
+        self._waiting: list[Told] = []
 
-    def keep(self, change: Change) -> str:
-        """Write `change` down, after those that could not be; return why it cannot, or nothing."""
-        self._waiting.append("".join(f"{line}\n" for line in _lines(change)))
+    def __enter__(self) -> "Changes":
+        self._trouble = None
         try:
-            with self._path.open("ab", buffering=0) as file:
-                _append(file.fileno(), "".join(self._waiting).encode())
+            self._file = _open_locked(self._path)
         except OSError as error:
-            return f"{self._path}: {error.strerror}"
+            self._trouble = error
+            with suppress(OSError):  # a file that cannot be written may be read all the same
+                self._file = os.open(self._path, os.O_RDONLY)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def new(self) -> list[tuple[str, Told]]:
+        """Return the changes in the file that were not returned before, nor kept from here.
+
+        If it was edited all of it is returned. Raises `OSError` if the file cannot be read, and
+        `ValueError` if it has mistakes.
+        """
+        if self._file < 0:
+            raise self._trouble or FileNotFoundError(self._path)
+        if self._known.is_as_it_was(self._file):
+            return []
+        octets = _content(self._file)
+        before = self._known.begins(octets)
+        found = self._read(octets[before:], self._known.entries if before else 0)
+        self._known.add(octets[before:], len({where for where, _ in found}), anew=not before)
+        self._known.look(self._file)
+        return found
+
+    def others(self) -> list[Told]:
+        """Return what is new in the file; nothing if it cannot be read, and none is kept then."""
+        try:
+            return [told for _, told in self.new()]
+        except (OSError, ValueError) as error:
+            self._trouble = self._trouble or error
+        return []
+
+    def keep(self, told: Told) -> str:
+        """Write a change down, after those that could not be; return why it cannot, or nothing.
+
+        Raises `ChangesFullError` if the file would become longer than one that is read.
+        """
+        if self._trouble is None:
+            try:
+                self._append([*self._waiting, told])
+            except OSError as error:
+                self._trouble = error
+        if self._trouble is not None:
+            self._waiting.append(told)
+            return self._said(self._trouble)
         self._waiting.clear()
         return ""
 
+    def write_once(self, changes: Iterable[Told]) -> None:
+        """Write the file anew, if it has changes several times; `changes` are all that it has.
 
-def _append(file: int, octets: bytes) -> None:
-    """Append all octets, or none of them; other caches that write there wait until it is done."""
+        It is replaced as a whole, so that a crash leaves the old file or the new one. If it cannot
+        be it is left as it is.
+        """
+        told = list(changes)
+        once = list(_once(told))
+        if len(once) == len(told) or self._trouble is not None:
+            return
+        octets = _text(once)
+        with suppress(OSError):
+            self._replace(octets)
+            self._known.add(octets, len(once), anew=True)
+            self._known.look(self._file)
+
+    def _append(self, changes: list[Told]) -> None:
+        octets = _text(changes)
+        if os.fstat(self._file).st_size + len(octets) > MOST_OCTETS:
+            raise ChangesFullError(
+                f"{self._path} is full: it may have {MOST_OCTETS} octets. Start the cache anew, "
+                "which drops what was told twice, or write old changes into the registry's own "
+                "file as registrations"
+            )
+        is_new = not os.fstat(self._file).st_size
+        _append(self._file, octets)
+        if is_new:
+            _sync_folder(self._path)
+        self._known.add(octets, len(changes))
+        self._known.look(self._file)
+
+    def _replace(self, octets: bytes) -> None:
+        beside = self._path.with_name(f"{self._path.name}.new")
+        mode = stat.S_IMODE(os.fstat(self._file).st_mode)
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, mode)
+        try:
+            _lock(file)  # before others can open it by its new name
+            _append(file, octets)
+            os.replace(beside, self._path)
+        except OSError:
+            os.close(file)
+            beside.unlink(missing_ok=True)
+            raise
+        os.close(self._file)
+        self._file = file
+        _sync_folder(self._path)
+
+    def _said(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"{self._path}: {error.strerror}"
+        return str(error).partition("\n")[0]
+
+
+class _Known:
+    """What is known of a file: which file it is, how long, and what was in it."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        """Number of its entries."""
+        self._length = 0
+        self._digest = sha256()
+        self._state: tuple[int, ...] = ()
+
+    def is_as_it_was(self, file: int) -> bool:
+        """Return whether nobody wrote to the file since it was looked at."""
+        return _state(file) == self._state
+
+    def look(self, file: int) -> None:
+        """Look at the file, of which all is known now."""
+        self._state = _state(file)
+
+    def begins(self, octets: bytes) -> int:
+        """Return the length of what is known if `octets` begin with it; else 0: it was edited."""
+        same = sha256(octets[: self._length]).digest() == self._digest.digest()
+        return self._length if same else 0
+
+    def add(self, octets: bytes, entries: int, *, anew: bool = False) -> None:
+        """Note what else is in the file, or all that is in it."""
+        if anew:
+            self.entries, self._length, self._digest = 0, 0, sha256()
+        self.entries += entries
+        self._length += len(octets)
+        self._digest.update(octets)
+
+
+def _state(file: int) -> tuple[int, ...]:
+    state = os.fstat(file)
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _open_locked(path: Path) -> int:
+    """Open a file, made if there is none, and lock it: others wait until it is closed."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            _lock(file)
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except OSError:
+            os.close(file)
+            raise
+        os.close(file)  # another process replaced it while this one waited
+
+
+def _lock(file: int) -> None:
     with suppress(OSError):  # there are file systems without locks
         fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the name of a new file on the disk too."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # there are file systems that cannot
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _content(file: int) -> bytes:
+    """Return what is in a file, and of a longer one than is read one octet more."""
+    parts, place = [], 0
+    while place <= MOST_OCTETS:
+        part = os.pread(file, MOST_OCTETS + 1 - place, place)
+        if not part:
+            break
+        parts.append(part)
+        place += len(part)
+    return b"".join(parts)
+
+
+def _append(file: int, octets: bytes) -> None:
+    """Append all octets, or none of them."""
     before = os.fstat(file).st_size
     try:
         while octets:
@@ -53,12 +259,31 @@ def _append(file: int, octets: bytes) -> None:
         raise
 
 
-def _lines(change: Change) -> Iterator[str]:
+def _once(changes: Iterable[Told]) -> Iterator[Told]:
+    """Yield each change once, at its first place, with the latest time at which it was told."""
+    latest: dict[Change, float | None] = {}
+    for told in changes:
+        before = latest.get(told.change)
+        times = [at for at in (before, told.at) if at is not None]
+        latest[told.change] = max(times, default=None)
+    for change, at in latest.items():
+        yield Told(change, at)
+
+
+def _text(changes: Iterable[Told]) -> bytes:
+    return "".join(f"{line}\n" for told in changes for line in _lines(told)).encode()
+
+
+def _lines(told: Told) -> Iterator[str]:
     yield ""  # whoever edited the file may have left its last line without an end
     yield "[[change]]"
-    for key, value in _table(change).items():
+    for key, value in _table(told.change).items():
         if value is not None:
             yield f"{key} = {value.isoformat() if isinstance(value, date) else json.dumps(value)}"
+    if told.at is not None:
+        # Rounded up, so that nothing which came before is taken for younger.
+        at = _UNIX_EPOCH + timedelta(microseconds=math.ceil(told.at * 1e6))
+        yield f"told = {at.isoformat().removesuffix('+00:00')}Z"
 
 
 def _table(change: Change) -> dict[str, str | list[str] | date | None]:

@@ -7,7 +7,9 @@ them; who may have what by them is the business of `emulator.cache.entitlement`.
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,21 +21,21 @@ from emulator.cache.registration import (
     ChangeOfTenancy,
     Devices,
     Registration,
+    Told,
 )
-from emulator.cache.registry_changes import Changes, changes_beside
+from emulator.cache.registry_changes import MOST_OCTETS, Changes, changes_beside
 from gbcs import EUI
 from gbcs.tables.roles import Role
 
 T = TypeVar("T")
 
-_MOST_OCTETS = 10_000_000
 _MOST_MISTAKES = 20
 _PARTY_KEYS = ("eui", "roles")
 _REGISTRATION_KEYS = ("party", "devices", "from", "to", "roles")
 _CHANGE_KEYS = {
-    "registration": ("kind", *_REGISTRATION_KEYS),
-    "supplier": ("kind", "device", "old", "new", "day"),
-    "tenancy": ("kind", "device", "day"),
+    "registration": ("kind", *_REGISTRATION_KEYS, "told"),
+    "supplier": ("kind", "device", "old", "new", "day", "told"),
+    "tenancy": ("kind", "device", "day", "told"),
 }
 
 
@@ -52,24 +54,58 @@ def load_registry(path: Path) -> Registry:
 
     Raises `RegistryFileError`.
     """
-    made: set[Change] = set()
-    registry = _Reader(path, made).read(_tables(path))
+    registry = _Reader(path).read(_tables(path))
     beside = changes_beside(path)
+    changes = Changes(beside, partial(_read_changes, beside, registry.parties()))
     if beside.exists():
-        _Reader(beside, made).read_changes(_tables(beside), registry)
-    registry.keep, registry.forgotten = Changes(beside).keep, ""
+        _learn(changes, beside, registry)
+    registry.journal = changes
     return registry
+
+
+def _learn(changes: Changes, beside: Path, registry: Registry) -> None:
+    """Make the changes in the file beside that of a registry."""
+    with changes:
+        try:
+            found = changes.new()
+        except OSError as error:
+            raise RegistryFileError(beside, [error.strerror or "cannot be read"]) from None
+        _make(found, registry, beside)
+        changes.write_once(told for _, told in found)
+
+
+def _make(changes: Iterable[tuple[str, Told]], registry: Registry, path: Path) -> None:
+    mistakes = []
+    for where, told in changes:
+        try:
+            registry.learn(told)
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}")
+    if mistakes:
+        raise RegistryFileError(path, mistakes)
+
+
+def _read_changes(
+    path: Path, parties: Mapping[EUI, frozenset[Role]], octets: bytes, before: int
+) -> list[tuple[str, Told]]:
+    """Return the changes in octets of a file of changes, after so many entries before them."""
+    return _Reader(path, before).read_changes(_parsed(path, octets), parties)
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
-            octets = file.read(_MOST_OCTETS + 1)
-        if len(octets) > _MOST_OCTETS:
-            raise RegistryFileError(path, [f"longer than {_MOST_OCTETS} octets"])
-        return tomllib.loads(octets.decode("utf-8-sig"))
+            octets = file.read(MOST_OCTETS + 1)
     except OSError as error:
         raise RegistryFileError(path, [error.strerror or "cannot be read"]) from None
+    return _parsed(path, octets)
+
+
+def _parsed(path: Path, octets: bytes) -> Mapping[str, Any]:
+    if len(octets) > MOST_OCTETS:
+        raise RegistryFileError(path, [f"longer than {MOST_OCTETS} octets"])
+    try:
+        return tomllib.loads(octets.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise RegistryFileError(path, ["not UTF-8"]) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -77,9 +113,11 @@ def _tables(path: Path) -> Mapping[str, Any]:
 
 
 class _Reader:
-    def __init__(self, path: Path, made: set[Change]) -> None:
+    """Reads tables, whose entries are counted after `before` others."""
+
+    def __init__(self, path: Path, before: int = 0) -> None:
         self._path = path
-        self._made = made
+        self._before = before
         self._mistakes: list[str] = []
 
     def read(self, tables: Mapping[str, Any]) -> Registry:
@@ -103,27 +141,18 @@ class _Reader:
         changes = list(self._changes(tables, parties))
         self._refuse_mistakes()
         registry = Registry(parties.items(), registrations)
-        self._make(changes, registry)
+        _make(changes, registry, self._path)
         return registry
 
-    def read_changes(self, tables: Mapping[str, Any], registry: Registry) -> None:
-        """Make the changes of a file that has nothing else."""
+    def read_changes(
+        self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
+    ) -> list[tuple[str, Told]]:
+        """Return the changes in a file that has nothing else, each with where it stands."""
         for key in sorted(tables.keys() - {"change"}):
             self._mistakes.append(f"{key}: unknown; give [[change]]")
-        changes = list(self._changes(tables, registry.parties()))
+        changes = list(self._changes(tables, parties))
         self._refuse_mistakes()
-        self._make(changes, registry)
-
-    def _make(self, changes: Iterable[tuple[str, Change]], registry: Registry) -> None:
-        """Make changes; one that was made before, as another cache was told of it, may fail."""
-        for where, change in changes:
-            try:
-                registry.make(change)
-            except ValueError as error:
-                if change not in self._made:
-                    self._mistakes.append(f"{where}: {error}")
-            self._made.add(change)
-        self._refuse_mistakes()
+        return changes
 
     def _refuse_mistakes(self) -> None:
         if self._mistakes:
@@ -136,7 +165,7 @@ class _Reader:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             self._mistakes.append(f"{name}: write it as [[{name}]]")
             return
-        for number, entry in enumerate(entries, start=1):
+        for number, entry in enumerate(entries, start=self._before + 1):
             where = f"{name} {number}"
             if keys:
                 self._check_keys(where, entry, keys)
@@ -148,27 +177,38 @@ class _Reader:
 
     def _changes(
         self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
-    ) -> Iterator[tuple[str, Change]]:
+    ) -> Iterator[tuple[str, Told]]:
         """Yield the changes in their order, each with where it is."""
         for where, table in self._entries(tables, "change"):
             kind = self._value(where, table, "kind", _kind)
             if kind is None:
                 continue
             self._check_keys(where, table, _CHANGE_KEYS[kind])
-            if kind == "registration":
-                for registration in self._registrations(where, table, parties):
-                    yield where, registration
-                continue
-            device = self._value(where, table, "device", _eui)
-            day = self._value(where, table, "day", _day)
-            old = self._value(where, table, "old", _eui) if kind == "supplier" else None
-            new = self._value(where, table, "new", _eui) if kind == "supplier" else None
-            if device is None or day is None:
-                continue
-            if kind == "tenancy":
-                yield where, ChangeOfTenancy(device, day)
-            elif old is not None and new is not None:
-                yield where, ChangeOfSupplier(device, old, new, day)
+            at = self._value(where, table, "told", _time) if "told" in table else None
+            for change in self._said(where, kind, table, parties):
+                yield where, Told(change, at)
+
+    def _said(
+        self,
+        where: str,
+        kind: str,
+        table: Mapping[str, Any],
+        parties: Mapping[EUI, frozenset[Role]],
+    ) -> Iterator[Change]:
+        """Yield what one entry says."""
+        if kind == "registration":
+            yield from self._registrations(where, table, parties)
+            return
+        device = self._value(where, table, "device", _eui)
+        day = self._value(where, table, "day", _day)
+        old = self._value(where, table, "old", _eui) if kind == "supplier" else None
+        new = self._value(where, table, "new", _eui) if kind == "supplier" else None
+        if device is None or day is None:
+            return
+        if kind == "tenancy":
+            yield ChangeOfTenancy(device, day)
+        elif old is not None and new is not None:
+            yield ChangeOfSupplier(device, old, new, day)
 
     def _registrations(
         self, where: str, table: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
@@ -235,6 +275,17 @@ def _devices(value: object) -> tuple[Devices, ...]:
     if not isinstance(value, str):
         raise ValueError('write "*", an EUI-64, a range "EUI to EUI", or a list of these')
     return (Devices.parse(value),)
+
+
+def _time(value: object) -> float:
+    """Read an instant with its zone, as Unix time in seconds."""
+    when = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            when = datetime.fromisoformat(value)
+    if not isinstance(when, datetime) or when.tzinfo is None:
+        raise ValueError(f"{value!s:.40} is not a time with its zone: write 2026-01-31T12:00:00Z")
+    return when.timestamp()
 
 
 def _day(value: object) -> date:

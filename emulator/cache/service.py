@@ -6,9 +6,10 @@ goes on all the time and how a cache ends; how the store is asked is the busines
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
+from typing import Any
 
 from emulator.cache.asking import LEASE_SECONDS, Asking
 from emulator.cache.effects import Effect, Forward, Reply, Wait
@@ -99,17 +100,26 @@ class CacheService:
     # Changes of who is entitled
 
     def register(self, registration: Registration) -> None:
-        """Add a registration. Raises `ValueError` where its party is not known."""
-        self.policy.register(registration)
+        """Add a registration. Raises `ValueError` if it cannot be."""
+        self.policy.register(registration, self._clock.now())
 
-    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`."""
+    def change_of_supplier(
+        self, device: EUI, old: EUI, new: EUI, day: date
+    ) -> Coroutine[Any, Any, None]:
+        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`.
+
+        It holds at once; the readings are dropped by what is returned, to be awaited.
+        """
         now = self._clock.now()
-        await self._perform(self.policy.change_of_supplier(device, old, new, day, now))
+        return self._perform(self.policy.change_of_supplier(device, old, new, day, now))
 
-    async def change_of_tenancy(self, device: EUI, day: date) -> None:
-        """Have another consumer at `device` from `day` on, and drop its readings."""
-        await self._perform(self.policy.change_of_tenancy(device, day, self._clock.now()))
+    def change_of_tenancy(self, device: EUI, day: date) -> Coroutine[Any, Any, None]:
+        """Have another consumer at `device` from `day` on, and drop its readings.
+
+        Raises `ValueError`. It holds at once; the readings are dropped by what is returned, to be
+        awaited.
+        """
+        return self._perform(self.policy.change_of_tenancy(device, day, self._clock.now()))
 
     # Messages
 
@@ -215,9 +225,15 @@ class CacheService:
         if self.policy.unflushed():
             self._asking.try_again()
         await self._perform(self.policy.unflushed())
+        now = self._clock.now()
         left = self.policy.unflushed()
-        if left:
-            _log.warning("%s", what_remains(left))
+        served = [flush for flush in left if self.policy.will_be_served(flush, now)]
+        for flushes, of_next in (
+            (served, True),
+            ([one for one in left if one not in served], False),
+        ):
+            if flushes:
+                _log.warning("%s", what_remains(flushes, served=of_next))
 
     async def renew(self) -> None:
         """Let leases last while their flights do, and drop what is still to be flushed.

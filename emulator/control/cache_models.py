@@ -202,12 +202,14 @@ class RegistrationState(Model):
     current: bool = Field(description="whether today is in it")
 
 
+_REPEATED = "whether an equal change was told before: it was made then, and not again"
 _FORGOTTEN = "why the change is forgotten when the cache ends; null: it is not"
 
 
 class Registered(RegistrationState):
     """A registration that was added."""
 
+    repeated: bool = Field(description=_REPEATED)
     forgotten: str | None = Field(description=_FORGOTTEN)
 
 
@@ -267,5 +269,6 @@ class Changed(Model):
     waiting: str | None = Field(
         description="why entries are still to be dropped; until they are, none is served"
     )
+    repeated: bool = Field(description=_REPEATED)
     forgotten: str | None = Field(description=_FORGOTTEN)
     registrations: list[RegistrationState]

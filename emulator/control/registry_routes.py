@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import partial
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Query
 
@@ -33,7 +33,7 @@ from emulator.control.parts import Controlled, ControlledCache, cache_of
 from gbcs import EUI
 
 MAX_CHANGES = 10_000
-"""Changes that a registry takes from here, at most, since each is kept and asked about."""
+"""Changes that one process takes from here, at most, since each is kept in memory."""
 
 _MOST_COUNTED = 10_000
 """Entries of a device that are counted before they are dropped, at most."""
@@ -45,12 +45,13 @@ _log = logging.getLogger(__name__)
 def registry_routes(parts: Controlled) -> APIRouter:
     """Return the endpoints; where there is no cache they answer 404."""
     router = APIRouter(tags=["registry"], prefix="/cache/registry")
-    before = 0 if parts.cache is None else parts.cache.policy.registry.version
+    made = 0
 
     def changeable() -> ControlledCache:
         cache = cache_of(parts)
-        if cache.policy.registry.version - before >= MAX_CHANGES:
-            raise HTTPException(409, f"the registry was changed {MAX_CHANGES} times already")
+        if made >= MAX_CHANGES:
+            told = f"the registry was changed {MAX_CHANGES} times already"
+            raise HTTPException(409, f"{told}: start the cache anew to change it further")
         return cache
 
     def party(cache: ControlledCache, text: str, what: str) -> EUI:
@@ -63,17 +64,35 @@ def registry_routes(parts: Controlled) -> APIRouter:
         found = cache.policy.registry.registrations(device)
         return [_state(one, parts.clock) for one in found]
 
+    def outcome(cache: ControlledCache) -> _Outcome:
+        """Count the change that was just made, and return what became of it."""
+        nonlocal made
+        made += 1
+        registry = cache.policy.registry
+        if registry.forgotten:
+            _log.warning(
+                "a change of the registry is forgotten when the cache ends: %s", registry.forgotten
+            )
+        return _Outcome(registry.repeated, registry.forgotten or None)
+
     async def changed(
         cache: ControlledCache, device: EUI, day: date, change: Callable[[], Awaitable[None]]
     ) -> Changed:
         """Make a change, and tell what it dropped."""
-        flushed, waiting = await _flushing(cache, device, change)
+        counted, waiting = await _counted(cache, device)
+        try:
+            flushing = change()
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from None
+        became = outcome(cache)
+        flushed, why = await _flushed(cache, device, flushing, counted, waiting)
         return Changed(
             device=str(device),
             day=day,
             flushed=flushed,
-            waiting=waiting,
-            forgotten=_forgotten(cache),
+            waiting=why,
+            repeated=became.repeated,
+            forgotten=became.forgotten,
             registrations=of_device(cache, device),
         )
 
@@ -106,9 +125,13 @@ def registry_routes(parts: Controlled) -> APIRouter:
             raise HTTPException(422, f"to: {asked.end} is not after {asked.start}")
         roles = None if asked.roles is None else frozenset(asked.roles)
         registration = Registration(eui, _devices(asked.devices), asked.start, asked.end, roles)
-        cache.service.register(registration)
-        state = _state(registration, parts.clock)
-        return Registered(**state.model_dump(), forgotten=_forgotten(cache))
+        try:
+            cache.service.register(registration)
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from None
+        became = outcome(cache)
+        state = _state(registration, parts.clock).model_dump()
+        return Registered(**state, repeated=became.repeated, forgotten=became.forgotten)
 
     @router.post("/change-of-supplier")
     async def change_supplier(asked: SupplierChange) -> Changed:
@@ -118,10 +141,7 @@ def registry_routes(parts: Controlled) -> APIRouter:
         old, new = party(cache, asked.old, "old"), party(cache, asked.new, "new")
         service, day = cache.service, asked.day
         change = partial(service.change_of_supplier, device, old, new, day)
-        try:
-            return await changed(cache, device, day, change)
-        except ValueError as error:
-            raise HTTPException(409, str(error)) from None
+        return await changed(cache, device, day, change)
 
     @router.post("/change-of-tenancy")
     async def change_tenancy(asked: TenancyChange) -> Changed:
@@ -134,35 +154,41 @@ def registry_routes(parts: Controlled) -> APIRouter:
     return router
 
 
-async def _flushing(
-    cache: ControlledCache, device: EUI, change: Callable[[], Awaitable[None]]
-) -> tuple[int | None, str | None]:
-    """Make a change; return how many entries it dropped, or why they are still to be dropped.
+class _Outcome(NamedTuple):
+    """What became of a change."""
 
-    The registry is changed at once, and what was received before is served no more, whatever the
-    store does. Raises `ValueError` where it cannot be made.
-    """
-    flushed, waiting = None, ""
+    repeated: bool
+    forgotten: str | None
+
+
+async def _counted(cache: ControlledCache, device: EUI) -> tuple[int | None, str]:
+    """Return how many entries of a device there are to drop, or why nobody knows."""
+    found = cache.store.entries(device)
     try:
-        found = cache.store.entries(device)
-        flushed = len(await within(PATIENCE, first_of(found, _MOST_COUNTED)))
+        return len(await within(PATIENCE, first_of(found, _MOST_COUNTED))), ""
     except StoreError as error:
-        waiting = str(error)
+        return None, str(error)
+
+
+async def _flushed(
+    cache: ControlledCache,
+    device: EUI,
+    flushing: Awaitable[None],
+    counted: int | None,
+    waiting: str,
+) -> tuple[int | None, str | None]:
+    """Return how many entries were dropped, or why they are still to be dropped.
+
+    The registry is changed by now, and what was received before is served no more, whatever the
+    store does.
+    """
     try:
-        await within(PATIENCE, change())
+        await within(PATIENCE, flushing)
     except StoreError as error:
         waiting = str(error)
     if any(flush.device == device for flush in cache.policy.unflushed()):
         return None, waiting or "the store could not be used"
-    return flushed, None
-
-
-def _forgotten(cache: ControlledCache) -> str | None:
-    """Return why the last change is forgotten when the cache ends, and log it; None: it is not."""
-    reason = cache.policy.registry.forgotten
-    if reason:
-        _log.warning("a change of the registry is forgotten when the cache ends: %s", reason)
-    return reason or None
+    return counted, None
 
 
 def _state(one: Registration, clock: Clock) -> RegistrationState:

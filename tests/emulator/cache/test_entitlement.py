@@ -177,8 +177,9 @@ def test_a_change_is_of_the_roles_that_the_new_supplier_has() -> None:
         assert ask(of, NEXT, day, day, "4.6.1") is None
     assert ask(of, NEXT, 0, MIDNIGHT, "4.8.1") is None
     assert ask(of, SUPPLIER, 0, MIDNIGHT + DAY - 1, "4.6.1") is None
-    with pytest.raises(ValueError, match=f"for {METER} on {CHANGE} as IS"):
-        of.change_of_supplier(METER, SUPPLIER, NEXT, CHANGE)
+    next_day = CHANGE + timedelta(days=1)
+    with pytest.raises(ValueError, match=f"for {METER} on {next_day} as IS"):
+        of.change_of_supplier(METER, SUPPLIER, NEXT, next_day)
 
 
 def test_a_change_written_as_two_registrations_is_the_same() -> None:
@@ -278,13 +279,13 @@ def test_a_device_has_been_as_it_is_since_its_last_change(
 
     def change_of_supplier() -> Registry:
         of = registry(Registration(SUPPLIER))
-        of.change_of_supplier(METER, SUPPLIER, NEXT, day)
+        of.change_of_supplier(METER, SUPPLIER, NEXT, day, told=0.0)
         return of
 
     def change_of_tenancy() -> Registry:
         """With nobody left whose consent it could end."""
         of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
-        of.change_of_tenancy(METER, day)
+        of.change_of_tenancy(METER, day, told=0.0)
         return of
 
     now = EPOCH_UNIX + MIDNIGHT + seconds

@@ -320,7 +320,7 @@ def test_the_consent_of_one_consumer_is_not_that_of_the_next() -> None:
     for number, window in enumerate((YESTERDAY, whole)):
         assert bench.ask("4.8.1", Role.OU, 10 + number, window) == []
     assert bench.forwards == []
-    bench.policy.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
+    bench.policy.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE), bench.now)
     bench.ask("4.8.1", Role.OU, 20, YESTERDAY)
     assert len(bench.forwards) == 1
 

@@ -194,7 +194,7 @@ def test_a_registry_of_no_file_says_that_it_forgets() -> None:
         (
             '[[change]]\nkind = "tenancy"\nold = 3\n',
             [
-                "change 1: old: unknown; give kind, device, day",
+                "change 1: old: unknown; give kind, device, day, told",
                 "change 1: device: missing",
                 "change 1: day: missing",
             ],

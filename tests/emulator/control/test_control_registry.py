@@ -1,11 +1,13 @@
 """The registry over the control interface: who is in it, and changes with what they drop."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
 import pytest
 
 from emulator.cache.entitlement import Reason
+from emulator.cache.registration import Told
 from emulator.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
 from gbcs import EUI
 from tests.emulator.control.process import KEY, Process
@@ -52,7 +54,8 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
     body = {"party": str(OTHER_USER), "devices": str(METER), "from": TOMORROW, "roles": ["OU"]}
     answer = await client.post(REGISTRATIONS, json=body)
     added = body | {"to": None, "current": False}
-    assert (answer.status_code, answer.json()) == (201, added | {"forgotten": NO_FILE})
+    told = {"repeated": False, "forgotten": NO_FILE}
+    assert (answer.status_code, answer.json()) == (201, added | told)
     found = (await get(client, f"{REGISTRY}?device={METER}"))["registrations"]
     assert added in found
     assert {
@@ -143,6 +146,7 @@ async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient)
         "day": TODAY,
         "flushed": 2,
         "waiting": None,
+        "repeated": False,
         "forgotten": NO_FILE,
     }
     assert (rows[str(SUPPLIER)]["to"], rows[str(SUPPLIER)]["current"]) == (TODAY, False)
@@ -154,11 +158,57 @@ async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient)
 
 
 async def test_a_change_that_was_made_already(process: Process, client: httpx.AsyncClient) -> None:
-    await client.post(SUPPLIER_CHANGE, json=change())
+    """It is made once, and drops again what a store has: the first flush may have been lost."""
+    tenancy = {"device": str(METER), "day": TOMORROW}
+    for path, body in ((SUPPLIER_CHANGE, change()), (TENANCY_CHANGE, tenancy)):
+        first = (await client.post(path, json=body)).json()
+        await process.keep(KEY)
+        again = await client.post(path, json=body)
+        assert again.status_code == 200
+        assert again.json() == first | {"flushed": 1, "repeated": True}
+        assert await process.store.get(KEY) is None
+    body = {"party": str(OTHER_USER), "devices": str(METER), "from": TODAY}
+    await client.post(REGISTRATIONS, json=body)
+    await client.post(TENANCY_CHANGE, json={"device": str(METER), "day": TODAY})
+    again = await client.post(REGISTRATIONS, json=body)
+    assert (again.status_code, again.json()["repeated"]) == (201, True)
+    assert refusal(process, OTHER_USER) is Reason.NOT_REGISTERED, "it restores nothing"
+
+
+class Memo:
+    """A journal that remembers what was kept, and says why something was not."""
+
+    def __init__(self, *reasons: str | ValueError) -> None:
+        self.kept: list[Told] = []
+        self._reasons = iter(reasons)
+
+    def others(self) -> list[Told]:
+        return []
+
+    def keep(self, told: Told) -> str:
+        reason = next(self._reasons)
+        if isinstance(reason, ValueError):
+            raise reason
+        self.kept.append(told)
+        return reason
+
+
+async def test_a_change_for_which_there_is_no_room_is_refused(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     await process.keep(KEY)
-    answer = await client.post(SUPPLIER_CHANGE, json=change())
-    reason = f"{SUPPLIER} is not registered for {METER} on {TODAY} as IS"
-    assert (answer.status_code, answer.json()) == (409, {"error": reason})
+    full = ValueError("registry.toml.changes is full")
+    process.cache.policy.registry.journal = nullcontext(Memo(full, full, full))
+    for path, body in (
+        (SUPPLIER_CHANGE, change()),
+        (TENANCY_CHANGE, {"device": str(METER), "day": TODAY}),
+        (REGISTRATIONS, {"party": str(DISTRIBUTOR), "from": TOMORROW}),
+    ):
+        answer = await client.post(path, json=body)
+        assert (answer.status_code, answer.json()) == (409, {"error": str(full)})
+    assert refusal(process, SUPPLIER, 1) is None
+    assert refusal(process, OTHER_USER) is None
+    assert refusal(process, DISTRIBUTOR) is None
     assert await process.store.get(KEY) is not None
 
 
@@ -251,16 +301,15 @@ async def test_what_a_restart_forgets_is_said_and_logged(
     process: Process, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And what it does not is not."""
-    kept: list[object] = []
-    reasons = iter(["the disk is full", ""])
-    process.cache.policy.registry.keep = lambda change: kept.append(change) or next(reasons)
+    memo = Memo("the disk is full", "")
+    process.cache.policy.registry.journal = nullcontext(memo)
     answer = await client.post(SUPPLIER_CHANGE, json=change())
     assert answer.json()["forgotten"] == "the disk is full"
     assert "forgotten when the cache ends: the disk is full" in caplog.text
     caplog.clear()
     answer = await client.post(TENANCY_CHANGE, json={"device": str(METER), "day": TODAY})
     assert answer.json()["forgotten"] is None
-    assert len(kept) == 2
+    assert [told.at for told in memo.kept] == [UNIX_NOW, UNIX_NOW]
     assert caplog.text == ""
 
 
