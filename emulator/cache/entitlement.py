@@ -221,7 +221,7 @@ class Registry:
                 if not roles:
                     names = _names(self._roles[new])
                     raise ValueError(f"{new} is not a supplier: its roles are {names}")
-                held = self._held_by(old, device)
+                held = self._held_by(old, device, after=day_of(day))
                 if not any(one.holds(day_of(day)) and self._in(one) & roles for one in held):
                     names = _names(roles)
                     raise ValueError(f"{old} is not registered for {device} on {day} as {names}")
@@ -341,13 +341,16 @@ class Registry:
             for numbered in block.by_party.values():
                 yield from since(numbered, number)
 
-    def _held_by(self, party: EUI, device: EUI) -> Iterator[Registration]:
-        """Yield what holds of `device` for `party`."""
+    def _held_by(self, party: EUI, device: EUI, after: int = -1) -> Iterator[Registration]:
+        """Yield what holds of `device` for `party`; what had ended by day `after` may be left out.
+
+        Days are counted from 2000-01-01.
+        """
         own = self._own.get(device)
         number = 0
         if own is not None:
             number = own.number
-            yield from own.by_party.get(party, ())
+            yield from own.lasting(party, after)
         for block in self._index.at(device):
             yield from since(block.by_party.get(party, []), number)
 

@@ -135,12 +135,16 @@ class Holdings:
             if registration.start is not None:
                 self.handovers.begin(first)
 
-    def take(self, party: EUI, day: int) -> list[Registration]:
-        """Take out the registrations of `party` that last beyond the beginning of `day`."""
+    def lasting(self, party: EUI, day: int) -> list[Registration]:
+        """Return the registrations of `party` that last beyond the beginning of `day`."""
         registrations = self.by_party.get(party, [])
-        place = bisect_right(registrations, day, key=_end)
-        taken = registrations[place:]
-        del registrations[place:]
+        return registrations[bisect_right(registrations, day, key=_end) :]
+
+    def take(self, party: EUI, day: int) -> list[Registration]:
+        """Take out the registrations that `lasting` returns, and return them."""
+        taken = self.lasting(party, day)
+        if taken:
+            del self.by_party[party][-len(taken) :]
         for one in taken:
             alike = self.by_first_day.get(one.begins(), [])
             if one in alike:
