@@ -5,16 +5,18 @@ The model knows what meters say, who supplies which day, and what may have been 
 
 from collections import Counter
 from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emulator.cache.effects import Forward, Reply
-from emulator.cache.entitlement import Registry
-from emulator.cache.entry import Key
+from emulator.cache.effects import Effect, Forward, Reply
+from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision
-from emulator.cache.registration import Registration
+from emulator.cache.registration import ChangeOfSupplier, ChangeOfTenancy
+from emulator.cache.registry_file import load_registry
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, decode
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
@@ -27,6 +29,10 @@ from tests.support.estate import ESTATE, KEYS, MIDNIGHT, meter_octets, own_count
 
 RIVAL = EUI.parse("90B3D51F30010010")
 ROLES = {SUPPLIER: Role.IS, RIVAL: Role.IS, DISTRIBUTOR: Role.ED, OTHER_USER: Role.OU}
+REGISTRY = (
+    "".join(f'[[party]]\neui = "{eui}"\nroles = ["{role}"]\n' for eui, role in ROLES.items())
+    + f'[[registration]]\nparty = "{SUPPLIER}"\n'
+)
 SRVS = {"4.6.1": {Role.IS}, "4.8.1": {Role.IS, Role.ED, Role.OU}, "4.8.3": {Role.ED, Role.OU}}
 TODAY = MIDNIGHT // DAY
 WINDOWS = [
@@ -71,12 +77,10 @@ class Model:
         days = [day for day, _ in self.supply[device][1:]] + self.left.get(device, [])
         return max((s for day in days if (s := day * DAY + EPOCH_UNIX) <= now), default=0)
 
-    def forget(self, device: EUI, dropped: bool) -> None:
-        """Nothing from before is served; where the store failed it is still there, though."""
+    def forget(self, device: EUI) -> None:
+        """Nothing from before a change is served any more, whether the store has dropped it."""
         for key in [key for key in self.received if key.device == device]:
-            times = self.received.pop(key)
-            if not dropped:
-                self.undropped.setdefault(key, set()).update(times)
+            del self.received[key]
 
     def set_back(self, now: float, dropped: bool) -> None:
         """Nothing of the future is served, not even when it has come."""
@@ -101,14 +105,21 @@ class Processes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         store = BenchStore()
-        registry = Registry(
-            [(eui, [role]) for eui, role in ROLES.items()], [Registration(SUPPLIER)]
-        )
-        self.registry = registry
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name) / "registry.toml"
+        self.path.write_text(REGISTRY)
         self.benches = [
-            Bench(shared_store=store, registry=registry, shared=True, device_limit=4)
+            Bench(
+                shared_store=store,
+                registry=load_registry(self.path),
+                shared=True,
+                device_limit=4,
+            )
             for _ in range(2)
         ]
+        self.told: list[ChangeOfSupplier | ChangeOfTenancy] = []
+        self.gone: dict[Key, Entry] = {}
+        """Entries that changes had the store drop."""
         self.model = Model()
         self.asked: list[tuple[Command, Key, EUI]] = []
         self.sendable: dict[int, tuple[bytes, int, float]] = {}
@@ -333,6 +344,8 @@ class Processes(RuleBasedStateMachine):
     def set_back(self, seconds: float) -> None:
         self.check_all()
         self.model.set_back(self.now - seconds, dropped=not self.benches[0].shared.failing)
+        before = self.now - seconds
+        self.gone = {key: entry for key, entry in self.gone.items() if entry.received <= before}
         self.move(-seconds)
 
     @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 4))
@@ -346,8 +359,7 @@ class Processes(RuleBasedStateMachine):
         new = RIVAL if old == SUPPLIER else SUPPLIER
         self.model.supply[device].append((day, new))
         when = date(2000, 1, 1) + timedelta(days=day)
-        effects = self.benches[0].policy.change_of_supplier(device, old, new, when, self.now)
-        self.flush(device, effects)
+        self.every_process_is_told(ChangeOfSupplier(device, old, new, when))
 
     @rule(device=st.sampled_from(DEVICES), day=st.integers(TODAY - 3, TODAY + 4))
     def consumer_changes(self, device: EUI, day: int) -> None:
@@ -356,8 +368,7 @@ class Processes(RuleBasedStateMachine):
     def consumer_will_change(self, device: EUI, day: int) -> None:
         self.model.left.setdefault(device, []).append(day)
         when = date(2000, 1, 1) + timedelta(days=day)
-        effects = self.benches[0].policy.change_of_tenancy(device, when, self.now)
-        self.flush(device, effects)
+        self.every_process_is_told(ChangeOfTenancy(device, when))
 
     @rule(
         process=st.integers(0, 1),
@@ -381,18 +392,62 @@ class Processes(RuleBasedStateMachine):
             self.move(2)
         self.ask(process, DISTRIBUTOR, "4.8.1", device, window)
 
-    def flush(self, device: EUI, effects: list[object]) -> None:
-        """Every process is told; the registry here is one."""
-        self.model.forget(device, dropped=not self.benches[0].shared.failing)
-        self.benches[0]._perform(effects)  # type: ignore[arg-type]
-        other = self.benches[1]
-        other._perform(other.policy._flush(device, other.now))
+    def every_process_is_told(
+        self, change: ChangeOfSupplier | ChangeOfTenancy, killed: frozenset[int] = frozenset()
+    ) -> None:
+        """Those that are `killed` are so once the change is written, and before they flush."""
+        device = change.device
+        self.told.append(change)
+        for key, entry in self.benches[0].store.items():
+            if key.device == device:
+                self.gone[key] = entry
+        self.model.forget(device)
         gone = [number for number, (_, key, _) in enumerate(self.asked) if key.device == device]
         self.flushed_since |= self.sent_at.keys() & set(gone)
+        for process, bench in enumerate(self.benches):
+            effects = tell(bench, change)
+            if process in killed:
+                self.restart(process)
+            else:
+                bench._perform(effects)
         self.note_forwards()
+
+    @precondition(lambda self: self.told)
+    @rule(place=st.integers(0, 3), killed=st.frozensets(st.integers(0, 1)))
+    def an_equal_change_is_told_again(self, place: int, killed: frozenset[int]) -> None:
+        self.every_process_is_told(self.told[place % len(self.told)], killed)
+
+    @rule(
+        device=st.sampled_from(DEVICES),
+        day=st.integers(TODAY - 3, TODAY + 4),
+        killed=st.frozensets(st.integers(0, 1), min_size=1),
+    )
+    def processes_are_killed_between_writing_a_change_and_flushing(
+        self, device: EUI, day: int, killed: frozenset[int]
+    ) -> None:
+        self.model.left.setdefault(device, []).append(day)
+        when = date(2000, 1, 1) + timedelta(days=day)
+        self.every_process_is_told(ChangeOfTenancy(device, when), killed)
+
+    @precondition(lambda self: self.gone)
+    @rule(process=st.integers(0, 1), place=st.integers(0, 3), restarts=st.booleans())
+    def an_entry_that_was_dropped_is_put_back(
+        self, process: int, place: int, restarts: bool
+    ) -> None:
+        key = list(self.gone)[place % len(self.gone)]
+        self.benches[0].store[key] = self.gone[key]
+        if restarts:
+            self.restart(process)
+        for party in (SUPPLIER, DISTRIBUTOR):
+            self.ask(process, party, key.srv, key.device, Window(key.start, key.end))
 
     @rule(process=st.integers(0, 1))
     def process_restarts(self, process: int) -> None:
+        self.restart(process)
+
+    def restart(self, process: int) -> None:
+        """End a process, and start another one on the same registry file and store."""
+        self.benches[process].registry = load_registry(self.path)
         forgotten = {flush.device for flush in self.benches[process].policy.unflushed()}
         self.benches[process].restart()
         self.sendable = {
@@ -453,6 +508,7 @@ class Processes(RuleBasedStateMachine):
             assert bench.policy.ledger.undecided() >= 0
 
     def teardown(self) -> None:
+        self.folder.cleanup()
         for bench in self.benches:
             bench.shared.failing = False
         for _ in range(12):
@@ -460,6 +516,13 @@ class Processes(RuleBasedStateMachine):
             self.benches[0].shared.expire_leases()
         for bench in self.benches:
             bench.assert_settled()
+
+
+def tell(bench: Bench, change: ChangeOfSupplier | ChangeOfTenancy) -> list[Effect]:
+    policy, now = bench.policy, bench.now
+    if isinstance(change, ChangeOfTenancy):
+        return policy.change_of_tenancy(change.device, change.day, now)
+    return policy.change_of_supplier(change.device, change.old, change.new, change.day, now)
 
 
 def _among(key: Key, devices: set[EUI | None]) -> bool:
