@@ -17,6 +17,7 @@ from emulator.cache.ledger import Decision
 from emulator.cache.memory import MemoryStore
 from emulator.cache.own_block import BLOCK_SIZE, earliest
 from emulator.cache.policy import CachePolicy
+from emulator.cache.registry_file import load_registry
 from emulator.cache.service import AGE, PURGE_SECONDS, CacheService, serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.cache.sqlite import SqliteStore
@@ -473,6 +474,26 @@ async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
     assert [(f"--device {METER}" in text, "and 1 more" in text) for text in said] == [
         (changes == 1, changes == 4)
     ] * away
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_what_no_cache_will_serve_is_told_apart_from_what_the_next_would(
+    kept: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether the next one knows of the change depends on its being kept."""
+    path = tmp_path / "registry.toml"
+    path.write_text(f'[[party]]\neui = "{party(Role.IS).eui}"\nroles = ["IS"]\n')
+    store = Away()
+    async with run([store]) as running:
+        [cache] = running.caches
+        if kept:
+            cache.policy.registry.journal = load_registry(path).journal
+        store.away = True
+        await cache.change_of_tenancy(METER, date(2000, 1, 1))
+    [said] = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
+    assert said.startswith(f"readings of {METER} could not be dropped")
+    assert ("the next cache will serve them" in said) is not kept
+    assert ("No cache with this registry serves them" in said) is kept
 
 
 async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
