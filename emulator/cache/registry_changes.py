@@ -73,27 +73,37 @@ class Changes:
             os.close(self._file)
             self._file = -1
 
-    def new(self) -> list[tuple[str, Told]]:
-        """Return the changes in the file that were not returned before, nor kept from here.
+    def unread(self) -> tuple[bytes, int]:
+        """Return what was written to the file by others, and after how many entries it comes.
 
-        If it was edited all of it is returned. Raises `OSError` if the file cannot be read, and
-        `ValueError` if it has mistakes.
+        If the file was edited it is all of it, after none. Raises `OSError` if it cannot be read.
         """
         if self._file < 0:
             raise self._trouble or FileNotFoundError(self._path)
         if self._known.is_as_it_was(self._file):
-            return []
+            return b"", self._known.entries
         octets = _content(self._file)
-        before = self._known.begins(octets)
-        found = self._read(octets[before:], self._known.entries if before else 0)
-        self._known.add(octets[before:], len({where for where, _ in found}), anew=not before)
         self._known.look(self._file)
+        return octets[self._known.beginning_of(octets) :], self._known.entries
+
+    def read(self, octets: bytes, before: int) -> list[tuple[str, Told]]:
+        """Return the changes in what `unread` returned, each with where it stands.
+
+        It takes a while, and the file may be used by others meanwhile. Raises `ValueError` if there
+        are mistakes.
+        """
+        try:
+            found = self._read(octets, before)
+        except ValueError:
+            self._known.overlook()
+            raise
+        self._known.add(octets, len({where for where, _ in found}))
         return found
 
     def others(self) -> list[Told]:
         """Return what is new in the file; nothing if it cannot be read, and none is kept then."""
         try:
-            return [told for _, told in self.new()]
+            return [told for _, told in self.read(*self.unread())]
         except (OSError, ValueError) as error:
             self._trouble = self._trouble or error
         return []
@@ -115,19 +125,22 @@ class Changes:
         return ""
 
     def write_once(self, changes: Iterable[Told]) -> None:
-        """Write the file anew, if it has changes several times; `changes` are all that it has.
+        """Write the file anew, if it has changes several times; `changes` are all that were read.
 
         It is replaced as a whole, so that a crash leaves the old file or the new one. If it cannot
-        be it is left as it is.
+        be, or if another process wrote to it since, it is left as it is.
         """
         told = list(changes)
         once = list(_once(told))
         if len(once) == len(told) or self._trouble is not None:
             return
+        if not self._known.is_as_it_was(self._file):
+            return
         octets = _text(once)
         with suppress(OSError):
             self._replace(octets)
-            self._known.add(octets, len(once), anew=True)
+            self._known.clear()
+            self._known.add(octets, len(once))
             self._known.look(self._file)
 
     def _append(self, changes: list[Told]) -> None:
@@ -171,11 +184,14 @@ class _Known:
     """What is known of a file: which file it is, how long, and what was in it."""
 
     def __init__(self) -> None:
+        self._state: tuple[int, ...] = ()
+        self.clear()
+
+    def clear(self) -> None:
+        """Know nothing of what is in the file."""
         self.entries = 0
-        """Number of its entries."""
         self._length = 0
         self._digest = sha256()
-        self._state: tuple[int, ...] = ()
 
     def is_as_it_was(self, file: int) -> bool:
         """Return whether nobody wrote to the file since it was looked at."""
@@ -185,15 +201,21 @@ class _Known:
         """Look at the file, of which all is known now."""
         self._state = _state(file)
 
-    def begins(self, octets: bytes) -> int:
-        """Return the length of what is known if `octets` begin with it; else 0: it was edited."""
-        same = sha256(octets[: self._length]).digest() == self._digest.digest()
-        return self._length if same else 0
+    def overlook(self) -> None:
+        """Forget having looked, so that the file is read again."""
+        self._state = ()
 
-    def add(self, octets: bytes, entries: int, *, anew: bool = False) -> None:
-        """Note what else is in the file, or all that is in it."""
-        if anew:
-            self.entries, self._length, self._digest = 0, 0, sha256()
+    def beginning_of(self, octets: bytes) -> int:
+        """Return the length of what is known, if `octets` begin with it.
+
+        If not the file was edited: nothing is known of it any more.
+        """
+        if sha256(octets[: self._length]).digest() != self._digest.digest():
+            self.clear()
+        return self._length
+
+    def add(self, octets: bytes, entries: int) -> None:
+        """Note what else is in the file."""
         self.entries += entries
         self._length += len(octets)
         self._digest.update(octets)
@@ -227,12 +249,12 @@ def _lock(file: int) -> None:
 
 def _sync_folder(path: Path) -> None:
     """Have the name of a new file on the disk too."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # there are file systems that cannot
+    with suppress(OSError):  # there are file systems that cannot
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
             os.fsync(folder)
-    finally:
-        os.close(folder)
+        finally:
+            os.close(folder)
 
 
 def _content(file: int) -> bytes:

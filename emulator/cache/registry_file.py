@@ -65,12 +65,15 @@ def load_registry(path: Path) -> Registry:
 
 def _learn(changes: Changes, beside: Path, registry: Registry) -> None:
     """Make the changes in the file beside that of a registry."""
+    try:
+        with changes:
+            unread = changes.unread()
+    except OSError as error:
+        raise RegistryFileError(beside, [error.strerror or "cannot be read"]) from None
+    # Not locked, since a cache that is told of a change would stand still for so long.
+    found = changes.read(*unread)
+    _make(found, registry, beside)
     with changes:
-        try:
-            found = changes.new()
-        except OSError as error:
-            raise RegistryFileError(beside, [error.strerror or "cannot be read"]) from None
-        _make(found, registry, beside)
         changes.write_once(told for _, told in found)
 
 
