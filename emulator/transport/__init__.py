@@ -12,7 +12,10 @@ from random import Random, SystemRandom
 from emulator.transport.address import BrokerAddress
 from emulator.transport.base import (
     NO_PROPERTIES,
+    Drop,
     Handler,
+    OnDropped,
+    RefusedError,
     Transport,
     TransportCounters,
     TransportError,
@@ -26,10 +29,13 @@ __all__ = [
     "NO_PROPERTIES",
     "Broker",
     "BrokerAddress",
+    "Drop",
     "Gauge",
     "Gauged",
     "Handler",
     "MemoryBroker",
+    "OnDropped",
+    "RefusedError",
     "TopicFilter",
     "Transport",
     "TransportCounters",
@@ -46,6 +52,7 @@ def connect(
     *,
     client_id: str,
     subscriptions: Mapping[str, Handler] | None = None,
+    on_dropped: OnDropped | None = None,
     start_timeout: float = 3.0,
     give_up_after: float = 30.0,
     random: Random | None = None,
@@ -54,7 +61,8 @@ def connect(
     """Connect to `broker`, a URL or a `MemoryBroker`; to be entered with `async with`.
 
     All `subscriptions`, topic filters and their handlers, are in force before it is entered.
-    They must not overlap, so that every message has one handler.
+    They must not overlap, so that every message has one handler. Messages that the broker had
+    retained, and those longer than a mebioctet, get to no handler; `on_dropped` is told of each.
 
     `client_id` names the transport in logs; over MQTT eight random digits make it unique.
     `start_timeout` and `give_up_after` are seconds: to wait for a broker that is not there yet,
@@ -70,6 +78,7 @@ def connect(
             broker.broker,
             client_id=client_id,
             subscriptions=broker.handlers(handlers),
+            on_dropped=on_dropped,
             start_timeout=start_timeout,
             give_up_after=give_up_after,
             random=random,
@@ -82,6 +91,7 @@ def connect(
         broker,
         client_id,
         handlers,
+        on_dropped=on_dropped,
         start_timeout=start_timeout,
         give_up_after=give_up_after,
         random=random or SystemRandom(),

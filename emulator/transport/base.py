@@ -10,6 +10,7 @@ called before the body of the `async with` has reached its first `await`, nor af
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,6 +18,19 @@ from emulator.errors import UserError
 
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
 """Takes the topic, the payload and the user properties of one message."""
+
+
+class Drop(StrEnum):
+    """Why a message that arrived is not given to its handler."""
+
+    RETAINED = "retained"
+    """The broker had kept it, so it is from the past and would come again at every connect."""
+    TOO_LONG = "too-long"
+    """It is longer than any message that we take."""
+
+
+OnDropped = Callable[[str, Drop], None]
+"""Takes the topic of a message that was dropped, and why. Runs as a handler does."""
 
 MAX_TEXT = 0xFFFF
 """Octets of the longest text that MQTT carries, be it a topic or a user property."""
@@ -44,20 +58,32 @@ class TransportError(UserError):
     """A message or a connection that a broker did not take; the text is one line for the user."""
 
 
+class RefusedError(TransportError):
+    """A message that the broker does not take, however often it is sent."""
+
+
 @dataclass(slots=True)
 class TransportCounters:
     """What one transport did, in messages except for `reconnections`; each only ever grows."""
 
     published: int = 0
-    """Acknowledged by the broker."""
+    """Taken by the broker."""
+    unheard: int = 0
+    """Taken by the broker, which says that nobody subscribes to the topic."""
+    refused: int = 0
+    """Not taken by the broker: too long for it, or not allowed."""
     received: int = 0
-    """Arrived from the broker."""
+    """Arrived from the broker and given to a handler."""
+    retained: int = 0
+    """Arrived, but the broker had kept them from the past: dropped."""
+    too_long: int = 0
+    """Arrived, but longer than any message that we take: dropped."""
     reconnections: int = 0
     """Connections made after the first one was lost."""
     resent: int = 0
     """Sent once more because a connection was lost before the acknowledgement."""
     abandoned: int = 0
-    """Given up: out of time, too long for MQTT, or unacknowledged when the transport closed."""
+    """Given up: out of time, or unacknowledged when the transport closed."""
     unhandled: int = 0
     """Arrived on a topic that no subscription of this transport matches."""
     failed: int = 0
@@ -81,12 +107,16 @@ class Transport(Protocol):
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> bool:
         """Publish `payload` with QoS 1 and return when the broker has acknowledged it.
 
-        A lost connection is waited for and the message sent again. A broker that acknowledges a
-        message may still have refused it, which nobody tells. Cancelling the call gives no
-        certainty whether the message goes out. User properties are left out on MQTT 3.1.1.
-        Raises `TransportError` when the broker does not acknowledge the message in time, or the
-        transport closes; `ValueError` where topic or user properties are invalid.
+        Returns False if the broker says that nobody subscribes to `topic`; it need not say so, and
+        on MQTT 3.1.1 it cannot. A lost connection is waited for and the message sent again. A
+        broker that takes QoS 0 alone acknowledges nothing: the call returns when the message is
+        sent. Cancelling the call gives no certainty whether the message goes out. User properties
+        are left out on MQTT 3.1.1.
+
+        Raises `RefusedError` at once if the broker does not take the message, `TransportError` if
+        it does not acknowledge the message in time or the transport closes, `ValueError` if topic
+        or user properties are invalid. On MQTT 3.1.1 a broker may acknowledge what it refuses.
         """

@@ -23,6 +23,12 @@ HOST = "127.0.0.1"
 _LISTENER = "default"
 _PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 _REFUSED = 0x80
+_CONNECT = 0x10
+_LONGEST_FIXED_HEADER = 5
+_MQTT5 = b"\x00\x04MQTT\x05"
+"""Name and version of the protocol, as CONNECT has them."""
+_UNACCEPTABLE_VERSION = bytes.fromhex("20020001")
+"""CONNACK that sends clients back to MQTT 3.1.1."""
 _STOPPING = 2.0
 """Seconds that the broker is given to stop."""
 
@@ -31,6 +37,33 @@ logger = logging.getLogger("emulator.transport")
 for _name in ("amqtt", "transitions"):
     if logging.getLogger(_name).level == logging.NOTSET:
         logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+async def _speaks_mqtt5(reader: asyncio.StreamReader) -> tuple[bool, bytes]:
+    """Return whether a client begins with a CONNECT of MQTT 5, and the octets that were read."""
+    head = await reader.read(2)
+    try:
+        while head[-1] & 0x80 and len(head) < _LONGEST_FIXED_HEADER:
+            head += await reader.readexactly(1)
+        head += await reader.readexactly(len(_MQTT5))
+    except (IndexError, asyncio.IncompleteReadError):
+        return False, head  # amqtt finds out what that is
+    return head[0] == _CONNECT and head.endswith(_MQTT5), head
+
+
+class _Reader(StreamReaderAdapter):  # type: ignore[misc]
+    """Reads from a client, beginning with what was read before."""
+
+    def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
+        super().__init__(reader)
+        self._head = head
+
+    async def read(self, n: int = -1) -> bytes:
+        if not self._head:
+            return bytes(await super().read(n))
+        octets, self._head = (self._head[:n], self._head[n:]) if n >= 0 else (self._head, b"")
+        missing = n - len(octets)
+        return octets + bytes(await super().read(missing)) if missing > 0 else octets
 
 
 class _Writer(StreamWriterAdapter):  # type: ignore[misc]
@@ -64,7 +97,12 @@ async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         connections[task] = writer
         try:
-            await broker.external_connected(StreamReaderAdapter(reader), _Writer(writer), _LISTENER)
+            # amqtt would take the properties of MQTT 5 for the client's name, and wait for more.
+            is_mqtt5, head = await _speaks_mqtt5(reader)
+            if is_mqtt5:
+                writer.write(_UNACCEPTABLE_VERSION)
+            else:
+                await broker.external_connected(_Reader(reader, head), _Writer(writer), _LISTENER)
         finally:
             writer.close()
             del connections[task]

@@ -138,11 +138,11 @@ class _GaugedTransport:
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> bool:
         copies = self._gauge.copies(topic)
         self._gauge.add(copies + 1)  # and its publisher, who goes on once the broker has it
         try:
-            await self._transport.publish(topic, payload, user_properties)
+            return await self._transport.publish(topic, payload, user_properties)
         except BaseException:
             self._gauge.remove(copies)
             raise

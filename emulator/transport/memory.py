@@ -78,17 +78,20 @@ class _MemoryTransport:
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> bool:
         check_topic(topic)
         if not self._open:
             self.counters.abandoned += 1
             raise TransportError(f"cannot publish to {topic}: the transport is closed")
         carried = frozen_properties(user_properties)
         loop = asyncio.get_running_loop()
-        for target in self._broker._route(topic):
+        targets = self._broker._route(topic)
+        for target in targets:
             loop.call_soon(target._deliver, topic, payload, carried)
         self.counters.published += 1
+        self.counters.unheard += not targets
         await asyncio.sleep(0)
+        return bool(targets)
 
     def _deliver(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
         if self._open:

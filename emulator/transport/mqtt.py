@@ -7,25 +7,50 @@ than `emulator.transport.connection` offers.
 import asyncio
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from random import Random
 
 from emulator.transport.address import BrokerAddress
-from emulator.transport.backoff import backoff
-from emulator.transport.base import Handler, TransportCounters, TransportError, frozen_properties
+from emulator.transport.backoff import LONGEST, backoff
+from emulator.transport.base import (
+    Drop,
+    Handler,
+    OnDropped,
+    RefusedError,
+    TransportCounters,
+    TransportError,
+    frozen_properties,
+)
 from emulator.transport.connection import (
     WINDOW,
     Connection,
     Connector,
     MqttError,
     TlsSocket,
+    code_of,
     explain,
     is_hopeless,
 )
+from emulator.transport.reasons import blames_a_message
 from emulator.transport.subscriptions import Complaints, Subscriptions, logger
 from emulator.transport.topic import check_topic
+
+STRIKES = 3
+"""Connections in a row that a broker may end when it is sent one message, before it is given up."""
+
+
+@dataclass(slots=True, eq=False)
+class _Sending:
+    """A message that is being published."""
+
+    connection: Connection | None = None
+    """Over which it was sent last."""
+    strikes: int = 0
+    """Connections that ended while it was the oldest message in flight."""
 
 
 class _MqttTransport:
@@ -35,17 +60,19 @@ class _MqttTransport:
         client_id: str,
         handlers: Mapping[str, Handler],
         *,
+        on_dropped: OnDropped | None,
         give_up_after: float,
         random: Random,
         tls: ssl.SSLContext | None,
     ) -> None:
         self.counters = TransportCounters()
         self._address = address
-        self._complaints = Complaints(f"{client_id} at {address}")
-        self._subscriptions = Subscriptions(handlers, self.counters, self._complaints)
+        self._name = f"{client_id} at {address}"
+        self._complaints = Complaints(self._name)
+        self._subscriptions = Subscriptions(handlers, self.counters, self._complaints, on_dropped)
         unique_id = f"{client_id}-{secrets.token_hex(4)}"
         filters = self._subscriptions.filters
-        self._connector = Connector(address, unique_id, filters, self._receive, tls)
+        self._connector = Connector(address, unique_id, filters, self._receive, self._drop, tls)
         self._give_up_after = give_up_after
         self._random = random
         self._loop = asyncio.get_running_loop()
@@ -55,7 +82,9 @@ class _MqttTransport:
         self._turns: list[tuple[int, asyncio.Future[None]]] = []
         self._tickets = count()
         self._window = asyncio.Semaphore(WINDOW)
-        self._early: list[tuple[str, bytes, Mapping[str, str]]] | None = []
+        self._sending: dict[int, _Sending] = {}
+        """By ticket."""
+        self._early: list[Callable[[], None]] | None = []
         self._closed = False
 
     @property
@@ -93,36 +122,53 @@ class _MqttTransport:
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> bool:
         check_topic(topic)
         carried = frozen_properties(user_properties)
         deadline = self._loop.time() + self._give_up_after
         ticket = next(self._tickets)
-        sent = False
         async with self._window:
-            while not self._closed:
-                try:
-                    async with self._limited(deadline):
-                        connection = await self._turn(ticket)
-                        self.counters.resent += sent
-                        sent = True
-                        await connection.publish(topic, payload, carried)
-                    self.counters.published += 1
-                    return
-                except TimeoutError:
-                    if not self._closed and self._loop.time() >= deadline:
-                        what = "acknowledged it" if self._connection else "came back"
-                        late = f"{what} within {self._give_up_after:g} s"
-                        raise self._abandon(topic, f"no broker at {self._address} {late}") from None
-                except MqttError as error:
-                    self._lose(error)
-                except ValueError as error:
-                    raise self._abandon(topic, str(error)) from None
-        raise self._abandon(topic, "the transport is closed")
+            sending = self._sending[ticket] = _Sending()
+            try:
+                while not self._closed and sending.strikes < STRIKES:
+                    try:
+                        async with self._limited(deadline):
+                            connection = await self._turn(ticket)
+                            self.counters.resent += sending.connection is not None
+                            sending.connection = connection
+                            heard = await connection.publish(topic, payload, carried)
+                        self.counters.published += 1
+                        self.counters.unheard += not heard
+                        return heard
+                    except TimeoutError:
+                        if not self._closed and self._loop.time() >= deadline:
+                            raise self._late(topic) from None
+                    except MqttError as error:
+                        self._lose(error)
+                    except RefusedError as error:
+                        raise self._refused(topic, str(error)) from None
+            finally:
+                del self._sending[ticket]
+        if self._closed:
+            raise self._abandon(topic, "the transport is closed")
+        raise self._refused(
+            topic,
+            f"the broker ended the connection each of {STRIKES} times that it was sent this "
+            f"message of {len(payload)} octets",
+        )
+
+    def _late(self, topic: str) -> TransportError:
+        what = "acknowledged it" if self._connection else "came back"
+        late = f"{what} within {self._give_up_after:g} s"
+        return self._abandon(topic, f"no broker at {self._address} {late}")
 
     def _abandon(self, topic: str, reason: str) -> TransportError:
         self.counters.abandoned += 1
         return TransportError(f"cannot publish to {topic}: {reason}")
+
+    def _refused(self, topic: str, reason: str) -> RefusedError:
+        self.counters.refused += 1
+        return RefusedError(f"cannot publish to {topic}: {reason}")
 
     async def _turn(self, ticket: int) -> Connection:
         """Wait for a connection; the lowest ticket goes on first, so that order is kept."""
@@ -144,7 +190,9 @@ class _MqttTransport:
 
     async def _keep(self, connection: Connection) -> None:
         """Wait until the connection is lost, and make another one, for ever."""
+        waits = backoff(self._random)
         while True:
+            began = self._loop.time()
             try:
                 async with self._limited():
                     if self._connection is connection:
@@ -153,24 +201,33 @@ class _MqttTransport:
                 self._lose(error)
             except TimeoutError:
                 pass  # a publish noticed it first
+            lost = self._loop.time()
+            if lost - began > LONGEST:
+                waits = backoff(self._random)  # else the broker takes us and drops us: go on slower
             await connection.close()
-            connection = await self._reconnect()
+            connection = await self._reconnect(waits)
             self._attach(connection)
             self.counters.reconnections += 1
-            logger.info("%s: connected again to %s", self._connector.client_id, self._address)
+            away = self._loop.time() - lost
+            logger.warning("%s: connected again after %.1f s", self._name, away)
 
-    async def _reconnect(self) -> Connection:
-        waits = backoff(self._random)
+    async def _reconnect(self, waits: Iterator[float]) -> Connection:
+        """Try until there is a connection; log every reason against it once."""
+        complaints = Complaints(self._name)
         while True:
             await asyncio.sleep(next(waits))
             try:
                 return await self._connector.connect()
             except MqttError as error:
                 text = self._explain(error)
-                self._complaints.warn(text, text)
+                complaints.warn(text, text)
 
     def _attach(self, connection: Connection) -> None:
         self._connection, self._mqtt5 = connection, connection.mqtt5
+        if connection.qos == 0:
+            self._complaints.warn(
+                "qos", "the broker takes QoS 0 alone: a message that is lost is not sent again"
+            )
         turns, self._turns = self._turns, []
         for _, turn in sorted(turns):
             if not turn.done():
@@ -178,10 +235,22 @@ class _MqttTransport:
 
     def _lose(self, error: MqttError) -> None:
         if self._connection is not None:
+            self._blame(self._connection, error)
             self._detach()
             self._connector.learn(error)
-            reason = explain(error)
-            self._complaints.warn(f"lost: {reason}", f"connection lost ({reason}), reconnecting")
+            logger.warning("%s: connection lost (%s), reconnecting", self._name, explain(error))
+
+    def _blame(self, lost: Connection, error: MqttError) -> None:
+        """Note which message the broker may have ended the connection for.
+
+        It handles messages in the order in which they were sent, so it is the oldest that it did
+        not acknowledge. The others in flight are innocent.
+        """
+        if blames_a_message(code_of(error)):
+            for _, sending in sorted(self._sending.items()):
+                if sending.connection is lost:
+                    sending.strikes += 1
+                    break
 
     def _detach(self) -> None:
         self._connection = None
@@ -191,16 +260,22 @@ class _MqttTransport:
                 limit.reschedule(self._loop.time())
 
     def _receive(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
+        self._take(partial(self._subscriptions.deliver, topic, payload, user_properties))
+
+    def _drop(self, topic: str, reason: Drop) -> None:
+        self._take(partial(self._subscriptions.drop, topic, reason))
+
+    def _take(self, deliver: Callable[[], None]) -> None:
         if self._early is not None:
-            self._early.append((topic, payload, user_properties))
+            self._early.append(deliver)
         elif not self._closed:
-            self._subscriptions.deliver(topic, payload, user_properties)
+            deliver()
 
     def _begin(self) -> None:
         """Deliver what arrived before the body of the `async with` ran."""
         early, self._early = self._early or [], None
-        for message in early:
-            self._receive(*message)
+        for deliver in early:
+            self._take(deliver)
 
     def _explain(self, error: MqttError) -> str:
         if is_hopeless(error):
@@ -214,6 +289,7 @@ async def connect_mqtt(
     client_id: str,
     handlers: Mapping[str, Handler],
     *,
+    on_dropped: OnDropped | None = None,
     start_timeout: float,
     give_up_after: float,
     random: Random,
@@ -228,6 +304,7 @@ async def connect_mqtt(
         address,
         client_id,
         handlers,
+        on_dropped=on_dropped,
         give_up_after=give_up_after,
         random=random,
         tls=tls if address.tls else None,

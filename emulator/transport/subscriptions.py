@@ -6,10 +6,17 @@ Knows filters, handlers and counters. Nothing that a handler does comes back as 
 import logging
 from collections.abc import Mapping
 
-from emulator.transport.base import Handler, TransportCounters
+from emulator.transport.base import Drop, Handler, OnDropped, TransportCounters
+from emulator.transport.limits import MAX_PACKET
 from emulator.transport.topic import TopicFilter
 
 logger = logging.getLogger("emulator.transport")
+
+_DROPPED = {
+    Drop.RETAINED: "dropped a retained message to {}, which is from the past: publish commands "
+    "without the retain flag, and remove it by publishing an empty retained message there",
+    Drop.TOO_LONG: f"dropped a message to {{}}, which is longer than {MAX_PACKET} octets",
+}
 
 
 class Complaints:
@@ -38,10 +45,12 @@ class Subscriptions:
         handlers: Mapping[str, Handler],
         counters: TransportCounters,
         complaints: Complaints,
+        on_dropped: OnDropped | None = None,
     ) -> None:
         self._routes = [(TopicFilter.parse(text), handler) for text, handler in handlers.items()]
         self._counters = counters
         self._complaints = complaints
+        self._on_dropped = on_dropped
         for index, (one, _) in enumerate(self._routes):
             for other, _ in self._routes[:index]:
                 if one.overlaps(other):
@@ -72,3 +81,13 @@ class Subscriptions:
                 return
         self._counters.unhandled += 1
         self._complaints.warn("unhandled", f"a message to {topic}, which is not subscribed to")
+
+    def drop(self, topic: str, reason: Drop) -> None:
+        """Count a message that no handler gets, and tell of it."""
+        if reason is Drop.RETAINED:
+            self._counters.retained += 1
+        else:
+            self._counters.too_long += 1
+        self._complaints.warn(reason, _DROPPED[reason].format(topic))
+        if self._on_dropped is not None:
+            self._on_dropped(topic, reason)

@@ -1,7 +1,8 @@
-"""What the transport's tests share: kinds of brokers, and an inbox to receive with."""
+"""What the transport's tests share: kinds of brokers, scripted ones, an inbox to receive with."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from emulator.transport import MemoryBroker
@@ -49,3 +50,38 @@ class Kind:
     broker: str | MemoryBroker
     user_properties: bool
     shared_subscriptions: bool
+
+
+CONNACK = bytes.fromhex("2003000000")
+PUBLISH = 0x32
+
+
+async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return first octet and body of a packet of less than 128 octets; 0 at the end."""
+    if len(start := await reader.read(2)) < 2:
+        return 0, b""
+    return start[0], await reader.readexactly(start[1])
+
+
+def puback(publish: tuple[int, bytes]) -> bytes:
+    """Return the acknowledgement of a message to a topic of one octet."""
+    return b"\x40\x02" + publish[1][3:5]
+
+
+@asynccontextmanager
+async def served(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """Give the URL of a broker that does what `serve` says; wait for its connections to end."""
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        with suppress(ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(keep, "127.0.0.1", 0) as server:
+        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(GUARD):
+            await asyncio.gather(*filter(None, serving))

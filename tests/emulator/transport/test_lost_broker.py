@@ -6,8 +6,7 @@ import gc
 import hashlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,7 +19,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from emulator.transport import TransportError, connect
-from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.emulator.transport.brokers import (
+    CONNACK,
+    GUARD,
+    PUBLISH,
+    Inbox,
+    puback,
+    read_packet,
+    served,
+)
 from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto, free_port
 
 needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
@@ -34,41 +41,6 @@ def absent(tmp_path: Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path)
     yield broker
     broker.kill()
-
-
-CONNACK = bytes.fromhex("2003000000")
-PUBLISH = 0x32
-
-
-async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Return first octet and body of a packet of less than 128 octets; 0 at the end."""
-    if len(start := await reader.read(2)) < 2:
-        return 0, b""
-    return start[0], await reader.readexactly(start[1])
-
-
-def puback(publish: tuple[int, bytes]) -> bytes:
-    """Return the acknowledgement of a message to a topic of one octet."""
-    return b"\x40\x02" + publish[1][3:5]
-
-
-@asynccontextmanager
-async def served(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[str]:
-    """Give the URL of a broker that does what `serve` says; wait for its connections to end."""
-    serving: set[asyncio.Task[None] | None] = set()
-
-    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.current_task())
-        with suppress(ConnectionError):
-            await serve(reader, writer)
-        writer.close()
-
-    async with await asyncio.start_server(keep, "127.0.0.1", 0) as server:
-        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with asyncio.timeout(GUARD):
-            await asyncio.gather(*filter(None, serving))
 
 
 async def refusal(url: str, start_timeout: float = 0.2) -> str:
@@ -220,6 +192,21 @@ async def test_publish_gives_up_when_the_broker_stays_away(mosquitto: Mosquitto)
         assert party.counters.abandoned == 1
 
 
+async def test_every_outage_is_logged_with_its_end(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(mosquitto.url, client_id="party") as party:
+        for number in (1, 2):
+            mosquitto.kill()
+            publishing = asyncio.create_task(party.publish("a", b""))
+            await asyncio.sleep(0)
+            mosquitto.start()
+            async with asyncio.timeout(GUARD):
+                await publishing
+            assert caplog.text.count("connection lost (connection closed), reconnecting") == number
+            assert caplog.text.count("connected again after") == number
+
+
 async def test_leaving_while_reconnecting(mosquitto: Mosquitto) -> None:
     async with connect(mosquitto.url, client_id="party") as party:
         mosquitto.kill()
@@ -254,7 +241,8 @@ async def test_broker_that_says_goodbye(caplog: pytest.LogCaptureFixture) -> Non
             ):
                 await again.wait()
                 assert party.counters.reconnections >= 1
-    assert caplog.text.count("connection lost (server shutting down), reconnecting") == 1
+    lost = caplog.text.count("connection lost (server shutting down), reconnecting")
+    assert lost >= party.counters.reconnections == caplog.text.count("connected again after") >= 1
 
 
 async def test_goodbye_together_with_the_welcome() -> None:
@@ -306,23 +294,6 @@ async def test_window_of_the_broker_is_respected(receive_maximum: int, reconnect
         await asyncio.gather(*(party.publish("a", b"") for _ in range(70)))
         assert party.counters.published == 70
         assert party.counters.reconnections == reconnections
-
-
-@needs_mosquitto
-async def test_message_too_long_for_the_broker(
-    tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    with Mosquitto(tmp_path, (*OPEN, "max_packet_size 2000")) as broker:
-        async with connect(
-            broker.url, client_id="both", subscriptions={"a": inbox}, give_up_after=0.3
-        ) as transport:
-            with pytest.raises(TransportError, match=r"cannot publish to a: .* within 0\.3 s"):
-                await transport.publish("a", bytes(2100))
-        assert "connection lost (" in caplog.text
-        assert transport.counters.abandoned == 1
-        async with connect(broker.url, client_id="both", subscriptions={"a": inbox}) as transport:
-            await transport.publish("a", bytes(1900))
-            await inbox.wait_for(1)
 
 
 @needs_mosquitto
