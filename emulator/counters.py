@@ -10,10 +10,16 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
 
+from emulator.topics import BAD_TOPIC
 from gbcs import EUI
 
 NOT_HOSTED = "not-hosted"
 """Outcome of a command for a meter that is not of this fleet; it is counted for no meter."""
+RETAINED, TOO_LONG = "retained", "too-long"
+"""Outcomes of messages that the transport dropped: from the past, or longer than any command."""
+
+NO_HITS = frozenset({NOT_HOSTED, RETAINED, TOO_LONG, BAD_TOPIC})
+"""Outcomes of what reached no meter of this fleet. They are counted for no meter."""
 
 PROCESS_HEADER = "Esme-Process"
 """HTTP header of exported counts: the same for as long as a process lives, and for no other."""
@@ -89,7 +95,12 @@ class Counters:
     @property
     def device_hits(self) -> int:
         """Commands that the meters of this fleet received, whatever became of them."""
-        return self.total(Stage.RECEIVED) - self.total(Stage.RECEIVED, outcome=NOT_HOSTED)
+        return self.hits()
+
+    def hits(self, srv: str | None = None) -> int:
+        """Return the commands of `srv`, None for all, that the meters of this fleet received."""
+        missed = sum(self.total(Stage.RECEIVED, srv=srv, outcome=outcome) for outcome in NO_HITS)
+        return self.total(Stage.RECEIVED, srv=srv) - missed
 
     def total(
         self, stage: Stage | None = None, *, srv: str | None = None, outcome: str | None = None

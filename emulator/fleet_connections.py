@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from emulator.topics import DIRECT, command_topic
-from emulator.transport import Broker, Handler, MemoryBroker, Transport, TransportError, connect
+from emulator.transport import (
+    Broker,
+    Handler,
+    MemoryBroker,
+    OnDropped,
+    Transport,
+    TransportError,
+    connect,
+)
 from gbcs import EUI
 
 AT_ONCE = 32
@@ -29,13 +37,14 @@ async def connect_each(
     broker: Broker,
     meters: Sequence[EUI],
     receive: Handler,
+    drop: OnDropped,
     transports: MutableMapping[EUI, Transport],
 ) -> AsyncIterator[None]:
     """Connect each of `meters` as a client named after its EUI, subscribed to its own commands.
 
-    Each is put into `transports` when it is connected, before it receives anything. Raises
-    `TransportError` where there is no broker, or where this process may not have so many file
-    descriptors.
+    `drop` is told of messages that are not taken. Each is put into `transports` when it is
+    connected, before it receives anything. Raises `TransportError` where there is no broker, or
+    where this process may not have so many file descriptors.
     """
     if not isinstance(broker, MemoryBroker):
         _check_descriptors(len(meters))
@@ -50,6 +59,7 @@ async def connect_each(
                     broker,
                     client_id=str(eui),
                     subscriptions={command_topic(DIRECT, eui): receive},
+                    on_dropped=drop,
                     start_timeout=START_TIMEOUT,
                 )
             )

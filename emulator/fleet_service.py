@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequenc
 from contextlib import asynccontextmanager
 
 from emulator.clock import Clock
+from emulator.complaints import Complaints
 from emulator.counters import Stage
 from emulator.fleet import Fleet
 from emulator.fleet_connections import connect_each
 from emulator.outbox import Outbox, Reply
+from emulator.reception import UNKNOWN_SRV
 from emulator.tasks import Tasks
-from emulator.topics import DIRECT, command_topic, device_of, response_topic
+from emulator.topics import BAD_TOPIC, DIRECT, TOPIC_RULE, command_topic, device_of, response_topic
 from emulator.transport import Broker, Transport, TransportError, connect
 from gbcs import EUI
 
@@ -45,13 +47,21 @@ async def serve_fleet(
             raise ValueError("connections for each meter need a fleet that can name them")
         transports: dict[EUI, Transport] = {}
         service.transport_of = transports.__getitem__
-        async with connect_each(broker, fleet.hosted, service.receive, transports), tasks:
+        async with (
+            connect_each(broker, fleet.hosted, service.receive, service.drop, transports),
+            tasks,
+        ):
             yield list(transports.values())
     else:
         topic = command_topic(DIRECT, "+")
         subscriptions = {f"$share/{GROUP}/{topic}" if shared else topic: service.receive}
         async with (
-            connect(broker, client_id="esme-fleet", subscriptions=subscriptions) as transport,
+            connect(
+                broker,
+                client_id="esme-fleet",
+                subscriptions=subscriptions,
+                on_dropped=service.drop,
+            ) as transport,
             tasks,
         ):
             service.transport_of = lambda _: transport
@@ -68,14 +78,18 @@ class _Service:
         self._clock = clock
         self._tasks = tasks
         self._outbox = Outbox()
-        self._complained = False
+        self._complaints = Complaints(_log)
         self._unanswered: set[str] = set()
         """SRVs of which it was logged that a meter could make no reply."""
 
     def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Give the fleet a command, and send what it leads to, each in its time."""
         device = device_of(topic)
-        if device is None or (device in self._whole and device not in self._fleet.hosted):
+        if device is None:
+            self.drop(topic, BAD_TOPIC)
+            self._complaints.warn(BAD_TOPIC, f"dropped a message to {topic}: {TOPIC_RULE}")
+            return
+        if device in self._whole and device not in self._fleet.hosted:
             return
         now = self._clock.now()
         receipt = self._fleet.receive(device, octets, now)
@@ -91,6 +105,10 @@ class _Service:
                 self._tasks.start(self._wait_for(reply.due, now))
         self._send_due(now)
 
+    def drop(self, _: str, reason: str) -> None:
+        """Count a message that is not taken for a command, which no meter received."""
+        self._fleet.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, reason)
+
     async def _wait_for(self, due: float, now: float) -> None:
         await self._clock.sleep(due - now)
         self._send_due(max(due, self._clock.now()))
@@ -104,8 +122,8 @@ class _Service:
         try:
             await self.transport_of(reply.device).publish(topic, reply.octets)
         except TransportError as error:
-            if not self._tasks.ending and not self._complained:
-                self._complained = True
-                _log.warning("%s; such replies are not counted as sent (logged once)", error)
+            if not self._tasks.ending:
+                text = f"{error}; such replies are not counted as sent"
+                self._complaints.warn(error.kind, text)
             return
         self._fleet.counters.count(Stage.REPLIED, reply.device, reply.srv, reply.outcome)

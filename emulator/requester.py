@@ -9,14 +9,25 @@ from typing import Any
 
 from emulator.clock import Clock, SystemClock
 from emulator.errors import UserError
-from emulator.topics import CACHE_STATUS, CACHED, command_topic, response_topic
+from emulator.topics import (
+    BAD_TOPIC,
+    CACHE_STATUS,
+    CACHED,
+    command_topic,
+    device_of,
+    response_topic,
+)
 from emulator.transaction import Transaction, transaction_of
-from emulator.transport import Broker, Transport, connect
+from emulator.transport import Broker, Drop, Transport, connect
 from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, decode
 
 
 class NoReplyError(UserError):
     """A command to which no reply came in time."""
+
+
+class NobodyListensError(NoReplyError):
+    """A command that the broker took, and to whose topic nobody subscribes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class Requester:
         self._waiting: dict[Transaction, asyncio.Future[tuple[Message, bytes, str | None]]] = {}
         self._transport: Transport | None = None
         self.dropped: Counter[str] = Counter()
-        """Octets that came and were not the reply to a command that waits, by reason."""
+        """Messages that came and were not the reply to a command that waits, by reason."""
 
     @asynccontextmanager
     async def connected(self, broker: Broker, recipients: Iterable[EUI]) -> AsyncIterator[None]:
@@ -52,14 +63,17 @@ class Requester:
         subscriptions = {
             response_topic(self._prefix, "+", recipient): self._receive for recipient in recipients
         }
-        async with connect(broker, client_id="party", subscriptions=subscriptions) as transport:
+        async with connect(
+            broker, client_id="party", subscriptions=subscriptions, on_dropped=self._drop
+        ) as transport:
             self._transport = transport
             yield
 
     async def request(self, command: Command, octets: bytes, patience: float) -> ReceivedReply:
         """Send a command and return the response to it.
 
-        Raises `NoReplyError` after `patience` seconds, and `TransportError`.
+        Raises `NoReplyError` after `patience` seconds, `NobodyListensError` at once if the broker
+        says that nobody subscribes to the command's topic, and `TransportError`.
         """
         if self._transport is None:
             raise RuntimeError("a requester is used inside its connected()")
@@ -70,7 +84,12 @@ class Requester:
         sent = self._clock.now()
         expiry = asyncio.create_task(self._expire(future, transaction, patience))
         try:
-            await self._transport.publish(command_topic(self._prefix, command.device), octets)
+            topic = command_topic(self._prefix, command.device)
+            if not await self._transport.publish(topic, octets):
+                what = "cache" if self._prefix == CACHED else "fleet with this meter"
+                raise NobodyListensError(
+                    f"nobody subscribes to {topic}: is a {what} connected to this broker?"
+                )
             response, reply, status = await future
         finally:
             expiry.cancel()
@@ -96,7 +115,13 @@ class Requester:
                 text += f", and may {transaction.party} ask, by the registry of the cache"
             future.set_exception(NoReplyError(f"{text}?"))
 
-    def _receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
+    def _drop(self, _: str, reason: Drop) -> None:
+        self.dropped[reason] += 1
+
+    def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        if device_of(topic) is None:
+            self.dropped[BAD_TOPIC] += 1
+            return
         try:
             message = decode(octets, self._keystore)
         except DecodeError:

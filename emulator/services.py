@@ -4,7 +4,7 @@ Knows which parts make up what runs, and in which order they start and stop.
 """
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,7 @@ from emulator.fleet_service import serve_fleet
 from emulator.journal import journal
 from emulator.latency import NONE, Latency
 from emulator.latency_file import load_latency
-from emulator.transport import Broker, BrokerAddress, MemoryBroker, connect
+from emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport
 from emulator.wan import NO_WAN, wan_of
 from profiles import MeterProfile, meter_profiles
 
@@ -106,16 +106,17 @@ async def run_services(
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
     async with AsyncExitStack() as stack:
         fleet, cache, control = None, None, None
+        transports: dict[str, Sequence[Transport]] = {}
         warnings: list[str] = []
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
-            fleet = await stack.enter_async_context(
+            fleet, transports["fleet"] = await stack.enter_async_context(
                 _fleet(broker, estate, clock, fleet_options, whole)
             )
         if cache_options is not None:
             cache = await stack.enter_async_context(_cache(broker, estate, clock, cache_options))
-        watching = await stack.enter_async_context(connect(broker, client_id="esme-control"))
-        parts = Controlled(clock, address, lambda: watching.is_connected, fleet, cache)
+            transports["cache"] = cache.service.transports
+        parts = Controlled(clock, address, transports, fleet, cache)
         if control_port is not None:
             from emulator.control.app import create_app
             from emulator.control.server import serve_control
@@ -153,7 +154,7 @@ def settle() -> None:
 @asynccontextmanager
 async def _fleet(
     broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
-) -> AsyncIterator[ControlledFleet]:
+) -> AsyncIterator[tuple[ControlledFleet, Sequence[Transport]]]:
     with journal(options.fault_log, Fired.to_json) as on_fired:
         faults = Faults(estate.seed, options.faults, on_fired=on_fired)
         fleet = _made(estate, options, faults)
@@ -164,8 +165,8 @@ async def _fleet(
             shared=options.shared,
             connections=options.connections,
             whole=whole.meters if whole else (),
-        ):
-            yield ControlledFleet(
+        ) as transports:
+            controlled = ControlledFleet(
                 estate.seed,
                 estate.meters,
                 fleet,
@@ -174,6 +175,7 @@ async def _fleet(
                 faults,
                 options.strict,
             )
+            yield controlled, transports
 
 
 def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:

@@ -3,6 +3,7 @@
 Every payload is the octets of one GBCS message.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -20,6 +21,15 @@ CACHE_STATUS = "cache-status"
 """User property of MQTT 5 that says how a reply came about, in the words of RFC 9211."""
 
 
+BAD_TOPIC = "topic-invalid"
+"""Why a message is dropped whose topic matches a subscription and is none of the above."""
+
+TOPIC_RULE = "an EUI in a topic is written as 16 upper-case hex digits"
+
+_EUI = "[0-9A-F]{16}"
+_TOPIC = re.compile(rf"(?:{DIRECT}|{CACHED})/({_EUI})/(?:command|response/{_EUI})")
+
+
 def command_topic(prefix: str, device: EUI | str) -> str:
     """Return the topic of commands for `device`; `+` stands for every device."""
     return f"{prefix}/{device}/command"
@@ -31,8 +41,14 @@ def response_topic(prefix: str, device: EUI | str, recipient: EUI | str) -> str:
 
 
 def device_of(topic: str) -> EUI | None:
-    """Return the device that a topic is about, or None where it names none."""
-    try:
-        return EUI.parse(topic.split("/")[1])
-    except (IndexError, ValueError):
-        return None
+    """Return the device that a topic is about, None if it is not exactly a topic as above.
+
+    MQTT tells topics apart by every character, so an EUI in lower case or with hyphens is another
+    topic, on which nobody would hear the reply.
+
+    >>> device_of("esme/00DBE50000000000/command")
+    EUI('00DBE50000000000')
+    >>> device_of("esme/00dbe50000000000/command")
+    """
+    found = _TOPIC.fullmatch(topic)
+    return None if found is None else EUI(bytes.fromhex(found[1]))

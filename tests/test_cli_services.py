@@ -695,7 +695,7 @@ async def test_fleet_and_cache_come_back_when_their_broker_does(mosquitto: Mosqu
     assert by_cache["decisions"]["4.8.1 forwarded"] == 2
     assert by_cache["requests"] == sum(by_cache["decisions"].values())
     said = [line.partition(" at ")[0] for line in (*complaints, *more)]
-    assert set(said) == {"esme-control", "esme-fleet", "s1sp-cache"}
+    assert set(said) == {"esme-fleet", "s1sp-cache"}
 
 
 def stopped(process: Running) -> tuple[dict[str, Any], list[str]]:

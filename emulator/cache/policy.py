@@ -113,6 +113,15 @@ class CachePolicy:
             return [*note(f"withheld-{lost}"), *sent]
         return [*self._landing.take(past, leg, message, octets, now), *sent]
 
+    def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
+        """Return what to do about a command that was to be forwarded and reached nobody."""
+        self._tick(now)
+        past = self._transactions.get(transaction_of(decode(octets)))
+        for leg in reversed(past.legs if past is not None else ()):
+            if leg.request.octets == octets:
+                return self._sender.undelivered(leg, reason, now)
+        return self._accounts.note(reason)
+
     def alert(self, octets: bytes) -> list[Effect]:
         """Return what to do with octets that a device sent to one of the caches that share.
 

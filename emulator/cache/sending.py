@@ -74,11 +74,27 @@ class Sender:
         ):
             self._ledger.retries += 1
             return self._forward(leg, now)
-        past = self._transactions.note(request.transaction, leg.request.key, now)
+        self._holding.failed(request.device, now)
+        return self._give_up(leg, NO_REPLY, now)
+
+    def undelivered(self, leg: Leg, reason: str, now: float) -> list[Effect]:
+        """Give up a command that reached nobody at once; this says nothing of its meter.
+
+        If it was sent before, that may still be answered, so it is waited for.
+        """
+        if leg.attempts > 1:
+            self._ledger.reasons[reason] += 1
+            return []
+        if leg.ticket is not None:
+            leg.ticket.drop()
+        return self._give_up(leg, reason, now)
+
+    def _give_up(self, leg: Leg, reason: str, now: float) -> list[Effect]:
+        request = leg.request
+        past = self._transactions.note(request.transaction, request.key, now)
         past.legs = tuple(other for other in past.legs if other is not leg)
         past.stage, past.given_up = Stage.GIVEN_UP, leg
-        self._holding.failed(request.device, now)
-        return [*self._fail(leg, NO_REPLY, now), *self._next(request.device, now)]
+        return [*self._fail(leg, reason, now), *self._next(request.device, now)]
 
     def replied(self, past: Past, leg: Leg, now: float) -> list[Effect]:
         """Note that `leg` got its reply; whatever waited for its place is sent."""

@@ -18,8 +18,18 @@ from emulator.cache.policy import CachePolicy
 from emulator.cache.registration import Registration
 from emulator.cache.store import Store
 from emulator.clock import Clock, SystemClock
+from emulator.complaints import Complaints
 from emulator.tasks import Tasks
-from emulator.topics import CACHE_STATUS, CACHED, DIRECT, command_topic, device_of, response_topic
+from emulator.topics import (
+    BAD_TOPIC,
+    CACHE_STATUS,
+    CACHED,
+    DIRECT,
+    TOPIC_RULE,
+    command_topic,
+    device_of,
+    response_topic,
+)
 from emulator.transport import NO_PROPERTIES, Broker, Transport, TransportError, connect
 from gbcs import EUI
 
@@ -28,6 +38,9 @@ AGE = "age"
 
 GROUP = "$share/cache/"
 """Begins the filters under which caches share commands, and alerts."""
+
+NO_SUBSCRIBER, NOT_PUBLISHED = "no-subscriber", "not-published"
+"""Why a command reaches no meter: nobody listens to its topic, or the broker does not take it."""
 
 PURGE_SECONDS = 600.0
 """How often entries past their retention are dropped from the store, by the cache's clock."""
@@ -61,14 +74,22 @@ async def serve_cache(
         responses: service.receive_response,
     }
     alerts = {GROUP + responses: service.receive_alert}
-    async with connect(broker, client_id="s1sp-cache", subscriptions=subscriptions) as transport:
-        service.transport = transport
+    async with connect(
+        broker, client_id="s1sp-cache", subscriptions=subscriptions, on_dropped=service.drop
+    ) as transport:
+        service.transports.append(transport)
         async with (
-            connect(broker, client_id="s1sp-alerts", subscriptions=alerts)
-            if shared
-            else nullcontext(),
+            (
+                connect(
+                    broker, client_id="s1sp-alerts", subscriptions=alerts, on_dropped=service.drop
+                )
+                if shared
+                else nullcontext()
+            ) as ear,
             tasks,
         ):
+            if ear is not None:
+                service.transports.append(ear)
             tasks.start(service.expire())
             tasks.start(service.purge())
             tasks.start(service.renew())
@@ -81,18 +102,19 @@ async def serve_cache(
 class CacheService:
     """A cache that runs; who may ask for what can be changed while it does."""
 
-    transport: Transport
-
     def __init__(
         self, policy: CachePolicy, store: Store, clock: Clock, real: Clock, tasks: Tasks
     ) -> None:
         self.policy = policy
+        self.transports: list[Transport] = []
+        """Its connections: one, and if caches share, another one for alerts."""
         self._asking = Asking(policy, store, clock, real, tasks)
         self._clock = clock
         self._real = real
         self._tasks = tasks
         self._something_is_due = asyncio.Event()
         self._ending = False
+        self._complaints = Complaints(_log)
         self._asked = 0
         """How much the store is being asked."""
         self._nothing_is_asked = asyncio.Event()
@@ -125,18 +147,30 @@ class CacheService:
 
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a party sent."""
-        device = device_of(topic)
+        device = self._device_of(topic)
         if device is not None and not self._ending:
             self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent."""
-        if not self._ending:
+        if self._device_of(topic) is not None and not self._ending:
             self._start(self.policy.response(octets, self._clock.now()))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent, among caches that share; alerts alone are of interest."""
-        self._start(self.policy.alert(octets))
+        if device_of(topic) is not None:  # if it is none, `receive_response` notes that
+            self._start(self.policy.alert(octets))
+
+    def drop(self, _: str, reason: str) -> None:
+        """Note a message that is not taken."""
+        self.policy.ledger.reasons[reason] += 1
+
+    def _device_of(self, topic: str) -> EUI | None:
+        device = device_of(topic)
+        if device is None:
+            self.drop(topic, BAD_TOPIC)
+            self._complaints.warn(BAD_TOPIC, f"dropped a message to {topic}: {TOPIC_RULE}")
+        return device
 
     # Effects
 
@@ -150,13 +184,13 @@ class CacheService:
         for effect in effects:
             match effect:
                 case Forward(device, octets):
-                    self._tasks.start(self._publish(command_topic(DIRECT, device), octets))
+                    self._tasks.start(self._forward(device, octets))
                 case Reply(device, recipient, octets, status, age):
                     properties = {CACHE_STATUS: status}
                     if age is not None:
                         properties[AGE] = str(age)
                     topic = response_topic(CACHED, device, recipient)
-                    self._tasks.start(self._publish(topic, octets, properties))
+                    self._tasks.start(self._reply(topic, octets, properties))
                 case Wait(flight):
                     self._tasks.start(self._wait(flight))
                 case _:
@@ -172,15 +206,26 @@ class CacheService:
     async def _wait(self, flight: int) -> None:
         self._start(await self._asking.wait(flight))
 
+    async def _forward(self, device: EUI, octets: bytes) -> None:
+        reason = await self._publish(command_topic(DIRECT, device), octets)
+        if reason and not self._ending:
+            self._start(self.policy.undelivered(octets, reason, self._clock.now()))
+
+    async def _reply(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        if await self._publish(topic, octets, properties) == NOT_PUBLISHED:
+            self.policy.ledger.reasons[NOT_PUBLISHED] += 1
+
     async def _publish(
         self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
-    ) -> None:
+    ) -> str:
+        """Publish; return why nobody gets the message, empty if somebody may."""
         try:
-            await self.transport.publish(topic, octets, properties)
+            heard = await self.transports[0].publish(topic, octets, properties)
         except TransportError as error:
-            self.policy.ledger.reasons["not-published"] += 1
             if not self._tasks.ending:
-                _log.warning("%s", error)
+                self._complaints.warn(error.kind, str(error))
+            return NOT_PUBLISHED
+        return "" if heard else NO_SUBSCRIBER
 
     # What goes on all the time
 

@@ -60,14 +60,15 @@ def create_app(parts: Controlled) -> FastAPI:
 
     @app.get("/health", tags=["process"], responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
-        """Tell whether all is up; 503 where it is not."""
-        connected = parts.is_connected()
-        if not connected:
+        """Tell whether fleet and cache are connected to the broker; 503 if one is not."""
+        lost = parts.lost()
+        if lost:
             response.status_code = 503
         return Health(
-            up=connected,
+            up=not lost,
             broker=parts.broker,
-            connected=connected,
+            connected=not lost,
+            lost=lost,
             fleet=parts.fleet is not None,
             cache=parts.cache is not None,
         )

@@ -4,7 +4,9 @@ Nothing is counted here a second time, and nothing is said by meter or party, wh
 series for each. A collector cannot wait, so the store is asked before, and now and then.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -23,6 +25,7 @@ from emulator.control.asking_store import KnownSize
 from emulator.control.hit_ages import HitAges
 from emulator.control.parts import Controlled, ControlledFleet
 from emulator.counters import Stage
+from emulator.transport import Transport
 from emulator.wan import WanTally
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -48,7 +51,12 @@ class Metrics(Collector):
         parts = self._parts
         yield GaugeMetricFamily("esme_up", "1 as long as this process answers.", 1)
         connected = parts.is_connected()
-        yield GaugeMetricFamily("esme_broker_connected", "1 while connected.", connected)
+        yield GaugeMetricFamily(
+            "esme_broker_connected",
+            "1 while fleet and cache have all their connections.",
+            connected,
+        )
+        yield from _of_transports(parts.transports)
         yield GaugeMetricFamily(
             "esme_clock_seconds",
             "Unix time that the clock shows.",
@@ -61,6 +69,28 @@ class Metrics(Collector):
             yield _of_ages(parts.cache.hit_ages)
         if self._size is not None:
             yield from _of_store(self._size.size)
+
+
+def _of_transports(parts: Mapping[str, Sequence[Transport]]) -> Iterator[Metric]:
+    messages = CounterMetricFamily(
+        "esme_transport_messages",
+        "Messages by what became of them between part and broker.",
+        labels=("part", "event"),
+    )
+    reconnections = CounterMetricFamily(
+        "esme_transport_reconnections",
+        "Connections made after one was lost.",
+        labels=("part",),
+    )
+    for part, transports in parts.items():
+        sums = Counter[str]()
+        for transport in transports:
+            sums.update(asdict(transport.counters))
+        reconnections.add_metric((part,), sums.pop("reconnections", 0))
+        for event, number in sums.items():
+            messages.add_metric((part, event), number)
+    yield messages
+    yield reconnections
 
 
 def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:

@@ -28,7 +28,8 @@ class Health(Model):
 
     up: bool
     broker: str
-    connected: bool
+    connected: bool = Field(description="whether all connections of fleet and cache are there")
+    lost: list[str] = Field(description="connections that are not, such as 'fleet: 1 of 1'")
     fleet: bool = Field(description="whether meters run in this process")
     cache: bool = Field(description="whether a cache runs in this process")
 

@@ -3,7 +3,7 @@
 Knows the parts by what they count and tell; knows no HTTP and no terminal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,6 +19,7 @@ from emulator.device.physics import Nature
 from emulator.errors import UserError
 from emulator.faults.engine import Faults
 from emulator.fleet import Fleet
+from emulator.transport import Transport
 from gbcs import EUI
 from profiles import MeterProfile
 
@@ -83,14 +84,27 @@ class ControlledCache:
 class Controlled:
     """What runs in this process; `fleet` or `cache` is None where it does not.
 
-    `broker` is shown, so it is to be without a password.
+    `broker` is shown, so it is to be without a password. `transports` are the connections that do
+    the work, by the part that they belong to.
     """
 
     clock: Clock
     broker: str
-    is_connected: Callable[[], bool]
+    transports: Mapping[str, Sequence[Transport]]
     fleet: ControlledFleet | None = None
     cache: ControlledCache | None = None
+
+    def lost(self) -> list[str]:
+        """Return which parts have lost connections, and how many of how many."""
+        counted = (
+            (part, sum(not one.is_connected for one in transports), len(transports))
+            for part, transports in self.transports.items()
+        )
+        return [f"{part}: {lost} of {number}" for part, lost, number in counted if lost]
+
+    def is_connected(self) -> bool:
+        """Tell whether every connection is there that fleet and cache work with."""
+        return not self.lost()
 
     @property
     def ledger(self) -> Ledger | None:

@@ -12,7 +12,7 @@ from emulator.clock import ManualClock
 from emulator.proof.accounts import Request
 from emulator.proof.scenario import Patience
 from emulator.proof.workload import Ask
-from emulator.requester import NoReplyError, ReceivedReply, Requester
+from emulator.requester import NobodyListensError, NoReplyError, ReceivedReply, Requester
 from emulator.transport import Gauge
 from gbcs import Response, Status
 
@@ -115,6 +115,9 @@ class Driver:
                 reply = await self._requester.request(
                     ask.command, ask.octets, self._patience.timeout
                 )
+            except NobodyListensError:
+                # Somebody who is reconnecting is back by then.
+                await self._clock.sleep(self._patience.timeout)
             except NoReplyError:
                 continue
         received = self._clock.now()

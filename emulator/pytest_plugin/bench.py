@@ -18,7 +18,7 @@ from emulator.cache.policy import CachePolicy
 from emulator.cache.service import serve_cache
 from emulator.cache.settings import CacheSettings
 from emulator.clock import ManualClock, parse_clock
-from emulator.counters import Counters, Stage
+from emulator.counters import Counters
 from emulator.device.physics import nature
 from emulator.estate import DEFAULT_BASE
 from emulator.eui_range import EuiRange
@@ -96,7 +96,7 @@ class Bench:
         Raises `ValueError` for an SRV that there is not.
         """
         srv = counted(srv)
-        number = sum(counters.total(Stage.RECEIVED, srv=srv) for counters in self._counters)
+        number = sum(counters.hits(srv) for counters in self._counters)
         subject = f"device hits{f', SRV {srv}' if srv else ''}"
         return Hits(number, subject, lambda shown: self.journal.lines(None, srv, shown))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emulator.clock import Clock
-from emulator.counters import Counters, Stage
+from emulator.counters import Counters
 from emulator.fleet import Fleet, Receipt
 from emulator.keys import DerivedKeystore
 from emulator.pytest_plugin.journal import Hits, Journal, Received
@@ -67,7 +67,7 @@ class EsmeFleet:
 
         Raises `ValueError` for an SRV that there is not.
         """
-        number = self.counters.total(Stage.RECEIVED, srv=counted(srv))
+        number = self.counters.hits(counted(srv))
         subject = f"device hits of {self.meters!r}{f', SRV {srv}' if srv else ''}"
         euis = self.meters.euis
         return Hits(number, subject, lambda shown: self._journal.lines(euis, srv, shown))

@@ -57,9 +57,16 @@ def frozen_properties(user_properties: Mapping[str, str] | None) -> Mapping[str,
 class TransportError(UserError):
     """A message or a connection that a broker did not take; the text is one line for the user."""
 
+    kind = "unacknowledged"
+    """What is alike about errors whose texts differ, to log each kind once."""
+
 
 class RefusedError(TransportError):
     """A message that the broker does not take, however often it is sent."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 @dataclass(slots=True)

@@ -86,8 +86,8 @@ class RefusedSubscriptionError(MqttError):
 class _Client(Client):
     """aiomqtt's client, which also heeds CONNACK and PUBACK, and takes no packet that is too long.
 
-    aiomqtt passes on neither the properties of CONNACK nor the reason codes of PUBACK, so two of
-    its callbacks are extended. They are private, as is what is replaced of paho-mqtt; the tests of
+    aiomqtt passes on neither the properties of CONNACK nor the reason codes of PUBACK, so its
+    callbacks are extended. They are private, as is what is replaced of paho-mqtt; the tests of
     this package notice if one of them goes.
     """
 
@@ -139,6 +139,21 @@ class _Client(Client):
         self.limits = Limits(**said)
         self._slots = asyncio.Semaphore(max(1, min(self._window, self.limits.receive_maximum)))
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            # aiomqtt does not look whether paho-mqtt has closed the socket meanwhile.
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
 
     def _on_publish(
         self,
@@ -194,14 +209,15 @@ class Connection:
         qos = self.qos
         size = publish_size(topic, payload, user_properties, qos=qos, mqtt5=self.mqtt5)
         if reason := self.client.limits.refusal(size):
-            raise RefusedError(reason)
+            raise RefusedError(reason, "too long")
         properties = None
         if user_properties and self.mqtt5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.UserProperty = list(user_properties.items())
         code = await self.client.send(topic, payload, qos, properties)
         if code is not None and code.value >= FAILURE:
-            raise RefusedError(f"the broker refuses it ({str(code).lower()})")
+            why = str(code).lower()
+            raise RefusedError(f"the broker refuses it ({why})", why)
         return code is None or code.value != NO_SUBSCRIBERS
 
     async def lost(self) -> None:

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from emulator.complaints import Complaints
 from emulator.transport.base import (
     Handler,
     TransportCounters,
     TransportError,
     frozen_properties,
 )
-from emulator.transport.subscriptions import Complaints, Subscriptions
+from emulator.transport.subscriptions import Subscriptions, logger
 from emulator.transport.topic import TopicFilter, check_topic
 
 
@@ -56,7 +57,7 @@ class _MemoryTransport:
     ) -> None:
         self.counters = TransportCounters()
         self._broker = broker
-        self._subscriptions = Subscriptions(handlers, self.counters, Complaints(client_id))
+        self._subscriptions = Subscriptions(handlers, self.counters, Complaints(logger, client_id))
         self._open = False
 
     @property

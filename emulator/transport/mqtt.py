@@ -14,6 +14,7 @@ from functools import partial
 from itertools import count
 from random import Random
 
+from emulator.complaints import Complaints
 from emulator.transport.address import BrokerAddress
 from emulator.transport.backoff import LONGEST, backoff
 from emulator.transport.base import (
@@ -36,7 +37,7 @@ from emulator.transport.connection import (
     is_hopeless,
 )
 from emulator.transport.reasons import blames_a_message
-from emulator.transport.subscriptions import Complaints, Subscriptions, logger
+from emulator.transport.subscriptions import Subscriptions, logger
 from emulator.transport.topic import check_topic
 
 STRIKES = 3
@@ -68,7 +69,7 @@ class _MqttTransport:
         self.counters = TransportCounters()
         self._address = address
         self._name = f"{client_id} at {address}"
-        self._complaints = Complaints(self._name)
+        self._complaints = Complaints(logger, self._name)
         self._subscriptions = Subscriptions(handlers, self.counters, self._complaints, on_dropped)
         unique_id = f"{client_id}-{secrets.token_hex(4)}"
         filters = self._subscriptions.filters
@@ -146,7 +147,7 @@ class _MqttTransport:
                     except MqttError as error:
                         self._lose(error)
                     except RefusedError as error:
-                        raise self._refused(topic, str(error)) from None
+                        raise self._refused(topic, str(error), error.kind) from None
             finally:
                 del self._sending[ticket]
         if self._closed:
@@ -155,6 +156,7 @@ class _MqttTransport:
             topic,
             f"the broker ended the connection each of {STRIKES} times that it was sent this "
             f"message of {len(payload)} octets",
+            "connection ended",
         )
 
     def _late(self, topic: str) -> TransportError:
@@ -166,9 +168,9 @@ class _MqttTransport:
         self.counters.abandoned += 1
         return TransportError(f"cannot publish to {topic}: {reason}")
 
-    def _refused(self, topic: str, reason: str) -> RefusedError:
+    def _refused(self, topic: str, reason: str, kind: str) -> RefusedError:
         self.counters.refused += 1
-        return RefusedError(f"cannot publish to {topic}: {reason}")
+        return RefusedError(f"cannot publish to {topic}: {reason}", kind)
 
     async def _turn(self, ticket: int) -> Connection:
         """Wait for a connection; the lowest ticket goes on first, so that order is kept."""
@@ -213,7 +215,7 @@ class _MqttTransport:
 
     async def _reconnect(self, waits: Iterator[float]) -> Connection:
         """Try until there is a connection; log every reason against it once."""
-        complaints = Complaints(self._name)
+        complaints = Complaints(logger, self._name)
         while True:
             await asyncio.sleep(next(waits))
             try:

@@ -6,6 +6,7 @@ Knows filters, handlers and counters. Nothing that a handler does comes back as 
 import logging
 from collections.abc import Mapping
 
+from emulator.complaints import Complaints
 from emulator.transport.base import Drop, Handler, OnDropped, TransportCounters
 from emulator.transport.limits import MAX_PACKET
 from emulator.transport.topic import TopicFilter
@@ -17,20 +18,6 @@ _DROPPED = {
     "without the retain flag, and remove it by publishing an empty retained message there",
     Drop.TOO_LONG: f"dropped a message to {{}}, which is longer than {MAX_PACKET} octets",
 }
-
-
-class Complaints:
-    """Logs every kind of trouble once; counters tell how often it happened."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._known: set[str] = set()
-
-    def warn(self, kind: str, text: str, *, error: BaseException | None = None) -> None:
-        """Log `text` as a warning unless a trouble of this `kind` was logged before."""
-        if kind not in self._known:
-            self._known.add(kind)
-            logger.warning("%s: %s (logged once)", self._name, text, exc_info=error)
 
 
 class Subscriptions:
@@ -79,11 +66,17 @@ class Subscriptions:
                         error=error,
                     )
                 return
+        self._ignore(topic)
+
+    def _ignore(self, topic: str) -> None:
         self._counters.unhandled += 1
         self._complaints.warn("unhandled", f"a message to {topic}, which is not subscribed to")
 
     def drop(self, topic: str, reason: Drop) -> None:
         """Count a message that no handler gets, and tell of it."""
+        if not any(route.matches(topic) for route, _ in self._routes):
+            self._ignore(topic)  # amqtt sends everybody what it has retained
+            return
         if reason is Drop.RETAINED:
             self._counters.retained += 1
         else:

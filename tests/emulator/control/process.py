@@ -1,5 +1,6 @@
 """A small process to look at and steer: five meters, a cache that nobody asks, a manual clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +25,7 @@ from emulator.fleet import Fleet
 from emulator.latency import NONE
 from emulator.parties import PARTIES
 from emulator.tasks import Tasks
+from emulator.transport import Transport, TransportCounters
 from emulator.wan import WanLink
 from profiles import meter_profiles
 from tests.support.estate import (
@@ -45,6 +47,18 @@ READINGS = b"the readings of somebody"
 
 
 @dataclass
+class IdleTransport:
+    """A connection that carries nothing."""
+
+    is_connected: bool = True
+    carries_properties: bool = True
+    counters: TransportCounters = field(default_factory=TransportCounters)
+
+    async def publish(self, *_: object) -> bool:
+        raise NotImplementedError
+
+
+@dataclass
 class Process:
     """What runs, and what the tests do to it."""
 
@@ -53,7 +67,8 @@ class Process:
     store: Store = field(default_factory=MemoryStore)
     settings: CacheSettings = field(default_factory=lambda: CacheSettings(retention=RETENTION))
     wan: WanLink | None = None
-    connected: bool = True
+    meters_transport: IdleTransport = field(default_factory=IdleTransport)
+    cache_transport: IdleTransport = field(default_factory=IdleTransport)
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, wan=self.wan, faults=self.faults)
@@ -69,6 +84,10 @@ class Process:
     def ledger(self) -> Ledger:
         return self.cache.ledger
 
+    @property
+    def transports(self) -> Mapping[str, list[Transport]]:
+        return {"fleet": [self.meters_transport], "cache": [self.cache_transport]}
+
     def parts(self, *, fleet: bool = True, cache: bool = True) -> Controlled:
         meters = ControlledFleet(
             SEED,
@@ -81,7 +100,7 @@ class Process:
         return Controlled(
             self.clock,
             "127.0.0.1:1883",
-            lambda: self.connected,
+            self.transports,
             meters if fleet else None,
             self.cache if cache else None,
         )

@@ -40,19 +40,26 @@ async def get(client: httpx.AsyncClient, path: str) -> Any:
     return answer.json()
 
 
-async def test_health_is_that_of_the_broker(process: Process, client: httpx.AsyncClient) -> None:
+async def test_health_is_that_of_the_connections_that_work(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     healthy = {
         "up": True,
         "broker": "127.0.0.1:1883",
         "connected": True,
+        "lost": [],
         "fleet": True,
         "cache": True,
     }
     assert await get(client, "/health") == healthy
-    process.connected = False
+    process.cache_transport.is_connected = False
     answer = await client.get("/health")
     assert answer.status_code == 503
-    assert answer.json() == healthy | {"up": False, "connected": False}
+    down = healthy | {"up": False, "connected": False, "lost": ["cache: 1 of 1"]}
+    assert answer.json() == down
+    process.meters_transport.is_connected = False
+    answer = await client.get("/health")
+    assert answer.json() == down | {"lost": ["fleet: 1 of 1", "cache: 1 of 1"]}
 
 
 async def test_the_fleet(process: Process, client: httpx.AsyncClient) -> None:
@@ -316,7 +323,8 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
     await client.post("/faults", json={"kind": "late-reply", "name": "late"})
     process.suffer(1)
     found = await samples(client)
-    assert {name: found[name] for name in found if not name[0].startswith("s1sp_hit_age")} == {
+    apart = "s1sp_hit_age", "esme_transport"
+    assert {name: found[name] for name in found if not name[0].startswith(apart)} == {
         ("esme_up",): 1,
         ("esme_broker_connected",): 1,
         ("esme_clock_seconds",): UNIX_NOW,
@@ -342,10 +350,20 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
         ("s1sp_store_unreadable_total",): 0,
     }
     process.work()
-    process.connected = False
+    process.meters_transport.is_connected = False
     later = await samples(client)
     assert later["esme_commands_received_total", "answered", "4.8.1"] == 4
     assert later["esme_broker_connected",] == 0
+
+
+async def test_metrics_of_connections(process: Process, client: httpx.AsyncClient) -> None:
+    process.meters_transport.counters.refused = 2
+    process.cache_transport.counters.reconnections = 3
+    found = await samples(client)
+    assert found["esme_transport_messages_total", "refused", "fleet"] == 2
+    assert found["esme_transport_messages_total", "refused", "cache"] == 0
+    assert found["esme_transport_reconnections_total", "cache"] == 3
+    assert found["esme_transport_reconnections_total", "fleet"] == 0
 
 
 async def test_ages_of_hits_are_a_histogram(process: Process, client: httpx.AsyncClient) -> None:

@@ -51,7 +51,7 @@ async def documented() -> Controlled:
     process = Process(parse_clock("manual@2026-01-15T12:00:00Z"))
     process.work()
     await process.keep(*(KEY._replace(device=device) for device in estate.meters[7:9]))
-    return Controlled(process.clock, "127.0.0.1:1883", lambda: True, fleet, process.cache)
+    return Controlled(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:

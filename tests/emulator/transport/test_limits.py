@@ -274,7 +274,8 @@ async def test_broker_that_keeps_silent_about_mqtt_5_is_asked_with_3_1_1(
 async def test_message_that_is_denied_is_not_published(tmp_path: Path, inbox: Inbox) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write allowed\n")
     (tmp_path / "acl").chmod(0o600)
-    with Mosquitto(tmp_path, (*OPEN, *TUNED, f"acl_file {tmp_path / 'acl'}")) as broker:
+    # With `max_queued_messages 0` mosquitto 2.0.11 ends the connection of who is denied a message.
+    with Mosquitto(tmp_path, (*OPEN, TUNED[0], f"acl_file {tmp_path / 'acl'}")) as broker:
         async with connect(broker.url, client_id="both", subscriptions={"#": inbox}) as transport:
             with pytest.raises(RefusedError) as caught:
                 await transport.publish("denied", b"")
@@ -283,7 +284,7 @@ async def test_message_that_is_denied_is_not_published(tmp_path: Path, inbox: In
             counters = transport.counters
     assert str(caught.value) == ("cannot publish to denied: the broker refuses it (not authorized)")
     assert [message.topic for message in inbox.messages] == ["allowed"]
-    assert (counters.refused, counters.published) == (1, 1)
+    assert (counters.refused, counters.published, counters.reconnections) == (1, 1, 0)
 
 
 async def test_nobody_subscribes(kind: Kind, inbox: Inbox) -> None:
