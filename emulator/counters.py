@@ -32,6 +32,8 @@ class Stage(StrEnum):
     """A command, when it comes from the broker; its outcome is what becomes of it."""
     REPLIED = "replied"
     """A reply, when the broker has it; its outcome is that of its command."""
+    UNSENT = "unsent"
+    """A reply that the broker did not take; its outcome is that of its command."""
 
 
 class Series(NamedTuple):

@@ -14,6 +14,7 @@ from emulator.transport import (
     Handler,
     MemoryBroker,
     OnDropped,
+    Outages,
     Transport,
     TransportError,
     connect,
@@ -49,6 +50,7 @@ async def connect_each(
     if not isinstance(broker, MemoryBroker):
         _check_descriptors(len(meters))
     limit = asyncio.Semaphore(AT_ONCE)
+    outages = Outages(f"{len(meters)} meters with connections of their own")
     stacks: list[AsyncExitStack] = []
 
     async def enter(eui: EUI) -> None:
@@ -60,6 +62,7 @@ async def connect_each(
                     client_id=str(eui),
                     subscriptions={command_topic(DIRECT, eui): receive},
                     on_dropped=drop,
+                    outages=outages,
                     start_timeout=START_TIMEOUT,
                 )
             )

@@ -125,5 +125,7 @@ class _Service:
             if not self._tasks.ending:
                 text = f"{error}; such replies are not counted as sent"
                 self._complaints.warn(error.kind, text)
-            return
-        self._fleet.counters.count(Stage.REPLIED, reply.device, reply.srv, reply.outcome)
+            stage = Stage.UNSENT
+        else:
+            stage = Stage.REPLIED
+        self._fleet.counters.count(stage, reply.device, reply.srv, reply.outcome)

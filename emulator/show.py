@@ -92,6 +92,7 @@ def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
     if fleet is not None:
         form["device_hits"] = fleet.device_hits
         form["replies"] = fleet.total(Stage.REPLIED)
+        form["unsent"] = fleet.total(Stage.UNSENT)
         form["outcomes"] = {
             f"{srv} {outcome}": number for (srv, outcome), number in fleet.outcomes().items()
         }

@@ -89,6 +89,7 @@ def test_serve_is_asked_stopped_and_says_what_it_counted(number: int) -> None:
     assert counted == {
         "device_hits": 0,
         "replies": 0,
+        "unsent": 0,
         "outcomes": {},
         "requests": 0,
         "retries": 0,
@@ -152,7 +153,12 @@ def test_fleet_and_cache_run_apart_on_a_broker(tmp_path: Path) -> None:
         assert statuses[1].startswith("s1sp; hit; ttl=")
         assert statuses[2] is None
         by_cache, by_fleet = cache.stop(signal.SIGINT), fleet.stop(signal.SIGINT)
-    assert by_fleet == {"device_hits": 2, "replies": 2, "outcomes": {"4.6.1 answered": 2}}
+    assert by_fleet == {
+        "device_hits": 2,
+        "replies": 2,
+        "unsent": 0,
+        "outcomes": {"4.6.1 answered": 2},
+    }
     assert by_cache["decisions"] == {"4.6.1 forwarded": 1, "4.6.1 hits": 1}
     assert by_cache["reasons"] == {"reply-unsolicited": 1}, "the reply to the direct read"
 

@@ -609,7 +609,12 @@ async def test_workers_answer_every_meter_once_and_their_counts_add_up(
         one = merged(first, second, "--device", str(METERS[3]))
         assert one["counters"] == [row(1)]
         counted = fleet.stop(signal.SIGINT)
-    assert counted == {"device_hits": 21, "replies": 21, "outcomes": {"4.8.1 answered": 21}}
+    assert counted == {
+        "device_hits": 21,
+        "replies": 21,
+        "unsent": 0,
+        "outcomes": {"4.8.1 answered": 21},
+    }
 
 
 @pytest.mark.parametrize("how", [("--shard", "0/2"), ("--shared",)])

@@ -101,7 +101,10 @@ def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:
     sent = CounterMetricFamily(
         "esme_replies_sent", "Replies that the broker has.", labels=("srv", "outcome")
     )
-    families = {Stage.RECEIVED: received, Stage.REPLIED: sent}
+    unsent = CounterMetricFamily(
+        "esme_replies_unsent", "Replies that the broker did not take.", labels=("srv", "outcome")
+    )
+    families = {Stage.RECEIVED: received, Stage.REPLIED: sent, Stage.UNSENT: unsent}
     for series, number in fleet.counters.totals().items():
         families[series.stage].add_metric((series.srv, series.outcome), number)
     yield from families.values()

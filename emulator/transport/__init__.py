@@ -23,6 +23,7 @@ from emulator.transport.base import (
 from emulator.transport.gauge import Gauge, Gauged
 from emulator.transport.memory import MemoryBroker, connect_memory
 from emulator.transport.mqtt import connect_mqtt
+from emulator.transport.outages import Outages
 from emulator.transport.topic import TopicFilter
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Handler",
     "MemoryBroker",
     "OnDropped",
+    "Outages",
     "RefusedError",
     "TopicFilter",
     "Transport",
@@ -53,6 +55,7 @@ def connect(
     client_id: str,
     subscriptions: Mapping[str, Handler] | None = None,
     on_dropped: OnDropped | None = None,
+    outages: Outages | None = None,
     start_timeout: float = 3.0,
     give_up_after: float = 30.0,
     random: Random | None = None,
@@ -63,6 +66,8 @@ def connect(
     All `subscriptions`, topic filters and their handlers, are in force before it is entered.
     They must not overlap, so that every message has one handler. Messages that the broker had
     retained, and those longer than a mebioctet, get to no handler; `on_dropped` is told of each.
+
+    `outages` logs those of several transports as one, such as of a connection for each meter.
 
     `client_id` names the transport in logs; over MQTT eight random digits make it unique.
     `start_timeout` and `give_up_after` are seconds: to wait for a broker that is not there yet,
@@ -79,6 +84,7 @@ def connect(
             client_id=client_id,
             subscriptions=broker.handlers(handlers),
             on_dropped=on_dropped,
+            outages=outages,
             start_timeout=start_timeout,
             give_up_after=give_up_after,
             random=random,
@@ -92,6 +98,7 @@ def connect(
         client_id,
         handlers,
         on_dropped=on_dropped,
+        outages=outages,
         start_timeout=start_timeout,
         give_up_after=give_up_after,
         random=random or SystemRandom(),

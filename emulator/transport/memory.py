@@ -17,7 +17,8 @@ from emulator.transport.base import (
     TransportError,
     frozen_properties,
 )
-from emulator.transport.subscriptions import Subscriptions, logger
+from emulator.transport.outages import logger
+from emulator.transport.subscriptions import Subscriptions
 from emulator.transport.topic import TopicFilter, check_topic
 
 

@@ -36,8 +36,9 @@ from emulator.transport.connection import (
     explain,
     is_hopeless,
 )
+from emulator.transport.outages import Outages, logger
 from emulator.transport.reasons import blames_a_message
-from emulator.transport.subscriptions import Subscriptions, logger
+from emulator.transport.subscriptions import Subscriptions
 from emulator.transport.topic import check_topic
 
 STRIKES = 3
@@ -62,14 +63,16 @@ class _MqttTransport:
         handlers: Mapping[str, Handler],
         *,
         on_dropped: OnDropped | None,
+        outages: Outages | None,
         give_up_after: float,
         random: Random,
         tls: ssl.SSLContext | None,
     ) -> None:
         self.counters = TransportCounters()
         self._address = address
-        self._name = f"{client_id} at {address}"
-        self._complaints = Complaints(logger, self._name)
+        name = f"{client_id} at {address}"
+        self._outages = outages or Outages(name)
+        self._complaints = Complaints(logger, name)
         self._subscriptions = Subscriptions(handlers, self.counters, self._complaints, on_dropped)
         unique_id = f"{client_id}-{secrets.token_hex(4)}"
         filters = self._subscriptions.filters
@@ -119,6 +122,8 @@ class _MqttTransport:
         self._detach()
         if connection is not None:
             await connection.close()
+        else:
+            self._outages.given_up()
         await asyncio.wait([self._keeping])
 
     async def publish(
@@ -203,26 +208,22 @@ class _MqttTransport:
                 self._lose(error)
             except TimeoutError:
                 pass  # a publish noticed it first
-            lost = self._loop.time()
-            if lost - began > LONGEST:
+            if self._loop.time() - began > LONGEST:
                 waits = backoff(self._random)  # else the broker takes us and drops us: go on slower
             await connection.close()
             connection = await self._reconnect(waits)
             self._attach(connection)
             self.counters.reconnections += 1
-            away = self._loop.time() - lost
-            logger.warning("%s: connected again after %.1f s", self._name, away)
+            self._outages.back(self._loop.time())
 
     async def _reconnect(self, waits: Iterator[float]) -> Connection:
-        """Try until there is a connection; log every reason against it once."""
-        complaints = Complaints(logger, self._name)
+        """Try until there is a connection."""
         while True:
             await asyncio.sleep(next(waits))
             try:
                 return await self._connector.connect()
             except MqttError as error:
-                text = self._explain(error)
-                complaints.warn(text, text)
+                self._outages.failed(self._explain(error))
 
     def _attach(self, connection: Connection) -> None:
         self._connection, self._mqtt5 = connection, connection.mqtt5
@@ -240,7 +241,7 @@ class _MqttTransport:
             self._blame(self._connection, error)
             self._detach()
             self._connector.learn(error)
-            logger.warning("%s: connection lost (%s), reconnecting", self._name, explain(error))
+            self._outages.lost(explain(error), self._loop.time())
 
     def _blame(self, lost: Connection, error: MqttError) -> None:
         """Note which message the broker may have ended the connection for.
@@ -292,6 +293,7 @@ async def connect_mqtt(
     handlers: Mapping[str, Handler],
     *,
     on_dropped: OnDropped | None = None,
+    outages: Outages | None = None,
     start_timeout: float,
     give_up_after: float,
     random: Random,
@@ -307,6 +309,7 @@ async def connect_mqtt(
         client_id,
         handlers,
         on_dropped=on_dropped,
+        outages=outages,
         give_up_after=give_up_after,
         random=random,
         tls=tls if address.tls else None,

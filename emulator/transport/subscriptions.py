@@ -3,15 +3,12 @@
 Knows filters, handlers and counters. Nothing that a handler does comes back as an exception.
 """
 
-import logging
 from collections.abc import Mapping
 
 from emulator.complaints import Complaints
 from emulator.transport.base import Drop, Handler, OnDropped, TransportCounters
 from emulator.transport.limits import MAX_PACKET
 from emulator.transport.topic import TopicFilter
-
-logger = logging.getLogger("emulator.transport")
 
 _DROPPED = {
     Drop.RETAINED: "dropped a retained message to {}, which is from the past: publish commands "

@@ -140,6 +140,7 @@ async def test_a_reply_that_is_denied_is_not_counted_as_sent(
             assert transport.is_connected
     expected = len(ESTATE.meters)
     assert fleet.counters.as_table() == [("4.8.1", "answered", expected, 0)]
+    assert fleet.counters.total(Stage.UNSENT, outcome="answered") == expected
     [record] = caplog.records
     assert record.getMessage().endswith(
         "the broker refuses it (not authorized); such replies are not counted as sent (logged once)"
@@ -165,6 +166,7 @@ async def test_a_reply_that_is_too_long_fails_alone(
             counters = transport.counters
     assert (counters.refused, counters.reconnections, counters.resent) == (2, 0, 0)
     assert fleet.counters.as_table() == [("4.8.1", "answered", 6, 4)]
+    assert fleet.counters.total(Stage.UNSENT) == 2
     [record] = caplog.records
     assert "octets, and the broker takes 1200 at most" in record.getMessage()
 
@@ -304,7 +306,9 @@ async def test_messages_to_other_topics_are_dropped_and_counted(
 
 
 @needs_mosquitto
-async def test_health_is_that_of_every_connection_that_works(tmp_path: Path) -> None:
+async def test_health_is_that_of_every_connection_that_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shared = CacheOptions(replace(SETTINGS, shared=True), "memory:")
     with Mosquitto(tmp_path) as broker:
         options = FleetOptions(connections=True)
@@ -318,3 +322,9 @@ async def test_health_is_that_of_every_connection_that_works(tmp_path: Path) -> 
             assert not running.parts.is_connected()
             broker.start()
             await until(running.parts.is_connected)
+    said = [record.getMessage().partition(": ") for record in caplog.records]
+    meters = [text for name, _, text in said if name.startswith(f"{number} meters with")]
+    assert [text[:15] for text in meters if "no MQTT" not in text] == [
+        "connection lost",
+        "connected again",
+    ]

@@ -555,7 +555,7 @@ async def test_age_is_told_of_hits_alone() -> None:
 
 
 def _broker_of(running: Running) -> MemoryBroker:
-    broker = running.caches[0].transport._broker  # type: ignore[attr-defined]
+    broker = running.caches[0].transports[0]._broker  # type: ignore[attr-defined]
     assert isinstance(broker, MemoryBroker)
     return broker
 
