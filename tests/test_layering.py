@@ -42,6 +42,7 @@ PURE = (
     "emulator/call_numbers.py",
     "emulator/certificate.py",
     "emulator/counters.py",
+    "emulator/errors.py",
     "emulator/eui_range.py",
     "emulator/fleet.py",
     "emulator/keys.py",
@@ -59,6 +60,10 @@ PURE = (
     "emulator/seeded.py",
     "emulator/topics.py",
     "emulator/transaction.py",
+    "emulator/transport/base.py",
+    "emulator/transport/limits.py",
+    "emulator/transport/reasons.py",
+    "emulator/transport/topic.py",
     "emulator/waiting.py",
     "emulator/wan.py",
 )

@@ -19,7 +19,7 @@ from emulator.counters import RETAINED, TOO_LONG, Stage
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
 from emulator.latency import NONE
-from emulator.requester import NobodyListensError, Requester
+from emulator.requester import NobodyListensError, NoReplyError, Requester
 from emulator.services import CacheOptions, FleetOptions, run_services
 from emulator.topics import BAD_TOPIC, CACHED, DIRECT, command_topic, device_of, response_topic
 from emulator.transport import Broker, Drop, MemoryBroker, connect
@@ -101,6 +101,26 @@ async def test_a_request_that_nobody_hears_fails_at_once(
             NobodyListensError, match=rf"{command_topic(prefix, METER)}: is a {what}"
         ):
             await requester.request(asked, octets, patience=60.0)
+
+
+@pytest.mark.parametrize("prefix", [DIRECT, CACHED])
+async def test_a_request_without_a_reply_fails_in_time(prefix: str) -> None:
+    broker, clock, inbox = MemoryBroker(), ManualClock(UNIX_NOW), Inbox()
+    asked, octets = command("4.8.1")
+    requester = Requester(prefix, KEYS, clock)
+    async with (
+        connect(broker, client_id="deaf", subscriptions={command_topic(prefix, "+"): inbox}),
+        requester.connected(broker, {RECIPIENT}),
+    ):
+        asking = asyncio.create_task(requester.request(asked, octets, patience=60.0))
+        await settle()
+        await clock.advance(60.0)
+        with pytest.raises(NoReplyError) as caught:
+            await asking
+    assert not isinstance(caught.value, NobodyListensError)
+    said = str(caught.value)
+    assert said.startswith(f"{METER} did not reply within 60 s: is it in the fleet, with this seed")
+    assert ("by the registry of the cache" in said) is (prefix == CACHED)
 
 
 async def test_a_cache_learns_at_once_that_no_meter_listens(telling: Broker) -> None:
