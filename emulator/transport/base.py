@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from emulator.errors import UserError
+from emulator.transport.topic import MAX_TEXT
 
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
 """Takes the topic, the payload and the user properties of one message."""
@@ -31,9 +32,6 @@ class Drop(StrEnum):
 
 OnDropped = Callable[[str, Drop], None]
 """Takes the topic of a message that was dropped, and why. Runs as a handler does."""
-
-MAX_TEXT = 0xFFFF
-"""Octets of the longest text that MQTT carries, be it a topic or a user property."""
 
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 """What a message without user properties carries; MQTT 3.1.1 has none."""

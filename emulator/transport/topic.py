@@ -5,9 +5,10 @@ Source: OASIS MQTT 5.0, sections 4.7 (topic names and filters) and 4.8.2 (shared
 
 from dataclasses import dataclass, field
 
-from emulator.transport.base import MAX_TEXT
-
 SHARE = "$share"
+
+MAX_TEXT = 0xFFFF
+"""Octets of the longest text that MQTT carries, be it a topic or a user property."""
 
 
 def check_topic(topic: str) -> None:
