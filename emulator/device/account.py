@@ -3,8 +3,10 @@
 Everything is a function of time alone. In prepayment mode a household buys credit every seventh
 day: as much, in steps of £5, as it takes to have its usual credit afterwards. The sum of all that
 was bought until then follows from the cost until then, so no history is walked. Debts are there
-from installation: time debts shrink by a constant amount each midnight, the payment debt by a
-part of each top-up. What balance there is in truth,
+from installation. Time debts shrink by a constant amount each midnight until they are paid. The
+payment debt shrinks by a part of each top-up. Before a top-up that would clear it the supplier adds
+another of the same size, so that every top-up has an entry in the log of debt payments. What
+balance there is in truth,
 
     bought - payment debt recovered - cost - time debts recovered,
 
@@ -92,22 +94,26 @@ def balances(nature: Nature, instant: int) -> Balances:
         before = cost(nature, month_start(instant))
         return Balances(before - cost(nature, instant), 0, 0, (0, 0), 0)
     bought = bought_until(nature, week_of(nature, instant))
-    recovered = payment_debt_recovered(nature, bought)
-    truth = bought - recovered - cost(nature, instant) - _time_recovered(nature, instant)
+    truth = (
+        bought
+        - payment_debt_recovered(bought)
+        - cost(nature, instant)
+        - _time_recovered(nature, instant)
+    )
     used = min(max(-truth, 0), prices.EMERGENCY_CREDIT)
     days = instant // DAY - nature.installed
     first, second = time_debts(nature)
     return Balances(
         meter_balance=max(truth, 0),
         emergency_credit_balance=prices.EMERGENCY_CREDIT - used,
-        payment_debt=payment_debt(nature) - recovered,
+        payment_debt=payment_debt_left(nature, bought),
         time_debts=(first - _recovered(nature, 0, days), second - _recovered(nature, 1, days)),
         accumulated_debt=max(-truth - prices.EMERGENCY_CREDIT, 0),
     )
 
 
 def payment_debt(nature: Nature) -> int:
-    """Return the debt at installation that top-ups recover."""
+    """Return the size of each debt that top-ups recover; the first is there at installation."""
     return _debt(nature, prices.PAYMENT_DEBT, "payment-debt")
 
 
@@ -133,9 +139,15 @@ def _recovered(nature: Nature, number: int, days: int) -> int:
     return min(time_debts(nature)[number], days * prices.TIME_DEBTS[number].recovery)
 
 
-def payment_debt_recovered(nature: Nature, bought: int) -> int:
-    """Return how much of the payment debt is recovered once so much credit was bought."""
-    return min(payment_debt(nature), bought * prices.PAYMENT_DEBT.recovery // _ALL)
+def payment_debt_recovered(bought: int) -> int:
+    """Return how much of all payment debts is recovered once so much credit was bought."""
+    return bought * prices.PAYMENT_DEBT.recovery // _ALL
+
+
+def payment_debt_left(nature: Nature, bought: int) -> int:
+    """Return the payment debt once so much credit was bought; never 0 in prepayment mode."""
+    size = payment_debt(nature)
+    return size - payment_debt_recovered(bought) % size
 
 
 def week_of(nature: Nature, instant: int) -> int:
@@ -163,44 +175,27 @@ def bought_until(nature: Nature, week: int) -> int:
     usual = drawn_between(nature, "credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
     needed = cost(nature, instant) + _time_recovered(nature, instant) + usual
     kept = _ALL - prices.PAYMENT_DEBT.recovery
-    gross = min(needed + payment_debt(nature), -(-needed * _ALL // kept))
+    gross = -(-needed * _ALL // kept)
     return -(-gross // prices.TOP_UP_STEP) * prices.TOP_UP_STEP
 
 
 def payment(nature: Nature, week: int) -> Payment:
     """Return the `week`-th top-up; its amount is 0 where the household had enough."""
     before, after = bought_until(nature, week - 1), bought_until(nature, week)
-    debt = payment_debt_recovered(nature, after) - payment_debt_recovered(nature, before)
+    debt = payment_debt_recovered(after) - payment_debt_recovered(before)
     return Payment(top_up_time(nature, week), after - before, debt)
 
 
-def last_credits(nature: Nature, instant: int, number: int) -> list[Payment]:
-    """Return the last `number` top-ups until `instant`, oldest first."""
-    return _last(nature, week_of(nature, instant), number, debts=False)
+def last_payments(nature: Nature, instant: int, number: int) -> list[Payment]:
+    """Return the last `number` top-ups until `instant`, oldest first.
 
-
-def last_debt_payments(nature: Nature, instant: int, number: int) -> list[Payment]:
-    """Return the last `number` top-ups until `instant` that served the payment debt."""
-    last = week_of(nature, instant)
-    recovered = payment_debt_recovered(nature, bought_until(nature, last))
-    if not recovered:
-        return []
-    low, high = 0, last  # the first week after which as much is recovered as now
-    while low < high:
-        middle = (low + high) // 2
-        if payment_debt_recovered(nature, bought_until(nature, middle)) < recovered:
-            low = middle + 1
-        else:
-            high = middle
-    return _last(nature, low, number, debts=True)
-
-
-def _last(nature: Nature, week: int, number: int, *, debts: bool) -> list[Payment]:
-    """Return the last top-ups up to `week`; the standing charge alone makes one in three weeks."""
+    At most three weeks pass between two of them: the standing charge alone needs one by then.
+    """
     found: list[Payment] = []
+    week = week_of(nature, instant)
     while prepays(nature) and week >= 0 and len(found) < number:
         item = payment(nature, week)
-        if item.debt if debts else item.amount:
+        if item.amount:
             found.append(item)
         week -= 1
     return found[::-1]

@@ -9,7 +9,7 @@ Source: SMETS2 5.7.5 (log contents and depths); rows as in `gbcs.tables.profile_
 from collections.abc import Callable, Iterable, Iterator
 from operator import add
 
-from emulator.device.account import last_credits, last_debt_payments
+from emulator.device.account import last_payments
 from emulator.device.energy import Series
 from emulator.device.physics import Nature
 from emulator.device.registers import total
@@ -137,10 +137,10 @@ _AT_EVENTS: dict[bytes, Callable[[Nature, int, int], Iterable[Row]]] = {
         billing_row(nature, time) for time in tariff_changes(nature, now, depth)
     ),
     parse_dotted("0.0.98.1.4.255"): lambda nature, now, depth: (
-        (item.time, item.debt) for item in last_debt_payments(nature, now, depth)
+        (item.time, item.debt) for item in last_payments(nature, now, depth)
     ),
     parse_dotted("0.0.98.1.5.255"): lambda nature, now, depth: (
-        (item.time, item.amount) for item in last_credits(nature, now, depth)
+        (item.time, item.amount) for item in last_payments(nature, now, depth)
     ),
 }
 """The last entries of logs that are made when something happens, oldest first."""

@@ -2,7 +2,7 @@
 
 Supply never ends for lack of credit: the non-disablement calendar begins every day and never ends.
 
-Source: vectors of ECS26a and ECS82; ECS19 by analogy, its parts as in
+Source: vectors of ECS02, ECS03, ECS26a and ECS82; ECS19 by analogy, its parts as in
 `gbcs.tables.reading_services`.
 """
 
@@ -45,14 +45,28 @@ _SPECIAL_DAYS = (b"\x0c\x19", b"\x0c\x1a", b"\1\1", b"\x0c\x1f")
 _ANY_YEAR, _ANY_DAY = b"\xff\xff", b"\xff"
 
 _METER_BALANCE, _EMERGENCY_CREDIT, _ACCUMULATED_DEBT = "0.0.19.10.0", "0.0.19.10.1", "0.0.19.10.2"
-_TARIFF, _STANDING = "0.0.19.20.0", "0.0.19.20.4"
+_TARIFF, _STANDING, _SECONDARY_TARIFF = "0.0.19.20.0", "0.0.19.20.4", "0.0.19.20.5"
 _TIME_DEBT_1, _TIME_DEBT_2, _PAYMENT_DEBT = "0.0.19.20.1", "0.0.19.20.2", "0.0.19.20.3"
 _EVERY_CHARGE = (_TARIFF, _STANDING, _TIME_DEBT_1, _TIME_DEBT_2, _PAYMENT_DEBT)
-_PAID_FROM = (
-    (_METER_BALANCE, _EVERY_CHARGE),
-    (_EMERGENCY_CREDIT, (_PAYMENT_DEBT, *_EVERY_CHARGE[:-1])),
-    (_ACCUMULATED_DEBT, (_STANDING, _TIME_DEBT_1, _TIME_DEBT_2)),
-)
+_PAID_FROM = {
+    "credit": ((_METER_BALANCE, (_TARIFF, _STANDING)),),
+    "prepayment": (
+        (_METER_BALANCE, _EVERY_CHARGE),
+        (_EMERGENCY_CREDIT, (_PAYMENT_DEBT, *_EVERY_CHARGE[:-1])),
+        (_ACCUMULATED_DEBT, (_STANDING, _TIME_DEBT_1, _TIME_DEBT_2)),
+    ),
+}
+"""Credits by payment mode, each with the charges that are collected from it, in order of priority.
+
+Source: ECS02_1.6 and ECS03_1.6, which set them, and ECS26a_4.13, which reads them.
+"""
+_SECOND_ELEMENT_PAID_FROM = {
+    "credit": (_METER_BALANCE,),
+    "prepayment": (_METER_BALANCE, _EMERGENCY_CREDIT),
+}
+"""Credits that the tariff of a second element is collected from; these entries come last."""
+# The vectors leave time debts out of non-disablement periods, or collect them then too
+# (ECS03_1.6_CANCELLATION). Ours are collected, as the non-disablement calendar covers every hour.
 _ALWAYS_COLLECTED = bits(3, b"\xe0")
 """When disconnected, when load is limited, and in non-disablement periods."""
 
@@ -115,13 +129,13 @@ def _special_days() -> Data:
     )
 
 
-def _paid_from() -> Data:
+def _paid_from(nature: Nature, now: int) -> Data:
+    payment = nature.profile.payment
+    pairs = [(credit, charge) for credit, charges in _PAID_FROM[payment] for charge in charges]
+    if nature.secondary is not None:
+        pairs += [(credit, _SECONDARY_TARIFF) for credit in _SECOND_ELEMENT_PAID_FROM[payment]]
     return array(
-        *[
-            structure(_named(credit), _named(charge), _ALWAYS_COLLECTED)
-            for credit, charges in _PAID_FROM
-            for charge in charges
-        ]
+        *[structure(_named(credit), _named(charge), _ALWAYS_COLLECTED) for credit, charge in pairs]
     )
 
 
@@ -142,7 +156,7 @@ MONEY: dict[Reference, Value] = {
     reference(9000, "0.0.94.44.2.10"): always(double_long(prices.MOST_TOP_UP)),
     reference(9000, "0.0.94.44.2.20"): always(double_long(prices.MOST_BALANCE)),
     reference(21, "0.0.16.0.1.255"): always(array(double_long(prices.DISABLEMENT))),
-    reference(111, "0.0.19.0.0.255", 11): always(_paid_from()),
+    reference(111, "0.0.19.0.0.255", 11): _paid_from,
     reference(111, "0.0.19.0.0.255", 16): always(double_long(prices.LOW_CREDIT)),
     reference(111, "0.0.19.0.0.255", 18): always(long_unsigned(prices.RECOVERY_CAP)),
     reference(111, "0.0.19.0.0.255", 19): always(double_long(prices.RECOVERY_CAP_PERIOD)),

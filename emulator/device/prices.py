@@ -49,7 +49,7 @@ Its unit is not known; it is assumed never to bind."""
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """Ranges of a debt: one in `one_in` meters has it. All assumed."""
+    """Ranges of a debt: one in `one_in` prepayment meters has it. All assumed."""
 
     one_in: int
     least: int
@@ -63,5 +63,5 @@ TIME_DEBTS = (
     Debt(5, 20 * POUNDS, 200 * POUNDS, 6 * PENCE),
 )
 """Recovered by a constant amount each midnight; rates as in ECS26a_4.13_SINGLE_SUCCESS."""
-PAYMENT_DEBT = Debt(3, 20 * POUNDS, 300 * POUNDS, 2_000)
-"""Recovered by 20% of each top-up."""
+PAYMENT_DEBT = Debt(1, 500 * POUNDS, 2_000 * POUNDS, 500)
+"""Recovered by 5% of each top-up, so over many years: households with arrears owe such sums."""

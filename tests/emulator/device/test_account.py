@@ -13,8 +13,7 @@ from emulator.device.account import (
     bought_until,
     cost,
     energy_cost,
-    last_credits,
-    last_debt_payments,
+    last_payments,
     payment,
     payment_debt,
     payment_debt_recovered,
@@ -89,8 +88,10 @@ def test_balance_is_what_was_bought_less_cost_and_debts(meter: Nature, instant: 
     said = balances(meter, instant)
     bought = bought_until(meter, week_of(meter, instant))
     paid = sum(time_debts(meter)) - sum(said.time_debts)
-    recovered = payment_debt(meter) - said.payment_debt
+    recovered = payment_debt_recovered(bought)
     assert truth(said) == bought - recovered - paid - cost(meter, instant)
+    assert (said.payment_debt + recovered) % payment_debt(meter) == 0
+    assert 0 < said.payment_debt <= payment_debt(meter)
     assert said.meter_balance >= 0
     assert 0 <= said.emergency_credit_balance <= prices.EMERGENCY_CREDIT
     assert said.accumulated_debt >= 0
@@ -129,10 +130,13 @@ def test_credit_is_bought_once_in_seven_days_at_opening_hours(meter: Nature, wee
 
 
 @given(prepaying, moments, st.integers(0, 60 * DAY))
-def test_debts_only_shrink(meter: Nature, instant: int, later: int) -> None:
+def test_debts_only_shrink_until_they_are_paid(meter: Nature, instant: int, later: int) -> None:
+    """A payment debt that is almost paid is followed by one of the same size."""
     instant = max(instant, meter.installed * DAY)
     before, after = balances(meter, instant), balances(meter, instant + later)
-    assert 0 <= after.payment_debt <= before.payment_debt
+    if after.payment_debt > before.payment_debt:
+        paid = before.payment_debt + payment_debt(meter) - after.payment_debt
+        assert before.payment_debt <= paid < payment_debt(meter)
     midnights = (instant + later) // DAY - instant // DAY
     for debt, one, other in zip(
         prices.TIME_DEBTS, before.time_debts, after.time_debts, strict=True
@@ -155,11 +159,13 @@ def test_logs_of_payments_explain_the_balances(meter: Nature, instant: int) -> N
         before, now = balances(meter, since - 1), balances(meter, instant)
         spent = cost(meter, instant) - cost(meter, since - 1)
         spent += sum(before.time_debts) - sum(now.time_debts)
-        spent += before.payment_debt - now.payment_debt
+        spent += sum(row["amount"] for row in served if row["time"] >= since)
         assert truth(now) == truth(before) + sum(row["amount"] for row in bought) - spent
     if served:
         before, now = balances(meter, served[0]["time"] - 1), balances(meter, instant)
-        assert before.payment_debt - now.payment_debt == sum(row["amount"] for row in served)
+        paid = sum(row["amount"] for row in served)
+        added = payment_debt(meter) if paid >= before.payment_debt else 0
+        assert before.payment_debt + added - now.payment_debt == paid
     else:
         assert balances(meter, instant).payment_debt == payment_debt(meter)
 
@@ -169,8 +175,8 @@ def test_logs_of_payments_explain_the_balances(meter: Nature, instant: int) -> N
 def test_logs_of_payments_have_the_last_ones(meter: Nature, age: int) -> None:
     instant = meter.installed * DAY + age
     every = [payment(meter, week) for week in range(week_of(meter, instant) + 1)]
-    assert last_credits(meter, instant, 5) == [item for item in every if item.amount][-5:]
-    assert last_debt_payments(meter, instant, 10) == [item for item in every if item.debt][-10:]
+    assert last_payments(meter, instant, 5) == [item for item in every if item.amount][-5:]
+    assert last_payments(meter, instant, 10) == [item for item in every if item.debt][-10:]
 
 
 @given(natures, moments)
@@ -193,16 +199,35 @@ def test_the_collection_of_balances_has_them_in_the_order_of_its_fields(
 
 @given(prepaying, moments, st.integers(1, 30))
 def test_debt_payments_are_a_part_of_credit(meter: Nature, instant: int, number: int) -> None:
-    found = last_debt_payments(meter, instant, number)
+    found = last_payments(meter, instant, number)
     assert len(found) <= number
     assert [item.time for item in found] == sorted({item.time for item in found})
     for item in found:
-        whole = item.amount * prices.PAYMENT_DEBT.recovery // 10_000
-        assert item.debt <= whole + 1
-    if found:
-        last = bought_until(meter, week_of(meter, found[-1].time))
-        now = bought_until(meter, week_of(meter, instant))
-        assert payment_debt_recovered(meter, last) == payment_debt_recovered(meter, now)
+        assert item.debt == item.amount * prices.PAYMENT_DEBT.recovery // 10_000 > 0
+
+
+@given(prepaying, st.integers(0, 20 * 365 * DAY))
+def test_a_prepayment_meter_served_its_debt_in_the_last_month(meter: Nature, age: int) -> None:
+    """Both logs of top-ups have entries, whenever a month of them is read, and they agree."""
+    now = (meter.installed + 31) * DAY + age
+    month = Window(now - 31 * DAY, now)
+    served = rows(meter, log_of("4.4.4"), now, month)
+    bought = rows(meter, log_of("4.4.5"), now, month)
+    assert served
+    assert [row["time"] for row in served[-5:]] == [row["time"] for row in bought]
+    for debt, credit in zip(served[-5:], bought, strict=True):
+        assert debt["amount"] * 10_000 == credit["amount"] * prices.PAYMENT_DEBT.recovery
+
+
+@given(prepaying, st.integers(0, 20 * 365))
+def test_the_debt_log_explains_the_daily_read_log(meter: Nature, day: int) -> None:
+    """From midnight to midnight the debt falls by the entries between, and rises by whole debts."""
+    now = (meter.installed + 31 + day) * DAY
+    served = rows(meter, log_of("4.4.4"), now)
+    daily = rows(meter, log_of("4.14"), now)
+    for before, after in pairwise(daily):
+        paid = sum(row["amount"] for row in served if before["time"] < row["time"] <= after["time"])
+        assert (before["payment_debt"] - after["payment_debt"] - paid) % payment_debt(meter) == 0
 
 
 @given(natures, moments)
@@ -302,11 +327,22 @@ def test_before_installation_there_is_no_money(meter: Nature, instant: int) -> N
     assert [rows(meter, log, instant) for log in OTHER_LOGS] == [[]] * len(OTHER_LOGS)
 
 
-@pytest.mark.parametrize("debt", [*prices.TIME_DEBTS, prices.PAYMENT_DEBT])
-def test_some_meters_have_a_debt_and_some_have_none(debt: prices.Debt) -> None:
-    fleet = [nature("debts", EUI.from_int(number), (PREPAYING.profile,)) for number in range(60)]
-    places = [*prices.TIME_DEBTS, prices.PAYMENT_DEBT]
-    of_each = [(*time_debts(meter), payment_debt(meter))[places.index(debt)] for meter in fleet]
-    assert 0 in of_each
-    assert all(debt.least <= amount <= debt.most for amount in of_each if amount)
-    assert max(of_each) > 0
+@pytest.mark.parametrize("number", range(len(prices.TIME_DEBTS)))
+def test_some_meters_have_a_time_debt_and_some_have_none(number: int) -> None:
+    debt = prices.TIME_DEBTS[number]
+    amounts = [time_debts(meter)[number] for meter in prepaying_fleet()]
+    assert 0 in amounts
+    assert all(debt.least <= amount <= debt.most for amount in amounts if amount)
+    assert max(amounts) > 0
+
+
+def test_every_prepayment_meter_has_a_payment_debt() -> None:
+    amounts = [payment_debt(meter) for meter in prepaying_fleet()]
+    assert all(
+        prices.PAYMENT_DEBT.least <= amount <= prices.PAYMENT_DEBT.most for amount in amounts
+    )
+    assert len(set(amounts)) > 1
+
+
+def prepaying_fleet() -> list[Nature]:
+    return [nature("debts", EUI.from_int(number), (PREPAYING.profile,)) for number in range(60)]

@@ -1,5 +1,6 @@
 """Which objects a meter has, and that each says what the module of its topic says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from emulator.device import prices
 from emulator.device.demand import EVENING, export_demand, import_demand, last_reset
 from emulator.device.objects import value_of
 from emulator.device.objects_supply import RATED_POWER
-from emulator.device.physics import Nature
+from emulator.device.physics import Nature, nature
 from emulator.device.registers import total
 from emulator.device.voltage import Bound, times_beyond
+from gbcs import EUI, decode
+from gbcs.dlms.access import AccessRequest
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, from_date_time
 from gbcs.obis import parse_dotted
@@ -19,7 +22,9 @@ from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Attribute, Window
 from gbcs.usecases.values import plain
+from profiles import meter_profile
 from tests.emulator.device.meters import KINDS, moments, natures
+from tests.support.rtds import named
 
 NOON = 821_750_400 + DAY // 2
 
@@ -50,6 +55,65 @@ def test_amounts_of_configuration_are_those_of_the_account() -> None:
     assert said(meter, 113, "0.0.19.20.3.255", 13) == prices.PAYMENT_DEBT.recovery
     assert said(meter, 113, "0.0.19.20.1.255", 8) == DAY
     assert said(meter, 112, "0.0.19.10.0.255") == said(meter, 1, "0.0.94.44.34.30")[0]
+
+
+METER_BALANCE, EMERGENCY_CREDIT, ACCUMULATED_DEBT = 0, 1, 2
+PREPAID = [
+    *[(METER_BALANCE, charge) for charge in (0, 4, 1, 2, 3)],
+    *[(EMERGENCY_CREDIT, charge) for charge in (3, 0, 4, 1, 2)],
+    *[(ACCUMULATED_DEBT, charge) for charge in (4, 1, 2)],
+]
+"""Credit and charge, by their numbers in the OBIS code: what a person reads in ECS03_1.6.
+
+Charges: 0 tariff, 4 standing charge, 1 and 2 time debts, 3 payment debt, 5 secondary tariff.
+"""
+
+
+@pytest.mark.parametrize(
+    ("variant", "payment", "expected"),
+    [
+        ("single", "credit", [(METER_BALANCE, 0), (METER_BALANCE, 4)]),
+        ("polyphase", "credit", [(METER_BALANCE, 0), (METER_BALANCE, 4)]),
+        ("twin", "credit", [(METER_BALANCE, 0), (METER_BALANCE, 4), (METER_BALANCE, 5)]),
+        ("single", "prepayment", PREPAID),
+        ("polyphase", "prepayment", PREPAID),
+        ("twin", "prepayment", [*PREPAID, (METER_BALANCE, 5), (EMERGENCY_CREDIT, 5)]),
+    ],
+)
+def test_charges_are_collected_as_the_payment_mode_and_the_elements_have_it(
+    variant: str, payment: str, expected: list[tuple[int, int]]
+) -> None:
+    profile = replace(meter_profile(variant), payment=payment)
+    meter = nature("charges", EUI.from_int(7), (profile,))
+    entries = said(meter, 111, "0.0.19.0.0.255", 11)
+    assert [(credit[4], charge[4]) for credit, charge, _ in entries] == expected
+    assert {credit[:4] + credit[5:] for credit, _, _ in entries} == {b"\0\0\x13\x0a\xff"}
+    assert {charge[:4] + charge[5:] for _, charge, _ in entries} == {b"\0\0\x13\x14\xff"}
+    assert {bits.octets for _, _, bits in entries} == {b"\xe0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "payment"),
+    [
+        ("ECS02_1.6_IMMEDIATE_SINGLE_ERROR_COMMAND", "single", "credit"),
+        ("ECS02_1.6_FUTURE_DATED_TWIN_SUCCESS_COMMAND", "twin", "credit"),
+        ("ECS03_1.6_IMMEDIATE_SINGLE_SUCCESS_COMMAND", "single", "prepayment"),
+        ("ECS03_1.6_CANCELLATION_TWIN_SUCCESS_COMMAND", "twin", "prepayment"),
+    ],
+)
+def test_a_vector_that_sets_the_payment_mode_sets_the_charges_that_are_read(
+    name: str, variant: str, payment: str
+) -> None:
+    command = decode(named(name).octets)
+    assert isinstance(command.payload, AccessRequest)
+    [theirs] = [
+        plain(access.data)
+        for access in command.payload.accesses
+        if (access.class_id, access.index) == (111, 11)
+    ]
+    profile = replace(meter_profile(variant), payment=payment)
+    ours = said(nature("charges", EUI.from_int(7), (profile,)), 111, "0.0.19.0.0.255", 11)
+    assert [entry[:2] for entry in ours] == [entry[:2] for entry in theirs]
 
 
 def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
