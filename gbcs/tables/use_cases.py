@@ -4,11 +4,12 @@ Knows the code, name, title, service references, message type and content format
 case, as one table; both look-ups are derived from it. Knows nothing of octets.
 
 Sources. Rows marked `vector` have a message in DCC's RTDS 4.5.0, which settles code, name, format
-and signature. Rows marked `public` come from the GBCS Mapping Table (titles and message types) as
-DCC publishes it in duis-templates, and from the message codes of DCC's gbcs-parser, of the GBCS v4
-use cases rendered in HenryGiraldo/gbcs-parser-js and of Wireshark's packet-gbcs.c, which agree;
-titles come from there throughout, service references from RTDS and DUIS. Rows marked `inferred`
-give a use case of the Mapping Table the one code that is free between its neighbours' codes.
+and signature; a copy of a part of the RTDS may lack it. Rows marked `public` come from the GBCS
+Mapping Table (titles and message types) as DCC publishes it in duis-templates, and from the message
+codes of DCC's gbcs-parser, of the GBCS v4 use cases rendered in HenryGiraldo/gbcs-parser-js and of
+Wireshark's packet-gbcs.c, which agree; titles come from there throughout, service references from
+RTDS and DUIS. Rows marked `inferred` give a use case of the Mapping Table the one code that is free
+between its neighbours' codes. CS02bRootByWP is named as CS02bWPByWP is.
 
 GBCS gives some alerts a title and no use case code. They are named as RTDS names them, or formed
 likewise from the initials of the title and the content format.
@@ -132,7 +133,9 @@ _SCENARIOS = (
     "add",
     "remove",
     "-dlms",
+    "-asn1",
     "-gbz",
+    "-zigbee",
 )
 
 # Columns: message code; SME message type; format; source; service references; name; title.
@@ -142,7 +145,7 @@ _TABLE = """
 0002 C.NC dlms v 8.11        CCS02 Remove device from CHF device log
 0003 C.NC dlms v 8.12.1      CCS03 Restore CHF Device Log
 0004 C.NC dlms v 8.9         CCS05CCS04 Read CHF device log / Check HAN communications
-0007 C.NC dlms p 2.2         CS01a Apply Prepayment Top Up to an ESME
+0007 C.NC dlms v 2.2         CS01a Apply Prepayment Top Up to an ESME
 0008 V    asn1 v 6.24.1      CS02a Provide Security Credentials Details
 000A C.C  asn1 v 6.17        CS02c Issue Security Credentials
 000B C.C  asn1 v 6.15.2      CS02d Update Device Certificates on Device
@@ -283,7 +286,7 @@ _TABLE = """
 00B4 C.C  gbz  v 1.5         GCS40b Reset Prepayment Mode Meter Balance on the GSME
 00B5 C.NC gbz  v 4.13        GCS21b Read GSME Configuration Data Prepayment
 00B6 C.NC gbz  v 4.1.2       GCS13c Read GSME Register (TOU)
-00B7 C.C  dlms p 1.1.2       ECS01c Set Tariff and Price on ESME secondary
+00B7 C.C  dlms v 1.1.2       ECS01c Set Tariff and Price on ESME secondary
 00B8 C.NC gbz  v 4.1.4       GCS13b Read GSME Block Counters
 00B9 C.NC dlms v 6.13        ECS35e Read ESME Power Event Log
 00BA C.NC dlms v 6.13        ECS35f Read ALCS Event Log
@@ -306,7 +309,7 @@ _TABLE = """
 00CC A.C  dlms v -           FDEIA-DLMS Future Dated Execution Of Instruction Alert (DLMS COSEM)
 00CD A.C  gbz  v -           FDEIA-GBZ Future Dated Execution Of Instruction Alert (GBZ)
 00CE A    dlms p -           FDRA-DLMS Firmware Distribution Receipt Alert (ESME)
-00CF A    gbz  p -           FDRA-GBZ Firmware Distribution Receipt Alert (GSME)
+00CF A    gbz  v -           FDRA-ZigBee Firmware Distribution Receipt Alert (GSME)
 00D1 C.NC dlms v 6.5         ECS29c Set Voltage Configurations on ESME without counter reset
 00D2 C.NC dlms v 6.5         ECS29d Set Voltage Configurations on polyphase ESME, no counter reset
 00D3 C.NC dlms p 6.27        ECS29e Reset RMS Voltage Counters on ESME
@@ -326,7 +329,7 @@ _TABLE = """
 00EF C.NC dlms v 6.2.10      ECS25r2 Read event and alert behaviours - ESME - Network Operator
 00F0 A.NC dlms v -           MIIWA-DLMS Meter Integrity Issue Warning Alert - ESME
 00F1 C.NC gbz  v 6.2.10      GCS20r Read event and alert behaviours - GSME - Supplier
-00F2 A.NC gbz  p -           MIIWA-GBZ Meter Integrity Issue Warning Alert - GSME
+00F2 A.NC gbz  v -           MIIWA-ZigBee Meter Integrity Issue Warning Alert - GSME
 00F9 C.NC dlms p 6.2.4       ECS26m Read ESME identity, type and supply tamper state
 00FA C.NC dlms v 6.2.4       ECS26n Read CHF Device Information (CH identity and type)
 00FB C.NC gbz  v 6.2.4       GCS21m Read GSME identity, type and supply tamper / depletion state
@@ -334,11 +337,11 @@ _TABLE = """
 00FD C.NC dlms v 6.13        ECS35g Read Auxiliary Controller Event Log
 00FE C.NC dlms p 8.9         CCS07 Read CHF Device Logs
 0100 V    asn1 p -           CS02bRootBySupplier Update Security Credentials
-0101 V    asn1 p -           CS02bRootByWanProvider Update Security Credentials
+0101 V    asn1 p -           CS02bRootByWP Update Security Credentials
 0102 C.C  asn1 v 6.15.1,6.21 CS02bSupplierBySupplier Update Security Credentials
 0103 C.C  asn1 v 6.15.1,6.21 CS02bNOByNO Update Security Credentials
 0104 V    asn1 v 8.5         CS02bACBByACB Update Security Credentials
-0105 V    asn1 p -           CS02bWanProviderByWanProvider Update Security Credentials
+0105 V    asn1 v -           CS02bWPByWP Update Security Credentials
 0106 C.C  asn1 v -           CS02bTransCoSByTransCoS Update Security Credentials
 0107 C.C  asn1 v 6.23        CS02bSupplierByTransCoS Update Security Credentials
 0108 V    asn1 p -           CS02bAnyExceptAbnormalRootByRecovery Update Security Credentials
@@ -374,6 +377,7 @@ _TABLE = """
 0126 C.C  asn1 v 6.15.1      CS02gLoadControllerBySupplier Update Load Controller Credentials
 0128 A.C  asn1 v -           CCS08 Firmware Transfer Alert
 0129 C.NC asn1 p 11.2        CS08 Read PPMID/HCALCS Firmware Version
+012A C.NC gbz  v 4.18        GCS60a Read Meter Balance for GSME
 012B A.C  asn1 v -           CS09 PPMID Firmware Activation Alert
 1000 A.C  any  v -           GCA Generic Critical Alert
 1001 A.NC any  v -           GNCA Generic Non Critical Alert

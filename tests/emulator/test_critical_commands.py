@@ -10,13 +10,17 @@ from gbcs.crypto.keystore import point
 from gbcs.dlms.access import AccessResponse
 from gbcs.instants import to_date_time
 from gbcs.tables.dated_responses import DATED
+from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.roles import Role
 from gbcs.tables.use_cases import use_case
 from tests.emulator.cache.bench import Bench
 from tests.emulator.test_fleet_receipts import make_fleet
-from tests.support.critical import ECS01A, ECS42, critical_command
+from tests.support.critical import ECS01A, ECS01C, ECS42, critical_command
 from tests.support.estate import KEYS, METER, NOW, UNIX_NOW, party
 from tests.support.rtds import Vector, each
+from tests.support.second_hand import fields
+
+CS01A = 0x0007
 
 
 def reply_to(octets: bytes) -> Response:
@@ -27,7 +31,7 @@ def reply_to(octets: bytes) -> Response:
     return reply
 
 
-@pytest.mark.parametrize(("code", "dated"), [(ECS42, False), (ECS01A, True)])
+@pytest.mark.parametrize(("code", "dated"), [(ECS42, False), (ECS01A, True), (ECS01C, True)])
 def test_the_answer_is_signed_has_no_mac_and_the_time_where_the_use_case_has_it(
     code: int, dated: bool
 ) -> None:
@@ -78,13 +82,25 @@ def test_the_cache_passes_a_signed_answer_on_and_no_forged_one() -> None:
     bench.assert_settled()
 
 
-@each(lambda vector: vector.direction == "RESPONSE" and vector.use_case.startswith("ECS"))
-def test_a_critical_response_of_the_rtds_has_a_time_where_the_table_says_so(
-    vector: Vector,
-) -> None:
+def test_the_answer_to_a_top_up_carries_the_time_and_has_a_mac() -> None:
+    asked = replace(critical_command(), message_code=CS01A, signature=b"", mac=b"")
+    reply = reply_to(encode(asked, KEYS))
+    assert (reply.signature_status, reply.mac_status) == (Status.ABSENT, Status.VALID)
+    assert reply.transaction_time == to_date_time(NOW)
+
+
+def _is_of_no_read(vector: Vector) -> bool:
+    code = fields(vector.octets).message_code
+    return vector.direction == "RESPONSE" and code not in BY_CODE
+
+
+@each(_is_of_no_read)
+def test_a_response_of_the_rtds_has_a_time_where_the_table_says_so(vector: Vector) -> None:
     response = decode(vector.octets)
+    if not isinstance(response.payload, AccessResponse):
+        return
+    assert (response.message_code in DATED) is bool(response.transaction_time)
     found = use_case(response.message_code)
-    if found is not None and found.critical and isinstance(response.payload, AccessResponse):
-        assert (response.message_code in DATED) is bool(response.transaction_time)
+    if found is not None and found.critical:
         assert len(response.signature or b"") == 64
         assert response.mac is None

@@ -9,7 +9,7 @@ from gbcs import CRA, FileKeystore, Message, Status, authenticate, decode, encod
 from gbcs.errors import AuthenticationError, DecodeError
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
-from tests.support.rtds import KEYSTORE, Vector, each, named, needs_rtds, raw_keys, vectors
+from tests.support.rtds import KEYSTORE, Vector, each, named, raw_keys
 from tests.support.second_hand import (
     COMMAND,
     blobs,
@@ -175,13 +175,6 @@ def test_signature_of_the_command_is_one_of_its_pre_command(vector: Vector) -> N
     message = decoded(command)
     assert message.cra is CRA.COMMAND
     assert message.signature_status is Status.VALID
-
-
-@needs_rtds
-def test_there_are_messages_of_every_kind() -> None:
-    found = {decoded(vector).kind for vector in vectors()}
-    assert found == set(KINDS.values())
-    assert any(_encrypts(vector) for vector in vectors())
 
 
 @each()

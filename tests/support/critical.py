@@ -10,8 +10,8 @@ from gbcs.tables.roles import Role
 from gbcs.usecases.responding import invoke_id
 from tests.support.estate import KEYS, METER, party
 
-ECS01A, ECS42 = 0x0019, 0x004F
-"""Set tariff, whose response says when, and close the load switch, whose response does not."""
+ECS01A, ECS01C, ECS42 = 0x0019, 0x00B7, 0x004F
+"""Set tariff, whose responses say when, and close the load switch, whose response does not."""
 
 
 def critical_command(code: int = ECS42, device: EUI = METER, keystore: Keystore = KEYS) -> Command:

@@ -1,8 +1,9 @@
 """The Reference Test Data Set: where it is, and its messages one by one.
 
 Knows the names of its files and nothing of their octets. It is read from the folder that the
-environment variable GBCS_RTDS names, else from ../shared/rtds beside the repository; where it is
-absent the tests that need it are skipped.
+environment variable GBCS_RTDS names, else from ../shared/rtds beside the repository; tests that
+need it are skipped if it is absent. A copy may hold the whole set or any part of it. So tests take
+from a message itself what the specification leaves open, and skip if a message they name is absent.
 """
 
 import json
@@ -22,8 +23,6 @@ KEYSTORE = RTDS / "keystore.json"
 
 _DIRECTIONS = frozenset({"PRECOMMAND", "COMMAND", "RESPONSE", "ALERT"})
 _READS_OF_LOGS = ("4.6.", "4.8.")
-
-needs_rtds = pytest.mark.skipif(not (RTDS / "messages").is_dir(), reason=ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,9 @@ def _read(path: Path) -> Vector:
     return Vector(path.stem, srv, use_case, bytes.fromhex(path.read_text()))
 
 
+needs_rtds = pytest.mark.skipif(not vectors(), reason=ABSENT)
+
+
 @cache
 def named(name: str) -> Vector:
     """Return the message of this name, without the `_GBCS` at its end; skips where absent."""
@@ -76,13 +78,19 @@ def raw_keys() -> dict[str, dict[str, dict[str, str]]]:
     return keys
 
 
+def answer_to(vector: Vector) -> Vector:
+    """Return the command that the message answers; skips if it is absent."""
+    return named(vector.name.removesuffix("_GBCS").replace("RESPONSE", "COMMAND"))
+
+
 def each(wanted: Callable[[Vector], bool] = lambda vector: True) -> pytest.MarkDecorator:
     """Return what runs a test with `vector` being each message that is `wanted`, or skips it."""
+    reason = f"no such message in {RTDS}" if vectors() else ABSENT
     found: list[Any] = [
         pytest.param(vector, id=vector.name.removesuffix("_GBCS"))
         for vector in vectors()
         if wanted(vector)
     ]
     return pytest.mark.parametrize(
-        "vector", found or [pytest.param(None, marks=pytest.mark.skip(reason=ABSENT))]
+        "vector", found or [pytest.param(None, marks=pytest.mark.skip(reason=reason))]
     )

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from operator import attrgetter
 
 import pytest
 
@@ -73,23 +72,27 @@ def _asked(vector):
     return message.message_code, asked, protected
 
 
-@needs_rtds
-@pytest.mark.parametrize("code", ACCESSES)
-def test_every_variant_is_that_of_its_vector(code):
-    for row in filter(attrgetter("vector"), ACCESSES[code]):
-        asked = [(item.choice, item.class_id, item.obis, item.index) for item in row.accesses]
-        protected = [(item.class_id, item.obis, item.index) for item in row.protected]
-        assert _asked(named(row.vector)) == (code, asked, protected)
+@pytest.mark.parametrize(
+    ("code", "row"),
+    [
+        pytest.param(code, row, id=row.vector)
+        for code, variants in ACCESSES.items()
+        for row in variants
+        if row.vector
+    ],
+)
+def test_every_variant_is_that_of_its_vector(code, row):
+    asked = [(item.choice, item.class_id, item.obis, item.index) for item in row.accesses]
+    protected = [(item.class_id, item.obis, item.index) for item in row.protected]
+    assert _asked(named(row.vector)) == (code, asked, protected)
 
 
 @needs_rtds
 def test_names_are_those_of_every_command_of_the_vectors():
-    known = 0
     for vector in _of_family(AccessRequest):
         code, asked, protected = _asked(vector)
         names = access_names(code, len(asked))
         if names is not None:
-            known += 1
             assert names == tuple(
                 (method_name if choice == "action" else attribute_name)(*reference)
                 for choice, *reference in asked
@@ -98,21 +101,17 @@ def test_names_are_those_of_every_command_of_the_vectors():
             assert protected_names(code, len(protected)) == tuple(
                 attribute_name(*reference) for reference in protected
             )
-    assert known > 150
 
 
 @needs_rtds
 def test_responses_have_as_many_results_of_the_same_kinds():
     """Choices travel in a response, though whether a get was one with selection does not."""
-    checked = 0
     for vector in _of_family(AccessResponse):
         message = decode(vector.octets)
         kinds = [_kind(_text(item.choice)) for item in message.payload.results]
         for row in ACCESSES.get(message.message_code, ()):
             if len(row.accesses) == len(kinds):
                 assert [_kind(item.choice) for item in row.accesses] == kinds, vector.name
-                checked += 1
-    assert checked > 100
 
 
 def test_names():
@@ -184,7 +183,6 @@ def test_results_have_names_in_an_explanation():
     ]
 
 
-@needs_rtds
 def test_a_read_in_clear():
     message = decode(named("ECS20a_4.4.4_SUCCESS_RESPONSE").octets)
     [result] = to_json(message)["payload"]["access_response"]["results"]
