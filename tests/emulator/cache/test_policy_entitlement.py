@@ -15,9 +15,11 @@ from emulator.cache.registration import Devices, Registration
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from emulator.reception import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode
-from gbcs.dlms.access import AccessRequest, Choice
+from gbcs.dlms.access import Access, AccessRequest, Choice
+from gbcs.dlms.data import NULL
 from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT, parse_iso
-from gbcs.tables.reading_services import service_of
+from gbcs.obis import parse_dotted
+from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES, service_of
 from gbcs.tables.roles import Role
 from gbcs.usecases.asking import asks_of
 from gbcs.usecases.profile_read import Window
@@ -231,9 +233,38 @@ def test_what_is_read_through_another_object_counts_where_it_is_not_understood()
 def test_a_command_of_the_reference_test_data_takes_the_right_to_its_own_srv(
     vector: Vector,
 ) -> None:
-    """Those that write to an object, or reset it, do not read it."""
+    """Those that write to an object, or reset it, do not read it.
+
+    A command that is not of the reading service may read an object of it, such as the payment mode
+    of the account (6.2.9), and takes the right to that too.
+    """
     asked = decode(vector.octets)
-    assert [srv for srv, _ in touched(asked, vector.srv, asks_of(asked))] == [vector.srv]
+    first, *others = [srv for srv, _ in touched(asked, vector.srv, asks_of(asked))]
+    assert first == vector.srv
+    got = set()
+    if vector.use_case not in BY_USE_CASE and isinstance(asked.payload, AccessRequest):
+        got = {item.obis for item in asked.payload.accesses if item.choice is Choice.GET}
+    for srv in others:
+        assert got & objects_of(srv), srv
+
+
+def objects_of(srv: str) -> set[bytes]:
+    return {
+        item.obis
+        for service in READING_SERVICES
+        if service.srv == srv
+        for access in service.accesses
+        for item in access.attributes
+    }
+
+
+def test_what_reads_the_payment_mode_takes_the_right_to_prepayment_configuration() -> None:
+    asked, _ = command("4.8.3")
+    account = Access(Choice.GET, 111, parse_dotted("0.0.19.0.0.255"), 2, NULL)
+    assert isinstance(asked.payload, AccessRequest)
+    payload = replace(asked.payload, accesses=(account,))
+    mode = replace(asked, message_code=0x00BE, payload=payload)
+    assert [srv for srv, _ in touched(mode, "6.2.9", asks_of(mode))] == ["6.2.9", "4.13"]
 
 
 def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:
