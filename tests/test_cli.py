@@ -193,6 +193,8 @@ def test_encode_calculates_a_mac_that_is_not_there_yet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["4.6.1_*", "4.6.2_*", "4.8.*_ECS*", "*"])
 def test_the_rtds_survives_decode_and_encode(folder: str) -> None:
     folders = sorted(RTDS.glob(f"messages/{folder}"))
+    if not folders:
+        pytest.skip(f"no folder {folder} in {RTDS}")
     files = [
         file for path in folders for file in sorted(path.iterdir()) if file.suffix.lower() == ".hex"
     ]
@@ -205,7 +207,6 @@ def test_the_rtds_survives_decode_and_encode(folder: str) -> None:
         assert len(expected) == len(vectors())
 
 
-@needs_rtds
 def test_the_rtds_is_verified_and_its_readings_shown() -> None:
     octets = named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets
     (form,) = jsons(good("decode", "--json", "--keystore", KEYSTORE, stdin=octets))

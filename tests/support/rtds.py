@@ -47,7 +47,9 @@ class Vector:
 
 @cache
 def vectors() -> tuple[Vector, ...]:
-    """Return all messages in the order of their names; none where there is no RTDS."""
+    """Return all messages in the order of their names; none without the keystore beside them."""
+    if not KEYSTORE.is_file():
+        return ()
     paths = sorted(RTDS.glob("messages/*/*.[hH][eE][xX]"), key=lambda path: path.name)
     return tuple(map(_read, paths))
 
