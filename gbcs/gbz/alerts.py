@@ -4,7 +4,7 @@ Knows which alert codes have which detail. Octets that do not have the layout of
 `Opaque`.
 
 Source: GBCS v4.1 section 16 and clause 7.2.10; vectors GCS02, GCS05 and GCS53; Wireshark's GBCS
-dissector for 81A0, 8F1C and 8F72, of which there is no vector.
+dissector for 81A0, 8F1C and 8F72, of which no vector was at hand.
 """
 
 from dataclasses import asdict

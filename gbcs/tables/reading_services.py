@@ -7,8 +7,9 @@ responses carry the meter's time. What logs hold is in `gbcs.tables.profile_logs
 Sources. Accesses: the commands of DCC's RTDS 4.5.0 for use cases that name a vector; for the others
 the DLMS COSEM content of the GBCS v3.1 use cases, as rendered in HenryGiraldo/gbcs-parser-js. That
 lists fields in the order of their accesses, which holds for every use case that has a vector too.
-Fields of collections: the same document. Time: the vectors of responses; where there is none it
-follows those of the same kind, registers that are read as they stand, and is marked inferred.
+Fields of collections: the same document. Time: the vectors of responses. If none was at hand, it
+follows those of the same kind, registers that are read as they stand, and is marked inferred; gas
+meters say the time in theirs too (GCS13a, GCS13b, GCS13c and GCS14, SRVs 4.1 and 4.3).
 """
 
 from dataclasses import dataclass

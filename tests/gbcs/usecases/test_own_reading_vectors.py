@@ -1,4 +1,4 @@
-"""Reading services of which the RTDS has no message: vectors of our own, made by a second hand.
+"""Reading services by vectors of our own, made by a second hand: no message of the RTDS is needed.
 
 Accesses are written out here in octets, from the GBCS use cases; keys are derived from a seed.
 """

@@ -1,7 +1,6 @@
 """Vectors of our own, made by a second hand: twin element rows, and parties behind the ACB.
 
-The RTDS has neither a twin element response to SRV 4.6.1 or 4.8.1 nor a read of these by an
-unknown remote party. Keys are derived from a seed; the octets are put together here.
+No message of the RTDS is needed. Keys are derived from a seed; the octets are put together here.
 """
 
 import struct

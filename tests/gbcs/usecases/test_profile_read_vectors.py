@@ -221,7 +221,7 @@ def test_refusal_is_that_of_the_vector(rtds_keystore: FileKeystore) -> None:
 def test_answer_to_a_party_behind_the_acb_is_that_of_the_vector(
     rtds_keystore: FileKeystore,
 ) -> None:
-    """SRV 4.14 is the one read of a log for an unknown party that the RTDS has."""
+    """A read of the prepayment daily read log (SRV 4.14) for an unknown party."""
     log = ProfileLog(
         "4.14",
         "ECS21b",
