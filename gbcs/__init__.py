@@ -6,7 +6,7 @@ EUI('00DB1234567890A0')
 """
 
 from gbcs.block_transfer import Reassembler, segment
-from gbcs.codec import authenticate, decode, encode, sign
+from gbcs.codec import authenticate, decode, encode, open_message, read_content, sign
 from gbcs.crypto.keystore import FileKeystore, Keystore, KeyUsage
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError, GbcsError, KeystoreError
 from gbcs.eui import EUI
@@ -47,6 +47,8 @@ __all__ = [
     "authenticate",
     "decode",
     "encode",
+    "open_message",
+    "read_content",
     "segment",
     "sign",
 ]

@@ -11,6 +11,7 @@ from gbcs.content import decode_content, encode_content, encrypted_attributes, w
 from gbcs.crypto.keystore import Keystore, KeyUsage
 from gbcs.crypto.signature import sign as sign_octets
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
+from gbcs.eui import EUI
 from gbcs.frozen import maker
 from gbcs.header import (
     Envelope,
@@ -26,10 +27,13 @@ from gbcs.message import (
     Alert,
     Command,
     Message,
+    Payload,
     Protected,
     Response,
     Status,
+    Supplementary,
 )
+from gbcs.opaque import Opaque
 from gbcs.other_information import read_other_information, write_other_information
 from gbcs.sealing import (
     attribute_key,
@@ -51,32 +55,100 @@ def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes =
 
     A response to a party that `keystore` does not know is decrypted with the DER `certificate`
     that the party's command brought. What verification found is in `mac_status`,
-    `signature_status` and the status of each of `protected`.
+    `signature_status` and the status of each of `protected`. Content that cannot be read is an
+    `Opaque` payload, which says why.
 
-    Raises `DecodeError` where the octets are not a message, and `KeystoreError` where
-    `certificate` is not one of the party.
+    Raises `DecodeError` if the octets are not a message, and `KeystoreError` if `certificate` is
+    not one of the party.
     """
-    if len(octets) > MAX_OCTETS:
-        raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
-    envelope = open_envelope(octets)
-    make = _MAKERS.get(envelope.cra)
-    if make is None:
-        raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
-    originator, recipient = envelope.originator, envelope.recipient
-    code, supplementary = read_other_information(envelope.other_information)
+    envelope, code, supplementary = _open(octets)
     payload = decode_content(code, envelope.cra, envelope.content)
     protected: tuple[Protected, ...] = ()
     blobs = encrypted_attributes(payload)
     if blobs:
+        originator = envelope.originator
         key = attribute_key(
-            originator, recipient, envelope.counter, supplementary, keystore, certificate
+            originator, envelope.recipient, envelope.counter, supplementary, keystore, certificate
         )
-        protected = tuple([open_protected(blob, key, originator) for blob in blobs])
-        plaintexts = {item.blob: item.plaintext for item in protected}
-        payload = with_plaintexts(payload, plaintexts.get)
-    return make(
-        originator=originator,
-        recipient=recipient,
+        payload, protected = _decrypted(payload, blobs, key, originator)
+    return _message(envelope, code, supplementary, payload, protected, keystore)
+
+
+def open_message(octets: bytes, keystore: Keystore | None = None) -> Message:
+    """Return the message in `octets`, verified, with its content unread: an `Opaque` payload.
+
+    Content takes most of the time that a message takes. Whoever receives messages from anybody
+    checks this first, and then has `read_content` read what is authentic.
+
+    >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
+    >>> message = open_message(bytes.fromhex(header + "02 0036" + "00"))
+    >>> message.kind, message.payload
+    ('pre-command', Opaque(octets=b'', reason='not read'))
+
+    Raises `DecodeError` if the octets are not a message.
+    """
+    envelope, code, supplementary = _open(octets)
+    unread = Opaque(envelope.content, "not read")
+    return _message(envelope, code, supplementary, unread, (), keystore)
+
+
+def read_content(
+    message: Message, keystore: Keystore | None = None, certificate: bytes = b""
+) -> Message:
+    """Return a message of `open_message` with its content read, as `decode` gives it.
+
+    Raises `KeystoreError` if `certificate` is not one of the party.
+    """
+    if not isinstance(message.payload, Opaque):
+        raise TypeError("the content of this message was read before")
+    payload = decode_content(message.message_code, message.cra, message.payload.octets)
+    protected: tuple[Protected, ...] = ()
+    blobs = encrypted_attributes(payload)
+    if blobs:
+        key = attribute_key(
+            message.originator,
+            message.recipient,
+            message.originator_counter,
+            message.supplementary,
+            keystore,
+            certificate,
+        )
+        payload, protected = _decrypted(payload, blobs, key, message.originator)
+    return replace(message, payload=payload, protected=protected)
+
+
+def _open(octets: bytes) -> tuple[Envelope, int, Supplementary | None]:
+    """Return the envelope of a message, its message code and the party behind the ACB."""
+    if len(octets) > MAX_OCTETS:
+        raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
+    envelope = open_envelope(octets)
+    if envelope.cra not in _MAKERS:
+        raise DecodeError(f"{envelope.cra} is not command, response or alert", "message.cra")
+    code, supplementary = read_other_information(envelope.other_information)
+    return envelope, code, supplementary
+
+
+def _decrypted(
+    payload: Payload, blobs: list[bytes], key: bytes | None, originator: EUI
+) -> tuple[Payload, tuple[Protected, ...]]:
+    """Return `payload` and its encrypted attributes, opened if `key` does so."""
+    protected = tuple([open_protected(blob, key, originator) for blob in blobs])
+    plaintexts = {item.blob: item.plaintext for item in protected}
+    return with_plaintexts(payload, plaintexts.get), protected
+
+
+def _message(
+    envelope: Envelope,
+    code: int,
+    supplementary: Supplementary | None,
+    payload: Payload,
+    protected: tuple[Protected, ...],
+    keystore: Keystore | None,
+) -> Message:
+    """Return the message, with what verification finds."""
+    return _MAKERS[envelope.cra](
+        originator=envelope.originator,
+        recipient=envelope.recipient,
         originator_counter=envelope.counter,
         message_code=code,
         payload=payload,

@@ -42,6 +42,11 @@ class Keystore(ABC):
     access_control_broker = EUI.parse("90B3D51F30000002")
     """The ACB, whose key authenticates every command. Source: the vectors."""
 
+    takes_expired = False
+    """Whether certificates in messages are taken outside their dates too. They are not, unless this
+    is set: a certificate is all that speaks for a party whose key is not held, and its dates are
+    part of it. DCC's own test certificates ended in October 2025, hence the choice."""
+
     def __init__(self) -> None:
         self._secrets: dict[tuple[EUI, EUI, bytes], bytes | None] = {}
 
@@ -56,35 +61,44 @@ class Keystore(ABC):
     def shared_secret(self, one: EUI, other: EUI, certificate: bytes = b"") -> bytes | None:
         """Return Z, the 32 octets that `one` and `other` share, or None where keys are missing.
 
-        `certificate` is the DER certificate that carries the key-agreement key of `other`, where
-        the message brought one; it wins over a key that is held for `other`.
-        Raises `KeystoreError` where the certificate is not one of `other`.
+        `certificate` is the DER certificate that carries the key-agreement key of `other`, if the
+        message brought one. It speaks for a party whose key is not held, and replaces no key that
+        is: anybody can make a certificate in another party's name.
+        Raises `KeystoreError` if the certificate is not one of `other`, or has another key than
+        the one that is held for it.
         """
-        pair = (one, other, certificate) if certificate or one < other else (other, one, b"")
+        brought = None
+        if certificate:
+            # Deferred, since x509 takes half of the import.
+            from gbcs.crypto.certificate import read_certificate
+
+            brought = read_certificate(certificate)
+            if brought.eui != other:
+                raise KeystoreError(f"a certificate of {brought.eui} where one of {other} belongs")
+        # Secrets are kept by key, and not by certificate: those can be long, and many for one key.
+        if brought is not None:
+            pair = (one, other, brought.point)
+        else:
+            pair = (one, other, b"") if one < other else (other, one, b"")
         try:
             return self._secrets[pair]
         except KeyError:
             pass
-        secret = self._agree(one, other, certificate)
+        secret = self._agree(one, other, brought.key if brought is not None else None)
         if len(self._secrets) >= MAX_SECRETS:
             del self._secrets[next(iter(self._secrets))]
         self._secrets[pair] = secret
         return secret
 
-    def _agree(self, one: EUI, other: EUI, certificate: bytes) -> bytes | None:
+    def _agree(
+        self, one: EUI, other: EUI, brought: ec.EllipticCurvePublicKey | None
+    ) -> bytes | None:
         usage = KeyUsage.KEY_AGREEMENT
-        known = self.public_key(other, usage)
-        public = known
-        if certificate:
-            from gbcs.crypto.certificate import (
-                read_certificate,  # which takes x509, half the import
-            )
-
-            subject, public = read_certificate(certificate)
-            if subject != other:
-                raise KeystoreError(f"a certificate of {subject} where one of {other} belongs")
-        private = self.private_key(one, usage)
-        if private is None and _same_key(public, known):
+        held = self.public_key(other, usage)
+        if brought is not None and held is not None and not _same_key(brought, held):
+            raise KeystoreError(f"a certificate with another key than the one held for {other}")
+        private, public = self.private_key(one, usage), held or brought
+        if private is None and (brought is None or held is not None):
             private, public = self.private_key(other, usage), self.public_key(one, usage)
         if private is None or public is None:
             return None

@@ -1,5 +1,6 @@
 """Organisation certificates: whose they are, and what is none."""
 
+import json
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,10 +15,11 @@ from cryptography.x509.oid import NameOID
 from emulator.certificate import make_certificate
 from emulator.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
-from gbcs.crypto.certificate import read_certificate
+from gbcs.crypto.certificate import MAX_OCTETS, read_certificate
 from gbcs.crypto.keystore import point
+from tests.support.certificates import USES, certificate
 from tests.support.codec_check import outcome
-from tests.support.effort import at_most
+from tests.support.effort import at_most, within
 from tests.support.rtds import named
 from tests.support.second_hand import agreed, fields
 
@@ -46,27 +48,42 @@ def _certificate(key: Any, unit: str = "02") -> bytes:
 def test_certificate_of_the_rtds(rtds_keystore: FileKeystore) -> None:
     octets = named("ECS21b_4.14_URP_SUCCESS_COMMAND").octets
     information = fields(octets).other_information
-    eui, key = read_certificate(information[18:])
-    assert eui == information[2:10] == bytes.fromhex("90B3D51F30010000")
-    known = rtds_keystore.public_key(eui, KA)
+    found = read_certificate(information[18:])
+    assert found.eui == information[2:10] == bytes.fromhex("90B3D51F30010000")
+    known = rtds_keystore.public_key(found.eui, KA)
     assert known is not None
-    assert point(key) == point(known)
+    assert found.point == point(found.key) == point(known)
+    assert found.not_before == datetime(2015, 10, 30, tzinfo=UTC).timestamp()
+    assert found.not_after == datetime(2025, 10, 29, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
 def test_a_certificate_has_eui_and_key() -> None:
-    eui, key = read_certificate(GOOD)
-    assert eui == PARTY
-    assert isinstance(eui, EUI)
-    assert point(key) == point(KEYS.public_key(PARTY, KA))
+    found = read_certificate(GOOD)
+    assert found.eui == PARTY
+    assert isinstance(found.eui, EUI)
+    assert found.point == point(found.key) == point(KEYS.public_key(PARTY, KA))
     assert GOOD.count(UNIQUE_IDENTIFIER + PARTY) == 1
 
 
-def test_its_key_wins_over_one_that_is_held() -> None:
+def _held(*euis: EUI) -> FileKeystore:
+    return FileKeystore(json.loads(KEYS.export(euis)))
+
+
+def test_a_key_that_is_held_is_replaced_by_no_other() -> None:
+    newer = make_certificate(PARTY, DerivedKeystore("newer"))
+    for keystore in (KEYS, _held(METER, PARTY)):
+        with pytest.raises(KeystoreError, match=f"another key than the one held for {PARTY}"):
+            keystore.shared_secret(METER, PARTY, newer)
+        assert keystore.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
+
+
+def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
     newer = make_certificate(PARTY, DerivedKeystore("newer"))
     expected = agreed(KEYS.private_key(METER, KA), DerivedKeystore("newer").public_key(PARTY, KA))
-    assert KEYS.shared_secret(METER, PARTY, newer) == expected
-    assert KEYS.shared_secret(METER, PARTY) != expected
-    assert KEYS.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
+    keystore = _held(METER)
+    assert keystore.shared_secret(METER, PARTY) is None
+    assert keystore.shared_secret(METER, PARTY, newer) == expected
+    assert keystore.shared_secret(METER, PARTY) is None
 
 
 def test_the_party_s_own_key_serves_where_the_device_s_is_not_held() -> None:
@@ -79,8 +96,16 @@ def test_the_party_s_own_key_serves_where_the_device_s_is_not_held() -> None:
         | entry(PARTY, private=f"{private:064x}")
     )
     assert keystore.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
-    newer = make_certificate(PARTY, DerivedKeystore("newer"))
-    assert keystore.shared_secret(METER, PARTY, newer) is None
+
+
+def test_secrets_are_kept_by_key_and_not_by_certificate() -> None:
+    """Whoever makes certificate after certificate of one key has one secret kept, and no DER."""
+    keystore, key = _held(METER), KEYS.private_key(PARTY, KA)
+    ders = [certificate(PARTY, key, serial=number, padding=3_000) for number in range(1, 600)]
+    keystore.shared_secret(METER, PARTY, ders[0])
+    with within(2 << 20):
+        found = {keystore.shared_secret(METER, PARTY, der) for der in ders}
+    assert found == {KEYS.shared_secret(METER, PARTY)}
 
 
 def test_a_certificate_of_another_is_refused() -> None:
@@ -97,7 +122,11 @@ def _other_identifier(octets: str) -> bytes:
     return GOOD.replace(UNIQUE_IDENTIFIER[5:] + PARTY, replacement)
 
 
+P256 = ec.generate_private_key(ec.SECP256R1())
 NONE = {
+    "too long": certificate(PARTY, P256, padding=MAX_OCTETS),
+    "of no use": certificate(PARTY, P256, use=None),
+    **{f"for {use}": certificate(PARTY, P256, use=use) for use in USES[:4]},
     "nothing": b"",
     "text": b"certificate",
     "a truncated one": GOOD[:-1],
@@ -128,7 +157,7 @@ def test_every_change_of_a_certificate_is_read_or_refused() -> None:
         if isinstance(found, KeystoreError):
             assert "\n" not in str(found)
         else:
-            assert len(found[0]) == 8
+            assert len(found.eui) == 8
 
 
 def test_a_certificate_is_read_once() -> None:
@@ -136,3 +165,18 @@ def test_a_certificate_is_read_once() -> None:
     read_certificate(der)
     with at_most(20):
         read_certificate(der)
+
+
+def test_dates_hold_to_the_end_of_their_last_second() -> None:
+    ends = datetime(2025, 10, 29, 23, 59, 59, tzinfo=UTC)
+    begins = datetime(2015, 10, 30, tzinfo=UTC)
+    found = read_certificate(certificate(PARTY, P256, begins=begins, ends=ends))
+    held = [begins.timestamp(), ends.timestamp(), ends.timestamp() + 0.5]
+    assert all(map(found.holds_at, held))
+    assert not any(map(found.holds_at, (begins.timestamp() - 0.5, ends.timestamp() + 1)))
+
+
+def test_the_emulators_own_hold_whatever_day_the_clock_says() -> None:
+    found = read_certificate(GOOD)
+    days = (datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert all(found.holds_at(day.timestamp()) for day in days)
