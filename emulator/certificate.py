@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 from gbcs import EUI, AuthenticationError, Keystore, KeyUsage
 from gbcs.crypto.keystore import point
 
-_NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
-_NOT_AFTER = datetime(2045, 1, 1, tzinfo=UTC)
+# The clock of a scenario may be set to any day, and meters heed the dates of certificates.
+_NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
+_NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: no end is known
 _OTHER_USER = "7F"  # remote party role other, as the organisational unit of the subject
 
 

@@ -81,12 +81,17 @@ class EstateSource:
     meters: int
     base: EUI
     keystore: Path | None = None
+    takes_expired: bool = False
+    """Whether certificates in messages are taken outside their dates too."""
 
     def estate(self) -> Estate:
         """Return the estate. Raises `KeystoreError`, and `ValueError` where there are no EUIs."""
         if self.keystore is not None:
-            return keystore_estate(self.keystore, self.seed)
-        return derived_estate(self.seed, self.meters, self.base)
+            estate = keystore_estate(self.keystore, self.seed)
+        else:
+            estate = derived_estate(self.seed, self.meters, self.base)
+        estate.keystore.takes_expired = self.takes_expired
+        return estate
 
 
 def _name(kind: str, secret: bytes) -> str:

@@ -128,7 +128,7 @@ class Fleet:
         if device not in self.hosted:
             self.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, NOT_HOSTED)
             return Receipt(UNKNOWN_SRV, NOT_HOSTED)
-        accepted = accept(device, octets, self._keystore)
+        accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
         number = self._call_numbers.next(meter, srv)
         if isinstance(accepted, Discarded):

@@ -43,12 +43,12 @@ class Landing:
         """Return what to do with the response to a command that is under way."""
         request, flight = leg.request, leg.flight
         if leg.kind is Kind.SHADOW:
-            return self._minter.compare(leg, message, octets)
+            return self._minter.compare(leg, message)
         if flight is None:
             said = status.forwarded("bypass", detail=leg.detail)
             return self._flights.relay(request, message, octets, said, now)
         try:
-            readings = self._readings(request, flight.read, message, octets)
+            readings = self._readings(request, flight.read, message)
         except GbcsError:
             self._accounts.note(UNREADABLE)
             said = status.forwarded(flight.why, detail=UNREADABLE)
@@ -66,7 +66,7 @@ class Landing:
             return "open-window"
         return ""
 
-    def late(self, past: Past, message: Message, octets: bytes, now: float) -> list[Effect]:
+    def late(self, past: Past, message: Message, now: float) -> list[Effect]:
         """Keep what came late, where it may be kept; nobody waits for it any more."""
         leg = past.given_up
         past.stage, past.given_up = Stage.ANSWERED, None
@@ -79,7 +79,7 @@ class Landing:
         if self._was_flushed(key, past, now):
             return []
         try:
-            readings = self._readings(leg.request, read, message, octets)
+            readings = self._readings(leg.request, read, message)
         except GbcsError:
             return self._accounts.note(UNREADABLE)
         return self._flights.put(key, Entry(readings, now)) if isinstance(readings, bytes) else []
@@ -89,10 +89,8 @@ class Landing:
         asked, changed = past.first_sent or 0.0, self._accounts.registry.changed(key.device, now)
         return not past.keeps or asked < changed
 
-    def _readings(
-        self, request: Request, read: Read, message: Message, octets: bytes
-    ) -> bytes | int:
-        return readings_of(message, octets, request.command, read, self._keystore)
+    def _readings(self, request: Request, read: Read, message: Message) -> bytes | int:
+        return readings_of(message, request.command, read, self._keystore)
 
 
 def _was_open(key: Key, past: Past, now: float) -> bool:

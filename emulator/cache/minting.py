@@ -20,7 +20,7 @@ from emulator.cache.settings import CacheSettings
 from emulator.cache.status import CacheStatus
 from emulator.cache.transactions import Transactions
 from emulator.seeded import draw_unit
-from gbcs import EUI, Command, GbcsError, Keystore, Message
+from gbcs import EUI, GbcsError, Keystore, Message
 
 STORE_FAILED = "store-failed"
 COUNTER_REUSED = "counter-reused"
@@ -113,7 +113,7 @@ class Minter:
 
     def _fill(self, order: Order, now: float) -> list[Effect]:
         request, command, read = order.request, order.request.command, order.request.read
-        if not isinstance(command, Command) or read is None:
+        if read is None:
             raise TypeError("only reads of a log are minted")
         own = None
         if needs_own_counter(command, read, order.readings):
@@ -148,13 +148,13 @@ class Minter:
         subject = f"{transaction.device} {transaction.party} {transaction.counter}"
         return draw_unit(self._settings.seed, "shadow", f"{subject} {request.srv}".encode())
 
-    def compare(self, leg: Leg, response: Message, octets: bytes) -> list[Effect]:
+    def compare(self, leg: Leg, response: Message) -> list[Effect]:
         """Count whether the meter says what was served; its response is for nobody."""
         request = leg.request
         if request.read is None:
             raise TypeError("only reads of a log are served")
         try:
-            said = readings_of(response, octets, request.command, request.read, self._keystore)
+            said = readings_of(response, request.command, request.read, self._keystore)
             equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
             equal = False

@@ -27,9 +27,19 @@ from emulator.cache.requests import Due, Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
 from emulator.cache.transactions import Stage, Transactions
-from emulator.reception import Discard, Discarded, accept
+from emulator.reception import Accepted, Discard, accept, readable
 from emulator.transaction import transaction_of
-from gbcs import EUI, Alert, Command, GbcsError, Keystore, Message, Response, Status, decode
+from gbcs import (
+    EUI,
+    Alert,
+    Command,
+    DecodeError,
+    Keystore,
+    Message,
+    Response,
+    Status,
+    open_message,
+)
 from gbcs.usecases.asking import asks_of
 
 CACHE_ENDED = "cache-ended"
@@ -72,24 +82,32 @@ class CachePolicy:
         """Return what to do with a command for `device`."""
         self._tick(now)
         self.ledger.requests += 1
-        accepted = accept(device, octets, self._keystore)
-        if isinstance(accepted, Discarded):
-            if accepted.reason is not Discard.NO_KEY:
-                decided = Decided(now, device, accepted.srv, Decision.REFUSED, accepted.reason)
-                self.ledger.count(decided, known=False)
-                return self._accounts.note(accepted.reason)
-            request = self._request(decode(octets), accepted.srv, octets)
-            return [] if self._refused(request, now) else self._bypass(request, "no-key", now)
-        request = self._request(accepted.command, accepted.srv, octets, verified=True)
-        return [] if self._refused(request, now) else self._admitted(request, now)
+        accepted = accept(device, octets, self._keystore, now)
+        if isinstance(accepted, Accepted):
+            request = self._request(accepted.command, accepted.srv, octets, verified=True)
+            return [] if self._refused(request, now) else self._admitted(request, now)
+        reason = accepted.reason
+        if reason is Discard.NO_KEY:
+            # The meter will verify it. It is read all the same, since who may ask is decided here.
+            command = readable(open_message(octets))
+            if command is not None:
+                request = self._request(command, accepted.srv, octets)
+                return [] if self._refused(request, now) else self._bypass(request, "no-key", now)
+            reason = Discard.MALFORMED
+        decided = Decided(now, device, accepted.srv, Decision.REFUSED, reason)
+        self.ledger.count(decided, known=False)
+        return self._accounts.note(reason)
 
     def response(self, octets: bytes, now: float) -> list[Effect]:
-        """Return what to do with octets that a device sent."""
+        """Return what to do with octets that a device sent.
+
+        Only readings that are to be kept or shared are read of them.
+        """
         self._tick(now)
         note = self._accounts.note
         try:
-            message = decode(octets, self._keystore)
-        except GbcsError:
+            message = open_message(octets, self._keystore)
+        except DecodeError:
             return note("reply-malformed")
         if forged := _forged(message):
             return note(f"reply-{forged}-invalid")
@@ -105,7 +123,7 @@ class CachePolicy:
         if unproven := _unproven(message, past.unanswered):
             return note(f"reply-{unproven}")
         if not past.legs:
-            return self._landing.late(past, message, octets, now)
+            return self._landing.late(past, message, now)
         leg = past.legs[0]
         lost = self._accounts.lost(past, now) if past.reused else ""
         sent = self._sender.replied(past, leg, now)
@@ -128,10 +146,10 @@ class CachePolicy:
         Responses are nothing to it, since every cache gets them; alerts are passed on once.
         """
         try:
-            if not isinstance(decode(octets), Alert):
+            if not isinstance(open_message(octets), Alert):
                 return []
-            message = decode(octets, self._keystore)
-        except GbcsError:
+            message = open_message(octets, self._keystore)
+        except DecodeError:
             return []
         if _forged(message):
             return []
@@ -271,22 +289,18 @@ class CachePolicy:
     # Requests
 
     def _request(
-        self, message: Message, srv: str, octets: bytes, verified: bool = False
+        self, command: Command, srv: str, octets: bytes, verified: bool = False
     ) -> Request:
-        asks = asks_of(message)
-        read = read_of(message, asks, self.settings.literal) if verified else None
-        if read is not None and (
-            read.log.srv not in self.settings.srvs
-            or not isinstance(message, Command)
-            or not can_mint(message, read, self._keystore)
-        ):
+        asks = asks_of(command)
+        read = read_of(command, asks, self.settings.literal) if verified else None
+        if read is not None and read.log.srv not in self.settings.srvs:
             read = None
-        transaction = transaction_of(message)
-        touches = tuple(touched(message, srv, asks))
+        transaction = transaction_of(command)
+        touches = tuple(touched(command, srv, asks))
         acb = self._keystore.access_control_broker
         others = {transaction.originator} - {transaction.party, acb}
         parties = transaction.party, *others
-        return Request(message, octets, srv, transaction, touches, parties, read)
+        return Request(command, octets, srv, transaction, touches, parties, read)
 
     def _refused(self, request: Request, now: float) -> bool:
         """Return whether a request is refused, and count it then."""
@@ -296,12 +310,15 @@ class CachePolicy:
         return bool(reason)
 
     def _admitted(self, request: Request, now: float) -> list[Effect]:
-        key, read = request.key, request.read
-        past = self._transactions.use(request.transaction, key, now)
-        if past.reused:
+        # Only now: keys are agreed, and kept, for parties that may ask and for no others.
+        read = request.read
+        if read is not None and not can_mint(request.command, read, self._keystore):
+            read = request.read = None
+        key = request.key
+        turned = self._transactions.use(request.transaction, key, now)
+        if self._transactions.is_reused(request.transaction):
             self._accounts.note(COUNTER_REUSED)
-            alike = self._transactions.alike(request.transaction)
-            parted = [effect for one in alike for effect in self._flights.part(one, now)]
+            parted = [effect for one in turned for effect in self._flights.part(one, now)]
             return [*parted, *self._bypass(request, COUNTER_REUSED, now)]
         if key is None or read is None:
             return self._bypass(request, "", now)

@@ -8,7 +8,7 @@ how a wider reading is cut to a narrower window. Knows no requests, stores or ti
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, decode
+from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, read_content
 from gbcs.dlms.access import AccessRequest, AccessResponse, Choice
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType, octet_string, structure
@@ -224,18 +224,17 @@ def mint(
     return answer_reading(command, ((readings,),), keystore, own_counter)
 
 
-def readings_of(
-    response: Message, octets: bytes, asked: Message, read: Read, keystore: Keystore
-) -> bytes | int:
+def readings_of(response: Message, asked: Message, read: Read, keystore: Keystore) -> bytes | int:
     """Return the readings that a response to `asked` carries, or its result code.
 
-    Raises `GbcsError` where it is neither, cannot be opened, or has entries of other dates. What is
-    kept whole has no result code: a failure of it is only for who asked.
+    `response` is one of `open_message`, whose content is read here. Raises `GbcsError` if it is
+    neither, cannot be opened, or has entries of other dates. What is kept whole has no result code:
+    a failure of it is only for who asked.
     """
+    behind = asked.supplementary
+    response = read_content(response, keystore, behind.certificate if behind else b"")
     if read.service is not None:
         return _whole_of(response, read.service, read.window)
-    if asked.supplementary and asked.supplementary.certificate:
-        response = decode(octets, keystore, asked.supplementary.certificate)
     readings = buffer_of(response, read.log)
     if isinstance(readings, bytes) and cut(readings, read.window) != readings:
         raise DecodeError(f"entries outside {read.window}", "message.payload")

@@ -10,7 +10,7 @@ from emulator.cache.agenda import Ticket
 from emulator.cache.entry import Key
 from emulator.cache.reads import Read
 from emulator.transaction import Transaction
-from gbcs import EUI, Message
+from gbcs import EUI, Command, Message
 from gbcs.usecases.profile_read import Window
 
 
@@ -18,7 +18,7 @@ from gbcs.usecases.profile_read import Window
 class Request:
     """A command that a party sent, once it is known to be one."""
 
-    command: Message
+    command: Command
     octets: bytes
     srv: str
     transaction: Transaction

@@ -7,7 +7,7 @@ up to a number and a time; knows no octets.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from emulator.cache.entry import Key
@@ -56,27 +56,38 @@ class Past:
         return self.legs if self.given_up is None else (*self.legs, self.given_up)
 
 
+@dataclass(slots=True)
+class CounterUse:
+    """What has one device, originator and counter, of which keys are derived."""
+
+    transactions: set[Transaction] = field(default_factory=set)
+    unmarked: list[Past] = field(default_factory=list)
+    """Those of them that are not known to be reused: one at most, once `use` has returned."""
+
+
 class Transactions:
     """Every transaction of the last while."""
 
     def __init__(self) -> None:
         self._past: OrderedDict[Transaction, Past] = OrderedDict()
-        self._by_counter: dict[tuple[EUI, EUI, int], list[Transaction]] = {}
-        """What has one device, originator and counter, of which keys are derived."""
+        self._by_counter: dict[tuple[EUI, EUI, int], CounterUse] = {}
 
-    def use(self, transaction: Transaction, key: Key | None, now: float) -> Past:
-        """Note a request; the result says whether its counter was used for anything else."""
+    def use(self, transaction: Transaction, key: Key | None, now: float) -> list[Past]:
+        """Note a request; return what turns out to be reused by it, itself included.
+
+        What turned out so before is not looked at again: a counter may be sent under every message
+        code that there is, time after time.
+        """
         past = self.note(transaction, key, now)
-        past.reused = past.reused or past.key != key
-        alike = self.alike(transaction)
-        if len(alike) > 1:
-            for one in alike:
-                one.reused = True
-        return past
-
-    def alike(self, transaction: Transaction) -> list[Past]:
-        """Return what is remembered of a counter: of a transaction, and of others that have it."""
-        return [self._past[one] for one in self._by_counter.get(transaction[:3], ())]
+        counter = self._by_counter[transaction[:3]]
+        turned: list[Past] = []
+        if len(counter.transactions) > 1:
+            turned, counter.unmarked = counter.unmarked, []
+        elif past.key != key and not past.reused:
+            turned, counter.unmarked = [past], []
+        for one in turned:
+            one.reused = True
+        return turned
 
     def is_reused(self, transaction: Transaction) -> bool:
         """Return whether a counter is known to have been used for two things."""
@@ -88,7 +99,9 @@ class Transactions:
         past = self._past.get(transaction)
         if past is None:
             past = self._past[transaction] = Past(key, now)
-            self._by_counter.setdefault(transaction[:3], []).append(transaction)
+            counter = self._by_counter.setdefault(transaction[:3], CounterUse())
+            counter.transactions.add(transaction)
+            counter.unmarked.append(past)
         else:
             self._past.move_to_end(transaction)
         past.at = now
@@ -117,8 +130,9 @@ class Transactions:
                 self._drop(transaction)
 
     def _drop(self, transaction: Transaction) -> None:
-        del self._past[transaction]
-        alike = self._by_counter[transaction[:3]]
-        alike.remove(transaction)
-        if not alike:
+        past = self._past.pop(transaction)
+        counter = self._by_counter[transaction[:3]]
+        counter.transactions.remove(transaction)
+        counter.unmarked = [one for one in counter.unmarked if one is not past]
+        if not counter.transactions:
             del self._by_counter[transaction[:3]]

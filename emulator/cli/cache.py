@@ -22,6 +22,7 @@ from emulator.cli.options import (
     all_of,
     base_option,
     estate_of,
+    expired_option,
     json_option,
     keystore_option,
     meters_option,
@@ -48,6 +49,7 @@ from gbcs.instants import to_iso
 @meters_option
 @base_option
 @keystore_option
+@expired_option
 @caching_options
 @sharing_option
 @common_options
@@ -62,6 +64,7 @@ def cache(
     meters: int,
     base: EUI,
     keystore: Path | None,
+    takes_expired: bool,
     broker: str,
     as_json: bool,
     **chosen: Any,
@@ -71,7 +74,7 @@ def cache(
     if command is not None:
         _refuse_options(context, command)
         return
-    estate = estate_of(keystore, seed, meters, base)
+    estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = cache_options(chosen, estate)
     asyncio.run(run(estate, broker, 0, chosen, None, options, as_json=as_json))
 

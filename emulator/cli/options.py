@@ -86,6 +86,12 @@ base_option = click.option(
 keystore_option = click.option(
     "--keystore", type=FILE, help="Keystore file; its devices in place of derived meters."
 )
+expired_option = click.option(
+    "--expired-certificates",
+    "takes_expired",
+    is_flag=True,
+    help="Take certificates in commands outside their dates, such as those of DCC's test data.",
+)
 latency_option = click.option(
     "--latency",
     type=LATENCY,
@@ -141,9 +147,11 @@ def one_line(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def estate_of(keystore: Path | None, seed: str, meters: int, base: EUI) -> Estate:
+def estate_of(
+    keystore: Path | None, seed: str, meters: int, base: EUI, takes_expired: bool = False
+) -> Estate:
     """Return the estate of a keystore file, or the one that is drawn from `seed`."""
-    return EstateSource(seed, meters, base, keystore).estate()
+    return EstateSource(seed, meters, base, keystore, takes_expired).estate()
 
 
 class LazyGroup(click.Group):

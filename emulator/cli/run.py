@@ -17,6 +17,7 @@ from emulator.cli.options import (
     base_option,
     broker_option,
     estate_of,
+    expired_option,
     json_option,
     keystore_option,
     meters_option,
@@ -51,6 +52,7 @@ _CREDENTIALS = re.compile(r"//.*@")
 @meters_option
 @base_option
 @keystore_option
+@expired_option
 @meter_options
 @caching_options
 @common_options
@@ -69,13 +71,14 @@ def serve(
     meters: int,
     base: EUI,
     keystore: Path | None,
+    takes_expired: bool,
     broker: str | None,
     port: int,
     as_json: bool,
     **chosen: Any,
 ) -> None:
     """Run broker, meters and cache until interrupted."""
-    estate = estate_of(keystore, seed, meters, base)
+    estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = fleet_options(chosen), cache_options(chosen, estate)
     asyncio.run(run(estate, broker, port, chosen, *options, as_json=as_json))
 
@@ -85,6 +88,7 @@ def serve(
 @meters_option
 @base_option
 @keystore_option
+@expired_option
 @meter_options
 @sharding_options
 @common_options
@@ -96,6 +100,7 @@ def fleet(
     meters: int,
     base: EUI,
     keystore: Path | None,
+    takes_expired: bool,
     broker: str,
     as_json: bool,
     shard: tuple[int, int] | None,
@@ -103,7 +108,7 @@ def fleet(
     **chosen: Any,
 ) -> None:
     """Run the meters alone, on a broker, until interrupted."""
-    estate = estate_of(keystore, seed, meters, base)
+    estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = fleet_options(chosen)
     if shard is not None and (workers > 1 or options.shared):
         raise click.UsageError("--shard goes with neither --workers nor --shared: give one of them")
@@ -120,7 +125,7 @@ def fleet(
         form = _started(broker, estate, clock, meters=True) | {"workers": workers}
         announce(form | ({"control": controls} if any(controls) else {}), as_json)
 
-    made = partial(estate_of, keystore, seed, meters, base)
+    made = partial(estate_of, keystore, seed, meters, base, takes_expired)
     control = chosen["control"]
     try:
         merged = run_workers(made, broker, clock.describe(), options, workers, control, started)

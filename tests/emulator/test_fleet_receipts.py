@@ -1,7 +1,9 @@
 """A fleet: what it counts, what it answers, and what it leaves unanswered."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from statistics import quantiles
 
 import pytest
@@ -10,10 +12,9 @@ from emulator.counters import NOT_HOSTED, Stage
 from emulator.estate import derived_estate
 from emulator.fleet import Fleet
 from emulator.latency import NONE, Fixed, Latency, LogNormal
-from emulator.parties import RemoteParty
+from emulator.parties import OTHER_USER
 from emulator.reception import Discard
 from gbcs import (
-    EUI,
     Command,
     FileKeystore,
     KeyUsage,
@@ -30,7 +31,19 @@ from gbcs.dlms.data import NULL
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.responding import invoke_id
+from tests.support.brought import (
+    BROUGHT,
+    LAPSED,
+    OTHER,
+    OWN,
+    bringing,
+    of_an_unknown_type,
+    too_long,
+    with_content,
+)
+from tests.support.certificates import certificate
 from tests.support.critical import critical_command, signed_by_nobody, unsigned
+from tests.support.effort import at_most
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -169,6 +182,8 @@ DISCARDED: list[tuple[Discard, str, Callable[[bytes], bytes]]] = [
     (Discard.MALFORMED, "unknown", lambda octets: octets + b"\x00"),
     (Discard.MALFORMED, "unknown", lambda octets: b""),
     (Discard.MALFORMED, "unknown", lambda octets: octets.hex().encode()),
+    (Discard.MALFORMED, "4.8.1", of_an_unknown_type),
+    (Discard.TOO_LONG, "unknown", too_long),
     (Discard.NOT_A_COMMAND, "4.8.1", response_in_place_of_a_command),
     (Discard.NOT_A_COMMAND, "4.8.1", pre_command),
     (
@@ -229,7 +244,57 @@ def test_without_a_key_for_the_party_an_encrypted_read_is_counted_and_unanswered
 
 
 def test_every_discard_is_shown_above() -> None:
-    assert {reason for reason, _, _ in DISCARDED} == set(Discard) - {Discard.NO_KEY}
+    shown = {reason for reason, _, _ in DISCARDED} | {reason for _, reason, _ in BROUGHT}
+    assert shown == set(Discard) - {Discard.NO_KEY}
+
+
+@pytest.mark.parametrize(
+    ("reason", "brought"), [row[1:] for row in BROUGHT], ids=[row[0] for row in BROUGHT]
+)
+def test_a_certificate_by_anybody_speaks_for_nobody(reason: Discard, brought: bytes) -> None:
+    fleet = make_fleet()
+    receipt = fleet.receive(METER, bringing(brought), UNIX_NOW)
+    assert (receipt.srv, receipt.outcome, receipt.reply) == ("4.8.1", reason, None)
+    assert fleet.counters.outcomes() == {("4.8.1", reason): 1}
+
+
+def test_another_certificate_of_the_same_key_is_as_good() -> None:
+    renewed = certificate(OTHER_USER, OWN, serial=2)
+    receipt = make_fleet().receive(METER, bringing(renewed), UNIX_NOW)
+    assert receipt.outcome == "answered"
+    assert decode(receipt.reply or b"", KEYS, renewed).protected[0].status is Status.VALID
+
+
+def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
+    held = FileKeystore(json.loads(KEYS.export([METER, KEYS.access_control_broker])))
+    brought = certificate(OTHER_USER, OTHER)
+    receipt = make_fleet(keystore=held).receive(METER, bringing(brought), UNIX_NOW)
+    assert receipt.outcome == "answered"
+    assert decode(receipt.reply or b"", held, brought).protected[0].status is Status.VALID
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_dates_are_heeded_by_the_clock_unless_the_keystore_takes_expired_ones(takes: bool) -> None:
+    keystore = derived_estate(SEED, 1).keystore
+    keystore.takes_expired = takes
+    fleet = make_fleet(keystore=keystore)
+    octets, day = bringing(LAPSED), 86_400.0
+    end = datetime(2025, 10, 29, tzinfo=UTC).timestamp()
+    expected = "answered" if takes else Discard.CERTIFICATE_EXPIRED
+    assert fleet.receive(METER, octets, end + 1).outcome == expected
+    assert fleet.receive(METER, octets, end + day).outcome == expected
+    assert fleet.receive(METER, octets, end).outcome == "answered"
+    assert fleet.receive(METER, octets, end - day).outcome == "answered"
+
+
+def test_what_is_not_authentic_is_never_read() -> None:
+    """Content without a MAC costs no more than its header, however much of it there is."""
+    fleet = make_fleet()
+    nulls = b"\xd9\x20\x00\x00\x01\x00\x82\x70\x00" + bytes(0x7000)
+    octets = last_octet_flipped(with_content(nulls))
+    fleet.receive(METER, octets, UNIX_NOW)
+    with at_most(200):
+        assert fleet.receive(METER, octets, UNIX_NOW).outcome == Discard.MAC_INVALID
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
@@ -314,23 +379,6 @@ def test_a_signed_command_that_is_not_supported_is_refused() -> None:
     assert asked.signature
     assert isinstance(asked, Command)
     assert results_of(asked) == [(Choice.GET, 4), (Choice.GET, 250)]
-
-
-@pytest.mark.parametrize("certificate", [b"\x30\x26" * 20, b"\x00" * 600])
-def test_a_certificate_that_is_none_is_no_reason_to_fail(certificate: bytes) -> None:
-    asked, _ = command("4.8.1", Role.OU)
-    assert asked.supplementary is not None
-    broken = replace(asked, supplementary=replace(asked.supplementary, certificate=certificate))
-    receipt = make_fleet().receive(METER, sealed(broken), UNIX_NOW)
-    assert (receipt.outcome, receipt.reply) == ("unanswered", None)
-
-
-def test_a_certificate_of_somebody_else_is_not_encrypted_for() -> None:
-    impostor = RemoteParty(EUI(b"\x11" * 8), Role.OU, KEYS, 1, behind_acb=True)
-    impostor.certificate = party(Role.OU).certificate
-    _, octets = impostor.command(METER, "4.8.1", YESTERDAY)
-    receipt = make_fleet().receive(METER, octets, UNIX_NOW)
-    assert (receipt.outcome, receipt.reply) == ("unanswered", None)
 
 
 def delays(fleet: Fleet, number: int) -> list[float]:

@@ -14,7 +14,17 @@ from emulator.cache.ledger import Decision
 from emulator.keys import DerivedKeystore
 from emulator.parties import RemoteParty
 from emulator.reception import Discard
-from gbcs import EUI, Alert, FileKeystore, Opaque, Response, Status, decode, encode
+from gbcs import (
+    EUI,
+    Alert,
+    FileKeystore,
+    Opaque,
+    Response,
+    Status,
+    Supplementary,
+    decode,
+    encode,
+)
 from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
@@ -23,7 +33,18 @@ from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import PATIENCE, Bench, anything_for_anybody
+from tests.support.brought import (
+    BROUGHT,
+    OTHER,
+    STRANGER,
+    bringing,
+    of_an_unknown_type,
+    too_long,
+    with_content,
+)
+from tests.support.certificates import certificate
 from tests.support.critical import critical_command, signed_by_nobody, unsigned
+from tests.support.effort import at_most, within
 from tests.support.estate import (
     KEYS,
     METER,
@@ -62,6 +83,8 @@ def as_pre_command(octets: bytes) -> bytes:
 REFUSED: list[tuple[Discard, Callable[[bytes], bytes]]] = [
     (Discard.MALFORMED, lambda octets: octets[:-1]),
     (Discard.MALFORMED, lambda octets: b""),
+    (Discard.MALFORMED, of_an_unknown_type),
+    (Discard.TOO_LONG, too_long),
     (Discard.NOT_A_COMMAND, as_pre_command),
     (Discard.NOT_A_COMMAND, lambda octets: meter_octets(command("4.8.1")[0])),
     (Discard.FOREIGN_RECIPIENT, lambda octets: command("4.8.1", device=OTHER_METER)[1]),
@@ -69,6 +92,7 @@ REFUSED: list[tuple[Discard, Callable[[bytes], bytes]]] = [
     (Discard.MAC_INVALID, flipped),
     (Discard.SIGNATURE_ABSENT, lambda _: unsigned(critical_command())),
     (Discard.SIGNATURE_INVALID, lambda _: signed_by_nobody(critical_command())),
+    *((reason, lambda _, der=der: bringing(der)) for _, reason, der in BROUGHT),
 ]  # fmt: skip
 
 
@@ -88,6 +112,77 @@ def test_a_command_that_the_meter_would_discard_is_refused_with_the_reason(
 
 def test_every_reason_but_a_missing_key_is_shown_above() -> None:
     assert {reason for reason, _ in REFUSED} == set(Discard) - {Discard.NO_KEY}
+
+
+NULLS = b"\xd9\x20\x00\x00\x01\x00\x82\x70\x00" + bytes(0x7000)
+"""A content that takes a call and more for each octet to read."""
+
+
+def test_what_is_not_authentic_is_never_read(bench: Bench) -> None:
+    """Content without a MAC costs no more than its header, however much of it there is."""
+    octets = flipped(with_content(NULLS))
+    bench.receive(octets)
+    with at_most(400):
+        bench.receive(octets)
+    assert bench.policy.ledger.reasons == {Discard.MAC_INVALID: 2}
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_reply_is_never_read_that_nobody_waits_for(verified: bool, bench: Bench) -> None:
+    bench.receive(command("4.8.3", Role.ED)[1])
+    asked, _ = command("4.8.3", Role.ED, counter=99)
+    said = decode(meter_octets(asked), KEYS)
+    octets = encode(replace(said, payload=Opaque(b"\xda" + NULLS[1:]), mac=b""), KEYS)
+    octets = octets if verified else flipped(octets)
+    bench.policy.response(octets, bench.now)
+    with at_most(300):
+        assert bench.policy.response(octets, bench.now) == []
+    reason = "reply-unsolicited" if verified else "reply-mac-invalid"
+    assert bench.policy.ledger.reasons == {reason: 2}
+
+
+def test_a_reply_that_cannot_be_read_is_passed_on_and_not_kept(bench: Bench) -> None:
+    """It is the meter's own, so its requester gets it; others that wait get none."""
+    asked, octets = command("4.8.3", Role.ED)
+    bench.receive(octets)
+    said = decode(meter_octets(asked), KEYS)
+    unreadable = encode(replace(said, payload=Opaque(b"\xda\x07"), mac=b""), KEYS)
+    [reply] = bench.deliver(unreadable)
+    assert reply.octets == unreadable
+    assert bench.policy.ledger.reasons == {"reply-unreadable": 1}
+    assert not bench.store
+    bench.assert_settled()
+
+
+def test_certificates_of_refused_parties_leave_nothing_behind() -> None:
+    """They are long, and there may be any number of them."""
+    bench = Bench(
+        keystore=FileKeystore(json.loads(KEYS.export([METER, KEYS.access_control_broker])))
+    )
+    asked, _ = command("4.8.1", Role.OU)
+    requests = []
+    for number in range(1, 301):
+        der = certificate(STRANGER, OTHER, padding=3_000, serial=number)
+        behind = Supplementary(STRANGER, number, None, der)
+        requests.append(
+            encode(replace(asked, originator_counter=number, supplementary=behind, mac=b""), KEYS)
+        )
+    bench.receive(requests[0])
+    with within(3 << 20):
+        for octets in requests:
+            assert bench.receive(octets) == []
+    assert bench.policy.ledger.reasons == {"unknown-party": 301}
+    assert bench.forwards == []
+
+
+def test_a_counter_under_every_message_code_costs_each_time_the_same(bench: Bench) -> None:
+    asked, _ = command("4.8.3", Role.ED)
+    octets = [encode(replace(asked, message_code=code, mac=b""), KEYS) for code in range(2_000)]
+    for one in octets:
+        bench.receive(one)
+    with at_most(3_000):
+        bench.receive(octets[7])
+        bench.receive(encode(replace(asked, message_code=2_001, mac=b""), KEYS))
 
 
 def test_an_octet_flipped_anywhere_is_never_answered_nor_forwarded(bench: Bench) -> None:

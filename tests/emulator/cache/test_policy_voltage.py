@@ -6,7 +6,7 @@ from emulator.cache.ledger import Decision
 from emulator.cache.reads import cut, mint, read_of, readings_of
 from emulator.device.physics import nature
 from emulator.estate import derived_estate
-from gbcs import Command, DecodeError, decode, encode
+from gbcs import Command, DecodeError, decode, encode, open_message
 from gbcs.instants import DAY
 from gbcs.tables.reading_services import POLYPHASE, SINGLE, service_of
 from gbcs.tables.roles import Role
@@ -70,7 +70,7 @@ def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
     octets = meter_octets(first)
     read = read_of(first, asks_of(first))
     assert read is not None
-    readings = readings_of(decode(octets, KEYS), octets, first, read, KEYS)
+    readings = readings_of(open_message(octets, KEYS), first, read, KEYS)
     assert mint(second, read, readings, KEYS) == meter_octets(second)
     assert isinstance(readings, bytes)
     assert cut(readings, YESTERDAY) == readings
@@ -88,7 +88,7 @@ def test_a_failure_is_for_who_asked_alone() -> None:
     assert read is not None
     refused = meter_octets(wrong)
     with pytest.raises(DecodeError, match=r"a part of SRV 4\.10 failed"):
-        readings_of(decode(refused, KEYS), refused, wrong, read, KEYS)
+        readings_of(open_message(refused, KEYS), wrong, read, KEYS)
     assert encode(wrong, KEYS) == octets
 
 
