@@ -1,10 +1,8 @@
-"""Where messages come from: hex, base64, binary, DUIS or pcap, as text, in files and in folders.
+"""Where messages come from: hex, base64, dumps, binary, DUIS or pcap, in files and in folders.
 
-Knows forms of writing octets; whether they are a message is for `decode` to say.
+Knows where to look for messages; whether octets are one is for `decode` to say.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -17,15 +15,14 @@ from gbcs.block import Block
 from gbcs.errors import DecodeError
 from gbcs.header import open_envelope
 from gbcs.pcap import MAGIC_OCTETS, is_capture, read_packets
+from gbcs.written import base64_in, dumps_in, hex_in, text_of
 
-_SPACE = re.compile(rb"\s+")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_ODD = re.compile(r"[\s0-9A-Fa-f]+")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
-_GBCS_PAYLOAD = re.compile(rb"<(?:[\w.-]+:)?GBCSPayload(?:\s[^<>]*)?>([^<]*)</")
-"""The element of a DUIS response or pre-command that holds a message in base64."""
 _FIRST_OCTETS = (0xDD, 0xDF, 0xE0)
 """Of a message: general-ciphering, general-signing, general-block-transfer."""
 _LONGEST_NAME = 40
+_NEITHER = "neither hex nor base64 nor the octets of a message"
 
 
 class SourceError(Exception):
@@ -33,70 +30,110 @@ class SourceError(Exception):
 
 
 def octets_in(content: bytes) -> bytes:
-    """Return the octets that `content` writes as hex, as base64, or as themselves.
+    """Return the octets that `content` writes as hex, base64 or a dump, or as themselves.
 
-    >>> octets_in(b"DF 09").hex()
+    >>> octets_in(b"DF:09").hex()
     'df09'
 
-    Raises `SourceError` where it is neither.
+    Raises `SourceError` if it is none of these.
     """
     if _is_message(content):
         return content
-    text = _SPACE.sub(b"", content)
-    if _HEX.fullmatch(text):
-        return bytes.fromhex(text.decode())
-    try:
-        octets = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        octets = b""
-    if not _is_message(octets):
-        raise SourceError("neither hex nor base64 nor the octets of a message")
-    return octets
+    return _octets_of(_text(content))
 
 
 def messages_in(content: bytes) -> list[bytes]:
     """Return the octets of each message in `content`.
 
-    That is of every packet of a pcap file, of every GBCSPayload of an XML file, of every line where
-    each line is a message, and else of all of it.
+    That is of every packet of a pcap file, of every GBCSPayload of an XML file, of every dump, of
+    every line if each line is a message, and else of all of it.
 
-    Raises `SourceError` where there is none, and `DecodeError` where a pcap file is broken.
+    Raises `SourceError` if there is none, and `DecodeError` if a pcap file is broken.
     """
     if is_capture(content):
         return [packet.octets for packet in read_packets(BytesIO(content))]
-    if _XML.match(content):
-        payloads = _GBCS_PAYLOAD.findall(content)
-        if not payloads:
-            raise SourceError("XML without a GBCSPayload")
-        return [octets_in(payload) for payload in payloads]
-    lines = [line for line in content.splitlines() if line.strip()]
-    if len(lines) > 1 and not _is_message(content):
-        try:
-            octets = [octets_in(line) for line in lines]
-        except SourceError:
-            octets = [b""]
-        if all(map(_is_message, octets)) and not _is_whole(content):
+    if _is_message(content):
+        return [content]
+    text = text_of(content)
+    if _XML.match(content) or (text is not None and text.lstrip().startswith("<")):
+        return _of_xml(content, text)
+    text = _text(content)
+    lines = [line for line in text.splitlines() if line.strip()]
+    dumps = dumps_in(lines)
+    if dumps and all(map(_is_message, dumps)):
+        return dumps
+    if len(lines) > 1:
+        octets = [hex_in(line) or base64_in(line) or b"" for line in lines]
+        if all(map(_is_message, octets)) and not _is_whole(text):
             return octets
-    return [octets_in(content)]
+    return [_octets_of(text)]
+
+
+def _text(content: bytes) -> str:
+    text = text_of(content)
+    if text is None:
+        raise SourceError(_NEITHER)
+    return text
+
+
+def _octets_of(text: str) -> bytes:
+    """Return the octets that `text` writes. Raises `SourceError`."""
+    dumps = dumps_in([line for line in text.splitlines() if line.strip()])
+    if len(dumps) == 1 and _is_message(dumps[0]):
+        return dumps[0]
+    octets = hex_in(text)
+    if octets is not None:
+        return octets
+    octets = base64_in(text)
+    # Many a word is base64, so it counts only if it writes a message.
+    if octets is not None and _is_message(octets):
+        return octets
+    if _ODD.fullmatch(text):
+        raise SourceError("hex with an odd number of digits: one is missing or too many")
+    raise SourceError(_NEITHER)
+
+
+def _of_xml(content: bytes, text: str | None) -> list[bytes]:
+    """Return the octets of each payload of an XML file. Raises `SourceError`."""
+    from gbcs.xml_payloads import PAYLOAD, XmlError, payloads_in  # deferred: few sources are XML
+
+    try:
+        if text is None:
+            payloads = payloads_in(content.lstrip())
+        else:
+            payloads = payloads_in(text.lstrip("\ufeff \t\r\n").encode(), "utf-8")
+    except XmlError as error:
+        raise SourceError(str(error)) from None
+    if not payloads:
+        raise SourceError(f"XML without a {PAYLOAD}")
+    messages = []
+    for number, payload in enumerate(payloads, start=1):
+        octets = hex_in(payload) or base64_in(payload)
+        if octets is None or not _is_message(octets):
+            raise SourceError(f"{PAYLOAD} {number} is neither base64 nor hex of a message")
+        messages.append(octets)
+    return messages
 
 
 def _is_message(octets: bytes) -> bool:
     return bool(octets) and octets[0] in _FIRST_OCTETS
 
 
-def _is_whole(content: bytes) -> bool:
+def _is_whole(text: str) -> bool:
     """Return whether all lines together write one message or block.
 
     A line of a wrapped message may happen to begin as a message does; several messages are never
     one, since the lengths in the first of them say where it ends.
     """
+    octets = hex_in(text) or base64_in(text)
+    if octets is None:
+        return False
     try:
-        octets = octets_in(content)
         if Block.begins(octets):
             Block.parse(octets)
         else:
             open_envelope(octets)
-    except (DecodeError, SourceError):
+    except DecodeError:
         return False
     return True
 

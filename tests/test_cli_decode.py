@@ -362,14 +362,14 @@ def test_payloads_are_found_in_duis_files(text: str, expected: list[bytes]) -> N
     ("text", "reason"),
     [
         ("<a/>", "XML without a GBCSPayload"),
-        ("<", "XML without a GBCSPayload"),
-        ("<GBCSPayload", "XML without a GBCSPayload"),
-        ("<GBCSPayload/>", "XML without a GBCSPayload"),
+        ("<", "XML that is not well-formed"),
+        ("<GBCSPayload", "XML that is not well-formed"),
+        ("<GBCSPayload/>", "GBCSPayload 1 is neither"),
         ("<NotGBCSPayload>DF09</NotGBCSPayload>", "XML without a GBCSPayload"),
         (_duis(""), "neither"),
         (_duis("nonsense"), "neither"),
-        (_duis(CODED[0], "nonsense"), "neither"),
-        ("<GBCSPayload " * 20_000, "XML without a GBCSPayload"),
+        (_duis(CODED[0], "nonsense"), "GBCSPayload 2 is neither"),
+        ("<GBCSPayload " * 20_000, "XML that is not well-formed"),
     ],
 )
 def test_xml_without_a_message_is_one_line(text: str, reason: str) -> None:

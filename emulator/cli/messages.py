@@ -35,7 +35,7 @@ def decode_command(
     pcap: Path | None,
     as_json: bool,
 ) -> None:
-    """Decode messages: hex, base64, binary, DUIS or pcap, in files, folders, arguments or stdin.
+    """Decode messages: hex, base64, hexdumps, binary, DUIS or pcap; files, folders, text or stdin.
 
     One message is shown as JSON, several as a table, a line for each.
     """
