@@ -18,6 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gbcs.asn1 import specification
+from gbcs.asn1.defaults import defaulted, holds_default, leave_out
 from gbcs.asn1.lengths import verbatim, widen
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.use_cases import TYPE_NAMES
@@ -27,25 +28,32 @@ if TYPE_CHECKING:
     from gbcs.asn1.kinds import Kind
 
 
+_KEYS = {"value", "wide_lengths", "written_defaults"}
+
+
 @dataclass(frozen=True, slots=True)
 class Asn1Content:
     """A content: the name of its ASN.1 type, such as "SetTime.CommandPayload", and its value.
 
     `value` is what `gbcs.asn1.payloads.PAYLOADS` gives for the type. `wide_lengths` tells that
     lengths of 128 to 255 are written as 82 00 nn outside certificates, as RTDS does, and not as
-    81 nn, as DER does; it is set by decoding only where there is such a length.
+    81 nn, as DER does; it is set by decoding only where there is such a length. `written_defaults`
+    has the paths of fields that hold their DEFAULT and are written all the same, such as
+    "[0].trustAnchorCellsDetails[0].trustAnchorCellUsage"; DER would leave them out.
     """
 
     type_name: str
     value: Any
     wide_lengths: bool = False
+    written_defaults: tuple[str, ...] = ()
 
 
 def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | None:
     """Return the content of a command (CRA flag 1), response (2) or alert (3).
 
     None where such a message carries no ASN.1. Raises `DecodeError` where `content` is not of
-    the type that belongs there, has octets left over, or is not in DER, wide lengths excepted.
+    the type that belongs there, has octets left over, or is not in DER, but for wide lengths and
+    defaults that are written out.
     """
     type_name = TYPE_NAMES.get((message_code, cra))
     if type_name is None:
@@ -55,14 +63,15 @@ def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | No
     try:
         with _door(DecodeError, type_name):
             value = kind.read(plain)
+            written = _written_defaults(plain)
             plain = kind.write(value)
-        der = specification.encode(type_name, plain)
+        der = _encode(type_name, plain, written)
     except EncodeError as error:
         raise DecodeError(error.reason, error.path) from error
     if der == content:
-        return Asn1Content(type_name, value)
+        return Asn1Content(type_name, value, written_defaults=written)
     if widen(der, frozenset(verbatim(plain))) == content:
-        return Asn1Content(type_name, value, wide_lengths=True)
+        return Asn1Content(type_name, value, True, written)
     raise DecodeError(f"not in DER, from octet {_difference(der, content)} on", f"asn1.{type_name}")
 
 
@@ -71,12 +80,30 @@ def encode_asn1(content: Asn1Content) -> bytes:
     kind = _kind(content.type_name)
     with _door(EncodeError, content.type_name):
         plain = kind.write(content.value)
-    der = specification.encode(content.type_name, plain)
+        der = _encode(content.type_name, plain, content.written_defaults)
     return widen(der, frozenset(verbatim(plain))) if content.wide_lengths else der
 
 
+def _written_defaults(plain: Any) -> tuple[str, ...]:
+    defaults = specification.defaults()
+    if not holds_default(plain, defaults):  # as nearly always; paths take longer
+        return ()
+    return tuple([path for path, holds in defaulted(plain, defaults) if holds])
+
+
+def _encode(type_name: str, plain: Any, written: tuple[str, ...]) -> bytes:
+    """Return the DER of `plain`, but for the defaults that are written."""
+    if not written:
+        return specification.encode(type_name, plain)
+    defaults = specification.defaults()
+    for path in sorted(set(written) - {path for path, _ in defaulted(plain, defaults)}):
+        raise Misfit(f"{path!r:.60} in written_defaults is no field with a default")
+    plain = leave_out(plain, defaults, frozenset(written))
+    return specification.encode(type_name, plain, with_defaults=True)
+
+
 def to_json(content: Asn1Content) -> dict[str, Any]:
-    """Return `content` as JSON: `value`, and `wide_lengths` where it is set.
+    """Return `content` as JSON: `value`, and `wide_lengths` and `written_defaults` if set.
 
     Fields have the identifiers of the ASN.1, named numbers their names; octets are hexadecimal.
     Raises `EncodeError` where the value is not of its type.
@@ -84,19 +111,27 @@ def to_json(content: Asn1Content) -> dict[str, Any]:
     kind = _kind(content.type_name)
     with _door(EncodeError, content.type_name):
         value = kind.to_json(content.value)
-    return {"value": value, "wide_lengths": True} if content.wide_lengths else {"value": value}
+    form: dict[str, Any] = {"value": value}
+    if content.wide_lengths:
+        form["wide_lengths"] = True
+    if content.written_defaults:
+        form["written_defaults"] = list(content.written_defaults)
+    return form
 
 
 def from_json(type_name: str, obj: Any) -> Asn1Content:
     """Return the content whose JSON is `obj`. Raises `EncodeError` where it is none's."""
     kind = _kind(type_name)
     with _door(EncodeError, type_name):
-        if not isinstance(obj, dict) or not {"value"} <= obj.keys() <= {"value", "wide_lengths"}:
-            raise Misfit("an object with value and perhaps wide_lengths belongs here")
+        if not isinstance(obj, dict) or not {"value"} <= obj.keys() <= _KEYS:
+            raise Misfit(f"an object with {', '.join(sorted(_KEYS))} belongs here")
         wide_lengths = obj.get("wide_lengths", False)
         if not isinstance(wide_lengths, bool):
             raise Misfit("wide_lengths is true or false")
-        return Asn1Content(type_name, kind.from_json(obj["value"]), wide_lengths)
+        written = obj.get("written_defaults", [])
+        if not isinstance(written, list) or not all(isinstance(path, str) for path in written):
+            raise Misfit("written_defaults is a list of paths")
+        return Asn1Content(type_name, kind.from_json(obj["value"]), wide_lengths, tuple(written))
 
 
 @cache

@@ -54,7 +54,10 @@ def _element(
     elif tag & CONSTRUCTED:
         elements = list(_elements(der, start, end))
         yield der[position:start], name, f"{title} of {len(elements)}", depth
-        members = list(_members(value, form))
+        # A SEQUENCE has one field with a DEFAULT at most: their number tells if it is there.
+        members = list(_members(value, form, with_defaults=False))
+        if len(members) != len(elements):
+            members = list(_members(value, form, with_defaults=True))
         if len(members) != len(elements):
             members = [("element", (_UNKNOWN, None))] * len(elements)
         for at, (inner, member) in zip(elements, members, strict=True):
@@ -69,8 +72,10 @@ def _elements(der: bytes, start: int, end: int) -> Iterator[int]:
         _, start = contents_of(der, start)
 
 
-def _members(value: Any, form: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Yield name and value of what a SEQUENCE holds, without what DER leaves out as a default."""
+def _members(
+    value: Any, form: Any, *, with_defaults: bool
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield name and value of what a SEQUENCE holds, with what DER leaves out or without."""
     if isinstance(value, tuple):
         for number, pair in enumerate(zip(value, form, strict=True), start=1):
             yield str(number), pair
@@ -79,7 +84,7 @@ def _members(value: Any, form: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
         for name, inner in form.items():
             field = by_name[name.lower()]
             member = getattr(value, field.name)
-            if field.default in (MISSING, None) or member != field.default:
+            if with_defaults or field.default in (MISSING, None) or member != field.default:
                 yield name, (member, inner)
 
 

@@ -8,10 +8,15 @@ Octets are read as BER and written as DER: the DER decoder of asn1tools 0.169 ne
 SEQUENCE OF with an element of another type (its issue 180), the BER decoder does. Whoever wants
 DER compares the octets that were read with those that are written.
 
+Fields with a DEFAULT are read as OPTIONAL, so that what is read says whether they were there;
+`defaults` has their values. Written they are left out, as DER has it, unless `encode` is told that
+who calls it has left out what is to be.
+
 asn1tools is imported and the modules are compiled at first use, which takes some 200 ms.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from importlib.resources import files
@@ -30,6 +35,9 @@ class _Compiled(NamedTuple):
 
     ber: Any
     der: Any
+    optional: Any
+    """DER that leaves out no defaults."""
+    defaults: Mapping[str, Any]
     failures: tuple[type[Exception], ...]
 
 
@@ -48,14 +56,15 @@ def decode(reference: str, octets: bytes) -> Any:
         raise DecodeError(*_where(reference, error)) from error
 
 
-def encode(reference: str, plain: Any) -> bytes:
+def encode(reference: str, plain: Any, *, with_defaults: bool = False) -> bytes:
     """Return the DER of `plain` as a type such as "SetTime.CommandPayload".
 
-    Raises `EncodeError` where it has none.
+    Fields that hold their DEFAULT are left out, unless it is to be written `with_defaults`.
+    Raises `EncodeError` if it has none.
     """
     compiled = _compiled()
     module, name = reference.split(".")
-    asn1_type = compiled.der[module][name]
+    asn1_type = (compiled.optional if with_defaults else compiled.der)[module][name]
     try:
         asn1_type.check_types(plain)
         asn1_type.check_constraints(plain)
@@ -64,17 +73,42 @@ def encode(reference: str, plain: Any) -> bytes:
         raise EncodeError(*_where(reference, error)) from error
 
 
+def defaults() -> Mapping[str, Any]:
+    """Return the DEFAULT of each field that has one, by its identifier.
+
+    Wherever a field with such an identifier is, it has this DEFAULT.
+    """
+    return _compiled().defaults
+
+
 @cache
 def _compiled() -> _Compiled:
     import asn1tools
 
     modules = sorted(files("gbcs.asn1").joinpath("modules").iterdir(), key=lambda file: file.name)
     parsed = asn1tools.parse_string("\n".join(module.read_text("utf-8") for module in modules))
-    ber, der = (
-        asn1tools.compile_dict(deepcopy(parsed), codec, numeric_enums=True).modules
-        for codec in ("ber", "der")
-    )
-    return _Compiled(ber, der, (asn1tools.Error, *_FAILURES))
+    der = _compile(parsed, "der")
+    defaults = dict(_make_optional(parsed))
+    failures = (asn1tools.Error, *_FAILURES)
+    return _Compiled(_compile(parsed, "ber"), der, _compile(parsed, "der"), defaults, failures)
+
+
+def _compile(parsed: Any, codec: str) -> Any:
+    import asn1tools
+
+    return asn1tools.compile_dict(deepcopy(parsed), codec, numeric_enums=True).modules
+
+
+def _make_optional(parsed: Any) -> Iterator[tuple[str, Any]]:
+    """Make fields with a DEFAULT optional, and yield their identifiers and defaults."""
+    if isinstance(parsed, dict):
+        if "default" in parsed:
+            yield parsed["name"], parsed.pop("default")
+            parsed["optional"] = True
+        parsed = list(parsed.values())
+    if isinstance(parsed, list):
+        for part in parsed:
+            yield from _make_optional(part)
 
 
 def _where(reference: str, error: Exception) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Contents put together by hand, one or more of every type."""
 
+import json
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -121,7 +122,7 @@ def test_a_message_without_asn1_has_no_content(message_code: int, cra: int) -> N
         (
             0x0008,
             1,
-            "3011 300A 020104 03020308 020100 3003 020104",
+            "3012 300B 020104 03020308 02020000 3003 020104",
             "ProvideSecurityCredentialDetails.CommandPayload",
         ),
     ],
@@ -300,3 +301,34 @@ def test_named_numbers_are_numbers_with_a_name() -> None:
     assert RemotePartyRole(2) is RemotePartyRole.SUPPLIER
     assert RemotePartyRole.SUPPLIER.identifier == "supplier"
     assert int(StatusCode.OTHER) == 127
+
+
+IMPLICIT = "300E 3007 020104 03020308 3003 020104"
+EXPLICIT = "3011 300A 020104 03020308 020100 3003 020104"
+PATH = ".authorisingRemotePartyTACellIdentifier.trustAnchorCellUsage"
+
+
+def test_a_default_that_is_written_out_comes_back_out() -> None:
+    """As a real meter writes it; what it says is what it says when it is left out."""
+    implicit = decode_asn1(0x0008, 1, bytes.fromhex(IMPLICIT))
+    explicit = decode_asn1(0x0008, 1, bytes.fromhex(EXPLICIT))
+    assert implicit is not None
+    assert explicit is not None
+    assert explicit.value == implicit.value
+    assert explicit.written_defaults == (PATH,)
+    assert explicit == replace(implicit, written_defaults=(PATH,))
+    for content, octets in ((implicit, IMPLICIT), (explicit, EXPLICIT)):
+        assert encode_asn1(content) == bytes.fromhex(octets)
+        again = from_json(content.type_name, json.loads(json.dumps(to_json(content))))
+        assert again == content
+
+
+def test_a_default_that_is_written_is_at_a_field_that_has_one() -> None:
+    content = decode_asn1(0x0008, 1, bytes.fromhex(EXPLICIT))
+    assert content is not None
+    wrong = replace(content, written_defaults=(PATH, ".remotePartyRolesCredentialsRequired"))
+    with pytest.raises(EncodeError, match=r"remotePartyRoles.*is no field with a default"):
+        encode_asn1(wrong)
+    for form in ({"written_defaults": PATH}, {"written_defaults": [1]}):
+        with pytest.raises(EncodeError, match="a list of paths"):
+            from_json(content.type_name, to_json(content) | form)

@@ -1,10 +1,13 @@
 """ASN.1 contents of every type, as annotated octets."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from gbcs.asn1 import Asn1Content, decode_asn1, encode_asn1, to_json
+from gbcs.asn1 import Asn1Content, decode_asn1, encode_asn1, specification, to_json
+from gbcs.asn1.content import _kind
+from gbcs.asn1.defaults import defaulted
 from gbcs.asn1.explanation import Part, content_parts
 from tests.gbcs.asn1.asn1_examples import EXAMPLES, Example
 
@@ -36,6 +39,16 @@ def test_every_name_of_the_json_that_travels_is_a_line(example: Example) -> None
     assert shown - {example.type_name} <= names
     defaults = {"trustAnchorCellUsage", "applyTimeBasedCPVChecks"}
     assert names - shown <= defaults
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.type_name)
+def test_a_default_that_is_written_out_is_a_line_too(example: Example) -> None:
+    content = Asn1Content(example.type_name, example.value)
+    plain = _kind(example.type_name).write(example.value)
+    held = [path for path, holds in defaulted(plain, specification.defaults()) if holds]
+    parts = _parts(replace(content, written_defaults=tuple(held)))
+    assert len(parts) == len(_parts(content)) + len(held)
+    assert "element" not in [part[1] for part in parts]
 
 
 def _names(form: object) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import asn1tools
 import pytest
 
+from gbcs.asn1 import specification
 from gbcs.asn1.named_numbers import KEY_USAGE_IDENTIFIERS, KeyUsage, NamedNumber
 from gbcs.asn1.payloads import PAYLOADS
 from gbcs.asn1.use_cases import TYPE_NAMES
@@ -116,3 +117,23 @@ def test_every_payload_of_the_modules_is_carried_by_a_message() -> None:
 def test_importing_compiles_nothing() -> None:
     script = "import sys, gbcs.asn1; sys.exit('asn1tools' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_default_belongs_to_an_identifier() -> None:
+    """Fields with a DEFAULT are known by their identifiers, so these must have but one meaning."""
+    found: dict[str, list[Any]] = {}
+
+    def walk(described: Any) -> None:
+        if isinstance(described, dict):
+            if isinstance(described.get("name"), str):
+                found.setdefault(described["name"], []).append(described.get("default"))
+            described = list(described.values())
+        if isinstance(described, list):
+            for part in described:
+                walk(part)
+
+    walk(_modules())
+    defaults = specification.defaults()
+    assert set(defaults) == {name for name, of_it in found.items() if of_it != [None] * len(of_it)}
+    for name, default in defaults.items():
+        assert found[name] == [default] * len(found[name])

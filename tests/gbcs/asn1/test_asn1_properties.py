@@ -1,6 +1,6 @@
 """Properties of every ASN.1 type: values as they may be, octets as they may not."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gbcs.asn1 import Asn1Content, decode_asn1, encode_asn1, from_json, to_json
+from gbcs.asn1 import (
+    Asn1Content,
+    decode_asn1,
+    encode_asn1,
+    from_json,
+    specification,
+    to_json,
+)
+from gbcs.asn1.content import _kind
+from gbcs.asn1.defaults import defaulted
 from gbcs.asn1.named_numbers import KeyUsage, NamedNumber
 from gbcs.asn1.opaque import Signed
 from gbcs.asn1.payloads import PAYLOADS
@@ -83,6 +92,21 @@ def test_every_value_survives_octets_and_json(content: Asn1Content) -> None:
     decoded = decode_asn1(*MESSAGES[content.type_name], octets)
     assert decoded is not None
     assert decoded.value == content.value
+    assert encode_asn1(decoded) == octets
+    assert from_json(content.type_name, to_json(content)) == content
+
+
+@UNHURRIED
+@given(CONTENTS, st.data())
+def test_every_default_that_is_written_out_survives(content: Asn1Content, data: Any) -> None:
+    plain = _kind(content.type_name).write(content.value)
+    held = [path for path, holds in defaulted(plain, specification.defaults()) if holds]
+    written = tuple(path for path in held if data.draw(st.booleans()))
+    content = replace(content, written_defaults=written)
+    octets = encode_asn1(content)
+    decoded = decode_asn1(*MESSAGES[content.type_name], octets)
+    assert decoded is not None
+    assert (decoded.value, decoded.written_defaults) == (content.value, written)
     assert encode_asn1(decoded) == octets
     assert from_json(content.type_name, to_json(content)) == content
 
