@@ -36,26 +36,73 @@ def data_to_json(data: Data) -> Json:
     return {data.type.title: value}
 
 
-def data_from_json(form: Json) -> Data:
-    """Return the DLMS value in `form`. Raises `KeyError`, `TypeError` or `ValueError`."""
-    [(title, value)] = form.items()
+def data_from_json(form: Any) -> Data:
+    """Return the DLMS value in `form`. Raises `KeyError` or `ValueError`."""
+    title, value = only_item(form)
     kind = _BY_TITLE[title]
     if kind in (DataType.ARRAY, DataType.STRUCTURE):
-        value = tuple(data_from_json(item) for item in value)
+        value = tuple(data_from_json(item) for item in list_of(value))
     elif kind in _TEXT:
-        value = value.encode("utf-8", "surrogateescape")
-    elif isinstance(value, str):
-        value = bytes.fromhex(value)
+        value = text_of(value).encode("utf-8", "surrogateescape")
     elif kind is DataType.BIT_STRING:
-        value = BitString(value["length"], bytes.fromhex(value["octets"]))
+        value = BitString(whole(object_of(value)["length"]), octets_of(value["octets"]))
     elif kind is DataType.COMPACT_ARRAY:
-        value = CompactArray(bytes.fromhex(value["description"]), bytes.fromhex(value["contents"]))
+        description, contents = object_of(value)["description"], value["contents"]
+        value = CompactArray(octets_of(description), octets_of(contents))
+    elif isinstance(value, str):
+        value = octets_of(value)
+    elif value is not None:
+        value = whole(value)
     return Data(kind, value)
 
 
 def hex_of(octets: bytes) -> str:
     """Return octets as JSON has them: upper-case hex."""
     return octets.hex().upper()
+
+
+def octets_of(value: Any) -> bytes:
+    """Return the octets that hex stands for. Raises `ValueError`."""
+    try:
+        return bytes.fromhex(text_of(value))
+    except ValueError:
+        raise ValueError(f"{value!r:.40} is not hexadecimal digits, two for each octet") from None
+
+
+def text_of(value: Any) -> str:
+    """Return `value`. Raises `ValueError` if it is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} where a text belongs")
+    return value
+
+
+def whole(value: Any) -> int:
+    """Return `value`. Raises `ValueError` if it is no whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r:.40} where a whole number belongs")
+    return value
+
+
+def object_of(value: Any) -> Json:
+    """Return `value`. Raises `ValueError` if it is no object."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r:.40} where an object belongs")
+    return value
+
+
+def list_of(value: Any) -> list[Any]:
+    """Return `value`. Raises `ValueError` if it is no list."""
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.40} where a list belongs")
+    return value
+
+
+def only_item(value: Any) -> tuple[str, Any]:
+    """Return key and value of an object of one key. Raises `ValueError` if it is none."""
+    items = list(object_of(value).items())
+    if len(items) != 1:
+        raise ValueError(f"an object of {len(items)} keys where one of one key belongs")
+    return items[0]
 
 
 def _plain(value: Any) -> Any:

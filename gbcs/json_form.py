@@ -7,7 +7,7 @@ and is ignored on the way back.
 
 from collections.abc import Callable
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gbcs.dlms.access import (
     Access,
@@ -21,7 +21,18 @@ from gbcs.dlms.data import Data
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.instants import to_iso
-from gbcs.json_data import Json, data_from_json, data_to_json, hex_of
+from gbcs.json_data import (
+    Json,
+    data_from_json,
+    data_to_json,
+    hex_of,
+    list_of,
+    object_of,
+    octets_of,
+    only_item,
+    text_of,
+    whole,
+)
 from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
 from gbcs.opaque import Opaque
@@ -34,6 +45,8 @@ from gbcs.usecases.values import values_of
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
     from gbcs.gbz import GbzContent
+
+T = TypeVar("T")
 
 
 def to_json(message: Message) -> Json:
@@ -61,33 +74,61 @@ def to_json(message: Message) -> Json:
     return form
 
 
-def from_json(form: Json) -> Message:
-    """Return the message that `to_json` gave `form` of. Raises `EncodeError` where it is none."""
+def from_json(form: Any) -> Message:
+    """Return the message that `to_json` gave `form` of. Raises `EncodeError` if it is none's."""
+    if not isinstance(form, dict):
+        raise EncodeError(f"{form!r:.40} is not the JSON of a message, which is an object")
+    message_type = _field(form, "kind", _type_of)
+    return message_type(
+        originator=_field(form, "originator", _eui_of),
+        recipient=_field(form, "recipient", _eui_of),
+        originator_counter=_field(form, "originator_counter", _counter_of),
+        message_code=_field(form, "message_code", _number_of),
+        payload=_field(form, "payload", _payload_of),
+        supplementary=_field(form, "supplementary", _supplementary_of),
+        transaction_time=_field(form, "transaction_time", octets_of),
+        signature=_field(form, "signature_octets", _octets_or_none),
+        mac=_field(form, "mac_octets", _octets_or_none),
+    )
+
+
+def _field(form: Json, name: str, read: Callable[[Any], T]) -> T:
+    """Return what `read` makes of a field. Raises `EncodeError` with its name."""
+    if name not in form:
+        raise EncodeError("is missing", f"JSON.{name}")
     try:
-        kind = "command" if form["kind"] == "pre-command" else form["kind"]
-        message_type = MESSAGE_TYPES[CRA[kind.upper()]]
-        return message_type(
-            originator=EUI.parse(form["originator"]),
-            recipient=EUI.parse(form["recipient"]),
-            originator_counter=form["originator_counter"],
-            message_code=int(form["message_code"], 16),
-            payload=_payload_of(form["payload"]),
-            supplementary=_supplementary_of(form["supplementary"]),
-            transaction_time=bytes.fromhex(form["transaction_time"]),
-            signature=_octets_of(form["signature_octets"]),
-            mac=_octets_of(form["mac_octets"]),
-        )
+        return read(form[name])
     except KeyError as error:
-        raise EncodeError(f"the JSON of a message lacks or does not know {error}") from None
-    except (
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        TypeError,
-        ValueError,
-        DecodeError,
-    ) as error:
-        raise EncodeError(f"the JSON is not that of a message: {error}") from None
+        raise EncodeError(f"lacks or does not know {error}", f"JSON.{name}") from None
+    except RecursionError:
+        raise EncodeError("nested too deeply", f"JSON.{name}") from None
+    except (AttributeError, OverflowError, TypeError, ValueError, DecodeError) as error:
+        raise EncodeError(str(error), f"JSON.{name}") from None
+
+
+def _type_of(kind: Any) -> type[Message]:
+    name = "command" if kind == "pre-command" else kind
+    if name not in _KINDS:
+        raise ValueError(f"{kind!r:.40} is not one of {', '.join(_KINDS)}, pre-command")
+    return _KINDS[name]
+
+
+_KINDS = {kind.name.lower(): MESSAGE_TYPES[kind] for kind in CRA}
+
+
+def _eui_of(text: Any) -> EUI:
+    return EUI.parse(text_of(text))
+
+
+def _counter_of(number: Any) -> int:
+    if not 0 <= whole(number) < 1 << 64:
+        raise ValueError(f"{number} has not 64 bits")
+    return whole(number)
+
+
+def _number_of(text: Any) -> int:
+    """Return the number that hexadecimal digits stand for, as those of a message code."""
+    return int.from_bytes(octets_of(text), "big")
 
 
 def _payload(message: Message) -> Json:
@@ -130,11 +171,12 @@ def _gbz_of(form: Any) -> Payload:
 def _asn1_of(form: Any) -> Payload:
     from gbcs import asn1
 
-    return asn1.from_json(form["type"], {key: form[key] for key in form if key != "type"})
+    type_name = text_of(object_of(form)["type"])
+    return asn1.from_json(type_name, {key: form[key] for key in form if key != "type"})
 
 
-def _payload_of(form: Json) -> Payload:
-    [(kind, value)] = form.items()
+def _payload_of(form: Any) -> Payload:
+    kind, value = only_item(form)
     return _PAYLOADS[kind](value)
 
 
@@ -153,16 +195,16 @@ def _access(access: Access) -> Json:
     return form
 
 
-def _access_of(form: Json) -> Access:
-    selection = form.get("selection")
+def _access_of(form: Any) -> Access:
+    selection, selector = object_of(form).get("selection"), form.get("selector")
     return Access(
         _choice_of(form["choice"]),
-        form["class_id"],
-        parse_dotted(form["obis"]),
-        form["index"],
+        whole(form["class_id"]),
+        parse_dotted(text_of(form["obis"])),
+        whole(form["index"]),
         data_from_json(form["data"]),
-        form.get("selector"),
-        selection and data_from_json(selection),
+        None if selector is None else whole(selector),
+        None if selection is None else data_from_json(selection),
     )
 
 
@@ -176,32 +218,33 @@ def _result(result: AccessResult, name: str | None) -> Json:
     }
 
 
-def _result_of(form: Json) -> AccessResult:
-    return AccessResult(_choice_of(form["choice"]), form["code"], data_from_json(form["data"]))
+def _result_of(form: Any) -> AccessResult:
+    choice, code = _choice_of(object_of(form)["choice"]), whole(form["code"])
+    return AccessResult(choice, code, data_from_json(form["data"]))
 
 
 def _head(payload: AccessRequest | AccessResponse | DataNotification) -> Json:
     return {"invoke_id": f"{payload.invoke_id:08X}", "date_time": hex_of(payload.date_time)}
 
 
-def _head_of(form: Json) -> Json:
+def _head_of(form: Any) -> Json:
     return {
-        "invoke_id": int(form["invoke_id"], 16),
-        "date_time": bytes.fromhex(form["date_time"]),
+        "invoke_id": _number_of(object_of(form)["invoke_id"]),
+        "date_time": octets_of(form["date_time"]),
     }
 
 
 _PAYLOADS: dict[str, Callable[[Any], Payload]] = {
     "access_request": lambda form: AccessRequest(
-        accesses=tuple(map(_access_of, form["accesses"])), **_head_of(form)
+        **_head_of(form), accesses=tuple(map(_access_of, list_of(form["accesses"])))
     ),
     "access_response": lambda form: AccessResponse(
-        results=tuple(map(_result_of, form["results"])), **_head_of(form)
+        **_head_of(form), results=tuple(map(_result_of, list_of(form["results"])))
     ),
     "data_notification": lambda form: DataNotification(
-        body=data_from_json(form["body"]), **_head_of(form)
+        **_head_of(form), body=data_from_json(form["body"])
     ),
-    "opaque": lambda form: Opaque(bytes.fromhex(form["octets"])),
+    "opaque": lambda form: Opaque(octets_of(object_of(form)["octets"])),
     "gbz": _gbz_of,
     "asn1": _asn1_of,
 }
@@ -218,15 +261,13 @@ def _supplementary(party: Supplementary | None) -> Json | None:
     }
 
 
-def _supplementary_of(form: Json | None) -> Supplementary | None:
+def _supplementary_of(form: Any) -> Supplementary | None:
     if form is None:
         return None
-    return Supplementary(
-        EUI.parse(form["party"]),
-        form["party_counter"],
-        form["originator_counter"],
-        bytes.fromhex(form["certificate"]),
-    )
+    party = _eui_of(object_of(form)["party"])
+    counters = (form["party_counter"], form["originator_counter"])
+    party_counter, own_counter = (None if one is None else _counter_of(one) for one in counters)
+    return Supplementary(party, party_counter, own_counter, octets_of(form["certificate"]))
 
 
 def _protected(item: Protected, message: Message) -> Json:
@@ -263,9 +304,9 @@ def _choice(choice: Choice) -> str:
     return choice.name.lower().replace("_", "-")
 
 
-def _choice_of(name: str) -> Choice:
-    return Choice[name.upper().replace("-", "_")]
+def _choice_of(name: Any) -> Choice:
+    return Choice[text_of(name).upper().replace("-", "_")]
 
 
-def _octets_of(text: str | None) -> bytes | None:
-    return None if text is None else bytes.fromhex(text)
+def _octets_or_none(text: Any) -> bytes | None:
+    return None if text is None else octets_of(text)

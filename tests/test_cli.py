@@ -220,6 +220,51 @@ def edited(**changes: object) -> str:
     return json.dumps(form | changes)
 
 
+def test_encode_takes_what_decode_prints_of_one_message_and_in_any_encoding() -> None:
+    """A single message is printed over several lines; PowerShell writes UTF-16."""
+    octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
+    pretty = esme("decode", octets).stdout
+    assert len(pretty.splitlines()) > 5
+    line = esme("decode", "--json", octets).stdout
+    for text in (pretty, line, pretty + line + pretty, line + "\n\n" + pretty + line):
+        number = text.count('"kind"')
+        for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+            Path("message.json").write_bytes(text.encode(encoding))
+            result = esme("encode", "message.json")
+            assert result.exit_code == 0, result.stderr
+            assert result.stdout.splitlines() == [octets] * number
+
+
+def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
+    octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
+    pretty = esme("decode", octets).stdout
+    result = esme("encode", stdin=pretty + pretty.replace('"pre-command"', "command", 1) + pretty)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [octets] * 2
+    [told] = result.stderr.splitlines()
+    line = len(pretty.splitlines()) + 3
+    assert told.startswith(f"esme: line {line}: no JSON: Expecting value, at column")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("originator_counter", "2", "JSON.originator_counter: '2' where a whole number belongs"),
+        ("originator_counter", True, "JSON.originator_counter: True where a whole number belongs"),
+        ("originator_counter", -1, "JSON.originator_counter: -1 has not 64 bits"),
+        ("originator", 5, "JSON.originator: 5 where a text belongs"),
+        ("payload", [], "JSON.payload: [] where an object belongs"),
+        ("payload", {"opaque": {"octets": "0"}}, "JSON.payload: '0' is not hexadecimal digits"),
+        ("mac_octets", "zz", "JSON.mac_octets: 'zz' is not hexadecimal digits"),
+        ("kind", "question", "JSON.kind: 'question' is not one of command, response, alert"),
+    ],
+)
+def test_encode_says_which_field_is_wrong(field: str, value: object, reason: str) -> None:
+    octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
+    form = json.loads(esme("decode", "--json", octets).stdout) | {field: value}
+    assert_fails(esme("encode", stdin=json.dumps(form)), 1, re.escape(f"line 1: {reason}"))
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -438,7 +483,7 @@ BAD_USAGE = [
     (("serve", "--port", -1), "port"),
     (("keys", "nonsense"), "16 hexadecimal digits"),
     (("encode", "no-such-file"), "no-such-file"),
-    (("encode", "octets.json"), "utf-8"),
+    (("encode", "octets.json"), "UTF-8"),
     (("prove", "--report", "keys.json"), "report"),
     (("decode", "--keystore", ".", COMMAND.hex()), "keystore"),
 ]

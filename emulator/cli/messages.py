@@ -1,24 +1,26 @@
 """`esme decode` and `esme encode`."""
 
+import codecs
 import errno
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import click
 
 from emulator import show
 from emulator.cli.options import CHECK_FAILED, FILE, fail, json_option, one_line
 from emulator.show_messages import Decoded, Totals, show_summary
-from gbcs import FileKeystore, GbcsError, decode, encode
+from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.pcap import Packet, PcapWriter
 from gbcs.sources import Found, Input, SourceError, inputs_in
+from gbcs.written import text_of
 
 
 @click.command("decode")
@@ -108,26 +110,67 @@ def _show(item: Decoded, as_json: bool, explained: bool) -> None:
 
 
 @click.command("encode")
-@click.argument("source", type=click.File("r"), default="-")
+@click.argument("source", type=click.File("rb"), default="-")
 @click.option("--keystore", type=FILE, help="Keys for a MAC that is still to be calculated.")
 @one_line
-def encode_command(source: Any, keystore: Path | None) -> None:
+def encode_command(source: BinaryIO, keystore: Path | None) -> None:
     """Encode what `esme decode --json` printed, one message a line, and print it as hex."""
     keys = FileKeystore.load(keystore) if keystore else None
     failed = False
-    for number, line in enumerate(source, start=1):
-        if not line.strip():
-            continue
+    for number, document in _documents(_lines_of(source)):
         try:
-            form = json.loads(line)
-            if isinstance(form, dict) and "error" in form:
-                raise SourceError(form["error"])
-            click.echo(encode(from_json(form), keys).hex().upper())
-        except RecursionError:
+            click.echo(encode(_message_of(document), keys).hex().upper())
+        except json.JSONDecodeError as error:
             failed = True
-            click.echo(f"esme: line {number}: nested too deeply", err=True)
+            where = f"line {number + error.lineno - 1}"
+            click.echo(f"esme: {where}: no JSON: {error.msg}, at column {error.colno}", err=True)
         except (GbcsError, SourceError, ValueError) as error:
             failed = True
             click.echo(f"esme: line {number}: {error}", err=True)
     if failed:
         sys.exit(CHECK_FAILED)
+
+
+def _message_of(document: str) -> Message:
+    try:
+        form = json.loads(document)
+    except RecursionError:
+        raise SourceError("nested too deeply") from None
+    if isinstance(form, dict) and "error" in form:
+        raise SourceError(" ".join(str(form["error"]).split()))
+    return from_json(form)
+
+
+def _lines_of(source: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a file one by one as they come; one in UTF-16 is read whole."""
+    begin = source.read(4)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = text_of(begin + source.read())
+        if text is None:
+            raise click.UsageError("it is neither UTF-8 nor UTF-16: save it as UTF-8")
+        yield from text.splitlines(keepends=True)
+        return
+    first = begin + source.readline()
+    for line in chain(first.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True), source):
+        # What is no UTF-8 is no JSON either, and is told of with its line.
+        yield line.decode("utf-8", "replace")
+
+
+def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield each JSON document and the number of its first line.
+
+    A document is a line, or as `esme decode` prints a single message, the lines that are indented
+    or close a bracket too.
+    """
+    document, first = "", 1
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if document and line[0] in " \t}]":
+            document += line
+            continue
+        if document:
+            yield first, document
+        document, first = line, number
+    if document:
+        yield first, document

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gbcs.errors import KeystoreError
 from gbcs.eui import EUI
+from gbcs.written import text_of
 
 CURVE = ec.SECP256R1()
 MAX_SECRETS = 65_536
@@ -130,7 +131,8 @@ class FileKeystore(Keystore):
     def load(cls, path: Path) -> "FileKeystore":
         """Read a keystore file. Raises `KeystoreError` where it cannot be read or is not one."""
         try:
-            return cls(json.loads(path.read_text("utf-8-sig")))
+            content = path.read_bytes()
+            return cls(json.loads(text_of(content) or ""))
         except OSError as error:
             raise KeystoreError(f"keystore {path}: {error.strerror}") from None
         except (RecursionError, ValueError) as error:

@@ -128,10 +128,10 @@ def test_a_file_that_cannot_be_read_is_one_line_of_error(tmp_path: Path) -> None
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_file_of_keys_is_read_again(mark: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_keys_is_read_again(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "keystore.json"
-    path.write_text(mark + KEYS.export([ONE, TWO]), "utf-8")
+    path.write_text(KEYS.export([ONE, TWO]), encoding)
     keystore = FileKeystore.load(path)
     assert list(keystore) == [ONE, TWO]
     for eui in (ONE, TWO):
