@@ -134,7 +134,7 @@ class CachePolicy:
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
         """Return what to do about a command that was to be forwarded and reached nobody."""
         self._tick(now)
-        past = self._transactions.get(transaction_of(decode(octets)))
+        past = self._transactions.get(transaction_of(open_message(octets)))
         for leg in reversed(past.legs if past is not None else ()):
             if leg.request.octets == octets:
                 return self._sender.undelivered(leg, reason, now)
