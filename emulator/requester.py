@@ -19,7 +19,7 @@ from emulator.topics import (
 )
 from emulator.transaction import Transaction, transaction_of
 from emulator.transport import Broker, Drop, Transport, connect
-from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, decode
+from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, open_message, read_content
 
 
 class NoReplyError(UserError):
@@ -123,7 +123,7 @@ class Requester:
             self.dropped[BAD_TOPIC] += 1
             return
         try:
-            message = decode(octets, self._keystore)
+            message = open_message(octets, self._keystore)
         except DecodeError:
             self.dropped["malformed"] += 1
             return
@@ -131,4 +131,6 @@ class Requester:
         if future is None or future.done() or not isinstance(message, Response):
             self.dropped["unexpected"] += 1
             return
+        # Only now: anybody can publish, and reading content is most of the work.
+        message = read_content(message, self._keystore)
         future.set_result((message, octets, properties.get(CACHE_STATUS)))

@@ -4,11 +4,13 @@ The windows of those commands may lie before any emulated meter was fitted, so t
 no entries; that readings are there too is shown with commands of our own under the same keys.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 
 from emulator.device.logs import buffer
 from emulator.device.physics import nature
-from emulator.estate import Estate, keystore_estate
+from emulator.estate import DEFAULT_BASE, Estate, EstateSource, keystore_estate
 from emulator.fleet import Fleet
 from emulator.latency import NONE
 from emulator.reception import Discard
@@ -125,3 +127,18 @@ def test_any_other_command_of_the_rtds_is_replied_to_or_unanswered_or_discarded(
     assert (receipt.reply is not None) is (receipt.outcome in replied)
     if vector.direction == "PRECOMMAND":
         assert receipt.outcome in {Discard.NOT_A_COMMAND, "not-hosted"}
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_the_certificate_of_the_rtds_has_ended_and_is_taken_if_that_is_asked_for(
+    takes: bool,
+) -> None:
+    source = EstateSource("1", 1, DEFAULT_BASE, KEYSTORE, takes_expired=takes)
+    estate = source.estate()
+    octets = named("ECS21b_4.14_URP_SUCCESS_COMMAND").octets
+    device = decode(octets).recipient
+    fleet = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
+    before = datetime(2025, 10, 29, tzinfo=UTC).timestamp()
+    assert fleet.receive(device, octets, before).outcome == "answered"
+    expected = "answered" if takes else Discard.CERTIFICATE_EXPIRED
+    assert fleet.receive(device, octets, UNIX_NOW).outcome == expected
