@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gbcs.asn1 import specification
-from gbcs.asn1.defaults import defaulted, holds_default, leave_out
+from gbcs.asn1.defaults import defaulted, leave_out
 from gbcs.asn1.lengths import verbatim, widen
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.use_cases import TYPE_NAMES
@@ -59,20 +59,30 @@ def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | No
     if type_name is None:
         return None
     kind = _kind(type_name)
-    plain = specification.decode(type_name, content)
+    read = specification.decode(type_name, content)
     try:
         with _door(DecodeError, type_name):
-            value = kind.read(plain)
-            written = _written_defaults(plain)
+            value = kind.read(read)
             plain = kind.write(value)
-        der = _encode(type_name, plain, written)
+            der = _encode(type_name, plain, ())
+            found = _as_written(der, plain, content)
+            written: tuple[str, ...] = ()
+            if found is None:  # only now, since it is rare and paths take longer
+                written = _written_defaults(read)
+                der = _encode(type_name, plain, written)
+                found = _as_written(der, plain, content)
     except EncodeError as error:
         raise DecodeError(error.reason, error.path) from error
-    if der == content:
-        return Asn1Content(type_name, value, written_defaults=written)
-    if widen(der, frozenset(verbatim(plain))) == content:
-        return Asn1Content(type_name, value, True, written)
+    if found is not None:
+        return Asn1Content(type_name, value, found, written)
     raise DecodeError(f"not in DER, from octet {_difference(der, content)} on", f"asn1.{type_name}")
+
+
+def _as_written(der: bytes, plain: Any, content: bytes) -> bool | None:
+    """Return whether `content` is `der` with wide lengths, or None if it is neither."""
+    if der == content:
+        return False
+    return True if widen(der, frozenset(verbatim(plain))) == content else None
 
 
 def encode_asn1(content: Asn1Content) -> bytes:
@@ -85,10 +95,8 @@ def encode_asn1(content: Asn1Content) -> bytes:
 
 
 def _written_defaults(plain: Any) -> tuple[str, ...]:
-    defaults = specification.defaults()
-    if not holds_default(plain, defaults):  # as nearly always; paths take longer
-        return ()
-    return tuple([path for path, holds in defaulted(plain, defaults) if holds])
+    """Return the paths of fields that hold their DEFAULT in what was read."""
+    return tuple([path for path, holds in defaulted(plain, specification.defaults()) if holds])
 
 
 def _encode(type_name: str, plain: Any, written: tuple[str, ...]) -> bytes:

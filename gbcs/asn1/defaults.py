@@ -7,8 +7,6 @@ Knows the plain values of asn1tools: dict for SEQUENCE, list for SEQUENCE OF, tu
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-_WITH_PARTS = (dict, list, tuple)
-
 
 def defaulted(
     plain: Any, defaults: Mapping[str, Any], path: str = ""
@@ -22,25 +20,6 @@ def defaulted(
         if step[1:] in defaults:
             yield path + step, value == defaults[step[1:]]
         yield from defaulted(value, defaults, path + step)
-
-
-def holds_default(plain: Any, defaults: Mapping[str, Any]) -> bool:
-    """Return whether any field in `plain` holds its DEFAULT.
-
-    >>> holds_default([{"usage": 1}, {}], {"usage": 0})
-    False
-    """
-    if isinstance(plain, dict):
-        for identifier, value in plain.items():
-            if identifier in defaults:
-                if value == defaults[identifier]:
-                    return True
-            elif type(value) in _WITH_PARTS and holds_default(value, defaults):
-                return True
-        return False
-    if isinstance(plain, list | tuple):
-        return any(holds_default(part, defaults) for part in plain if type(part) in _WITH_PARTS)
-    return False
 
 
 def leave_out(plain: Any, defaults: Mapping[str, Any], written: Set[str], path: str = "") -> Any:
