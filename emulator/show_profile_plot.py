@@ -3,6 +3,7 @@
 Knows matplotlib, which is loaded when a picture is made, and curves; not where they come from.
 """
 
+import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -90,7 +91,10 @@ def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
         figure.suptitle(
             f"{title}: metered (thin) and without chance (line), UTC", x=0.01, ha="left"
         )
-        figure.savefig(file, dpi=110, metadata={"Date": None} if file.suffix == ".svg" else None)
+        picture = io.BytesIO()
+        metadata = {"Date": None} if file.suffix == ".svg" else None
+        figure.savefig(picture, format=file.suffix[1:], dpi=110, metadata=metadata)
+    file.write_bytes(picture.getvalue())  # whole, or not at all if drawing failed
 
 
 def _date(day: int) -> datetime:

@@ -3,7 +3,7 @@
 What runs until it is interrupted is put together in `emulator.services`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from emulator.proof.scenario import Scenario
 from emulator.requester import Requester
 from emulator.services import run_alone
 from emulator.topics import PREFIXES, Via
-from emulator.transport import Broker
+from emulator.transport import Broker, BrokerAddress
 from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService
@@ -50,9 +50,10 @@ class Answered:
 async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
     """Yield the URL of the broker `url`, or of one of our own on loopback where it is None.
 
-    Raises `TransportError` where `port` cannot be had; 0 is any free one.
+    Raises `TransportError` if `port` cannot be had, 0 being any free one, or if `url` is not one.
     """
     if url is not None:
+        BrokerAddress.parse(url)  # a typo is told before anything is started or removed
         yield url
     else:
         async with embedded_broker(port=port) as own:
@@ -121,14 +122,22 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
 
 
 async def prove(
-    scenario: Scenario, url: str | None, progress: Progress, *, compare: bool
+    scenario: Scenario,
+    url: str | None,
+    progress: Progress,
+    *,
+    compare: bool,
+    begin: Callable[[], None] = lambda: None,
 ) -> Proved:
     """Return what a proof came to, a partial result where it is interrupted or its broker lost.
 
-    With `compare` the same requests are made under each rule. Raises `TransportError` where there
-    is no broker, `WorkloadError` for requests that cannot be.
+    With `compare` the same requests are made under each rule. `begin` is called before the first
+    request, once everything that the user gave is known to be good. Raises `TransportError` if
+    there is no broker, `WorkloadError` for requests that cannot be.
     """
     rules = VARIANTS if compare else ()
     variants = [(name, replace(scenario.cache, **changed)) for name, changed in rules]
     async with broker_at(url) as broker:
-        return await Proof(scenario, broker).run(progress, variants)
+        proof = Proof(scenario, broker)
+        begin()
+        return await proof.run(progress, variants)

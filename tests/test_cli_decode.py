@@ -287,6 +287,21 @@ def test_a_capture_that_cannot_be_written_is_one_line(path: str) -> None:
     assert re.fullmatch(rf"esme: {path}: .+\n", result.stderr)
 
 
+def test_a_file_that_is_no_capture_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    result = esme("decode", COMMAND.hex(), "--pcap", "notes.txt")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--pcap notes.txt: this file is there and is not a capture" in result.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_an_input_without_a_message_leaves_a_capture_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(capture(Packet(COMMAND)))
+    for source in ("typo.hex", "00"):
+        assert esme("decode", source, "--pcap", "a.pcap").exit_code == 1
+        assert (tmp_path / "a.pcap").read_bytes() == capture(Packet(COMMAND))
+
+
 @needs_rtds
 def test_the_whole_rtds_goes_through_a_capture(tmp_path: Path) -> None:
     good(RTDS / "messages", "--pcap", "rtds.pcap")

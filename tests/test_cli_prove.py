@@ -4,6 +4,7 @@ A failure is an exit code and one line on stderr.
 """
 
 import asyncio
+import errno
 import json
 import re
 import signal
@@ -40,7 +41,7 @@ CONTRACT = {
 }  # fmt: skip
 FORMS = {
     "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "costs.csv", "junit.xml",
-    "summary.md", "report.html",
+    "summary.md", "report.html", ".esme-report",
 }  # fmt: skip
 MINE = """
 title = "Mine"
@@ -218,19 +219,70 @@ def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason:
     assert_fails(esme(*args), code, reason)
 
 
-def test_a_report_that_cannot_be_written_is_told() -> None:
-    Path("report/junit.xml").mkdir(parents=True)
-    assert_fails(esme("prove", "--meters", 1), 1, r"report report/junit\.xml: Is a directory")
+def files(folder: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in Path(folder).iterdir() if file.is_file()}
 
 
-@pytest.mark.parametrize("args", [("absent.toml",), ("--broker", "mqtt://127.0.0.1:1")])
-def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one(
-    args: tuple[str, ...],
-) -> None:
+def test_a_file_of_somebody_else_is_neither_removed_nor_overwritten() -> None:
+    Path("report").mkdir()
+    Path("report/junit.xml").write_text("<testsuite name='pytest'/>")
+    before = files("report")
+    for args in ((), ("absent.toml",), ("--report", "report")):
+        assert_fails(
+            esme("prove", "--meters", 1, *args), 2, r"report report/junit\.xml: .*--report"
+        )
+        assert files("report") == before
+    Path("report/junit.xml").unlink()
+    Path("report/junit.xml").mkdir()
+    assert_fails(esme("prove", "--meters", 1), 2, r"report report/junit\.xml: ")
+
+
+def test_a_file_that_was_changed_since_is_not_ours_any_more() -> None:
+    assert esme("prove", "--meters", 1).exit_code == 0
+    Path("report/summary.md").write_text("My notes")
+    before = files("report")
+    assert_fails(esme("prove", "--meters", 1), 2, r"report report/summary\.md: ")
+    assert files("report") == before
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("absent.toml",),
+        ("bad.toml",),
+        ("--meters", 30_000_000),
+        ("--broker", "mqtt:/127.0.0.1"),
+    ],
+)
+def test_a_mistake_in_the_arguments_leaves_the_earlier_report(args: tuple[object, ...]) -> None:
+    Path("bad.toml").write_text("title = 1")
+    assert esme("prove", "--meters", 1).exit_code == 0
+    before = files("report")
+    assert esme("prove", *args).exit_code == 2
+    assert files("report") == before
+
+
+def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one() -> None:
     assert esme("prove", "--meters", 1).exit_code == 0
     Path("report/notes.txt").write_text("mine")
-    assert esme("prove", *args).exit_code in (1, 2)
-    assert [file.name for file in Path("report").iterdir()] == ["notes.txt"]
+    assert esme("prove", "--broker", "mqtt://127.0.0.1:1").exit_code == 1
+    assert list(files("report")) == ["notes.txt"]
+
+
+def test_a_report_that_cannot_be_written_costs_neither_verdict_nor_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> Iterator[Line]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Evidence, "lines", full)
+    result = esme("prove", "--meters", 2, "--json")
+    assert json.loads(result.stdout)["passed"] is True
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "esme: report report: No space left on device",
+    )
+    assert files("report") == {}
 
 
 @pytest.mark.parametrize("part", ["direct", "cached"])

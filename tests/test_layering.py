@@ -126,6 +126,7 @@ CLI_HELPERS = (
     *(
         "emulator/latency_file.py",
         "emulator/text_file.py",
+        "emulator/report_folder.py",
         "emulator/proof/scenario_file.py",
         "emulator/proof/report/*.py",
     ),

@@ -29,12 +29,14 @@ from emulator.estate import EstateSource
 from emulator.load.abort import AbortRule, parse_rule
 from emulator.load.own import target_of
 from emulator.load.plan import Arrivals, LoadError, Plan
-from emulator.load.report import LoadReportError, prepare, write_report
+from emulator.load.report import report_folder, write_report
 from emulator.load.result import LoadResult
 from emulator.load.run import Load
 from emulator.load.schedule import whole_seconds
+from emulator.load.tally import Tally
 from emulator.proof.scenario_file import load_scenario
 from emulator.proof.trace import parse_trace
+from emulator.report_folder import ReportFolderError
 from emulator.text_file import UnreadableError, read_text
 from emulator.topics import PREFIXES
 from gbcs import EUI
@@ -109,18 +111,24 @@ def load(
             f"--workers {wanted['workers']} needs --broker: run esme serve, or mosquitto"
         )
     source = EstateSource(seed, meters, base, keystore)
+    plan = _plan(scenario, source, **wanted)
+    folder = None if report is None else report_folder(report)
+    if folder is not None:
+        folder.clear()
+    result, tally = asyncio.run(_run(scenario, plan, source, broker, rules, abort_window))
+    unwritten = None
     try:
-        plan = _plan(scenario, source, **wanted)
-        if report is not None:
-            prepare(report)
-        result = asyncio.run(_run(scenario, plan, source, broker, rules, abort_window, report))
-    except LoadReportError as error:
-        fail(error)
+        if folder is not None:
+            write_report(folder, result, tally)
+    except ReportFolderError as error:
+        unwritten = error  # the figures are told all the same
     show_load.load_table(result, aside)
-    if report is not None:
+    if folder is not None and unwritten is None:
         aside.print(f"written to {report}", highlight=False)
     if as_json:
         click.echo(json.dumps(result.as_dict()))
+    if unwritten is not None:
+        fail(unwritten)
     if result.ended == "interrupted":
         sys.exit(INTERRUPTED)
     if not result.complete or not result.requests.answered:
@@ -189,8 +197,7 @@ async def _run(
     url: str | None,
     rules: tuple[AbortRule, ...],
     window: int,
-    report: Path | None,
-) -> LoadResult:
+) -> tuple[LoadResult, Tally]:
     async with target_of(url, source, plan.clock) as broker:
         running = Load(
             scenario, plan, source, broker, rules=rules, window=window, shared=url is None
@@ -200,6 +207,4 @@ async def _run(
             loop.add_signal_handler(number, running.interrupt)
         with show_load.show_live(plan.total) as watch:
             result = await running.run(watch)
-    if report is not None:
-        write_report(report, result, running.tally)
-    return result
+    return result, running.tally

@@ -5,7 +5,7 @@ import errno
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,7 @@ from emulator.show_messages import Decoded, Totals, show_summary
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
-from gbcs.pcap import Packet, PcapWriter
+from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
 from gbcs.sources import Found, Input, SourceError, inputs_in
 from gbcs.written import text_of
 
@@ -78,21 +78,50 @@ def _decoded(
 
 @contextmanager
 def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found], None]]:
-    """Yield what writes a message into the file `pcap`, where there is to be one."""
+    """Yield what writes a message into the file `pcap`, if there is to be one.
+
+    The file is opened for the first message: an input that holds none leaves a file as it is.
+    """
     if pcap is None:
         yield lambda found: None
         return
+    _check_capture(pcap, inputs)
+    try:
+        with ExitStack() as stack:
+            writer: PcapWriter | None = None
+
+            def write(found: Found) -> None:
+                nonlocal writer
+                writer = writer or PcapWriter(stack.enter_context(pcap.open("wb")))
+                writer.write(Packet(found.octets, found.time))
+
+            yield write
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # of stdout
+        raise _unwritable(pcap, error) from None
+
+
+def _check_capture(pcap: Path, inputs: list[Input]) -> None:
+    """Raise `UsageError` for a file that must not be overwritten: a source, or no capture."""
     files = [entry.place for entry in inputs if isinstance(entry.place, Path)]
     if pcap.exists() and any(file.samefile(pcap) for file in files):
         raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
+    if not pcap.is_file():
+        return
     try:
-        with pcap.open("wb") as stream:
-            writer = PcapWriter(stream)
-            yield lambda found: writer.write(Packet(found.octets, found.time))
+        with pcap.open("rb") as stream:
+            begun = stream.read(MAGIC_OCTETS)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        raise SourceError(f"{pcap}: {error.strerror}") from None
+        raise _unwritable(pcap, error) from None
+    if begun and not is_capture(begun):
+        raise click.UsageError(
+            f"--pcap {pcap}: this file is there and is not a capture: name another one"
+        )
+
+
+def _unwritable(pcap: Path, error: OSError) -> SourceError:
+    return SourceError(f"{pcap}: {error.strerror}")
 
 
 def _show(item: Decoded, as_json: bool, explained: bool) -> None:

@@ -19,12 +19,13 @@ from emulator.cli.options import (
     warn,
 )
 from emulator.interrupts import interruptible
-from emulator.proof.report.write import prepare, write_report
+from emulator.proof.report.write import report_folder, write_report
 from emulator.proof.scenario_file import (
     fault_warnings,
     load_scenario,
     resized,
 )
+from emulator.report_folder import ReportFolderError
 
 
 @click.command()
@@ -57,23 +58,32 @@ def prove(
 
     SCENARIO is a file, or the name of a shipped one (esme scenario list shows them).
     """
-    prepare(report)
+    folder = report_folder(report)
+    folder.check()
     plan = resized(load_scenario(scenario), seed, meters)
     warn(fault_warnings(plan))
     with interruptible(), show.show_progress() as bars:
         progress = bars if sys.stderr.isatty() else show.progress_lines(aside)
-        proved = asyncio.run(wiring.prove(plan, broker, progress, compare=compare))
+        proving = wiring.prove(plan, broker, progress, compare=compare, begin=folder.clear)
+        proved = asyncio.run(proving)
     result = proved.result
-    with interruptible():
-        page = write_report(result, proved.evidence, report, named=scenario)
+    page, unwritten = None, None
+    try:
+        with interruptible():
+            page = write_report(result, proved.evidence, folder, named=scenario)
+    except ReportFolderError as error:
+        unwritten = error  # the verdict is told all the same
     show_proof.proof_table(result, aside)
     if compare:
         show_proof.variants_table(proved.results, aside)
-    aside.print(f"report: {page}", highlight=False)
+    if page is not None:
+        aside.print(f"report: {page}", highlight=False)
     if as_json and compare:
         click.echo(json.dumps({name: item.as_dict() for name, item in proved.results}))
     elif as_json:
         click.echo(result.as_json())
+    if unwritten is not None:
+        fail(unwritten)
     last = proved.results[-1][1]
     if not last.complete:
         what = "not every rule was compared to its end"

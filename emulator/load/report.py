@@ -11,6 +11,10 @@ from pathlib import Path
 from emulator.load.book import Origin
 from emulator.load.result import LoadResult
 from emulator.load.tally import Tally
+from emulator.report_folder import ReportFolder
+
+JSON, LOG = "load.json", "load.hlog"
+"""Names of files of a report."""
 
 _HEAD = """\
 #[Histogram log format version 1.2]
@@ -18,34 +22,34 @@ _HEAD = """\
 """
 
 
-class LoadReportError(Exception):
-    """A report that cannot be written; the text says why."""
+def report_folder(folder: Path) -> ReportFolder:
+    """Return the folder that a load's report is written to."""
+    names = ("all", *(origin.value for origin in Origin))
+    return ReportFolder(folder, (JSON, LOG, *map(_distribution, names)))
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder`, before there is anything to write. Raises `LoadReportError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LoadReportError(f"report folder {folder}: {error.strerror}") from None
+def write_report(folder: ReportFolder, result: LoadResult, tally: Tally) -> list[Path]:
+    """Write the files of a load into a cleared `folder` and return them.
 
-
-def write_report(folder: Path, result: LoadResult, tally: Tally) -> list[Path]:
-    """Write the files of a load into `folder` and return them. Raises `LoadReportError`."""
+    Raises `ReportFolderError`, and then none of them is left.
+    """
     histograms = {"all": tally.latency()}
     histograms |= {origin.value: tally.latency(origin=origin) for origin in Origin}
-    texts = {"load.json": json.dumps(result.as_dict(), indent=1) + "\n"}
+    texts = {JSON: json.dumps(result.as_dict(), indent=1) + "\n"}
     lines = []
     for name, histogram in histograms.items():
         if len(histogram):
-            texts[f"latency-{name}.hgrm"] = histogram.distribution()
+            texts[_distribution(name)] = histogram.distribution()
             highest = (histogram.quantiles().max or 0.0) / 1000
             seconds = f"0.000,{result.measured_seconds:.3f},{highest:.6f}"
             lines.append(f"Tag={name},{seconds},{histogram.encoded()}\n")
-    texts["load.hlog"] = _HEAD + "".join(lines)
+    texts[LOG] = _HEAD + "".join(lines)
     try:
-        for name, text in texts.items():
-            (folder / name).write_text(text, "utf-8")
-    except OSError as error:
-        raise LoadReportError(f"{error.filename}: {error.strerror}") from None
-    return [folder / name for name in texts]
+        return [folder.write(name, text) for name, text in texts.items()]
+    except BaseException:
+        folder.discard()
+        raise
+
+
+def _distribution(name: str) -> str:
+    return f"latency-{name}.hgrm"

@@ -1,17 +1,15 @@
 """Writing a report: every form of it into one folder, in place of those of an earlier one."""
 
-import csv
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from emulator.errors import UserError
 from emulator.proof.evidence import Evidence
 from emulator.proof.report.junit import junit
 from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import page
 from emulator.proof.report.tables import Rows, accounts, costs, ledger, over_time
 from emulator.proof.result import ProofResult
+from emulator.report_folder import ReportFolder
 
 PAGE = "report.html"
 
@@ -32,57 +30,30 @@ _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
 """Files of a report that are written row by row."""
 
 
-class ProofReportError(UserError):
-    """A report that cannot be written; the text is one line for the user."""
+def report_folder(folder: Path) -> ReportFolder:
+    """Return the folder that a proof's report is written to."""
+    return ReportFolder(folder, (*_FORMS, *_TABLES))
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder`, and take from it what a report of an earlier proof left there.
+def write_report(
+    result: ProofResult, evidence: Evidence, folder: ReportFolder, *, named: str
+) -> Path:
+    """Write all files of a report into a cleared `folder` and return the path of its page.
 
-    So nobody takes that one for the report of a proof that did not come to have any. Raises
-    `ProofReportError`.
+    `evidence` is what the result rests on, `named` what the user called the scenario by. An
+    interruption, or a file that cannot be written, leaves none of them: a part of a report is
+    none. Raises `ReportFolderError`.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (*_FORMS, *_TABLES):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-
-
-def write_report(result: ProofResult, evidence: Evidence, folder: Path, *, named: str) -> Path:
-    """Write all files of a report into a prepared `folder` and return the path of its page.
-
-    `evidence` is what the result rests on, `named` what the user called the scenario by.
-    What interrupts it, or a file that cannot be written, leaves none of them: a part of a report
-    is none. Raises `ProofReportError`.
-    """
-    try:
-        _write(result, evidence, folder, named)
-    except OSError as error:
-        _remove(folder)
-        raise _unwritable(folder, error) from None
+        return _write(result, evidence, folder, named)
     except BaseException:
-        _remove(folder)
+        folder.discard()
         raise
-    return folder / PAGE
 
 
-def _write(result: ProofResult, evidence: Evidence, folder: Path, named: str) -> None:
+def _write(result: ProofResult, evidence: Evidence, folder: ReportFolder, named: str) -> Path:
     texts = {name: make(result, named) for name, make in _FORMS.items()}
-    for name, text in texts.items():
-        (folder / name).write_text(text, "utf-8")
+    paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(table(result, evidence))
-
-
-def _remove(folder: Path) -> None:
-    """Remove what there is of a report, as far as that can be."""
-    for name in (*_FORMS, *_TABLES):
-        with suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
-
-
-def _unwritable(folder: Path, error: OSError) -> ProofReportError:
-    return ProofReportError(f"report {error.filename or folder}: {error.strerror}")
+        folder.write_rows(name, table(result, evidence))
+    return paths[PAGE]

@@ -50,6 +50,26 @@ def test_the_published_schema_is_current() -> None:
     assert json.loads(esme("report", "schema", "load").stdout) == published
 
 
+def test_a_second_report_takes_the_place_of_the_first_and_of_nothing_else() -> None:
+    form("a")
+    Path("a/notes.txt").write_text("mine")
+    form("a", *RATE, "--via", "direct")
+    assert not Path("a/latency-hit.hgrm").exists()
+    assert Path("a/notes.txt").read_text() == "mine"
+    Path("a/load.json").write_text("{}")
+    result = esme("load", *SHORT, *RATE, "--report", "a")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("esme: report a/load.json: this file is not of an earlier")
+    assert Path("a/load.json").read_text() == "{}"
+
+
+def test_reports_of_both_kinds_share_a_folder() -> None:
+    for _ in range(2):
+        form("a")
+        assert esme("prove", "--meters", "1", "--report", "a").exit_code == 0
+    assert {"load.json", "proof.json"} <= {file.name for file in Path("a").iterdir()}
+
+
 def test_two_loads_are_compared() -> None:
     form("a")
     form("b")

@@ -15,11 +15,12 @@ from emulator.load.abort import AbortRule, first_exceeded, parse_rule
 from emulator.load.book import Batch, Fate, Origin
 from emulator.load.link import GONE, Link, Outage
 from emulator.load.plan import Arrivals, LoadError, Plan
-from emulator.load.report import LoadReportError, prepare, write_report
+from emulator.load.report import report_folder, write_report
 from emulator.load.result import make_result
 from emulator.load.run import live
 from emulator.load.tally import Second, Tally, percentile
 from emulator.proof.scenario import Mix
+from emulator.report_folder import ReportFolderError
 
 MIX = (Mix(1, "import-supplier", "4.8.1"),)
 
@@ -269,8 +270,9 @@ def test_nothing_counted_is_no_division() -> None:
 def test_the_report_is_read_by_the_tools_of_hdrhistogram(tmp_path: Path) -> None:
     summed = tally()
     made = make_result("x", plan(), summed, ended=None, elapsed=10.0, shared=False)
-    prepare(tmp_path / "a" / "b")
-    files = write_report(tmp_path / "a" / "b", made, summed)
+    folder = report_folder(tmp_path / "a" / "b")
+    folder.clear()
+    files = write_report(folder, made, summed)
     assert {file.name for file in files} == {
         "load.json", "load.hlog", "latency-all.hgrm", "latency-hit.hgrm", "latency-miss.hgrm"
     }  # fmt: skip
@@ -285,5 +287,5 @@ def test_the_report_is_read_by_the_tools_of_hdrhistogram(tmp_path: Path) -> None
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LoadReportError, match=r"^report folder .*/file"):
-        prepare(tmp_path / "file")
+    with pytest.raises(ReportFolderError, match=r"^report .*/file"):
+        report_folder(tmp_path / "file").clear()

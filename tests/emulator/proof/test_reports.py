@@ -23,7 +23,7 @@ from emulator.proof.report.markdown import markdown
 from emulator.proof.report.page import again, exact, figure, hit_ratio, page, percent
 from emulator.proof.report.schema import schema
 from emulator.proof.report.tables import Rows, accounts, costs, over_time
-from emulator.proof.report.write import prepare, write_report
+from emulator.proof.report.write import report_folder, write_report
 from emulator.proof.result import Account, Distribution, Interval, ProofResult
 from emulator.proof.scenario import Comparison, Threshold
 from emulator.proof.scenario_file import load_scenario
@@ -438,9 +438,10 @@ def test_a_folder_gets_every_form_and_gives_its_json_back(
     result: ProofResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "deep" / "report"
-    prepare(folder)
+    report_folder(folder).clear()
     whole = asyncio.run(proved(small("quickstart", 30)))
-    path = write_report(whole.result, whole.evidence, folder, named="quickstart")
+    kept = report_folder(folder)
+    path = write_report(whole.result, whole.evidence, kept, named="quickstart")
     assert path.name == "report.html"
     assert {file.name for file in path.parent.iterdir()} == {
         "proof.json",
@@ -451,6 +452,7 @@ def test_a_folder_gets_every_form_and_gives_its_json_back(
         "junit.xml",
         "summary.md",
         "report.html",
+        ".esme-report",
     }
     for given in (path.parent, path.parent / "proof.json"):
         assert load_report(given) == json.loads(whole.result.as_json())
