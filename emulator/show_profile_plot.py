@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from emulator.drawing import shipped_settings
 from emulator.profile_curves import SUMMER_WEEK, WEEK_DAYS, WINTER_WEEK, YEAR, YEAR_DAYS, Curve
 from gbcs.instants import EPOCH
 
@@ -32,11 +33,8 @@ def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
     """
     if file.suffix not in (".svg", ".png"):
         raise ValueError(f"{file}: a picture ends with .svg or .png")
-    from matplotlib import rc_context
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    def week(axes: Axes, name: str, first: int) -> None:
+    def week(axes: Any, name: str, first: int) -> None:
         starts = [slot / 48 for slot in range(WEEK_DAYS * 48)]
         middles = [start + 1 / 96 for start in starts]
         for curve, colour in zip(curves, _COLOURS, strict=False):
@@ -64,7 +62,7 @@ def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
         )
         axes.grid(axis="x", linewidth=0.4)
 
-    def year(axes: Axes) -> None:
+    def year(axes: Any) -> None:
         days = list(range(YEAR_DAYS))
         for curve, colour in zip(curves, _COLOURS, strict=False):
             axes.plot(
@@ -79,7 +77,9 @@ def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
         axes.set_xticks(firsts, [f"{_date(YEAR + day):%b}" for day in firsts], ha="left")
         axes.grid(axis="x", linewidth=0.4)
 
-    with rc_context(_SETTINGS):
+    with shipped_settings(_SETTINGS):
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(8, 7), layout="constrained")
         winter, summer, whole = figure.subplots(3, 1)
         week(winter, "Winter", WINTER_WEEK)

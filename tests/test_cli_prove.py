@@ -24,6 +24,7 @@ from click.testing import CliRunner, Result
 import cli
 import emulator.proof.run as run_module
 from emulator.proof.evidence import Evidence, Line
+from emulator.proof.report import charts
 from emulator.proof.report.schema import schema
 from emulator.proof.scenario_file import load_scenario, shipped_scenarios
 from emulator.requester import ReceivedReply, Requester
@@ -267,6 +268,27 @@ def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one() -> Non
     Path("report/notes.txt").write_text("mine")
     assert esme("prove", "--broker", "mqtt://127.0.0.1:1").exit_code == 1
     assert list(files("report")) == ["notes.txt"]
+
+
+def test_charts_that_cannot_be_drawn_cost_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise KeyError("no such colour")
+
+    monkeypatch.setattr(charts, "decisions", broken)
+    result = esme("prove", "--meters", 2, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["passed"]) == (0, True)
+    assert set(files("report")) == FORMS
+    page = Path("report/report.html").read_text()
+    assert "This chart could not be drawn." in page
+    assert "<svg" not in page
+
+
+def test_without_matplotlib_a_report_has_no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert esme("prove", "--meters", 1).exit_code == 0
+    assert "This chart could not be drawn." in Path("report/report.html").read_text()
 
 
 def test_a_report_that_cannot_be_written_costs_neither_verdict_nor_json(

@@ -104,7 +104,11 @@ HOMES = {
     "fastapi": ("emulator/control/*",),
     "hdrh": ("emulator/load/histogram.py",),
     "jinja2": ("emulator/proof/report/page.py",),
-    "matplotlib": ("emulator/show_profile_plot.py", "emulator/proof/report/charts.py"),
+    "matplotlib": (
+        "emulator/drawing.py",
+        "emulator/show_profile_plot.py",
+        "emulator/proof/report/charts.py",
+    ),
     "prometheus_client": ("emulator/control/metrics.py",),
     "pydantic": (
         "emulator/control/*models.py",

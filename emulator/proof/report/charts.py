@@ -5,6 +5,7 @@ matplotlib is imported when the first chart is drawn, since nothing else needs i
 """
 
 import io
+import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -12,7 +13,13 @@ from itertools import accumulate
 from math import ceil, floor, log10
 from typing import Any
 
-from emulator.proof.result import Account, Distribution, Interval
+from emulator.drawing import shipped_settings
+from emulator.proof.result import Account, Distribution, Interval, ProofResult
+
+NAMES = ("over_time", "latencies", "by_srv", "by_party")
+"""What the page calls the charts."""
+
+_log = logging.getLogger(__name__)
 
 _DIRECT, _CACHED, _COLLAPSED = "#b4553d", "#1f6f8b", "#6fb1c4"
 _REFUSED, _FAILED, _INK = "#8a8a8a", "#7a1f5c", "#20262b"
@@ -33,6 +40,25 @@ _DECISIONS = (
     ("refused", _REFUSED),
     ("failed", _FAILED),
 )
+
+
+def drawn(result: ProofResult) -> dict[str, str]:
+    """Return the charts of a report by name; none of them if one cannot be drawn.
+
+    A chart is an ornament: whatever matplotlib cannot do must not cost the verdict.
+    """
+    try:
+        svgs = (
+            hits_over_time(result.over_time),
+            latencies(result.distribution),
+            decisions(result.by_srv, "Requests by SRV"),
+            decisions(result.by_party, "Requests by party"),
+        )
+    except Exception as error:  # of a library that we do not know all failures of
+        reason = " ".join(str(error).split()) or type(error).__name__
+        _log.warning("esme: the report has no charts: %s", reason)
+        return {}
+    return dict(zip(NAMES, svgs, strict=True))
 
 
 def hits_over_time(intervals: Sequence[Interval]) -> str:
@@ -123,9 +149,6 @@ def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8
 
     Its colours are those of the page, by name, and where it has none of that name its own.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     settings: dict[str, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": title,
@@ -135,7 +158,9 @@ def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8
         "axes.spines.right": False,
         **dict.fromkeys(_INKED, _INK),
     }
-    with rc_context(settings):  # type: ignore[arg-type, unused-ignore]
+    with shipped_settings(settings):
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
         text = io.StringIO()

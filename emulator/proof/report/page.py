@@ -122,16 +122,10 @@ def page(result: ProofResult, *, named: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = {
-        "over_time": charts.hits_over_time(result.over_time),
-        "latencies": charts.latencies(result.distribution),
-        "by_srv": charts.decisions(result.by_srv, "Requests by SRV"),
-        "by_party": charts.decisions(result.by_party, "Requests by party"),
-    }
     return environment.get_template("page.html.j2").render(
         result=result,
         verdict=verdict(result),
-        charts={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704  # ours alone
+        charts=_charts(result),
         spent=SPENT,
         hit_note=HIT_NOTE,
         miss_note=MISS_NOTE,
@@ -146,3 +140,11 @@ def page(result: ProofResult, *, named: str) -> str:
         number=number,
         percent=percent,
     )
+
+
+def _charts(result: ProofResult) -> dict[str, str]:
+    """Return the charts by name, or in their places a line that says that there are none."""
+    drawn = charts.drawn(result)
+    if not drawn:
+        return dict.fromkeys(charts.NAMES, "This chart could not be drawn.")
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  # ours alone
