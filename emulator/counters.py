@@ -99,10 +99,23 @@ class Counters:
         """Commands that the meters of this fleet received, whatever became of them."""
         return self.hits()
 
-    def hits(self, srv: str | None = None) -> int:
-        """Return the commands of `srv`, None for all, that the meters of this fleet received."""
-        missed = sum(self.total(Stage.RECEIVED, srv=srv, outcome=outcome) for outcome in NO_HITS)
-        return self.total(Stage.RECEIVED, srv=srv) - missed
+    def hits(
+        self, srv: str | None = None, *, device: EUI | None = None, outcome: str | None = None
+    ) -> int:
+        """Return how many commands that fit the meters of this fleet received; None fits all."""
+        wanted = Stage.RECEIVED, srv, outcome
+        return sum(
+            self._number(series, device)
+            for series in self._tallies
+            if _fits(series, wanted) and series.outcome not in NO_HITS
+        )
+
+    def _number(self, series: Series, device: EUI | None) -> int:
+        """Return how often a series was counted, of one meter if it is given."""
+        tally = self._tallies.get(series)
+        if tally is None:
+            return 0
+        return tally.total if device is None else tally.by_meter.get(int(device), 0)
 
     def total(
         self, stage: Stage | None = None, *, srv: str | None = None, outcome: str | None = None
@@ -165,17 +178,27 @@ class Counters:
             if series.stage is Stage.RECEIVED
         }
 
-    def as_table(self) -> list[tuple[str, str, int, int]]:
-        """Return a row for every SRV and outcome: these two, commands received, replies sent."""
-        pairs = sorted({(series.srv, series.outcome) for series in self._tallies})
+    def as_table(
+        self, device: EUI | None = None, srv: str | None = None
+    ) -> list[tuple[str, str, int, int]]:
+        """Return a row for every SRV and outcome: these two, commands received, replies sent.
+
+        If `device` or `srv` is given, only what was counted of it.
+        """
+        pairs = sorted(
+            {
+                (series.srv, series.outcome)
+                for series in self._tallies
+                if srv in (None, series.srv) and self._number(series, device)
+            }
+        )
         return [
             (
-                srv,
-                outcome,
-                self.total(Stage.RECEIVED, srv=srv, outcome=outcome),
-                self.total(Stage.REPLIED, srv=srv, outcome=outcome),
+                *pair,
+                self._number(Series(Stage.RECEIVED, *pair), device),
+                self._number(Series(Stage.REPLIED, *pair), device),
             )
-            for srv, outcome in pairs
+            for pair in pairs
         ]
 
     def reset(self) -> None:

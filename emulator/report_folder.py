@@ -64,6 +64,9 @@ class ReportFolder:
         kept = {name: digest for name, digest in self._listed().items() if name not in self._names}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReportFolderError(f"report folder {self._folder}: {error.strerror}") from None
+        try:
             for name in self._names:
                 (self._folder / name).unlink(missing_ok=True)
             self._list(kept)

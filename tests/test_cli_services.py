@@ -607,7 +607,11 @@ async def test_workers_answer_every_meter_once_and_their_counts_add_up(
         assert merged(first)["device_hits"] == 11
         assert merged(second)["device_hits"] == 10
         one = merged(first, second, "--device", str(METERS[3]))
-        assert one["counters"] == [row(1)]
+        assert one == {"device_hits": 1, "counters": [row(1)]}
+        assert merged(first, "--srv", "4.8.1")["device_hits"] == 11
+        assert merged(first, "--srv", "4.6.1") == {"device_hits": 0, "counters": []}
+        elsewhere = esme("counters", first, second, "--device", "00DBE5000000FFFF")
+        assert_one_line(elsewhere, 2, b"00DBE5000000FFFF: it is not a meter of these fleets")
         counted = fleet.stop(signal.SIGINT)
     assert counted == {
         "device_hits": 21,
@@ -774,6 +778,11 @@ def is_healthy(url: str) -> bool:
         (("counters", "http://["), 1, "no control interface"),
         (("counters", "127.0.0.1:80"), 2, "http://host:port"),
         (("counters",), 2, "URL"),
+        (
+            ("counters", "http://127.0.0.1:1", "--srv", "4.8.11"),
+            2,
+            "did you mean 4.8.1?; counted are",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

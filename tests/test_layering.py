@@ -41,6 +41,7 @@ PURE = (
     "emulator/anti_replay.py",
     "emulator/call_numbers.py",
     "emulator/certificate.py",
+    "emulator/counted_srvs.py",
     "emulator/counters.py",
     "emulator/eui_range.py",
     "emulator/fleet.py",

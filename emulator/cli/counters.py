@@ -8,9 +8,10 @@ from urllib.request import ProxyHandler, build_opener
 import click
 
 from emulator import show
-from emulator.cli.options import EUI_PARAMETER, json_option, one_line, out
+from emulator.cli.options import EUI_PARAMETER, Parameter, json_option, one_line, out
 from emulator.control.parts import ControlError
-from emulator.counters import PROCESS_HEADER, Counters, Stage
+from emulator.counted_srvs import counted
+from emulator.counters import PROCESS_HEADER, Counters
 from gbcs import EUI
 
 _TIMEOUT = 10
@@ -23,35 +24,41 @@ _OPENER = build_opener(ProxyHandler({}))
 @click.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("--device", type=EUI_PARAMETER, help="Only of this meter.")
+@click.option("--srv", type=Parameter("srv", counted), help="Only of this SRV.")
 @json_option
 @one_line
-def counters(urls: tuple[str, ...], device: EUI | None, as_json: bool) -> None:
+def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json: bool) -> None:
     """Add up what fleets counted; URL is a control interface such as http://127.0.0.1:8080."""
     merged = Counters()
     seen: dict[str, str] = {}
     for url in urls:
-        counted, process = _fetch(url)
+        counted_there, process = _fetch(url)
         if process in seen:
             raise click.UsageError(f"{url} is the process of {seen[process]}: give each one once")
         seen[process] = url
-        merged.merge(counted)
-    if device is None:
-        table = merged.as_table()
-    else:
-        rows = merged.of_meter(device)
-        pairs = sorted({(row.srv, row.outcome) for row in rows})
-        count = {(row.srv, row.outcome, row.stage): row.number for row in rows}
-        table = [
-            (*pair, count.get((*pair, Stage.RECEIVED), 0), count.get((*pair, Stage.REPLIED), 0))
-            for pair in pairs
-        ]
+        merged.merge(counted_there)
+    if device is not None and not any(_hosts(url, device) for url in urls):
+        raise click.UsageError(f"--device {device}: it is not a meter of these fleets")
     names = ("srv", "outcome", "received", "replied")
-    rows_by_name = [dict(zip(names, row, strict=True)) for row in table]
+    rows = [dict(zip(names, row, strict=True)) for row in merged.as_table(device, srv)]
+    hits = merged.hits(srv, device=device)
     if as_json:
-        click.echo(json.dumps({"device_hits": merged.device_hits, "counters": rows_by_name}))
+        click.echo(json.dumps({"device_hits": hits, "counters": rows}))
     else:
-        show.plain_table(rows_by_name, out)
-        out.print(f"{merged.device_hits} device hits", highlight=False)
+        show.plain_table(rows, out)
+        out.print(f"{hits} device hits", highlight=False)
+
+
+def _hosts(url: str, device: EUI) -> bool:
+    """Return whether a meter is of the fleet at `url`, so that a typo does not count as 0."""
+    try:
+        with _OPENER.open(f"{url.rstrip('/')}/meters/{device}", timeout=_TIMEOUT):
+            return True
+    except HTTPError as error:
+        with error:
+            return False
+    except (OSError, HTTPException) as error:
+        raise ControlError(f"{url}: {error}") from None
 
 
 def _fetch(url: str) -> tuple[Counters, str]:

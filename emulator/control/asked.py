@@ -3,9 +3,12 @@
 Raises what the control interface answers with a status of 422.
 """
 
+from collections.abc import Callable
+
 from fastapi import HTTPException
 
 from emulator.cache.reads import names_of
+from emulator.counted_srvs import counted
 from gbcs import EUI
 
 
@@ -18,10 +21,20 @@ def eui_of(text: str, what: str = "") -> EUI:
 
 
 def cached_srv(text: str | None) -> str | None:
-    """Return an SRV that a cache can keep readings of, or None where none is given."""
+    """Return an SRV that a cache can keep readings of, or None if none is given."""
+    return _srv(text, names_of)
+
+
+def counted_srv(text: str | None) -> str | None:
+    """Return an SRV that commands are counted by, or None if none is given."""
+    return _srv(text, counted)
+
+
+def _srv(text: str | None, check: Callable[[str], object]) -> str | None:
     if text is not None:
         try:
-            names_of(text)
+            check(text)
         except ValueError as error:
-            raise HTTPException(422, f"srv: {error}") from None
+            reason = "; ".join(str(error).splitlines())
+            raise HTTPException(422, f"srv: {reason}") from None
     return text

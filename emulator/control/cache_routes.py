@@ -17,7 +17,7 @@ from emulator.cache.ledger import Decision, Ledger, Replied
 from emulator.cache.settings import CacheSettings
 from emulator.cache.store import Store, StoreError
 from emulator.clock import iso
-from emulator.control.asked import cached_srv, eui_of
+from emulator.control.asked import cached_srv, counted_srv, eui_of
 from emulator.control.asking_store import PATIENCE, PURGE_PATIENCE, first_of, within
 from emulator.control.cache_models import (
     AgeCount,
@@ -108,7 +108,7 @@ def cache_routes(parts: Controlled) -> APIRouter:
         """List the newest replies, newest first, and how each came about."""
         latest = cache_of(parts).latest_replies
         device = None if asked.device is None else eui_of(asked.device, "device")
-        found = islice(latest.newest(device, asked.srv), asked.limit)
+        found = islice(latest.newest(device, counted_srv(asked.srv)), asked.limit)
         return RepliesState(total=latest.total, replies=[_reply(replied) for replied in found])
 
     @router.delete("/cache/entries", responses={503: _AWAY})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from emulator.control.asked import eui_of
+from emulator.control.asked import counted_srv, eui_of
 from emulator.control.models import (
     Count,
     CountersState,
@@ -17,10 +17,11 @@ from emulator.control.models import (
     ProfileShare,
     WanState,
 )
-from emulator.control.parts import Controlled, fleet_of
+from emulator.control.parts import Controlled, ControlledFleet, fleet_of
 from emulator.control.registers import registers_of
 from emulator.counters import PROCESS_HEADER, Row, Stage
 from emulator.wan import Wan
+from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
 MAX_ROWS = 10_000
@@ -57,9 +58,7 @@ def fleet_routes(parts: Controlled) -> APIRouter:
     async def get_meter(eui: str) -> MeterState:
         """Describe one meter: kind, tariff, registers now, and what was counted of it."""
         has = fleet_of(parts)
-        device = eui_of(eui)
-        if device not in has.meters:
-            raise HTTPException(404, f"{device} is not a meter of this fleet")
+        device = _meter(has, eui)
         nature = has.nature_of(device)
         kind = nature.profile
         now = int(parts.clock.now()) - EPOCH_UNIX
@@ -87,9 +86,11 @@ def fleet_routes(parts: Controlled) -> APIRouter:
         limit: Annotated[int, Query(ge=0, le=MAX_ROWS)] = 100,
     ) -> CountersState:
         """Tell what was counted, in all and by meter; each parameter keeps what is equal to it."""
-        counters = fleet_of(parts).counters
-        wanted = stage, srv, outcome
-        if device is None:
+        has = fleet_of(parts)
+        counters = has.counters
+        wanted = stage, counted_srv(srv), outcome
+        meter = None if device is None else _meter(has, device)
+        if meter is None:
             totals = [
                 Count(**series._asdict(), number=number)
                 for series, number in counters.totals().items()
@@ -98,10 +99,10 @@ def fleet_routes(parts: Controlled) -> APIRouter:
             found = counters.rows(stage, srv=srv, outcome=outcome, limit=limit + 1)
             rows = list(found)
         else:
-            rows = [row for row in counters.of_meter(eui_of(device)) if _fits(row[1:4], wanted)]
+            rows = [row for row in counters.of_meter(meter) if _fits(row[1:4], wanted)]
             totals = [_count(row) for row in rows]
         return CountersState(
-            device_hits=counters.device_hits,
+            device_hits=counters.hits(srv, device=meter, outcome=outcome),
             totals=totals,
             meters=[_meter_count(row) for row in rows[:limit]],
             left_off=len(rows) > limit,
@@ -120,6 +121,14 @@ def fleet_routes(parts: Controlled) -> APIRouter:
         return CountersState(device_hits=0, totals=[], meters=[], left_off=False)
 
     return router
+
+
+def _meter(has: ControlledFleet, text: str) -> EUI:
+    """Return the meter with the EUI that a text gives; one that is not there is answered 404."""
+    device = eui_of(text)
+    if device not in has.meters:
+        raise HTTPException(404, f"{device} is not a meter of this fleet")
+    return device
 
 
 def _wan(wan: Wan | None) -> WanState | None:

@@ -115,7 +115,9 @@ class ExportedSeries(BaseModel):
 class CountersState(Model):
     """What the fleet counted since the start or the last reset."""
 
-    device_hits: int = Field(description="commands that meters of this fleet received")
+    device_hits: int = Field(
+        description="commands that meters received, of the device, SRV and outcome asked for"
+    )
     totals: list[Count]
     meters: list[MeterCount] = Field(description="the same by meter, at most `limit`")
     left_off: bool = Field(description="whether there are more than `limit`")

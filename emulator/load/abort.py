@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from emulator.load.book import FAILURES, Fate
 from emulator.load.plan import LoadError
@@ -21,6 +22,8 @@ _SHARES = {
     "no-reply": (Fate.NO_REPLY,),
     "not-sent": (Fate.NOT_SENT,),
 }
+_UNANSWERED = (Fate.INVALID, Fate.NO_REPLY, Fate.NOT_SENT)
+"""What got no reply that its party can use. A refusal is one, and has its own figure."""
 _PARTS = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _IN_FLIGHT = "in-flight"
 _FORMS = (
@@ -38,9 +41,9 @@ class AbortRule:
     limit: float
 
     def exceeded(self, seconds: Sequence[Second]) -> str | None:
-        """Return what to say where the figure of these seconds exceeds its limit.
+        """Return what to say if the figure of these seconds exceeds its limit, else None.
 
-        None where it does not, or where nothing was measured.
+        The last of `seconds` may be a part of one, at the end of a load.
         """
         value = self._value(seconds)
         if value is None or value <= self.limit:
@@ -50,20 +53,31 @@ class AbortRule:
         elif self.figure == _IN_FLIGHT:
             shown = f"{value:.0f}"
         else:
-            shown = f"{value * 1000:.1f} ms"
+            shown = "no answer in time" if value == inf else f"{value * 1000:.1f} ms"
         return f"{self.text}: {shown} over the last {len(seconds)} s"
 
     def _value(self, seconds: Sequence[Second]) -> float | None:
+        """Return the figure, None if there was no request that it could be of."""
         if self.figure == _IN_FLIGHT:
             return min((second.in_flight for second in seconds), default=None)
-        if self.figure in _PARTS:
-            together = (value for second in seconds for value in second.latencies)
-            return percentile(array("d", sorted(together)), _PARTS[self.figure])
         fates: Counter[Fate] = Counter()
         for second in seconds:
             fates.update(second.fates)
+        if self.figure in _PARTS:
+            return self._percentile(seconds, sum(fates[fate] for fate in _UNANSWERED))
         over = fates[Fate.ANSWERED] + sum(fates[fate] for fate in FAILURES)
         return sum(fates[fate] for fate in _SHARES[self.figure]) / over if over else None
+
+    def _percentile(self, seconds: Sequence[Second], unanswered: int) -> float | None:
+        """Return a percentile of latency, in seconds.
+
+        A request without an answer counts as infinitely slow, and so does one that has waited
+        longer than the limit. Without them a system that answers nothing would look fast.
+        """
+        answered = (value for second in seconds for value in second.latencies)
+        waiting = seconds[-1].waiting if seconds else ()
+        late = unanswered + sum(age > self.limit for age in waiting)
+        return percentile(array("d", [*sorted(answered), *[inf] * late]), _PARTS[self.figure])
 
 
 def parse_rule(text: str) -> AbortRule:

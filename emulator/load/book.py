@@ -78,7 +78,7 @@ class Request:
 
 @dataclass(slots=True)
 class Batch:
-    """What one worker counted since its last batch; the warm-up is in no field but the last."""
+    """What one worker counted since its last batch; without the warm-up unless said otherwise."""
 
     counts: Counter[tuple[str, str, Fate]] = field(default_factory=Counter)
     """By party, SRV and fate."""
@@ -94,6 +94,8 @@ class Batch:
     """What came, and was the reply to nothing that waits."""
     in_flight: int = 0
     """Requests on their way when the batch was closed."""
+    waiting: "array[float]" = field(default_factory=lambda: array("d"))
+    """How long these have waited since their planned time, in seconds; none of the warm-up."""
     cpu: float = 0.0
     """Seconds of processor time of the worker, in the time that is counted."""
     worker: int = 0
@@ -196,6 +198,11 @@ class Book:
         batch, self._batch = self._batch, Batch(worker=self._worker)
         batch.in_flight = len(self._open)
         return batch
+
+    def waiting(self, now: float) -> "array[float]":
+        """Return how long each request in flight has waited, in seconds; none of the warm-up."""
+        counted = (entry for entry in self._open.values() if entry.planned >= self._plan.warm_up)
+        return array("d", (now - entry.planned for entry in counted))
 
     def _close(self, transaction: Transaction) -> _Open | None:
         entry = self._open.pop(transaction, None)

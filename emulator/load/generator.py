@@ -188,6 +188,7 @@ class Generator:
 
     def _batch(self, transport: Transport) -> Batch:
         batch = self._book.take()
+        batch.waiting = self._book.waiting(self._now())
         again = transport.counters.reconnections
         batch.link = Link(transport.is_connected, again, transport.carries_properties)
         spent = time.process_time()

@@ -21,8 +21,8 @@ Watch = Callable[[Live], None]
 class Load:
     """One load on `broker`; `interrupt` breaks it off.
 
-    Several workers need the URL of a broker. `rules` are evaluated every second over the last
-    `window` seconds. `shared` says that meters or cache run in this process too.
+    Several workers need the URL of a broker. `rules` are evaluated every second and at the end,
+    over the last `window` seconds. `shared` says that meters or cache run in this process too.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class Load:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+        if self._ended is None:
+            self._judge_the_rest()
         if self._ended is None and not self.tally.is_up:
             self._ended = "aborted: there was no connection to the broker at the end"
         elapsed = MonotonicClock().now() - started.result() if started.done() else 0.0
@@ -97,6 +99,13 @@ class Load:
             elapsed=max(elapsed, 0.0),
             shared=self._shared,
         )
+
+    def _judge_the_rest(self) -> None:
+        """Evaluate the rules once more, with what came after the last whole second."""
+        self.tally.close_second()
+        said = first_exceeded(self._rules, self.tally.recent)
+        if said is not None:
+            self._ended = f"aborted: {said}"
 
     async def _watch(self, started: "asyncio.Future[float]", watch: Watch) -> None:
         start = await asyncio.shield(started)

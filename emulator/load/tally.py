@@ -5,7 +5,8 @@ Pure; `Batch` in, figures out.
 
 from array import array
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 
 from emulator.load.book import FAILURES, Batch, Fate, Origin
@@ -22,10 +23,13 @@ class Second:
     fates: Counter[Fate]
     latencies: "array[float]"
     in_flight: int = 0
+    """The most requests in flight at one time."""
     made: int = 0
     """Requests sent, those of a warm-up among them."""
     is_up: bool = True
     """Whether all workers had a connection at its end."""
+    waiting: "array[float]" = field(default_factory=lambda: array("d"))
+    """How long the requests in flight at its end have waited, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Tally:
         """By worker, as last told."""
         self.recent: deque[Second] = deque(maxlen=window)
         self._in_flight: dict[int, int] = {}
+        self._most_in_flight = 0
+        self._waiting: dict[int, array[float]] = {}
         self._batches: list[Batch] = []
 
     def add(self, batch: Batch) -> None:
@@ -70,6 +76,8 @@ class Tally:
         self.cpu[batch.worker] = self.cpu.get(batch.worker, 0.0) + batch.cpu
         self.links[batch.worker] = batch.link
         self._in_flight[batch.worker] = batch.in_flight
+        self._most_in_flight = max(self._most_in_flight, sum(self._in_flight.values()))
+        self._waiting[batch.worker] = batch.waiting
         self._batches.append(batch)
 
     def close_second(self) -> Second:
@@ -82,9 +90,10 @@ class Tally:
             for part in batch.latencies.values():
                 latencies.extend(part)
         made = sum(batch.made for batch in self._batches)
-        in_flight = sum(self._in_flight.values())
-        second = Second(fates, array("d", sorted(latencies)), in_flight, made, self.is_up)
-        self._batches = []
+        waiting = array("d", chain.from_iterable(self._waiting.values()))
+        latencies = array("d", sorted(latencies))
+        second = Second(fates, latencies, self._most_in_flight, made, self.is_up, waiting)
+        self._batches, self._most_in_flight = [], sum(self._in_flight.values())
         self.recent.append(second)
         return second
 

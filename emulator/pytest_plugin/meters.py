@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from emulator.clock import Clock
-from emulator.counters import Counters, Stage
+from emulator.counters import Counters
 from emulator.device.logs import buffer
 from emulator.device.physics import nature
 from emulator.pytest_plugin.journal import Hits, Journal
@@ -61,11 +61,7 @@ class EsmeMeter:
         """
         counters, journal = self._estate.counters, self._estate.journal
         srv = counted(srv)
-        if srv is not None:
-            number = counters.received(self.eui, srv)
-        else:
-            rows = counters.of_meter(self.eui)
-            number = sum(row.number for row in rows if row.stage is Stage.RECEIVED)
+        number = counters.hits(srv, device=self.eui)
         subject = f"device hits of {self.eui}{f', SRV {srv}' if srv else ''}"
         return Hits(number, subject, lambda shown: journal.lines((self.eui,), srv, shown))
 

@@ -1,27 +1,5 @@
-"""The SRVs that device hits are counted by, so that none is asked for that could only be zero.
+"""The SRVs that hits are counted by, as the rest of the program has them."""
 
-Knows the table of use cases; nothing of meters.
-"""
+from emulator.counted_srvs import counted
 
-from difflib import get_close_matches
-
-from emulator.reception import UNKNOWN_SRV
-from gbcs.tables.use_cases import USE_CASES, for_srv
-
-_COUNTED = frozenset({UNKNOWN_SRV, *[row.srvs[0] for row in USE_CASES if row.srvs]})
-
-
-def counted(srv: str | None) -> str | None:
-    """Return `srv`, by which hits are counted, or None for all.
-
-    Raises `ValueError` for what no command has: its hits would be 0 whatever happened.
-    """
-    if srv is None or srv in _COUNTED:
-        return srv
-    others = for_srv(srv)
-    if others:
-        said = f"its commands are those of {others[0].srvs[0]}, and counted there"
-    else:
-        close = get_close_matches(str(srv), sorted(_COUNTED), 1)
-        said = f"did you mean {close[0]}?" if close else "write one such as 4.8.1"
-    raise ValueError(f"no device hit is counted as SRV {srv!r}: {said}")
+__all__ = ["counted"]

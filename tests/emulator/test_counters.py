@@ -133,3 +133,17 @@ def test_what_is_no_count_is_refused_in_one_line(form: object, says: str) -> Non
     with pytest.raises(ValueError, match=says) as raised:
         Counters.from_json(form)
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_hits_and_rows_are_of_the_meter_and_srv_asked_for() -> None:
+    one, other, counters = EUI.from_int(1), EUI.from_int(2), Counters()
+    for device, srv, number in ((one, "4.8.1", 3), (one, "4.6.1", 2), (other, "4.8.1", 5)):
+        counters.count(Stage.RECEIVED, device, srv, "answered", number)
+        counters.count(Stage.REPLIED, device, srv, "answered", number - 1)
+    counters.count(Stage.RECEIVED, None, "4.8.1", NOT_HOSTED, 7)
+    assert (counters.hits(), counters.hits(device=one), counters.hits("4.8.1")) == (10, 5, 8)
+    assert counters.hits("4.8.1", device=one) == 3
+    assert counters.hits("4.8.1", device=one, outcome="refused") == 0
+    assert counters.as_table(one) == [("4.6.1", "answered", 2, 1), ("4.8.1", "answered", 3, 2)]
+    assert counters.as_table(one, "4.8.1") == [("4.8.1", "answered", 3, 2)]
+    assert counters.as_table(srv="4.6.1") == [("4.6.1", "answered", 2, 1)]

@@ -234,3 +234,12 @@ def test_a_party_that_is_not_there_is_named() -> None:
     nobody = plan(mix=(Mix(1, "nobody", "4.8.1"),))
     with pytest.raises(LoadError, match="no keys of a party nobody; known are import-supplier"):
         Asking(nobody, ESTATE, 1)
+
+
+def test_what_is_in_flight_waits_since_its_planned_time() -> None:
+    kept = book(warm_up=1.0)
+    for place, planned in enumerate((0.5, 1.0, 2.0)):
+        assert kept.send(request(planned, place=place), planned, 2.5)
+    assert kept.waiting(4.0).tolist() == [3.0, 2.0]
+    kept.break_off()
+    assert kept.waiting(4.0).tolist() == []

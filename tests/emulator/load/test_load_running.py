@@ -166,6 +166,34 @@ async def test_a_load_gives_a_result() -> None:
     assert result.latency["untold"].count == 15
 
 
+@pytest.mark.parametrize("rule", ["max > 0.001ms", "in-flight > 0"])
+async def test_a_load_shorter_than_a_second_is_judged_at_its_end(rule: str) -> None:
+    broker = MemoryBroker()
+    async with meters(broker):
+        rules = [parse_rule(rule)]
+        load = Load("quickstart", plan(seconds=0.3, rate=50.0), SOURCE, broker, rules=rules)
+        result = await load.run(lambda _: None)
+    assert not result.complete
+    assert result.ended.startswith(f"aborted: {rule}: ")
+    assert result.requests.answered == result.requests.planned == 15
+
+
+@pytest.mark.parametrize("rule", ["max > 100ms", "no-reply > 0%", "failed > 0%"])
+async def test_a_load_that_nobody_answers_is_judged(rule: str) -> None:
+    rules, short = [parse_rule(rule)], plan(seconds=0.2, rate=50.0, timeout=0.2)
+    load = Load("quickstart", short, SOURCE, MemoryBroker(), rules=rules)
+    result = await load.run(lambda _: None)
+    assert result.ended.startswith(f"aborted: {rule}: ")
+
+
+async def test_requests_that_wait_too_long_break_a_load_off() -> None:
+    rules, long = [parse_rule("max > 100ms")], plan(seconds=60.0, rate=50.0, timeout=60.0)
+    load = Load("quickstart", long, SOURCE, MemoryBroker(), rules=rules)
+    async with asyncio.timeout(GUARD):
+        result = await load.run(lambda _: None)
+    assert result.ended == "aborted: max > 100ms: no answer in time over the last 1 s"
+
+
 async def test_a_load_is_interrupted_before_it_began() -> None:
     broker = MemoryBroker()
     load = Load("quickstart", plan(), SOURCE, broker)

@@ -51,9 +51,15 @@ def batch(
     return made
 
 
-def second(latencies: tuple[float, ...] = (), in_flight: int = 0, **fates: int) -> Second:
+def second(
+    latencies: tuple[float, ...] = (),
+    in_flight: int = 0,
+    waiting: tuple[float, ...] = (),
+    **fates: int,
+) -> Second:
     counts = {Fate(name.replace("_", "-")): number for name, number in fates.items()}
-    return Second(Counter(counts), array("d", sorted(latencies)), in_flight)
+    taken = array("d", sorted(latencies))
+    return Second(Counter(counts), taken, in_flight, waiting=array("d", waiting))
 
 
 def tally() -> Tally:
@@ -93,6 +99,17 @@ def test_seconds_hold_what_came_since_the_last_and_are_forgotten_in_turn() -> No
     assert summed.close_second().fates == Counter()
     assert first not in summed.recent
     assert len(summed.recent) == 2
+
+
+def test_a_second_has_the_most_in_flight_and_what_waits_at_its_end() -> None:
+    summed = Tally()
+    for in_flight, waiting in ((5, (0.1, 0.2)), (1, (0.3,))):
+        summed.add(Batch(in_flight=in_flight, waiting=array("d", waiting)))
+        summed.add(Batch(worker=1, in_flight=2, waiting=array("d", [0.4])))
+    closed = summed.close_second()
+    assert (closed.in_flight, closed.waiting.tolist()) == (7, [0.3, 0.4])
+    closed = summed.close_second()
+    assert (closed.in_flight, closed.waiting.tolist()) == (3, [0.3, 0.4])
 
 
 def test_a_second_without_a_connection_of_any_worker_is_known() -> None:
@@ -173,6 +190,15 @@ def test_other_rules_are_named(text: str) -> None:
         ),
         ("p50 > 500ms", [second((0.1, 0.1)), second((0.6,))], None),
         ("max > 500ms", [second()], None),
+        ("p99 > 500ms", [second((0.1,) * 99, no_reply=1)], None),
+        ("p99 > 500ms", [second((0.1,) * 98, no_reply=2)], "p99 > 500ms: no answer in time over"),
+        ("max > 500ms", [second(not_sent=1)], "max > 500ms: no answer in time over the last 1 s"),
+        ("max > 500ms", [second(invalid=1), second((0.1,))], "max > 500ms: no answer in time"),
+        ("max > 500ms", [second(refused=1)], None),
+        ("max > 500ms", [second(waiting=(0.1, 0.5))], None),
+        ("max > 500ms", [second((0.1,), waiting=(0.1, 0.6))], "max > 500ms: no answer in time"),
+        ("p50 > 500ms", [second((0.1, 0.1), waiting=(0.6, 0.6, 0.1))], None),
+        ("max > 500ms", [second(waiting=(0.6,)), second((0.1,))], None),
         ("in-flight > 10", [second(in_flight=11), second(in_flight=10)], None),
         ("in-flight > 10", [second(in_flight=11)], "in-flight > 10: 11 over the last 1 s"),
         ("in-flight > 10", [], None),
@@ -287,5 +313,5 @@ def test_the_report_is_read_by_the_tools_of_hdrhistogram(tmp_path: Path) -> None
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReportFolderError, match=r"^report .*/file"):
+    with pytest.raises(ReportFolderError, match=r"^report folder .*/file"):
         report_folder(tmp_path / "file").clear()
