@@ -9,10 +9,10 @@ from contextlib import contextmanager
 def no_interrupts() -> Iterator[None]:
     """Let no interrupt through, nor to a process that is started meanwhile, ever.
 
-    Ctrl-C goes to every process of a terminal; here it is for the first one, which tells the
-    others.
+    Ctrl-C, and the end of a terminal, go to every process of it. Here they are for the first one,
+    which tells the others.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

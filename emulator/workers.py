@@ -70,11 +70,11 @@ def run_workers(
 ) -> Counters:
     """Run the meters of an estate in `number` processes until interrupted; return their counts.
 
-    Ends with SIGINT or SIGTERM, and belongs in the main thread. Each process has a shard, or all
-    meters where they share commands on the broker. `clock` is the text of a clock that shows the
-    same in all of them. The control interface of worker K has the port `control` + K, or any where
-    that is 0; `on_started` is told their URLs once all run. Raises `WorkerError` where a worker
-    ends by itself, and `ValueError` where there are too few meters or ports.
+    Ends with SIGINT, SIGTERM or SIGHUP, and belongs in the main thread. Each process has a shard,
+    or all meters if they share commands on the broker. `clock` is the text of a clock that shows
+    the same in all of them. The control interface of worker K has the port `control` + K, or any
+    if that is 0; `on_started` is told their URLs once all run. Raises `WorkerError` if a worker
+    ends by itself, and `ValueError` if there are too few meters or ports.
     """
     if not options.shared and number > (meters := len(make_estate().meters)):
         raise ValueError(f"{number} workers for {meters} meters: give at most as many")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from emulator.cli.options import (
 )
 from emulator.clock import Clock, parse_clock
 from emulator.estate import EstateSource
+from emulator.interrupts import ending_signals
 from emulator.load.abort import AbortRule, parse_rule
 from emulator.load.own import target_of
 from emulator.load.plan import Arrivals, LoadError, Plan
@@ -203,7 +203,7 @@ async def _run(
             scenario, plan, source, broker, rules=rules, window=window, shared=url is None
         )
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             loop.add_signal_handler(number, running.interrupt)
         with show_load.show_live(plan.total) as watch:
             result = await running.run(watch)

@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
+from emulator.cli import streams
 from emulator.errors import MisuseError, NamedFileError, UserError
 from emulator.estate import DEFAULT_BASE, Estate, EstateSource
 from emulator.latency_file import load_latency
@@ -179,8 +180,11 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command that the arguments name, and exit."""
         kwargs["standalone_mode"] = False
+        streams.install()
         try:
             code = super().main(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(error.exit_code)
@@ -191,6 +195,11 @@ class LazyGroup(click.Group):
             fail(error.format_message(), error.exit_code)
         except click.Abort:
             fail("interrupted", INTERRUPTED)
+        except UserError as error:  # of a stream, by the texts of click itself
+            fail(error)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            fail(f"{place}{error.strerror or error}")
         sys.exit(code if isinstance(code, int) else 0)
 
 

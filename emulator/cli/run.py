@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -36,6 +35,7 @@ from emulator.cli.service_options import (
 )
 from emulator.clock import Clock, ManualClock, SystemClock
 from emulator.estate import Estate, sharded
+from emulator.interrupts import ending_signals
 from emulator.live import Sampler
 from emulator.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
 from emulator.show_live import watch
@@ -146,9 +146,9 @@ async def run(
     as_json: bool,
     whole: Estate | None = None,
 ) -> None:
-    """Run what is chosen until SIGINT or SIGTERM, then show what was counted."""
+    """Run what is chosen until SIGINT, SIGTERM or SIGHUP, then show what was counted."""
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
