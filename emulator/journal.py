@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from emulator.errors import UserError
+from emulator.private_file import opener
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable
         yield None
         return
     try:
-        file = path.open("a", encoding="utf-8", buffering=1)
+        file = open(path, "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115  # closed below
     except OSError as error:
         raise JournalError(f"journal {path}: {error.strerror}") from None
     failed = False

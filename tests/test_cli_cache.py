@@ -151,6 +151,7 @@ def inspect_and_purge(store: str) -> None:
 def test_a_store_has_one_key_and_one_estate(store: str) -> None:
     for name, digits in (("key", "ab"), ("other", "cd")):
         Path(name).write_text(digits * 32)
+        Path(name).chmod(0o600)
     assert read_through(store, "key") == (1, [])
     assert len(inspected(store, "--store-key", "key")) == 1
     for wrong in ((), ("--store-key", "other")):

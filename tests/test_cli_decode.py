@@ -47,6 +47,13 @@ def good(*args: object, stdin: str | bytes = b"") -> str:
     return result.stdout
 
 
+def private(file: Path, text: str) -> Path:
+    """Write a file that others cannot read, so that nobody is warned of it."""
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
 def capture(*packets: Packet) -> bytes:
     stream = BytesIO()
     writer = PcapWriter(stream)
@@ -126,7 +133,7 @@ def test_a_table_names_what_is_wrong_with_what_is_decoded() -> None:
 
 def test_verification_is_told_by_line_and_in_all(tmp_path: Path) -> None:
     keys = esme("keys", METER, "--seed", "tests").stdout
-    (tmp_path / "keys.json").write_text(keys)
+    private(tmp_path / "keys.json", keys)
     spoilt = RESPONSE[:-1] + bytes((RESPONSE[-1] ^ 1,))
     lines = good("--keystore", "keys.json", stdin=f"{BOTH}{spoilt.hex()}").splitlines()
     assert [line.split()[6] for line in lines[1:4]] == ["valid", "valid", "invalid"]
@@ -153,8 +160,9 @@ def test_nothing_to_decode_is_a_failure(tmp_path: Path) -> None:
 
 
 @needs_rtds
-def test_the_whole_rtds_is_a_table() -> None:
-    lines = good(RTDS / "messages", "--keystore", KEYSTORE).splitlines()
+def test_the_whole_rtds_is_a_table(tmp_path: Path) -> None:
+    keystore = private(tmp_path / "keys.json", KEYSTORE.read_text())
+    lines = good(RTDS / "messages", "--keystore", keystore).splitlines()
     rows, totals = lines[1:-4], lines[-3:]
     keys = FileKeystore.load(KEYSTORE)
     found = [decode(vector.octets, keys) for vector in vectors()]
@@ -403,6 +411,7 @@ def test_text_that_cannot_be_the_name_of_a_file_is_text() -> None:
 
 @needs_rtds
 def test_a_vector_is_decoded_from_every_form(tmp_path: Path) -> None:
+    keystore = private(tmp_path / "keys.json", KEYSTORE.read_text())
     octets = named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets
     coded = base64.encodebytes(octets).decode()
     forms = {
@@ -415,7 +424,7 @@ def test_a_vector_is_decoded_from_every_form(tmp_path: Path) -> None:
     seen = []
     for name, content in forms.items():
         (tmp_path / name).write_bytes(content)
-        form = json.loads(good("--keystore", KEYSTORE, name))
+        form = json.loads(good("--keystore", keystore, name))
         assert form.pop("source").startswith(name)
         seen.append(form)
     assert all(form == seen[0] for form in seen)

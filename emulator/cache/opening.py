@@ -16,7 +16,8 @@ from emulator.errors import NamedFileError
 MEMORY = "memory:"
 """The store of one process."""
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_URL = re.compile(r"(?!sqlite:)[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
+"""How a URL begins, a mistyped one too: as a file it would be named in errors with its password."""
 
 
 class StoreKeyError(StoreError, NamedFileError):

@@ -25,6 +25,7 @@ from emulator.cache.registration import (
     Registration,
     Told,
 )
+from emulator.private_file import opener
 
 MOST_OCTETS = 10_000_000
 """Length of a file that is read, in octets, at most; no more is written to one either."""
@@ -229,7 +230,7 @@ def _state(file: int) -> tuple[int, ...]:
 def _open_locked(path: Path) -> int:
     """Open a file, made if there is none, and lock it: others wait until it is closed."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        file = opener(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file), path.stat()):

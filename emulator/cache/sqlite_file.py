@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from emulator.cache.store import StoreAwayError, StoreError
+from emulator.private_file import make_private
 
 FORMAT = 2
 """Of the tables, in the file's `user_version`."""
@@ -119,6 +120,7 @@ class SqliteFile:
         return self._database
 
     def _open(self) -> None:
+        make_private(self._place)
         database = sqlite3.connect(self._place, isolation_level=None, timeout=0.0)
         identity = _identity_of(self._place)
         try:

@@ -17,7 +17,6 @@ from emulator.cache.opening import open_store, read_store_key
 from emulator.cache.store import Size, Store
 from emulator.cli.options import (
     EUI_PARAMETER,
-    FILE,
     Parameter,
     all_of,
     base_option,
@@ -32,13 +31,16 @@ from emulator.cli.options import (
     seed_option,
 )
 from emulator.cli.run import run
+from emulator.cli.secrets import STORE_PASSWORD
 from emulator.cli.service_options import (
     cache_options,
     caching_options,
     common_options,
     sharing_option,
+    store_key_option,
 )
 from emulator.clock import iso
+from emulator.credentials import without_credentials
 from emulator.estate import DEFAULT_BASE
 from gbcs import EUI
 from gbcs.instants import to_iso
@@ -89,18 +91,25 @@ def _refuse_options(context: click.Context, command: str) -> None:
 def _existing(where: str) -> str:
     """Return the text of a store that is a server, or a file that is there."""
     if "://" not in where:
+        shown = without_credentials(where) if "@" in where else where  # it may be a mistyped URL
         try:
             Path(where.removeprefix("sqlite:")).stat()
         except FileNotFoundError:
-            raise ValueError(f"{where}: there is no such file") from None
+            raise ValueError(f"{shown}: there is no such file") from None
         except OSError as error:
-            raise ValueError(f"{where}: {error.strerror}") from None
+            raise ValueError(f"{shown}: {error.strerror}") from None
     return where
 
 
 _store_options = all_of(
-    click.argument("store", metavar="FILE|URL", type=Parameter("store", _existing)),
-    click.option("--store-key", type=FILE, help="Key that the readings are sealed with."),
+    click.argument(
+        "store",
+        metavar="FILE|URL",
+        type=Parameter("store", _existing),
+        callback=STORE_PASSWORD.into_url,
+    ),
+    STORE_PASSWORD.option(),
+    store_key_option,
     seed_option,
     keystore_option,
     click.option("--device", type=EUI_PARAMETER, help="Only of this meter."),

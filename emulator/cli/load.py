@@ -16,6 +16,7 @@ from emulator.cli.options import (
     Parameter,
     aside,
     base_option,
+    broker_url,
     fail,
     json_option,
     keystore_option,
@@ -83,7 +84,7 @@ _SECONDS = 10.0
 @base_option
 @keystore_option
 @click.option("--clock", type=_CLOCK, default="system", show_default=True, help="Of the meters.")
-@click.option("--broker", metavar="URL", help="mqtt://host:port; default: all in this process.")
+@broker_url("mqtt://[user@]host:port; default: all in this process.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), help="Folder of files.")
 @json_option
 @one_line

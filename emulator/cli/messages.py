@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 
 from emulator import show
-from emulator.cli.options import CHECK_FAILED, FILE, fail, json_option, one_line
+from emulator.cli.options import CHECK_FAILED, FILE, KEYSTORE, fail, json_option, one_line
 from emulator.show_messages import Decoded, Totals, show_summary
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
@@ -25,7 +25,7 @@ from gbcs.written import text_of
 
 @click.command("decode")
 @click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
-@click.option("--keystore", type=FILE, help="Keys that verify and decrypt.")
+@click.option("--keystore", type=KEYSTORE, help="Keys that verify and decrypt.")
 @click.option("--explain", "explained", is_flag=True, help="Annotated octets.")
 @click.option("--pcap", type=FILE, help="Write the messages into this file, for Wireshark.")
 @json_option
@@ -140,7 +140,7 @@ def _show(item: Decoded, as_json: bool, explained: bool) -> None:
 
 @click.command("encode")
 @click.argument("source", type=click.File("rb"), default="-")
-@click.option("--keystore", type=FILE, help="Keys for a MAC that is still to be calculated.")
+@click.option("--keystore", type=KEYSTORE, help="Keys for a MAC that is still to be calculated.")
 @one_line
 def encode_command(source: BinaryIO, keystore: Path | None) -> None:
     """Encode what `esme decode --json` printed, one message a line, and print it as hex."""

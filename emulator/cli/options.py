@@ -17,6 +17,9 @@ from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from emulator.cli import streams
+from emulator.cli.notes import aside as aside  # most commands need them
+from emulator.cli.notes import warn as warn
+from emulator.cli.secrets import BROKER_PASSWORD, SecretFile
 from emulator.errors import MisuseError, NamedFileError, UserError
 from emulator.estate import DEFAULT_BASE, Estate, EstateSource
 from emulator.latency_file import load_latency
@@ -33,7 +36,6 @@ MAX_METERS = 1_000_000_000
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
 _MISUSES = (MisuseError, NamedFileError, KeystoreError, ProfileError)
 out = Console(soft_wrap=True, markup=False, emoji=False)
-aside = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 class Parameter(click.ParamType[Any]):
@@ -84,8 +86,12 @@ base_option = click.option(
     show_default=True,
     help="EUI of the first.",
 )
+KEYSTORE = SecretFile(
+    "its private keys",
+    lambda octets: b'"private"' in octets.replace(b"\0", b""),  # in UTF-16 too
+)
 keystore_option = click.option(
-    "--keystore", type=FILE, help="Keystore file; its devices in place of derived meters."
+    "--keystore", type=KEYSTORE, help="Keystore file; its devices in place of derived meters."
 )
 expired_option = click.option(
     "--expired-certificates",
@@ -107,10 +113,6 @@ retention_option = click.option(
     show_default=True,
     help="Hours that readings are kept, 25 to 72.",
 )
-broker_option = click.option("--broker", metavar="URL", help="mqtt://host:port; default: our own.")
-part_broker_option = click.option(
-    "--broker", metavar="URL", default="mqtt://127.0.0.1:1883", show_default=True
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 
 
@@ -119,16 +121,27 @@ def all_of(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda command: reduce(lambda made, option: option(made), reversed(decorators), command)
 
 
+def broker_url(help_: str, default: str | None = None) -> Callable[[Any], Any]:
+    """Return the options for the URL of a broker and for its password."""
+    url = click.option(
+        "--broker",
+        metavar="URL",
+        default=default,
+        show_default=default is not None,
+        callback=BROKER_PASSWORD.into_url,
+        help=help_,
+    )
+    return all_of(url, BROKER_PASSWORD.option())
+
+
+broker_option = broker_url("mqtt://[user@]host:port; default: our own.")
+part_broker_option = broker_url("mqtt://[user@]host:port.", "mqtt://127.0.0.1:1883")
+
+
 def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
     """Say in one line what went wrong, and exit with `code`."""
     click.echo(f"esme: {'; '.join(str(reason).splitlines())}", err=True)
     sys.exit(code)
-
-
-def warn(warnings: list[str]) -> None:
-    """Say what is likely to be a mistake, a line each, and go on."""
-    for warning in warnings:
-        aside.print(f"esme: {warning}", highlight=False, style="yellow")
 
 
 def one_line(command: Callable[P, None]) -> Callable[P, None]:

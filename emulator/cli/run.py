@@ -1,7 +1,6 @@
 """`esme serve` and `esme fleet`: what runs until it is interrupted."""
 
 import asyncio
-import re
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from emulator.cli.service_options import (
     sharding_options,
 )
 from emulator.clock import Clock, ManualClock, SystemClock
+from emulator.credentials import without_credentials
 from emulator.estate import Estate, sharded
 from emulator.interrupts import ending_signals
 from emulator.live import Sampler
@@ -42,9 +42,6 @@ from emulator.show_live import watch
 from emulator.tasks import Tasks
 from emulator.workers import WorkerError, run_workers
 from gbcs import EUI
-
-_CREDENTIALS = re.compile(r"//.*@")
-"""User and password in a URL; they are not shown."""
 
 
 @click.command()
@@ -177,11 +174,15 @@ def _standing_still(chosen: dict[str, Any]) -> list[str]:
 def _started(
     url: str, estate: Estate, clock: Clock, *, meters: bool, cache: CacheOptions | None = None
 ) -> dict[str, Any]:
-    form: dict[str, Any] = {"broker": _CREDENTIALS.sub("//", url), "clock": clock.describe()}
+    form: dict[str, Any] = {"broker": without_credentials(url), "clock": clock.describe()}
     if meters:
         first, last = estate.meters[0], estate.meters[-1]
         form |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
     if cache is not None:
         hours = cache.settings.retention / 3600
-        form |= {"retention_hours": hours, "store": _CREDENTIALS.sub("//", cache.store)}
+        form |= {"retention_hours": hours, "store": _shown(cache.store)}
     return form
+
+
+def _shown(store: str) -> str:
+    return without_credentials(store) if "://" in store else store

@@ -1,5 +1,6 @@
 """Options of what runs until it is interrupted, and what they choose."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from emulator.cache.registry_file import load_registry
 from emulator.cache.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
 from emulator.cache.store import DEFAULT_LIMIT
 from emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
+from emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
 from emulator.clock import Clock, ScaledClock, parse_clock
 from emulator.estate import Estate
 from emulator.faults.errors import FaultError
@@ -109,14 +111,25 @@ _METERS = (
     click.option("--fault-log", type=FILE, help="Append every fault that fires, as lines of JSON."),
     click.option("--strict", is_flag=True, help="Meters refuse repeated originator counters."),
 )
+_STORE_KEY = re.compile(rb"\s*[0-9A-Fa-f]{64}\s*")
+_SQLITE = b"SQLite format 3\0"
+"""What an SQLite file begins with."""
+
+store_key_option = click.option(
+    "--store-key",
+    type=SecretFile("this key", _STORE_KEY.fullmatch),
+    help="Key that readings are sealed with.",
+)
 _CACHING = (
     retention_option,
     click.option(
         "--store",
         metavar="FILE|URL",
+        callback=STORE_PASSWORD.into_url,
         help="SQLite file, memory: or valkey://host:port/0; default: a file for each estate.",
     ),
-    click.option("--store-key", type=FILE, help="Key that readings are sealed with in the store."),
+    STORE_PASSWORD.option(),
+    store_key_option,
     click.option(
         "--store-limit",
         type=click.IntRange(1),
@@ -237,6 +250,9 @@ def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
         **given,
     )
     store = chosen["store"] or f"esme-cache-{estate.name}.sqlite"
+    if "://" not in store and chosen["store_key"] is None:
+        file = Path(store.removeprefix("sqlite:"))
+        warn_if_exposed(file, "its readings", lambda octets: octets.startswith(_SQLITE))
     if settings.shared and store == MEMORY:
         raise ValueError(
             f"--shared: {MEMORY} is a store of this process alone; give one for all, "

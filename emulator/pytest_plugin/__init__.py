@@ -4,9 +4,10 @@ pytest loads this module at every start, needed or not. So it imports nothing bu
 that is installed, pytest-asyncio; a fixture imports what it needs when a test asks for it.
 """
 
+import os
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -129,7 +130,7 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
     with _one_line():
         settings = settings_of(
             markers,
-            broker=config.getoption("--esme-broker"),
+            broker=_with_password(config.getoption("--esme-broker")),
             seed=config.getoption("--esme-seed"),
         )
         parts = config.stash[_ALLOTMENT], Nearby(request.path.parent)
@@ -231,6 +232,18 @@ def assert_device_hits(_esme: "Bench") -> AssertDeviceHits:
             pytest.fail("\n".join([f"{hits!r}, not {bound}", *hits.explain()]), pytrace=True)
 
     return check
+
+
+def _with_password(url: str | None) -> str | None:
+    """Return a broker's URL with the password of the environment, if it names a user and none."""
+    from emulator.credentials import user_of, with_password
+
+    password = os.environ.get("ESME_BROKER_PASSWORD")
+    if url is None or not password or not user_of(url):
+        return url
+    with suppress(ValueError):  # what is on the command line counts for more
+        return with_password(url, password)
+    return url
 
 
 @contextmanager

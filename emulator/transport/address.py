@@ -3,15 +3,14 @@
 Knows URLs. Shows no password, in no text.
 """
 
-import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from emulator.credentials import without_credentials
 from emulator.errors import MisuseError
 from emulator.transport.base import TransportError
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
-_CREDENTIALS = re.compile(r"//.*@")
 
 
 class BrokerUrlError(TransportError, MisuseError):
@@ -47,7 +46,7 @@ class BrokerAddress:
                 raise ValueError
         except ValueError:
             raise BrokerUrlError(
-                f"{_CREDENTIALS.sub('//', url)!r} is not the URL of a broker: "
+                f"{without_credentials(url)!r} is not the URL of a broker: "
                 "write mqtt://[user:password@]host[:port], or mqtts:// for TLS"
             ) from None
         return cls(
