@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +174,13 @@ def test_letters_that_an_encoding_lacks_are_no_traceback(args: str, folder: Path
     out, err = process.communicate(timeout=GUARD)
     assert (process.returncode, err) == (0, "")
     assert out.isascii()
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "many"])
+def test_a_width_that_no_terminal_has_hides_nothing(columns: str, folder: Path) -> None:
+    out, err = started(folder, "profiles list", COLUMNS=columns).communicate(timeout=GUARD)
+    assert err == ""
+    assert {"domestic", "twin", "cellular"} <= set(re.findall(r"\w+", out))
 
 
 class Service:

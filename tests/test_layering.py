@@ -99,7 +99,7 @@ HOMES = {
     "paho": ("emulator/transport/*",),
     "amqtt": ("emulator/transport/*",),
     "click": ("cli.py", "emulator/cli/*.py"),
-    "rich": ("emulator/cli/options.py", "emulator/cli/notes.py", "emulator/show*.py"),
+    "rich": ("emulator/cli/notes.py", "emulator/show*.py"),
     "asn1tools": ("gbcs/asn1/*",),
     "astral": ("emulator/device/shapes.py",),
     "fastapi": ("emulator/control/*",),

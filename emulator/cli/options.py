@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
-from rich.console import Console
 
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from emulator.cli import streams
 from emulator.cli.notes import aside as aside  # most commands need them
+from emulator.cli.notes import out as out
 from emulator.cli.notes import warn as warn
 from emulator.cli.secrets import BROKER_PASSWORD, SecretFile
 from emulator.errors import MisuseError, NamedFileError, UserError
@@ -35,7 +35,6 @@ MAX_METERS = 1_000_000_000
 """Of one fleet; Great Britain has some thirty million."""
 _FAILURES = (UserError, GbcsError, ProfileError, SourceError)
 _MISUSES = (MisuseError, NamedFileError, KeystoreError, ProfileError)
-out = Console(soft_wrap=True, markup=False, emoji=False)
 
 
 class Parameter(click.ParamType[Any]):
