@@ -86,7 +86,9 @@ async def advanced(process: Running, asked: "asyncio.Future[Any]", seconds: floa
 
 
 def write(name: str, text: str) -> None:
+    """Write a file that others cannot read, so that nobody is warned of it."""
     Path(name).write_text(text, "utf-8")
+    Path(name).chmod(0o600)
 
 
 def sockets_of(pid: int) -> int:
@@ -645,7 +647,7 @@ async def test_each_meter_can_have_a_connection_of_its_own(mosquitto: Mosquitto)
 
 
 def test_workers_have_keystores_faults_and_clocks_too(mosquitto: Mosquitto) -> None:
-    Path("keys.json").write_bytes(esme("keys", "--meters", 4).stdout)
+    write("keys.json", esme("keys", "--meters", 4).stdout.decode())
     write("rules.toml", RULES)
     args = ("fleet", "--keystore", "keys.json", "--faults", "rules.toml", "--workers", 2)
     more = ("--broker", mosquitto.url, "--clock", NOON, "--latency", "1s", "--control", 0)
