@@ -145,7 +145,7 @@ async def _measure(
     octets: Callable[[], int],
 ) -> None:
     """Fill the store at `where`, ask it, and print a row; `octets` says how much it takes."""
-    store = open_store(where, "estate", key=secret, limit=2 * ENTRIES)
+    store = open_store(where, "estate", key=secret, limit=4096 * ENTRIES)
     before = octets()
 
     def put(number: int) -> Awaitable[None]:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from emulator.announcing import Announcing
 from emulator.cache.entitlement import Registry
 from emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
+from emulator.cache.known_identity import Known
 from emulator.cache.ledger import Decided, Ledger, Replied
 from emulator.cache.opening import MEMORY, open_store, read_store_key
 from emulator.cache.policy import CachePolicy
@@ -28,10 +30,11 @@ from emulator.faults.rule import FaultRule
 from emulator.faults.unmatched import Meters, unmatched
 from emulator.fleet import Fleet
 from emulator.fleet_service import serve_fleet
+from emulator.identity import identity_of
 from emulator.journal import journal
 from emulator.latency import NONE, Latency
 from emulator.latency_file import load_latency
-from emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport
+from emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 from emulator.wan import NO_WAN, wan_of
 from profiles import MeterProfile, meter_profiles
 
@@ -52,6 +55,10 @@ class FleetOptions:
     shared: bool = False
     connections: bool = False
 
+    def identity(self, seed: str) -> str:
+        """Return the identity of what these meters say in a fleet of `seed`."""
+        return identity_of(seed, self.profiles, self.faults)
+
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
@@ -60,7 +67,7 @@ class CacheOptions:
     settings: CacheSettings
     store: str
     store_limit: int = DEFAULT_LIMIT
-    """Entries."""
+    """Octets."""
     store_key: Path | None = None
     registry: Registry | None = None
     decisions: Path | None = None
@@ -108,13 +115,22 @@ async def run_services(
         fleet, cache, control = None, None, None
         transports: dict[str, Sequence[Transport]] = {}
         warnings: list[str] = []
+        identity = "" if fleet_options is None else fleet_options.identity(estate.seed)
+        known = Known(identity)
+        announcing = Announcing(identity, None if cache_options is None else known)
+        announcer = await stack.enter_async_context(
+            connect(broker, client_id="esme-identity", subscriptions=announcing.subscriptions)
+        )
+        await stack.enter_async_context(announcing.over(announcer))
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet, transports["fleet"] = await stack.enter_async_context(
                 _fleet(broker, estate, clock, fleet_options, whole)
             )
         if cache_options is not None:
-            cache = await stack.enter_async_context(_cache(broker, estate, clock, cache_options))
+            cache = await stack.enter_async_context(
+                _cache(broker, estate, clock, cache_options, known)
+            )
             transports["cache"] = cache.service.transports
         parts = Controlled(clock, address, transports, fleet, cache)
         if control_port is not None:
@@ -203,7 +219,7 @@ def _line(told: Decided | Replied) -> object:
 
 @asynccontextmanager
 async def _cache(
-    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions
+    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: Known
 ) -> AsyncIterator[ControlledCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
@@ -211,6 +227,8 @@ async def _cache(
         stack.push_async_callback(store.close)
         told = stack.enter_context(journal(options.decisions, _line))
         policy = CachePolicy(estate.keystore, options.settings, options.registry, told, told)
-        await store.size()
-        service = await stack.enter_async_context(serve_cache(broker, policy, store, clock))
+        await store.check()
+        service = await stack.enter_async_context(
+            serve_cache(broker, policy, store, clock, known=known)
+        )
         yield ControlledCache.watched(service, store)

@@ -1,6 +1,6 @@
 """Topics: `<prefix>/<EUI>/command` and `<prefix>/<EUI>/response/<recipient EUI>`.
 
-Every payload is the octets of one GBCS message.
+Every payload is the octets of one GBCS message, except on those of identities.
 """
 
 import re
@@ -16,6 +16,13 @@ Via = Literal["cache", "direct"]
 
 PREFIXES: Mapping[Via, str] = {"cache": CACHED, "direct": DIRECT}
 """What users call them."""
+
+IDENTITY = f"{DIRECT}/identity"
+"""Where a fleet tells the identity of its readings when it is asked."""
+NEW_IDENTITY = f"{DIRECT}/identity/new"
+"""Where it tells it when it starts."""
+ASK_IDENTITY = f"{DIRECT}/identity/ask"
+"""Where a cache asks for it."""
 
 CACHE_STATUS = "cache-status"
 """User property of MQTT 5 that says how a reply came about, in the words of RFC 9211."""

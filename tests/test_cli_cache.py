@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from cli import main as esme_command
 from emulator.cache.entry import CACHED_SRVS
+from emulator.estate import derived_estate
 from emulator.requester import NoReplyError
 from emulator.topics import CACHED, DIRECT, command_topic
 from emulator.transport import connect
@@ -38,6 +39,10 @@ ASKING = 4
 """Requests at once while caches are killed; more would hold up the caches that start."""
 FIGURES = os.environ.get("ESME_KILL_FIGURES")
 """Where the figures of the kill rounds are to be written, if anywhere."""
+
+
+NAME = derived_estate("1", 1).name
+"""Of the estate that all processes here are of."""
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +132,7 @@ async def test_inspect_and_purge_see_and_drop_what_a_cache_that_runs_keeps(
             assert again[0] == "s1sp; fwd=miss; stored"
             assert again[1].startswith("s1sp; hit")
         cache.stop(signal.SIGINT)
-    assert esme("cache", "purge", store).stdout == b"3 entries dropped\n"
+    assert esme("cache", "purge", store).stdout == f"3 entries dropped; estate {NAME}\n".encode()
     said = esme("cache", "inspect", store)
     assert (said.returncode, said.stdout[:9]) == (0, b"0 entries")
 
@@ -144,7 +149,7 @@ def inspect_and_purge(store: str) -> None:
     assert len(inspected(store, "--srv", "4.6.1", "--device", METERS[1])) == 1
     assert here("cache", "inspect", store).splitlines()[-1].startswith("4 entries, ")
     dropped = here("cache", "purge", store, "--device", METERS[0], "--json")
-    assert json.loads(dropped) == {"dropped": 2}
+    assert json.loads(dropped) == {"estate": NAME, "dropped": 2}
     assert {row["device"] for row in inspected(store)} == {str(METERS[1])}
 
 
@@ -159,7 +164,7 @@ def test_a_store_has_one_key_and_one_estate(store: str) -> None:
         assert (said.returncode, len(said.stderr.splitlines())) == (0, 1)
         assert b"an entry of the store cannot be read" in said.stderr
         assert said.stdout.startswith(b"1 entries")
-        assert said.stdout.endswith(b", 1 unreadable\n")
+        assert said.stdout.endswith(f", 1 unreadable; estate {NAME}\n".encode())
         assert inspected(store, *wrong) == [{"unreadable": 1}]
     other = esme("cache", "inspect", store, "--seed", "2")
     if "://" in store:  # a server has room for several

@@ -706,7 +706,7 @@ async def test_fleet_and_cache_come_back_when_their_broker_does(mosquitto: Mosqu
     assert by_cache["decisions"]["4.8.1 forwarded"] == 2
     assert by_cache["requests"] == sum(by_cache["decisions"].values())
     said = [line.partition(" at ")[0] for line in (*complaints, *more)]
-    assert set(said) == {"esme-fleet", "s1sp-cache"}
+    assert set(said) == {"esme-fleet", "esme-identity", "s1sp-cache"}
 
 
 def stopped(process: Running) -> tuple[dict[str, Any], list[str]]:
@@ -758,7 +758,10 @@ def is_healthy(url: str) -> bool:
         (("serve", "--reply-timeout", "nan"), 2, "more than 0"),
         (("serve", "--device-limit", "0"), 2, "x>=1"),
         (("serve", "--device-queue", "-1"), 2, "x>=0"),
-        (("serve", "--store-limit", "0"), 2, "x>=1"),
+        (("serve", "--store-limit", "7"), 2, "give a number of MB, GB, TB, such as 500MB"),
+        (("serve", "--store-limit", "many"), 2, "give a number of MB, GB, TB, such as 500MB"),
+        (("serve", "--store-limit", "0.5MB"), 2, "give 1MB or more"),
+        (("serve", "--store-limit", "-1GB"), 2, "give a number of MB"),
         (("cache", "--shared", "--store", "memory:"), 2, "--shared: memory: is a store of this"),
         (("serve", "--hold-down", "3,nan"), 2, "3,60"),
         (("serve", "--hold-down", "3"), 2, "3,60"),
@@ -839,11 +842,11 @@ def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
 @pytest.mark.parametrize("command", [serve, cache])
 def test_what_protects_meters_and_bounds_the_store_can_be_chosen(command: click.Command) -> None:
     chosen = [
-        *("--store-limit", "7", "--reply-timeout", "2.5"),
+        *("--store-limit", "2.5 mb", "--reply-timeout", "2.5"),
         *("--device-limit", "3", "--device-queue", "0"),
     ]
     estate = derived_estate("1", 1)
-    for arguments, expected in ((chosen, (7, 2.5, 3, 0)), ([], (1_000_000, 60.0, 4, 64))):
+    for arguments, expected in ((chosen, (2_500_000, 2.5, 3, 0)), ([], (10**9, 60.0, 4, 64))):
         options = cache_options(command.make_context("esme", arguments).params, estate)
         settings = options.settings
         assert expected == (

@@ -2,6 +2,9 @@
 
 A store that fails is no reason to fail a request: the policy is told, and it is counted and logged
 why; one that is away holds up nobody. Leases are in real time; all else goes by the cache's clock.
+
+The policy knows reads alone; what is kept of them is kept for the meters' identity too, so that a
+fleet with other profiles or faults never gets the readings of the former one.
 """
 
 import logging
@@ -21,6 +24,7 @@ from emulator.cache.effects import (
     Settle,
 )
 from emulator.cache.entry import Entry, Key
+from emulator.cache.known_identity import Known
 from emulator.cache.policy import CachePolicy
 from emulator.cache.store import Held, Lease, Store, StoreError
 from emulator.clock import Clock, SystemClock
@@ -49,14 +53,23 @@ class Asking:
     """What goes on between one policy and its store; `real` is the clock of leases."""
 
     def __init__(
-        self, policy: CachePolicy, store: Store, clock: Clock, real: Clock, tasks: Tasks
+        self,
+        policy: CachePolicy,
+        store: Store,
+        clock: Clock,
+        real: Clock,
+        tasks: Tasks,
+        known: Known | None = None,
     ) -> None:
         self._policy = policy
         self._store = store
         self._breaker = Breaker(store, real, tasks)
         self._clock = clock
         self._real = real
+        self._known = known or Known()
         self._leases: dict[int, Lease] = {}
+        self._stranded: dict[Key, tuple[Lease, float]] = {}
+        """Leases that no flight has any more and the store did not take back, and until when."""
         self._held: dict[int, Held] = {}
         self._replaced = store.replaced
         self._failed_at = -QUIET_SECONDS
@@ -71,16 +84,15 @@ class Asking:
                 found = await self._claim(flight, key, received_after, leases)
                 return policy.claimed(flight, found, now())
             case Cover(flight, key, received_after):
-                wider = await self._try(self._store.covering, key, received_after)
-                return policy.covered(flight, wider if isinstance(wider, tuple) else None, now())
+                return policy.covered(flight, await self._covering(key, received_after), now())
             case Settle(flight, key, readings, entry):
                 return policy.kept(flight, await self._settle(flight, key, readings, entry), now())
             case Abandon(flight):
                 lease = self._leases.pop(flight, None)
                 if lease is not None:
-                    await self._try(self._store.renew, lease, AT_ONCE)
+                    await self._give_back(lease)
             case Put(_, key, entry):
-                await self._try(self._store.put, key, entry, self._ttl)
+                await self._try(self._store.put, self._ours(key), entry, self._ttl)
                 return policy.was_put(effect, now())
             case Flush(_, device, after):
                 gone = await self._try(self._store.purge, device=device, received_after=after)
@@ -100,7 +112,9 @@ class Asking:
         return self._policy.settled(flight, outcome.came, outcome.readings, now)
 
     async def renew(self) -> None:
-        """Let leases last on, of flights that do."""
+        """Let leases last on, of flights that do, and give stranded ones back."""
+        for lease, _ in list(self._stranded.values()):
+            await self._give_back(lease)
         for flight, lease in list(self._leases.items()):
             if flight in self._leases:
                 await self._try(self._store.renew, lease, LEASE_SECONDS)
@@ -121,9 +135,26 @@ class Asking:
         """Ask the store itself once more, be it known to be away."""
         self._breaker.try_again()
 
+    def _ours(self, key: Key) -> Key:
+        """Return `key` for the meters that are known to be on the broker now."""
+        return key._replace(identity=self._known.identity)
+
+    async def _give_back(self, lease: Lease) -> None:
+        """Let `lease` end now, so that whoever waits for it goes on.
+
+        If the store cannot do so, remember whose it is: this process takes it up again then, and
+        does not wait for itself until it expires.
+        """
+        now = self._real.now()
+        _, until = self._stranded.pop(lease.key, (lease, now + LEASE_SECONDS))
+        given = await self._try(self._store.renew, lease, AT_ONCE)
+        if isinstance(given, StoreError) and now < until:
+            self._stranded[lease.key] = lease, until
+
     async def _claim(
         self, flight: int, key: Key, received_after: float, lease: bool
     ) -> Entry | Claimed:
+        key = self._ours(key)
         if not lease:
             entry = await self._try(self._store.get, key)
             if isinstance(entry, StoreError):
@@ -131,6 +162,11 @@ class Asking:
             fresh = entry is not None and entry.received > received_after
             return entry if entry is not None and fresh else Claimed.ABSENT
         found = await self._try(self._store.claim, key, LEASE_SECONDS, received_after)
+        if isinstance(found, StoreError):
+            return Claimed.FAILED
+        stranded, _ = self._stranded.pop(key, (None, 0.0))
+        if stranded is not None and found == Held(key, stranded.fence):
+            found = stranded
         match found:
             case Entry():
                 return found
@@ -140,20 +176,31 @@ class Asking:
             case Held():
                 self._held[flight] = found
                 return Claimed.HELD
-        return Claimed.FAILED
+
+    async def _covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        found = await self._try(self._store.covering, self._ours(key), received_after)
+        if not isinstance(found, tuple):
+            return None
+        wider, entry = found
+        return wider._replace(identity=key.identity), entry
 
     async def _settle(
         self, flight: int, key: Key, readings: bytes | int | None, entry: Entry | None
     ) -> bool | None:
         lease = self._leases.pop(flight, None)
-        if lease is not None:
+        kept: bool | StoreError = False
+        if lease is not None and lease.key != self._ours(key):
+            # Other meters took the place of those that were asked: nobody knows whose reply it is.
+            self._policy.ledger.reasons["lease-lost"] += 1
+            await self._give_back(lease)
+        elif lease is not None:
             kept = await self._try(self._store.settle, lease, readings, entry, self._ttl)
             if kept is False:
                 self._policy.ledger.reasons["lease-lost"] += 1
+            if isinstance(kept, StoreError):
+                await self._give_back(lease)
         elif entry is not None:
-            kept = await self._try(self._put, key, entry)
-        else:
-            kept = False
+            kept = await self._try(self._put, self._ours(key), entry)
         return None if isinstance(kept, StoreError) else kept
 
     async def _put(self, key: Key, entry: Entry) -> bool:

@@ -12,13 +12,15 @@ MIN_RETENTION_HOURS, MAX_RETENTION_HOURS = 25, 72
 
 
 class Key(NamedTuple):
-    """A read that is answered alike whoever asks: device, SRV, and both ends of its window."""
+    """A read that is answered alike whoever asks."""
 
     device: EUI
     srv: str
     start: int
     """Seconds since 2000-01-01T00:00:00Z, as is `end`; both inclusive."""
     end: int
+    identity: str = ""
+    """Of the meters' readings, see `emulator.identity`; empty if no fleet tells one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The store in memory: it lasts as long as the process, and serves that process alone.
 
-Bounded: beyond `limit` entries the least recently used goes. Real time is the event loop's. Native
+Bounded: beyond `limit` octets the least recently used goes. Real time is the event loop's. Native
 expiry is left to `purge` and the limit.
 """
 
@@ -8,10 +8,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from emulator.cache.entry import Entry, Key
 from emulator.cache.store import (
+    CONSIDERED,
     DEFAULT_LIMIT,
+    ENTRY_OCTETS,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
     Held,
@@ -32,7 +35,7 @@ class _Lease:
 
 
 class MemoryStore:
-    """A store of at most `limit` entries."""
+    """A store of at most `limit` octets: `ENTRY_OCTETS` for each entry, and its readings."""
 
     replaced = 0
 
@@ -47,6 +50,9 @@ class MemoryStore:
         self._own_counter = 0
         self._octets = 0
         self._evicted = 0
+
+    async def check(self) -> None:
+        """Do nothing: memory can be used as long as the process lasts."""
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
         """Return the entry under `key`, a lease on it, or whose lease it is."""
@@ -114,10 +120,13 @@ class MemoryStore:
     async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
         """Keep `entry` under `key`, in place of what was there."""
         self._drop(key)
+        if len(entry.buffer) + ENTRY_OCTETS > self._limit:
+            self._evicted += 1  # itself: it is no reason to drop all others
+            return
         self._entries[key] = entry
         self._of_device.setdefault(key.device, {})[key] = None
         self._octets += len(entry.buffer)
-        while len(self._entries) > self._limit:
+        while self._octets + ENTRY_OCTETS * len(self._entries) > self._limit:
             self._drop(next(iter(self._entries)))
             self._evicted += 1
 
@@ -130,9 +139,10 @@ class MemoryStore:
 
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry whose window holds that of `key`."""
+        latest = islice(reversed(self._of_device.get(key.device, {})), CONSIDERED)
         found = [
             (other, entry)
-            for other in self._of_device.get(key.device, ())
+            for other in latest
             if other.start <= key.start
             and key.end <= other.end
             and other._replace(start=key.start, end=key.end) == key

@@ -31,14 +31,14 @@ def open_store(
 
     `where` is `memory:`, the path of a file or `sqlite:` and one, or
     `valkey://[user:password@]host[:port][/database]` (or `redis://`). With a `key` of 32 octets
-    what is kept outside this process is sealed. `limit` is in entries.
+    what is kept outside this process is sealed. `limit` is in octets.
 
     Raises `StoreError` where that is no store, or one that cannot be used. A server is not asked
     before the store is first used; its `size` is a good first question.
     """
     most = DEFAULT_LIMIT if limit is None else limit
     if most < 1:
-        raise StoreError(f"a store of {most} entries keeps nothing: give 1 or more")
+        raise StoreError(f"a store of {most} octets keeps nothing: give 1 or more")
     if key is not None and len(key) != KEY_OCTETS:
         raise StoreError(f"a store's key has {KEY_OCTETS} octets, not {len(key)}")
     text = str(where)

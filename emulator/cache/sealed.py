@@ -37,6 +37,7 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
     "srv": str,
     "start": int,
     "end": int,
+    "identity": str,
 }
 """How each field of `Key` is read from text."""
 
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 def key_text(key: Key) -> str:
-    """Return `key` as text, such as `00DBE50000000000:4.8.1:0:86400`."""
+    """Return `key` as text, such as `00DBE50000000000:4.8.1:0:86400:0123456789abcdef`."""
     return ":".join(map(str, key))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from emulator.cache.asking import LEASE_SECONDS, Asking
 from emulator.cache.effects import Effect, Forward, Reply, Wait
 from emulator.cache.flushing import what_remains
+from emulator.cache.known_identity import Known
 from emulator.cache.policy import CachePolicy
 from emulator.cache.registration import Registration
 from emulator.cache.store import Store
@@ -59,14 +60,16 @@ async def serve_cache(
     clock: Clock,
     *,
     real: Clock | None = None,
+    known: Known | None = None,
 ) -> AsyncIterator["CacheService"]:
     """Answer requests with `policy` and `store` as long as the context lasts.
 
-    `real` is the clock of leases, by default the machine's. Raises `TransportError` where there is
-    no broker.
+    `real` is the clock of leases, by default the machine's. `known` is whose readings are kept and
+    served, as `emulator.announcing` keeps it up to date. Raises `TransportError` where
+    there is no broker.
     """
     tasks = Tasks()
-    service = CacheService(policy, store, clock, real or SystemClock(), tasks)
+    service = CacheService(policy, store, clock, real or SystemClock(), tasks, known)
     shared = policy.settings.shared
     responses = response_topic(DIRECT, "+", "+")
     subscriptions = {
@@ -103,12 +106,18 @@ class CacheService:
     """A cache that runs; who may ask for what can be changed while it does."""
 
     def __init__(
-        self, policy: CachePolicy, store: Store, clock: Clock, real: Clock, tasks: Tasks
+        self,
+        policy: CachePolicy,
+        store: Store,
+        clock: Clock,
+        real: Clock,
+        tasks: Tasks,
+        known: Known | None = None,
     ) -> None:
         self.policy = policy
         self.transports: list[Transport] = []
         """Its connections: one, and if caches share, another one for alerts."""
-        self._asking = Asking(policy, store, clock, real, tasks)
+        self._asking = Asking(policy, store, clock, real, tasks, known)
         self._clock = clock
         self._real = real
         self._tasks = tasks

@@ -2,7 +2,7 @@
 
 A hit is one read; a lease, a settlement or a new entry is one short transaction. What was
 acknowledged survives the death of any process; a power cut may take the entries of the last
-moments, which are then fetched again, but no own counter. Beyond `limit` entries the one received
+moments, which are then fetched again, but no own counter. Beyond `limit` octets the entry received
 first goes; native expiry is left to `purge`. Space in the file is used again, and given back when
 a purge leaves over half of it unused.
 
@@ -23,7 +23,9 @@ from emulator.cache.entry import Entry, Key
 from emulator.cache.sealed import Seal
 from emulator.cache.sqlite_file import Execute, SqliteFile
 from emulator.cache.store import (
+    AHEAD,
     DEFAULT_LIMIT,
+    ENTRY_OCTETS,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
     Held,
@@ -36,10 +38,6 @@ from gbcs import EUI
 
 SWEEP_SECONDS = 10.0
 """How often old leases and settlements are dropped, in seconds of real time."""
-
-AHEAD = 64
-"""Blocks of own counters that are left out once the file was removed or replaced: who used the old
-one may still have some of them, or had them already, and the new one knows nothing of it."""
 
 _BATCH = 1000
 """Rows of one transaction, or of one page of a listing."""
@@ -62,11 +60,17 @@ class SqliteStore:
         self._limit = limit
         self._evicted = 0
         self._next_sweep = 0.0
+        self._reserved = 0
+        """Behind the last own counter that this process was given."""
 
     @property
     def replaced(self) -> int:
         """How often the file was removed, replaced or damaged while it was open."""
         return self._file.replaced
+
+    async def check(self) -> None:
+        """Raise `StoreError` unless the file can be written to."""
+        await self.reserve(0, 0)
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
         """Return the entry under `key`, a lease on it, or whose lease it is."""
@@ -153,19 +157,32 @@ class SqliteStore:
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry whose window holds that of `key`."""
         alike = (value for name, value in key._asdict().items() if name not in ("start", "end"))
-        values = (*alike, key.start, key.end, received_after)
-        rows = await self._file.read(lambda execute: execute(sql.COVERING, values).fetchall())
-        return next(self._opened(rows), None)
+        values = (key.device, received_after, *alike, key.start, key.end)
+
+        def look(execute: Execute) -> tuple[Key, Entry] | None:
+            for device, *others in execute(sql.COVERING, values).fetchall():
+                other = Key(EUI(device), *others)
+                entry = self._get(execute, other)
+                if entry is not None and entry.received > received_after:
+                    return other, entry
+            return None
+
+        return await self._file.read(look)
 
     async def reserve(self, earliest: int, size: int) -> int:
         """Take `size` own counters that nobody has or had; not even a power cut forgets it."""
 
         def reserve(execute: Execute) -> int:
-            ahead = AHEAD * size if self._file.replaced else 0
-            ((after,),) = execute(sql.RESERVE, (earliest + ahead, size)).fetchall()
-            return int(after) - size
+            taken, place = execute(sql.RESERVED).fetchone()
+            # A file that is new, or a copy in the place of another, does not know what was given.
+            lost = self._file.replaced or not taken or place != self._file.place
+            first = max(taken, self._reserved, earliest + (AHEAD * size if lost else 0))
+            execute(sql.RESERVE, (first + size, self._file.place if size else place))
+            return int(first)
 
-        return await self._file.write(reserve, durable=True)
+        first = await self._file.write(reserve, durable=True)
+        self._reserved = max(self._reserved, first + size)
+        return first
 
     async def purge(
         self,
@@ -224,13 +241,21 @@ class SqliteStore:
         return None if row is None else self._seal.open_entry(key, *row)
 
     def _put(self, execute: Execute, key: Key, entry: Entry) -> None:
-        execute(sql.PUT, (*key, entry.received, self._seal.close_entry(key, entry)))
-        (entries,) = execute(sql.ENTRIES).fetchone()
-        if entries > self._limit:
-            oldest = execute(sql.OLDEST, (min(entries - self._limit, _BATCH),)).fetchall()
-            for row in oldest:
+        readings = self._seal.close_entry(key, entry)
+        if len(readings) + ENTRY_OCTETS > self._limit:
+            execute(sql.DROP, key)
+            self._evicted += 1  # itself: it is no reason to drop all others
+            return
+        execute(sql.PUT, (*key, entry.received, readings))
+        number = 1
+        while (excess := execute(sql.OCTETS).fetchone()[0] - self._limit) > 0 and number < _BATCH:
+            for *row, octets in execute(sql.OLDEST, (number,)).fetchall():
                 execute(sql.DROP, row)
-            self._evicted += len(oldest)
+                self._evicted += 1
+                excess -= octets
+                if excess <= 0:
+                    return
+            number *= 2
 
     def _opened(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Key, Entry]]:
         for device, *others, received, readings in rows:

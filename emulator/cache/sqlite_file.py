@@ -25,7 +25,7 @@ from typing import TypeVar
 from emulator.cache.store import StoreAwayError, StoreError
 from emulator.private_file import make_private
 
-FORMAT = 2
+FORMAT = 3
 """Of the tables, in the file's `user_version`."""
 
 APPLICATION = 0x45534D45
@@ -88,6 +88,11 @@ class SqliteFile:
                 time.sleep(_LONGEST_PAUSE)  # two processes make it at the same time
             else:
                 return
+
+    @property
+    def place(self) -> str:
+        """What tells the file that is open from every other of this machine, copies of it too."""
+        return "" if self._identity is None else ":".join(map(str, self._identity))
 
     async def read(self, work: Callable[[Execute], T]) -> T:
         """Return what `work` reads. Raises `StoreError`."""

@@ -5,6 +5,7 @@ the machine's monotonic clock, `received` is a Unix time.
 """
 
 from emulator.cache.entry import Key
+from emulator.cache.store import CONSIDERED, ENTRY_OCTETS, OPENED
 
 COLUMNS = ", ".join(f'"{name}"' for name in Key._fields)
 PLACES = ", ".join("?" for _ in Key._fields)
@@ -20,6 +21,8 @@ CREATE TABLE readings (
 
 CREATE INDEX readings_received ON readings (received);
 
+CREATE INDEX readings_of_device ON readings (device, received);
+
 CREATE TABLE leases (
     {COLUMNS.replace(",", " ANY NOT NULL,")} ANY NOT NULL,
     fence INTEGER NOT NULL, seconds REAL NOT NULL, expires REAL NOT NULL,
@@ -33,16 +36,22 @@ CREATE TABLE settled (
 CREATE INDEX settled_until ON settled (until);
 
 CREATE TABLE counts (
-    entries INTEGER NOT NULL, fence INTEGER NOT NULL, own_counter INTEGER NOT NULL
+    entries INTEGER NOT NULL, octets INTEGER NOT NULL, fence INTEGER NOT NULL,
+    own_counter INTEGER NOT NULL, place TEXT NOT NULL
 ) STRICT;
 
-INSERT INTO counts VALUES (0, 0, 0);
+INSERT INTO counts VALUES (0, 0, 0, 0, '');
 
 CREATE TRIGGER one_more AFTER INSERT ON readings
-BEGIN UPDATE counts SET entries = entries + 1; END;
+BEGIN UPDATE counts SET entries = entries + 1,
+    octets = octets + length(new.readings) + {ENTRY_OCTETS}; END;
+
+CREATE TRIGGER another AFTER UPDATE OF readings ON readings
+BEGIN UPDATE counts SET octets = octets + length(new.readings) - length(old.readings); END;
 
 CREATE TRIGGER one_less AFTER DELETE ON readings
-BEGIN UPDATE counts SET entries = entries - 1; END
+BEGIN UPDATE counts SET entries = entries - 1,
+    octets = octets - length(old.readings) - {ENTRY_OCTETS}; END
 """  # noqa: S608
 
 GET = f"SELECT received, readings FROM readings WHERE {IS_KEY}"  # noqa: S608
@@ -51,11 +60,16 @@ PUT = (
     " SET received = excluded.received, readings = excluded.readings"
 )
 COVERING = (
-    f"SELECT {COLUMNS}, received, readings FROM readings"  # noqa: S608
-    f' WHERE {IS_ALIKE} AND start <= ? AND "end" >= ? AND received > ? ORDER BY received DESC'
+    f"SELECT {COLUMNS} FROM (SELECT {COLUMNS}, received FROM readings"  # noqa: S608
+    f" WHERE device = ? AND received > ? ORDER BY received DESC LIMIT {CONSIDERED})"
+    f' WHERE {IS_ALIKE} AND start <= ? AND "end" >= ? ORDER BY received DESC LIMIT {OPENED}'
 )
+"""Keys alone, which the index of a device has: no readings are read."""
 DROP = f"DELETE FROM readings WHERE {IS_KEY}"  # noqa: S608
-OLDEST = f"SELECT {COLUMNS} FROM readings ORDER BY received LIMIT ?"  # noqa: S608
+OLDEST = (
+    f"SELECT {COLUMNS}, length(readings) + {ENTRY_OCTETS} FROM readings"  # noqa: S608
+    " ORDER BY received LIMIT ?"
+)
 SELECTED = (
     f"SELECT {COLUMNS}, received FROM readings"  # noqa: S608
     " WHERE received >= ? AND {conditions} ORDER BY received LIMIT ?"
@@ -65,6 +79,7 @@ LISTED = (
     f" WHERE ({COLUMNS}) > ({PLACES}) AND {{conditions}} ORDER BY {COLUMNS} LIMIT ?"
 )
 ENTRIES = "SELECT entries FROM counts"
+OCTETS = "SELECT octets FROM counts"
 
 FENCE = "UPDATE counts SET fence = fence + 1 RETURNING fence"
 LEASE = f"INSERT OR REPLACE INTO leases VALUES ({PLACES}, ?, ?, ?)"  # noqa: S608
@@ -79,7 +94,8 @@ SETTLED = "SELECT readings FROM settled WHERE fence = ?"
 SWEEP_LEASES = "DELETE FROM leases WHERE expires < ? OR expires > ? + seconds"
 SWEEP_SETTLED = "DELETE FROM settled WHERE until < ? OR until > ?"
 
-RESERVE = "UPDATE counts SET own_counter = max(own_counter, ?) + ? RETURNING own_counter"
+RESERVED = "SELECT own_counter, place FROM counts"
+RESERVE = "UPDATE counts SET own_counter = ?, place = ?"
 
 PAGES = (
     "SELECT page_count, freelist_count, page_size"

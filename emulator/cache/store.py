@@ -23,8 +23,22 @@ SETTLED_SECONDS = 30.0
 UNSETTLED_SECONDS = 600.0
 """For so long after it expired a lease that nobody took may still be settled."""
 
-DEFAULT_LIMIT = 1_000_000
-"""Entries of a store where its user says nothing."""
+DEFAULT_LIMIT = 1_000_000_000
+"""Octets that a store keeps unless its user says otherwise."""
+
+LEAST_LIMIT = 1_000_000
+"""The least that a user may choose: several readings of a log to its full depth."""
+
+ENTRY_OCTETS = 256
+"""Octets that an entry counts beside its readings, for its key and its places in indexes."""
+
+CONSIDERED, OPENED = 1000, 8
+"""Of the latest entries of a device so many are looked at for a wider window, and of those that
+have one so many are read, until one can be."""
+
+AHEAD = 64
+"""Blocks of own counters that are left out if the store may have lost which of them were given:
+those who use it may still have some of them, or had them already."""
 
 
 class StoreError(UserError):
@@ -69,8 +83,8 @@ class Size:
 
     entries: int
     octets: int
-    """Of what is kept, as the store knows it: exact in memory, pages in use of a file, an
-    estimate of a server."""
+    """Of what is kept, as the store knows it: of readings in memory, of pages in use of a file, and
+    on a server what counts against its limit."""
     evicted: int = 0
     """Entries that went to make room for others."""
     unreadable: int = 0
@@ -86,6 +100,10 @@ class Store(Protocol):
     @property
     def replaced(self) -> int:
         """How often another took its place, which may give own counters again that it gave."""
+        ...
+
+    async def check(self) -> None:
+        """Raise `StoreError` unless the store can be read and written, and forgets nothing."""
         ...
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
@@ -137,14 +155,18 @@ class Store(Protocol):
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry received after that Unix time whose window holds that of `key`.
 
-        It is alike in all else; `key` itself counts. The latest received where there are several.
+        It is alike in all else; `key` itself counts. The latest received if there are several.
+        Only the latest `CONSIDERED` entries of the device are looked at, so that a device with
+        many costs no more: whoever finds none asks the meter.
         """
         ...
 
     async def reserve(self, earliest: int, size: int) -> int:
         """Take `size` own counters that nobody has or had, durably; return the first of them.
 
-        It is `earliest` or greater. Whoever reserves next gets greater ones.
+        It is `earliest` or greater. Whoever reserves next gets greater ones. A store that may
+        have lost its state, since it is new, was restarted or is a copy, leaves `AHEAD` blocks out.
+        With `size` 0 nothing is taken, but what it takes to reserve is tried.
         """
         ...
 

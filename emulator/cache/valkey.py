@@ -1,16 +1,23 @@
 """The shared store: a Valkey or Redis server, for processes on many machines.
 
 What has to be one step is a script on the server, and expiry is the server's own. Beyond `limit`
-entries the one received first goes. How much survives the server's end is the server's affair: what
-was acknowledged does with `appendonly yes` and `appendfsync always`; with `everysec`, its default,
-some seconds of it may go with the server, which writes later where its disk is slow. It must not
-evict keys by itself (`maxmemory-policy noeviction`), or own counters would come again.
+octets the entry received first goes. How much survives the server's end is the server's affair:
+what was acknowledged does with `appendonly yes` and `appendfsync always`; with `everysec`, its
+default, some seconds of it may go with the server, which writes later where its disk is slow. A
+server that evicts keys of any kind by itself would forget own counters, and is refused.
+
+Own counters that a server gave are lost if it restarts without them, a replica takes its place, or
+keys go. Each run of a server has an identifier, so the first reservation in a run leaves out as
+many as others may still have.
 
 A server that is away gives a `StoreAwayError` within some seconds; once it is back it is used
-again. What others wrote among its keys is no error: it is dropped and counted as unreadable.
+again. So does one that may not be written to, such as a primary that became a replica: its
+connections are closed, since the address may lead to another by now. What others wrote among its
+keys is no error: it is dropped and counted as unreadable.
 """
 
 import asyncio
+import logging
 import math
 import struct
 from collections.abc import AsyncIterator, Awaitable, Coroutine
@@ -19,13 +26,23 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from valkey.asyncio import BlockingConnectionPool, Connection, SSLConnection, Valkey
-from valkey.exceptions import AuthenticationError, ResponseError, ValkeyError
+from valkey.exceptions import (
+    AuthenticationError,
+    MasterDownError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+    ValkeyError,
+)
 
 from emulator.cache import valkey_scripts as lua
 from emulator.cache.entry import Entry, Key
 from emulator.cache.sealed import Seal, key_of, key_text
 from emulator.cache.store import (
+    AHEAD,
+    CONSIDERED,
     DEFAULT_LIMIT,
+    OPENED,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
     Held,
@@ -50,9 +67,13 @@ CONNECTIONS, QUEUE_TIMEOUT = 16, 5
 _PORT = 6379
 _RECEIVED = struct.Struct(">d")
 _BATCH = 500
-_SAMPLE = 100
 _NOTHING, _CODE, _READINGS = b"-", b"#", b"="
 """The first octet of what a lease was settled with."""
+
+_ELSEWHERE = ("READONLY", "MASTERDOWN", "UNBLOCKED")
+"""Errors of a server that is not, or no longer, the primary. A script's error quotes them."""
+
+_log = logging.getLogger(__name__)
 
 
 class ValkeyStore:
@@ -62,8 +83,6 @@ class ValkeyStore:
     Nothing is sent before the store is first used. Raises `StoreError` where `url` is none.
     """
 
-    replaced = 0
-
     def __init__(
         self, url: str, estate: str, *, key: bytes | None = None, limit: int = DEFAULT_LIMIT
     ) -> None:
@@ -72,6 +91,10 @@ class ValkeyStore:
         self._names = lua.Names(estate)
         self._seal = Seal(estate, key)
         self._limit = limit
+        self.replaced = 0
+        """How often it was found that the server lost which own counters it gave."""
+        self._reserved = 0
+        """Behind the last own counter that this process was given."""
         self._evicted = 0
         self._closed = False
         self._asking: set[asyncio.Timeout] = set()
@@ -80,6 +103,24 @@ class ValkeyStore:
         self._claim, self._renew = script(lua.CLAIM), script(lua.RENEW)
         self._settle, self._put = script(lua.SETTLE), script(lua.PUT)
         self._drop, self._reserve = script(lua.DROP), script(lua.RESERVE)
+        self._covering, self._size = script(lua.COVERING), script(lua.SIZE)
+
+    async def check(self) -> None:
+        """Raise `StoreError` unless the server takes writes and keeps own counters."""
+        try:
+            memory = await self._ask(self._client.info("memory"))
+        except StoreError as error:
+            if not isinstance(error.__cause__, NoPermissionError):
+                raise
+            _log.warning("%s; see yourself that its maxmemory-policy is noeviction", error)
+            memory = {}
+        policy = memory.get("maxmemory_policy", "")
+        if policy.startswith("allkeys") and memory.get("maxmemory"):
+            raise StoreError(
+                f"store {self._where}: its maxmemory-policy {policy} may drop own counters, which "
+                "would come again then: set it to noeviction, or to one of volatile-…"
+            )
+        await self.reserve(0, 0)
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
         """Return the entry under `key`, a lease on it, or whose lease it is."""
@@ -151,22 +192,33 @@ class ValkeyStore:
 
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry whose window holds that of `key`."""
-        device = self._names.device(key.device)
-        members = await self._ask(
-            self._client.zrevrangebyscore(device, "+inf", f"({received_after!r}")
-        )
-        for _, other in await self._named(device, members):
-            alike = other._replace(start=key.start, end=key.end) == key
-            if alike and other.start <= key.start and key.end <= other.end:
-                entry = await self.get(other)
-                if entry is not None and entry.received > received_after:
-                    return other, entry
+        index = self._names.device(key.device)
+        bound = f"({received_after!r}"
+        values = bound, CONSIDERED, key.srv, key.identity, key.start, key.end, OPENED
+        members = await self._ask(self._covering((index,), values))
+        for _, other in await self._named(index, members):
+            entry = await self.get(other)
+            if entry is not None and entry.received > received_after:
+                return other, entry
         return None
 
     async def reserve(self, earliest: int, size: int) -> int:
         """Take `size` own counters that nobody has or had, as durably as the server is."""
-        values = earliest, earliest + size, size
-        return int(await self._ask(self._reserve((self._names.own_counter,), values)))
+        names = self._names.own_counter, self._names.own_counter_run
+        earliest = max(earliest, self._reserved)
+        first, lost = await self._ask(
+            self._reserve(names, (earliest, earliest + AHEAD * size, size))
+        )
+        if size:
+            if lost and self._reserved:
+                self.replaced += 1
+                _log.warning(
+                    "store %s was restarted or lost keys: further own counters are ahead of the "
+                    "clock, so that none comes again",
+                    self._where,
+                )
+            self._reserved = int(first) + size
+        return int(first)
 
     async def purge(
         self,
@@ -214,19 +266,12 @@ class ValkeyStore:
                 return
 
     async def size(self) -> Size:
-        """Return how many entries there are, and an estimate of octets from the latest of them.
+        """Return how many entries there are, and what they count against the limit.
 
         Entries that the server let expire count until they are purged.
         """
-        index = self._names.received
-        latest = await self._ask(self._client.zrevrange(index, 0, _SAMPLE - 1))
-        names = [self._names.entry(key) for _, key in await self._named(index, latest)]
-        entries = await self._ask(self._client.zcard(index))
-        octets = 0
-        if names:
-            found = await self._ask(self._client.mget(names))
-            octets = entries * sum(len(each or b"") for each in found) // len(found)
-        return Size(entries, octets, self._evicted, self._seal.unreadable)
+        entries, octets = await self._ask(self._size((self._names.octets,)))
+        return Size(entries, int(octets), self._evicted, self._seal.unreadable)
 
     async def close(self) -> None:
         """Close the connections, once nobody uses one: whoever still asks is let go.
@@ -239,6 +284,10 @@ class ValkeyStore:
         while self._asking:
             self._nobody_asks.clear()
             await self._nobody_asks.wait()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close all connections; whoever asks next connects anew."""
         with suppress(ValkeyError, OSError):  # it is away, and the connection with it
             await self._client.connection_pool.disconnect()
 
@@ -263,7 +312,14 @@ class ValkeyStore:
         except AuthenticationError as error:
             reason = f"give another user or password in its URL ({_line(error)})"
         except ResponseError as error:
-            reason = f"the server says: {_line(error)}"
+            if _is_elsewhere(error):
+                await self._hang_up()
+                away = (
+                    f"takes no writes; name the primary, or wait until it is one ({_line(error)})"
+                )
+                raise StoreAwayError(f"store {self._where}: {away}") from None
+            says = f"store {self._where}: the server says: {_line(error)}"
+            raise StoreError(says) from error
         except (ValkeyError, OSError, TimeoutError) as error:
             if self._closed:
                 raise self._was_closed() from None
@@ -338,6 +394,12 @@ def _pool(url: str) -> tuple[BlockingConnectionPool, str]:
         socket_connect_timeout=TIMEOUT,
     )
     return pool, f"{parts.scheme}://{parts.hostname}:{port}/{database}"
+
+
+def _is_elsewhere(error: ResponseError) -> bool:
+    if isinstance(error, (ReadOnlyError, MasterDownError)):
+        return True
+    return any(word in str(error) for word in _ELSEWHERE)
 
 
 def _ms(seconds: float) -> int:

@@ -8,6 +8,7 @@ server forgot the one before.
 
 from emulator.cache.entry import Key
 from emulator.cache.sealed import key_text
+from emulator.cache.store import ENTRY_OCTETS
 
 
 class Names:
@@ -19,6 +20,10 @@ class Names:
         """The greatest fence given."""
         self.own_counter = self.prefix + "own-counter"
         """The next own counter that nobody has."""
+        self.own_counter_run = self.prefix + "own-counter-run"
+        """The `run_id` of the server that gave the last of them."""
+        self.octets = self.prefix + "octets"
+        """Hash of what each entry counts against the limit; under the empty name, all together."""
         self.received = self.prefix + "received"
         """Sorted set of all keys as text, by time of receipt."""
 
@@ -44,28 +49,49 @@ class Names:
 
 
 _DROP = """
+local function count(prefix, member, octets)
+  local counts = prefix .. 'octets'
+  local before = tonumber(redis.call('HGET', counts, member) or '') or 0
+  local all = tonumber(redis.call('HGET', counts, '') or '') or 0
+  if octets then redis.call('HSET', counts, member, octets)
+  else redis.call('HDEL', counts, member) end
+  all = math.max(0, all + (octets or 0) - before)
+  if all > 0 then redis.call('HSET', counts, '', string.format('%.0f', all))
+  else redis.call('HDEL', counts, '') end
+  return all
+end
+
 local function drop(prefix, member)
   local gone = redis.call('DEL', prefix .. 'entry:' .. member)
   redis.call('ZREM', prefix .. 'received', member)
   redis.call('ZREM', prefix .. 'device:' .. string.match(member, '^[^:]*'), member)
-  return gone
+  return gone, count(prefix, member, nil)
 end
 """
 
 _KEEP = (
     _DROP
-    + """
+    + f"""
 local function keep(entry, by_time, by_device, value, px, member, received, prefix, limit)
+  if #value + {ENTRY_OCTETS} > tonumber(limit) then
+    drop(prefix, member)
+    return 1
+  end
   if px == '' then redis.call('SET', entry, value)
   else redis.call('SET', entry, value, 'PX', px) end
   redis.call('ZADD', by_time, received, member)
   redis.call('ZADD', by_device, received, member)
-  local evicted = 0
-  local beyond = math.min(redis.call('ZCARD', by_time) - tonumber(limit), 1000)
-  if beyond > 0 then
-    for _, oldest in ipairs(redis.call('ZRANGE', by_time, 0, beyond - 1)) do
-      evicted = evicted + drop(prefix, oldest)
+  local octets = count(prefix, member, #value + {ENTRY_OCTETS})
+  local evicted, gone = 0, 0
+  for _ = 1, 1000 do
+    if octets <= tonumber(limit) then break end
+    local oldest = redis.call('ZRANGE', by_time, 0, 0)[1]
+    if not oldest then
+      redis.call('DEL', prefix .. 'octets')
+      break
     end
+    gone, octets = drop(prefix, oldest)
+    evicted = evicted + gone
   end
   return evicted
 end
@@ -134,14 +160,41 @@ return dropped
 """Keys: received or device. Arguments: prefix, received after and before, keys as text. Answers
 how many there were."""
 
-RESERVE = """
-local first = redis.call('GET', KEYS[1]) or '0'
-if #first < #ARGV[1] or (#first == #ARGV[1] and first < ARGV[1]) then
-  redis.call('SET', KEYS[1], ARGV[2])
-  return ARGV[1]
+COVERING = """
+local found = {}
+local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(latest) do
+  local device, srv, first, last, identity =
+    string.match(member, '^(%x+):([^:]*):(%d+):(%d+):([^:]*)$')
+  if device and srv == ARGV[3] and identity == ARGV[4]
+    and tonumber(first) <= tonumber(ARGV[5]) and tonumber(last) >= tonumber(ARGV[6]) then
+    found[#found + 1] = member
+    if #found == tonumber(ARGV[7]) then break end
+  end
 end
-redis.call('INCRBY', KEYS[1], ARGV[3])
-return first
+return found
 """
-"""Keys: own counter. Arguments in decimal: earliest, what follows if that is free, size. Answers
-the first counter. Text is compared, since a number of Lua has 53 bits."""
+"""Keys: device. Arguments: received after, as a bound of a range; of how many entries; SRV,
+identity, start, end; how many are wanted. Answers their keys as text, the latest first."""
+
+SIZE = """
+local octets = tonumber(redis.call('HGET', KEYS[1], '') or '') or 0
+return {math.max(0, redis.call('HLEN', KEYS[1]) - 1), string.format('%.0f', octets)}
+"""
+"""Keys: octets. Answers how many entries there are, and what they count as text."""
+
+RESERVE = """
+local said = redis.pcall('INFO', 'server')
+local run = type(said) == 'string' and string.match(said, 'run_id:(%w+)') or 'unknown'
+local first = redis.call('GET', KEYS[1]) or '0'
+local lost = first == '0' or redis.call('GET', KEYS[2]) ~= run
+local earliest = lost and ARGV[2] or ARGV[1]
+if #first < #earliest or (#first == #earliest and first < earliest) then first = earliest end
+redis.call('SET', KEYS[1], first)
+redis.call('INCRBY', KEYS[1], ARGV[3])
+if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], run) end
+return {first, lost and 1 or 0}
+"""
+"""Keys: own counter, run. Arguments in decimal: earliest, earliest if the server may have lost
+which were given, size. Answers the first counter, and 1 if it may have. Text is compared, since a
+number of Lua has 53 bits."""

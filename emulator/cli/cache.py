@@ -41,7 +41,7 @@ from emulator.cli.service_options import (
 )
 from emulator.clock import iso
 from emulator.credentials import without_credentials
-from emulator.estate import DEFAULT_BASE
+from emulator.estate import DEFAULT_BASE, Estate
 from gbcs import EUI
 from gbcs.instants import to_iso
 
@@ -119,10 +119,7 @@ _store_options = all_of(
 
 
 @asynccontextmanager
-async def _opened(
-    where: str, key: Path | None, seed: str, keystore: Path | None
-) -> AsyncIterator[Store]:
-    estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
+async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
     store = open_store(where, estate.name, key=read_store_key(key) if key else None)
     try:
         yield store
@@ -143,9 +140,10 @@ def inspect(
     as_json: bool,
 ) -> None:
     """Show what a store holds, one line for each read."""
+    estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
 
     async def look() -> tuple[Size, list[dict[str, Any]]]:
-        async with _opened(store, store_key, seed, keystore) as opened:
+        async with _opened(store, store_key, estate) as opened:
             found = choosing.entries(opened, device, srv)
             rows = [_row(key, entry) async for key, entry in found]
             return await opened.size(), rows
@@ -158,7 +156,8 @@ def inspect(
         return
     show.plain_table(rows, out)
     in_all = f"{size.entries} entries, {size.octets} octets in all"
-    out.print(in_all + (f", {unreadable} unreadable" if unreadable else ""), highlight=False)
+    in_all += f", {unreadable} unreadable" if unreadable else ""
+    out.print(f"{in_all}; estate {estate.name}", highlight=False)
 
 
 @cache.command()
@@ -174,13 +173,15 @@ def purge(
     as_json: bool,
 ) -> None:
     """Drop what a store holds, all of it or that of one meter or SRV."""
+    estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
 
     async def drop() -> int:
-        async with _opened(store, store_key, seed, keystore) as opened:
+        async with _opened(store, store_key, estate) as opened:
             return await choosing.purge(opened, device, srv)
 
-    dropped = asyncio.run(drop())
-    click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} entries dropped")
+    form = {"estate": estate.name, "dropped": asyncio.run(drop())}
+    said = f"{form['dropped']} entries dropped; estate {estate.name}"
+    click.echo(json.dumps(form) if as_json else said)
 
 
 def _row(key: Key, entry: Entry) -> dict[str, Any]:
@@ -191,4 +192,5 @@ def _row(key: Key, entry: Entry) -> dict[str, Any]:
         "to": to_iso(key.end),
         "received": iso(entry.received),
         "octets": len(entry.buffer),
+        "identity": key.identity,
     }

@@ -11,7 +11,7 @@ from emulator.cache.entitlement import Registry
 from emulator.cache.opening import MEMORY
 from emulator.cache.registry_file import load_registry
 from emulator.cache.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
-from emulator.cache.store import DEFAULT_LIMIT
+from emulator.cache.store import LEAST_LIMIT
 from emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
 from emulator.clock import Clock, ScaledClock, parse_clock
@@ -43,6 +43,20 @@ def _hold_down(text: str) -> HoldDown:
         ) from None
 
 
+def _size(text: str) -> int:
+    number, unit = re.fullmatch(r"\s*(\d*\.?\d+)\s*([A-Za-z]*)\s*", text, re.ASCII), ""
+    if number is not None:
+        unit = number[2].upper()
+    if number is None or unit not in _UNITS:
+        raise ValueError(f"size {text!r}: give a number of {', '.join(_UNITS)}, such as 500MB")
+    octets = int(float(number[1]) * _UNITS[unit])
+    if octets < LEAST_LIMIT:
+        raise ValueError(
+            f"size {text!r}: give 1MB or more, since one reading takes up to a quarter of it"
+        )
+    return octets
+
+
 def _faults(
     _: click.Context, __: click.Parameter, files: tuple[Path, ...]
 ) -> tuple[FaultRule, ...]:
@@ -64,7 +78,9 @@ def _wan(text: str) -> str:
     return text
 
 
+_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _CLOCK = Parameter("clock", parse_clock)
+_SIZE = Parameter("size", _size)
 _SHARD = Parameter("k/n", _shard)
 _HOLD_DOWN = Parameter("failures,seconds", _hold_down)
 _REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
@@ -132,10 +148,10 @@ _CACHING = (
     store_key_option,
     click.option(
         "--store-limit",
-        type=click.IntRange(1),
-        default=DEFAULT_LIMIT,
+        type=_SIZE,
+        default="1GB",
         show_default=True,
-        help="Readings that the store keeps; beyond it the oldest go.",
+        help="Most that the readings in the store take, such as 500MB; beyond it the oldest go.",
     ),
     click.option("--srv", "srvs", multiple=True, help="Cached SRV, in place of the rule's."),
     click.option("--literal", is_flag=True, help="Keep readings whose window is not over too."),

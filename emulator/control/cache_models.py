@@ -175,6 +175,7 @@ class EntryState(Model):
     age: int = Field(description="seconds since then")
     remaining: int = Field(description="seconds for which it is served yet, if it is not flushed")
     octets: int = Field(description="of its readings, before they are packed")
+    identity: str = Field(description="of the meters; only those of the fleet that runs are served")
 
 
 class EntriesState(Model):

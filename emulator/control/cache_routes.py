@@ -191,4 +191,5 @@ def _entry(key: Key, entry: Entry, now: float, retention: float) -> EntryState:
         age=int(now - entry.received),
         remaining=max(0, int(entry.received + retention - now)),
         octets=len(entry.buffer),
+        identity=key.identity,
     )

@@ -12,7 +12,7 @@ import pytest
 from emulator.cache import service
 from emulator.cache.entry import Entry, Key, retention_seconds
 from emulator.cache.settings import CacheSettings
-from emulator.cache.store import StoreError
+from emulator.cache.store import ENTRY_OCTETS, StoreError
 from emulator.clock import ManualClock
 from emulator.estate import sharded
 from emulator.faults.loading import parse_rules
@@ -43,7 +43,7 @@ async def test_what_options_are_given_for_runs(
 
 
 async def test_the_store_has_the_limit_that_was_chosen() -> None:
-    options = replace(KEPT, store_limit=2)
+    options = replace(KEPT, store_limit=2 * ENTRY_OCTETS)
     async with run_services(
         MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), cache_options=options
     ) as running:

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.cache.entry import Entry, Key
 from emulator.cache.memory import MemoryStore
-from emulator.cache.store import SETTLED_SECONDS, Held, Lease, Settled
+from emulator.cache.store import ENTRY_OCTETS, SETTLED_SECONDS, Held, Lease, Settled
 from tests.support.effort import within
 from tests.support.estate import METER, UNIX_NOW
 
@@ -21,7 +21,7 @@ async def starts_in(store: MemoryStore) -> set[int]:
 
 @pytest.mark.parametrize("by_claim", [True, False])
 async def test_the_least_recently_used_goes_first(by_claim: bool) -> None:
-    store = MemoryStore(limit=3)
+    store = MemoryStore(limit=3 * (ENTRY_OCTETS + len(ENTRY.buffer)))
     for start in range(3):
         await store.put(KEY._replace(start=start), ENTRY)
     if by_claim:
@@ -35,7 +35,7 @@ async def test_the_least_recently_used_goes_first(by_claim: bool) -> None:
 
 
 async def test_octets_are_counted_exactly() -> None:
-    store = MemoryStore(limit=3)
+    store = MemoryStore(limit=3 * ENTRY_OCTETS + 1000)
     for start, length in enumerate((1000, 5, 6, 7)):
         await store.put(KEY._replace(start=start), Entry(bytes(length), UNIX_NOW))
     await store.put(KEY._replace(start=3), Entry(bytes(70), UNIX_NOW))

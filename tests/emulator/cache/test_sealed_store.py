@@ -25,6 +25,7 @@ any_keys = st.builds(
     st.sampled_from(["4.6.1", "4.8.1", "4.8.3"]),
     st.integers(0, 2**32 - 1),
     st.integers(0, 2**32 - 1),
+    st.sampled_from(["", "0123456789abcdef"]),
 )
 
 

@@ -249,6 +249,65 @@ async def _fail(*_: object, **__: object) -> Settled:
     raise StoreError("the store is away")
 
 
+class Full(MemoryStore):
+    """A store that can be read, and while it is `full` not written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+
+    def __getattribute__(self, name: str) -> Any:
+        writes = name in ("settle", "put", "reserve", "purge", "renew")
+        return _fail if writes and self.full else super().__getattribute__(name)
+
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        found = await super().claim(key, seconds, received_after)
+        if isinstance(found, Lease) and self.full:
+            self._leases.pop(key)
+            raise StoreError("the disk is full")
+        return found
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_lease_that_could_not_be_settled_holds_up_nobody_here(times: int) -> None:
+    """Or the next read would wait for this same process until the lease expires."""
+    store = Full()
+    async with run([store], Fixed(1.0)) as running:
+        asking = asyncio.ensure_future(running.ask(Role.IS, 1))
+        await settle()
+        store.full = True
+        for counter in range(2, 2 + times):
+            await running.clock.advance(1.0)
+            reply = await asking
+            assert reply.cache_status == "s1sp; fwd=miss; detail=store-failed"
+            asking = asyncio.ensure_future(running.ask(Role.IS, counter))
+            await settle()
+            assert running.fleet.counters.device_hits == counter, "forwarded at once"
+        store.full = False
+        await running.clock.advance(1.0)
+        assert (await asking).cache_status == "s1sp; fwd=miss; stored"
+        assert "hit" in ((await running.ask(Role.IS, 9)).cache_status or "")
+        running.assert_settled()
+
+
+async def test_a_lease_that_could_not_be_given_back_is_as_soon_as_it_can_be() -> None:
+    store = Full()
+    async with run([store], Fixed(1.0)) as running:
+        asking = asyncio.ensure_future(running.ask(Role.IS, 1))
+        await settle()
+        store.full = True
+        await running.clock.advance(1.0)
+        await asking
+        assert isinstance(await store.claim(KEY, LEASE_SECONDS, 0.0), Held)
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        store.full = False
+        await running.real.advance(LEASE_SECONDS / 3)
+        await settle()
+        await asyncio.sleep(0.002)  # in real time, that a lease is given back in
+        assert isinstance(await store.claim(KEY, LEASE_SECONDS, 0.0), Lease)
+
+
 class Slow(MemoryStore):
     """A store whose answers to `claim` and `settle` are on their way for a while."""
 

@@ -11,14 +11,15 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import shake_128
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from emulator.cache import sqlite_file
+from emulator.cache import sqlite_file, sqlite_tables
 from emulator.cache.entry import Entry, Key
 from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Held, Lease, Settled, StoreError
+from emulator.cache.store import AHEAD, Held, Lease, Settled, StoreError
 from tests.support.estate import METER, UNIX_NOW
 
 KEY = Key(METER, "4.8.1", 0, 86_400)
@@ -60,7 +61,7 @@ async def test_what_was_put_is_there_when_it_is_opened_again(path: Path) -> None
     await make(path)
     store = SqliteStore(path, "estate")
     assert await store.get(KEY) == ENTRY
-    assert await store.reserve(0, 1) == 42
+    assert await store.reserve(0, 1) == 41 + AHEAD + 1, "the file is the same, and forgot nothing"
     await store.close()
 
 
@@ -77,7 +78,7 @@ def foreign_application(path: Path) -> None:
 
 def our_tables_of_another_format(path: Path) -> None:
     asyncio.run(make(path))
-    sql(path, "PRAGMA user_version = 1")
+    sql(path, "PRAGMA user_version = 2")
 
 
 def text_file(path: Path) -> None:
@@ -132,7 +133,7 @@ def assert_one_line(error: BaseException) -> None:
     [
         (foreign_database, "not a store of readings: name another file"),
         (foreign_application, "not a store of readings: name another file"),
-        (our_tables_of_another_format, "format 1, not 2: remove it, or name another file"),
+        (our_tables_of_another_format, "format 2, not 3: remove it, or name another file"),
         (text_file, "not a store of readings: name another file"),
         (damaged_head, "not a store of readings: name another file"),
         (damaged_pages, "damaged: remove it"),
@@ -541,3 +542,31 @@ async def test_what_was_altered_is_missing_and_counted(
     for start in (KEY.start, KEY.start + 1):
         assert isinstance(await store.claim(KEY._replace(start=start), LONG, 0.0), Lease)
     await store.close()
+
+
+async def test_own_counters_that_a_copy_does_not_know_of_do_not_come_again(
+    path: Path, tmp_path: Path
+) -> None:
+    """A process that starts on an old copy is not given what others on the old file may have."""
+    one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
+    await one.reserve(1000, 10)
+    sql(path, f"VACUUM INTO '{tmp_path / 'copy'}'")
+    taken = [await each.reserve(1000, 10) for each in (one, other) * 5]
+    remove(path)
+    (tmp_path / "copy").rename(path)
+    new = SqliteStore(path, "estate")
+    for store in (new, other, one, new):
+        taken.append(await store.reserve(1200, 10))
+    assert all(after - before >= 10 for before, after in pairwise(taken))
+    for store in (one, other, new):
+        await store.close()
+
+
+async def test_a_look_up_of_a_wider_window_reads_keys_alone(store: SqliteStore, path: Path) -> None:
+    """Thousands of wide entries are no reason to read their readings."""
+    with closing(sqlite3.connect(path)) as database:
+        values = (METER, 0.0, METER, "4.8.1", "", 0, 86_400)
+        plan = database.execute(f"EXPLAIN QUERY PLAN {sqlite_tables.COVERING}", values).fetchall()
+    said = [row[-1] for row in plan]
+    assert any("USING COVERING INDEX readings_of_device" in line for line in said)
+    assert not any("SCAN readings" in line for line in said), said

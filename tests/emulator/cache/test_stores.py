@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from hashlib import shake_128
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,7 @@ import pytest
 
 from emulator.cache.entry import Entry, Key
 from emulator.cache.opening import open_store
-from emulator.cache.store import Held, Lease, Settled, Store
+from emulator.cache.store import AHEAD, CONSIDERED, ENTRY_OCTETS, Held, Lease, Settled, Store
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
@@ -124,6 +125,7 @@ async def test_each_part_of_the_key_tells_entries_apart(store: Store) -> None:
         KEY._replace(start=1),
         KEY._replace(end=86_401),
         KEY._replace(end=0xFFFFFFFF),
+        KEY._replace(identity="0123456789abcdef"),
     ]
     for number, key in enumerate(keys):
         await store.put(key, Entry(bytes((number,)), UNIX_NOW))
@@ -349,7 +351,40 @@ async def test_what_was_purged_covers_nothing(store: Store) -> None:
     assert await store.covering(KEY, 0.0) is None
 
 
+async def test_only_the_latest_of_a_device_are_looked_at_for_a_wider_window(store: Store) -> None:
+    await store.put(KEY._replace(end=99_999), Entry(b"early", 0.5))
+    for number in range(CONSIDERED):
+        if number == CONSIDERED - 1:
+            assert await store.covering(KEY, 0.0) is not None
+        await store.put(Key(METER, "4.8.3", number, 86_400), Entry(b"", 1.0 + number))
+    assert await store.covering(KEY, 0.0) is None
+
+
+async def test_a_wider_window_of_other_meters_does_not_cover(store: Store) -> None:
+    await store.put(KEY._replace(identity="a" * 16), ENTRY)
+    inner = KEY._replace(start=1)
+    assert await store.covering(inner, 0.0) is None
+    assert await store.covering(inner._replace(identity="b" * 16), 0.0) is None
+    assert await store.covering(inner._replace(identity="a" * 16), 0.0) is not None
+
+
 # own counters
+
+
+async def test_a_check_takes_no_own_counters(store: Store) -> None:
+    first = await store.reserve(1000, 5)
+    await store.check()
+    assert await store.reserve(0, 5) == first + 5
+
+
+async def test_a_store_that_is_new_leaves_out_what_others_may_have_of_a_lost_one(
+    opener: Opener,
+) -> None:
+    store = opener()
+    await store.check()
+    ahead = 0 if opener.where == "memory:" else AHEAD * 10
+    assert await store.reserve(1000, 10) == 1000 + ahead
+    assert await opener().reserve(1000, 10) == 1010 + ahead
 
 
 async def test_reservations_never_overlap(opener: Opener) -> None:
@@ -364,18 +399,19 @@ async def test_a_reservation_is_at_least_the_earliest_and_goes_on_where_it_is_pa
     store: Store,
 ) -> None:
     clock = 2 * int(UNIX_NOW * 1e6) + 1
-    assert await store.reserve(clock, 10) == clock
-    assert await store.reserve(clock + 1000, 10) == clock + 1000
-    assert await store.reserve(9, 3) == clock + 1010  # the clock was stepped back
+    first = await store.reserve(clock, 10)
+    assert first >= clock
+    assert await store.reserve(first + 1000, 10) == first + 1000
+    assert await store.reserve(9, 3) == first + 1010  # the clock was stepped back
     assert await store.reserve(2**62, 2) == 2**62
     assert await store.reserve(2**62 - 1, 1) == 2**62 + 2
 
 
 async def test_purging_leaves_own_counters_and_leases(store: Store) -> None:
-    await store.reserve(7, 3)
+    first = await store.reserve(7, 3)
     lease = await lease_on(store)
     await store.purge()
-    assert await store.reserve(0, 1) == 10
+    assert await store.reserve(0, 1) == first + 3
     assert await held_by_another(store) == Held(KEY, lease.fence)
 
 
@@ -466,19 +502,68 @@ async def test_size_grows_with_what_is_kept(store: Store) -> None:
     assert (after.evicted, after.unreadable) == (0, 0)
 
 
+def readings_of(octets: int) -> bytes:
+    """Readings that no store can pack much closer."""
+    return shake_128(b"readings").digest(octets)
+
+
+LARGE = readings_of(10_000)
+
+
+def room_for(entries: int) -> int:
+    """The limit of a store that has room for so many large entries, and not for another."""
+    return entries * (len(LARGE) + ENTRY_OCTETS) + len(LARGE) // 2
+
+
 async def test_beyond_the_limit_the_oldest_goes_and_is_counted(opener: Opener) -> None:
-    store = opener(limit=10)
+    store = opener(limit=room_for(10))
     for number in range(25):
-        await store.put(KEY._replace(start=number), Entry(b"x", float(number)))
+        await store.put(KEY._replace(start=number), Entry(LARGE, float(number)))
     assert [key.start for key in sorted(await contents(store))] == list(range(15, 25))
     size = await store.size()
     assert (size.entries, size.evicted) == (10, 15)
 
 
 async def test_settling_minds_the_limit_too(opener: Opener) -> None:
-    store = opener(limit=3)
+    store = opener(limit=room_for(3))
     for number in range(5):
         lease = await lease_on(store, KEY._replace(start=number))
-        assert await store.settle(lease, b"x", Entry(b"x", float(number)), ttl=LONG)
+        assert await store.settle(lease, b"x", Entry(LARGE, float(number)), ttl=LONG)
     assert [key.start for key in sorted(await contents(store))] == [2, 3, 4]
     assert (await store.size()).evicted == 2
+
+
+async def test_the_limit_is_of_octets_however_they_are_spread(opener: Opener) -> None:
+    store = opener(limit=room_for(10))
+    for number in range(30):
+        await store.put(KEY._replace(start=number), Entry(b"x", float(number)))
+    assert len(await contents(store)) == 30, "small entries take little room"
+    huge = readings_of(102_000)
+    await store.put(KEY, Entry(huge, 99.0))
+    found = await contents(store)
+    assert found[KEY].buffer == huge
+    assert 15 < len(found) < 30, "some had to go, and no more than that"
+    await store.put(KEY, Entry(b"x", 99.0))
+    for number in range(30):
+        await store.put(KEY._replace(start=number), Entry(b"x", 100.0 + number))
+    assert len(await contents(store)) == 30, "what was replaced takes no room any more"
+
+
+async def test_what_is_larger_than_the_whole_store_is_not_kept(opener: Opener) -> None:
+    store = opener(limit=room_for(2))
+    other = KEY._replace(start=1)
+    for key in (KEY, other):
+        await store.put(key, Entry(LARGE, 1.0))
+    await store.put(KEY, Entry(readings_of(30_000), 2.0))
+    assert await contents(store) == {other: Entry(LARGE, 1.0)}, "nor anything else in its place"
+    size = await store.size()
+    assert (size.entries, size.evicted) == (1, 1)
+
+
+async def test_what_was_purged_makes_room(opener: Opener) -> None:
+    store = opener(limit=room_for(10))
+    for turn in range(3):
+        for number in range(10):
+            await store.put(KEY._replace(start=number), Entry(LARGE, float(turn)))
+        assert await store.purge() == 10
+    assert (await store.size()).evicted == 0

@@ -9,6 +9,7 @@ from emulator.cache.entry import CACHED_SRVS, Entry
 from emulator.cache.ledger import Decided
 from emulator.cache.memory import MemoryStore
 from emulator.cache.settings import CacheSettings, HoldDown
+from emulator.cache.store import ENTRY_OCTETS
 from emulator.clock import ManualClock
 from emulator.control.latest_replies import MOST
 from gbcs.instants import to_iso
@@ -26,6 +27,7 @@ ROW = {
     "age": 3_600,
     "remaining": 24 * 3_600,
     "octets": len(READINGS),
+    "identity": "",
 }
 OTHERS = (
     KEY._replace(srv="4.8.3"),
@@ -60,7 +62,7 @@ async def test_a_hold_down_is_told() -> None:
 
 
 async def test_the_size_of_a_store_is_told() -> None:
-    process = Process(store=MemoryStore(limit=3))
+    process = Process(store=MemoryStore(limit=3 * (ENTRY_OCTETS + len(READINGS))))
     await process.keep(KEY, *OTHERS)
     async with process.client() as client:
         assert (await get(client, "/cache"))["store"] == {

@@ -16,6 +16,7 @@ from emulator.device.physics import nature
 from emulator.estate import derived_estate
 from emulator.faults.engine import Faults
 from emulator.fleet import Fleet
+from emulator.identity import identity_of
 from emulator.latency import NONE
 from profiles import meter_profiles
 from tests.emulator.control.process import BASE_URL, KEY, Process
@@ -50,7 +51,8 @@ async def documented() -> Controlled:
     )
     process = Process(parse_clock("manual@2026-01-15T12:00:00Z"))
     process.work()
-    await process.keep(*(KEY._replace(device=device) for device in estate.meters[7:9]))
+    key = KEY._replace(identity=identity_of(estate.seed))
+    await process.keep(*(key._replace(device=device) for device in estate.meters[7:9]))
     return Controlled(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
 
 
