@@ -1,12 +1,14 @@
 """Checking all replies of a proof: which are to be compared with the meter, and what that finds.
 
-Pure. What a fault touched is not compared: neither the reply nor, through the cache, what may come
-of what was kept of it.
+Pure. What a fault touched is not compared: the reply to a command that a fault fired at, and a
+reply that was collapsed into another for the same reading. That excuses no hit. Whatever a fault
+does to a reply, the cache decides whether it keeps it, so a hit has to hold what the meter has.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from emulator.proof.accounts import Request
+from emulator.cache.ledger import Decided, Decision
+from emulator.proof.accounts import Request, decided_request
 from emulator.proof.check import Check, Judge
 from emulator.proof.drive import request_of
 from emulator.proof.run_account import RunAccount
@@ -17,7 +19,7 @@ def check_replies(direct: RunAccount, cached: RunAccount, judge: Judge) -> None:
     withheld = refused_requests(direct)
     for run in (direct, cached):
         if not run.checks:
-            run.checks = _checks(run, withheld, judge, kept=run is cached)
+            run.checks = _checks(run, withheld, judge)
 
 
 def refused_requests(direct: RunAccount) -> set[Request]:
@@ -25,21 +27,30 @@ def refused_requests(direct: RunAccount) -> set[Request]:
     return {request_of(item.ask) for item in direct.exchanges if not item.attempts}
 
 
-def _checks(
-    run: RunAccount, withheld: Collection[Request], judge: Judge, *, kept: bool
-) -> list[Check]:
-    """Return what was found of each reply; `kept` says whether a cache may have kept others."""
+def _checks(run: RunAccount, withheld: Collection[Request], judge: Judge) -> list[Check]:
+    """Return what was found of each reply."""
     faulty = run.fleet.faulty
     touched = {ask.key for _, ask in run.sent if request_of(ask) in faulty}
+    logs = {key[:2] for key in touched}  # a hit may be cut from another window of the log
+    answered = _answered(run.decided)
     checks = []
     for exchange in run.exchanges:
-        request = request_of(exchange.ask)
+        request, key = request_of(exchange.ask), exchange.ask.key
+        decision = answered.get(request)
+        excused = request in faulty or (decision is Decision.COLLAPSED and key in touched)
         if exchange.reply is None:
             checks.append(Check.NONE)
-        elif (exchange.ask.key in touched) if kept else (request in faulty):
-            checks.append(Check.FAULT)
-        elif request in withheld or judge.differs(exchange):
+        elif request in withheld:
             checks.append(Check.DIFFERENT)
+        elif decision is Decision.HIT and key[:2] in logs:
+            checks.append(judge.of_hit(exchange))
+        elif excused:
+            checks.append(Check.FAULT)
         else:
-            checks.append(Check.SAME)
+            checks.append(Check.DIFFERENT if judge.differs(exchange) else Check.SAME)
     return checks
+
+
+def _answered(decided: Iterable[Decided]) -> dict[Request, Decision]:
+    """Return the last decision on each request: on the attempt that brought its reply, if any."""
+    return {decided_request(item): item.decision for item in decided}

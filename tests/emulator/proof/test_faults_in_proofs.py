@@ -9,8 +9,10 @@ import pytest
 
 import emulator.proof.run as run_module
 from emulator.fleet import Receipt
+from emulator.proof.check import Check
 from emulator.proof.observed import ObservedFleet
-from emulator.proof.run_account import RunAccount
+from emulator.proof.scenario import Scenario
+from emulator.proof.scenario_file import parse_scenario
 from gbcs import EUI
 from tests.emulator.proof.proving import accounts_of, few, prove
 
@@ -94,18 +96,82 @@ async def test_a_direct_request_beside_a_faulty_one_is_compared(
     result = await prove(few('[[fault]]\nkind = "duplicate"\ncalls = "1"\n'))
     direct, cached = accounts
     assert result.passed
-    touched = [item for item in cached.exchanges if item.ask.key in _keys(cached)]
-    expected = len(direct.exchanges) - len(direct.fleet.faulty)
-    assert result.replies_compared == expected + len(cached.exchanges) - len(touched)
+    assert result.collapsed == 0
+    for run in (direct, cached):
+        assert run.checks.count(Check.FAULT) == len(run.fleet.faulty) > 0
+    compared = [run.checks.count(Check.SAME) for run in (direct, cached)]
+    assert result.replies_compared == sum(compared)
+    assert compared[1] >= result.hits > 0
 
 
-def _keys(run: RunAccount) -> set[object]:
-    faulty = {(item.device, item.counter, item.party) for item in run.fleet.faulty}
-    return {
-        ask.key
-        for _, ask in run.sent
-        if (ask.key.device, ask.command.originator_counter, ask.command.remote_party) in faulty
-    }
+DRIFTING = """
+title = "Midnight"
+start = 2026-01-15T00:00:00Z
+thresholds = ["replies_different == 0"]
+[fleet]
+meters = 4
+[arrivals]
+process = "poisson"
+seconds = 600
+requests = 60
+[[mix]]
+party = "import-supplier"
+srv = "{srv}"
+share = 1
+repeats = 2
+again = 900
+[[fault]]
+kind = "{kind}"
+{parameters}
+"""
+
+
+def drifting(srv: str, kind: str, parameters: str) -> Scenario:
+    return parse_scenario("midnight", DRIFTING.format(srv=srv, kind=kind, parameters=parameters))
+
+
+BEHIND = ("clock-drift", 'seconds = -240\nto = "2026-01-15T00:10:00Z"')
+
+
+@pytest.mark.parametrize("srv", ["4.6.1", "4.8.1"])
+async def test_yesterday_asked_for_by_a_clock_that_is_behind_is_kept_once_it_is_complete(
+    srv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = accounts_of(monkeypatch)
+    result = await prove(drifting(srv, *BEHIND))
+    assert sum(result.faults_fired.values()) > 0
+    assert accounts[1].ledger.reasons["incomplete-window"] > 0
+    assert result.hits > 0
+    assert (result.replies_different, result.ledger_difference) == (0, 0)
+
+
+@pytest.mark.parametrize("srv", ["4.6.1", "4.8.1"])
+async def test_a_hit_that_lacks_the_end_of_its_window_is_wrong_whatever_fault_made_it(
+    srv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: a cache that goes by its own clock alone, and so keeps what is not complete."""
+    monkeypatch.setattr("emulator.cache.landing.reaches_end", lambda *_: True)
+    result = await prove(drifting(srv, *BEHIND))
+    assert result.hits > 0
+    assert result.replies_different > 0
+    assert not result.passed
+
+
+async def test_a_hit_with_a_gap_of_the_meters_own_is_no_wrong_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = accounts_of(monkeypatch)
+    gaps = 'share = 0.5\nuntil = "2026-01-15T00:00:00Z"'
+    result = await prove(drifting("4.8.1", "missing-half-hours", gaps))
+    assert result.hits > 0
+    assert result.replies_different == 0
+    assert Check.FAULT in accounts[1].checks
+
+
+async def test_a_log_without_its_last_entry_is_asked_for_each_time() -> None:
+    lost = 'share = 1\nsince = "2026-01-15T00:00:00Z"'
+    result = await prove(drifting("4.8.1", "missing-half-hours", lost))
+    assert (result.hits, result.replies_different) == (0, 0)
 
 
 @pytest.mark.parametrize(
