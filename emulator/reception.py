@@ -125,8 +125,9 @@ def _of_header(message: Message, device: EUI) -> Discard | None:
     if message.recipient != device:
         return Discard.FOREIGN_RECIPIENT
     reason = _BY_MAC.get(message.mac_status)
-    if reason is None and (message.signature or message.critical):
-        reason = _BY_SIGNATURE.get(message.signature_status)
+    if reason in (None, Discard.NO_KEY) and (message.signature or message.critical):
+        # what is known to be wrong counts before what cannot be known for want of a key
+        reason = _BY_SIGNATURE.get(message.signature_status) or reason
     return reason
 
 

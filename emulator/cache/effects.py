@@ -123,4 +123,14 @@ class Reply:
     """Whole seconds since receipt, of readings that were kept."""
 
 
-Effect = Claim | Cover | Wait | Settle | Abandon | Put | Flush | Reserve | Forward | Reply
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Tell the operator of two valid and different replies: one was forged, or a counter reused."""
+
+    device: EUI
+    party: EUI
+    counter: int
+    """The originator counter of the command."""
+
+
+Effect = Alarm | Claim | Cover | Wait | Settle | Abandon | Put | Flush | Reserve | Forward | Reply

@@ -24,8 +24,15 @@ from emulator.cache.effects import (
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flushing import Flushing
 from emulator.cache.ledger import Decision
-from emulator.cache.minting import COUNTER_REUSED, FLUSHED, STORE_FAILED, Minter, Order
-from emulator.cache.reads import Read, cut
+from emulator.cache.minting import (
+    COUNTER_REUSED,
+    FLUSHED,
+    STORE_FAILED,
+    WITHHELD_REUSED,
+    Minter,
+    Order,
+)
+from emulator.cache.reads import Read, cut, reaches_end
 from emulator.cache.requests import Due, Flight, Kind, Landed, Leg, Request
 from emulator.cache.sending import NO_REPLY, Sender
 from emulator.cache.settings import CacheSettings
@@ -131,7 +138,7 @@ class Flights:
         flight = self._flights.get(number)
         if flight is None:
             return []
-        if found is None or not flight.keeps or not self._holds(*found, flight.key, now):
+        if found is None or not flight.keeps or not self._holds(*found, flight.read, now):
             return self._lead(flight, now)
         entry = found[1]
         readings = cut(entry.buffer, flight.read.window)
@@ -185,8 +192,13 @@ class Flights:
         if flight.leader is not None:
             relayed = self.relay(flight.leader, landed.response, landed.octets, said, now)
         said = status.forwarded(flight.why, collapsed=True, stored=stored, detail=detail)
+        later: list[Request] = []
+        if landed.open:  # whoever asked once the window was over asked for all of it
+            later = [one for one in flight.waiting if _is_over(flight.key, one.asked)]
+            flight.waiting = [one for one in flight.waiting if not _is_over(flight.key, one.asked)]
         given = self._give(flight, Decision.COLLAPSED, landed.readings, said, now)
-        return [*again, *relayed, *given]
+        anew = [effect for one in later for effect in self.join(one, flight.read, flight.key, now)]
+        return [*again, *relayed, *given, *anew]
 
     # What meters say
 
@@ -194,10 +206,14 @@ class Flights:
         """Keep what came for a flight, then answer."""
         if landed.detail:
             self._accounts.note(landed.detail)
+        abandoned: list[Effect] = []
+        if landed.open and flight.leased and _is_over(flight.key, now):
+            # others elsewhere may have asked since the end, so they are to ask the meter anew
+            abandoned, flight.leased = [Abandon(flight.number)], False
         if flight.leased or not landed.detail:
             return self._settle(flight, landed)
         flight.landed = landed
-        return self.kept(flight.number, False, now)
+        return [*abandoned, *self.kept(flight.number, False, now)]
 
     def relay(
         self, request: Request, response: Message, octets: bytes, said: CacheStatus, now: float
@@ -206,6 +222,13 @@ class Flights:
         refusal = self._accounts.refusal(request, now)
         if refusal:
             return self._accounts.note(f"withheld-{refusal}")
+        named = response.supplementary
+        own = named.originator_counter if named is not None else None
+        # one without a MAC is signed and in clear, so no key is used twice
+        if response.mac is not None and not self._transactions.may_say(
+            request.transaction, octets, own
+        ):
+            return self._accounts.note(WITHHELD_REUSED)
         self._accounts.replied(request, said, now)
         return [Reply(response.originator, response.recipient, octets, str(said))]
 
@@ -267,11 +290,18 @@ class Flights:
         fresh = self._received_after(key, now) < entry.received <= now
         return fresh and not self.flushing.was_ahead(entry.received)
 
-    def _holds(self, wider: Key, entry: Entry, key: Key, now: float) -> bool:
-        """Return whether a wider entry may be served, and has all that there is in `key`."""
+    def _holds(self, wider: Key, entry: Entry, read: Read, now: float) -> bool:
+        """Return whether a wider entry may be served, and has all that there is in a window."""
+        if not self._is_fresh(entry, wider, now):
+            return False
+        if not self._settings.literal:
+            return True  # the whole window of the entry was over at the meter, so each part was
         longest = self._settings.reply_timeout * (self._settings.retries + 1)
-        complete = not self._settings.literal or key.end <= entry.received - longest - EPOCH_UNIX
-        return complete and self._is_fresh(entry, wider, now)
+        asked = entry.received - longest - EPOCH_UNIX
+        reached = reaches_end(entry.buffer, read)
+        if reached is None:
+            reached = read.window.end <= asked - self._settings.clock_skew
+        return reached and read.window.end <= asked
 
     def _claim(self, flight: Flight, now: float) -> list[Effect]:
         return [self._ask(flight, self._received_after(flight.key, now))]
@@ -338,3 +368,8 @@ class Flights:
             del self._by_key[flight.key]
         if flight.ticket is not None:
             flight.ticket.drop()
+
+
+def _is_over(key: Key, now: float) -> bool:
+    """Return whether a window has ended by the cache's clock."""
+    return key.end <= now - EPOCH_UNIX

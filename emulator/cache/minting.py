@@ -13,7 +13,13 @@ from emulator.cache.audit import DIFFERENT, EQUAL
 from emulator.cache.effects import Effect, Reply, Reserve
 from emulator.cache.ledger import Decision
 from emulator.cache.own_block import BLOCK_SIZE, OwnBlock, earliest
-from emulator.cache.reads import mint, needs_own_counter, readings_of, same_entries
+from emulator.cache.reads import (
+    certificate_of,
+    mint,
+    needs_own_counter,
+    readings_of,
+    same_entries,
+)
 from emulator.cache.requests import Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
@@ -24,6 +30,7 @@ from gbcs import EUI, GbcsError, Keystore, Message
 
 STORE_FAILED = "store-failed"
 COUNTER_REUSED = "counter-reused"
+WITHHELD_REUSED = f"withheld-{COUNTER_REUSED}"
 FLUSHED = "flushed-not-kept"
 
 
@@ -117,7 +124,8 @@ class Minter:
             raise TypeError("only reads of a log are minted")
         own = None
         if needs_own_counter(command, read, order.readings):
-            own = self._own.take(now)
+            # a command that comes again gets the same octets, so the same own counter
+            own = self._transactions.own_counter(request.transaction) or self._own.take(now)
             if own is None:
                 self._parked.append(order)
                 return []
@@ -126,6 +134,9 @@ class Minter:
         except GbcsError:
             self._accounts.decide(request, Decision.FAILED, now, "not-minted")
             return self._accounts.note("not-minted")
+        if not self._transactions.may_say(request.transaction, octets, own):
+            self._accounts.decide(request, Decision.FAILED, now, COUNTER_REUSED)
+            return self._accounts.note(WITHHELD_REUSED)
         self._accounts.decide(request, order.decision, now, age=order.age)
         self._accounts.replied(request, order.status, now, order.age)
         reply = Reply(command.recipient, command.originator, octets, str(order.status), order.age)
@@ -154,7 +165,8 @@ class Minter:
         if request.read is None:
             raise TypeError("only reads of a log are served")
         try:
-            said = readings_of(response, request.command, request.read, self._keystore)
+            certificate = certificate_of(request.command)
+            said = readings_of(response, certificate, request.read, self._keystore)
             equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
             equal = False

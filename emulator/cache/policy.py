@@ -14,7 +14,7 @@ from itertools import chain
 from emulator.cache import status
 from emulator.cache.accounts import Accounts
 from emulator.cache.agenda import Agenda
-from emulator.cache.effects import Claimed, Effect, Flush, Put, Reply
+from emulator.cache.effects import Alarm, Claimed, Effect, Flush, Put, Reply
 from emulator.cache.entitlement import Registry, default_registry
 from emulator.cache.entry import Entry, Key
 from emulator.cache.flights import Flights
@@ -26,7 +26,7 @@ from emulator.cache.registration import Registration
 from emulator.cache.requests import Due, Kind, Leg, Request
 from emulator.cache.sending import Sender
 from emulator.cache.settings import CacheSettings
-from emulator.cache.transactions import Stage, Transactions
+from emulator.cache.transactions import Past, Stage, Transactions
 from emulator.reception import Accepted, Discard, accept, readable
 from emulator.transaction import transaction_of
 from gbcs import (
@@ -43,6 +43,7 @@ from gbcs import (
 from gbcs.usecases.asking import asks_of
 
 CACHE_ENDED = "cache-ended"
+CONTRADICTED = "reply-contradicted"
 
 
 class CachePolicy:
@@ -84,24 +85,24 @@ class CachePolicy:
         self.ledger.requests += 1
         accepted = accept(device, octets, self._keystore, now)
         if isinstance(accepted, Accepted):
-            request = self._request(accepted.command, accepted.srv, octets, verified=True)
+            request = self._request(accepted.command, accepted.srv, octets, now, verified=True)
             return [] if self._refused(request, now) else self._admitted(request, now)
         reason = accepted.reason
         if reason is Discard.NO_KEY:
             # The meter will verify it. It is read all the same, since who may ask is decided here.
             command = readable(open_message(octets))
             if command is not None:
-                request = self._request(command, accepted.srv, octets)
+                request = self._request(command, accepted.srv, octets, now)
                 return [] if self._refused(request, now) else self._bypass(request, "no-key", now)
             reason = Discard.MALFORMED
         decided = Decided(now, device, accepted.srv, Decision.REFUSED, reason)
         self.ledger.count(decided, known=False)
         return self._accounts.note(reason)
 
-    def response(self, octets: bytes, now: float) -> list[Effect]:
-        """Return what to do with octets that a device sent.
+    def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
+        """Return what to do with octets that a device sent; `sender` is that of its topic.
 
-        Only readings that are to be kept or shared are read of them.
+        Only readings that are to be kept, shared or compared are read of them.
         """
         self._tick(now)
         note = self._accounts.note
@@ -111,25 +112,28 @@ class CachePolicy:
             return note("reply-malformed")
         if forged := _forged(message):
             return note(f"reply-{forged}-invalid")
+        if sender not in (None, message.originator):
+            return note("reply-of-another-topic")
         if isinstance(message, Alert):
-            return [] if self.settings.shared else [_pass(message, octets)]
+            return [] if self.settings.shared else self._pass(message, octets)
         past = None
         if isinstance(message, Response):
             past = self._transactions.get(transaction_of(message))
         if past is None or past.stage is Stage.SEEN:
             return note("others-reply" if self.settings.shared else "reply-unsolicited")
         if not past.unanswered:
-            return note("duplicate-reply")
+            return self._contradicted(past, message, octets, now) or note("duplicate-reply")
         if unproven := _unproven(message, past.unanswered):
             return note(f"reply-{unproven}")
+        alarm = self._contradicted(past, message, octets, now)
         if not past.legs:
-            return self._landing.late(past, message, now)
+            return [*alarm, *self._landing.late(past, message, octets, now)]
         leg = past.legs[0]
         lost = self._accounts.lost(past, now) if past.reused else ""
         sent = self._sender.replied(past, leg, now)
         if lost:
-            return [*note(f"withheld-{lost}"), *sent]
-        return [*self._landing.take(past, leg, message, octets, now), *sent]
+            return [*alarm, *note(f"withheld-{lost}"), *sent]
+        return [*alarm, *self._landing.take(past, leg, message, octets, now), *sent]
 
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
         """Return what to do about a command that was to be forwarded and reached nobody."""
@@ -140,7 +144,26 @@ class CachePolicy:
                 return self._sender.undelivered(leg, reason, now)
         return self._accounts.note(reason)
 
-    def alert(self, octets: bytes) -> list[Effect]:
+    def _contradicted(
+        self, past: Past, message: Message, octets: bytes, now: float
+    ) -> list[Effect]:
+        """Return what to do if a reply is proven and not the first to its command that says so.
+
+        Nobody can tell which of the two is the meter's, so all that is kept of the device goes:
+        parts of a forged reply may be kept by themselves.
+        """
+        proven = message.mac_status is Status.VALID
+        if not proven or not self._landing.contradicts(past, message, octets):
+            return []
+        past.brought, past.contradicted = None, True
+        self._accounts.note(CONTRADICTED)
+        device, party = message.originator, message.remote_party
+        return [
+            Alarm(device, party, message.originator_counter),
+            *self._flush(device, now),
+        ]
+
+    def alert(self, octets: bytes, sender: EUI | None = None) -> list[Effect]:
         """Return what to do with octets that a device sent to one of the caches that share.
 
         Responses are nothing to it, since every cache gets them; alerts are passed on once.
@@ -151,9 +174,15 @@ class CachePolicy:
             message = open_message(octets, self._keystore)
         except DecodeError:
             return []
-        if _forged(message):
+        if _forged(message) or sender not in (None, message.originator):
             return []
-        return [_pass(message, octets)]
+        return self._pass(message, octets)
+
+    def _pass(self, alert: Message, octets: bytes) -> list[Effect]:
+        """Pass an alert on, unless anybody could have made it."""
+        if _proves_nothing(alert):
+            return self._accounts.note("alert-unproven")
+        return [Reply(alert.originator, alert.recipient, octets, status.NAME)]
 
     def expire(self, now: float) -> list[Effect]:
         """Return what to do about commands whose reply has not come in time."""
@@ -289,7 +318,7 @@ class CachePolicy:
     # Requests
 
     def _request(
-        self, command: Command, srv: str, octets: bytes, verified: bool = False
+        self, command: Command, srv: str, octets: bytes, now: float, verified: bool = False
     ) -> Request:
         asks = asks_of(command)
         read = read_of(command, asks, self.settings.literal) if verified else None
@@ -300,7 +329,7 @@ class CachePolicy:
         acb = self._keystore.access_control_broker
         others = {transaction.originator} - {transaction.party, acb}
         parties = transaction.party, *others
-        return Request(command, octets, srv, transaction, touches, parties, read)
+        return Request(command, octets, srv, transaction, touches, parties, read, now)
 
     def _refused(self, request: Request, now: float) -> bool:
         """Return whether a request is refused, and count it then."""
@@ -361,5 +390,6 @@ def _unproven(response: Message, legs: tuple[Leg, ...]) -> str:
     return "" if status is Status.VALID or passed_on else f"{kind}-{status}"
 
 
-def _pass(alert: Message, octets: bytes) -> Reply:
-    return Reply(alert.originator, alert.recipient, octets, status.NAME)
+def _proves_nothing(alert: Message) -> bool:
+    """Return whether there is neither a MAC nor a signature on an alert, valid or unverified."""
+    return alert.mac_status is Status.ABSENT and alert.signature_status is Status.ABSENT

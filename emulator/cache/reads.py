@@ -12,7 +12,7 @@ from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, read_co
 from gbcs.dlms.access import AccessRequest, AccessResponse, Choice
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType, octet_string, structure
-from gbcs.instants import MAX_INSTANT
+from gbcs.instants import MAX_INSTANT, from_date_time
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.usecases.answer import answer_reading
@@ -190,9 +190,9 @@ def _texts(data: Data) -> Iterator[bytes]:
 def can_mint(command: Command, read: Read, keystore: Keystore) -> bool:
     """Return whether there are keys to verify and to make replies for this requester."""
     device, party = command.recipient, command.remote_party
-    certificate = command.supplementary.certificate if command.supplementary else b""
     try:
-        if read.log.protection and keystore.shared_secret(device, party, certificate) is None:
+        secret_of = certificate_of(command)
+        if read.log.protection and keystore.shared_secret(device, party, secret_of) is None:
             return False
     except KeystoreError:
         return False
@@ -224,15 +224,21 @@ def mint(
     return answer_reading(command, ((readings,),), keystore, own_counter)
 
 
-def readings_of(response: Message, asked: Message, read: Read, keystore: Keystore) -> bytes | int:
-    """Return the readings that a response to `asked` carries, or its result code.
+def certificate_of(command: Message) -> bytes:
+    """Return the certificate that a reply to `command` is encrypted for; empty if it has none."""
+    return command.supplementary.certificate if command.supplementary else b""
 
-    `response` is one of `open_message`, whose content is read here. Raises `GbcsError` if it is
-    neither, cannot be opened, or has entries of other dates. What is kept whole has no result code:
-    a failure of it is only for who asked.
+
+def readings_of(
+    response: Message, certificate: bytes, read: Read, keystore: Keystore
+) -> bytes | int:
+    """Return the readings that a response carries, or its result code.
+
+    `response` is one of `open_message`, whose content is read here, and `certificate` that of the
+    command. Raises `GbcsError` if it is neither, cannot be opened, or has entries of other dates.
+    What is kept whole has no result code: a failure of it is only for who asked.
     """
-    behind = asked.supplementary
-    response = read_content(response, keystore, behind.certificate if behind else b"")
+    response = read_content(response, keystore, certificate)
     if read.service is not None:
         return _whole_of(response, read.service, read.window)
     readings = buffer_of(response, read.log)
@@ -241,12 +247,46 @@ def readings_of(response: Message, asked: Message, read: Read, keystore: Keystor
     return readings
 
 
+def reaches_end(readings: bytes, read: Read) -> bool | None:
+    """Return whether readings show that the meter had finished the window of `read`.
+
+    The cache's clock cannot tell: the meter's may be behind it. A log of a period has to hold the
+    last entry that is due in the window, or a later one. A service that carries the meter's time
+    shows it by that. None if the readings show nothing.
+    """
+    window, period = read.window, read.log.period
+    if read.service is not None:
+        return _time_is_after(_parts(Data.parse(readings))[0], window.end)
+    last_due = period and window.end // period * period
+    if not period or last_due < window.start:
+        return None
+    tables = (part.value for part in _logs(readings))
+    return any(
+        row[0] >= last_due
+        for table in tables
+        if isinstance(table, CompactArray)
+        for row in table.rows()
+    )
+
+
+def _time_is_after(time: Data, end: int) -> bool | None:
+    try:
+        return from_date_time(_time_of(time)) > end
+    except ValueError:
+        return None  # a clock that does not know the time
+
+
 def same_entries(one: bytes, other: bytes) -> bool:
     """Return whether two readings have the same log entries, whatever is kept beside the log.
 
     What is read as it stands, and the meter's time, differ from one reading to the next.
     """
-    return one == other or _logs(one) == _logs(other)
+    return one == other or entries_of(one) == entries_of(other)
+
+
+def entries_of(readings: bytes) -> bytes:
+    """Return the log entries of readings as A-XDR, without whatever is kept beside the log."""
+    return b"".join(log.octets() for log in _logs(readings))
 
 
 def _logs(readings: bytes) -> list[Data]:

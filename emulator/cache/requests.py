@@ -28,6 +28,8 @@ class Request:
     """Who must be entitled: the party, and the originator where that is neither it nor the ACB."""
     read: Read | None = None
     """What it reads, None where the cache does not answer it."""
+    asked: float = 0.0
+    """When it came, Unix time in seconds."""
     entitled: tuple[int, int] | None = None
     """The version of the registry by which all of them were, and the day; None: none yet."""
 
@@ -87,6 +89,8 @@ class Landed:
     """When, Unix time in seconds."""
     detail: str = ""
     """Why it is not kept; empty where it is."""
+    open: bool = False
+    """Whether its window was not over when the meter was asked."""
     response: Message | None = None
     octets: bytes = b""
     """The meter's response to the leader, as it came; none where it was cut from a wider entry."""

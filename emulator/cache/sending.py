@@ -67,13 +67,14 @@ class Sender:
         if leg.sent is None:
             self._gate.withdraw(request.device, leg)
             return self._fail(leg, QUEUE_TIMEOUT, now)
+        past = self._transactions.note(request.transaction, leg.request.key, now)
         if (
             leg.kind is Kind.FLIGHT
             and leg.attempts <= self._settings.retries
             and self._budget.take()
         ):
             self._ledger.retries += 1
-            return self._forward(leg, now)
+            return self._forward(leg, past, now)
         self._holding.failed(request.device, now)
         return self._give_up(leg, NO_REPLY, now)
 
@@ -127,10 +128,11 @@ class Sender:
         if leg.kind is Kind.SHADOW:
             self._ledger.shadow += 1
         self._budget.sent()
-        return [*self._forward(leg, now), *self._sent(leg, now)]
+        return [*self._forward(leg, past, now), *self._sent(leg, now)]
 
-    def _forward(self, leg: Leg, now: float) -> list[Effect]:
+    def _forward(self, leg: Leg, past: Past, now: float) -> list[Effect]:
         leg.attempts += 1
+        past.sends += 1
         leg.ticket = self._agenda.at(now + self._settings.reply_timeout, leg)
         return [Forward(leg.request.device, leg.request.octets)]
 

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from emulator.cache.asking import LEASE_SECONDS, Asking
-from emulator.cache.effects import Effect, Forward, Reply, Wait
+from emulator.cache.effects import Alarm, Effect, Forward, Reply, Wait
 from emulator.cache.flushing import what_remains
 from emulator.cache.known_identity import Known
 from emulator.cache.policy import CachePolicy
@@ -48,6 +48,12 @@ PURGE_SECONDS = 600.0
 
 ENDING_SECONDS = 2.0
 """For so long a cache that ends waits for what its store was asked, in real time."""
+
+FORGED = (
+    "%s gave two valid, different replies to counter %d of %s: one is forged, or the counter was "
+    "used twice. Its readings are dropped; check who may publish to esme/+/response/# "
+    "(docs/broker.md)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -162,13 +168,15 @@ class CacheService:
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent."""
-        if self._device_of(topic) is not None and not self._ending:
-            self._start(self.policy.response(octets, self._clock.now()))
+        device = self._device_of(topic)
+        if device is not None and not self._ending:
+            self._start(self.policy.response(octets, self._clock.now(), device))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Take what a meter sent, among caches that share; alerts alone are of interest."""
-        if device_of(topic) is not None:  # if it is none, `receive_response` notes that
-            self._start(self.policy.alert(octets))
+        device = device_of(topic)
+        if device is not None:  # if it is none, `receive_response` notes that
+            self._start(self.policy.alert(octets, device))
 
     def drop(self, _: str, reason: str) -> None:
         """Note a message that is not taken."""
@@ -202,6 +210,8 @@ class CacheService:
                     self._tasks.start(self._reply(topic, octets, properties))
                 case Wait(flight):
                     self._tasks.start(self._wait(flight))
+                case Alarm(device, party, counter):
+                    _log.warning(FORGED, device, counter, party)
                 case _:
                     self._asked += 1
                     try:

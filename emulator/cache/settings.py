@@ -6,12 +6,20 @@ Source of the rule: DCC, Testing Approach Document (1 February 2024), paragraph 
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import inf
 
 from emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
 from emulator.cache.reads import CACHEABLE_SRVS, in_order
 
 DEVICE_LIMIT, DEVICE_QUEUE = 4, 64
 """Commands under way to one meter, and waiting for it, where the user says nothing."""
+
+CLOCK_SKEW = 60.0
+"""Default of the tolerated clock skew, in seconds.
+
+SMETS2 asks a meter's clock to be within 10 s of UTC; the rest is for the cache's own clock, and for
+meters that are out of tolerance.
+"""
 
 _HOUR = 3600
 
@@ -45,6 +53,9 @@ class CacheSettings:
     """Keep readings whose window is not over too, as the rule literally says."""
     sub_window: bool = False
     """Answer a window from readings of a wider one too."""
+    clock_skew: float = CLOCK_SKEW
+    """Tolerated clock skew between cache and meter in seconds. A window has to be over for longer
+    if its readings do not show how far the meter's log had come."""
     collapse: bool = True
     """Let requests for the same readings wait for one command to the meter."""
     shadow: float = 0.0
@@ -75,6 +86,8 @@ class CacheSettings:
             )
         if not 0 <= self.shadow <= 1:
             raise ValueError(f"shadow of {self.shadow:g}: give 0 to 1")
+        if not 0 <= self.clock_skew < inf:
+            raise ValueError(f"clock skew of {self.clock_skew:g} s: give 0 or more")
         if not self.reply_timeout > 0:
             raise ValueError(f"reply timeout of {self.reply_timeout:g} s: give more than 0")
         if self.retries < 0 or self.device_limit < 1 or self.device_queue < 0:

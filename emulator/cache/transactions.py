@@ -3,14 +3,16 @@
 A response names its transaction and nothing else, so a transaction that is used for two different
 reads tells nothing of what a response answers. Nor may a counter be used for two use cases: their
 responses would have one key and one initialization vector. Whoever used which lately is remembered,
-up to a number and a time; knows no octets.
+up to a number and a time, with digests of what the meter replied and of what went out.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from hashlib import sha256
 
 from emulator.cache.entry import Key
+from emulator.cache.reads import Read
 from emulator.cache.requests import Leg
 from emulator.transaction import Transaction
 from gbcs import EUI
@@ -18,6 +20,21 @@ from gbcs import EUI
 REMEMBERED = 50_000
 REMEMBERED_SECONDS = 3600.0
 """How many transactions are remembered at most, and how long after they were last used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a meter first replied to a read, to compare with what it may reply once more."""
+
+    digest: bytes
+    """Of the readings, or of the result code."""
+    entries: bytes
+    """Of the log's entries alone: the rest may differ if the meter answered twice."""
+    final: bool
+    """Whether the meter would say the same again: the readings of a window that is over."""
+    read: Read
+    certificate: bytes
+    """What the replies are encrypted for."""
 
 
 class Stage(Enum):
@@ -49,6 +66,12 @@ class Past:
     """What may still be answered late."""
     legs: tuple[Leg, ...] = ()
     """Commands under way, oldest first; several only where a counter came twice."""
+    sends: int = 0
+    """How often a command was sent to the meter, retries among it."""
+    brought: Brought | None = None
+    """What the meter first replied to a read; None if nothing came, or it was contradicted."""
+    contradicted: bool = False
+    """Whether two valid replies to it were different."""
 
     @property
     def unanswered(self) -> tuple[Leg, ...]:
@@ -63,6 +86,10 @@ class CounterUse:
     transactions: set[Transaction] = field(default_factory=set)
     unmarked: list[Past] = field(default_factory=list)
     """Those of them that are not known to be reused: one at most, once `use` has returned."""
+    said: bytes = b""
+    """Digest of the reply that went out; empty if none did."""
+    own_counter: int | None = None
+    """The device's own counter in that reply, if it has one."""
 
 
 class Transactions:
@@ -88,6 +115,28 @@ class Transactions:
         for one in turned:
             one.reused = True
         return turned
+
+    def may_say(
+        self, transaction: Transaction, octets: bytes, own_counter: int | None = None
+    ) -> bool:
+        """Return whether a reply may go out, and note that it does then.
+
+        Not if another one has under its counter: the two would have one key and one initialization
+        vector, with different text. The same octets may go out any number of times.
+        """
+        counter = self._by_counter.get(transaction[:3])
+        if counter is None:
+            return True
+        digest = sha256(octets).digest()
+        if counter.said not in (b"", digest):
+            return False
+        counter.said, counter.own_counter = digest, own_counter
+        return True
+
+    def own_counter(self, transaction: Transaction) -> int | None:
+        """Return the own counter of the reply that went out, to be used if it goes out again."""
+        counter = self._by_counter.get(transaction[:3])
+        return None if counter is None else counter.own_counter
 
     def is_reused(self, transaction: Transaction) -> bool:
         """Return whether a counter is known to have been used for two things."""

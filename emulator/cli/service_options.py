@@ -10,7 +10,13 @@ import click
 from emulator.cache.entitlement import Registry
 from emulator.cache.opening import MEMORY
 from emulator.cache.registry_file import load_registry
-from emulator.cache.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
+from emulator.cache.settings import (
+    CLOCK_SKEW,
+    DEVICE_LIMIT,
+    DEVICE_QUEUE,
+    CacheSettings,
+    HoldDown,
+)
 from emulator.cache.store import LEAST_LIMIT
 from emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
@@ -156,6 +162,14 @@ _CACHING = (
     click.option("--srv", "srvs", multiple=True, help="Cached SRV, in place of the rule's."),
     click.option("--literal", is_flag=True, help="Keep readings whose window is not over too."),
     click.option("--sub-window", is_flag=True, help="Answer from readings of a wider window too."),
+    click.option(
+        "--clock-skew",
+        type=click.FloatRange(0),
+        default=CLOCK_SKEW,
+        show_default=True,
+        metavar="SECONDS",
+        help="Tolerated clock skew of meters, for logs that do not show where they end.",
+    ),
     click.option("--no-collapse", is_flag=True, help="Send every miss to the meter by itself."),
     click.option(
         "--shadow",
@@ -255,6 +269,7 @@ def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
         reply_timeout=chosen["reply_timeout"] * max(faster, 1.0),
         literal=chosen["literal"],
         sub_window=chosen["sub_window"],
+        clock_skew=chosen["clock_skew"] * max(faster, 1.0),
         collapse=not chosen["no_collapse"],
         shadow=chosen["shadow"],
         seed=estate.seed,

@@ -62,6 +62,7 @@ class SettingsState(Model):
     srvs: list[str]
     literal: bool
     sub_window: bool
+    clock_skew: float = Field(description="tolerated clock skew of meters, seconds")
     collapse: bool
     shadow: float = Field(description="part of hits, 0 to 1")
     retries: int

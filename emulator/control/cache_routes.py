@@ -161,6 +161,7 @@ def _settings(settings: CacheSettings) -> SettingsState:
         srvs=list(settings.srvs),
         literal=settings.literal,
         sub_window=settings.sub_window,
+        clock_skew=settings.clock_skew,
         collapse=settings.collapse,
         shadow=settings.shadow,
         retries=settings.retries,

@@ -67,10 +67,10 @@ class OwnDevices(CachePolicy):
         """Return what to do with a command for `device`."""
         return super().command(device, octets, now) if self.is_ours(device) else []
 
-    def response(self, octets: bytes, now: float) -> list[Effect]:
-        """Return what to do with octets that a device sent."""
+    def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
+        """Return what to do with octets that a device sent; `sender` is that of its topic."""
         try:
             device = decode(octets).originator
         except GbcsError:
-            return super().response(octets, now)
-        return super().response(octets, now) if self.is_ours(device) else []
+            return super().response(octets, now, sender)
+        return super().response(octets, now, sender) if self.is_ours(device) else []

@@ -11,6 +11,7 @@ from typing import Any
 
 from emulator.cache.effects import (
     Abandon,
+    Alarm,
     Claim,
     Claimed,
     Cover,
@@ -91,6 +92,8 @@ class Bench:
         **options: Any,
     ) -> None:
         self.now = UNIX_NOW
+        self.skew = 0.0
+        """Seconds that the meters' clocks are ahead of the cache's; below 0 behind."""
         self.keystore = keystore
         self.registry = registry or anything_for_anybody()
         self.settings = CacheSettings(
@@ -105,6 +108,7 @@ class Bench:
         self._leased: set[int] = set()
         self.forwards: list[Forward] = []
         self.replies: list[Reply] = []
+        self.alarms: list[Alarm] = []
         self.decided: list[Decided] = []
         self.policy = self._policy()
 
@@ -158,7 +162,8 @@ class Bench:
     def meter_reply(self) -> bytes:
         """The reply of the meter to the oldest command that was sent on to it."""
         forward = self.forwards.pop(0)
-        [reply] = self.fleet.receive(forward.device, forward.octets, self.now).replies
+        now = self.now + self.skew
+        [reply] = self.fleet.receive(forward.device, forward.octets, now).replies
         return reply.octets
 
     def deliver(self, octets: bytes | None = None) -> list[Reply]:
@@ -227,6 +232,8 @@ class Bench:
                     replies += self._perform(self.policy.reserved(first, self.now))
                 case Forward():
                     self.forwards.append(effect)
+                case Alarm():
+                    self.alarms.append(effect)
                 case Reply():
                     own = own_counter_in(effect.octets) or 0
                     assert own % 2 == 0 or own < self.reserved, "reserved before it is used"

@@ -238,8 +238,8 @@ def test_an_srv_that_is_not_cached_is_forwarded_and_relayed_unchanged(
 
 def test_a_device_without_a_key_is_forwarded_to_and_its_reply_relayed_unchanged() -> None:
     bench = Bench(keystore=FileKeystore({}))
-    for srv, role in (*CACHED, *NOT_CACHED):
-        octets = command(srv, role)[1]
+    for counter, (srv, role) in enumerate((*CACHED, *NOT_CACHED)):
+        octets = command(srv, role, counter)[1]
         assert bench.receive(octets) == []
         from_meter = bench.meter_reply()
         (reply,) = bench.deliver(from_meter)

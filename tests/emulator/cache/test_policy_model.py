@@ -17,15 +17,18 @@ from emulator.cache.entry import Entry, Key
 from emulator.cache.ledger import Decision
 from emulator.cache.registration import ChangeOfSupplier, ChangeOfTenancy
 from emulator.cache.registry_file import load_registry
+from emulator.device.logs import buffer
+from emulator.device.physics import nature
 from emulator.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, decode
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
+from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.result_codes import ResultCode
 from gbcs.tables.roles import Role
-from gbcs.usecases.profile_read import Window
+from gbcs.usecases.profile_read import Window, answer_profile_read
 from gbcs.usecases.responding import refuse
 from tests.emulator.cache.bench import PATIENCE, RETENTION, Bench, BenchStore
-from tests.support.estate import ESTATE, KEYS, MIDNIGHT, meter_octets, own_counter_in
+from tests.support.estate import ESTATE, KEYS, MIDNIGHT, SEED, own_counter_in
 
 RIVAL = EUI.parse("90B3D51F30010010")
 ROLES = {SUPPLIER: Role.IS, RIVAL: Role.IS, DISTRIBUTOR: Role.ED, OTHER_USER: Role.OU}
@@ -128,6 +131,12 @@ class Processes(RuleBasedStateMachine):
         self.flushed_since: set[int] = set()
         self.lost: list[tuple[int, bytes]] = []
         self.answered: Counter[int] = Counter()
+        self.said: dict[int, bytes] = {}
+        self.sent_by: dict[int, int] = {}
+        self.made: dict[bytes, tuple[bytes, float]] = {}
+        self.heard: dict[Key, set[bytes]] = {}
+        self.forged: dict[Key, dict[int, bytes]] = {}
+        self.alarmed = [0, 0]
         self.refusals: set[Key] = set()
         self.checked = [0, 0]
 
@@ -172,6 +181,7 @@ class Processes(RuleBasedStateMachine):
         bench = self.benches[process]
         device = key.device
         self.times[decode(octets).originator_counter] += 1
+        self.sent_by[decode(octets).originator_counter] = process
         refused = bench.policy.ledger.total(Decision.REFUSED)
         before = len(bench.forwards), len(bench.replies)
         bench.receive(octets, device)
@@ -279,14 +289,146 @@ class Processes(RuleBasedStateMachine):
         return decode(forward.octets).originator_counter, forward
 
     def arrives(self, process: int, counter: int, octets: bytes) -> None:
-        """A good reply: from now on it may be known, unless the device was flushed meanwhile."""
+        """A good reply: from now on it may be known, unless the device was flushed meanwhile.
+
+        Nor if the clock of the meter had not reached the last entry that is due.
+        """
         _, key, _ = self.asked[counter]
+        readings, clock = self.made[octets]
+        self.heard.setdefault(key, set()).add(readings)
         over = key.end <= min(self.sent_at[counter], self.now) - EPOCH_UNIX
+        over &= last_due(key) <= clock - EPOCH_UNIX
         changed = self.sent_at[counter] < self.model.changed(key.device, self.now)
         if over and not changed and counter not in self.flushed_since:
             self.model.received.setdefault(key, set()).add(self.now)
-        self.benches[process].deliver(octets)
+        bench = self.benches[process]
+        works = not bench.shared.failing
+        bench.deliver(octets)
         self.note_forwards()
+        self.check_all()
+        if len(bench.alarms) > self.alarmed[process] and works:
+            self.model.forget(key.device)
+        if self.seen_by(process, counter) and readings == self.truth(key) and works:
+            self.forged.get(key, {}).pop(counter, None)
+        self.alarmed[process] = len(bench.alarms)
+
+    # Clocks of meters, replies that are forged, and commands that come again
+
+    def meter_reply(self, process: int) -> bytes:
+        """The reply to the oldest command, made at the time that the meter takes it to be."""
+        bench = self.benches[process]
+        _, key, _ = self.asked[decode(bench.forwards[0].octets).originator_counter]
+        clock = self.now + bench.skew
+        octets = bench.meter_reply()
+        self.made[octets] = self.readings(key, clock), clock
+        return octets
+
+    def readings(self, key: Key, clock: float, since: int = 0) -> bytes:
+        window = Window(key.start, key.end)
+        instant = int(clock) - EPOCH_UNIX
+        meter, log = nature(SEED, key.device), BY_SRV[key.srv]
+        return buffer(meter, log, window, instant, lambda stamp: stamp > since)
+
+    def truth(self, key: Key) -> bytes:
+        return self.readings(key, self.now)
+
+    def seen_by(self, process: int, counter: int) -> bool:
+        """Whether a process knows of a command: it sent it, and has not ended since."""
+        _, sent_by, since = self.sendable.get(counter, (b"", None, 0.0))
+        return sent_by == process and abs(self.now - since) < 1800
+
+    @rule(seconds=st.sampled_from([0.0, -3.0, -90.0, -3600.0, 3.0]))
+    def clocks_of_the_meters_are_off(self, seconds: float) -> None:
+        for bench in self.benches:
+            bench.skew = seconds
+
+    @rule(
+        process=st.integers(0, 1),
+        srv=st.sampled_from(["4.6.1", "4.8.1"]),
+        device=st.sampled_from(DEVICES),
+        skew=st.sampled_from([-3.0, -600.0, 3.0]),
+        late=st.booleans(),
+    )
+    def a_day_is_asked_for_right_after_its_end(
+        self, process: int, srv: str, device: EUI, skew: float, late: bool
+    ) -> None:
+        """By clocks of meters that are off; and once more, when they have come so far."""
+        day = int(self.now - EPOCH_UNIX) // DAY + 1
+        self.move(day * DAY + EPOCH_UNIX + 2 - self.now)
+        window = Window((day - 1) * DAY, day * DAY)
+        self.clocks_of_the_meters_are_off(skew)
+        self.ask(process, SUPPLIER, srv, device, window)
+        if late:
+            self.reply_is_held_up(process)
+            self.move(PATIENCE)
+            if self.lost:
+                self.arrives(process, *self.lost[-1])
+        else:
+            self.reply_comes(process, 1)
+        self.clocks_of_the_meters_are_off(0.0)
+        self.move(600)
+        for party in (DISTRIBUTOR, SUPPLIER):
+            self.ask(1 - process, party, srv, device, window)
+            self.reply_comes(1 - process, 1)
+
+    @precondition(lambda self: any(bench.forwards for bench in self.benches))
+    @rule(process=st.integers(0, 1))
+    def a_requester_answers_itself(self, process: int) -> None:
+        """It has the key of the MAC. What it says lacks the first entry."""
+        taken = self.take(process)
+        if taken is None:
+            return
+        command, key, party = self.asked[taken[0]]
+        if party == OTHER_USER:
+            return  # its MAC is by the key of the ACB
+        readings = self.readings(key, self.now, since=key.start)
+        octets = answer_profile_read(command, BY_SRV[key.srv], readings, KEYS)
+        if readings != self.truth(key):
+            self.made[octets] = readings, self.now
+            self.forged.setdefault(key, {})[taken[0]] = readings
+            self.arrives(process, taken[0], octets)
+
+    @rule(
+        process=st.integers(0, 1),
+        device=st.sampled_from(DEVICES),
+        window=st.sampled_from(WINDOWS[:2]),
+        late=st.booleans(),
+        again=st.booleans(),
+    )
+    def the_true_reply_comes_behind_a_forged_one(
+        self, process: int, device: EUI, window: Window, late: bool, again: bool
+    ) -> None:
+        self.clocks_of_the_meters_are_off(0.0)
+        self.move(3 * RETENTION)
+        self.ask(process, SUPPLIER, "4.8.1", device, window)
+        taken = self.take(process)
+        if late:
+            self.move(PATIENCE)
+        if taken is None or taken != self.take(process):
+            return
+        self.a_requester_answers_itself(process)
+        if again:
+            self.the_same_command_is_sent_again(0)
+        self.ask(1 - process, DISTRIBUTOR, "4.8.1", device, window)
+        self.reply_comes(process, 1)
+        for place in (process, 1 - process):
+            self.ask(place, DISTRIBUTOR, "4.8.1", device, window)
+
+    @rule(
+        process=st.integers(0, 1),
+        party=st.sampled_from([SUPPLIER, OTHER_USER]),
+        device=st.sampled_from(DEVICES),
+        seconds=st.sampled_from([1.0, 1790.0]),
+    )
+    def a_command_comes_again_while_its_window_is_open(
+        self, process: int, party: EUI, device: EUI, seconds: float
+    ) -> None:
+        day = int(self.now - EPOCH_UNIX) // DAY
+        self.ask(process, party, "4.8.1", device, Window(day * DAY, (day + 1) * DAY))
+        self.reply_comes(process, 1)
+        self.move(seconds)
+        self.the_same_command_is_sent_again(0)
+        self.reply_comes(process, 1)
 
     @rule(process=st.integers(0, 1), times=st.integers(1, 2))
     def a_reply_comes(self, process: int, times: int) -> None:
@@ -295,7 +437,7 @@ class Processes(RuleBasedStateMachine):
     def reply_comes(self, process: int, times: int) -> None:
         taken = self.take(process)
         if taken is not None:
-            octets = self.benches[process].meter_reply()
+            octets = self.meter_reply(process)
             for _ in range(times):
                 self.arrives(process, taken[0], octets)
 
@@ -313,7 +455,7 @@ class Processes(RuleBasedStateMachine):
     def reply_is_held_up(self, process: int) -> None:
         taken = self.take(process)
         if taken is not None:
-            self.lost.append((taken[0], self.benches[process].meter_reply()))
+            self.lost.append((taken[0], self.meter_reply(process)))
 
     @precondition(lambda self: self.lost)
     @rule(process=st.integers(0, 1), place=st.integers(0, 3))
@@ -496,11 +638,17 @@ class Processes(RuleBasedStateMachine):
             received = {at for at in self.model.received.get(key, ()) if at > since}
             assert reply.age in {int(self.now - at) for at in received}
             assert 0 <= reply.age < RETENTION
-        said = [meter_octets(command, self.now, own_counter_in(reply.octets) or 0)]
+        assert self.said.setdefault(counter, reply.octets) == reply.octets, "one reply a counter"
+        own = own_counter_in(reply.octets)
+        if "hit" in reply.status:
+            readings = {self.truth(key), *self.forged.get(key, {}).values()}
+        else:
+            readings = self.heard.get(key, set())
+        log = BY_SRV[key.srv]
+        said = [answer_profile_read(command, log, one, KEYS, own) for one in readings]
         if key in self.refusals and "hit" not in reply.status:
             said.append(refuse(command, ResultCode.HARDWARE_FAULT, KEYS))
-        over = key.end <= min(self.sent_at.get(counter, self.now), self.now) - EPOCH_UNIX
-        assert reply.octets in said or not over
+        assert reply.octets in said
 
     @invariant()
     def meters_received_what_the_ledgers_say(self) -> None:
@@ -523,6 +671,12 @@ def tell(bench: Bench, change: ChangeOfSupplier | ChangeOfTenancy) -> list[Effec
     if isinstance(change, ChangeOfTenancy):
         return policy.change_of_tenancy(change.device, change.day, now)
     return policy.change_of_supplier(change.device, change.old, change.new, change.day, now)
+
+
+def last_due(key: Key) -> int:
+    """The stamp of the last entry that a log has in a window that is over."""
+    period = BY_SRV[key.srv].period
+    return key.end // period * period
 
 
 def _among(key: Key, devices: set[EUI | None]) -> bool:

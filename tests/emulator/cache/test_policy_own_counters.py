@@ -113,7 +113,7 @@ def test_processes_on_one_store_never_take_the_same() -> None:
     store = BenchStore()
     benches = [Bench(shared_store=store) for _ in range(3)]
     benches[0].read_through("4.8.1")
-    taken = [own for number, bench in enumerate(benches * 3) for own in mint(bench, number, 4)]
+    taken = [own for n, bench in enumerate(benches * 3) for own in mint(bench, 2 + 4 * n, 4)]
     assert len(set(taken)) == len(taken) == 36
 
 

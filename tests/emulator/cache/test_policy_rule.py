@@ -309,7 +309,7 @@ def test_whatever_can_be_cached_is_answered_as_the_meter_would(
     bench.receive(encode(reading(srv, 2, WIDE, device), KEYS), device)
     replies = bench.deliver()
     bench.now += 100
-    asked = [reading(srv, counter, window, device) for counter, window in enumerate((WIDE, part))]
+    asked = [reading(srv, counter, window, device) for counter, window in ((3, WIDE), (4, part))]
     for command_ in asked:
         replies += bench.receive(encode(command_, KEYS), device)
         if bench.forwards:

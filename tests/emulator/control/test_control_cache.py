@@ -43,6 +43,7 @@ async def test_settings_are_told(client: httpx.AsyncClient) -> None:
         "srvs": list(CACHED_SRVS),
         "literal": False,
         "sub_window": False,
+        "clock_skew": 60.0,
         "collapse": True,
         "shadow": 0.0,
         "retries": 0,
