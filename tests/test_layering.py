@@ -117,7 +117,7 @@ HOMES = {
         "emulator/json_schema.py",
     ),
     "starlette": ("emulator/control/*",),
-    "uvicorn": ("emulator/control/server.py",),
+    "uvicorn": ("emulator/control/server.py", "emulator/control/connection.py"),
     "valkey": ("emulator/cache/valkey.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("emulator/cache/sqlite*.py",),

@@ -234,8 +234,8 @@ def _check_version() -> None:
     if sqlite3.sqlite_version_info < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise StoreError(
-            f"this Python has SQLite {sqlite3.sqlite_version}, and a store in a file needs {oldest} "
-            "or later: use another Python, --store memory:, or --store valkey://…"
+            f"this Python has SQLite {sqlite3.sqlite_version}, and a store in a file needs "
+            f"{oldest} or later: use another Python, --store memory:, or --store valkey://…"
         )
 
 

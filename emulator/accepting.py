@@ -1,0 +1,42 @@
+"""Accept connections on a listening socket, also while descriptors run out.
+
+Knows sockets and asyncio; knows nothing of what is spoken. asyncio's own servers retry a failed
+accept as often as their backlog is long, and log each failure with a traceback.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+PAUSE = 1.0
+"""Pause after a failed accept, in seconds. Connections wait in the backlog of the socket."""
+
+_log = logging.getLogger(__name__)
+
+
+async def accept(
+    listener: socket.socket, make_protocol: Callable[[], asyncio.BaseProtocol], what: str
+) -> None:
+    """Give each connection to `listener`, which does not block, a protocol. Runs until cancelled.
+
+    A failure is logged once, with `what` as its subject, until a connection is accepted again.
+    """
+    loop = asyncio.get_running_loop()
+    failing = False
+    while True:
+        try:
+            connection, _ = await loop.sock_accept(listener)
+        except ConnectionAbortedError:  # the client left before it was accepted
+            continue
+        except OSError as error:
+            # Mostly EMFILE: the socket stays readable, so without a pause this loop would spin.
+            if not failing:
+                reason = os.strerror(error.errno or 0).lower()
+                _log.error("%s accepts no connections for now: %s", what, reason)
+            failing = True
+            await asyncio.sleep(PAUSE)
+        else:
+            failing = False
+            await loop.connect_accepted_socket(make_protocol, connection)
