@@ -20,6 +20,8 @@ from emulator.control.door import LOOPBACK
 from emulator.control.parts import ControlError
 
 HOST = "127.0.0.1"
+_BACKLOG = 1024
+"""Connections that wait to be accepted, at most."""
 _KEEP_ALIVE = 5
 """Seconds that an idle connection is kept."""
 _STOPPING = 1
@@ -77,7 +79,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen()
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno or 0).lower()
