@@ -14,14 +14,12 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from emulator.accepting import accept
+from emulator.accepting import BACKLOG, accepting
 from emulator.control.connection import MAX_HEAD, Connection
 from emulator.control.door import LOOPBACK
 from emulator.control.parts import ControlError
 
 HOST = "127.0.0.1"
-_BACKLOG = 1024
-"""Connections that wait to be accepted, at most."""
 _KEEP_ALIVE = 5
 """Seconds that an idle connection is kept."""
 _STOPPING = 1
@@ -60,13 +58,10 @@ async def serve_control(app: ASGIApp, port: int, host: str = HOST) -> AsyncItera
     make_connection = partial(
         Connection, {}, config=config, server_state=server.server_state, app_state={}
     )
-    accepting = asyncio.create_task(accept(listener, make_connection, "the control interface"))
     try:
-        yield _url(listener)
+        async with accepting(listener, make_connection, "the control interface"):
+            yield _url(listener)
     finally:
-        accepting.cancel()
-        await asyncio.gather(accepting, return_exceptions=True)
-        listener.close()
         server.should_exit = True
         await serving
 
@@ -79,14 +74,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno or 0).lower()
         raise ControlError(
             f"no control interface on {host}:{port} ({reason}): choose another port, or 0 for any"
         ) from None
-    listener.setblocking(False)
     return listener
 
 

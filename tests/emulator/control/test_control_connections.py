@@ -5,10 +5,8 @@ connection, and their timeouts only end a test that would hang.
 """
 
 import asyncio
-import resource
-import socket
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from emulator.control.app import create_app
 from emulator.control.connection import MAX_HEAD, REQUEST_SECONDS, Connection
 from emulator.control.server import serve_control
 from tests.emulator.control.process import Process
+from tests.support.descriptors import connected_without_descriptors
 
 HEAD = b"POST /clock/advance HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 BODY = b'{"seconds": 60}'
@@ -231,36 +230,18 @@ async def test_a_head_has_a_longest_length(process: Process, field: bytes) -> No
 # descriptors that run out
 
 
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    """Let this process have no more descriptors than it has."""
-    with socket.socket() as probe:
-        most = probe.fileno()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 async def test_descriptors_that_run_out_are_told_once(
     process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("emulator.accepting.PAUSE", 0)
     loop = asyncio.get_running_loop()
-    clients = [socket.socket() for _ in range(2)]
     async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
-        address = "127.0.0.1", int(url.rpartition(":")[2])
-        for client in clients:
-            client.setblocking(False)
-            with no_descriptors():
-                await loop.sock_connect(client, address)
-                for _ in range(100):  # the server tries again each time
-                    await asyncio.sleep(0)
-            await loop.sock_sendall(client, WHOLE)
-            assert (await loop.sock_recv(client, 99)).startswith(b"HTTP/1.1 200 OK")
-    for client in clients:
-        client.close()
+        port = int(url.rpartition(":")[2])
+        async with connected_without_descriptors(port) as first:
+            await loop.sock_sendall(first, WHOLE)
+            assert (await loop.sock_recv(first, 99)).startswith(b"HTTP/1.1 200 OK")
+            async with connected_without_descriptors(port) as second:
+                await loop.sock_sendall(second, WHOLE)
+                assert (await loop.sock_recv(second, 99)).startswith(b"HTTP/1.1 200 OK")
     message = "the control interface accepts no connections for now: too many open files"
-    assert caplog.messages == [message, message]
+    assert caplog.messages == [message] * 2
