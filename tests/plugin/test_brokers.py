@@ -65,6 +65,7 @@ def test_each_test_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
     run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=6)
 
 
+@pytest.mark.processes
 def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)

@@ -246,6 +246,7 @@ def open_unprivileged(path: Path) -> str:
     return opened.stdout
 
 
+@pytest.mark.processes
 def test_a_read_only_folder_is_refused_in_one_line(open_folder: Path) -> None:
     said = open_unprivileged(open_folder / "store.sqlite")
     assert said.startswith(f"store {open_folder}/store.sqlite: ")
@@ -253,6 +254,7 @@ def test_a_read_only_folder_is_refused_in_one_line(open_folder: Path) -> None:
     assert list(open_folder.iterdir()) == []
 
 
+@pytest.mark.processes
 def test_a_read_only_store_is_refused_in_one_line(open_folder: Path) -> None:
     path = open_folder / "store.sqlite"
     asyncio.run(make(path))
