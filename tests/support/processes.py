@@ -1,7 +1,7 @@
 """The marker `processes`: tests that start processes or servers, told from those that do not.
 
-Tests get it by the fixtures and parameters that they have; others name it themselves. A test
-without it cannot start a process, so the marker cannot be forgotten.
+Tests get it by their fixtures and parameters, and by what they name; others are marked by hand. A
+test without it cannot start a process, so the marker cannot be forgotten.
 """
 
 import sys
@@ -16,6 +16,9 @@ MARKER = "processes"
 _SERVERS = ("mosquitto", "valkey")
 """Beginnings of the names of fixtures and parameters that start a server."""
 
+_STARTERS = frozenset({"Mosquitto", "ValkeyServer", "subprocess"})
+"""What a test names that starts a process itself."""
+
 _STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
 """Audit events of Python, raised before it starts a process."""
 
@@ -23,12 +26,14 @@ _may_start = [True]
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Mark the tests whose fixtures or parameters start a server."""
+    """Mark the tests that start a process, as far as it is seen from outside."""
     for item in items:
         names = [*getattr(item, "fixturenames", ())]
         if callspec := getattr(item, "callspec", None):
             names += [value for value in callspec.params.values() if isinstance(value, str)]
-        if any(name.startswith(_SERVERS) for name in names):
+        code = getattr(getattr(item, "function", None), "__code__", None)
+        named = code is not None and not _STARTERS.isdisjoint(code.co_names)
+        if named or any(name.startswith(_SERVERS) for name in names):
             item.add_marker(MARKER)
 
 
