@@ -53,7 +53,7 @@ def of_extra(*extras: str) -> set[str]:
         ("keys", "click"),
         ("serve --port 0", "amqtt"),
         ("serve --port 0 --store memory: --control 0", "fastapi"),
-        ("cache --broker mqtt://127.0.0.1:1 --store valkey://127.0.0.1:1/0", "valkey"),
+        ("cache inspect valkey://127.0.0.1:1/0", "valkey"),
         ("load --broker mqtt://127.0.0.1:1", "hdrh"),
         ("prove", "jinja2"),
         ("profiles plot domestic --out plot.svg", "matplotlib"),
