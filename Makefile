@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test check lint types bench coverage clean
+.PHONY: help run test test-versions test-lowest check lint types bench coverage constraints clean
 
 help:            ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 15
 
 run: .venv/run   ## Prove the cache: the same reads direct and through it, on an embedded broker
 	$(BIN)/esme prove
@@ -14,7 +14,13 @@ run: .venv/run   ## Prove the cache: the same reads direct and through it, on an
 test: .venv/dev  ## Run the tests; those that need a broker, tshark or vectors skip where absent
 	$(BIN)/pytest --numprocesses auto
 
-check: lint types test  ## Everything that CI checks
+test-versions: .venv/dev  ## Run the fast tests on every other Python from 3.11 that is found
+	$(BIN)/python .ci/environments.py versions
+
+test-lowest: .venv/dev  ## Run the fast tests with the lowest versions that pyproject.toml allows
+	$(BIN)/python .ci/environments.py lowest
+
+check: lint types test test-versions test-lowest  ## Everything that CI checks
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -26,18 +32,21 @@ types: .venv/dev
 bench: .venv/dev ## Measure: ratios against named references, in one run
 	$(BIN)/python -m benchmarks
 
-.venv/run: pyproject.toml
+.venv/run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+constraints: .venv/dev  ## Pin the newest allowed versions in constraints.txt
+	$(BIN)/python .ci/environments.py constraints
 
 coverage: .venv/dev  ## Write docs/coverage.md anew from the registry and the vectors
 	$(BIN)/python -m docs.make_coverage
 
 clean:           ## Remove what make made
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venvs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

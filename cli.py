@@ -11,6 +11,13 @@ try:
 except KeyboardInterrupt:  # while the program itself is read, which takes some tenths of a second
     sys.stderr.write("esme: interrupted\n")
     sys.exit(130)
+except ModuleNotFoundError as error:
+    from emulator.extras import hint
+
+    if (text := hint(error)) is None:
+        raise
+    sys.stderr.write(f"esme: {text}\n")
+    sys.exit(1)
 
 COMMANDS = {
     "decode": "emulator.cli.messages:decode_command",

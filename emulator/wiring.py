@@ -18,7 +18,6 @@ from emulator.requester import Requester
 from emulator.services import run_alone
 from emulator.topics import PREFIXES, Via
 from emulator.transport import Broker, BrokerAddress
-from emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService
 from gbcs.tables.result_codes import result_name
@@ -56,6 +55,8 @@ async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
         BrokerAddress.parse(url)  # a typo is told before anything is started or removed
         yield url
     else:
+        from emulator.transport.embedded import embedded_broker  # takes the extra `broker`
+
         async with embedded_broker(port=port) as own:
             yield own
 

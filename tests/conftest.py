@@ -1,13 +1,15 @@
-"""What all tests share: keys of the RTDS, and Hypothesis without a clock."""
+"""What all tests share: keys of the RTDS, Hypothesis without a clock, and marks."""
+
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from gbcs import FileKeystore
+from tests.support import processes
 from tests.support.rtds import ABSENT, KEYSTORE
 
-_current = settings.get_profile(settings.get_current_profile_name())
-settings.register_profile("unhurried", _current, deadline=None)
+settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
 
@@ -16,3 +18,13 @@ def rtds_keystore() -> FileKeystore:
     if not KEYSTORE.is_file():
         pytest.skip(ABSENT)
     return FileKeystore.load(KEYSTORE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    processes.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with processes.only_if_marked(item):
+        return (yield)

@@ -545,6 +545,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
     assert_fails(esme(*args), code, reason)
 
 
+@pytest.mark.processes
 def test_an_interruption_while_the_program_is_read_is_one_line() -> None:
     program = """
 import signal, sys

@@ -153,6 +153,7 @@ def inspect_and_purge(store: str) -> None:
     assert {row["device"] for row in inspected(store)} == {str(METERS[1])}
 
 
+@pytest.mark.processes
 def test_a_store_has_one_key_and_one_estate(store: str) -> None:
     for name, digits in (("key", "ab"), ("other", "cd")):
         Path(name).write_text(digits * 32)

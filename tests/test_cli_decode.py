@@ -207,6 +207,7 @@ def _on_a_terminal(arguments: list[str], *, stdout: bool) -> tuple[str, str]:
     return said.decode(), piped or ""
 
 
+@pytest.mark.processes
 def test_a_bar_on_a_terminal_and_the_table_through_a_pipe(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}-{'long' * 20}.hex").write_text(COMMAND.hex())
@@ -222,6 +223,7 @@ def test_a_bar_on_a_terminal_and_the_table_through_a_pipe(tmp_path: Path) -> Non
     assert len(re.findall(r"\.\.\.[long]+\.hex ", said)) == 3
 
 
+@pytest.mark.processes
 def test_a_reader_that_leaves_is_no_traceback() -> None:
     many = BOTH * 2000
     process = subprocess.Popen(

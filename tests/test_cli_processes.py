@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto, free_port
 
+pytestmark = pytest.mark.processes
+
 METER = "00DBE50000000000"
 LAST = datetime.now(UTC).date() - timedelta(days=1)
 DAY = ("--from", f"{LAST - timedelta(days=1)}", "--to", f"{LAST}")

@@ -171,6 +171,7 @@ def test_rules_side_by_side() -> None:
     assert written == form["as in the scenario"]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(BINARY is None, reason=MISSING)
 def test_a_broker_of_ones_own(tmp_path: Path) -> None:
     own = esme("prove", "--meters", 2, "--json")
@@ -180,6 +181,7 @@ def test_a_broker_of_ones_own(tmp_path: Path) -> None:
     assert other.stdout == own.stdout
 
 
+@pytest.mark.processes
 def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
@@ -408,6 +410,7 @@ def process(*args: object) -> Iterator[subprocess.Popen[str]]:
         started.communicate(timeout=GUARD)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(BINARY is None, reason=MISSING)
 @pytest.mark.parametrize(
     ("part", "number"), [("direct", signal.SIGINT), ("cached", signal.SIGTERM)]

@@ -213,6 +213,7 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], code: int, reason: str, es
     assert reason in esme.refused(code, "read", *args)
 
 
+@pytest.mark.processes
 def test_a_command_that_nobody_hears_is_one_line_at_once(tmp_path: Path, esme: Esme) -> None:
     if BINARY is None:
         pytest.skip(MISSING)

@@ -46,6 +46,8 @@ from tests.support.valkey import MISSING as NO_VALKEY
 from tests.support.valkey import ValkeyServer
 from tests.test_cli_processes import ESME, GUARD, Running, assert_one_line, esme, running
 
+pytestmark = pytest.mark.processes
+
 NOON = "manual@2026-01-15T12:00:00Z"
 MIDNIGHT = parse_iso("2026-01-15")
 WINDOW = Window(MIDNIGHT - DAY, MIDNIGHT)

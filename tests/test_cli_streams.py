@@ -24,6 +24,8 @@ from tests.support.estate import command
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 from tests.support.rtds import ROOT
 
+pytestmark = pytest.mark.processes
+
 GUARD = 60
 """Seconds after which a process that hangs fails its test; no test relies on it."""
 

@@ -117,7 +117,7 @@ HOMES = {
         "emulator/json_schema.py",
     ),
     "starlette": ("emulator/control/*",),
-    "uvicorn": ("emulator/control/server.py",),
+    "uvicorn": ("emulator/control/server.py", "emulator/control/connection.py"),
     "valkey": ("emulator/cache/valkey.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("emulator/cache/sqlite*.py",),
@@ -125,9 +125,15 @@ HOMES = {
 """The only places that import a package."""
 
 CLI_HELPERS = (
-    *("emulator/wiring.py", "emulator/services.py", "emulator/workers.py", "emulator/live.py"),
+    *(
+        "emulator/extras.py",
+        "emulator/wiring.py",
+        "emulator/services.py",
+        "emulator/workers.py",
+        "emulator/live.py",
+    ),
     *("emulator/show*.py", "emulator/estate.py", "emulator/clock.py", "emulator/tasks.py"),
-    "emulator/interrupts.py",
+    *("emulator/interrupts.py", "emulator/extras.py"),
     *(
         "emulator/latency_file.py",
         "emulator/text_file.py",

@@ -10,7 +10,7 @@ from emulator.cache.memory import MemoryStore
 from emulator.cache.sealed import KEY_OCTETS
 from emulator.cache.sqlite import SqliteStore
 from emulator.cache.store import DEFAULT_LIMIT, Store, StoreError
-from emulator.cache.valkey import SCHEMES, ValkeyStore
+from emulator.cache.valkey_schemes import SCHEMES
 from emulator.errors import NamedFileError
 
 MEMORY = "memory:"
@@ -45,6 +45,8 @@ def open_store(
     if text == MEMORY:
         return MemoryStore(most)
     if text.partition(":")[0] in SCHEMES:
+        from emulator.cache.valkey import ValkeyStore  # takes the extra `valkey`
+
         return ValkeyStore(text, estate, key=key, limit=most)
     if url := _URL.match(text):
         raise StoreError(

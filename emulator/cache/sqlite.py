@@ -89,7 +89,8 @@ class SqliteStore:
                 return found
             now = time.monotonic()
             self._sweep(execute, now)
-            ((fence,),) = execute(sql.FENCE).fetchall()
+            execute(sql.FENCE)
+            (fence,) = execute(sql.FENCED).fetchone()
             execute(sql.LEASE, (*key, fence, seconds, now + seconds))
             return Lease(key, fence)
 

@@ -31,6 +31,9 @@ FORMAT = 3
 APPLICATION = 0x45534D45
 """`ESME`, in the file's `application_id`."""
 
+OLDEST = (3, 24, 0)
+"""The oldest version of SQLite that the SQL of `sqlite_tables` runs on."""
+
 PATIENCE = 5.0
 """Seconds of real time that a lock of another process is waited for."""
 
@@ -67,6 +70,7 @@ class SqliteFile:
     """
 
     def __init__(self, path: Path, estate: str, schema: str) -> None:
+        _check_version()
         self.path = path
         self._closed = False
         self.replaced = 0
@@ -147,7 +151,7 @@ class SqliteFile:
         if _is_empty(execute):
             for statement in schema.split(";\n\n"):
                 execute(statement)
-            execute("CREATE TABLE estate (name TEXT NOT NULL) STRICT")
+            execute("CREATE TABLE estate (name TEXT NOT NULL)")
             execute("INSERT INTO estate VALUES (?)", (estate,))
             execute(f"PRAGMA application_id = {APPLICATION}")
             execute(f"PRAGMA user_version = {FORMAT}")
@@ -225,6 +229,16 @@ def _identity_of(path: Path) -> _Identity | None:
     return found.st_dev, found.st_ino
 
 
+def _check_version() -> None:
+    """Raise `StoreError` if the SQLite of this Python is too old."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise StoreError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, and a store in a file needs "
+            f"{oldest} or later: use another Python, --store memory:, or --store valkey://…"
+        )
+
+
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code, 0 where the error is Python's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -235,10 +249,10 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _is_empty(execute: Execute) -> bool:
-    (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
     return not tables
 
 
 def _has_table(execute: Execute, name: str) -> bool:
-    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
     return execute(query, (name,)).fetchone() is not None

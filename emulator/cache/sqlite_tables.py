@@ -2,6 +2,10 @@
 
 Every part of a key is a column of its own, as `Key` names it. `expires` and `until` are seconds of
 the machine's monotonic clock, `received` is a Unix time.
+
+The SQL keeps to SQLite 3.24, since Python uses the SQLite of the system: RHEL 8 has 3.26 and RHEL 9
+3.34. So no table is STRICT (3.37), nothing is RETURNING (3.35), and an upsert names its columns
+(3.35). Columns without a type keep each value as it is; "ANY" would turn digits into numbers.
 """
 
 from emulator.cache.entry import Key
@@ -14,31 +18,31 @@ IS_ALIKE = " AND ".join(f'"{name}" = ?' for name in Key._fields if name not in (
 
 SCHEMA = f"""
 CREATE TABLE readings (
-    {COLUMNS.replace(",", " ANY NOT NULL,")} ANY NOT NULL,
+    {COLUMNS.replace(",", " NOT NULL,")} NOT NULL,
     received REAL NOT NULL, readings BLOB NOT NULL,
     PRIMARY KEY ({COLUMNS})
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE INDEX readings_received ON readings (received);
 
 CREATE INDEX readings_of_device ON readings (device, received);
 
 CREATE TABLE leases (
-    {COLUMNS.replace(",", " ANY NOT NULL,")} ANY NOT NULL,
+    {COLUMNS.replace(",", " NOT NULL,")} NOT NULL,
     fence INTEGER NOT NULL, seconds REAL NOT NULL, expires REAL NOT NULL,
     PRIMARY KEY ({COLUMNS})
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE settled (
-    fence INTEGER PRIMARY KEY, until REAL NOT NULL, readings ANY
-) STRICT;
+    fence INTEGER PRIMARY KEY, until REAL NOT NULL, readings
+);
 
 CREATE INDEX settled_until ON settled (until);
 
 CREATE TABLE counts (
     entries INTEGER NOT NULL, octets INTEGER NOT NULL, fence INTEGER NOT NULL,
     own_counter INTEGER NOT NULL, place TEXT NOT NULL
-) STRICT;
+);
 
 INSERT INTO counts VALUES (0, 0, 0, 0, '');
 
@@ -56,7 +60,7 @@ BEGIN UPDATE counts SET entries = entries - 1,
 
 GET = f"SELECT received, readings FROM readings WHERE {IS_KEY}"  # noqa: S608
 PUT = (
-    f"INSERT INTO readings VALUES ({PLACES}, ?, ?) ON CONFLICT DO UPDATE"  # noqa: S608
+    f"INSERT INTO readings VALUES ({PLACES}, ?, ?) ON CONFLICT ({COLUMNS}) DO UPDATE"  # noqa: S608
     " SET received = excluded.received, readings = excluded.readings"
 )
 COVERING = (
@@ -81,7 +85,8 @@ LISTED = (
 ENTRIES = "SELECT entries FROM counts"
 OCTETS = "SELECT octets FROM counts"
 
-FENCE = "UPDATE counts SET fence = fence + 1 RETURNING fence"
+FENCE = "UPDATE counts SET fence = fence + 1"
+FENCED = "SELECT fence FROM counts"
 LEASE = f"INSERT OR REPLACE INTO leases VALUES ({PLACES}, ?, ?, ?)"  # noqa: S608
 LEASED = (
     f"SELECT fence FROM leases WHERE {IS_KEY}"  # noqa: S608

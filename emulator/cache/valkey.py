@@ -52,11 +52,9 @@ from emulator.cache.store import (
     StoreAwayError,
     StoreError,
 )
+from emulator.cache.valkey_schemes import SCHEMES
 from emulator.cache.waiting import wait_until
 from gbcs import EUI
-
-SCHEMES = ("valkey", "redis", "valkeys", "rediss")
-"""Of URLs; those that end in s speak TLS."""
 
 TIMEOUT = 1.0
 """Seconds of real time to connect, or to wait for an answer of the server."""

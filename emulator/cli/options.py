@@ -22,6 +22,7 @@ from emulator.cli.notes import warn as warn
 from emulator.cli.secrets import BROKER_PASSWORD, SecretFile
 from emulator.errors import MisuseError, NamedFileError, UserError
 from emulator.estate import DEFAULT_BASE, Estate, EstateSource
+from emulator.extras import hint
 from emulator.latency_file import load_latency
 from gbcs import EUI, GbcsError, KeystoreError
 from gbcs.instants import parse_iso
@@ -207,6 +208,10 @@ class LazyGroup(click.Group):
             fail(error.format_message(), error.exit_code)
         except click.Abort:
             fail("interrupted", INTERRUPTED)
+        except ModuleNotFoundError as error:
+            if (text := hint(error)) is None:
+                raise
+            fail(text, 1)
         except UserError as error:  # of a stream, by the texts of click itself
             fail(error)
         except OSError as error:

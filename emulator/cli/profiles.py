@@ -95,8 +95,6 @@ def plot_command(name: str, file: Path | None, seed: str) -> None:
         return
     try:
         draw_picture(profile.title, lines, file)
-    except ImportError:
-        fail("a picture needs matplotlib: pip install matplotlib")
     except OSError as error:
         fail(f"{file} cannot be written: {error.strerror}")
     aside.print(f"written to {file}", highlight=False)

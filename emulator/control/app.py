@@ -25,7 +25,6 @@ from emulator.control.models import Health, Problem
 from emulator.control.parts import AbsentError, Controlled
 from emulator.control.registry_routes import registry_routes
 
-_JSON = "application/json"
 _MAX_REASON = 500
 """Characters of a reason, at most."""
 
@@ -98,11 +97,8 @@ async def _away(_: Request, error: Exception) -> JSONResponse:
     return _problem(503, str(error))
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
     mistakes = error.errors() if isinstance(error, RequestValidationError) else ()
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != _JSON and any(mistake["loc"][0] == "body" for mistake in mistakes):
-        return _problem(415, f"send JSON, with the header content-type: {_JSON}")
     places = [".".join(str(part) for part in mistake["loc"]) for mistake in mistakes]
     reasons = [mistake["msg"] for mistake in mistakes]
     return _problem(422, "; ".join(map(": ".join, zip(places, reasons, strict=True))))

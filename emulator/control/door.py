@@ -1,8 +1,11 @@
-"""The door of the control interface: who may ask, and how much they may say.
+"""Guard the control interface: refuse requests of web pages, and bodies that are not ours to read.
 
-Knows ASGI and nothing of what is controlled. A request is let in when it names this machine as its
-host, and comes from no web page of another: a page anywhere could otherwise reach a loopback port
-through the browser of whoever reads it. Bodies are bounded, and every failure is JSON of one shape.
+Knows ASGI and nothing of what is controlled. A web page anywhere can send requests to a loopback
+port through the browser of its reader. So a request must
+- name this machine as its host, since a page's own name may lead here (DNS rebinding);
+- come from no other origin, which browsers tell in `Origin` and `Sec-Fetch-Site`;
+- say that its body is JSON, which a page may not send elsewhere without asking first (CORS).
+Bodies are bounded, and every failure is JSON of one shape.
 """
 
 import json
@@ -16,7 +19,13 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine, as hosts of a URL."""
 
 MAX_BODY = 65_536
-"""Octets of the longest body that is taken; what is longer is read no further."""
+"""Longest body, in octets; a longer one is read no further."""
+
+_JSON = "application/json"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing, so that a link on any page may lead here."""
+_HTTP_PORT = 80
+_FROM_A_PAGE = "asked by a web page of another origin: ask with curl or a program"
 
 _log = logging.getLogger(__name__)
 
@@ -33,13 +42,14 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if _host(f"//{headers.get('host', '')}") not in LOOPBACK:
-            await problem(send, 421, "the host is not this machine: ask 127.0.0.1 or localhost")
-        elif origin is not None and _host(origin) not in LOOPBACK:
-            await problem(send, 403, "asked by a web page of another host")
+        if refusal := _refuse(scope["method"], headers):
+            await problem(send, *refusal)
         elif (body := await _body(receive)) is None:
+            return  # the client left; what came of its request is not to be carried out
+        elif len(body) > MAX_BODY:
             await problem(send, 413, f"the body is longer than {MAX_BODY} octets")
+        elif body and _media_type(headers) != _JSON:
+            await problem(send, 415, f"send JSON, with the header content-type: {_JSON}")
         else:
             await self._enter(scope, body, receive, send)
 
@@ -74,21 +84,41 @@ async def problem(send: Send, status: int, reason: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _host(url: str) -> str | None:
+def _refuse(method: str, headers: Headers) -> tuple[int, str] | None:
+    """Return status and reason if a web page may have sent these headers, else None."""
+    host = _host_and_port(f"http://{headers.get('host', '')}")
+    if host is None or host[0] not in LOOPBACK:
+        return 421, "the host is not this machine: ask 127.0.0.1 or localhost"
+    # Another port of this machine is another origin too: its pages are of whoever serves there.
+    origin = headers.get("origin")
+    if origin is not None and _host_and_port(origin) != host:
+        return 403, _FROM_A_PAGE
+    if method not in _SAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return 403, _FROM_A_PAGE
+    return None
+
+
+def _host_and_port(origin: str) -> tuple[str, int] | None:
+    """Return host and port of `http://host:port`, None for anything else."""
     try:
-        return urlsplit(url).hostname
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
+    return (host, port or _HTTP_PORT) if parts.scheme == "http" and host else None
+
+
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the body, or None where it is too long."""
-    body = b""
+    """Return the body, cut off beyond `MAX_BODY`; None if the client left before its end."""
+    body = bytearray()
     while True:
         message = await receive()
-        part: bytes = message.get("body", b"")
-        body += part
-        if len(body) > MAX_BODY:
+        if message["type"] == "http.disconnect":
             return None
-        if not message.get("more_body", False):
-            return body
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY or not message.get("more_body", False):
+            return bytes(body)

@@ -1,6 +1,7 @@
 """Serving the control interface: uvicorn in the running event loop, on loopback alone.
 
-Knows uvicorn and sockets. Installs no signal handlers, writes no log, and stops in a second.
+Knows uvicorn and sockets. Installs no signal handlers, and stops in a second. Connections are
+accepted here and not by uvicorn, which floods the log when descriptors run out.
 """
 
 import asyncio
@@ -8,10 +9,13 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from emulator.accepting import BACKLOG, accepting
+from emulator.control.connection import MAX_HEAD, Connection
 from emulator.control.door import LOOPBACK
 from emulator.control.parts import ControlError
 
@@ -39,7 +43,6 @@ async def serve_control(app: ASGIApp, port: int, host: str = HOST) -> AsyncItera
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
-        http="h11",
         ws="none",
         lifespan="off",
         log_config=None,
@@ -48,15 +51,19 @@ async def serve_control(app: ASGIApp, port: int, host: str = HOST) -> AsyncItera
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_STOPPING,
+        h11_max_incomplete_event_size=MAX_HEAD,
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=[]))
+    make_connection = partial(
+        Connection, {}, config=config, server_state=server.server_state, app_state={}
+    )
     try:
-        yield _url(listener)
+        async with accepting(listener, make_connection, "the control interface"):
+            yield _url(listener)
     finally:
         server.should_exit = True
         await serving
-        listener.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -67,14 +74,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen()
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno or 0).lower()
         raise ControlError(
             f"no control interface on {host}:{port} ({reason}): choose another port, or 0 for any"
         ) from None
-    listener.setblocking(False)
     return listener
 
 

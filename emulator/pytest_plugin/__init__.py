@@ -249,6 +249,7 @@ def _with_password(url: str | None) -> str | None:
 @contextmanager
 def _one_line() -> Iterator[None]:
     """Fail the test with one line for what a user mistook."""
+    from emulator.extras import hint
     from emulator.transport import TransportError
     from profiles import ProfileError
 
@@ -256,3 +257,7 @@ def _one_line() -> Iterator[None]:
         yield
     except (ProfileError, TransportError, TypeError, ValueError) as error:
         raise pytest.fail.Exception(f"esme: {error}", pytrace=False) from None
+    except ModuleNotFoundError as error:
+        if (text := hint(error)) is None:
+            raise
+        raise pytest.fail.Exception(f"esme: {text}", pytrace=False) from None

@@ -8,14 +8,18 @@ nothing.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.errors import ProtocolHandlerError
 
+from emulator.accepting import BACKLOG, accepting
 from emulator.transport.base import TransportError
 from emulator.transport.topic import SHARE
 
@@ -82,6 +86,25 @@ class _EmbeddedBroker(Broker):  # type: ignore[misc]
             return _REFUSED
         return int(await super().add_subscription(subscription, session))
 
+    async def _handle_client_session(
+        self, reader: Any, writer: Any, session: Any, handler: Any, *rest: Any
+    ) -> None:
+        handler._send_packet = partial(_send, handler._send_packet)
+        await super()._handle_client_session(reader, writer, session, handler, *rest)
+
+
+async def _send(send: Callable[[Any], Awaitable[None]], packet: Any) -> None:
+    """Send `packet`, and let a cancelled task end as cancelled.
+
+    amqtt would make it a failure, which nobody retrieves and asyncio thus logs with a traceback.
+    """
+    try:
+        await send(packet)
+    except ProtocolHandlerError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            raise error.__cause__ from None
+        raise
+
 
 @asynccontextmanager
 async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
@@ -108,18 +131,21 @@ async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
             del connections[task]
 
     try:
-        server = await asyncio.start_server(serve, HOST, port, start_serving=False)
+        listener = socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise TransportError(
             f"no broker on {HOST}:{port} ({reason}): choose another port, or give --broker"
         ) from None
     await broker.start()
-    await server.start_serving()
     try:
-        yield f"mqtt://{HOST}:{server.sockets[0].getsockname()[1]}"
+        async with accepting(
+            listener,
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve),
+            "the embedded broker",
+        ):
+            yield f"mqtt://{HOST}:{listener.getsockname()[1]}"
     finally:
-        server.close()
         for writer in connections.values():
             writer.transport.abort()  # a busy reader may miss amqtt's cancel, but not its end
         try:

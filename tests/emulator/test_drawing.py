@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.rtds import ROOT
 
+pytestmark = pytest.mark.processes
+
 GUARD = 60
 """Seconds after which a process that hangs fails its test; no test relies on it."""
 

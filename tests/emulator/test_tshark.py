@@ -51,7 +51,10 @@ USE_CASES = {
 
 ASKING = [Role.IS, Role.ES, Role.ED, Role.OU]
 
-pytestmark = pytest.mark.skipif(TSHARK is None, reason="tshark is absent (apt-get install tshark)")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(TSHARK is None, reason="tshark is absent (apt-get install tshark)"),
+]
 
 
 class Envelope(NamedTuple):

@@ -14,6 +14,8 @@ from emulator.services import FleetOptions
 from emulator.workers import WorkerError, run_workers
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
+pytestmark = pytest.mark.processes
+
 ESTATE = partial(derived_estate, "1", 5)
 NOWHERE = "mqtt://127.0.0.1:1"
 

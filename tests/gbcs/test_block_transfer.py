@@ -426,6 +426,7 @@ def test_thirteen_months_travel_whole_and_verify(routed: bool) -> None:
     assert len(readings_in(response, "4.8.1")) == LOG.depth == 19_056
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(TSHARK is None, reason="tshark is absent (apt-get install tshark)")
 def test_tshark_puts_the_blocks_together_too(tmp_path: Path) -> None:
     asked, _ = command("4.8.1", Role.IS)

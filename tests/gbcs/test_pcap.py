@@ -162,6 +162,7 @@ def fields(path: Path, *names: str) -> list[list[str]]:
     return [line.split("\t") for line in said.splitlines()]
 
 
+@pytest.mark.processes
 @needs_wireshark
 def test_wireshark_dissects_what_is_written(tmp_path: Path) -> None:
     asked, octets = command("4.8.1")
@@ -174,6 +175,7 @@ def test_wireshark_dissects_what_is_written(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.processes
 @needs_wireshark
 def test_wireshark_dissects_it_by_itself_with_one_line_in_its_preferences(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(written([Packet(command("4.8.1")[1])]))
@@ -191,6 +193,7 @@ def test_wireshark_dissects_it_by_itself_with_one_line_in_its_preferences(tmp_pa
     assert said.stdout.strip() == "user_dlt:gbcs_message:data"
 
 
+@pytest.mark.processes
 @needs_wireshark
 @pytest.mark.parametrize("form", ["pcap", "nsecpcap", "modpcap"])
 def test_it_reads_what_wireshark_writes(form: str, tmp_path: Path) -> None:
@@ -205,6 +208,7 @@ def test_it_reads_what_wireshark_writes(form: str, tmp_path: Path) -> None:
         assert read(content) == packets
 
 
+@pytest.mark.processes
 @needs_wireshark
 def test_pcapng_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(written(TWO))
@@ -215,6 +219,7 @@ def test_pcapng_is_told_apart(tmp_path: Path) -> None:
         read(content)
 
 
+@pytest.mark.processes
 @needs_rtds
 @needs_wireshark
 def test_wireshark_opens_the_whole_rtds(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tests over MQTT: a broker of each test's own, and one that workers share."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def test_each_test_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
     run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=6)
 
 
+@pytest.mark.processes
 def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
@@ -91,3 +93,13 @@ def test_a_broker_that_is_not_there_is_one_line(pytester: pytest.Pytester) -> No
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["esme: *127.0.0.1:1*"])
+
+
+def test_an_embedded_broker_that_is_not_installed_is_one_line(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "emulator.transport.embedded", raising=False)
+    monkeypatch.setitem(sys.modules, "amqtt.adapters", None)
+    result = run(pytester, "async def test_it(esme_fleet): ...", "--esme-broker", "embedded")
+    line = "esme: amqtt is not installed: pip install 'esme-emulator[broker]'"
+    assert line in result.stdout.lines

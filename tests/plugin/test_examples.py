@@ -63,6 +63,7 @@ async def test_the_client_reads_yesterday(capsys: pytest.CaptureFixture[str]) ->
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:[03]0:00Z \d+ Wh", line) for line in lines)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("script", "arguments", "said"),
     [
@@ -86,6 +87,7 @@ def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], 
     assert fnmatch(line, said)
 
 
+@pytest.mark.processes
 def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
     """With the `esme` of this environment, in a folder that is empty."""
     folder = Path(sys.executable).parent
@@ -112,6 +114,7 @@ def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
     assert summary.read_text("utf-8") == (tmp_path / "report" / "summary.md").read_text("utf-8")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("code", "said"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
 def test_the_script_for_ci_ends_as_the_proof_does(code: int, said: str, tmp_path: Path) -> None:
     stub = tmp_path / "esme"

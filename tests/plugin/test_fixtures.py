@@ -161,6 +161,7 @@ def test_good_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
     run(pytester, tests, mode=mode).assert_outcomes(passed=15)
 
 
+@pytest.mark.processes
 def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:
     run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=15)
 
@@ -219,6 +220,7 @@ def test_the_same_seed_gives_the_same_octets(pytester: pytest.Pytester) -> None:
     assert not set(seen[0]) & set(seen[2])
 
 
+@pytest.mark.processes
 def test_nothing_is_imported_that_no_test_asks_for(pytester: pytest.Pytester) -> None:
     tests = """
     import sys
@@ -230,6 +232,7 @@ def test_nothing_is_imported_that_no_test_asks_for(pytester: pytest.Pytester) ->
     run_apart(pytester, tests).assert_outcomes(passed=1)
 
 
+@pytest.mark.processes
 def test_without_pytest_asyncio_it_says_what_to_install(pytester: pytest.Pytester) -> None:
     tests = "def test_needs(esme_clock): ...\n\ndef test_not(): ..."
     ini = "-p", "no:asyncio", "-c", "/dev/null", "--rootdir", str(pytester.path)

@@ -439,6 +439,7 @@ def test_a_file_of_latencies_that_cannot_be_read_is_a_mistake(tmp_path: Path) ->
     assert check(file, load_latency) == check(meter, load_latency) == []
 
 
+@pytest.mark.processes
 def test_mistakes_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     """Also where hashes are others, as they are in every process."""
     strange = {f"strange_{number}": "1" for number in range(9)}

@@ -1,7 +1,6 @@
 """`esme profiles`: what it prints, and how it fails."""
 
 import json
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -170,14 +169,3 @@ def test_a_picture_of_another_kind_and_a_plot_of_a_wan_are_bad_usage(tmp_path: P
     result = run("plot", "none")
     assert result.exit_code == 2
     assert "none is a WAN" in result.stderr
-
-
-def test_without_matplotlib_a_picture_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = run("plot", "twin", "--out", str(tmp_path / "one.svg"))
-    assert result.exit_code == 1
-    assert result.stderr == "esme: a picture needs matplotlib: pip install matplotlib\n"

@@ -41,6 +41,8 @@ from tests.support.estate import (
 )
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
+pytestmark = pytest.mark.processes
+
 SINGLE = FleetOptions(profiles=(meter_profile("single"),))
 SOLAR = FleetOptions(profiles=(meter_profile("single-solar"),))
 GAPS = FleetOptions(

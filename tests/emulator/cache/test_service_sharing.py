@@ -462,6 +462,7 @@ async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
         await each.close()
 
 
+@pytest.mark.processes
 async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)

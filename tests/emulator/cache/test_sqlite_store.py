@@ -1,7 +1,9 @@
 """The store in a file: files that are not to be used, full disks, other processes, and growth."""
 
 import asyncio
+import inspect
 import math
+import re
 import resource
 import sqlite3
 import stat
@@ -63,6 +65,50 @@ async def test_what_was_put_is_there_when_it_is_opened_again(path: Path) -> None
     assert await store.get(KEY) == ENTRY
     assert await store.reserve(0, 1) == 41 + AHEAD + 1, "the file is the same, and forgot nothing"
     await store.close()
+
+
+# the SQLite of the system
+
+
+@pytest.mark.parametrize(
+    ("since", "newer"),
+    [
+        ("3.33", r"sqlite_schema"),
+        ("3.35", r"RETURNING|ON CONFLICT DO|DROP COLUMN|MATERIALIZED"),
+        ("3.37", r"STRICT|\bANY\b"),
+        ("3.38", r"->|unixepoch"),
+        ("3.39", r"DISTINCT FROM|RIGHT JOIN|FULL JOIN"),
+        ("3.44", r"concat|string_agg"),
+    ],
+)
+def test_the_sql_is_understood_by_old_versions(since: str, newer: str) -> None:
+    """RHEL 8 has SQLite 3.26, RHEL 9 3.34. `OLDEST` is the version that brought upserts."""
+    named = vars(sqlite_tables).items()
+    queries = [text for name, text in named if name.isupper() and isinstance(text, str)]
+    assert len(queries) > 20
+    source = re.sub(r'""".*?"""|-> ', "", inspect.getsource(sqlite_file), flags=re.DOTALL)
+    found = [text for text in (*queries, source) if re.search(newer, text)]
+    assert not found, f"needs SQLite {since}"
+
+
+def test_a_version_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 22, 0))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.22.0")
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(path, "estate")
+    assert str(caught.value) == (
+        "this Python has SQLite 3.22.0, and a store in a file needs 3.24.0 or later: "
+        "use another Python, --store memory:, or --store valkey://…"
+    )
+    assert not path.exists()
+
+
+async def test_values_of_a_key_are_kept_as_they_are(store: SqliteStore) -> None:
+    """A column without a type makes no number of digits."""
+    key = KEY._replace(srv="0042")
+    await store.put(key, ENTRY)
+    assert [found async for found, _ in store.entries()] == [key]
+    assert await store.get(KEY._replace(srv="42")) is None
 
 
 # files that are no stores
@@ -201,6 +247,7 @@ def open_unprivileged(path: Path) -> str:
     return opened.stdout
 
 
+@pytest.mark.processes
 def test_a_read_only_folder_is_refused_in_one_line(open_folder: Path) -> None:
     said = open_unprivileged(open_folder / "store.sqlite")
     assert said.startswith(f"store {open_folder}/store.sqlite: ")
@@ -208,6 +255,7 @@ def test_a_read_only_folder_is_refused_in_one_line(open_folder: Path) -> None:
     assert list(open_folder.iterdir()) == []
 
 
+@pytest.mark.processes
 def test_a_read_only_store_is_refused_in_one_line(open_folder: Path) -> None:
     path = open_folder / "store.sqlite"
     asyncio.run(make(path))

@@ -19,6 +19,8 @@ from tests.support.stores import (
 )
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
+pytestmark = pytest.mark.processes
+
 KILLS = 5
 """Rounds of writing and killing; `python -m benchmarks stores` has more of them."""
 

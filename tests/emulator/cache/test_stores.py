@@ -28,10 +28,9 @@ SEALED = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer | None]:
+def valkey() -> Iterator[ValkeyServer]:
     if BINARY is None:
-        yield None
-        return
+        pytest.skip(MISSING)
     with TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as running:
         yield running
 
@@ -53,14 +52,12 @@ class Opener:
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite-sealed", "valkey", "valkey-sealed"])
-async def opener(
-    request: pytest.FixtureRequest, tmp_path: Path, server: ValkeyServer | None
-) -> AsyncIterator[Opener]:
+async def opener(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
     kind, _, sealed = request.param.partition("-")
-    if kind == "valkey" and server is None:
-        pytest.skip(MISSING)
-    where = {"memory": "memory:", "sqlite": str(tmp_path / "s"), "valkey": server and server.url}
-    opening = Opener(str(where[kind]), request.node.name, SEALED if sealed else None)
+    where = {"memory": "memory:", "sqlite": str(tmp_path / "s")}.get(kind)
+    if where is None:
+        where = request.getfixturevalue("valkey").url
+    opening = Opener(where, request.node.name, SEALED if sealed else None)
     yield opening
     for store in opening.opened:
         await store.close()

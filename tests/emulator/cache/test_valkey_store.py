@@ -23,6 +23,8 @@ from tests.support.mosquitto import free_port
 from tests.support.stores import Worker, kill_rounds
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
+pytestmark = pytest.mark.processes
+
 KEY = Key(METER, "4.8.1", 0, 86_400)
 ENTRY = Entry(b"readings", UNIX_NOW)
 LONG = 60.0

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from emulator.control.door import MAX_BODY, Door
 from emulator.control.models import MAX_ADVANCE
@@ -89,16 +90,6 @@ async def test_advances_that_are_none(
     assert process.clock.now() == UNIX_NOW
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", None])
-async def test_a_body_says_that_it_is_json(
-    client: httpx.AsyncClient, content_type: str | None
-) -> None:
-    """A web page can send the others anywhere without asking first."""
-    headers = {} if content_type is None else {"content-type": content_type}
-    answer = await client.post("/clock/advance", content=b'{"seconds": 1}', headers=headers)
-    assert "content-type: application/json" in reason(answer, 415)
-
-
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
@@ -163,20 +154,131 @@ async def test_another_host_may_not_be_meant(client: httpx.AsyncClient, host: st
     assert "not this machine" in reason(answer, 421)
 
 
-@pytest.mark.parametrize("origin", ["http://example.org", "https://127.0.0.1.example.org", "null"])
-async def test_pages_of_others_may_not_ask(
-    process: Process, client: httpx.AsyncClient, origin: str
+OTHER_ORIGINS = [
+    "http://example.org",
+    "https://127.0.0.1.example.org",
+    "http://localhost:3000",  # another program of this machine, whose pages may be anybody's
+    "http://localhost:8080",
+    "http://127.0.0.1",
+    "https://127.0.0.1:8080",
+    "http://127.0.0.1:99999",
+    "file://",
+    "null",
+    "",
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("origin", OTHER_ORIGINS)
+async def test_pages_of_other_origins_may_not_ask(
+    process: Process, client: httpx.AsyncClient, method: str, origin: str
 ) -> None:
     process.work()
-    answer = await client.post("/counters/reset", headers={"origin": origin})
-    assert "web page of another host" in reason(answer, 403)
+    path = "/counters/reset" if method == "POST" else "/counters"
+    answer = await client.request(method, path, headers={"origin": origin})
+    assert "web page of another origin" in reason(answer, 403)
     assert process.counters.total() == 5
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_pages_of_this_machine_may(client: httpx.AsyncClient) -> None:
-    headers = {"origin": "http://localhost:3000"}
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "something new"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/counters/reset"), ("DELETE", "/faults"), ("DELETE", "/cache/entries")],
+)
+async def test_pages_of_other_sites_may_change_nothing(
+    process: Process, client: httpx.AsyncClient, site: str, method: str, path: str
+) -> None:
+    process.work()
+    answer = await client.request(method, path, headers={"sec-fetch-site": site})
+    assert "web page of another origin" in reason(answer, 403)
+    assert process.counters.total() == 5
+
+
+async def test_a_link_on_any_page_may_lead_here(client: httpx.AsyncClient) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert (await client.get("/clock", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("localhost:80", "http://localhost"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("LOCALHOST:8080", "http://localhost:8080"),
+    ],
+)
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+async def test_the_browser_itself_may_ask(
+    client: httpx.AsyncClient, host: str, origin: str, site: str
+) -> None:
+    headers = {"host": host, "origin": origin, "sec-fetch-site": site}
+    assert (await client.post("/counters/reset", headers=headers)).status_code == 200
+
+
+SIMPLE = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+"""Content types that a web page may send to another origin without asking it first."""
+
+
+@pytest.mark.parametrize("content_type", [*SIMPLE, "application/geo+json", "", None])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/cache/registry/registrations", b'{"party": "90B3D51F30040000", "devices": "*"}'),
+        ("/clock/advance", b'{"seconds": 1}'),
+        ("/faults", b'{"kind": "no-reply"}'),
+        ("/counters/reset", b"x=1"),
+    ],
+)
+async def test_a_body_that_does_not_say_json_is_not_looked_at(
+    process: Process,
+    client: httpx.AsyncClient,
+    content_type: str | None,
+    path: str,
+    body: bytes,
+) -> None:
+    process.work()
+    before = (await client.get("/cache/registry")).json()
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await client.post(path, content=body, headers=headers)
+    assert "content-type: application/json" in reason(answer, 415)
+    assert (await client.get("/cache/registry")).json() == before
+    assert process.clock.now() == UNIX_NOW
+    assert not process.faults
+    assert process.counters.total() == 5
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_a_body_may_say_json_in_any_way(client: httpx.AsyncClient, content_type: str) -> None:
+    headers = {"content-type": content_type}
+    answer = await client.post("/clock/advance", content=b'{"seconds": 1}', headers=headers)
+    assert answer.status_code == 200
+
+
+async def test_a_request_whose_client_left_is_not_carried_out() -> None:
+    """What came of the body may be JSON by accident."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": b'{"seconds": 1}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    reached = False
+
+    async def app(*_: object) -> None:
+        nonlocal reached
+        reached = True
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nobody is there")
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/clock/advance", "headers": headers}
+    await Door(app)(scope, receive, send)
+    assert not reached
+    assert not messages
 
 
 async def test_a_long_body_is_read_no_further(client: httpx.AsyncClient) -> None:

@@ -94,6 +94,7 @@ async def test_entries_of_a_file(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.processes
 async def test_a_server_that_is_gone(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)

@@ -205,6 +205,7 @@ for log in (*PROFILE_LOGS, *OTHER_LOGS):
 """
 
 
+@pytest.mark.processes
 def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out

@@ -88,6 +88,7 @@ DIGEST = "e24654e2b8f62341735a7861d6f7d6bfe89f3eb915d86a2c6f520cb3faf847ee"
 """SHA-256 of what the sample prints; a change of it changes what every seed stands for."""
 
 
+@pytest.mark.processes
 def test_a_fleet_is_the_same_in_another_process_and_on_every_machine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -264,6 +264,7 @@ async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
     assert result.requests.unfinished == result.requests.sent == 5
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_broker_that_is_gone_ends_a_load(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -283,6 +284,7 @@ async def test_a_broker_that_is_gone_ends_a_load(
     assert active_children() == []
 
 
+@pytest.mark.processes
 async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +299,7 @@ async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
     assert result.ended == "aborted: there was no connection to the broker at the end"
 
 
+@pytest.mark.processes
 async def test_a_broker_that_comes_back_leaves_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

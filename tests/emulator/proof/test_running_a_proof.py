@@ -134,6 +134,7 @@ async def test_a_rerun_is_the_same_in_everything(name: str) -> None:
     assert other.as_dict()["over_time"] != first.as_dict()["over_time"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["retry-storm", "settlement-morning"])
 async def test_a_broker_alters_no_number(name: str, tmp_path: Path) -> None:
     scenario = small(name, 5)

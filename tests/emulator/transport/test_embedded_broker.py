@@ -9,6 +9,7 @@ import pytest
 from emulator.transport import TransportError, connect
 from emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.support.descriptors import connected_without_descriptors
 from tests.support.mosquitto import free_port
 
 
@@ -94,3 +95,19 @@ async def test_shared_subscription_of_any_client_is_refused() -> None:
         async with aiomqtt.Client("127.0.0.1", port) as client:
             granted = await client.subscribe([("$share/g/a", 1), ("a", 1)])
     assert [code.value for code in granted if not isinstance(code, int)] == [0x80, 1]
+
+
+async def test_descriptors_that_run_out_are_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, inbox: Inbox
+) -> None:
+    monkeypatch.setattr("emulator.accepting.PAUSE", 0)
+    async with (
+        embedded_broker() as url,
+        connected_without_descriptors(int(url.rpartition(":")[2])),
+        connect(url, client_id="both", subscriptions={"a": inbox}) as transport,
+    ):
+        await transport.publish("a", b"")
+        await inbox.wait_for(1)
+    assert caplog.messages == [
+        "the embedded broker accepts no connections for now: too many open files"
+    ]

@@ -115,6 +115,7 @@ async def test_password_of_a_bad_url_is_not_shown() -> None:
     assert "secret" not in await refusal("mqtt://user:se@secret@host:0")
 
 
+@pytest.mark.processes
 async def test_broker_that_starts_late_is_waited_for(absent: Mosquitto, inbox: Inbox) -> None:
     async def use() -> None:
         async with connect(
@@ -296,6 +297,7 @@ async def test_window_of_the_broker_is_respected(receive_maximum: int, reconnect
         assert party.counters.reconnections == reconnections
 
 
+@pytest.mark.processes
 @needs_mosquitto
 async def test_credentials(tmp_path: Path) -> None:
     salt = bytes(12)
@@ -311,6 +313,7 @@ async def test_credentials(tmp_path: Path) -> None:
             await party.publish("a/b", b"")
 
 
+@pytest.mark.processes
 @needs_mosquitto
 async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
     certificate, key = self_signed(tmp_path)

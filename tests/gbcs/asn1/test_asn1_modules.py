@@ -114,6 +114,7 @@ def test_every_payload_of_the_modules_is_carried_by_a_message() -> None:
     assert defined == set(PAYLOADS) == set(TYPE_NAMES.values())
 
 
+@pytest.mark.processes
 def test_importing_compiles_nothing() -> None:
     script = "import sys, gbcs.asn1; sys.exit('asn1tools' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
