@@ -1,4 +1,4 @@
-"""`esme`: the command line, put together from the commands in `emulator.cli`."""
+"""`esme`: the command line, put together from the commands in `esme_emulator.cli`."""
 
 import sys
 
@@ -7,12 +7,12 @@ try:
 
     import click
 
-    from emulator.cli.options import LazyGroup
+    from esme_emulator.cli.options import LazyGroup
 except KeyboardInterrupt:  # while the program itself is read, which takes some tenths of a second
     sys.stderr.write("esme: interrupted\n")
     sys.exit(130)
 except ModuleNotFoundError as error:
-    from emulator.extras import hint
+    from esme_emulator.runtime.extras import hint
 
     if (text := hint(error)) is None:
         raise
@@ -20,19 +20,19 @@ except ModuleNotFoundError as error:
     sys.exit(1)
 
 COMMANDS = {
-    "decode": "emulator.cli.messages:decode_command",
-    "encode": "emulator.cli.messages:encode_command",
-    "read": "emulator.cli.read:read",
-    "load": "emulator.cli.load:load",
-    "prove": "emulator.cli.prove:prove",
-    "scenario": "emulator.cli.scenario:scenario",
-    "report": "emulator.cli.report:report",
-    "serve": "emulator.cli.run:serve",
-    "fleet": "emulator.cli.run:fleet",
-    "cache": "emulator.cli.cache:cache",
-    "counters": "emulator.cli.counters:counters",
-    "profiles": "emulator.cli.profiles:profiles",
-    "keys": "emulator.cli.keys:keys",
+    "decode": "esme_emulator.cli.messages:decode_command",
+    "encode": "esme_emulator.cli.messages:encode_command",
+    "read": "esme_emulator.cli.read:read",
+    "load": "esme_emulator.cli.load:load",
+    "prove": "esme_emulator.cli.prove:prove",
+    "scenario": "esme_emulator.cli.scenario:scenario",
+    "report": "esme_emulator.cli.report:report",
+    "serve": "esme_emulator.cli.run:serve",
+    "fleet": "esme_emulator.cli.run:fleet",
+    "cache": "esme_emulator.cli.cache:cache",
+    "counters": "esme_emulator.cli.counters:counters",
+    "profiles": "esme_emulator.cli.profiles:profiles",
+    "keys": "esme_emulator.cli.keys:keys",
 }
 
 

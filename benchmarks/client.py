@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 
-from emulator.tasks import Tasks
-from emulator.topics import CACHE_STATUS, response_topic
-from emulator.transport import Transport, connect
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
+from esme_emulator.transport import Transport, connect
 
 Ask = tuple[str, bytes]
 """The topic of a command, and its octets."""

@@ -14,10 +14,10 @@ from time import perf_counter
 from typing import NamedTuple
 
 from benchmarks import floor
-from emulator.device.logs import buffer
-from emulator.device.physics import nature
-from emulator.keys import DerivedKeystore
-from emulator.parties import SUPPLIER, RemoteParty
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.model import nature
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import SUPPLIER, RemoteParty
 from gbcs import EUI, Keystore, decode
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV

@@ -63,14 +63,14 @@ def _rss() -> int:
 
 def start(meters: str) -> dict[str, Any]:
     """Serve so many meters, and have the last of them answer one read."""
-    from emulator.clock import SystemClock
-    from emulator.estate import derived_estate
-    from emulator.fleet import Fleet
-    from emulator.fleet_service import serve_fleet
-    from emulator.latency import NONE
-    from emulator.requester import Requester
-    from emulator.topics import DIRECT
-    from emulator.transport import MemoryBroker
+    from esme_emulator.runtime.clock import SystemClock
+    from esme_emulator.estate.estate import derived_estate
+    from esme_emulator.fleet.fleet import Fleet
+    from esme_emulator.fleet.service import serve_fleet
+    from esme_emulator.fleet.latency import NONE
+    from esme_emulator.messaging.client import Requester
+    from esme_emulator.messaging.topics import DIRECT
+    from esme_emulator.transport import MemoryBroker
     from gbcs.instants import DAY, EPOCH_UNIX
     from gbcs.usecases.profile_read import Window
 
@@ -94,9 +94,9 @@ def start(meters: str) -> dict[str, Any]:
 
 def real() -> dict[str, Any]:
     """Ask many meters once with real commands, and some of them again."""
-    from emulator.estate import derived_estate
-    from emulator.fleet import Fleet
-    from emulator.latency import NONE
+    from esme_emulator.estate.estate import derived_estate
+    from esme_emulator.fleet.fleet import Fleet
+    from esme_emulator.fleet.latency import NONE
     from gbcs.instants import DAY, EPOCH_UNIX
     from gbcs.usecases.profile_read import Window
 
@@ -130,13 +130,13 @@ def _answered(reply: bytes | None) -> None:
 
 def touch(kind: str) -> dict[str, Any]:
     """Ask many meters, without codec and cryptography."""
-    from emulator.counters import Stage
-    from emulator.device.meter import Answer, Outcome
-    from emulator.estate import derived_estate
-    from emulator.fleet import Fleet
-    from emulator.latency import NONE, Fixed
-    from emulator.outbox import Outbox
-    from emulator.reception import Accepted
+    from esme_emulator.fleet.counters import Stage
+    from esme_emulator.device.meter import Answer, Outcome
+    from esme_emulator.estate.estate import derived_estate
+    from esme_emulator.fleet.fleet import Fleet
+    from esme_emulator.fleet.latency import NONE, Fixed
+    from esme_emulator.fleet.outbox import Outbox
+    from esme_emulator.messaging.validation import Accepted
     from gbcs.usecases.profile_read import Window
 
     estate = derived_estate("1", 30_000_000)
@@ -152,7 +152,7 @@ def touch(kind: str) -> dict[str, Any]:
 
     srvs = ("4.8.1",) if kind == "lean" else ("4.8.1", "4.6.1")
     taken: Iterator[Accepted] = iter(())
-    patch.multiple("emulator.fleet", accept=lambda *_: next(taken), answer=answer).start()
+    patch.multiple("esme_emulator.fleet.fleet", accept=lambda *_: next(taken), answer=answer).start()
     fleet = Fleet(
         estate.meters,
         estate.keystore,

@@ -16,17 +16,17 @@ from typing import NamedTuple
 
 from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
-from emulator.estate import DEFAULT_BASE, EstateSource
-from emulator.load.asking import Asking
-from emulator.load.book import Request
-from emulator.load.plan import Arrivals, Plan
-from emulator.load.result import LoadResult
-from emulator.load.run import Load
-from emulator.load.schedule import Slot
-from emulator.proof.scenario import Mix
-from emulator.tasks import Tasks
-from emulator.topics import DIRECT, command_topic, device_of, response_topic
-from emulator.transport import connect
+from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
+from esme_emulator.load.commands import Asking
+from esme_emulator.load.in_flight import Request
+from esme_emulator.load.plan import Arrivals, Plan
+from esme_emulator.load.result import LoadResult
+from esme_emulator.load.run import Load
+from esme_emulator.load.schedule import Slot
+from esme_emulator.scenario.scenario import Mix
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
+from esme_emulator.transport import connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 SEED, METERS = "1", 1000

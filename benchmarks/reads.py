@@ -12,10 +12,10 @@ from pathlib import Path
 from time import perf_counter, process_time, time
 
 from benchmarks.processes import running
-from emulator.estate import Estate, derived_estate
-from emulator.requester import Requester
-from emulator.topics import DIRECT, command_topic, response_topic
-from emulator.transport import connect
+from esme_emulator.estate.estate import Estate, derived_estate
+from esme_emulator.messaging.client import Requester
+from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
+from esme_emulator.transport import connect
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto

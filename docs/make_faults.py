@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from emulator.faults.parameters import Parameter
-from emulator.faults.registry import Kind, kinds, selectors
+from esme_emulator.faults.parameters import Parameter
+from esme_emulator.faults.registry import Kind, kinds, selectors
 
 PAGE = Path(__file__).parent / "faults.md"
 

@@ -8,14 +8,14 @@ import asyncio
 import sys
 import time
 
-from emulator.clock import SystemClock
-from emulator.errors import UserError
-from emulator.estate import derived_estate
-from emulator.fleet import Fleet
-from emulator.fleet_service import serve_fleet
-from emulator.latency import NONE
-from emulator.requester import Requester
-from emulator.transport import Broker, MemoryBroker
+from esme_emulator.runtime.clock import SystemClock
+from esme_emulator.runtime.errors import UserError
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.service import serve_fleet
+from esme_emulator.fleet.latency import NONE
+from esme_emulator.messaging.client import Requester
+from esme_emulator.transport import Broker, MemoryBroker
 from gbcs import EUI, GbcsError, authenticate
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 from gbcs.tables.profile_logs import BY_SRV

@@ -16,55 +16,55 @@ OURS = frozenset({"gbcs", "emulator", "profiles", "cli"})
 PURE = (
     "emulator/device/*.py",
     "emulator/faults/*.py",
-    "emulator/cache/policy.py",
-    "emulator/cache/entry.py",
-    "emulator/cache/effects.py",
-    "emulator/cache/ledger.py",
-    "emulator/cache/accounts.py",
-    "emulator/cache/agenda.py",
-    "emulator/cache/audit.py",
-    "emulator/cache/entitlement.py",
-    "emulator/cache/flights.py",
-    "emulator/cache/flushing.py",
-    "emulator/cache/holdings.py",
-    "emulator/cache/landing.py",
-    "emulator/cache/minting.py",
-    "emulator/cache/own_block.py",
-    "emulator/cache/protecting.py",
-    "emulator/cache/reads.py",
-    "emulator/cache/registration.py",
-    "emulator/cache/requests.py",
-    "emulator/cache/sending.py",
-    "emulator/cache/settings.py",
-    "emulator/cache/status.py",
-    "emulator/cache/transactions.py",
-    "emulator/anti_replay.py",
-    "emulator/call_numbers.py",
-    "emulator/certificate.py",
-    "emulator/counted_srvs.py",
-    "emulator/counters.py",
-    "emulator/eui_range.py",
-    "emulator/fleet.py",
-    "emulator/keys.py",
-    "emulator/latency.py",
-    "emulator/outbox.py",
-    "emulator/own_counter.py",
-    "emulator/parties.py",
-    "emulator/profile_curves.py",
-    "emulator/proof/accounts.py",
-    "emulator/proof/observed.py",
-    "emulator/proof/result.py",
-    "emulator/proof/scenario.py",
-    "emulator/proof/trace.py",
-    "emulator/reception.py",
-    "emulator/seeded.py",
-    "emulator/topics.py",
-    "emulator/transaction.py",
-    "emulator/transport/limits.py",
-    "emulator/transport/reasons.py",
-    "emulator/transport/topic.py",
-    "emulator/waiting.py",
-    "emulator/wan.py",
+    "emulator/esme_emulator/cache/policy/policy.py",
+    "emulator/esme_emulator/cache/entry.py",
+    "emulator/esme_emulator/cache/policy/effects.py",
+    "emulator/esme_emulator/cache/policy/ledger.py",
+    "emulator/esme_emulator/cache/policy/accounts.py",
+    "emulator/esme_emulator/cache/policy/timers.py",
+    "emulator/esme_emulator/cache/policy/audit.py",
+    "emulator/esme_emulator/cache/registry/registry.py",
+    "emulator/esme_emulator/cache/policy/flights.py",
+    "emulator/esme_emulator/cache/policy/invalidation.py",
+    "emulator/esme_emulator/cache/registry/holdings.py",
+    "emulator/esme_emulator/cache/policy/landing.py",
+    "emulator/esme_emulator/cache/policy/replies.py",
+    "emulator/esme_emulator/cache/policy/counter_block.py",
+    "emulator/esme_emulator/cache/policy/protecting.py",
+    "emulator/esme_emulator/cache/policy/reads.py",
+    "emulator/esme_emulator/cache/registry/registration.py",
+    "emulator/esme_emulator/cache/policy/requests.py",
+    "emulator/esme_emulator/cache/policy/dispatch.py",
+    "emulator/esme_emulator/cache/policy/settings.py",
+    "emulator/esme_emulator/cache/policy/status.py",
+    "emulator/esme_emulator/cache/policy/transactions.py",
+    "emulator/esme_emulator/fleet/anti_replay.py",
+    "emulator/esme_emulator/fleet/call_numbers.py",
+    "emulator/esme_emulator/estate/certificate.py",
+    "emulator/esme_emulator/fleet/counted_srvs.py",
+    "emulator/esme_emulator/fleet/counters.py",
+    "emulator/esme_emulator/estate/eui_range.py",
+    "emulator/esme_emulator/fleet/fleet.py",
+    "emulator/esme_emulator/estate/keys.py",
+    "emulator/esme_emulator/fleet/latency.py",
+    "emulator/esme_emulator/fleet/outbox.py",
+    "emulator/esme_emulator/messaging/device_counter.py",
+    "emulator/esme_emulator/estate/parties.py",
+    "emulator/esme_emulator/device/profile_curves.py",
+    "emulator/esme_emulator/proof/accounts.py",
+    "emulator/esme_emulator/proof/observed.py",
+    "emulator/esme_emulator/proof/result.py",
+    "emulator/esme_emulator/scenario/scenario.py",
+    "emulator/esme_emulator/scenario/trace.py",
+    "emulator/esme_emulator/messaging/validation.py",
+    "emulator/esme_emulator/runtime/draws.py",
+    "emulator/esme_emulator/messaging/topics.py",
+    "emulator/esme_emulator/messaging/transaction.py",
+    "emulator/esme_emulator/transport/limits.py",
+    "emulator/esme_emulator/transport/reasons.py",
+    "emulator/esme_emulator/transport/topic.py",
+    "emulator/esme_emulator/fleet/queueing.py",
+    "emulator/esme_emulator/fleet/wan.py",
 )
 """Octets and `now` in, octets and decisions out. Packages that are not there yet match nothing."""
 
@@ -95,30 +95,30 @@ READERS = {
 """What modules of the codec take of the outside world: files, and streams in memory."""
 
 HOMES = {
-    "aiomqtt": ("emulator/transport/*",),
-    "paho": ("emulator/transport/*",),
-    "amqtt": ("emulator/transport/*",),
+    "aiomqtt": ("emulator/esme_emulator/transport/*",),
+    "paho": ("emulator/esme_emulator/transport/*",),
+    "amqtt": ("emulator/esme_emulator/transport/*",),
     "click": ("cli.py", "emulator/cli/*.py"),
-    "rich": ("emulator/cli/notes.py", "emulator/show*.py"),
+    "rich": ("emulator/esme_emulator/cli/notes.py", "emulator/show*.py"),
     "asn1tools": ("gbcs/asn1/*",),
-    "astral": ("emulator/device/shapes.py",),
+    "astral": ("emulator/esme_emulator/device/shapes.py",),
     "fastapi": ("emulator/control/*",),
-    "hdrh": ("emulator/load/histogram.py",),
-    "jinja2": ("emulator/proof/report/page.py",),
+    "hdrh": ("emulator/esme_emulator/load/histogram.py",),
+    "jinja2": ("emulator/esme_emulator/proof/report/page.py",),
     "matplotlib": (
-        "emulator/drawing.py",
-        "emulator/show_profile_plot.py",
-        "emulator/proof/report/charts.py",
+        "emulator/esme_emulator/proof/report/drawing.py",
+        "emulator/esme_emulator/cli/render/profile_plot.py",
+        "emulator/esme_emulator/proof/report/charts.py",
     ),
-    "prometheus_client": ("emulator/control/metrics.py",),
+    "prometheus_client": ("emulator/esme_emulator/control/metrics.py",),
     "pydantic": (
         "emulator/control/*models.py",
-        "emulator/proof/scenario_file.py",
-        "emulator/json_schema.py",
+        "emulator/esme_emulator/scenario/file.py",
+        "emulator/esme_emulator/runtime/json_schema.py",
     ),
     "starlette": ("emulator/control/*",),
-    "uvicorn": ("emulator/control/server.py", "emulator/control/connection.py"),
-    "valkey": ("emulator/cache/valkey.py",),
+    "uvicorn": ("emulator/esme_emulator/control/server.py", "emulator/esme_emulator/control/connection.py"),
+    "valkey": ("emulator/esme_emulator/cache/store/valkey.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("emulator/cache/sqlite*.py",),
 }
@@ -126,28 +126,28 @@ HOMES = {
 
 CLI_HELPERS = (
     *(
-        "emulator/extras.py",
-        "emulator/wiring.py",
-        "emulator/services.py",
-        "emulator/workers.py",
-        "emulator/live.py",
+        "emulator/esme_emulator/runtime/extras.py",
+        "emulator/esme_emulator/app/one_shot.py",
+        "emulator/esme_emulator/app/services.py",
+        "emulator/esme_emulator/app/workers.py",
+        "emulator/esme_emulator/monitor/snapshot.py",
     ),
-    *("emulator/show*.py", "emulator/estate.py", "emulator/clock.py", "emulator/tasks.py"),
-    *("emulator/interrupts.py", "emulator/extras.py"),
+    *("emulator/show*.py", "emulator/esme_emulator/estate/estate.py", "emulator/esme_emulator/runtime/clock.py", "emulator/esme_emulator/runtime/tasks.py"),
+    *("emulator/esme_emulator/runtime/interrupts.py", "emulator/esme_emulator/runtime/extras.py"),
     *(
-        "emulator/latency_file.py",
-        "emulator/text_file.py",
-        "emulator/report_folder.py",
-        "emulator/credentials.py",
-        "emulator/private_file.py",
-        "emulator/proof/scenario_file.py",
+        "emulator/esme_emulator/fleet/latency_file.py",
+        "emulator/esme_emulator/runtime/files.py",
+        "emulator/esme_emulator/runtime/report_folder.py",
+        "emulator/esme_emulator/transport/credentials.py",
+        "emulator/esme_emulator/runtime/private_file.py",
+        "emulator/esme_emulator/scenario/file.py",
         "emulator/proof/report/*.py",
     ),
     *(
-        "emulator/cache/choosing.py",
-        "emulator/cache/opening.py",
-        "emulator/cache/store.py",
-        "emulator/cache/registry_file.py",
+        "emulator/esme_emulator/cache/queries.py",
+        "emulator/esme_emulator/cache/store/open.py",
+        "emulator/esme_emulator/cache/store/base.py",
+        "emulator/esme_emulator/cache/registry/file.py",
         "emulator/load/*.py",
     ),
 )
@@ -281,7 +281,7 @@ def test_the_pure_part_is_there() -> None:
     found = _pure()
     expected = [pattern for pattern in PURE if "*" not in pattern]
     assert set(expected) <= set(found)
-    assert any(source.startswith("emulator/device/") for source in found)
+    assert any(source.startswith("emulator/esme_emulator/device/") for source in found)
 
 
 @pytest.mark.parametrize("source", _pure())
@@ -320,7 +320,7 @@ def test_nothing_imports_the_command_line() -> None:
     others = [source for source in _sources() if not _matches(source, COMMAND_LINE)]
     assert [source for source in others if "cli" in _packages(source)] == []
     for source in others:
-        assert not [m for m, _ in _imports(source) if m.startswith("emulator.cli")], source
+        assert not [m for m, _ in _imports(source) if m.startswith("esme_emulator.cli")], source
 
 
 def test_the_command_line_is_thin() -> None:
@@ -335,5 +335,5 @@ def test_the_command_line_is_thin() -> None:
 
 
 def test_the_transport_knows_nothing_of_messages() -> None:
-    for source in _under("emulator/transport"):
+    for source in _under("emulator/esme_emulator/transport"):
         assert not _packages(source) & {"gbcs", "profiles"}, source

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gbcs
-from emulator.transport import Broker, Transport, TransportError, connect
+from esme_emulator.transport import Broker, Transport, TransportError, connect
 from gbcs.usecases.profile_read import (
     ProfileRead,
     Window,

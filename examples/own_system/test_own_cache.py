@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from own_cache import OwnCache, serve
 
-from emulator.requester import NoReplyError
+from esme_emulator.messaging.client import NoReplyError
 
 
 @pytest.fixture

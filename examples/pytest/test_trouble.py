@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from emulator.requester import NoReplyError
+from esme_emulator.messaging.client import NoReplyError
 
 
 async def test_a_silent_meter_is_asked_again(esme_cache, esme_party, esme_meter, esme_faults):

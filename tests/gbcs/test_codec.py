@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import (
     EUI,
     Alert,

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import (
     UNSEALED,
     Alert,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.certificate import make_certificate
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import CRA, EUI, AuthenticationError, FileKeystore, KeyUsage, Status, Supplementary
 from gbcs.crypto.protection import encrypt
 from gbcs.header import Envelope

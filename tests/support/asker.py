@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from emulator.device.meter import answer
-from emulator.estate import Estate, derived_estate
-from emulator.parties import RemoteParty
-from emulator.requester import NoReplyError, ReceivedReply, Requester
-from emulator.topics import CACHED, DIRECT
+from esme_emulator.device.meter import answer
+from esme_emulator.estate.estate import Estate, derived_estate
+from esme_emulator.estate.parties import RemoteParty
+from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
+from esme_emulator.messaging.topics import CACHED, DIRECT
 from gbcs import EUI, decode
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role

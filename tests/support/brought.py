@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from emulator.parties import OTHER_USER
-from emulator.reception import MAX_COMMAND, Discard
+from esme_emulator.estate.parties import OTHER_USER
+from esme_emulator.messaging.validation import MAX_COMMAND, Discard
 from gbcs import EUI, Command, Keystore, Opaque, encode, read_content
 from gbcs.codec import open_message
 from gbcs.content import encode_content

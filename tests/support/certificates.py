@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, KeyUsage
 
 USES = (

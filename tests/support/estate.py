@@ -3,9 +3,9 @@
 Knows how parties ask and what the meter itself says; knows no cache and no broker.
 """
 
-from emulator.device.meter import Answer, answer
-from emulator.estate import derived_estate
-from emulator.parties import PARTIES, RemoteParty
+from esme_emulator.device.meter import Answer, answer
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.parties import PARTIES, RemoteParty
 from gbcs import EUI, Command, Keystore, Message, decode
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV

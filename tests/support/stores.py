@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from hashlib import shake_128
 from random import Random
 
-from emulator.cache.entry import Entry, Key
-from emulator.cache.opening import open_store
-from emulator.cache.store import Lease, Store, StoreError
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.open import open_store
+from esme_emulator.cache.store.base import Lease, Store, StoreError
 from gbcs import EUI
 from tests.support.rtds import ROOT
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.cache.effects import (
+from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
     Claim,
@@ -24,15 +24,15 @@ from emulator.cache.effects import (
     Settle,
     Wait,
 )
-from emulator.cache.entitlement import Registry
-from emulator.cache.entry import Entry, Key, retention_seconds
-from emulator.cache.ledger import Decided, Decision
-from emulator.cache.policy import CachePolicy
-from emulator.cache.registration import Registration
-from emulator.cache.settings import CacheSettings
-from emulator.fleet import Fleet
-from emulator.latency import NONE
-from emulator.parties import PARTIES
+from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.policy.ledger import Decided, Decision
+from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.registry.registration import Registration
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.latency import NONE
+from esme_emulator.estate.parties import PARTIES
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window

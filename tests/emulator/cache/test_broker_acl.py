@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from emulator.cache.ledger import Decision
-from emulator.cache.memory import MemoryStore
-from emulator.cache.policy import CachePolicy
-from emulator.cache.service import serve_cache
-from emulator.cache.settings import CacheSettings
-from emulator.clock import ManualClock
-from emulator.fleet import Fleet
-from emulator.fleet_service import serve_fleet
-from emulator.latency import NONE
-from emulator.requester import ReceivedReply, Requester
-from emulator.topics import CACHED, DIRECT, command_topic, response_topic
-from emulator.transport import Transport, connect
-from emulator.transport.base import RefusedError
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.service import serve_cache
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.service import serve_fleet
+from esme_emulator.fleet.latency import NONE
+from esme_emulator.messaging.client import ReceivedReply, Requester
+from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from esme_emulator.transport import Transport, connect
+from esme_emulator.transport.base import RefusedError
 from gbcs import EUI
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import RETENTION, anything_for_anybody
-from tests.emulator.cache.test_policy_contradictions import forged
+from tests.emulator.cache.policy.test_policy_contradictions import forged
 from tests.support.estate import (
     ESTATE,
     KEYS,

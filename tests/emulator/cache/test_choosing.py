@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli import main
-from emulator.cache import choosing
-from emulator.cache.entry import Entry, Key
-from emulator.cache.memory import MemoryStore
-from emulator.cache.sqlite import SqliteStore
-from emulator.cache.store import Store
-from emulator.cli.options import estate_of
-from emulator.estate import DEFAULT_BASE
+from esme_emulator.cli.main import main
+from esme_emulator.cache import queries
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.store.sqlite import SqliteStore
+from esme_emulator.cache.store.base import Store
+from esme_emulator.cli.options import estate_of
+from esme_emulator.estate.estate import DEFAULT_BASE
 from tests.support.estate import METER, OTHER_METER
 
 ESTATE_NAME = estate_of(None, "1", 1, DEFAULT_BASE).name
@@ -39,8 +39,8 @@ async def test_an_srv_is_whatever_its_readings_are_kept_as(
 ) -> None:
     store = MemoryStore()
     await fill(store)
-    assert {key.srv async for key, _ in choosing.entries(store, METER, srv)} == names
-    assert await choosing.purge(store, METER, srv) == len(names)
+    assert {key.srv async for key, _ in queries.entries(store, METER, srv)} == names
+    assert await queries.purge(store, METER, srv) == len(names)
     assert {key.srv async for key, _ in store.entries(METER)} == set(NAMES) - names
     assert (await store.size()).entries == 2 * len(NAMES) - len(names)
 

@@ -10,23 +10,23 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from emulator.cache.entry import retention_seconds
-from emulator.cache.known_identity import Known
-from emulator.cache.settings import CacheSettings
-from emulator.clock import ManualClock
-from emulator.device.logs import buffer
-from emulator.device.physics import nature
-from emulator.faults.loading import parse_rules
-from emulator.identity import is_identity
-from emulator.requester import ReceivedReply, Requester
-from emulator.services import CacheOptions, FleetOptions, Running, run_services
-from emulator.topics import ASK_IDENTITY, CACHED, DIRECT, IDENTITY, NEW_IDENTITY, command_topic
-from emulator.transport import MemoryBroker, connect
+from esme_emulator.cache.entry import retention_seconds
+from esme_emulator.messaging.known_identity import Known
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.model import nature
+from esme_emulator.faults.loading import parse_rules
+from esme_emulator.fleet.identity import is_identity
+from esme_emulator.messaging.client import ReceivedReply, Requester
+from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
+from esme_emulator.messaging.topics import ASK_IDENTITY, CACHED, DIRECT, IDENTITY, NEW_IDENTITY, command_topic
+from esme_emulator.transport import MemoryBroker, connect
 from gbcs import EUI
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import rows_of
-from profiles import meter_profile
+from esme_emulator.profiles import meter_profile
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -160,7 +160,7 @@ async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
     """Nobody knows yet which fleet comes."""
     async with running(SINGLE, kept) as (_, asker):
         await asker.ask()
-    monkeypatch.setattr("emulator.announcing.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("esme_emulator.messaging.announcing.ANSWER_SECONDS", 0.0)
     asked = asyncio.Event()
     subscriptions = {command_topic(DIRECT, METER): lambda *_: asked.set()}
     broker = MemoryBroker()

@@ -6,28 +6,28 @@ from functools import partial
 
 import httpx
 
-from emulator.cache.entry import Entry, Key, retention_seconds
-from emulator.cache.ledger import Decided, Decision, Ledger, Replied
-from emulator.cache.memory import MemoryStore
-from emulator.cache.policy import CachePolicy
-from emulator.cache.service import CacheService
-from emulator.cache.settings import CacheSettings
-from emulator.cache.status import forwarded, hit
-from emulator.cache.store import Store
-from emulator.clock import Clock, ManualClock, SystemClock
-from emulator.control.app import create_app
-from emulator.control.parts import Controlled, ControlledCache, ControlledFleet
-from emulator.counters import Counters, Stage
-from emulator.device.physics import nature
-from emulator.faults.base import Call
-from emulator.faults.engine import Faults
-from emulator.fleet import Fleet
-from emulator.latency import NONE
-from emulator.parties import PARTIES
-from emulator.tasks import Tasks
-from emulator.transport import Transport, TransportCounters
-from emulator.wan import WanLink
-from profiles import meter_profiles
+from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.service import CacheService
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.status import forwarded, hit
+from esme_emulator.cache.store.base import Store
+from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
+from esme_emulator.control.app import create_app
+from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.device.model import nature
+from esme_emulator.faults.base import Call
+from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.latency import NONE
+from esme_emulator.estate.parties import PARTIES
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.transport import Transport, TransportCounters
+from esme_emulator.fleet.wan import WanLink
+from esme_emulator.profiles import meter_profiles
 from tests.support.estate import (
     ESTATE,
     KEYS,

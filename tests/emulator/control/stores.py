@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
-from emulator.cache.entry import Entry, Key
-from emulator.cache.memory import MemoryStore
-from emulator.cache.store import Size, StoreError
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.store.base import Size, StoreError
 from gbcs import EUI
 
 AWAY = "store valkey://127.0.0.1:6379/0: no answer; see that the server runs there"

@@ -5,13 +5,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from emulator.cache.entry import CACHED_SRVS, Entry
-from emulator.cache.ledger import Decided
-from emulator.cache.memory import MemoryStore
-from emulator.cache.settings import CacheSettings, HoldDown
-from emulator.cache.store import ENTRY_OCTETS
-from emulator.clock import ManualClock
-from emulator.control.latest_replies import MOST
+from esme_emulator.cache.entry import CACHED_SRVS, Entry
+from esme_emulator.cache.policy.ledger import Decided
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
+from esme_emulator.cache.store.base import ENTRY_OCTETS
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.monitor.latest_replies import MOST
 from gbcs.instants import to_iso
 from tests.emulator.control.process import KEY, PARTY, READINGS, RETENTION, Process
 from tests.emulator.control.stores import AWAY, AwayStore, MuteStore
@@ -205,8 +205,8 @@ async def test_a_store_that_says_nothing_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("PATIENCE", "PURGE_PATIENCE"):
-        monkeypatch.setattr(f"emulator.control.cache_routes.{name}", 0.0)
-    monkeypatch.setattr("emulator.control.asking_store.SIZE_PATIENCE", 0.0)
+        monkeypatch.setattr(f"esme_emulator.control.cache_routes.{name}", 0.0)
+    monkeypatch.setattr("esme_emulator.control.store_calls.SIZE_PATIENCE", 0.0)
     silent = {"error": "the store has not answered within 0 s"}
     async with Process(store=MuteStore()).client() as client:
         for method in ("GET", "DELETE"):
@@ -231,7 +231,7 @@ async def test_metrics_ask_the_store_now_and_then(monkeypatch: pytest.MonkeyPatc
         store.away = False
         await process.keep(KEY)
         assert (await samples(client))["s1sp_store_up",] == 0
-    monkeypatch.setattr("emulator.control.asking_store.SIZE_EVERY", 0.0)
+    monkeypatch.setattr("esme_emulator.control.store_calls.SIZE_EVERY", 0.0)
     async with process.client() as client:
         for number in (1, 2):
             found = await samples(client)

@@ -13,9 +13,9 @@ import httpx
 import pytest
 import uvicorn
 
-from emulator.control.app import create_app
-from emulator.control.connection import MAX_HEAD, REQUEST_SECONDS, Connection
-from emulator.control.server import serve_control
+from esme_emulator.control.app import create_app
+from esme_emulator.control.connection import MAX_HEAD, REQUEST_SECONDS, Connection
+from esme_emulator.control.server import serve_control
 from tests.emulator.control.process import Process
 from tests.support.descriptors import connected_without_descriptors
 
@@ -182,7 +182,7 @@ async def test_an_answer_may_take_long() -> None:
 async def test_one_more_takes_the_place_of_the_quietest(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emulator.control.connection.MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("esme_emulator.control.connection.MAX_CONNECTIONS", 3)
     wires = [line.connect() for _ in range(3)]
     next(iter(line.quiet)).data_received(b"GET ")  # so the second one is the quietest
     wires.append(line.connect())
@@ -201,7 +201,7 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def test_half_sent_requests_keep_nobody_out(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emulator.control.connection.MAX_CONNECTIONS", 5)
+    monkeypatch.setattr("esme_emulator.control.connection.MAX_CONNECTIONS", 5)
     async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
         slow = []
         for _ in range(20):
@@ -233,7 +233,7 @@ async def test_a_head_has_a_longest_length(process: Process, field: bytes) -> No
 async def test_descriptors_that_run_out_are_told_once(
     process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("emulator.accepting.PAUSE", 0)
+    monkeypatch.setattr("esme_emulator.runtime.accepting.PAUSE", 0)
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
         port = int(url.rpartition(":")[2])

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from emulator.faults.registry import FAULTS
+from esme_emulator.faults.registry import FAULTS
 
 PATHS = {
     "/": ["GET"],

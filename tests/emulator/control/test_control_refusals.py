@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from emulator.control.door import MAX_BODY, Door
-from emulator.control.models import MAX_ADVANCE
+from esme_emulator.control.guard import MAX_BODY, Door
+from esme_emulator.control.models import MAX_ADVANCE
 from tests.emulator.control.process import Process
 from tests.support.estate import METER, STRANGER, UNIX_NOW
 
@@ -126,7 +126,7 @@ async def test_two_rules_of_one_name(client: httpx.AsyncClient) -> None:
 async def test_rules_have_an_end(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emulator.control.fault_routes.MAX_RULES", 3)
+    monkeypatch.setattr("esme_emulator.control.fault_routes.MAX_RULES", 3)
     for _ in range(3):
         assert (await client.post("/faults", json={"kind": "no-reply"})).status_code == 201
     answer = await client.post("/faults", json={"kind": "no-reply"})

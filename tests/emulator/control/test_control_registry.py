@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from emulator.cache.entitlement import Reason
-from emulator.cache.registration import Told
-from emulator.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
+from esme_emulator.cache.registry.registry import Reason
+from esme_emulator.cache.registry.registration import Told
+from esme_emulator.estate.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
 from gbcs import EUI
 from tests.emulator.control.process import KEY, Process
 from tests.emulator.control.stores import AWAY, AwayStore, MuteStore
@@ -280,7 +280,7 @@ async def test_a_change_holds_while_the_store_is_away(
     kind: type[AwayStore], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be dropped yet is said to be waiting, and is dropped when it can be."""
-    monkeypatch.setattr("emulator.control.registry_routes.PATIENCE", 0.0)
+    monkeypatch.setattr("esme_emulator.control.registry_routes.PATIENCE", 0.0)
     store = kind()
     process = Process(store=store)
     await process.keep(KEY)
@@ -316,7 +316,7 @@ async def test_what_a_restart_forgets_is_said_and_logged(
 async def test_changes_have_an_end(
     process: Process, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emulator.control.registry_routes.MAX_CHANGES", 2)
+    monkeypatch.setattr("esme_emulator.control.registry_routes.MAX_CHANGES", 2)
     body = {"device": str(METER), "day": TODAY}
     for _ in range(2):
         assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 200

@@ -6,16 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emulator.cache.settings import CacheSettings
-from emulator.cache.sqlite import SqliteStore
-from emulator.cache.valkey import ValkeyStore
-from emulator.clock import ManualClock
-from emulator.control.app import create_app
-from emulator.parties import NEW_SUPPLIER, SUPPLIER
-from emulator.requester import Requester
-from emulator.services import CacheOptions, FleetOptions, run_services
-from emulator.topics import CACHED
-from emulator.transport import MemoryBroker
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.store.sqlite import SqliteStore
+from esme_emulator.cache.store.valkey import ValkeyStore
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.control.app import create_app
+from esme_emulator.estate.parties import NEW_SUPPLIER, SUPPLIER
+from esme_emulator.messaging.client import Requester
+from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
+from esme_emulator.messaging.topics import CACHED
+from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
 from tests.emulator.control.process import BASE_URL, KEY, RETENTION, Process
 from tests.emulator.control.test_control_endpoints import get, samples

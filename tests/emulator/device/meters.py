@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from emulator.device.physics import Nature, nature
+from esme_emulator.device.model import Nature, nature
 from gbcs import EUI
 from gbcs.instants import DAY, MAX_INSTANT, parse_iso
-from profiles import MeterProfile, meter_profile, meter_profiles
+from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 
 SEED = "tests"
 TWIN_BLOCKS = replace(

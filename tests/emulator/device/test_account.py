@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emulator.device import prices
-from emulator.device.account import (
+from esme_emulator.device import prices
+from esme_emulator.device.account import (
     Balances,
     balances,
     bought_until,
@@ -22,11 +22,11 @@ from emulator.device.account import (
     top_up_time,
     week_of,
 )
-from emulator.device.calendar import month_start
-from emulator.device.logs import buffer
-from emulator.device.objects import value_of
-from emulator.device.physics import Nature, nature
-from emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
+from esme_emulator.device.calendar import month_start
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.objects import value_of
+from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
 from gbcs import EUI
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, MAX_INSTANT

@@ -9,10 +9,10 @@ from astral.sun import sunrise, sunset
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.device.energy import NOTHING, Series, daily, expected, reactive, series
-from emulator.device.shapes import shape_of
+from esme_emulator.device.energy import NOTHING, Series, daily, expected, reactive, series
+from esme_emulator.device.shapes import shape_of
 from gbcs.instants import DAY, parse_iso
-from profiles import HalfHours, LoadProfile, Sun, load_profile, load_profiles
+from esme_emulator.profiles import HalfHours, LoadProfile, Sun, load_profile, load_profiles
 
 HALF_HOURS = 48
 LOADS = load_profiles()

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.device.account import balances
-from emulator.device.meter import Outcome, answer
-from emulator.device.physics import INSTALLATION_DAYS, nature
-from emulator.device.registers import total
-from emulator.parties import SUPPLIER
+from esme_emulator.device.account import balances
+from esme_emulator.device.meter import Outcome, answer
+from esme_emulator.device.model import INSTALLATION_DAYS, nature
+from esme_emulator.device.registers import total
+from esme_emulator.estate.parties import SUPPLIER
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.reading_services import READING_SERVICES, TWIN
 from gbcs.usecases.asking import Window, reading_command
-from profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
-from profiles.schema import MOST_KWH, too_large
+from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
+from esme_emulator.profiles.schema import MOST_KWH, too_large
 from tests.support.estate import KEYS, METER, SEED
 
 END = parse_iso("2099-12-31T23:59:59Z")

@@ -9,9 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.device import account, blocks, demand, drawn, energy, physics, registers, voltage
-from emulator.device.logs import buffer
-from emulator.device.physics import Nature, nature
+from esme_emulator.device import account
+from esme_emulator.device import blocks
+from esme_emulator.device import demand
+from esme_emulator.device import draws
+from esme_emulator.device import energy
+from esme_emulator.device import model
+from esme_emulator.device import registers
+from esme_emulator.device import voltage
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.model import Nature, nature
 from gbcs import EUI
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
@@ -193,8 +200,8 @@ def test_rows_of_a_window_do_not_depend_on_the_window(meter: Nature, srv: str, d
 
 
 SAMPLE = """
-from emulator.device.logs import buffer
-from emulator.device.physics import nature
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.model import nature
 from gbcs import EUI
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
 from gbcs.usecases.asking import Window
@@ -209,7 +216,7 @@ for log in (*PROFILE_LOGS, *OTHER_LOGS):
 def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
-    for module in (account, blocks, demand, drawn, energy, physics, registers, voltage):
+    for module in (account, blocks, demand, draws, energy, model, registers, voltage):
         for item in vars(module).values():
             if hasattr(item, "cache_clear"):
                 item.cache_clear()

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.device import energy, shapes
-from emulator.device.physics import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, nature
+from esme_emulator.device import energy
+from esme_emulator.device import shapes
+from esme_emulator.device.model import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, nature
 from gbcs import EUI
-from profiles import MeterProfile, meter_profile, meter_profiles
+from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 
 euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
 seeds = st.text(max_size=8)
@@ -75,7 +76,7 @@ def test_a_nature_is_found_again() -> None:
 
 
 SAMPLE = """
-from emulator.device.physics import nature
+from esme_emulator.device.model import nature
 from gbcs import EUI
 for number in range(40):
     meter = nature("frozen", EUI.from_int(number))

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from emulator.device.account import cost
-from emulator.device.blocks import block_counters
-from emulator.device.objects import value_of
-from emulator.device.physics import Nature
-from emulator.device.registers import by_tariff, grown
+from esme_emulator.device.account import cost
+from esme_emulator.device.blocks import block_counters
+from esme_emulator.device.objects import value_of
+from esme_emulator.device.model import Nature
+from esme_emulator.device.registers import by_tariff, grown
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR
 from gbcs.obis import parse_dotted

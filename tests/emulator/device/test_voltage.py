@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.device import voltage
-from emulator.device.logs import buffer
-from emulator.device.physics import Nature
-from emulator.device.voltage import HIGHEST, LOWEST, PERIOD, Bound, times_beyond, voltages
+from esme_emulator.device import voltage
+from esme_emulator.device.logs import buffer
+from esme_emulator.device.model import Nature
+from esme_emulator.device.voltage import HIGHEST, LOWEST, PERIOD, Bound, times_beyond, voltages
 from gbcs.instants import DAY, MAX_INSTANT
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS

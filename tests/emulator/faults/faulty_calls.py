@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from emulator.device.conduct import Conduct
-from emulator.faults.base import Call, Delivery
-from emulator.faults.engine import Faults
-from emulator.faults.loading import rules_from
+from esme_emulator.device.behaviour import Conduct
+from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.faults.engine import Faults
+from esme_emulator.faults.loading import rules_from
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role
 from tests.support.estate import KEYS, METER, UNIX_NOW, command, meter_octets

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.eui_range import EuiRange
-from emulator.faults.base import Call
-from emulator.faults.calls import read_calls, write_calls
-from emulator.faults.loading import rule_from
-from emulator.faults.means import Means
-from emulator.faults.pattern import EuiPattern
-from emulator.faults.selector import matcher, meter_test
+from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.faults.base import Call
+from esme_emulator.faults.calls import read_calls, write_calls
+from esme_emulator.faults.loading import rule_from
+from esme_emulator.faults.context import Means
+from esme_emulator.faults.pattern import EuiPattern
+from esme_emulator.faults.selector import matcher, meter_test
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.faults.faulty_calls import call

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.device.conduct import GOOD_ORDER
-from emulator.faults.base import Call
+from esme_emulator.device.behaviour import GOOD_ORDER
+from esme_emulator.faults.base import Call
 from gbcs import Opaque
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, to_iso
 from gbcs.tables.result_codes import ResultCode

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.faults.errors import FaultError
-from emulator.faults.loading import parse_rules, rule_from, rule_to, rules_from
-from emulator.faults.registry import FAULTS, kinds, selectors
-from emulator.faults.rule import FaultRule
+from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.loading import parse_rules, rule_from, rule_to, rules_from
+from esme_emulator.faults.registry import FAULTS, kinds, selectors
+from esme_emulator.faults.rule import FaultRule
 from gbcs.instants import parse_iso
 from gbcs.tables.result_codes import ResultCode
 

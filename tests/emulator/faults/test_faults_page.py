@@ -3,9 +3,9 @@
 import pytest
 
 from docs.make_faults import PAGE, page
-from emulator.faults.errors import FaultError
-from emulator.faults.loading import parse_rules
-from emulator.faults.registry import FAULTS
+from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.loading import parse_rules
+from esme_emulator.faults.registry import FAULTS
 
 
 def test_the_tables_are_what_the_registry_says() -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from emulator.load.asking import Asking
-from emulator.load.book import Batch, Book, Fate, Origin, Request, origin_of
-from emulator.load.plan import Arrivals, LoadError, Plan
-from emulator.load.schedule import Slot
-from emulator.proof.scenario import Mix
+from esme_emulator.load.commands import Asking
+from esme_emulator.load.in_flight import Batch, Book, Fate, Origin, Request, origin_of
+from esme_emulator.load.plan import Arrivals, LoadError, Plan
+from esme_emulator.load.schedule import Slot
+from esme_emulator.scenario.scenario import Mix
 from gbcs import Command, decode
 from gbcs.crypto.keystore import Keystore
 from gbcs.tables.result_codes import ResultCode

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import main
+from esme_emulator.cli.main import main
 
 SHORT = ("--meters", "5", "--seconds", "0.3", "--rate", "50")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from emulator.load.plan import Arrivals, LoadError, Plan
-from emulator.proof.scenario import Mix, TraceLine
+from esme_emulator.load.plan import Arrivals, LoadError, Plan
+from esme_emulator.scenario.scenario import Mix, TraceLine
 
 MIX = (Mix(1, "import-supplier", "4.8.1"),)
 

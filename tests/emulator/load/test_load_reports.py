@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import main
-from emulator.load.schema import schema
+from esme_emulator.cli.main import main
+from esme_emulator.load.schema import schema
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 

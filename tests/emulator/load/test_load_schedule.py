@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from emulator.load.plan import Arrivals, Plan
-from emulator.load.schedule import schedule, whole_seconds
-from emulator.proof.scenario import Mix, TraceLine
-from emulator.proof.trace import parse_trace
+from esme_emulator.load.plan import Arrivals, Plan
+from esme_emulator.load.schedule import schedule, whole_seconds
+from esme_emulator.scenario.scenario import Mix, TraceLine
+from esme_emulator.scenario.trace import parse_trace
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 

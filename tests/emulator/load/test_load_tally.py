@@ -11,16 +11,16 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from emulator.load.abort import AbortRule, first_exceeded, parse_rule
-from emulator.load.book import Batch, Fate, Origin
-from emulator.load.link import GONE, Link, Outage
-from emulator.load.plan import Arrivals, LoadError, Plan
-from emulator.load.report import report_folder, write_report
-from emulator.load.result import make_result
-from emulator.load.run import live
-from emulator.load.tally import Second, Tally, percentile
-from emulator.proof.scenario import Mix
-from emulator.report_folder import ReportFolderError
+from esme_emulator.load.abort import AbortRule, first_exceeded, parse_rule
+from esme_emulator.load.in_flight import Batch, Fate, Origin
+from esme_emulator.load.link import GONE, Link, Outage
+from esme_emulator.load.plan import Arrivals, LoadError, Plan
+from esme_emulator.load.report import report_folder, write_report
+from esme_emulator.load.result import make_result
+from esme_emulator.load.run import live
+from esme_emulator.load.tally import Second, Tally, percentile
+from esme_emulator.scenario.scenario import Mix
+from esme_emulator.runtime.report_folder import ReportFolderError
 
 MIX = (Mix(1, "import-supplier", "4.8.1"),)
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from emulator import show_load
-from emulator.load.book import Batch, Fate, Origin
-from emulator.load.link import Link
-from emulator.load.plan import Arrivals, Plan
-from emulator.load.result import LoadResult, make_result
-from emulator.load.tally import Tally
-from emulator.proof.scenario import Mix
+from esme_emulator.cli.render import load as load_view
+from esme_emulator.load.in_flight import Batch, Fate, Origin
+from esme_emulator.load.link import Link
+from esme_emulator.load.plan import Arrivals, Plan
+from esme_emulator.load.result import LoadResult, make_result
+from esme_emulator.load.tally import Tally
+from esme_emulator.scenario.scenario import Mix
 
 PARTIES = ("import-supplier", "export-supplier", "distributor")
 
@@ -35,7 +35,7 @@ def result(ended: str | None = None) -> LoadResult:
 
 def shown(made: LoadResult, width: int, **options: Any) -> list[str]:
     console = Console(file=StringIO(), width=width, color_system=None, soft_wrap=True, **options)
-    show_load.load_table(made, console)
+    load_view.load_table(made, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 

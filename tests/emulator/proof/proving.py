@@ -6,13 +6,13 @@ from functools import cache
 
 import pytest
 
-from emulator.proof.assemble import assemble
-from emulator.proof.result import ProofResult
-from emulator.proof.run import Proof, Proved
-from emulator.proof.run_account import RunAccount
-from emulator.proof.scenario import Scenario
-from emulator.proof.scenario_file import load_scenario, parse_scenario, resized, shipped_scenarios
-from emulator.transport import MemoryBroker
+from esme_emulator.proof.result_builder import assemble
+from esme_emulator.proof.result import ProofResult
+from esme_emulator.proof.run import Proof, Proved
+from esme_emulator.proof.run_record import RunAccount
+from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.scenario.file import load_scenario, parse_scenario, resized, shipped_scenarios
+from esme_emulator.transport import MemoryBroker
 from tests.support.rtds import ROOT
 
 SHIPPED = shipped_scenarios()
@@ -96,7 +96,7 @@ def accounts_of(monkeypatch: pytest.MonkeyPatch) -> list[RunAccount]:
         found[:] = [direct, cached]
         return assemble(scenario, asks, direct, cached, *others, **options)
 
-    monkeypatch.setattr("emulator.proof.run.assemble", note)
+    monkeypatch.setattr("esme_emulator.proof.run.assemble", note)
     return found
 
 

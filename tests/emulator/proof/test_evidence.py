@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from emulator.proof.evidence import Line
+from esme_emulator.proof.evidence import Line
 from tests.emulator.proof.proving import few, proved, small
 
 IDENTITY = ("request", "planned", "at", "device", "originator", "counter", "srv", "start", "end")

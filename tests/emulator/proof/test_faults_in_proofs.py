@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-import emulator.proof.run as run_module
-from emulator.fleet import Receipt
-from emulator.proof.check import Check
-from emulator.proof.observed import ObservedFleet
-from emulator.proof.scenario import Scenario
-from emulator.proof.scenario_file import parse_scenario
+import esme_emulator.proof.run as run_module
+from esme_emulator.fleet.fleet import Receipt
+from esme_emulator.proof.judge import Check
+from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.scenario.file import parse_scenario
 from gbcs import EUI
 from tests.emulator.proof.proving import accounts_of, few, prove
 
@@ -150,7 +150,7 @@ async def test_a_hit_that_lacks_the_end_of_its_window_is_wrong_whatever_fault_ma
     srv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seam: a cache that goes by its own clock alone, and so keeps what is not complete."""
-    monkeypatch.setattr("emulator.cache.landing.reaches_end", lambda *_: True)
+    monkeypatch.setattr("esme_emulator.cache.policy.landing.reaches_end", lambda *_: True)
     result = await prove(drifting(srv, *BEHIND))
     assert result.hits > 0
     assert result.replies_different > 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulator.proof.scenario import (
+from esme_emulator.scenario.scenario import (
     Arrivals,
     Caching,
     Change,
@@ -20,7 +20,7 @@ from emulator.proof.scenario import (
     Mix,
     Patience,
 )
-from emulator.proof.scenario_file import load_scenario
+from esme_emulator.scenario.file import load_scenario
 from tests.emulator.proof.proving import PAGE, SHIPPED, rows, smaller
 from tests.support.rtds import ROOT
 

@@ -12,31 +12,31 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import emulator.cache.minting as minting_module
-import emulator.proof.run as run_module
-from emulator.cache.entitlement import Registry
-from emulator.cache.entry import Entry, Key
-from emulator.cache.ledger import Decision
-from emulator.cache.memory import MemoryStore
-from emulator.cache.reads import mint
-from emulator.cache.service import CacheService
-from emulator.counters import Stage
-from emulator.device.logs import buffer
-from emulator.estate import derived_estate
-from emulator.fleet import Receipt
-from emulator.proof.changes import events
-from emulator.proof.changes import registry as entitled
-from emulator.proof.observed import ObservedFleet
-from emulator.proof.report.markdown import markdown
-from emulator.proof.report.page import page
-from emulator.proof.result import ProofResult
-from emulator.proof.run import VARIANTS, Proof
-from emulator.proof.scenario_file import load_scenario, resized
-from emulator.show_proof import proof_table, variants_table
-from emulator.tasks import Tasks
-from emulator.topics import CACHED, DIRECT, command_topic
-from emulator.transport import MemoryBroker, connect
-from emulator.transport.embedded import embedded_broker
+import esme_emulator.cache.policy.replies as minting_module
+import esme_emulator.proof.run as run_module
+from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.policy.reads import mint
+from esme_emulator.cache.service import CacheService
+from esme_emulator.fleet.counters import Stage
+from esme_emulator.device.logs import buffer
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.fleet.fleet import Receipt
+from esme_emulator.scenario.changes import events
+from esme_emulator.scenario.changes import registry as entitled
+from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.proof.report.markdown import markdown
+from esme_emulator.proof.report.page import page
+from esme_emulator.proof.result import ProofResult
+from esme_emulator.proof.run import VARIANTS, Proof
+from esme_emulator.scenario.file import load_scenario, resized
+from esme_emulator.cli.render.proof import proof_table, variants_table
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
+from esme_emulator.transport import MemoryBroker, connect
+from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, decode, encode
 from gbcs.instants import DAY, EPOCH_UNIX, to_date_time
 from gbcs.tables.profile_logs import BY_SRV
@@ -285,7 +285,7 @@ async def test_it_fails_when_meters_themselves_give_wrong_readings(
         octets = buffer(*args)
         return octets[:-1] + bytes((octets[-1] ^ 1,))
 
-    monkeypatch.setattr("emulator.proof.check.buffer", wrong)
+    monkeypatch.setattr("esme_emulator.proof.judge.buffer", wrong)
     result = await prove(small("quickstart"))
     assert unmet(result) == {"replies_different"}
     assert result.replies_different == result.replies_compared == 2 * result.device_hits_direct

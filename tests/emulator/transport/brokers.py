@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from emulator.transport import MemoryBroker
+from esme_emulator.transport import MemoryBroker
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.transport import MemoryBroker
-from emulator.transport.embedded import embedded_broker
+from esme_emulator.transport import MemoryBroker
+from esme_emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import Inbox, Kind
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 

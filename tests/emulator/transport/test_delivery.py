@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emulator.transport import Handler, Transport, TransportError, connect
+from esme_emulator.transport import Handler, Transport, TransportError, connect
 from tests.emulator.transport.brokers import GUARD, Inbox, Kind
 
 
@@ -143,7 +143,7 @@ async def test_failing_handler_harms_nobody_else(
         raise ZeroDivisionError("the handler's own")
 
     subscriptions: dict[str, Handler] = {"bad": fail, "good": inbox}
-    with caplog.at_level(logging.WARNING, "emulator.transport"):
+    with caplog.at_level(logging.WARNING, "esme_emulator.transport"):
         async with connect(kind.broker, client_id="both", subscriptions=subscriptions) as transport:
             for topic in ("bad", "good", "bad", "good"):
                 await transport.publish(topic, b"")

@@ -6,8 +6,8 @@ import logging
 import aiomqtt
 import pytest
 
-from emulator.transport import TransportError, connect
-from emulator.transport.embedded import embedded_broker
+from esme_emulator.transport import TransportError, connect
+from esme_emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import GUARD, Inbox
 from tests.support.descriptors import connected_without_descriptors
 from tests.support.mosquitto import free_port
@@ -74,7 +74,7 @@ async def test_stopping_under_load(received: int, caplog: pytest.LogCaptureFixtu
     results = await asyncio.gather(*publishing, return_exceptions=True)
     assert {type(result) for result in results} <= {TransportError, bool}
     assert asyncio.all_tasks() == before
-    assert {record.name for record in caplog.records} <= {"emulator.transport"}
+    assert {record.name for record in caplog.records} <= {"esme_emulator.transport"}
     assert "did not stop" not in caplog.text
 
 
@@ -100,7 +100,7 @@ async def test_shared_subscription_of_any_client_is_refused() -> None:
 async def test_descriptors_that_run_out_are_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, inbox: Inbox
 ) -> None:
-    monkeypatch.setattr("emulator.accepting.PAUSE", 0)
+    monkeypatch.setattr("esme_emulator.runtime.accepting.PAUSE", 0)
     async with (
         embedded_broker() as url,
         connected_without_descriptors(int(url.rpartition(":")[2])),

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from emulator.transport import Gauged, MemoryBroker, TransportError, connect
-from emulator.transport.memory import _MemoryTransport
+from esme_emulator.transport import Gauged, MemoryBroker, TransportError, connect
+from esme_emulator.transport.memory import _MemoryTransport
 
 
 async def test_it_is_still_only_when_every_message_was_handled() -> None:
@@ -77,7 +77,7 @@ async def test_a_broker_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) ->
     broker = Gauged(MemoryBroker())
     async with connect(broker, client_id="a"):
         broker.gauge.add(1)
-        monkeypatch.setattr("emulator.transport.memory._MemoryTransport.is_connected", False)
+        monkeypatch.setattr("esme_emulator.transport.memory._MemoryTransport.is_connected", False)
         with pytest.raises(TransportError, match="the broker was lost, and did not come back"):
             await broker.gauge.still(patience=0.01)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
-from emulator.transport.embedded import embedded_broker
-from emulator.transport.limits import LONGEST_PACKET, MAX_PACKET, Limits, publish_size
-from emulator.transport.reasons import FAILURE, blames_a_message
-from emulator.transport.topic import TopicFilter
+from esme_emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
+from esme_emulator.transport.embedded import embedded_broker
+from esme_emulator.transport.limits import LONGEST_PACKET, MAX_PACKET, Limits, publish_size
+from esme_emulator.transport.reasons import FAILURE, blames_a_message
+from esme_emulator.transport.topic import TopicFilter
 from tests.emulator.transport.brokers import (
     CONNACK,
     GUARD,
@@ -253,7 +253,7 @@ async def test_subscriptions_that_the_broker_refuses(codes: bytes, reason: str) 
 async def test_broker_that_keeps_silent_about_mqtt_5_is_asked_with_3_1_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("emulator.transport.connection.ATTEMPT", 0.2)
+    monkeypatch.setattr("esme_emulator.transport.connection.ATTEMPT", 0.2)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, body = await read_packet(reader)

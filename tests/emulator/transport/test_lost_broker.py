@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from emulator.transport import TransportError, connect
+from esme_emulator.transport import TransportError, connect
 from tests.emulator.transport.brokers import (
     CONNACK,
     GUARD,
@@ -72,7 +72,7 @@ async def test_no_such_host(host: str) -> None:
 async def test_something_else_than_a_broker(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("emulator.transport.connection.ATTEMPT", 0.2)
+    monkeypatch.setattr("esme_emulator.transport.connection.ATTEMPT", 0.2)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -145,7 +145,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
             mosquitto.kill()
             killed.set()
 
-    with caplog.at_level(logging.WARNING, "emulator.transport"):
+    with caplog.at_level(logging.WARNING, "esme_emulator.transport"):
         async with connect(
             mosquitto.url, client_id="both", subscriptions={"a/+": receive}, random=Random(1)
         ) as transport:
@@ -235,7 +235,7 @@ async def test_broker_that_says_goodbye(caplog: pytest.LogCaptureFixture) -> Non
             pass
 
     async with served(serve) as url:
-        with caplog.at_level(logging.WARNING, "emulator.transport"):
+        with caplog.at_level(logging.WARNING, "esme_emulator.transport"):
             async with (
                 connect(url, client_id="party", subscriptions={"a": print}) as party,
                 asyncio.timeout(GUARD),

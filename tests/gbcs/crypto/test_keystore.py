@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
 from gbcs.crypto import keystore as module
 from gbcs.crypto.keystore import point

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from emulator.certificate import make_certificate
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
 from gbcs.crypto.certificate import MAX_OCTETS, read_certificate
 from gbcs.crypto.keystore import point

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emulator.keys import DerivedKeystore
-from emulator.parties import SUPPLIER
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import SUPPLIER
 from gbcs import (
     EUI,
     UNSEALED,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from emulator.certificate import make_certificate
-from emulator.keys import DerivedKeystore
-from emulator.parties import OTHER_USER, SUPPLIER
+from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
 from gbcs import EUI, Command, KeyUsage, Status, Supplementary, decode, encode
 from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES

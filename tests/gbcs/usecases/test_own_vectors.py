@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from emulator.certificate import make_certificate
-from emulator.keys import DerivedKeystore
-from emulator.parties import OTHER_USER, SUPPLIER, RemoteParty
+from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, Keystore, KeyUsage, Status, decode, encode
 from gbcs.dlms.access import AccessResponse
 from gbcs.instants import parse_iso

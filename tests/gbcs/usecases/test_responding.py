@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, Command, EncodeError, FileKeystore, Opaque, Status, Supplementary, decode
 from gbcs.dlms.access import (
     ACCESS_RESPONSE,

@@ -1,0 +1,1 @@
+"""The composition root: which parts make up what a user runs."""

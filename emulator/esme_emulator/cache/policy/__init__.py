@@ -1,0 +1,1 @@
+"""The decisions of the cache: pure, octets and the time in, effects out."""

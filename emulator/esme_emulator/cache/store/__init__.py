@@ -1,0 +1,1 @@
+"""Where readings are kept: in memory, in SQLite, on a Valkey or Redis server."""

@@ -1,0 +1,316 @@
+"""The durable store: one SQLite file, for one process or several on the same machine.
+
+A hit is one read; a lease, a settlement or a new entry is one short transaction. What was
+acknowledged survives the death of any process; a power cut may take the entries of the last
+moments, which are then fetched again, but no own counter. Beyond `limit` octets the entry received
+first goes; native expiry is left to `purge`. Space in the file is used again, and given back when
+a purge leaves over half of it unused.
+
+Leases are timed with the machine's monotonic clock, which all its processes share and nobody sets.
+After a restart of the machine it begins anew: a lease that claims to last longer than it was given
+is from before, and does not count.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from esme_emulator.cache.store import sqlite_tables as sql
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.sealing import Seal
+from esme_emulator.cache.store.sqlite_file import Execute, SqliteFile
+from esme_emulator.cache.store.base import (
+    AHEAD,
+    DEFAULT_LIMIT,
+    ENTRY_OCTETS,
+    SETTLED_SECONDS,
+    UNSETTLED_SECONDS,
+    Held,
+    Lease,
+    Settled,
+    Size,
+)
+from esme_emulator.cache.store.waiting import wait_until
+from gbcs import EUI
+
+SWEEP_SECONDS = 10.0
+"""How often old leases and settlements are dropped, in seconds of real time."""
+
+_BATCH = 1000
+"""Rows of one transaction, or of one page of a listing."""
+
+_FIRST = (b"", *("" for _ in Key._fields[1:]))
+"""Before every key, since no device is the empty octets."""
+
+
+class SqliteStore:
+    """Readings of `estate` in the file `path`, sealed where there is a `key` of 32 octets.
+
+    Raises `StoreError` where the file is no store, or one of another estate.
+    """
+
+    def __init__(
+        self, path: Path, estate: str, *, key: bytes | None = None, limit: int = DEFAULT_LIMIT
+    ) -> None:
+        self._file = SqliteFile(path, estate, sql.SCHEMA)
+        self._seal = Seal(estate, key)
+        self._limit = limit
+        self._evicted = 0
+        self._next_sweep = 0.0
+        self._reserved = 0
+        """Behind the last own counter that this process was given."""
+
+    @property
+    def replaced(self) -> int:
+        """How often the file was removed, replaced or damaged while it was open."""
+        return self._file.replaced
+
+    async def check(self) -> None:
+        """Raise `StoreError` unless the file can be written to."""
+        await self.reserve(0, 0)
+
+    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+        """Return the entry under `key`, a lease on it, or whose lease it is."""
+
+        def look(execute: Execute) -> Entry | Held | None:
+            entry = self._get(execute, key)
+            if entry is not None and entry.received > received_after:
+                return entry
+            now = time.monotonic()
+            row = execute(sql.LEASED, (*key, now, now)).fetchone()
+            return row and Held(key, row[0])
+
+        def take(execute: Execute) -> Entry | Lease | Held:
+            found = look(execute)
+            if found is not None:
+                return found
+            now = time.monotonic()
+            self._sweep(execute, now)
+            execute(sql.FENCE)
+            (fence,) = execute(sql.FENCED).fetchone()
+            execute(sql.LEASE, (*key, fence, seconds, now + seconds))
+            return Lease(key, fence)
+
+        found = await self._file.read(look)
+        return found if found is not None else await self._file.write(take)
+
+    async def renew(self, lease: Lease, seconds: float) -> bool:
+        """Let `lease` last for `seconds` from now."""
+
+        def renew(execute: Execute) -> bool:
+            expires = time.monotonic() + seconds
+            return execute(sql.RENEW, (seconds, expires, *lease.key, lease.fence)).rowcount > 0
+
+        return await self._file.write(renew)
+
+    async def settle(
+        self,
+        lease: Lease,
+        readings: bytes | int | None,
+        entry: Entry | None = None,
+        ttl: float | None = None,
+    ) -> bool:
+        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        told = readings
+        if isinstance(readings, bytes):
+            told = self._seal.close_settled(lease.key, lease.fence, readings)
+
+        def settle(execute: Execute) -> bool:
+            if not execute(sql.UNLEASE, (*lease.key, lease.fence)).rowcount:
+                return False
+            execute(sql.SETTLE, (lease.fence, time.monotonic() + SETTLED_SECONDS, told))
+            if entry is not None:
+                self._put(execute, lease.key, entry)
+            return True
+
+        return await self._file.write(settle)
+
+    async def settled(self, held: Held, patience: float) -> Settled:
+        """Wait up to `patience` seconds until that lease is settled or lost."""
+
+        def look(execute: Execute) -> Settled | None:
+            now = time.monotonic()
+            lease = execute(sql.LEASED, (*held.key, now, now)).fetchone()
+            if lease == (held.fence,):
+                return None
+            settled = execute(sql.SETTLED, (held.fence,)).fetchone()
+            if settled is None:
+                return Settled(None, came=False)
+            (readings,) = settled
+            if isinstance(readings, bytes):
+                readings = self._seal.open_settled(held.key, held.fence, readings)
+                return Settled(readings, came=readings is not None)
+            return Settled(readings, came=True)
+
+        return await wait_until(lambda: self._file.read(look), patience)
+
+    async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
+        """Keep `entry` under `key`, in place of what was there."""
+        await self._file.write(lambda execute: self._put(execute, key, entry))
+
+    async def get(self, key: Key) -> Entry | None:
+        """Return the entry under `key`, or None."""
+        return await self._file.read(lambda execute: self._get(execute, key))
+
+    async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        """Return an entry whose window holds that of `key`."""
+        alike = (value for name, value in key._asdict().items() if name not in ("start", "end"))
+        values = (key.device, received_after, *alike, key.start, key.end)
+
+        def look(execute: Execute) -> tuple[Key, Entry] | None:
+            for device, *others in execute(sql.COVERING, values).fetchall():
+                other = Key(EUI(device), *others)
+                entry = self._get(execute, other)
+                if entry is not None and entry.received > received_after:
+                    return other, entry
+            return None
+
+        return await self._file.read(look)
+
+    async def reserve(self, earliest: int, size: int) -> int:
+        """Take `size` own counters that nobody has or had; not even a power cut forgets it."""
+
+        def reserve(execute: Execute) -> int:
+            taken, place = execute(sql.RESERVED).fetchone()
+            # A file that is new, or a copy in the place of another, does not know what was given.
+            lost = self._file.replaced or not taken or place != self._file.place
+            first = max(taken, self._reserved, earliest + (AHEAD * size if lost else 0))
+            execute(sql.RESERVE, (first + size, self._file.place if size else place))
+            return int(first)
+
+        first = await self._file.write(reserve, durable=True)
+        self._reserved = max(self._reserved, first + size)
+        return first
+
+    async def purge(
+        self,
+        *,
+        device: EUI | None = None,
+        srv: str | None = None,
+        received_before: float | None = None,
+        received_after: float | None = None,
+    ) -> int:
+        """Drop the entries that meet every condition given, some at a time."""
+        conditions, values = _given(device, srv, received_before, received_after)
+        query = sql.SELECTED.format(conditions=conditions)
+        purged, latest = 0, -math.inf
+        while True:
+            rows = await self._file.write(_dropping(query, (latest, *values, _BATCH)))
+            purged += len(rows)
+            if len(rows) < _BATCH:
+                break
+            latest = rows[-1][-1]
+            await asyncio.sleep(0)
+        await self._give_back()
+        return purged
+
+    async def entries(
+        self, device: EUI | None = None, srv: str | None = None
+    ) -> AsyncIterator[tuple[Key, Entry]]:
+        """Go through the entries in the order of their keys."""
+        conditions, values = _given(device, srv)
+        query = sql.LISTED.format(conditions=conditions)
+        after: tuple[Any, ...] = _FIRST
+        while True:
+            given = (*after, *values, _BATCH)
+            rows = await self._file.read(_fetching(query, given))
+            for pair in self._opened(rows):
+                yield pair
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1][:-2]
+
+    async def size(self) -> Size:
+        """Return how many entries there are, and the octets of the file that are in use."""
+
+        def size(execute: Execute) -> tuple[int, int]:
+            (entries,) = execute(sql.ENTRIES).fetchone()
+            pages, unused, octets = execute(sql.PAGES).fetchone()
+            return entries, (pages - unused) * octets
+
+        return Size(*await self._file.read(size), self._evicted, self._seal.unreadable)
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _get(self, execute: Execute, key: Key) -> Entry | None:
+        row = execute(sql.GET, key).fetchone()
+        return None if row is None else self._seal.open_entry(key, *row)
+
+    def _put(self, execute: Execute, key: Key, entry: Entry) -> None:
+        readings = self._seal.close_entry(key, entry)
+        if len(readings) + ENTRY_OCTETS > self._limit:
+            execute(sql.DROP, key)
+            self._evicted += 1  # itself: it is no reason to drop all others
+            return
+        execute(sql.PUT, (*key, entry.received, readings))
+        number = 1
+        while (excess := execute(sql.OCTETS).fetchone()[0] - self._limit) > 0 and number < _BATCH:
+            for *row, octets in execute(sql.OLDEST, (number,)).fetchall():
+                execute(sql.DROP, row)
+                self._evicted += 1
+                excess -= octets
+                if excess <= 0:
+                    return
+            number *= 2
+
+    def _opened(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Key, Entry]]:
+        for device, *others, received, readings in rows:
+            key = Key(EUI(device), *others)
+            entry = self._seal.open_entry(key, received, readings)
+            if entry is not None:
+                yield key, entry
+
+    def _sweep(self, execute: Execute, now: float) -> None:
+        """Drop leases and settlements of long ago, and those of before the machine's restart."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            execute(sql.SWEEP_LEASES, (now - UNSETTLED_SECONDS, now))
+            execute(sql.SWEEP_SETTLED, (now, now + SETTLED_SECONDS))
+
+    async def _give_back(self) -> None:
+        """Cut the file down, some pages at a time, until at most half of it is unused."""
+        cut = sql.GIVE_BACK.format(pages=_BATCH)
+        while True:
+            pages, unused, _ = (await self._file.read(_fetching(sql.PAGES, ())))[0]
+            if 2 * unused <= pages:
+                return
+            await self._file.write(_fetching(cut, ()))
+            await asyncio.sleep(0)
+
+
+def _given(
+    device: EUI | None,
+    srv: str | None,
+    received_before: float | None = None,
+    received_after: float | None = None,
+) -> tuple[str, list[Any]]:
+    """Return the conditions that are given, as SQL, and their values."""
+    conditions = {
+        "device = ?": device,
+        "srv = ?": srv,
+        "received < ?": received_before,
+        "received > ?": received_after,
+    }
+    given = {text: value for text, value in conditions.items() if value is not None}
+    return " AND ".join(given) or "TRUE", list(given.values())
+
+
+def _fetching(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[tuple[Any, ...]]]:
+    return lambda execute: execute(query, values).fetchall()
+
+
+def _dropping(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[tuple[Any, ...]]]:
+    """Return what drops the rows that `query` selects, and returns them."""
+
+    def drop(execute: Execute) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = execute(query, values).fetchall()
+        for row in rows:
+            execute(sql.DROP, row[:-1])
+        return rows
+
+    return drop

@@ -1,0 +1,200 @@
+"""What a Valkey or Redis server does in one step, as Lua scripts, and the keys that they use. Data.
+
+All keys of an estate begin with `esme:{<estate>}:`, whose braces put them in one slot of a cluster,
+and go on with one of `Names`. An entry is its time of receipt, a big-endian double, and the packed
+readings. Fences are at least the server's microseconds since 1970, so that they grow even where the
+server forgot the one before.
+"""
+
+from esme_emulator.cache.entry import Key
+from esme_emulator.cache.store.sealing import key_text
+from esme_emulator.cache.store.base import ENTRY_OCTETS
+
+
+class Names:
+    """The names of an estate's keys on the server."""
+
+    def __init__(self, estate: str) -> None:
+        self.prefix = f"esme:{{{estate}}}:"
+        self.fence = self.prefix + "fence"
+        """The greatest fence given."""
+        self.own_counter = self.prefix + "own-counter"
+        """The next own counter that nobody has."""
+        self.own_counter_run = self.prefix + "own-counter-run"
+        """The `run_id` of the server that gave the last of them."""
+        self.octets = self.prefix + "octets"
+        """Hash of what each entry counts against the limit; under the empty name, all together."""
+        self.received = self.prefix + "received"
+        """Sorted set of all keys as text, by time of receipt."""
+
+    def entry(self, key: Key) -> str:
+        """Where the entry under `key` is."""
+        return f"{self.prefix}entry:{key_text(key)}"
+
+    def lease(self, key: Key) -> str:
+        """Where the fence of the live lease on `key` is; it expires with it."""
+        return f"{self.prefix}lease:{key_text(key)}"
+
+    def latest(self, key: Key) -> str:
+        """Where the fence of the latest lease on `key` is until it is settled."""
+        return f"{self.prefix}latest:{key_text(key)}"
+
+    def settled(self, fence: int) -> str:
+        """Where it is what a lease was settled with."""
+        return f"{self.prefix}settled:{fence}"
+
+    def device(self, device: object) -> str:
+        """Sorted set of the keys of one device as text, by time of receipt."""
+        return f"{self.prefix}device:{device}"
+
+
+_DROP = """
+local function count(prefix, member, octets)
+  local counts = prefix .. 'octets'
+  local before = tonumber(redis.call('HGET', counts, member) or '') or 0
+  local all = tonumber(redis.call('HGET', counts, '') or '') or 0
+  if octets then redis.call('HSET', counts, member, octets)
+  else redis.call('HDEL', counts, member) end
+  all = math.max(0, all + (octets or 0) - before)
+  if all > 0 then redis.call('HSET', counts, '', string.format('%.0f', all))
+  else redis.call('HDEL', counts, '') end
+  return all
+end
+
+local function drop(prefix, member)
+  local gone = redis.call('DEL', prefix .. 'entry:' .. member)
+  redis.call('ZREM', prefix .. 'received', member)
+  redis.call('ZREM', prefix .. 'device:' .. string.match(member, '^[^:]*'), member)
+  return gone, count(prefix, member, nil)
+end
+"""
+
+_KEEP = (
+    _DROP
+    + f"""
+local function keep(entry, by_time, by_device, value, px, member, received, prefix, limit)
+  if #value + {ENTRY_OCTETS} > tonumber(limit) then
+    drop(prefix, member)
+    return 1
+  end
+  if px == '' then redis.call('SET', entry, value)
+  else redis.call('SET', entry, value, 'PX', px) end
+  redis.call('ZADD', by_time, received, member)
+  redis.call('ZADD', by_device, received, member)
+  local octets = count(prefix, member, #value + {ENTRY_OCTETS})
+  local evicted, gone = 0, 0
+  for _ = 1, 1000 do
+    if octets <= tonumber(limit) then break end
+    local oldest = redis.call('ZRANGE', by_time, 0, 0)[1]
+    if not oldest then
+      redis.call('DEL', prefix .. 'octets')
+      break
+    end
+    gone, octets = drop(prefix, oldest)
+    evicted = evicted + gone
+  end
+  return evicted
+end
+"""
+)
+
+CLAIM = """
+local entry = redis.call('GET', KEYS[1])
+if entry and #entry > 8 and struct.unpack('>d', entry) > tonumber(ARGV[1]) then
+  return {'entry', entry}
+end
+local held = redis.call('GET', KEYS[2])
+if held and string.match(held, '^%d+$') then return {'held', held} end
+local time = redis.call('TIME')
+local fence = math.max(
+  tonumber(redis.call('GET', KEYS[4]) or '0') + 1, time[1] * 1000000 + time[2])
+fence = string.format('%.0f', fence)
+redis.call('SET', KEYS[4], fence)
+redis.call('SET', KEYS[2], fence, 'PX', ARGV[2])
+redis.call('SET', KEYS[3], fence, 'PX', ARGV[3])
+return {'lease', fence}
+"""
+"""Keys: entry, lease, latest, fence. Arguments: received after; milliseconds of the lease, and
+until it can no longer be settled. Answers which of the three it is, and the entry or the fence."""
+
+RENEW = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return 1
+"""
+"""Keys: lease, latest. Arguments: fence, and milliseconds as above. Answers 1, or 0: lost."""
+
+SETTLE = (
+    _KEEP
+    + """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+if ARGV[4] == '' then return 0 end
+return keep(KEYS[4], KEYS[5], KEYS[6], unpack(ARGV, 4))
+"""
+)
+"""Keys: lease, latest, settled, entry, received, device. Arguments: fence, what it is settled with,
+for how many milliseconds; then nothing, or those of `PUT`. Answers how many entries were evicted,
+or -1: lost."""
+
+PUT = _KEEP + "return keep(KEYS[1], KEYS[2], KEYS[3], unpack(ARGV))"
+"""Keys: entry, received, device. Arguments: the entry, its milliseconds or nothing, its key as
+text, its time of receipt, the prefix, the limit. Answers how many entries were evicted."""
+
+DROP = (
+    _DROP
+    + """
+local dropped = 0
+local after, before = tonumber(ARGV[2]), tonumber(ARGV[3])
+for index = 4, #ARGV do
+  local received = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[index]) or '')
+  if received and after < received and received < before then
+    dropped = dropped + drop(ARGV[1], ARGV[index])
+  end
+end
+return dropped
+"""
+)
+"""Keys: received or device. Arguments: prefix, received after and before, keys as text. Answers
+how many there were."""
+
+COVERING = """
+local found = {}
+local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(latest) do
+  local device, srv, first, last, identity =
+    string.match(member, '^(%x+):([^:]*):(%d+):(%d+):([^:]*)$')
+  if device and srv == ARGV[3] and identity == ARGV[4]
+    and tonumber(first) <= tonumber(ARGV[5]) and tonumber(last) >= tonumber(ARGV[6]) then
+    found[#found + 1] = member
+    if #found == tonumber(ARGV[7]) then break end
+  end
+end
+return found
+"""
+"""Keys: device. Arguments: received after, as a bound of a range; of how many entries; SRV,
+identity, start, end; how many are wanted. Answers their keys as text, the latest first."""
+
+SIZE = """
+local octets = tonumber(redis.call('HGET', KEYS[1], '') or '') or 0
+return {math.max(0, redis.call('HLEN', KEYS[1]) - 1), string.format('%.0f', octets)}
+"""
+"""Keys: octets. Answers how many entries there are, and what they count as text."""
+
+RESERVE = """
+local said = redis.pcall('INFO', 'server')
+local run = type(said) == 'string' and string.match(said, 'run_id:(%w+)') or 'unknown'
+local first = redis.call('GET', KEYS[1]) or '0'
+local lost = first == '0' or redis.call('GET', KEYS[2]) ~= run
+local earliest = lost and ARGV[2] or ARGV[1]
+if #first < #earliest or (#first == #earliest and first < earliest) then first = earliest end
+redis.call('SET', KEYS[1], first)
+redis.call('INCRBY', KEYS[1], ARGV[3])
+if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], run) end
+return {first, lost and 1 or 0}
+"""
+"""Keys: own counter, run. Arguments in decimal: earliest, earliest if the server may have lost
+which were given, size. Answers the first counter, and 1 if it may have. Text is compared, since a
+number of Lua has 53 bits."""

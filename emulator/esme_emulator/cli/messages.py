@@ -1,0 +1,205 @@
+"""`esme decode` and `esme encode`."""
+
+import codecs
+import errno
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from esme_emulator.cli.render import screen
+from esme_emulator.cli.options import CHECK_FAILED, FILE, KEYSTORE, fail, json_option, one_line
+from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
+from gbcs import FileKeystore, GbcsError, Message, decode, encode
+from gbcs.explain import explain
+from gbcs.json_form import from_json, to_json
+from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
+from gbcs.sources import Found, Input, SourceError, inputs_in
+from gbcs.written import text_of
+
+
+@click.command("decode")
+@click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
+@click.option("--keystore", type=KEYSTORE, help="Keys that verify and decrypt.")
+@click.option("--explain", "explained", is_flag=True, help="Annotated octets.")
+@click.option("--pcap", type=FILE, help="Write the messages into this file, for Wireshark.")
+@json_option
+@one_line
+def decode_command(
+    sources: tuple[str, ...],
+    keystore: Path | None,
+    explained: bool,
+    pcap: Path | None,
+    as_json: bool,
+) -> None:
+    """Decode messages: hex, base64, hexdumps, binary, DUIS or pcap; files, folders, text or stdin.
+
+    One message is shown as JSON, several as a table, a line for each.
+    """
+    keys = FileKeystore.load(keystore) if keystore else None
+    inputs = list(inputs_in(sources or ("-",), sys.stdin.buffer))
+    totals = Totals()
+    with _capture(pcap, inputs) as keep:
+        items = _decoded(inputs, keys, keep)
+        first = [] if as_json or explained else list(islice(items, 2))
+        items = chain(first, items)
+        if len(first) > 1:
+            show_summary(items, len(inputs), totals)
+        else:
+            for item in items:
+                totals.add(item)
+                _show(item, as_json, explained)
+    if not totals.decoded + totals.failed:
+        fail("no messages")
+    if totals.failed:
+        sys.exit(CHECK_FAILED)
+
+
+def _decoded(
+    inputs: list[Input], keys: FileKeystore | None, keep: Callable[[Found], None]
+) -> Iterator[Decoded]:
+    for number, entry in enumerate(inputs, start=1):
+        for found in entry.messages():
+            try:
+                if found.error is not None:
+                    raise found.error
+                message = decode(found.octets, keys)
+                keep(found)
+            except (GbcsError, SourceError) as error:
+                yield Decoded(found.source, error=error, input=number)
+            else:
+                yield Decoded(found.source, message, input=number)
+
+
+@contextmanager
+def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found], None]]:
+    """Yield what writes a message into the file `pcap`, if there is to be one.
+
+    The file is opened for the first message: an input that holds none leaves a file as it is.
+    """
+    if pcap is None:
+        yield lambda found: None
+        return
+    _check_capture(pcap, inputs)
+    try:
+        with ExitStack() as stack:
+            writer: PcapWriter | None = None
+
+            def write(found: Found) -> None:
+                nonlocal writer
+                writer = writer or PcapWriter(stack.enter_context(pcap.open("wb")))
+                writer.write(Packet(found.octets, found.time))
+
+            yield write
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # of stdout
+        raise _unwritable(pcap, error) from None
+
+
+def _check_capture(pcap: Path, inputs: list[Input]) -> None:
+    """Raise `UsageError` for a file that must not be overwritten: a source, or no capture."""
+    files = [entry.place for entry in inputs if isinstance(entry.place, Path)]
+    if pcap.exists() and any(file.samefile(pcap) for file in files):
+        raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
+    if not pcap.is_file():
+        return
+    try:
+        with pcap.open("rb") as stream:
+            begun = stream.read(MAGIC_OCTETS)
+    except OSError as error:
+        raise _unwritable(pcap, error) from None
+    if begun and not is_capture(begun):
+        raise click.UsageError(
+            f"--pcap {pcap}: this file is there and is not a capture: name another one"
+        )
+
+
+def _unwritable(pcap: Path, error: OSError) -> SourceError:
+    return SourceError(f"{pcap}: {error.strerror}")
+
+
+def _show(item: Decoded, as_json: bool, explained: bool) -> None:
+    if item.message is None:
+        if as_json:
+            click.echo(json.dumps({"source": item.source, "error": str(item.error)}))
+        else:
+            click.echo(f"esme: {item.source}: {item.error}", err=True)
+    elif explained:
+        click.echo(item.source)
+        click.echo("\n".join(screen.explanation(explain(item.message))))
+    else:
+        form = {"source": item.source, **to_json(item.message)}
+        click.echo(json.dumps(form, indent=None if as_json else 2))
+
+
+@click.command("encode")
+@click.argument("source", type=click.File("rb"), default="-")
+@click.option("--keystore", type=KEYSTORE, help="Keys for a MAC that is still to be calculated.")
+@one_line
+def encode_command(source: BinaryIO, keystore: Path | None) -> None:
+    """Encode what `esme decode --json` printed, one message a line, and print it as hex."""
+    keys = FileKeystore.load(keystore) if keystore else None
+    failed = False
+    for number, document in _documents(_lines_of(source)):
+        try:
+            click.echo(encode(_message_of(document), keys).hex().upper())
+        except json.JSONDecodeError as error:
+            failed = True
+            where = f"line {number + error.lineno - 1}"
+            click.echo(f"esme: {where}: no JSON: {error.msg}, at column {error.colno}", err=True)
+        except (GbcsError, SourceError, ValueError) as error:
+            failed = True
+            click.echo(f"esme: line {number}: {error}", err=True)
+    if failed:
+        sys.exit(CHECK_FAILED)
+
+
+def _message_of(document: str) -> Message:
+    try:
+        form = json.loads(document)
+    except RecursionError:
+        raise SourceError("nested too deeply") from None
+    if isinstance(form, dict) and "error" in form:
+        raise SourceError(" ".join(str(form["error"]).split()))
+    return from_json(form)
+
+
+def _lines_of(source: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a file one by one as they come; one in UTF-16 is read whole."""
+    begin = source.read(4)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = text_of(begin + source.read())
+        if text is None:
+            raise click.UsageError("it is neither UTF-8 nor UTF-16: save it as UTF-8")
+        yield from text.splitlines(keepends=True)
+        return
+    first = begin + source.readline()
+    for line in chain(first.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True), source):
+        # What is no UTF-8 is no JSON either, and is told of with its line.
+        yield line.decode("utf-8", "replace")
+
+
+def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield each JSON document and the number of its first line.
+
+    A document is a line, or as `esme decode` prints a single message, the lines that are indented
+    or close a bracket too.
+    """
+    document, first = "", 1
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if document and line[0] in " \t}]":
+            document += line
+            continue
+        if document:
+            yield first, document
+        document, first = line, number
+    if document:
+        yield first, document

@@ -1,0 +1,131 @@
+"""What a person sees of a load: a bar and live figures on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from esme_emulator.load.histogram import Quantiles
+from esme_emulator.load.plan import Arrivals
+from esme_emulator.load.result import LoadResult
+from esme_emulator.load.tally import Live
+from esme_emulator.cli.render.screen import print_rows
+
+_LINES = 20
+"""Plain lines of a load, about."""
+_WHICH = ""
+"""The column of which requests a row is."""
+_ORIGINS = {
+    "hit": "from the cache",
+    "miss": "from the meter",
+    "collapsed": "collapsed",
+    "bypass": "past the cache",
+}
+
+
+@contextmanager
+def show_live(total: float) -> Iterator[Callable[[Live], None]]:
+    """Yield what shows the figures of every second of a load of `total` seconds, on stderr."""
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description:<8}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+        )
+        with Progress(*columns, console=console) as bars:
+            task = bars.add_task("warm-up", total=total, said="")
+
+            def move(live: Live) -> None:
+                title = "warm-up" if live.warming_up else "load"
+                done = min(live.elapsed, total)
+                bars.update(task, completed=done, description=title, said=_said(live))
+
+            yield move
+    else:
+        due = 0.0
+
+        def line(live: Live) -> None:
+            nonlocal due
+            if live.elapsed >= due:
+                due = live.elapsed + total / _LINES
+                title = "warm-up " if live.warming_up else ""
+                console.print(f"{title}{live.elapsed:4.0f} s: {_said(live)}", highlight=False)
+
+        yield line
+
+
+def _said(live: Live) -> str:
+    p99 = "none" if live.p99 is None else f"{live.p99:.1f} ms"
+    return (
+        f"{live.sent_rate:.0f}/s sent, {live.answered_rate:.0f}/s answered, "
+        f"{live.in_flight} in flight, p99 {p99}, {live.failed} failed"
+    )
+
+
+def load_table(result: LoadResult, console: Console) -> None:
+    """Print what a load counted."""
+    plan = result.plan
+    asked = f"{plan.arrivals.value}"
+    if result.target_rate is not None:
+        asked += f" {result.target_rate:g}/s"
+    if plan.arrivals is Arrivals.CLOSED:
+        asked += f" loop, {plan.closed} in flight"
+    partial = "" if result.complete else " (partial)"
+    _line(
+        console,
+        f"{result.scenario}, via {plan.via}: {asked}, {result.measured_seconds:g} s{partial}",
+    )
+    requests = result.requests
+    rows = [_row("all", requests.planned, requests.failed, result.latency["all"])]
+    for name, title in _ORIGINS.items():
+        of = result.latency[name]
+        if of.count:
+            rows.append(_row(f"  {title}", of.count, None, of))
+    for part in (*result.by_srv, *result.by_party):
+        counts = part.requests
+        rows.append(_row(f"  {part.name}", counts.planned, counts.failed, part.latency))
+    print_rows(rows, console, right=set(rows[0]) - {_WHICH})
+    _line(console, "latency in ms from the planned time of each request, of answers alone")
+    _line(
+        console,
+        f"{result.sent_rate:g}/s sent, {result.achieved_rate:g}/s answered; "
+        f"answered {requests.answered}, refused {requests.refused}, invalid {requests.invalid}, "
+        f"no reply {requests.no_reply}, not sent {requests.not_sent}, "
+        f"unfinished {requests.unfinished}; {result.checked} replies verified",
+    )
+    generator = result.generator
+    if generator.cpu_microseconds_per_request is not None and generator.sent_late.count:
+        _line(
+            console,
+            f"generator: {generator.cpu_microseconds_per_request:g} µs a request, "
+            f"busiest worker {generator.busiest_worker:.0%} of a core; "
+            f"sent late p50 {generator.sent_late.p50:.1f}, p99 {generator.sent_late.p99:.1f} ms",
+        )
+    for note in result.notes:
+        _line(console, f"note: {note}")
+    if not result.complete:
+        _line(console, f"PARTIAL: {result.ended}")
+
+
+def _line(console: Console, text: str) -> None:
+    """Print a line, broken between words on a terminal and not at all elsewhere."""
+    console.print(text, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _row(name: str, requests: int, failed: int | None, of: Quantiles) -> dict[str, str]:
+    times = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p99_9, "max": of.max}
+    return {
+        _WHICH: name,
+        "requests": str(requests),
+        "failed": "" if failed is None else str(failed),
+        **{title: _milliseconds(value) for title, value in times.items()},
+    }
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" if value < 1000 else f"{value:.0f}"

@@ -1,0 +1,130 @@
+"""What a person sees of many messages: a line for each as it is decoded, and what they add up to.
+
+Columns have fixed widths, so that no line has to wait for another.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from esme_emulator.cli.render.screen import show_progress
+from gbcs.errors import GbcsError
+from gbcs.message import Message, Status
+from gbcs.opaque import Opaque
+from gbcs.sources import SourceError
+
+_SOURCE_WIDTH = 40
+_WIDTHS = (11, 13, 16, 16, 20, 10, 10)  # all columns between source and problems
+_TITLES = ("kind", "use case", "originator", "recipient", "counter", "MAC", "signature")
+_NOTHING = ("-",) * len(_WIDTHS)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A message and where it was, or why it could not be decoded."""
+
+    source: str
+    message: Message | None = None
+    error: GbcsError | SourceError | None = None
+    input: int = 1
+    """Which of the inputs it is from, counted from 1."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """How many messages there were, and what verification found."""
+
+    decoded: int = 0
+    failed: int = 0
+    mac: Counter[Status] = field(default_factory=Counter)
+    signature: Counter[Status] = field(default_factory=Counter)
+
+    def add(self, item: Decoded) -> None:
+        """Count one more."""
+        if item.message is None:
+            self.failed += 1
+            return
+        self.decoded += 1
+        self.mac[item.message.mac_status] += 1
+        self.signature[item.message.signature_status] += 1
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person is told."""
+        number = self.decoded + self.failed
+        yield f"messages: {number}; decoded {self.decoded}, failed {self.failed}"
+        for name, counted in (("MAC", self.mac), ("signature", self.signature)):
+            yield f"{name}: " + ", ".join(f"{status} {counted[status]}" for status in Status)
+
+
+def show_summary(items: Iterable[Decoded], inputs: int, totals: Totals) -> None:
+    """Print the summary of `items` to stdout, with a bar on stderr where that is a terminal.
+
+    The bar shows how many of several inputs are done, and of one how many messages. Long names of
+    sources are cut where stdout is a terminal.
+    """
+    cut = sys.stdout.isatty()
+    with show_progress() as begin:
+        step = begin("decoded", inputs if inputs > 1 else None)
+        for line in summary(_stepping(items, inputs, step), totals, cut=cut):
+            sys.stdout.write(f"{line}\n")  # of this moment: a bar puts another in its place
+
+
+def _stepping(items: Iterable[Decoded], inputs: int, step: Callable[[], None]) -> Iterator[Decoded]:
+    done = 0
+    for item in items:
+        yield item
+        reached = item.input if inputs > 1 else done + 1
+        for _ in range(done, reached):
+            step()
+        done = reached
+
+
+def summary(items: Iterable[Decoded], totals: Totals, *, cut: bool = False) -> Iterator[str]:
+    """Yield a heading, a line for each of `items` as it comes, and what they add up to."""
+    yield _line("source", _TITLES, "problems")
+    for item in items:
+        totals.add(item)
+        source = item.source if item.source.isprintable() else ascii(item.source)[1:-1]
+        if cut and len(source) > _SOURCE_WIDTH:
+            source = f"...{source[3 - _SOURCE_WIDTH :]}"  # the end tells files apart
+        yield _line(source, _cells(item.message), "; ".join(_problems(item)))
+    yield ""
+    yield from totals.lines()
+
+
+def _line(source: str, cells: Iterable[str], problems: str) -> str:
+    padded = [
+        f"{cell if len(cell) <= width else f'{cell[: width - 3]}...':<{width}}"
+        for cell, width in zip(cells, _WIDTHS, strict=True)
+    ]
+    return "  ".join((f"{source:<{_SOURCE_WIDTH}}", *padded, problems)).rstrip()
+
+
+def _cells(message: Message | None) -> tuple[str, ...]:
+    if message is None:
+        return _NOTHING
+    return (
+        message.kind,
+        message.use_case.name if message.use_case else f"{message.message_code:04X}",
+        str(message.originator),
+        str(message.recipient),
+        str(message.originator_counter),
+        message.mac_status,
+        message.signature_status,
+    )
+
+
+def _problems(item: Decoded) -> Iterator[str]:
+    message = item.message
+    if message is None:
+        yield str(item.error)
+        return
+    if message.use_case is None:
+        yield "unknown message code"
+    if isinstance(message.payload, Opaque):
+        yield f"content not typed: {message.payload.reason}".rstrip(": ")
+    for status in (Status.INVALID, Status.UNVERIFIED):
+        number = sum(part.status is status for part in message.protected)
+        if number:
+            yield f"{number} encrypted, {'invalid' if status is Status.INVALID else 'no key'}"

@@ -1,0 +1,128 @@
+"""What a person sees of proofs: the verdict, variants side by side, two reports compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from esme_emulator.proof.report.compare import Figure
+from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
+from esme_emulator.proof.result import Percentiles, ProofResult
+from esme_emulator.scenario.scenario import Scenario
+
+
+def proof_table(result: ProofResult, console: Console) -> None:
+    """Print the verdict of a proof and what it rests on."""
+    title = f"{result.title}: {number(result.meters)} meters, seed {result.seed}"
+    table = Table(title=title)
+    for column in ("", "direct", "through the cache"):
+        table.add_column(column, justify="right" if column else "left")
+    direct, cached = result.spent_direct, result.spent_cached
+    table.add_row("device hits", number(direct.device_hits), number(cached.device_hits))
+    table.add_row("answered from the cache", "", number(result.hits))
+    table.add_row("collapsed into another", "", number(result.collapsed))
+    table.add_row("forwarded to the meter", "", number(result.forwarded))
+    table.add_row("refused, failed", "", f"{number(result.refused)}, {number(result.failed)}")
+    table.add_row("octets to and from meters", number(direct.octets), number(cached.octets))
+    if direct.sms:
+        table.add_row("SMS", number(direct.sms), number(cached.sms))
+    latency = result.latency
+    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
+    table.add_row(
+        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
+    )
+    console.print(table)
+    kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
+    if result.avoided_ratio is None:
+        kept = "no device hits that a cache could keep away"
+    _line(
+        console,
+        f"{verdict(result)}: {kept if result.complete else partial(result)}; "
+        f"{number(result.replies_compared)} replies compared, {number(result.replies_different)} "
+        f"different; ledger difference {number(result.ledger_difference)}",
+    )
+    if not result.replies_compared:
+        _line(console, "  no reply was compared, so nothing was measured")
+    for name, item in result.thresholds.items():
+        if item.met is False:
+            must = f"{item.comparison} {exact(item.limit)}"
+            _line(console, f"  {name} is {exact(item.value)} and must be {must}")
+    for line in result.ledger_lines[:3]:
+        _line(console, f"  {line}")
+
+
+def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console) -> None:
+    """Print what the same requests come to under different rules."""
+    title = f"{variants[0][1].title}: the same requests under different rules"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
+    for column in columns:
+        rule = column == "rule"
+        table.add_column(column, justify="left" if rule else "right", no_wrap=rule)
+    for name, result in variants:
+        table.add_row(
+            name,
+            number(result.device_hits_cached),
+            percent(result.avoided_ratio),
+            number(result.replies_different),
+            number(result.spent_cached.octets),
+            number(result.hits),
+            number(result.collapsed),
+        )
+    console.print(table)
+
+
+def figures_table(
+    names: tuple[str, str],
+    of: tuple[dict[str, Any], dict[str, Any]],
+    figures: Sequence[Figure],
+    console: Console,
+) -> None:
+    """Print two reports side by side: `of` what they are and how they ended, and their figures."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("", no_wrap=True)
+    for column in (*names, "difference"):
+        table.add_column(column, justify="right", overflow="fold")
+    for name, one in of[0].items():
+        if not isinstance(one, bool | dict):
+            other = of[1][name]
+            shown = [_broken(item) if name == "start" else str(item) for item in (one, other)]
+            table.add_row(name, *shown, "" if one == other else "differs")
+    table.add_section()
+    for item in figures:
+        difference = None
+        if item.first is not None and item.second is not None:
+            difference = item.second - item.first
+        table.add_row(item.name, figure(item.first), figure(item.second), figure(difference))
+    console.print(table)
+
+
+def scenarios_table(scenarios: Sequence[Scenario], console: Console) -> None:
+    """Print what scenarios there are."""
+    table = Table()
+    for column in ("scenario", "meters", "requests", "hours", "title"):
+        right = column in ("meters", "requests", "hours")
+        table.add_column(column, justify="right" if right else "left")
+    for item in scenarios:
+        arrivals = item.arrivals
+        hours = f"{arrivals.seconds / 3600:g}"
+        counts = number(item.fleet.meters), number(arrivals.requests)
+        table.add_row(item.name, *counts, hours, item.title)
+    console.print(table)
+
+
+def _milliseconds(percentiles: Percentiles) -> str:
+    if percentiles.p50 is None or percentiles.p99 is None:
+        return "none"
+    return f"{percentiles.p50:,.1f}, {percentiles.p99:,.1f} ms"
+
+
+def _broken(time: object) -> str:
+    """Return a time that may be broken, where it has to be, between its date and its hour."""
+    return str(time).replace("T", " ", 1)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)

@@ -1,0 +1,57 @@
+"""`esme report`: what was proved or measured before."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from esme_emulator.cli.render import proof as proof_view
+from esme_emulator.cli.options import json_option, one_line, out, warn
+from esme_emulator.load.compare import about_load, compare_loads, load_form, unlike_loads
+from esme_emulator.load.schema import schema as load_schema
+from esme_emulator.proof.report.compare import ReportError, about, compare, load_report, unlike
+from esme_emulator.proof.report.schema import schema as proof_schema
+
+_REPORT = click.Path(path_type=Path)
+
+
+@click.group()
+def report() -> None:
+    """Compare reports of proofs or of loads, and read them with programs."""
+
+
+@report.command("compare")
+@click.argument("first", type=_REPORT)
+@click.argument("second", type=_REPORT)
+@json_option
+@one_line
+def compare_command(first: Path, second: Path, as_json: bool) -> None:
+    """Show two reports, given as folders or as JSON, side by side: how they ended, and figures.
+
+    Both are of proofs, or both are of loads; what makes them of different things is warned of.
+    """
+    one, other = load_form(first), load_form(second)
+    if one is not None and other is not None:
+        of, unlikeness = (about_load(one), about_load(other)), unlike_loads(one, other)
+        figures = compare_loads(one, other)
+    elif one is other is None:
+        one, other = load_report(first), load_report(second)
+        of, unlikeness = (about(one), about(other)), unlike(one, other)
+        figures = compare(one, other)
+    else:
+        raise ReportError(f"{first} and {second}: one is of a load, so give two of loads")
+    if as_json:
+        form = {"first": of[0], "second": of[1], "unlike": unlikeness}
+        click.echo(json.dumps({**form, "figures": [asdict(item) for item in figures]}))
+        return
+    proof_view.figures_table((str(first), str(second)), of, figures, out)
+    warn(unlikeness)
+
+
+@report.command("schema")
+@click.argument("kind", type=click.Choice(["proof", "load"]), default="proof")
+def schema_command(kind: str) -> None:
+    """Print the JSON Schema of proof.json, or of load.json."""
+    schema = proof_schema if kind == "proof" else load_schema
+    click.echo(json.dumps(schema(), indent=2))

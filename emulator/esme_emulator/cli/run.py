@@ -1,0 +1,189 @@
+"""`esme serve` and `esme fleet`: what runs until it is interrupted."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from esme_emulator.cli.render import screen
+from esme_emulator.app import one_shot
+from esme_emulator.cli.options import (
+    announce,
+    aside,
+    base_option,
+    broker_option,
+    estate_of,
+    expired_option,
+    json_option,
+    keystore_option,
+    meters_option,
+    one_line,
+    part_broker_option,
+    seed_option,
+    warn,
+)
+from esme_emulator.cli.service_options import (
+    cache_options,
+    caching_options,
+    common_options,
+    fleet_options,
+    meter_options,
+    sharding_options,
+)
+from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
+from esme_emulator.transport.credentials import without_credentials
+from esme_emulator.estate.estate import Estate, sharded
+from esme_emulator.runtime.interrupts import ending_signals
+from esme_emulator.monitor.snapshot import Sampler
+from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
+from esme_emulator.cli.render.live import watch
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.app.workers import WorkerError, run_workers
+from gbcs import EUI
+
+
+@click.command()
+@seed_option
+@meters_option
+@base_option
+@keystore_option
+@expired_option
+@meter_options
+@caching_options
+@common_options
+@broker_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=1883,
+    show_default=True,
+    help="Of our own broker; 0 for any.",
+)
+@json_option
+@one_line
+def serve(
+    seed: str,
+    meters: int,
+    base: EUI,
+    keystore: Path | None,
+    takes_expired: bool,
+    broker: str | None,
+    port: int,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Run broker, meters and cache until interrupted."""
+    estate = estate_of(keystore, seed, meters, base, takes_expired)
+    options = fleet_options(chosen), cache_options(chosen, estate)
+    asyncio.run(run(estate, broker, port, chosen, *options, as_json=as_json))
+
+
+@click.command()
+@seed_option
+@meters_option
+@base_option
+@keystore_option
+@expired_option
+@meter_options
+@sharding_options
+@common_options
+@part_broker_option
+@json_option
+@one_line
+def fleet(
+    seed: str,
+    meters: int,
+    base: EUI,
+    keystore: Path | None,
+    takes_expired: bool,
+    broker: str,
+    as_json: bool,
+    shard: tuple[int, int] | None,
+    workers: int,
+    **chosen: Any,
+) -> None:
+    """Run the meters alone, on a broker, until interrupted."""
+    estate = estate_of(keystore, seed, meters, base, takes_expired)
+    options = fleet_options(chosen)
+    if shard is not None and (workers > 1 or options.shared):
+        raise click.UsageError("--shard goes with neither --workers nor --shared: give one of them")
+    if options.shared and options.connections:
+        raise click.UsageError("--shared and --connections: give one of them")
+    if workers == 1:
+        part = estate if shard is None else sharded(estate, *shard)
+        asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
+        return
+    clock: Clock = chosen["clock"]
+    warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
+
+    def started(controls: list[str | None]) -> None:
+        form = _started(broker, estate, clock, meters=True) | {"workers": workers}
+        announce(form | ({"control": controls} if any(controls) else {}), as_json)
+
+    made = partial(estate_of, keystore, seed, meters, base, takes_expired)
+    control = chosen["control"]
+    try:
+        merged = run_workers(made, broker, clock.describe(), options, workers, control, started)
+    except WorkerError as error:
+        announce(screen.counted(error.counted, None) | {"without": str(error)}, as_json)
+        raise
+    announce(screen.counted(merged, None), as_json)
+
+
+async def run(
+    estate: Estate,
+    broker: str | None,
+    port: int,
+    chosen: dict[str, Any],
+    meters: FleetOptions | None = None,
+    cache: CacheOptions | None = None,
+    *,
+    as_json: bool,
+    whole: Estate | None = None,
+) -> None:
+    """Run what is chosen until SIGINT, SIGTERM or SIGHUP, then show what was counted."""
+    stopped = asyncio.Event()
+    for number in ending_signals():
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    clock: Clock = chosen["clock"]
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(one_shot.broker_at(broker, port))
+        services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
+        running = await stack.enter_async_context(services)
+        async with Tasks() as tasks:
+            warn([*_standing_still(chosen), *running.warnings])
+            form = _started(url, estate, clock, meters=meters is not None, cache=cache)
+            announce(form | ({"control": running.control} if running.control else {}), as_json)
+            if not as_json:
+                machine = SystemClock()
+                tasks.start(watch(Sampler(running.parts, machine), aside, machine))
+            settle()
+            await stopped.wait()
+    counters = running.fleet.counters if running.fleet else None
+    announce(screen.counted(counters, running.ledger), as_json)
+
+
+def _standing_still(chosen: dict[str, Any]) -> list[str]:
+    if isinstance(chosen["clock"], ManualClock) and chosen["control"] is None:
+        return ["the clock stands still: with --control it can be moved"]
+    return []
+
+
+def _started(
+    url: str, estate: Estate, clock: Clock, *, meters: bool, cache: CacheOptions | None = None
+) -> dict[str, Any]:
+    form: dict[str, Any] = {"broker": without_credentials(url), "clock": clock.describe()}
+    if meters:
+        first, last = estate.meters[0], estate.meters[-1]
+        form |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
+    if cache is not None:
+        hours = cache.settings.retention / 3600
+        form |= {"retention_hours": hours, "store": _shown(cache.store)}
+    return form
+
+
+def _shown(store: str) -> str:
+    return without_credentials(store) if "://" in store else store

@@ -1,0 +1,196 @@
+"""Endpoints of the cache: its settings, its ledger, and what is in its store.
+
+Never says what was read, only that it was.
+"""
+
+from collections import Counter
+from dataclasses import asdict
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from esme_emulator.cache import queries
+from esme_emulator.cache.policy.audit import audit_of
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.store.base import Store, StoreError
+from esme_emulator.runtime.clock import iso
+from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
+from esme_emulator.control.store_calls import PATIENCE, PURGE_PATIENCE, first_of, within
+from esme_emulator.control.cache_models import (
+    AgeCount,
+    CacheCount,
+    CacheState,
+    Chosen,
+    ChosenSome,
+    EntriesState,
+    EntryState,
+    HitState,
+    HoldDownState,
+    PartyCount,
+    RepliesState,
+    ReplyState,
+    SettingsState,
+    StoreState,
+)
+from esme_emulator.monitor.hit_ages import HitAges
+from esme_emulator.control.models import Problem, Removed
+from esme_emulator.monitor.parts import Controlled, avoided_ratio, cache_of
+from gbcs import EUI
+from gbcs.instants import to_iso
+
+SHADOW = "shadow-"
+"""Begins the reasons that say how a shadow audit ended."""
+
+_AWAY = {"model": Problem, "description": "The store cannot be used, and why"}
+
+
+def cache_routes(parts: Controlled) -> APIRouter:
+    """Return the endpoints; where there is no cache they answer 404, without its store 503."""
+    router = APIRouter(tags=["cache"])
+
+    @router.get("/cache", responses={503: {"model": CacheState}})
+    async def get_cache(response: Response) -> CacheState:
+        """Tell what the cache decided and keeps; 503 where its store cannot be used."""
+        cache = cache_of(parts)
+        store = await _store(cache.store)
+        if store.error is not None:
+            response.status_code = 503
+        ledger = cache.ledger
+        audit = audit_of(ledger)
+        return CacheState(
+            requests=ledger.requests,
+            undecided=ledger.undecided(),
+            avoided_ratio=avoided_ratio(ledger),
+            retries=ledger.retries,
+            shadow=audit.asked,
+            shadow_outcomes={
+                reason.removeprefix(SHADOW): number
+                for reason, number in sorted(ledger.reasons.items())
+                if reason.startswith(SHADOW)
+            },
+            shadow_compared=audit.compared,
+            shadow_different=audit.different,
+            shadow_difference_ratio=audit.difference_ratio,
+            decisions=[
+                CacheCount(srv=srv, decision=decision.value, number=number)
+                for (srv, decision), number in sorted(ledger.decisions.items())
+            ],
+            by_party=[
+                PartyCount(
+                    party=None if party is None else str(party),
+                    srv=srv,
+                    decision=decision.value,
+                    number=number,
+                )
+                for (party, srv, decision), number in ledger.by_party.items()
+            ],
+            hits=_hits(ledger, cache.hit_ages),
+            reasons=dict(sorted(ledger.reasons.items())),
+            settings=_settings(cache.policy.settings),
+            store=store,
+        )
+
+    @router.get("/cache/entries", responses={503: _AWAY})
+    async def get_entries(asked: Annotated[ChosenSome, Query()]) -> EntriesState:
+        """List what is kept, without the readings."""
+        cache = cache_of(parts)
+        found = queries.entries(cache.store, *_chosen(asked))
+        entries = await within(PATIENCE, first_of(found, asked.limit + 1))
+        now, retention = parts.clock.now(), cache.policy.settings.retention
+        rows = [_entry(key, entry, now, retention) for key, entry in entries.items()]
+        return EntriesState(entries=rows[: asked.limit], left_off=len(rows) > asked.limit)
+
+    @router.get("/cache/replies")
+    async def get_replies(asked: Annotated[ChosenSome, Query()]) -> RepliesState:
+        """List the newest replies, newest first, and how each came about."""
+        latest = cache_of(parts).latest_replies
+        device = None if asked.device is None else eui_of(asked.device, "device")
+        found = islice(latest.newest(device, counted_srv(asked.srv)), asked.limit)
+        return RepliesState(total=latest.total, replies=[_reply(replied) for replied in found])
+
+    @router.delete("/cache/entries", responses={503: _AWAY})
+    async def purge_entries(asked: Annotated[Chosen, Query()]) -> Removed:
+        """Drop what is kept; what is under way to a meter is kept when it comes."""
+        cache = cache_of(parts)
+        device, srv = _chosen(asked)
+        number = await within(PURGE_PATIENCE, queries.purge(cache.store, device, srv))
+        return Removed(removed=number)
+
+    return router
+
+
+async def _store(store: Store) -> StoreState:
+    kind = type(store).__name__.removesuffix("Store").lower()
+    try:
+        size = await within(PATIENCE, store.size())
+    except StoreError as error:
+        return StoreState(kind=kind, error=str(error))
+    return StoreState(
+        kind=kind,
+        entries=size.entries,
+        octets=size.octets,
+        evicted=size.evicted,
+        unreadable=size.unreadable,
+    )
+
+
+def _hits(ledger: Ledger, ages: HitAges) -> HitState:
+    by_party: Counter[str] = Counter()
+    for (party, _, decision), number in ledger.by_party.items():
+        if decision is Decision.HIT and party is not None:
+            by_party[str(party)] += number
+    return HitState(
+        by_srv={
+            srv: number
+            for (srv, decision), number in sorted(ledger.decisions.items())
+            if decision is Decision.HIT
+        },
+        by_party=dict(sorted(by_party.items())),
+        by_age=[AgeCount(hours=hours, number=number) for hours, number in ages.numbers().items()],
+    )
+
+
+def _settings(settings: CacheSettings) -> SettingsState:
+    hold_down = settings.hold_down
+    return SettingsState(
+        retention_hours=settings.retention / 3600,
+        reply_timeout=settings.reply_timeout,
+        srvs=list(settings.srvs),
+        literal=settings.literal,
+        sub_window=settings.sub_window,
+        clock_skew=settings.clock_skew,
+        collapse=settings.collapse,
+        shadow=settings.shadow,
+        retries=settings.retries,
+        device_limit=settings.device_limit,
+        device_queue=settings.device_queue,
+        hold_down=None if hold_down is None else HoldDownState(**asdict(hold_down)),
+        shared=settings.shared,
+    )
+
+
+def _chosen(asked: Chosen) -> tuple[EUI | None, str | None]:
+    device = None if asked.device is None else eui_of(asked.device, "device")
+    return device, cached_srv(asked.srv)
+
+
+def _reply(replied: Replied) -> ReplyState:
+    said = replied.as_dict()
+    return ReplyState(start=said.pop("from"), end=said.pop("to"), **said)
+
+
+def _entry(key: Key, entry: Entry, now: float, retention: float) -> EntryState:
+    return EntryState(
+        device=str(key.device),
+        srv=key.srv,
+        start=to_iso(key.start),
+        end=to_iso(key.end),
+        received=iso(entry.received),
+        age=int(now - entry.received),
+        remaining=max(0, int(entry.received + retention - now)),
+        octets=len(entry.buffer),
+        identity=key.identity,
+    )

@@ -1,0 +1,203 @@
+"""Metrics: what was counted, for Prometheus, read when it is scraped.
+
+Nothing is counted here a second time, and nothing is said by meter or party, which would make a
+series for each. A collector cannot wait, so the store is asked before, and now and then.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from esme_emulator.cache.policy.audit import audit_of
+from esme_emulator.cache.policy.ledger import Ledger
+from esme_emulator.cache.store.base import Size
+from esme_emulator.control.store_calls import KnownSize
+from esme_emulator.monitor.hit_ages import HitAges
+from esme_emulator.monitor.parts import Controlled, ControlledFleet
+from esme_emulator.fleet.counters import Stage
+from esme_emulator.transport import Transport
+from esme_emulator.fleet.wan import WanTally
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics(Collector):
+    """The metrics of `parts`."""
+
+    def __init__(self, parts: Controlled) -> None:
+        self._parts = parts
+        self._size = None if parts.cache is None else KnownSize(parts.cache.store)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    async def exposition(self) -> bytes:
+        """Return the metrics in the text format of Prometheus, of type `CONTENT_TYPE`."""
+        if self._size is not None:
+            await self._size.refresh()
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is so now."""
+        parts = self._parts
+        yield GaugeMetricFamily("esme_up", "1 as long as this process answers.", 1)
+        connected = parts.is_connected()
+        yield GaugeMetricFamily(
+            "esme_broker_connected",
+            "1 while fleet and cache have all their connections.",
+            connected,
+        )
+        yield from _of_transports(parts.transports)
+        yield GaugeMetricFamily(
+            "esme_clock_seconds",
+            "Unix time that the clock shows.",
+            parts.clock.now(),
+        )
+        if parts.fleet is not None:
+            yield from _of_fleet(parts.fleet)
+        if parts.cache is not None:
+            yield from _of_ledger(parts.cache.ledger)
+            yield _of_ages(parts.cache.hit_ages)
+        if self._size is not None:
+            yield from _of_store(self._size.size)
+
+
+def _of_transports(parts: Mapping[str, Sequence[Transport]]) -> Iterator[Metric]:
+    messages = CounterMetricFamily(
+        "esme_transport_messages",
+        "Messages by what became of them between part and broker.",
+        labels=("part", "event"),
+    )
+    reconnections = CounterMetricFamily(
+        "esme_transport_reconnections",
+        "Connections made after one was lost.",
+        labels=("part",),
+    )
+    for part, transports in parts.items():
+        sums = Counter[str]()
+        for transport in transports:
+            sums.update(asdict(transport.counters))
+        reconnections.add_metric((part,), sums.pop("reconnections", 0))
+        for event, number in sums.items():
+            messages.add_metric((part, event), number)
+    yield messages
+    yield reconnections
+
+
+def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:
+    yield GaugeMetricFamily("esme_meters", "Meters hosted.", len(fleet.meters))
+    received = CounterMetricFamily(
+        "esme_commands_received", "Commands that meters received.", labels=("srv", "outcome")
+    )
+    sent = CounterMetricFamily(
+        "esme_replies_sent", "Replies that the broker has.", labels=("srv", "outcome")
+    )
+    unsent = CounterMetricFamily(
+        "esme_replies_unsent", "Replies that the broker did not take.", labels=("srv", "outcome")
+    )
+    families = {Stage.RECEIVED: received, Stage.REPLIED: sent, Stage.UNSENT: unsent}
+    for series, number in fleet.counters.totals().items():
+        families[series.stage].add_metric((series.srv, series.outcome), number)
+    yield from families.values()
+    fired = CounterMetricFamily(
+        "esme_faults_fired", "Times that a rule changed something.", labels=("rule", "kind")
+    )
+    times = fleet.faults.fired
+    for rule in fleet.faults.rules:
+        fired.add_metric((rule.name, rule.kind), times[rule.name])
+    yield fired
+    yield CounterMetricFamily(
+        "esme_busy_seconds", "Time that meters were busy answering.", fleet.fleet.busy_seconds
+    )
+    if fleet.fleet.wan is not None:
+        yield from _of_wan(fleet.fleet.wan.tally)
+
+
+def _of_wan(tally: WanTally) -> Iterator[Metric]:
+    for name, documentation, down, up in (
+        ("messages", "Messages that the WAN took.", tally.commands, tally.replies),
+        ("octets", "Octets that the WAN took.", tally.octets_down, tally.octets_up),
+        ("lost", "Messages that the WAN lost.", tally.lost_commands, tally.lost_replies),
+    ):
+        both = CounterMetricFamily(f"esme_wan_{name}", documentation, labels=("direction",))
+        both.add_metric(("down",), down)
+        both.add_metric(("up",), up)
+        yield both
+    yield CounterMetricFamily(
+        "esme_wan_radio_seconds", "Time that octets took on the WAN.", tally.radio_seconds
+    )
+    yield CounterMetricFamily("esme_wan_wakes", "Times that a meter was woken.", tally.wakes)
+    yield CounterMetricFamily("esme_wan_sms", "SMS that woke meters.", tally.sms)
+
+
+def _of_ledger(ledger: Ledger) -> Iterator[Metric]:
+    yield CounterMetricFamily("s1sp_requests", "Requests to the cache.", ledger.requests)
+    yield CounterMetricFamily("s1sp_retries", "Reads that were sent again.", ledger.retries)
+    audit = audit_of(ledger)
+    yield CounterMetricFamily(
+        "s1sp_shadow", "Hits for which the meter was asked all the same.", audit.asked
+    )
+    yield CounterMetricFamily(
+        "s1sp_shadow_compared", "Hits of these to which the meter replied.", audit.compared
+    )
+    yield CounterMetricFamily(
+        "s1sp_shadow_differences", "Hits of these that the meter said otherwise.", audit.different
+    )
+    if audit.difference_ratio is not None:
+        yield GaugeMetricFamily(
+            "s1sp_shadow_difference_ratio",
+            "Part of what was compared that is different.",
+            audit.difference_ratio,
+        )
+    decisions = CounterMetricFamily(
+        "s1sp_decisions", "What became of requests.", labels=("srv", "decision")
+    )
+    for (srv, decision), number in sorted(ledger.decisions.items()):
+        decisions.add_metric((srv, decision), number)
+    yield decisions
+    reasons = CounterMetricFamily(
+        "s1sp_reasons",
+        "Why requests were refused or failed, replies not kept or not delivered.",
+        labels=("reason",),
+    )
+    for reason, number in sorted(ledger.reasons.items()):
+        reasons.add_metric((reason,), number)
+    yield reasons
+
+
+def _of_ages(ages: HitAges) -> Metric:
+    buckets, below = [], 0
+    for hours, number in ages.numbers().items():
+        below += number
+        buckets.append(("+Inf" if hours is None else str(hours * 3600.0), below))
+    return HistogramMetricFamily(
+        "s1sp_hit_age_seconds",
+        "Age of the readings that hits were answered with.",
+        buckets=buckets,
+        sum_value=ages.seconds,
+    )
+
+
+def _of_store(size: Size | None) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "s1sp_store_up", "1 where the store answered when it was asked last.", size is not None
+    )
+    if size is None:
+        return
+    yield GaugeMetricFamily("s1sp_store_entries", "Entries kept.", size.entries)
+    yield GaugeMetricFamily("s1sp_store_octets", "Octets that they take.", size.octets)
+    yield CounterMetricFamily(
+        "s1sp_store_evicted", "Entries that went to make room for others.", size.evicted
+    )
+    yield CounterMetricFamily(
+        "s1sp_store_unreadable", "Entries that were found altered.", size.unreadable
+    )

@@ -1,0 +1,68 @@
+"""Block counters: the consumption of a meter on a block tariff, by how much there was before.
+
+A Wh is counted either in a TOU register or in a block; a meter on a block tariff has one TOU rate,
+and counts every Wh in a block of that rate. Which block follows from the consumption since the
+calendar year (UTC) began, or since installation in the first year; the counters themselves go on
+from year to year. So TOU registers and blocks always sum to the import register.
+
+Source: SMETS2 5.7.5 (blocks); that thresholds are those of a calendar year is assumed.
+"""
+
+from functools import lru_cache
+
+from esme_emulator.device.calendar import year_of, year_start
+from esme_emulator.device.energy import Series
+from esme_emulator.device.model import Nature
+from esme_emulator.device.registers import total
+from gbcs.instants import DAY
+
+
+def block_counters(nature: Nature, instant: int) -> tuple[int, ...]:
+    """Return the Wh in each block from installation to `instant`."""
+    before = _before_year(nature, instant)
+    this_year = total(nature.primary, nature.installed, instant) - sum(before)
+    return _add(before, _divide(this_year, nature.block_thresholds))
+
+
+def block_counters_of_year(nature: Nature, instant: int) -> tuple[int, ...]:
+    """Return the Wh in each block since the calendar year of `instant` began."""
+    this_year = total(nature.primary, nature.installed, instant) - sum(
+        _before_year(nature, instant)
+    )
+    return _divide(this_year, nature.block_thresholds)
+
+
+def current_block(nature: Nature, instant: int) -> int:
+    """Return the block, from 0, that a Wh at `instant` is counted in."""
+    this_year = sum(block_counters_of_year(nature, instant))
+    return sum(threshold <= this_year for threshold in nature.block_thresholds)
+
+
+def _before_year(nature: Nature, instant: int) -> tuple[int, ...]:
+    year = year_of(max(instant, nature.installed * DAY))
+    return _closed_years(nature.primary, nature.installed, nature.block_thresholds, year)
+
+
+@lru_cache(maxsize=65_536)
+def _closed_years(
+    series: Series, installed: int, thresholds: tuple[int, ...], year: int
+) -> tuple[int, ...]:
+    """Return the Wh in each block when `year` begins."""
+    if year_start(year) <= installed * DAY:
+        return (0,) * (len(thresholds) + 1)
+    before = _closed_years(series, installed, thresholds, year - 1)
+    last_year = total(series, installed, year_start(year)) - sum(before)
+    return _add(before, _divide(last_year, thresholds))
+
+
+def _divide(energy: int, thresholds: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how much of a year's `energy` is in each block."""
+    edges = (0, *thresholds)
+    return tuple(
+        max(0, min(energy, upper) - lower)
+        for lower, upper in zip(edges, (*thresholds, energy), strict=True)
+    )
+
+
+def _add(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(one, other, strict=True)))

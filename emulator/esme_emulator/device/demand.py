@@ -1,0 +1,92 @@
+"""Maximum demand: the half hour with the most power since the registers were reset.
+
+The supplier is assumed to reset them when a month (UTC) begins, so at most 1,488 half hours are
+looked at, and those of days that are over only once a day. Power is the mean of a half hour, in W,
+of both elements of a twin element meter together.
+
+Source: SMETS2 5.7.5 (maximum demand registers); when they are reset, and the hours of the
+configurable one, are assumed.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from operator import add
+from typing import NamedTuple
+
+from esme_emulator.device.calendar import month_start
+from esme_emulator.device.energy import Series
+from esme_emulator.device.model import Nature
+from esme_emulator.device.shapes import HALF_HOURS
+from gbcs.instants import DAY, HALF_HOUR
+
+EVENING = (16, 20)
+"""Hours of the day, UTC, of the configurable register: from and to."""
+_ALL_DAY = (0, 24)
+
+
+class Demand(NamedTuple):
+    """The most power in W, and when its half hour ended, in seconds since 2000.
+
+    Without any half hour since the reset it is 0, at the time of the reset.
+    """
+
+    power: int
+    time: int
+
+
+def last_reset(nature: Nature, now: int) -> int:
+    """Return when the registers were last reset: a month began, or the meter was fitted."""
+    return max(month_start(now), min(nature.installed * DAY, now))
+
+
+def import_demand(nature: Nature, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
+    """Return the maximum demand of import at `now`, of half hours within `hours` of the day."""
+    elements = (nature.primary, *filter(None, (nature.secondary,)))
+    return _demand(nature, elements, now, hours)
+
+
+def export_demand(nature: Nature, now: int) -> Demand:
+    """Return the maximum demand of export at `now`."""
+    return _demand(nature, (nature.active_export,), now, _ALL_DAY)
+
+
+def _demand(
+    nature: Nature, elements: tuple[Series, ...], now: int, hours: tuple[int, int]
+) -> Demand:
+    reset = last_reset(nature, now)
+    if now < nature.installed * DAY:
+        return Demand(0, reset)
+    first, today = reset // DAY, now // DAY
+    closed = _of_days(elements, first, today, hours)
+    running = _of_half_hours(elements, today * HALF_HOURS, now // HALF_HOUR - 1, hours)
+    return _most((Demand(0, reset), *filter(None, (closed, running))))
+
+
+@lru_cache(maxsize=16_384)
+def _of_days(
+    elements: tuple[Series, ...], first: int, until: int, hours: tuple[int, int]
+) -> Demand | None:
+    """Return the maximum of the days from `first` to the one before `until`."""
+    return _of_half_hours(elements, first * HALF_HOURS, until * HALF_HOURS - 1, hours)
+
+
+def _of_half_hours(
+    elements: tuple[Series, ...], first: int, last: int, hours: tuple[int, int]
+) -> Demand | None:
+    if last < first:
+        return None
+    start, end = 2 * hours[0], 2 * hours[1]
+    energies: Iterable[int] = elements[0].half_hours(first, last)
+    for other in elements[1:]:
+        energies = map(add, energies, other.half_hours(first, last))
+    found = [
+        Demand(2 * energy, (number + 1) * HALF_HOUR)
+        for number, energy in enumerate(energies, first)
+        if start <= number % HALF_HOURS < end
+    ]
+    return _most(found) if found else None
+
+
+def _most(demands: Iterable[Demand]) -> Demand:
+    """Return the greatest demand, the first of equal ones."""
+    return max(demands, key=lambda demand: demand.power)

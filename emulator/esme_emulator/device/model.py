@@ -1,0 +1,87 @@
+"""A meter's nature: kind, age, tariff and loads, all drawn from fleet seed and EUI.
+
+Knows numbers only, nothing of GBCS content; a meter costs nothing until it is asked.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from esme_emulator.device.energy import NOTHING, Series, reactive, series
+from esme_emulator.device.shapes import HALF_HOURS
+from esme_emulator.runtime.draws import draw
+from gbcs.eui import EUI
+from esme_emulator.profiles import MeterProfile, meter_profiles
+
+INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
+"""First day and day after the last, since 2000-01-01, on which meters of a generation were fitted.
+
+2013-01-01 to 2018-12-05, and 2017-01-01 to 2022-01-01. Assumed.
+"""
+
+ONE_RATE = (0,) * HALF_HOURS
+ECONOMY_7 = tuple(1 if 1 <= slot < 15 else 0 for slot in range(HALF_HOURS))
+"""Register of each half hour: one for all, or a second one from 00:30 to 07:30 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What one meter is, and the energy through each of its registers."""
+
+    profile: MeterProfile
+    installed: int
+    """Day of installation, at whose start every register stood at 0, since 2000-01-01."""
+    tariff: tuple[int, ...]
+    """TOU register, from 0, of each half hour of the day."""
+    block_thresholds: tuple[int, ...]
+    """Wh a year at which each next block starts; empty unless the tariff is of blocks."""
+    primary: Series
+    secondary: Series | None
+    """None on a meter with one element."""
+    active_export: Series
+    """Stays at 0 where nothing is exported."""
+    reactive_import: Series
+    """Beside the first element alone where there are two."""
+    reactive_export: Series
+    phases: int
+    """1 or 3."""
+    secret: bytes
+    """16 drawn octets that only this meter has, for further draws."""
+
+
+@lru_cache(maxsize=16_384)
+def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Nature:
+    """Return the nature of the meter `eui` in the fleet of `seed`.
+
+    `profiles` are the kinds of meters of the fleet, by their shares; None for all that are shipped.
+    Raises `ProfileError` where a shipped profile cannot be used.
+    """
+    secret = draw(seed, "meter", eui, 16)
+    profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
+    first, after = INSTALLATION_DAYS[profile.generation]
+    primary = series(profile.primary, secret, b"import")
+    active_export = reactive_export = NOTHING
+    if profile.export is not None:
+        active_export = series(profile.export, secret, b"export")
+        reactive_export = reactive(active_export, profile.export)
+    return Nature(
+        profile=profile,
+        installed=first + int.from_bytes(secret[4:8], "big") % (after - first),
+        tariff=ECONOMY_7 if profile.tariff == "economy-7" else ONE_RATE,
+        block_thresholds=profile.block_thresholds,
+        primary=primary,
+        secondary=series(profile.secondary, secret, b"secondary") if profile.secondary else None,
+        active_export=active_export,
+        reactive_import=reactive(primary, profile.primary),
+        reactive_export=reactive_export,
+        phases=3 if profile.variant == "polyphase" else 1,
+        secret=secret,
+    )
+
+
+def _choose(profiles: tuple[MeterProfile, ...], drawn: int) -> MeterProfile:
+    place = drawn % sum(profile.share for profile in profiles)
+    for profile in profiles:
+        place -= profile.share
+        if place < 0:
+            return profile
+    raise AssertionError("shares are whole numbers above 0")

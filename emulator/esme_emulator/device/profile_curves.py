@@ -1,0 +1,96 @@
+"""Curves of profiles: what a load or the registers of a meter let through in weeks and in a year.
+
+Knows profiles, series and days; nothing of how they are shown. Days count from 2000-01-01.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from esme_emulator.device.energy import Series, daily, expected, series
+from esme_emulator.device.model import nature
+from esme_emulator.runtime.draws import draw
+from gbcs import EUI
+from gbcs.instants import DAY, parse_iso
+from esme_emulator.profiles import LoadProfile, MeterProfile
+
+WINTER_WEEK, SUMMER_WEEK, YEAR = (
+    parse_iso(date) // DAY for date in ("2026-01-12", "2026-07-13", "2026-01-01")
+)
+"""First days of what is shown: two weeks from Monday, and a year."""
+
+WEEK_DAYS, YEAR_DAYS = 7, 365
+_HALF_HOURS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The highest half hour of some days: power in W, and when it begins in UTC."""
+
+    watts: float
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One register of one meter: what it lets through, with chance and without."""
+
+    title: str
+    load: LoadProfile
+    register: Series
+
+    def expected_watts(self, day: int, days: int) -> list[float]:
+        """Return the power of each half hour without chance."""
+        return [
+            2 * self._size * energy
+            for each in range(day, day + days)
+            for energy in expected(self.load, each)
+        ]
+
+    def metered_watts(self, day: int, days: int) -> list[float]:
+        """Return the power of each half hour."""
+        first = day * _HALF_HOURS
+        energies = self.register.half_hours(first, first + days * _HALF_HOURS - 1)
+        return [2.0 * energy for energy in energies]
+
+    def expected_kwh(self, day: int, days: int) -> list[float]:
+        """Return the energy of each day without chance."""
+        return [
+            self._size * sum(expected(self.load, each)) / 1000 for each in range(day, day + days)
+        ]
+
+    def metered_kwh(self, day: int, days: int) -> list[float]:
+        """Return the energy of each day."""
+        sums = [sum(self.register.registers(each)) for each in range(day, day + days + 1)]
+        return [(after - before) / 1000 for before, after in pairwise(sums)]
+
+    @property
+    def _size(self) -> float:
+        return self.register.daily / daily(self.load)
+
+
+def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
+    """Return a curve for each register of the meter of this kind that `seed` gives.
+
+    Of a load, the one of a meter that uses as much as the load says.
+    """
+    if isinstance(profile, LoadProfile):
+        register = series(profile, draw(seed, "curve", profile.name.encode(), 16), b"load")
+        return [Curve(profile.title, profile, replace(register, daily=daily(profile)))]
+    meter = nature(seed, EUI.from_int(0), (profile,))
+    registers = (
+        ("Import", profile.primary, meter.primary),
+        ("Second element", profile.secondary, meter.secondary),
+        ("Export", profile.export, meter.active_export),
+    )
+    return [
+        Curve(f"{title}: {load.title}", load, register)
+        for title, load, register in registers
+        if load is not None and register is not None
+    ]
+
+
+def peak(load: LoadProfile, day: int) -> Peak:
+    """Return the highest half hour of the week from `day`, without chance."""
+    energies = [energy for each in range(day, day + WEEK_DAYS) for energy in expected(load, each)]
+    slot = energies.index(max(energies)) % _HALF_HOURS
+    return Peak(2 * max(energies), f"{slot // 2:02}:{slot % 2 * 30:02}")

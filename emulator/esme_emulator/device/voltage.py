@@ -1,0 +1,120 @@
+"""Voltage: the average RMS voltage of each phase in each hour, and how often it was out of bounds.
+
+Voltage stands around that of the substation, falls with the power that is imported in the hour and
+rises with what is exported, each phase carrying an equal part, and has some noise. It stays within
+the statutory bounds except in hours that are drawn: in each cycle of so many days one hour is over
+and one is under. So a counter is the number of cycles that are over, and of this one's hour if it
+has passed: it agrees with the log, only grows, and costs the same at any time.
+
+Source: the Electricity Safety, Quality and Continuity Regulations 2002, regulation 27 (230 V +10 %
+-6 %); the period of an hour is that of vector ECS23_4.10_SUCCESS; all else is assumed.
+"""
+
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+
+from esme_emulator.device.draws import drawn, drawn_between
+from esme_emulator.device.model import Nature
+from gbcs.instants import DAY, HALF_HOUR
+
+PERIOD = 3600
+"""Seconds over which an entry is averaged; its stamp marks the end."""
+HIGHEST, LOWEST = 253, 216
+"""Thresholds in V: 230 V +10 %, and -6 % rounded down."""
+
+_HOURS = DAY // PERIOD
+_SUBSTATION_MV = (238_000, 246_000)
+"""Voltage without load, drawn for each phase."""
+_MV_PER_W = 1
+"""Rise and fall with the power of a phase: an impedance of a quarter of an ohm at 240 V."""
+_NOISE_MV = 12
+"""Of each of 256 steps, so 3 V from one end to the other."""
+_CYCLE_DAYS = (20, 90)
+_BEYOND = 8
+"""V by which a drawn hour is out of bounds at most."""
+
+
+class Bound(StrEnum):
+    """A bound that voltage may be beyond."""
+
+    OVER = "over"
+    UNDER = "under"
+
+
+def voltages(nature: Nature, phase: int, stamps: range) -> list[int]:
+    """Return the averages in V of the hours that end at `stamps`, which are `PERIOD` apart.
+
+    `phase` counts from 0. All stamps must be after installation.
+    """
+    if not stamps:
+        return []
+    first, last = (stamps[0] - PERIOD) // HALF_HOUR, stamps[-1] // HALF_HOUR - 1
+    flow = _net_import(nature, first, last)
+    base = drawn_between(nature, "substation", phase, *_SUBSTATION_MV)
+    fitted = nature.installed * _HOURS
+    hours = range(stamps[0] // PERIOD - 1, stamps[-1] // PERIOD)
+    beyond = _drawn_voltages(nature, phase, hours[0] - fitted, hours[-1] - fitted)
+    found = []
+    for index, hour in enumerate(hours):
+        power = (flow[2 * index] + flow[2 * index + 1]) // nature.phases
+        noise = _noise(nature.secret, phase, hour // _HOURS)[hour % _HOURS] - 128
+        volts = (base - _MV_PER_W * power + _NOISE_MV * noise) // 1000
+        found.append(beyond.get(hour - fitted) or min(max(volts, LOWEST), HIGHEST))
+    return found
+
+
+def times_beyond(nature: Nature, phase: int, bound: Bound, now: int) -> int:
+    """Return how many hours until `now`, since installation, were out of bounds on that side."""
+    hours = now // PERIOD - nature.installed * _HOURS
+    if hours <= 0:
+        return 0
+    cycle, hour = divmod(hours - 1, _cycle(nature, phase, bound))
+    return cycle + (_hour_beyond(nature, phase, bound, cycle) <= hour)
+
+
+def _net_import(nature: Nature, first: int, last: int) -> list[int]:
+    """Return the energy in Wh, export negative, of half hours counted from 2000-01-01."""
+    net = nature.primary.half_hours(first, last)
+    if nature.secondary is not None:
+        second = nature.secondary.half_hours(first, last)
+        net = [one + other for one, other in zip(net, second, strict=True)]
+    export = nature.active_export.half_hours(first, last)
+    return [one - other for one, other in zip(net, export, strict=True)]
+
+
+def _drawn_voltages(nature: Nature, phase: int, first: int, last: int) -> dict[int, int]:
+    """Return the voltages out of bounds by their hours, of cycles that `first` to `last` touch.
+
+    Hours count from installation.
+    """
+    found = {}
+    for bound in Bound:
+        length = _cycle(nature, phase, bound)
+        for cycle in range(first // length, last // length + 1):
+            hour = cycle * length + _hour_beyond(nature, phase, bound, cycle)
+            beyond = 1 + drawn(nature, f"beyond-{bound}-{phase}", cycle) % _BEYOND
+            found[hour] = HIGHEST + beyond if bound is Bound.OVER else LOWEST - beyond
+    return found
+
+
+def _cycle(nature: Nature, phase: int, bound: Bound) -> int:
+    """Return the hours in each of which one is out of bounds."""
+    return drawn_between(nature, f"cycle-{bound}", phase, *_CYCLE_DAYS) * _HOURS
+
+
+def _hour_beyond(nature: Nature, phase: int, bound: Bound, cycle: int) -> int:
+    """Return the hour of a cycle that is out of bounds: even if over, odd if under.
+
+    So no hour is both, as cycles are of an even number of hours.
+    """
+    pairs = _cycle(nature, phase, bound) // 2
+    pair = drawn(nature, f"hour-{bound}-{phase}", cycle) % pairs
+    return 2 * pair + (bound is Bound.UNDER)
+
+
+@lru_cache(maxsize=4096)
+def _noise(secret: bytes, phase: int, day: int) -> bytes:
+    return blake2b(
+        secret, digest_size=_HOURS, salt=day.to_bytes(8, "big"), person=b"volts%d" % phase
+    ).digest()

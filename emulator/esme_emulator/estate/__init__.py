@@ -1,0 +1,1 @@
+"""Which meters, keys and parties there are."""

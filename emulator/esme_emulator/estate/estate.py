@@ -1,0 +1,98 @@
+"""An estate: which meters there are, with which keys, and who asks them.
+
+Derived from a seed, or as a keystore file names it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from esme_emulator.estate.eui_range import EuiRange, shard
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import PARTIES, RemoteParty
+from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
+
+DEFAULT_BASE = EUI.parse("00DBE50000000000")
+"""EUI of the first meter of a derived estate."""
+
+_PARTY_PREFIX = bytes.fromhex("90B3D51F")
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Meters, keys and parties. `name` tells estates apart: its readings belong to no other."""
+
+    name: str
+    seed: str
+    keystore: Keystore
+    meters: Sequence[EUI]
+
+    def parties(self, counter: int) -> tuple[RemoteParty, ...]:
+        """Return the parties whose keys are there; their originator counters begin at `counter`."""
+        usage = KeyUsage.KEY_AGREEMENT
+        return tuple(
+            RemoteParty(eui, role, self.keystore, counter, behind_acb)
+            for eui, role, behind_acb in PARTIES
+            if self.keystore.private_key(eui, usage) is not None
+        )
+
+
+def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
+    """Return the estate of `meters` meters from `base` on, all of it drawn from `seed`.
+
+    Raises `ValueError` where there are no such EUIs.
+    """
+    return Estate(_name("seed", seed.encode()), seed, DerivedKeystore(seed), EuiRange(base, meters))
+
+
+def sharded(estate: Estate, part: int, parts: int) -> Estate:
+    """Return the estate with a shard of its meters; it is still the same estate by name.
+
+    Raises `ValueError` where there is no such shard.
+    """
+    return replace(estate, meters=shard(estate.meters, part, parts))
+
+
+def keystore_estate(path: Path, seed: str) -> Estate:
+    """Return the estate of a keystore file; it hosts the devices of the file.
+
+    Devices are the EUIs with keys for both usages, other than those of DCC's users (90B3D51F...).
+    What the meters say is drawn from `seed`. Raises `KeystoreError`.
+    """
+    keystore = FileKeystore.load(path)
+    meters = tuple(
+        eui
+        for eui in keystore
+        if not eui.startswith(_PARTY_PREFIX)
+        and keystore.public_key(eui, KeyUsage.KEY_AGREEMENT) is not None
+        and keystore.public_key(eui, KeyUsage.DIGITAL_SIGNATURE) is not None
+    )
+    if not meters:
+        raise KeystoreError(f"keystore {path} has no device with keys for ka and ds")
+    return Estate(_name("keystore", path.read_bytes() + seed.encode()), seed, keystore, meters)
+
+
+@dataclass(frozen=True, slots=True)
+class EstateSource:
+    """Where meters and keys come from; every process makes its own `Estate` of it."""
+
+    seed: str
+    meters: int
+    base: EUI
+    keystore: Path | None = None
+    takes_expired: bool = False
+    """Whether certificates in messages are taken outside their dates too."""
+
+    def estate(self) -> Estate:
+        """Return the estate. Raises `KeystoreError`, and `ValueError` where there are no EUIs."""
+        if self.keystore is not None:
+            estate = keystore_estate(self.keystore, self.seed)
+        else:
+            estate = derived_estate(self.seed, self.meters, self.base)
+        estate.keystore.takes_expired = self.takes_expired
+        return estate
+
+
+def _name(kind: str, secret: bytes) -> str:
+    return f"{kind}-{sha256(secret).hexdigest()[:8]}"

@@ -1,0 +1,54 @@
+"""Keys of a whole estate from one seed: a meter costs nothing until its keys are asked for."""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from esme_emulator.runtime.draws import draw
+from gbcs import EUI, Keystore, KeyUsage
+from gbcs.crypto.keystore import CURVE, point
+
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+class DerivedKeystore(Keystore):
+    """P-256 keys of every EUI there is, derived from `seed`: test keys, never real ones."""
+
+    def __init__(self, seed: str) -> None:
+        super().__init__()
+        self.seed = seed
+        self._kept = lru_cache(maxsize=4096)(self._derive)
+
+    def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey:
+        """Return the private key of `eui`."""
+        return self._kept(eui, usage)
+
+    def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey:
+        """Return the public key of `eui`."""
+        return self._kept(eui, usage).public_key()
+
+    def _derive(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey:
+        return ec.derive_private_key(self._scalar(eui, usage), CURVE)
+
+    def _scalar(self, eui: EUI, usage: KeyUsage) -> int:
+        return (
+            int.from_bytes(draw(self.seed, "keys", eui + usage.encode(), 48), "big") % (_ORDER - 1)
+            + 1
+        )
+
+    def export(self, euis: Iterable[EUI]) -> str:
+        """Return a keystore file with all keys of `euis`, private and public."""
+        usages = KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE
+        entries = {
+            str(eui): {
+                usage.value: {
+                    "private": f"{self._scalar(eui, usage):064x}",
+                    "public": point(self.public_key(eui, usage)).hex(),
+                }
+                for usage in usages
+            }
+            for eui in euis
+        }
+        return json.dumps(entries, indent=1)

@@ -1,0 +1,96 @@
+"""Remote parties: who asks, in which role, and the commands they make.
+
+A party that meters know is the originator of its commands; another user is not known to them and
+stands behind the ACB, with its certificate where the reply is to be encrypted for it.
+"""
+
+from dataclasses import dataclass, field
+
+from esme_emulator.estate.certificate import make_certificate
+from gbcs import EUI, Command, Keystore, Supplementary, encode
+from gbcs.tables.reading_services import ReadingService, service_of
+from gbcs.tables.roles import Role, entitled
+from gbcs.usecases.asking import Window, reading_command
+
+SUPPLIER = EUI.parse("90B3D51F30010000")
+EXPORT_SUPPLIER = EUI.parse("90B3D51F30010008")
+DISTRIBUTOR = EUI.parse("90B3D51F30020000")
+OTHER_USER = EUI.parse("90B3D51F30040000")
+NEW_SUPPLIER = EUI.parse("90B3D51F30050000")
+"""EUIs of the emulated parties; the first three are those of DCC's reference test data."""
+
+PARTIES = (
+    (SUPPLIER, Role.IS, False),
+    (EXPORT_SUPPLIER, Role.ES, False),
+    (DISTRIBUTOR, Role.ED, False),
+    (OTHER_USER, Role.OU, True),
+    (NEW_SUPPLIER, Role.IS, False),
+)
+"""EUI, role, and whether it stands behind the ACB."""
+
+PARTY_NAMES = {
+    SUPPLIER: "import-supplier",
+    EXPORT_SUPPLIER: "export-supplier",
+    DISTRIBUTOR: "distributor",
+    OTHER_USER: "other-user",
+    NEW_SUPPLIER: "new-supplier",
+}
+"""What scenarios and reports call the parties; the new supplier takes over from the first."""
+
+
+@dataclass(slots=True)
+class RemoteParty:
+    """One party: its role, its keys, and the originator counter of its next command."""
+
+    eui: EUI
+    role: Role
+    keystore: Keystore
+    counter: int
+    """Originator counter of the next command. One that was used must not come again: the key of
+    an encrypted reply depends on it."""
+    behind_acb: bool = False
+    certificate: bytes = field(init=False, default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.behind_acb:
+            self.certificate = make_certificate(self.eui, self.keystore)
+
+    @property
+    def recipient(self) -> EUI:
+        """Whom replies to this party are addressed to: itself, or the ACB."""
+        return self.keystore.access_control_broker if self.behind_acb else self.eui
+
+    def may_ask(self, srv: str) -> bool:
+        """Return whether its role is entitled to `srv`."""
+        return self.role in entitled(srv)
+
+    def command(self, device: EUI, srv: str, window: Window) -> tuple[Command, bytes]:
+        """Return the next command, and its octets, that asks `device` for `window` of `srv`.
+
+        Raises `ValueError` for an SRV that takes no window, `AuthenticationError` for missing keys.
+        """
+        return self.ask(device, service_of(srv), window)
+
+    def ask(
+        self, device: EUI, service: ReadingService, window: Window | None = None
+    ) -> tuple[Command, bytes]:
+        """Return the next command, and its octets, that asks `device` for a reading service.
+
+        Raises `ValueError` where it takes a window and there is none, or the other way round, and
+        `AuthenticationError` for missing keys.
+        """
+        counter = self.counter
+        self.counter += 1
+        supplementary = None
+        if self.behind_acb:
+            certificate = self.certificate if service.protected else b""
+            supplementary = Supplementary(self.eui, counter, None, certificate)
+        command = reading_command(
+            service,
+            device=device,
+            originator=self.recipient,
+            counter=counter,
+            window=window,
+            supplementary=supplementary,
+        )
+        return command, encode(command, self.keystore)

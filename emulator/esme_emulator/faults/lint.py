@@ -1,0 +1,147 @@
+"""Rules that can match nothing: what is most likely a slip of the pen, said before a run.
+
+Knows the fleet as a container of EUIs and the profiles of their meters; whether a pattern fits a
+range of them is computed. Of a range with gaps, as one part of a fleet has them, the gaps count as
+meters: others host these.
+"""
+
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from dataclasses import dataclass
+
+from esme_emulator.device.model import nature
+from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.faults.context import Means
+from esme_emulator.faults.pattern import EuiPattern
+from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import Selector, is_drawn, meter_test
+from gbcs import EUI
+from gbcs.instants import EPOCH_UNIX, to_iso
+from gbcs.tables.reading_services import READING_SERVICES
+from esme_emulator.profiles import MeterProfile, meter_profiles
+
+MAX_DRAWN = 10_000
+"""Of a fleet with more meters than these, a fraction or a profile is taken to have some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The meters of a fleet, as far as rules address them."""
+
+    euis: Container[EUI]
+    profiles: Collection[MeterProfile]
+    """The kinds that they are drawn from."""
+    profile_of: Callable[[EUI], MeterProfile]
+
+    @classmethod
+    def drawn(
+        cls, euis: Container[EUI], seed: str, profiles: tuple[MeterProfile, ...] | None
+    ) -> "Meters":
+        """Return meters that are drawn from `profiles` by `seed`; None for the shipped mix."""
+        kinds = profiles or meter_profiles()
+        return cls(euis, kinds, lambda eui: nature(seed, eui, profiles).profile)
+
+
+def unmatched(
+    rules: Iterable[FaultRule],
+    meters: Meters,
+    *,
+    now: float | None = None,
+    seed: str | None = None,
+) -> list[str]:
+    """Return a line for each reason why a rule, or a part of it, matches no call.
+
+    `now` is Unix time in seconds and `seed` the fleet's; what needs one of the two is not looked at
+    where it is not given.
+    """
+    return [
+        f"fault {rule.name!r}: {warning}"
+        for rule in rules
+        for warning in _warnings(rule, meters, now, seed)
+    ]
+
+
+def _warnings(
+    rule: FaultRule, meters: Meters, now: float | None, seed: str | None
+) -> Iterator[str]:
+    where = rule.where
+    for pattern in where.meters:
+        if not _is_hosted(pattern, meters.euis):
+            what = "fits no meter" if pattern.eui is None else "is not a meter"
+            yield f"meters: {pattern} {what} of this fleet"
+    kinds = _named_kinds(where, meters) if where.profiles or where.srvs else []
+    yield from _of_profiles(where, meters, kinds)
+    if where.fraction == 0:
+        yield "fraction: 0 is no meter"
+    elif where.fraction < 1 and seed is not None and _none_drawn(rule, meters, seed):
+        yield f"fraction: {where.fraction:g} of these meters is none of them"
+    yield from _of_srvs(rule, [kind for kind in kinds if _is_wanted(where, kind)])
+    if where.end is not None and now is not None and now >= where.end + EPOCH_UNIX:
+        yield f"to: {to_iso(where.end)} is over"
+    if where.probability == 0:
+        yield "probability: 0 is never"
+
+
+def _of_profiles(where: Selector, meters: Meters, kinds: Collection[MeterProfile]) -> Iterator[str]:
+    known = dict.fromkeys(kind.name for kind in meters.profiles)
+    for name in where.profiles:
+        if name not in known:
+            yield f"profile: no meter of this fleet is {name}; there are {', '.join(known)}"
+        elif kinds and name not in [kind.name for kind in kinds]:
+            yield f"profile: none of these meters is {name}"
+
+
+def _of_srvs(rule: FaultRule, kinds: Collection[MeterProfile]) -> Iterator[str]:
+    """Yield a line for each SRV that none of these `kinds` answers, or the fault leaves alone."""
+    variants = {kind.variant for kind in kinds}
+    answered = dict.fromkeys(
+        service.srv for service in READING_SERVICES if variants.intersection(service.meters)
+    )
+    for srv in rule.where.srvs if kinds else ():
+        if srv not in answered:
+            yield f"srvs: none of these meters answers {srv}; they answer {', '.join(answered)}"
+        elif not rule.fault.concerns(srv):
+            concerned = ", ".join(filter(rule.fault.concerns, answered))
+            yield f"srvs: {rule.kind} changes nothing of {srv}, only of {concerned}"
+
+
+def _is_hosted(pattern: EuiPattern, meters: Container[EUI]) -> bool:
+    if pattern.eui is not None:
+        return pattern.eui in meters
+    if isinstance(meters, EuiRange):
+        return pattern.fits_some(int(meters[0]), int(meters[-1]))
+    if isinstance(meters, Iterable):
+        return any(map(meter_test((pattern,)), meters))
+    return True
+
+
+def _named_kinds(where: Selector, meters: Meters) -> list[MeterProfile]:
+    """Return the kinds of the meters that are named: all there are, where these are too many."""
+    euis = _countable(meters.euis)
+    if not euis:
+        return list(meters.profiles)
+    found: list[MeterProfile] = []
+    for eui in filter(meter_test(where.meters), euis):
+        kind = meters.profile_of(eui)
+        if kind not in found:
+            found.append(kind)
+            if len(found) == len(meters.profiles):
+                break
+    return found
+
+
+def _none_drawn(rule: FaultRule, meters: Meters, seed: str) -> bool:
+    where, means = rule.where, Means(seed, rule.name, 1)
+    euis = _countable(meters.euis)
+    return bool(euis) and not any(
+        is_drawn(where, means, eui) and _is_wanted(where, meters.profile_of(eui))
+        for eui in filter(meter_test(where.meters), euis)
+    )
+
+
+def _is_wanted(where: Selector, kind: MeterProfile) -> bool:
+    return not where.profiles or kind.name in where.profiles
+
+
+def _countable(euis: Container[EUI]) -> Collection[EUI]:
+    """Return the meters of a fleet, none where they are too many or cannot be counted."""
+    return euis if isinstance(euis, Collection) and len(euis) <= MAX_DRAWN else ()

@@ -1,0 +1,115 @@
+"""Rules from tables and back: TOML text, and the objects of JSON.
+
+Knows keys and names; reading files is for the caller. Every mistake is a `FaultError`.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Container, Iterable, Mapping
+from typing import Any
+
+from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.parameters import describe, nearest, read_table, write_table
+from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import Selector
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TABLES = "fault"
+
+
+def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
+    """Return the rules of a TOML text, one for each table `[[fault]]`; others have names `taken`.
+
+    >>> [rule.name for rule in parse_rules('''
+    ... [[fault]]
+    ... kind = "no-reply"
+    ... calls = "every 10"
+    ... ''')]
+    ['no-reply-1']
+
+    Raises `FaultError` for the first thing that is wrong.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FaultError(f"not TOML: {error}") from None
+    for key in document:
+        if key != _TABLES:
+            raise FaultError(f"unknown key; write each rule as [[{_TABLES}]]", key)
+    return rules_from(document.get(_TABLES, []), taken)
+
+
+def rules_from(tables: object, taken: Collection[str] = ()) -> list[FaultRule]:
+    """Return the rules of a list of tables, each with a name of its own that is not `taken`.
+
+    Raises `FaultError`, which names a rule by its number, from 1, and its name.
+    """
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        raise FaultError(f"write each rule as a table [[{_TABLES}]]", _TABLES)
+    given = {table["name"] for table in tables if isinstance(table.get("name"), str)}
+    rules: dict[str, FaultRule] = {}
+    for number, table in enumerate(tables, 1):
+        rule = _rule(table, f"fault {number}", {*given, *rules, *taken})
+        if rule.name in rules or rule.name in taken:
+            raise FaultError("another rule has this name", "name", _label(f"fault {number}", table))
+        rules[rule.name] = rule
+    return list(rules.values())
+
+
+def rule_from(table: Mapping[str, Any], taken: Container[str] = ()) -> FaultRule:
+    """Return the rule of one table; without a name it is called kind-N, not one of `taken`.
+
+    Raises `FaultError`.
+    """
+    return _rule(table, "fault", taken)
+
+
+def rule_to(rule: FaultRule) -> dict[str, Any]:
+    """Return the table of a rule, of which `rule_from` makes the same rule: JSON can hold it."""
+    where = write_table(rule.where, defaults=False)
+    return {"name": rule.name, "kind": rule.kind, **where, **write_table(rule.fault)}
+
+
+def _rule(table: Mapping[str, Any], number: str, taken: Container[str]) -> FaultRule:
+    label = _label(number, table)
+    try:
+        kind = table.get("kind")
+        if not isinstance(kind, str):
+            raise FaultError(f"give one of {', '.join(FAULTS)}", "kind")
+        if kind not in FAULTS:
+            raise FaultError(f"{kind!r:.100} is unknown; {nearest(kind, FAULTS)}", "kind")
+        name = table.get("name")
+        if name is None:
+            name = _free_name(kind, taken)
+        elif not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise FaultError("give up to 64 letters, digits, dots, hyphens, underscores", "name")
+        fault = FAULTS[kind]
+        known = [
+            *("kind", "name"),
+            *[parameter.key for parameter in (*describe(Selector), *describe(fault))],
+        ]
+        _refuse_unknown(table, known, kind)
+        return FaultRule(name, read_table(fault, table), read_table(Selector, table))
+    except FaultError as error:
+        raise error.of(label) from None
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], kind: str) -> None:
+    names = list(known)
+    for key in table:
+        if key not in names:
+            raise FaultError(f"unknown key of {kind}; {nearest(str(key), names)}", f"{key!s:.100}")
+
+
+def _free_name(kind: str, taken: Container[str]) -> str:
+    number = 1
+    while f"{kind}-{number}" in taken:
+        number += 1
+    return f"{kind}-{number}"
+
+
+def _label(number: str, table: Mapping[str, Any]) -> str:
+    """Return what to call a rule in an error: its number, and its name where it has one."""
+    name = table.get("name")
+    return f"{number} {name!r:.70}" if isinstance(name, str) else number

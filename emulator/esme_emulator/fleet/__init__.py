@@ -1,0 +1,1 @@
+"""Many meters behind one door: queues, networks, latency, counters."""

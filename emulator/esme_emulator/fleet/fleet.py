@@ -1,0 +1,236 @@
+"""A fleet: many meters behind one door, without I/O.
+
+Knows which EUIs it hosts, counts every command when it is received, and gives each reply with the
+time to send it. A meter does one thing at a time, and none waits for another. Only meters that
+were asked leave anything in memory.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from esme_emulator.fleet.anti_replay import AntiReplay
+from esme_emulator.fleet.call_numbers import CallNumbers
+from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
+from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.meter import Answer, answer
+from esme_emulator.device.model import nature
+from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.fleet.latency import NONE, Latency
+from esme_emulator.fleet.outbox import Reply
+from esme_emulator.messaging.device_counter import METER, OwnCounter
+from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
+from esme_emulator.runtime.draws import draw_unit
+from esme_emulator.fleet.queueing import MeterState, MeterStates
+from esme_emulator.fleet.wan import Wan, WanLink
+from gbcs import EUI, Keystore
+from esme_emulator.profiles import MeterProfile
+
+QUEUE = 16
+"""Commands that wait at a meter while it is busy with another, unless said otherwise."""
+
+
+class Dropped(StrEnum):
+    """Why a command that is authentic comes to nothing."""
+
+    LOST = "lost"
+    """The WAN lost it on its way to the meter."""
+    QUEUE_FULL = "queue-full"
+    REPLAYED = "replayed"
+    """Its originator counter is not above that of one that the meter took before."""
+    SILENT = "silent"
+    """A fault keeps the meter from taking it."""
+    FAILED = "failed"
+    """An error in here, which is raised as well."""
+
+
+class Faults(Protocol):
+    """What makes meters misbehave."""
+
+    def conduct(self, call: Call) -> Conduct:
+        """Return how the meter is to answer."""
+        ...
+
+    def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
+        """Return what becomes of the reply `octets`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a command, and the replies to send because of it."""
+
+    srv: str
+    outcome: str
+    replies: tuple[Reply, ...] = ()
+    reason: str = ""
+    """Why the meter made no reply to a command that it took; empty where it is as it should be."""
+
+    @property
+    def reply(self) -> bytes | None:
+        """The octets of the first reply."""
+        return self.replies[0].octets if self.replies else None
+
+
+class Fleet:
+    """The meters of `hosted`, with keys from `keystore` and everything else from `seed`.
+
+    `latency` is how long a meter takes to answer one command; `queue` others may wait meanwhile.
+    `wan` is between them and us. A `strict` meter drops every command whose originator counter is
+    not above those that it took of that party before; others answer it again. `profiles` are the
+    kinds of meters there are, None for all that are shipped.
+    """
+
+    def __init__(
+        self,
+        hosted: Container[EUI],
+        keystore: Keystore,
+        seed: str,
+        latency: Latency,
+        *,
+        wan: Wan | None = None,
+        faults: Faults | None = None,
+        strict: bool = False,
+        queue: int = QUEUE,
+        profiles: tuple[MeterProfile, ...] | None = None,
+    ) -> None:
+        self.hosted = hosted
+        self.counters = Counters()
+        """Commands received, counted here; replies sent are for who sends them to count."""
+        self.wan = wan
+        self.busy_seconds = 0.0
+        """For how long meters were busy answering, together."""
+        self._keystore = keystore
+        self._seed = seed
+        self._latency = latency
+        self._faults = faults
+        self._strict = strict
+        self._queue = queue
+        self._profiles = profiles
+        self._call_numbers = CallNumbers()
+        self._own_counters: dict[int, int] = {}
+        self._anti_replay = AntiReplay()
+        self._states = MeterStates()
+        self._instant = latency == NONE and wan is None
+        """Whether no meter is ever busy."""
+
+    @property
+    def busy_meters(self) -> int:
+        """How many meters answer, have commands waiting, or are awake behind a WAN.
+
+        As of when the last command came.
+        """
+        return len(self._states)
+
+    def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
+        """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
+        if device not in self.hosted:
+            self.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, NOT_HOSTED)
+            return Receipt(UNKNOWN_SRV, NOT_HOSTED)
+        accepted = accept(device, octets, self._keystore, now)
+        srv, meter = accepted.srv, int(device)
+        number = self._call_numbers.next(meter, srv)
+        if isinstance(accepted, Discarded):
+            receipt = Receipt(srv, accepted.reason)
+        else:
+            call = Call(
+                *(device, srv, number, now, accepted.command, self._keystore),
+                lambda: nature(self._seed, device, self._profiles).profile.name,
+            )
+            try:
+                receipt = self._take(call, meter, len(octets))
+            except Exception:
+                self.counters.count(Stage.RECEIVED, device, srv, Dropped.FAILED)
+                raise
+        self.counters.count(Stage.RECEIVED, device, srv, receipt.outcome)
+        return receipt
+
+    def _take(self, call: Call, meter: int, size: int) -> Receipt:
+        """Bring an authentic command of `size` octets to its meter, and back what it says."""
+        state = _ALWAYS_FREE if self._instant else self._states.at(meter, call.now)
+        start = self._reach(call, size, meter, state)
+        if isinstance(start, Dropped):
+            return Receipt(call.srv, start)
+        begun = call if start == call.now else replace(call, now=start)
+        conduct = self._faults.conduct(begun) if self._faults else GOOD_ORDER
+        if conduct.silent:
+            return Receipt(call.srv, Dropped.SILENT)
+        if self._strict:
+            self._anti_replay.take(meter, call.command)
+        finish = start
+        if not self._instant:
+            drawn = draw_unit(self._seed, "latency", _subject(call).encode())
+            latency = self._latency.seconds(drawn)
+            self.busy_seconds += latency
+            finish += latency
+            state.occupy(start, finish, call.now)
+        said = self._answer(begun, meter, conduct)
+        replies = () if said.octets is None else self._replies(begun, said, finish, state)
+        return Receipt(call.srv, said.outcome, replies, said.reason)
+
+    def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
+        """Return when the meter begins with a command, or why it does not."""
+        arrives: float | None = call.now
+        link = self._link(call)
+        if link is not None:
+            arrives = link.command(state.radio, _subject(call), size, call.now)
+        if arrives is None:
+            return Dropped.LOST
+        start = state.turn(arrives, self._queue)
+        if start is None:
+            return Dropped.QUEUE_FULL
+        if self._strict and self._anti_replay.is_replayed(meter, call.command):
+            return Dropped.REPLAYED
+        return start
+
+    def _replies(
+        self, call: Call, said: Answer, finish: float, state: MeterState
+    ) -> tuple[Reply, ...]:
+        """Return what a meter that has answered at `finish` sends, and when it is here."""
+        octets = said.octets or b""
+        deliveries: tuple[Delivery, ...] = (Delivery(octets),)
+        if self._faults:
+            deliveries = self._faults.deliver(call, octets)
+        link = self._link(call)
+        replies = []
+        for place, delivery in enumerate(deliveries):
+            octets, due = delivery.octets, finish + delivery.delay
+            if link is not None:
+                arrives = link.reply(state.radio, _subject(call), place, len(octets), due)
+                if arrives is None:
+                    continue
+                due = arrives
+            recipient, overtaken = call.command.originator, delivery.overtaken
+            replies.append(
+                Reply(call.device, recipient, call.srv, said.outcome, octets, due, overtaken)
+            )
+        return tuple(replies)
+
+    def _link(self, call: Call) -> WanLink | None:
+        return None if self.wan is None else self.wan.of(call.device)
+
+    def _answer(self, call: Call, meter: int, conduct: Conduct) -> Answer:
+        def own_counter() -> int:
+            last = self._own_counters.get(meter, 0)
+            number = self._own_counters[meter] = OwnCounter(METER, last).next(call.now)
+            return number
+
+        return answer(
+            self._seed,
+            call.command,
+            self._keystore,
+            call.now,
+            own_counter,
+            conduct,
+            self._profiles,
+        )
+
+
+def _subject(call: Call) -> str:
+    """Return what a call's draws are of."""
+    return f"{call.device} {call.srv} {call.number}"
+
+
+_ALWAYS_FREE = MeterState()
+"""Stands for the state of meters that take no time; nothing is ever kept in it."""

@@ -1,0 +1,191 @@
+"""Latency: how long something takes, a meter to answer or a link to carry.
+
+Knows distributions, by quantile; where the draws come from, and how a file of measurements is
+read, is the caller's to say.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import exp, inf, isfinite, log
+from statistics import NormalDist
+from typing import Protocol
+
+_NORMAL = NormalDist()
+_Z99 = _NORMAL.inv_cdf(0.99)
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
+MAX_SECONDS = 86_400.0
+"""The longest latency, written or drawn: a day."""
+_FORMS = (
+    "none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, lognormal:MEDIAN,P99 "
+    "such as lognormal:2s,15s, or empirical:FILE, or empirical:FILE#COLUMN for a CSV file"
+)
+
+
+class Latency(Protocol):
+    """How long something takes, in seconds, for a draw from 0 to 1."""
+
+    def seconds(self, drawn: float) -> float:
+        """Return the seconds that `drawn`, above 0 and below 1, stands for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Always the same."""
+
+    value: float
+
+    def seconds(self, drawn: float) -> float:
+        """Return the one value."""
+        return self.value
+
+
+NONE = Fixed(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Anything from `low` to `high` seconds, all alike."""
+
+    low: float
+    high: float
+
+    def seconds(self, drawn: float) -> float:
+        """Return the quantile `drawn`."""
+        return self.low + (self.high - self.low) * drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Normal, by mean and standard deviation in seconds, of which only what is not below 0."""
+
+    mean: float
+    deviation: float
+
+    def seconds(self, drawn: float) -> float:
+        """Return the quantile `drawn` of the part that is not below 0."""
+        below = _NORMAL.cdf(-self.mean / self.deviation)
+        quantile = min(below + (1 - below) * drawn, 1 - 2**-53)
+        seconds = self.mean + self.deviation * _NORMAL.inv_cdf(quantile)
+        return min(max(0.0, seconds), MAX_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """Log-normal, by its median and 99th percentile in seconds."""
+
+    median: float
+    p99: float
+
+    def seconds(self, drawn: float) -> float:
+        """Return the quantile `drawn`."""
+        sigma = log(self.p99 / self.median) / _Z99
+        exponent = min(sigma * _NORMAL.inv_cdf(drawn), log(MAX_SECONDS / self.median))
+        return min(self.median * exp(exponent), MAX_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Empirical:
+    """What was measured: at least one value, in seconds and in order."""
+
+    values: tuple[float, ...]
+
+    def seconds(self, drawn: float) -> float:
+        """Return the quantile `drawn`, between two values as far as it is between their ranks."""
+        rank = drawn * (len(self.values) - 1)
+        low = int(rank)
+        lower, upper = self.values[low], self.values[min(low + 1, len(self.values) - 1)]
+        return lower + (upper - lower) * (rank - low)
+
+
+def parse_latency(text: str, read: Callable[[str], str] | None = None) -> Latency:
+    """Return the latency that `text` names. Raises `ValueError` that says what may be given.
+
+    `read` returns the content of a file, by its path, and raises `ValueError` where it cannot;
+    without it no file may be named (`esme_emulator.fleet.latency_file.load_latency` has one).
+
+    >>> parse_latency("lognormal:2s,15s").seconds(0.5)
+    2.0
+    """
+    if text == "none":
+        return NONE
+    kind, colon, values = text.partition(":")
+    if kind == "empirical" and values:
+        return _measured(text, values, read)
+    times = [_parse_seconds(text, part) for part in (values if colon else kind).split(",")]
+    match (kind if colon else None, times):
+        case (None, [value]):
+            return Fixed(value)
+        case ("uniform", [low, high]) if low < high:
+            return Uniform(low, high)
+        case ("normal", [mean, deviation]) if deviation > 0:
+            return Normal(mean, deviation)
+        case ("lognormal", [median, p99]) if 0 < median < p99:
+            return LogNormal(median, p99)
+        case ("uniform", [_, _]):
+            raise ValueError(f"latency {text!r}: LOW must be below HIGH")
+        case ("normal", [_, _]):
+            raise ValueError(f"latency {text!r}: SD must be above 0")
+        case ("lognormal", [_, _]):
+            raise ValueError(f"latency {text!r}: MEDIAN must be above 0 and below P99")
+    raise ValueError(f"latency {text!r}: give {_FORMS}")
+
+
+def _parse_seconds(text: str, part: str) -> float:
+    match = _SECONDS.fullmatch(part.strip())
+    seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else inf
+    if not isfinite(seconds):
+        raise ValueError(f"latency {text!r}: give {_FORMS}")
+    if seconds > MAX_SECONDS:
+        raise ValueError(
+            f"latency {text!r}: {part.strip()} is longer than a day: give 86400s or less"
+        )
+    return seconds
+
+
+def _measured(text: str, values: str, read: Callable[[str], str] | None) -> Empirical:
+    if read is None:
+        raise ValueError(f"latency {text!r}: no file can be named here")
+    path, hash_mark, column = values.partition("#")
+    try:
+        lines = read(path).splitlines()
+        found = _column(lines, column) if hash_mark else enumerate(lines, start=1)
+        measured = [_number(line, value) for line, value in found if value.strip()]
+    except ValueError as error:
+        raise ValueError(f"latency {text!r}: {error}") from None
+    if not measured:
+        raise ValueError(f"latency {text!r}: {path} has no values")
+    return Empirical(tuple(sorted(measured)))
+
+
+def _column(lines: list[str], name: str) -> Iterable[tuple[int, str]]:
+    """Yield line number and value of a column of a CSV file whose first line names them."""
+    rows = csv.DictReader(lines, restval="")
+    try:
+        columns = rows.fieldnames or ()
+        if name not in columns:
+            named = ", ".join(columns) or "no columns"
+            raise ValueError(f"there is no column {name!r}; the first line names {named}")
+        for row in rows:
+            yield rows.line_num, row[name]
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from None
+
+
+def _number(line: int, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = inf
+    if not isfinite(seconds) or seconds < 0:
+        raise ValueError(
+            f"line {line}: {text.strip()[:40]!r} is not a number of seconds; give one a line, or "
+            "empirical:FILE#COLUMN for a column of a CSV file"
+        )
+    if seconds > MAX_SECONDS:
+        raise ValueError(
+            f"line {line}: {text.strip()[:40]} seconds are longer than a day: give 86400 or less"
+        )
+    return seconds

@@ -1,0 +1,86 @@
+"""Comparing two loads: their figures side by side, and what was not the same to begin with."""
+
+from pathlib import Path
+from typing import Any
+
+from esme_emulator.proof.report.compare import Figure, ReportError, compare, read_form
+
+FIGURES = (
+    "requests.planned",
+    "requests.answered",
+    "requests.failed",
+    "requests.refused",
+    "requests.invalid",
+    "requests.no_reply",
+    "requests.not_sent",
+    "requests.unfinished",
+    "measured_seconds",
+    "target_rate",
+    "sent_rate",
+    "achieved_rate",
+    "latency.all.p50",
+    "latency.all.p90",
+    "latency.all.p99",
+    "latency.all.p99_9",
+    "latency.all.max",
+    "latency.hit.count",
+    "latency.hit.p50",
+    "latency.hit.p99",
+    "latency.miss.count",
+    "latency.miss.p50",
+    "latency.miss.p99",
+    "generator.cpu_microseconds_per_request",
+    "generator.sent_late.p99",
+)
+ABOUT = ("scenario", "ended", "complete")
+"""What else is told of each load."""
+
+_NAME = "load.json"
+_KEYS = frozenset({"plan", "requests", "latency", "ended"})
+
+
+def load_form(path: Path) -> dict[str, Any] | None:
+    """Return the JSON of a load's report, from its file or its folder.
+
+    None where it is of something else, such as a proof. Raises `ReportError` where it cannot be
+    read, or is a `load.json` that is none.
+    """
+    file = path / _NAME if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        return None
+    form = read_form(file)
+    if isinstance(form, dict) and form.keys() >= _KEYS:
+        return form
+    if file.name == _NAME:
+        raise ReportError(f"{file}: it is not the JSON of a load; esme load --report writes it")
+    return None
+
+
+def about_load(form: dict[str, Any]) -> dict[str, Any]:
+    """Return what a load is of and how it ended, None where its report does not say."""
+    return {name: form.get(name) for name in ABOUT}
+
+
+def compare_loads(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
+    """Return the figures of two loads side by side."""
+    return compare(first, second, FIGURES)
+
+
+def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return, a line each, why the figures of two loads are not those of the same."""
+    lines = []
+    for which, form in (("first", first), ("second", second)):
+        if form.get("complete") is not True:
+            lines.append(f"the {which} is a part of a load: {form.get('ended')}")
+    plans = [{"scenario": form.get("scenario"), **_plan(form)} for form in (first, second)]
+    for name in plans[0] | plans[1]:
+        values = [plan.get(name) for plan in plans]
+        if values[0] != values[1]:
+            shown = "" if name == "mix" else f": {values[0]} and {values[1]}"
+            lines.append(f"the plans differ in {name.replace('_', '-')}{shown}")
+    return lines
+
+
+def _plan(form: dict[str, Any]) -> dict[str, Any]:
+    plan = form.get("plan")
+    return plan if isinstance(plan, dict) else {}

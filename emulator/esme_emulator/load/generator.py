@@ -1,0 +1,198 @@
+"""A load generator: one connection, the requests of one worker, each at its time.
+
+Commands are made ahead of their time. What is due goes out whatever became of what went before it,
+so that a slow broker does not slow the load. Where the generator itself is late, latency still
+counts from the planned time.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Protocol
+
+from esme_emulator.runtime.clock import Clock, parse_clock
+from esme_emulator.estate.estate import Estate
+from esme_emulator.load.commands import Asking
+from esme_emulator.load.in_flight import Batch, Book, Request
+from esme_emulator.load.link import Link
+from esme_emulator.load.plan import Arrivals, Plan
+from esme_emulator.load.schedule import schedule
+from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
+from esme_emulator.transport import Broker, Transport, TransportError, connect
+
+AHEAD = 500
+"""Requests that are made ahead of their time, at most."""
+AT_ONCE = 4
+"""Requests that are made before replies get their turn; some tenths of a millisecond."""
+REPORT = 0.1
+"""Seconds between batches."""
+
+Begin = Callable[[], Awaitable[float]]
+"""Says that all is ready, and returns when to start, by the timer."""
+Take = Callable[[Batch], None]
+
+
+class Timer(Protocol):
+    """What latency is measured by."""
+
+    def now(self) -> float:
+        """Return seconds since some time."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        ...
+
+
+class MonotonicClock:
+    """Seconds that nobody sets; the same in all processes of a machine."""
+
+    def now(self) -> float:
+        """Return seconds since some time."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        await asyncio.sleep(seconds)
+
+
+class Generator:
+    """Makes the requests of `worker`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        estate: Estate,
+        worker: int,
+        first_counter: int,
+        timer: Timer | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._stopping = False
+        self._plan = plan
+        self._timer = timer or MonotonicClock()
+        self._clock = clock or parse_clock(plan.clock)
+        self._asking = Asking(plan, estate, first_counter)
+        draws = Random(f"{plan.seed} checks {worker}")  # noqa: S311  # a sample, not a secret
+        self._book = Book(plan, worker, estate.keystore, draws.random)
+        self._slots = schedule(plan, worker)
+        self._closed = plan.share(plan.closed, worker)
+        self._ahead: deque[Request] = deque()
+        self._freed = asyncio.Event()
+        self._publishing: set[asyncio.Task[None]] = set()
+        self._worker = worker
+        self._start = 0.0
+        self._cpu = 0.0
+
+    def break_off(self) -> None:
+        """Send nothing more, and wait for nothing."""
+        self._stopping = True
+
+    async def run(self, broker: Broker, begin: Begin, take: Take) -> None:
+        """Make all requests and wait for their replies; `take` gets batches all the while.
+
+        Raises `TransportError` where there is no broker.
+        """
+        subscriptions = {
+            response_topic(self._plan.prefix, "+", recipient): self._receive
+            for recipient in self._asking.recipients
+        }
+        async with connect(
+            broker,
+            client_id=f"load-{self._worker}",
+            subscriptions=subscriptions,
+            give_up_after=self._plan.timeout,
+        ) as transport:
+            self._cpu = time.process_time()
+            for _ in range(AHEAD):
+                if not self._make_one():
+                    break
+                await asyncio.sleep(0)
+            self._start = await begin()
+            pace = self._pace_closed if self._plan.arrivals is Arrivals.CLOSED else self._pace
+            pacing = asyncio.create_task(pace(transport))
+            try:
+                await self._report(pacing, transport, take)
+            finally:
+                for task in (pacing, *self._publishing):
+                    task.cancel()
+                await asyncio.gather(pacing, *self._publishing, return_exceptions=True)
+
+    def _now(self) -> float:
+        return self._timer.now() - self._start
+
+    def _make_one(self) -> bool:
+        slot = next(self._slots, None)
+        if slot is not None:
+            self._ahead.append(self._asking.request(slot, self._clock.now()))
+        return slot is not None
+
+    async def _pace(self, transport: Transport) -> None:
+        """Send each request at its time; make others meanwhile."""
+        more, made = True, 0
+        while more or self._ahead:
+            while self._ahead and self._ahead[0].seconds <= (now := self._now()):
+                request = self._ahead.popleft()
+                self._send(transport, request, request.seconds, now)
+            if more and len(self._ahead) < AHEAD:
+                more, made = self._make_one(), made + 1
+                if made % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            elif self._ahead:
+                await self._timer.sleep(self._ahead[0].seconds - self._now())
+        await self._timer.sleep(max(self._plan.total - self._now(), 0.0))
+
+    async def _pace_closed(self, transport: Transport) -> None:
+        """Keep so many requests on their way, until the time is over."""
+        while (now := self._now()) < self._plan.total:
+            if self._ahead and self._book.in_flight < self._closed:
+                self._send(transport, self._ahead.popleft(), now, now)
+            elif len(self._ahead) < AHEAD:
+                self._make_one()
+                await asyncio.sleep(0)
+            else:
+                self._freed.clear()
+                await self._freed.wait()
+
+    def _send(self, transport: Transport, request: Request, planned: float, now: float) -> None:
+        if self._book.send(request, planned, now):
+            task = asyncio.create_task(self._publish(transport, request))
+            self._publishing.add(task)
+            task.add_done_callback(self._publishing.discard)
+
+    async def _publish(self, transport: Transport, request: Request) -> None:
+        try:
+            await transport.publish(request.topic, request.octets)
+        except TransportError:
+            self._book.unsent(request)
+            self._freed.set()
+
+    def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        now = self._now()
+        if self._book.receive(topic.split("/")[1], octets, properties.get(CACHE_STATUS), now):
+            self._freed.set()
+
+    async def _report(self, pacing: asyncio.Task[None], transport: Transport, take: Take) -> None:
+        """Hand over what was counted, now and then, until all is over or broken off."""
+        while not (pacing.done() and not self._book.in_flight) and not self._stopping:
+            await self._timer.sleep(REPORT)
+            self._book.expire(self._now())
+            self._freed.set()
+            take(self._batch(transport))
+        if pacing.done():
+            pacing.result()
+        self._book.break_off()
+        take(self._batch(transport))
+
+    def _batch(self, transport: Transport) -> Batch:
+        batch = self._book.take()
+        batch.waiting = self._book.waiting(self._now())
+        again = transport.counters.reconnections
+        batch.link = Link(transport.is_connected, again, transport.carries_properties)
+        spent = time.process_time()
+        if self._plan.warm_up <= self._now() - REPORT < self._plan.total:
+            batch.cpu = spent - self._cpu
+        self._cpu = spent
+        return batch

@@ -1,0 +1,108 @@
+"""The plan of a load: what is asked, how often, for how long, and what is let pass.
+
+Pure, and data only, so that it travels to other processes. Times are seconds.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+
+from esme_emulator.scenario.scenario import Mix, TraceLine
+from esme_emulator.messaging.topics import PREFIXES, Via
+
+MAX_RATE = 1_000_000.0
+"""Requests a second; originator counters are microseconds and must not be overtaken."""
+MAX_SECONDS = 10 * 86_400.0
+MAX_IN_FLIGHT = 1_000_000
+MAX_WORKERS = 64
+
+
+class LoadError(ValueError):
+    """A load that cannot be; the text is one line that says what to give."""
+
+
+class Arrivals(StrEnum):
+    """How requests arrive."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
+    RAMP = "ramp"
+    """From no requests a second to the rate, evenly."""
+    TRACE = "trace"
+    """At the times of a file."""
+    CLOSED = "closed"
+    """Each when the one before it is over: so many in flight at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A load. Raises `LoadError` where its parts make none."""
+
+    arrivals: Arrivals
+    mix: tuple[Mix, ...]
+    seed: str
+    meters: int
+    via: Via = "cache"
+    """A key of `PREFIXES`."""
+    rate: float = 0.0
+    """Requests a second, of all workers; of a ramp at its end."""
+    closed: int = 0
+    """Requests in flight, of all workers, where each waits for one before it."""
+    trace: tuple[TraceLine, ...] = ()
+    seconds: float = 10.0
+    """How long is counted, after the warm-up."""
+    warm_up: float = 0.0
+    """What is planned in the first so many seconds is made and not counted."""
+    in_flight: int = 10_000
+    """Requests on their way at most, of all workers; those beyond are not sent."""
+    timeout: float = 60.0
+    """How long to wait for a reply, from when the command was sent."""
+    check: float = 1.0
+    """The fraction of replies that is verified and read."""
+    workers: int = 1
+    clock: str = "system"
+    """The clock of the meters, as `parse_clock` reads it: windows end by it, latency does not."""
+
+    def __post_init__(self) -> None:
+        if self.arrivals is Arrivals.CLOSED:
+            _within("closed", self.closed, 1, self.in_flight, "requests in flight")
+        elif self.arrivals is Arrivals.TRACE:
+            if not self.trace:
+                raise LoadError("the trace has no requests")
+        elif not (isfinite(self.rate) and 0 < self.rate <= MAX_RATE):
+            what = f"give requests a second above 0 and up to {MAX_RATE:.0f}"
+            raise LoadError(f"rate {self.rate:.15g}: {what}")
+        if not (isfinite(self.seconds) and 0 < self.seconds <= MAX_SECONDS):
+            raise LoadError(f"seconds {self.seconds:g}: give more than 0, up to {MAX_SECONDS:.0f}")
+        _within("warm-up", self.warm_up, 0, MAX_SECONDS, "seconds")
+        _within("in-flight", self.in_flight, 1, MAX_IN_FLIGHT, "requests")
+        if not (isfinite(self.timeout) and 0 < self.timeout <= 86_400):
+            raise LoadError(f"timeout {self.timeout:g}: give seconds above 0 and up to 86400")
+        _within("check", self.check, 0, 1, "as a fraction")
+        _within("workers", self.workers, 1, MAX_WORKERS, "processes")
+        if self.workers > self.meters:
+            raise LoadError(
+                f"workers {self.workers}: each has meters of its own, "
+                f"so give no more than meters, {self.meters}"
+            )
+        if self.workers > max(self.closed, 0) and self.arrivals is Arrivals.CLOSED:
+            raise LoadError(f"closed {self.closed}: give at least one for each worker")
+
+    @property
+    def prefix(self) -> str:
+        """The topic prefix of meters or of the cache."""
+        return PREFIXES[self.via]
+
+    @property
+    def total(self) -> float:
+        """Seconds from the first request planned to the end of the plan."""
+        return self.warm_up + self.seconds
+
+    def share(self, number: int, worker: int) -> int:
+        """Return the part of `number` that falls to `worker`, at least 1."""
+        return max(1, number // self.workers + (worker < number % self.workers))
+
+
+def _within(name: str, value: float, lowest: float, highest: float, what: str) -> None:
+    if not lowest <= value <= highest:
+        raise LoadError(f"{name} {value:g}: give {what} from {lowest:g} to {highest:.15g}")

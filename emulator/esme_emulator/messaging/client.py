@@ -1,0 +1,136 @@
+"""Asking on a broker: commands of remote parties out, their responses back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from esme_emulator.runtime.clock import Clock, SystemClock
+from esme_emulator.runtime.errors import UserError
+from esme_emulator.messaging.topics import (
+    BAD_TOPIC,
+    CACHE_STATUS,
+    CACHED,
+    command_topic,
+    device_of,
+    response_topic,
+)
+from esme_emulator.messaging.transaction import Transaction, transaction_of
+from esme_emulator.transport import Broker, Drop, Transport, connect
+from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, open_message, read_content
+
+
+class NoReplyError(UserError):
+    """A command to which no reply came in time."""
+
+
+class NobodyListensError(NoReplyError):
+    """A command that the broker took, and to whose topic nobody subscribes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedReply:
+    """The response to a command, whatever its MAC is worth: decoded, as octets, and its origin."""
+
+    response: Message
+    octets: bytes
+    cache_status: str | None
+    """Cache-Status of RFC 9211, where a cache sent one and the broker speaks MQTT 5."""
+    seconds: float
+    """From the command to the reply."""
+
+
+class Requester:
+    """Sends commands under a topic prefix and waits, by `clock`, for the responses to them."""
+
+    def __init__(self, prefix: str, keystore: Keystore, clock: Clock | None = None) -> None:
+        self._prefix = prefix
+        self._keystore = keystore
+        self._clock = clock or SystemClock()
+        self._waiting: dict[Transaction, asyncio.Future[tuple[Message, bytes, str | None]]] = {}
+        self._transport: Transport | None = None
+        self.dropped: Counter[str] = Counter()
+        """Messages that came and were not the reply to a command that waits, by reason."""
+
+    @asynccontextmanager
+    async def connected(self, broker: Broker, recipients: Iterable[EUI]) -> AsyncIterator[None]:
+        """Listen for responses to `recipients` as long as the context lasts.
+
+        Raises `TransportError` where there is no broker.
+        """
+        subscriptions = {
+            response_topic(self._prefix, "+", recipient): self._receive for recipient in recipients
+        }
+        async with connect(
+            broker, client_id="party", subscriptions=subscriptions, on_dropped=self._drop
+        ) as transport:
+            self._transport = transport
+            yield
+
+    async def request(self, command: Command, octets: bytes, patience: float) -> ReceivedReply:
+        """Send a command and return the response to it.
+
+        Raises `NoReplyError` after `patience` seconds, `NobodyListensError` at once if the broker
+        says that nobody subscribes to the command's topic, and `TransportError`.
+        """
+        if self._transport is None:
+            raise RuntimeError("a requester is used inside its connected()")
+        transaction = transaction_of(command)
+        future = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting[transaction] = future
+        sent = self._clock.now()
+        expiry = asyncio.create_task(self._expire(future, transaction, patience))
+        try:
+            topic = command_topic(self._prefix, command.device)
+            if not await self._transport.publish(topic, octets):
+                what = "cache" if self._prefix == CACHED else "fleet with this meter"
+                raise NobodyListensError(
+                    f"nobody subscribes to {topic}: is a {what} connected to this broker?"
+                )
+            response, reply, status = await future
+        finally:
+            expiry.cancel()
+            self._waiting.pop(transaction, None)
+        return ReceivedReply(response, reply, status, self._clock.now() - sent)
+
+    def give_up(self, command: Command, error: NoReplyError) -> None:
+        """Have the request of `command`, where it still waits for its reply, raise `error`."""
+        future = self._waiting.get(transaction_of(command))
+        if future is not None and not future.done():
+            future.set_exception(error)
+
+    async def _expire(
+        self, future: asyncio.Future[Any], transaction: Transaction, patience: float
+    ) -> None:
+        await self._clock.sleep(patience)
+        if not future.done():
+            text = (
+                f"{transaction.device} did not reply within {patience:g} s: "
+                "is it in the fleet, with this seed or keystore"
+            )
+            if self._prefix == CACHED:
+                text += f", and may {transaction.party} ask, by the registry of the cache"
+            future.set_exception(NoReplyError(f"{text}?"))
+
+    def _drop(self, _: str, reason: Drop) -> None:
+        self.dropped[reason] += 1
+
+    def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        if device_of(topic) is None:
+            self.dropped[BAD_TOPIC] += 1
+            return
+        try:
+            message = open_message(octets, self._keystore)
+        except DecodeError:
+            self.dropped["malformed"] += 1
+            return
+        future = self._waiting.get(transaction_of(message))
+        if future is None or future.done() or not isinstance(message, Response):
+            self.dropped["unexpected"] += 1
+            return
+        # Only now: anybody can publish, and reading content is most of the work.
+        message = read_content(message, self._keystore)
+        future.set_result((message, octets, properties.get(CACHE_STATUS)))

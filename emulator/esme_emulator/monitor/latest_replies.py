@@ -1,0 +1,37 @@
+"""The replies that the cache sent lately, and how each came about.
+
+Remembers a bounded number of them; knows no HTTP.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from esme_emulator.cache.policy.ledger import Ledger, Replied
+from esme_emulator.monitor.telling import both
+from gbcs import EUI
+
+MOST = 1000
+"""Replies that are remembered."""
+
+
+class LatestReplies:
+    """The newest replies, and the number of all since it listens."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._replies: deque[Replied] = deque(maxlen=MOST)
+
+    def listen(self, ledger: Ledger) -> None:
+        """Remember the replies of `ledger`; who was told of them before is told too."""
+        ledger.on_reply = both(ledger.on_reply, self.remember)
+
+    def remember(self, replied: Replied) -> None:
+        """Remember a reply."""
+        self.total += 1
+        self._replies.append(replied)
+
+    def newest(self, device: EUI | None, srv: str | None) -> Iterator[Replied]:
+        """Yield those of a device, or of all, and of an SRV, or of all, the newest first."""
+        for replied in reversed(self._replies):
+            if device in (None, replied.device) and srv in (None, replied.srv):
+                yield replied

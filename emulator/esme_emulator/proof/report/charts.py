@@ -1,0 +1,179 @@
+"""The charts of a report, as SVG that stands in a page by itself.
+
+Knows figures and of the page only the names of its colours, which are other ones in the dark.
+matplotlib is imported when the first chart is drawn, since nothing else needs it.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import accumulate
+from math import ceil, floor, log10
+from typing import Any
+
+from esme_emulator.proof.report.drawing import shipped_settings
+from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
+
+NAMES = ("over_time", "latencies", "by_srv", "by_party")
+"""What the page calls the charts."""
+
+_log = logging.getLogger(__name__)
+
+_DIRECT, _CACHED, _COLLAPSED = "#b4553d", "#1f6f8b", "#6fb1c4"
+_REFUSED, _FAILED, _INK = "#8a8a8a", "#7a1f5c", "#20262b"
+_NAMES = {
+    _DIRECT: "--direct",
+    _CACHED: "--cached",
+    _COLLAPSED: "--collapsed",
+    _REFUSED: "--refused",
+    _FAILED: "--failed",
+    _INK: "--ink",
+}
+"""What the page calls each colour."""
+_INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_DECISIONS = (
+    ("hits", _CACHED),
+    ("collapsed", _COLLAPSED),
+    ("forwarded", _DIRECT),
+    ("refused", _REFUSED),
+    ("failed", _FAILED),
+)
+
+
+def drawn(result: ProofResult) -> dict[str, str]:
+    """Return the charts of a report by name; none of them if one cannot be drawn.
+
+    A chart is an ornament: whatever matplotlib cannot do must not cost the verdict.
+    """
+    try:
+        svgs = (
+            hits_over_time(result.over_time),
+            latencies(result.distribution),
+            decisions(result.by_srv, "Requests by SRV"),
+            decisions(result.by_party, "Requests by party"),
+        )
+    except Exception as error:  # of a library that we do not know all failures of
+        reason = " ".join(str(error).split()) or type(error).__name__
+        _log.warning("esme: the report has no charts: %s", reason)
+        return {}
+    return dict(zip(NAMES, svgs, strict=True))
+
+
+def hits_over_time(intervals: Sequence[Interval]) -> str:
+    """Return a chart of device hits: those of the direct run above those through the cache."""
+
+    def draw(axes: Any) -> None:
+        times = [datetime.fromisoformat(item.start) for item in intervals]
+        direct = [item.direct for item in intervals]
+        cached = [item.cached for item in intervals]
+        axes.fill_between(times, direct, step="post", color=_DIRECT, alpha=0.25, linewidth=0)
+        axes.step(times, direct, where="post", color=_DIRECT, label="direct")
+        axes.fill_between(times, cached, step="post", color=_CACHED, alpha=0.35, linewidth=0)
+        axes.step(times, cached, where="post", color=_CACHED, label="through the cache")
+        axes.set_ylabel("device hits")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(
+            _dates().ConciseDateFormatter(axes.xaxis.get_major_locator())
+        )
+        _legend(axes, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+
+    return _svg(draw, "Device hits over time")
+
+
+def latencies(distribution: Distribution) -> str:
+    """Return a chart of what meters took: which part of the replies came within how long.
+
+    Hits are not in it, since they take none of the scenario's time.
+    """
+
+    def draw(axes: Any) -> None:
+        for name, colour, line in (("direct", _DIRECT, "solid"), ("miss", _CACHED, "dashed")):
+            counts = getattr(distribution, name)
+            total = sum(counts)
+            if total:
+                shares = [100 * reached / total for reached in accumulate(counts)]
+                shown = {"color": colour, "linestyle": line, "label": f"{name} ({total:,})"}
+                axes.plot([bound / 1000 for bound in distribution.bounds], shares, **shown)
+        first, last = _span(distribution)
+        if first:
+            axes.set_xscale("log")
+            axes.set_xlim(first, last)
+            axes.xaxis.set_minor_formatter("")
+        axes.set_ylim(0, 103)
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.set_xlabel("seconds of the scenario's time")
+        axes.set_ylabel("% of replies")
+        _legend(axes, loc="upper left")
+
+    return _svg(draw, "Latency distributions")
+
+
+def decisions(accounts: Sequence[Account], title: str) -> str:
+    """Return a chart of what became of requests, a bar for each of `accounts`."""
+
+    def draw(axes: Any) -> None:
+        shown = list(reversed(accounts))
+        names = [item.name for item in shown]
+        left = [0] * len(shown)
+        for name, colour in _DECISIONS:
+            numbers = [getattr(account, name) for account in shown]
+            if any(numbers):
+                axes.barh(names, numbers, left=left, color=colour, label=name)
+                left = [start + number for start, number in zip(left, numbers, strict=True)]
+        axes.set_xlabel("requests")
+        _legend(axes, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+
+    return _svg(draw, title, (5.0, 1.5 + 0.35 * max(len(accounts), 1)))
+
+
+def _span(distribution: Distribution) -> tuple[float, float]:
+    """Return from where to where meters took, in seconds; no less than a power of ten."""
+    both = zip(distribution.direct, distribution.miss, strict=True)
+    place = next((place for place, counts in enumerate(both) if any(counts)), 0)
+    first, last = distribution.bounds[max(place - 1, 0)] / 1000, distribution.bounds[-1] / 1000
+    if first > 0 and last < 10 * first:
+        return 10.0 ** floor(log10(first)), 10.0 ** ceil(log10(last))
+    return first, last
+
+
+def _legend(axes: Any, **where: Any) -> None:
+    """Name what is drawn, where anything is."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, **where)
+
+
+def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8.0, 2.9)) -> str:
+    """Return what `draw` puts on axes, as an SVG element with a title for those who hear it.
+
+    Its colours are those of the page, by name, and where it has none of that name its own.
+    """
+    settings: dict[str, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": title,
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        **dict.fromkeys(_INKED, _INK),
+    }
+    with shipped_settings(settings):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    element = text.getvalue()
+    element = element[element.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    for colour, name in _NAMES.items():
+        element = element.replace(f": {colour}", f": var({name}, {colour})")
+    return element.replace(">", f' role="img"><title>{title}</title>', 1)
+
+
+def _dates() -> Any:
+    from matplotlib import dates
+
+    return dates

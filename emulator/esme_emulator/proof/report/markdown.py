@@ -1,0 +1,92 @@
+"""The summary of a report as Markdown, fit for the page of a CI job."""
+
+from collections.abc import Iterator
+from html import escape
+
+from esme_emulator.proof.report.page import (
+    SPENT,
+    again,
+    cost,
+    exact,
+    figure,
+    hit_ratio,
+    met,
+    number,
+    partial,
+    percent,
+    verdict,
+)
+from esme_emulator.proof.result import Account, ProofResult
+
+
+def markdown(result: ProofResult, *, named: str) -> str:
+    """Return the summary of a result; `named` is what the user called its scenario by."""
+    return "\n".join(_lines(result, named)) + "\n"
+
+
+def _lines(result: ProofResult, named: str) -> Iterator[str]:
+    title = escape(" ".join(result.title.split()), quote=False)
+    yield f"## {verdict(result)}: {title}"
+    yield ""
+    avoided = f"{percent(result.avoided_ratio)} of device hits avoided"
+    yield (
+        f"**{avoided if result.complete else escape(partial(result), quote=False)}**: "
+        f"{number(result.device_hits_direct)} direct, {number(result.device_hits_cached)} through "
+        f"the cache. {number(result.replies_compared)} replies compared, "
+        f"{number(result.replies_different)} different; ledger difference "
+        f"{number(result.ledger_difference)}."
+    )
+    yield ""
+    yield "| threshold | is | must be | |"
+    yield "|---|---:|---:|---|"
+    for name, item in result.thresholds.items():
+        mark = met(item) if item.met else f"**{met(item)}**"
+        yield f"| {name} | {exact(item.value)} | {item.comparison} {exact(item.limit)} | {mark} |"
+    yield ""
+    names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
+    yield f"| by SRV, party | {' | '.join(names)} |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for row in (*result.by_srv, *result.by_party):
+        yield _ledger(row.name, row)
+    yield _ledger("**all**", result)
+    yield ""
+    if result.shadow:
+        yield (
+            f"Shadow audit: {number(result.shadow)} hits asked of the meter too, "
+            f"{number(result.shadow_compared)} compared, {number(result.shadow_different)} "
+            f"different ({percent(result.shadow_difference_ratio)})."
+        )
+        yield ""
+    yield "| latency in ms | requests | p50 | p99 | p99.9 | longest |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name in ("direct", "hit", "miss"):
+        of, replies = getattr(result.latency, name), sum(getattr(result.distribution, name))
+        figures = " | ".join(map(figure, (of.p50, of.p99, of.p99_9, of.max)))
+        yield f"| {name} | {number(replies)} | {figures} |"
+    yield ""
+    yield "| | direct | through the cache | basis |"
+    yield "|---|---:|---:|---|"
+    for name, title, basis in SPENT:
+        direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+        yield f"| {title} | {cost(direct)} | {cost(cached)} | {basis} |"
+    yield ""
+    yield "| assumption | value | basis |"
+    yield "|---|---:|---|"
+    for given in result.assumptions:
+        yield f"| `{given.key}` | {_cell(cost(given.value))} | {_cell(given.basis)} |"
+    if result.ledger_lines:
+        yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
+    yield ""
+    yield f"Scenario `{result.scenario}`, seed `{result.seed}`, {number(result.meters)} meters."
+    yield from ("To see it again:", "", "```", again(result, named=named), "```", "")
+    yield ", ".join(f"{name} {version}" for name, version in result.versions.items())
+
+
+def _ledger(name: str, of: Account | ProofResult) -> str:
+    counts = (of.requests, of.hits, of.collapsed, of.forwarded, of.refused, of.failed)
+    return f"| {name} | " + " | ".join([*map(number, counts), hit_ratio(of)]) + " |"
+
+
+def _cell(text: str) -> str:
+    """Return a text that stays within its cell, whatever a scenario has in it."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")

@@ -1,0 +1,150 @@
+"""The page of a report: one HTML file that needs nothing beside it."""
+
+from shlex import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from esme_emulator.proof.report import charts
+from esme_emulator.proof.result import Account, ProofResult, Verdict
+
+SPENT = (
+    ("device_hits", "device hits", "counted"),
+    ("octets", "octets to and from meters", "counted"),
+    (
+        "radio_seconds",
+        "radio seconds",
+        "assumed: messages × costs.radio_seconds_per_message + octets / "
+        "costs.octets_per_radio_second",
+    ),
+    ("busy_seconds", "seconds that meters were busy", "assumed: drawn from fleet.latency"),
+    ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
+    ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
+)
+"""Fields of `Spent`, what people call them, and what they rest on."""
+
+HIT_NOTE = (
+    "A hit is 0 by construction: the scenario's clock stands still while the machine works, so "
+    "what the cache itself takes is not in it; esme load measures that."
+)
+MISS_NOTE = (
+    "Each request that was answered counts once, however often its party sent it, and in the "
+    "ledger each time. A miss is one that was forwarded, or collapsed into another and waited for "
+    "the same reply of the meter, so there may be more misses than forwarded requests."
+)
+NOT_MEASURED = "not measured"
+
+
+def figure(value: float | None) -> str:
+    """Return a number as people read it, and a dash where there is none."""
+    if value is None:
+        return "–"
+    if float(value).is_integer():
+        return number(value)
+    return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
+
+
+def exact(value: float | None) -> str:
+    """Return a number with all its digits, so that what misses a threshold is seen to miss it."""
+    if value is None or float(value).is_integer():
+        return figure(value)
+    return f"{value:,}"
+
+
+def number(value: float | None) -> str:
+    """Return a whole number with its thousands apart."""
+    return NOT_MEASURED if value is None else f"{value:,.0f}"
+
+
+def percent(ratio: float | None) -> str:
+    """Return a ratio as a percentage."""
+    if ratio is None:
+        return NOT_MEASURED
+    shown = f"{100 * ratio:.1f}"
+    if shown in ("0.0", "100.0") and ratio not in (0, 1):
+        shown = f"{100 * ratio:.6f}".rstrip("0")
+    return f"{shown} %"
+
+
+def verdict(result: ProofResult) -> str:
+    """Return in one word what came of a proof."""
+    if not result.complete:
+        return "PARTIAL"
+    return "PASSED" if result.passed else "FAILED"
+
+
+def met(verdict: Verdict) -> str:
+    """Return whether a threshold is met."""
+    return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
+
+
+def partial(result: ProofResult) -> str:
+    """Return how far a proof came that did not run to its end, and what follows from that."""
+    return (
+        f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
+        f"made directly and {number(result.made_cached)} through the cache, "
+        "so nothing is compared that needs both"
+    )
+
+
+def avoided(result: ProofResult, name: str) -> str:
+    """Return how much less the run through the cache spent of a field of `Spent`."""
+    if not result.complete:
+        return NOT_MEASURED
+    direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+    return cost(None if direct is None or cached is None else direct - cached)
+
+
+def cost(value: float | str | None) -> str:
+    """Return a figure of costs, or why there is none."""
+    if isinstance(value, str):
+        return value
+    return "no latency configured" if value is None else figure(value)
+
+
+def hit_ratio(account: Account | ProofResult) -> str:
+    """Return which part of requests was answered without asking a meter for each."""
+    answered = account.hits + account.collapsed
+    return percent(answered / account.requests) if account.requests else "–"
+
+
+def again(result: ProofResult, *, named: str) -> str:
+    """Return the command that makes the same proof again, for a shell in the same folder."""
+    return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
+
+
+def page(result: ProofResult, *, named: str) -> str:
+    """Return the HTML of a result; `named` is what the user called its scenario by."""
+    environment = Environment(
+        loader=PackageLoader("esme_emulator.proof", "report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        result=result,
+        verdict=verdict(result),
+        charts=_charts(result),
+        spent=SPENT,
+        hit_note=HIT_NOTE,
+        miss_note=MISS_NOTE,
+        again=again(result, named=named),
+        avoided=avoided,
+        cost=cost,
+        hit_ratio=hit_ratio,
+        exact=exact,
+        met=met,
+        partial=partial,
+        figure=figure,
+        number=number,
+        percent=percent,
+    )
+
+
+def _charts(result: ProofResult) -> dict[str, str]:
+    """Return the charts by name, or in their places a line that says that there are none."""
+    drawn = charts.drawn(result)
+    if not drawn:
+        return dict.fromkeys(charts.NAMES, "This chart could not be drawn.")
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  # ours alone

@@ -1,0 +1,1 @@
+"""The ground: clocks, tasks, processes, files and errors."""

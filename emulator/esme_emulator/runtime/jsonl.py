@@ -1,0 +1,52 @@
+"""Journals: one line of JSON for each thing that is told, in a file."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.private_file import opener
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class JournalError(UserError):
+    """A file that cannot be written; the text is one line for the user."""
+
+
+@contextmanager
+def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable[[T], None] | None]:
+    """Yield what appends to `path` what `form` makes of a thing; None where there is no path.
+
+    A disk that fills up ends the journal with a warning, and nothing else. Raises `JournalError`
+    where the file cannot be opened.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        file = open(path, "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise JournalError(f"journal {path}: {error.strerror}") from None
+    failed = False
+
+    def write(thing: T) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            file.write(json.dumps(form(thing)) + "\n")
+        except OSError as error:
+            failed = True
+            _log.warning("journal %s: %s; nothing more is written to it", path, error.strerror)
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):  # of what could not be written
+            file.close()

@@ -1,0 +1,143 @@
+"""A folder that reports are written to, and the record of which files in it are ours.
+
+Knows files and digests; what a report says is for those who write one. `.esme-report` lists every
+file that was written with its SHA-256, in the format of `sha256sum`. A file that is not listed, or
+that changed since, belongs to somebody else: it is neither removed nor overwritten.
+"""
+
+import csv
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from esme_emulator.runtime.errors import MisuseError, UserError
+
+RECORD = ".esme-report"
+"""Name of the file that lists the files of reports."""
+
+_PART = ".esme-part"
+"""Ending of a file that is not complete yet."""
+
+
+class ReportFolderError(UserError):
+    """A report that cannot be written; the text is one line for the user."""
+
+
+class ForeignFileError(ReportFolderError, MisuseError):
+    """A file of somebody else stands at the place of a file of the report."""
+
+
+class ReportFolder:
+    """Writes a report into `folder`; `names` are all files that such a report can have."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._folder = folder
+        self._names = tuple(names)
+        self._record = folder / RECORD
+        self._written: list[str] = []
+
+    def check(self) -> None:
+        """Raise `ForeignFileError` if a file of somebody else would be overwritten."""
+        ours = self._listed()
+        for name in self._names:
+            path = self._folder / name
+            try:
+                there = os.path.lexists(path)
+                known = there and path.is_file() and ours.get(name) == _digest(path)
+            except OSError as error:
+                raise self._unwritable(error) from None
+            if there and not known:
+                raise ForeignFileError(
+                    f"report {path}: this file is not of an earlier report, or was changed since: "
+                    "move it away, or name another folder with --report"
+                )
+
+    def clear(self) -> None:
+        """Make the folder and remove the files of an earlier report of the same kind.
+
+        So nobody takes them for the report of a run that came to none. Raises `ReportFolderError`.
+        """
+        self.check()
+        kept = {name: digest for name, digest in self._listed().items() if name not in self._names}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReportFolderError(f"report folder {self._folder}: {error.strerror}") from None
+        try:
+            for name in self._names:
+                (self._folder / name).unlink(missing_ok=True)
+            self._list(kept)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def write(self, name: str, text: str) -> Path:
+        """Write one file and return its path. Raises `ReportFolderError`."""
+        return self._fill(name, lambda file: file.write(text))
+
+    def write_rows(self, name: str, rows: Iterable[Sequence[object]]) -> Path:
+        """Write one file as CSV, row by row, and return its path. Raises `ReportFolderError`."""
+        return self._fill(name, lambda file: csv.writer(file, lineterminator="\n").writerows(rows))
+
+    def _fill(self, name: str, fill: Callable[[TextIO], object]) -> Path:
+        """Write one file with what `fill` puts into it.
+
+        It is listed before it gets its name. So a process that is killed leaves no file behind
+        that the next run would take for somebody else's.
+        """
+        path = self._folder / name
+        part = self._folder / f".{name}{_PART}"
+        try:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                fill(file)
+            with self._record.open("a", encoding="utf-8") as record:
+                record.write(_line(name, _digest(part)))
+            self._written.append(name)
+            part.replace(path)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        return path
+
+    def discard(self) -> None:
+        """Remove the files of this report, as far as possible: a part of a report is none."""
+        with suppress(OSError):
+            for name in self._written:
+                (self._folder / name).unlink(missing_ok=True)
+            listed = self._listed()
+            self._list({name: listed[name] for name in listed if name not in self._written})
+
+    def _list(self, digests: dict[str, str]) -> None:
+        """Write the record anew; a folder without files of ours has none.
+
+        It is written even if it is then removed: so a folder that cannot be written to is told
+        before the run, and not after it.
+        """
+        self._record.write_text("".join(_line(*item) for item in digests.items()), "utf-8")
+        if not digests:
+            self._record.unlink()
+
+    def _listed(self) -> dict[str, str]:
+        """Return the digests of the files that were written before, by name."""
+        try:
+            lines = self._record.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return {}  # without a record no file is ours
+        pairs = (line.partition("  ") for line in lines)
+        return {name: digest for digest, _, name in pairs}
+
+    def _unwritable(self, error: OSError) -> ReportFolderError:
+        return ReportFolderError(f"report {error.filename or self._folder}: {error.strerror}")
+
+
+def _line(name: str, digest: str) -> str:
+    return f"{digest}  {name}\n"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,331 @@
+"""Scenario files: TOML to `Scenario`, with every mistake named by file, key and reason.
+
+The shipped ones are in `emulator/esme_emulator/scenario/shipped`; a user's own is named by its path.
+"""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from esme_emulator.runtime.clock import LAST, iso
+from esme_emulator.runtime.errors import NamedFileError
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.loading import rules_from
+from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.estate.parties import PARTY_NAMES
+from esme_emulator.proof.thresholds import unattainable
+from esme_emulator.scenario.provenance import digests, located
+from esme_emulator.proof.result import figure_names
+from esme_emulator.scenario.scenario import (
+    Arrivals,
+    Caching,
+    Change,
+    Comparison,
+    Costs,
+    FleetSettings,
+    Mix,
+    Patience,
+    Process,
+    Scenario,
+    Threshold,
+)
+from esme_emulator.scenario.trace import TraceError, parse_trace
+from esme_emulator.scenario.workload import MAX_RATE, MAX_REQUESTS, most_requests
+from esme_emulator.runtime.files import UnreadableError, read_text
+from esme_emulator.fleet.wan import BY_PROFILE
+from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
+from gbcs.tables.profile_logs import BY_SRV
+from esme_emulator.profiles import (
+    MeterProfile,
+    ProfileError,
+    meter_profile,
+    unreadable_latencies,
+    wan_profile,
+)
+
+_SHIPPED = files("esme_emulator.proof") / "scenarios"
+_THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
+_SECTIONS = {
+    "fleet": FleetSettings,
+    "arrivals": Arrivals,
+    "patience": Patience,
+    "cache": Caching,
+    "costs": Costs,
+}
+_LISTS = {"mix": Mix, "change": Change}
+_TEXTS = ("title", "seed", "start")
+_KEYS = (*_TEXTS, *_SECTIONS, *_LISTS, "fault", "thresholds")
+_NEEDED = ("title", "fleet", "arrivals", "mix", "thresholds")
+
+
+_NUMBERS = (int, float, int | None, float | None)
+
+
+class ScenarioError(NamedFileError):
+    """A scenario that cannot be run; every line of the text names file, key and reason."""
+
+
+def shipped_scenarios() -> tuple[str, ...]:
+    """Return the names of the scenarios that come with the package."""
+    names = (entry.name for entry in _SHIPPED.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """Return a shipped scenario by its name, or the one of a file. Raises `ScenarioError`."""
+    if name_or_path in shipped_scenarios():
+        return parse_scenario(name_or_path, (_SHIPPED / f"{name_or_path}.toml").read_text("utf-8"))
+    path = Path(name_or_path)
+    if not path.exists():
+        known = ", ".join(shipped_scenarios())
+        raise ScenarioError(
+            f"{name_or_path}: there is no such file, nor a shipped scenario of that name; "
+            f"shipped are {known}"
+        )
+    try:
+        text = read_text(path)
+    except UnreadableError as error:
+        raise ScenarioError(f"{name_or_path}: {error}") from None
+    return parse_scenario(path.stem, text, name_or_path)
+
+
+def fault_warnings(scenario: Scenario) -> list[str]:
+    """Return a line for each fault rule, or part of it, that can match nothing in a scenario."""
+    names, seed = scenario.fleet.profiles, scenario.seed
+    kinds = tuple(map(meter_profile, names)) or None
+    meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
+    return unmatched(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
+
+
+def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
+    """Return a scenario with another seed or number of meters, and requests in proportion.
+
+    Those of a trace are as many as ever.
+    """
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if meters is not None:
+        requests = max(scenario.arrivals.requests * meters // scenario.fleet.meters, 1)
+        if scenario.trace:
+            requests = scenario.arrivals.requests
+        scenario = replace(
+            scenario,
+            fleet=replace(scenario.fleet, meters=meters),
+            arrivals=replace(scenario.arrivals, requests=requests),
+        )
+    return scenario
+
+
+def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
+    """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes.
+
+    What it names are files beside `file`, in this folder where that is None.
+    """
+    file = file or f"{name}.toml"
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ScenarioError(f"{file}: {error}") from None
+    mistakes: list[str] = []
+    scenario = _scenario(name, text, table, mistakes)
+    if scenario is not None:
+        folder = Path(file).parent
+        scenario = replace(scenario, fleet=located(scenario.fleet, folder))
+        scenario = _with_trace(scenario, folder, mistakes)
+        mistakes += _contradictions(scenario)
+    if scenario is None or mistakes:
+        raise ScenarioError("\n".join(f"{file}: {mistake}" for mistake in mistakes))
+    try:
+        return replace(scenario, files=digests(scenario, folder))
+    except OSError as error:
+        raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
+
+
+def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) -> Scenario | None:
+    mistakes += [
+        f"{key}: unknown key; known are {', '.join(_KEYS)}" for key in table if key not in _KEYS
+    ]
+    mistakes += [f"{key}: is missing" for key in _NEEDED if key not in table]
+    given: dict[str, Any] = {
+        key: _validated(kind, table[key], key, mistakes)
+        for key, kind in _SECTIONS.items()
+        if key in table
+    }
+    for key, kind in _LISTS.items():
+        rows = table.get(key, [])
+        if not isinstance(rows, list):
+            mistakes.append(f"{key}: write it as [[{key}]], once for each")
+            rows = []
+        given[key] = tuple(
+            _validated(kind, row, f"{key}.{place}", mistakes) for place, row in enumerate(rows)
+        )
+    given["thresholds"] = tuple(_thresholds(table.get("thresholds", []), mistakes))
+    start = table.get("start", "2026-01-15T06:00:00Z")
+    try:
+        given["start"] = parse_iso(start if isinstance(start, str) else start.isoformat())
+    except (AttributeError, ValueError) as error:
+        mistakes.append(f"start: {error}")
+    for key in ("title", "seed"):
+        given[key] = table.get(key, "1")
+        if not isinstance(given[key], str):
+            mistakes.append(f"{key}: give a text")
+    given["faults"] = _faults(table.get("fault", []), mistakes)
+    if mistakes:
+        return None
+    changes = given.pop("change")
+    return Scenario(name=name, text=text, changes=changes, **given)
+
+
+def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenario:
+    """Return a scenario with the requests of the trace that it names, if it has one."""
+    arrivals = scenario.arrivals
+    if arrivals.process is not Process.TRACE:
+        if not arrivals.requests:
+            mistakes.append("arrivals.requests: is missing")
+        if arrivals.trace:
+            mistakes.append('arrivals.trace: goes with process = "trace"')
+        return scenario
+    if arrivals.requests:
+        mistakes.append("arrivals.requests: the trace says how many there are; leave it out")
+    if not arrivals.trace:
+        mistakes.append("arrivals.trace: name the file of the trace, beside this one")
+        return scenario
+    path, meters = folder / arrivals.trace, scenario.fleet.meters
+    try:
+        trace = parse_trace(str(path), read_text(path), scenario.mix, meters, arrivals.seconds)
+    except UnreadableError as error:
+        mistakes.append(f"arrivals.trace: {path}: {error}")
+    except TraceError as error:
+        mistakes.append(f"arrivals.trace: {error}")
+    else:
+        arrivals = replace(arrivals, requests=len(trace))
+        scenario = replace(scenario, arrivals=arrivals, trace=trace)
+    return scenario
+
+
+def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    if isinstance(value, dict):
+        known = [item.name for item in fields(kind)]
+        mistakes += [
+            f"{key}.{name}: unknown key; known are {', '.join(known)}"
+            for name in value
+            if name not in known
+        ]
+        value = {name: item for name, item in value.items() if name in known}
+        wrong = list(_of_other_kind(kind, value, key))
+        if wrong:
+            mistakes += wrong
+            return None
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            where = ".".join([key, *map(str, problem["loc"])])
+            mistakes.append(f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+        return None
+
+
+def _of_other_kind(kind: type, table: dict[str, Any], key: str) -> Iterator[str]:
+    """Yield what is neither number nor truth value where one is wanted, however it reads as one."""
+    hints = get_type_hints(kind)
+    for name, value in table.items():
+        if hints[name] is bool:
+            if not isinstance(value, bool):
+                yield f"{key}.{name}: give true or false"
+        elif hints[name] in _NUMBERS and (
+            isinstance(value, bool) or not isinstance(value, int | float)
+        ):
+            yield f"{key}.{name}: give a number"
+
+
+def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
+    if not isinstance(rows, list) or not rows:
+        mistakes.append('thresholds: give at least one, such as "avoided_ratio >= 0.5"')
+        return
+    known = figure_names()
+    for place, row in enumerate(rows):
+        match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
+        if match is None:
+            mistakes.append(f'thresholds.{place}: write it as "avoided_ratio >= 0.5"')
+        elif match[1] not in known:
+            mistakes.append(f"thresholds.{place}: there is no figure {match[1]}")
+        else:
+            yield Threshold(match[1], Comparison(match[2]), float(match[3]))
+
+
+def _faults(rows: Any, mistakes: list[str]) -> tuple[FaultRule, ...]:
+    try:
+        return tuple(rules_from(rows))
+    except FaultError as error:
+        mistakes.append(str(error))
+        return ()
+
+
+def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
+    """Yield what of a scenario is at times that no meter can write."""
+    arrivals, patience = scenario.arrivals, scenario.patience
+    repeating = max((kind.repeats * kind.again for kind in scenario.mix), default=0.0)
+    waiting = patience.timeout * patience.attempts
+    if scenario.start + EPOCH_UNIX + arrivals.seconds + repeating + waiting > LAST:
+        yield f"start: with all that is waited for, it ends after {iso(LAST)}"
+    for place, kind in enumerate(scenario.mix):
+        if scenario.start // DAY * DAY < kind.days * DAY:
+            yield f"mix.{place}.days: the windows of the first requests begin before 2000-01-01"
+
+
+def _contradictions(scenario: Scenario) -> Iterator[str]:
+    """Yield what fits by itself and not together, or names what there is not."""
+    try:
+        load_latency(scenario.fleet.latency)
+    except ValueError as error:
+        yield f"fleet.latency: {error}"
+    kinds: list[MeterProfile] = []
+    for name in scenario.fleet.profiles:
+        try:
+            kinds.append(meter_profile(name))
+        except ProfileError as error:
+            yield f"fleet.profiles: {error}"
+    wan = scenario.fleet.wan
+    for name in dict.fromkeys(kind.wan for kind in kinds) if wan == BY_PROFILE else [wan]:
+        try:
+            for mistake in unreadable_latencies(wan_profile(name), load_latency):
+                yield f"fleet.wan: {name}: {mistake}"
+        except ProfileError as error:
+            yield f"fleet.wan: {error}"
+    for place, kind in enumerate(scenario.mix):
+        if kind.party not in PARTY_NAMES.values():
+            known = ", ".join(PARTY_NAMES.values())
+            yield f"mix.{place}.party: there is no party {kind.party}; known are {known}"
+        if kind.srv not in BY_SRV:
+            yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
+    if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
+        rate = scenario.arrivals.requests / scenario.arrivals.seconds
+        yield f"arrivals: these are {rate:,.0f} requests a second; at most {MAX_RATE:,} are made"
+    if most_requests(scenario) > MAX_REQUESTS:
+        number = most_requests(scenario)
+        yield f"arrivals.requests: up to {number:,} with repeats; at most {MAX_REQUESTS:,} are made"
+    try:
+        scenario.cache.settings(scenario.patience.timeout, scenario.seed)
+    except ValueError as error:
+        yield f"cache: {error}"
+    for figure, number in Counter(item.figure for item in scenario.thresholds).items():
+        if number > 1:
+            yield f"thresholds: {figure} has {number} limits; give one"
+    for mistake in unattainable(scenario) if most_requests(scenario) else ():
+        yield f"thresholds: {mistake}"
+    yield from _beyond_all_times(scenario)
+    last = scenario.arrivals.seconds
+    for place, change in enumerate(scenario.changes):
+        if change.at > last:
+            yield f"change.{place}.at: is after the last request, {last:g} s after the start"

@@ -1,0 +1,120 @@
+"""Services: which parts run for which options, and what is warned of."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esme_emulator.cache import service
+from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.store.base import ENTRY_OCTETS, StoreError
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.estate.estate import sharded
+from esme_emulator.faults.loading import parse_rules
+from esme_emulator.runtime.jsonl import JournalError
+from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
+from esme_emulator.messaging.topics import CACHED, command_topic
+from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
+from tests.support.estate import ESTATE, METER, UNIX_NOW, command
+
+SETTINGS = CacheSettings(retention=retention_seconds(25))
+KEPT = CacheOptions(SETTINGS, "memory:")
+NOWHERE = parse_rules('[[fault]]\nkind = "no-reply"\nname = "far"\nmeters = "00DBE5000000FFFF"\n')
+
+
+@pytest.mark.parametrize("meters", [FleetOptions(), None])
+@pytest.mark.parametrize("cache", [KEPT, None])
+async def test_what_options_are_given_for_runs(
+    meters: FleetOptions | None, cache: CacheOptions | None
+) -> None:
+    services = run_services(MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), meters, cache)
+    async with services as running:
+        assert (running.fleet is None) is (meters is None)
+        assert (running.ledger is None) is (cache is None)
+        assert (running.parts.fleet is None) is (meters is None)
+        assert running.parts.is_connected()
+        assert running.control is None
+        assert running.warnings == []
+
+
+async def test_the_store_has_the_limit_that_was_chosen() -> None:
+    options = replace(KEPT, store_limit=2 * ENTRY_OCTETS)
+    async with run_services(
+        MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), cache_options=options
+    ) as running:
+        assert running.parts.cache is not None
+        store = running.parts.cache.store
+        for start in range(3):
+            await store.put(Key(METER, "4.8.1", start, 9), Entry(b"", UNIX_NOW))
+        assert (await store.size()).entries == 2
+
+
+async def test_a_shard_is_warned_of_what_the_whole_does_not_have() -> None:
+    part = sharded(ESTATE, 1, 2)
+    rules = parse_rules(f'[[fault]]\nkind = "no-reply"\nmeters = "{ESTATE.meters[0]}"\n')
+    clock = ManualClock(UNIX_NOW)
+    options = FleetOptions(faults=tuple(rules))
+    async with run_services(MemoryBroker(), part, clock, options, whole=ESTATE) as running:
+        assert running.warnings == []
+    assert len(fault_warnings(options, part, clock)) == 1
+    assert len(fault_warnings(FleetOptions(faults=tuple(NOWHERE)), ESTATE, clock)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (CacheOptions(SETTINGS, "none/store"), StoreError),
+        (CacheOptions(SETTINGS, "memory:", store_key=Path("none")), StoreError),
+        (CacheOptions(SETTINGS, "memory:", decisions=Path("none/journal")), JournalError),
+    ],
+)
+async def test_a_part_that_cannot_be_had_leaves_nothing_behind(
+    options: CacheOptions, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
+    with pytest.raises(error):
+        async with run_services(broker, ESTATE, clock, FleetOptions(), options):
+            pass
+    assert clock.next_wake() is None
+    with pytest.raises(TransportError):
+        async with run_services("nonsense", ESTATE, clock, FleetOptions()):
+            pass
+
+
+async def test_a_request_that_comes_while_a_shared_cache_starts_is_answered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = MemoryBroker()
+    shared = CacheOptions(replace(SETTINGS, shared=True), "memory:")
+    _, octets = command("4.8.1")
+
+    @asynccontextmanager
+    async def slowly(*args: Any, client_id: str, **others: Any) -> AsyncIterator[Transport]:
+        if client_id == "s1sp-alerts":
+            async with connect(broker, client_id="party") as party:
+                await party.publish(command_topic(CACHED, METER), octets)
+                await settle()
+        async with connect(*args, client_id=client_id, **others) as transport:
+            yield transport
+
+    monkeypatch.setattr(service, "connect", slowly)
+    clock = ManualClock(UNIX_NOW)
+    async with run_services(broker, ESTATE, clock, FleetOptions(), shared) as running:
+        await settle()
+        assert running.fleet is not None
+        assert running.fleet.counters.device_hits == 1
+        assert running.ledger is not None
+        assert running.ledger.undecided() == 0
+    assert not caplog.records
+
+
+async def settle() -> None:
+    """Let a broker in memory, and who is on it, do all that they have to do."""
+    for _ in range(100):
+        await asyncio.sleep(0)

@@ -1,0 +1,287 @@
+"""Meters are not overrun: how many commands at once, how often again, and when not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.audit import Audit, audit_of
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.policy.protecting import Admission, Gate, RetryBudget
+from esme_emulator.cache.policy.settings import HoldDown
+from gbcs import decode
+from gbcs.instants import HALF_HOUR
+from gbcs.tables.roles import Role
+from gbcs.usecases.profile_read import Window
+from tests.emulator.cache.bench import PATIENCE, Bench
+from tests.support.estate import KEYS, METER, OTHER_METER, YESTERDAY, command, meter_octets
+
+
+def other_window(number: int) -> Window:
+    return Window(YESTERDAY.start, YESTERDAY.end - number * HALF_HOUR)
+
+
+def ask_for(bench: Bench, number: int, first: int = 0) -> None:
+    """Ask for this many different windows."""
+    for place in range(first, first + number):
+        assert bench.ask("4.8.1", counter=place, window=other_window(place)) == []
+
+
+def test_a_meter_has_at_most_so_many_commands_and_the_next_go_in_order() -> None:
+    bench = Bench(device_limit=4, device_queue=10)
+    ask_for(bench, 9)
+    assert len(bench.forwards) == 4
+    assert bench.policy.ledger.undecided() == 5
+    bench.ask("4.8.1", counter=50, device=OTHER_METER)
+    bench.ask("4.8.2", Role.ED, counter=51)
+    assert len(bench.forwards) == 5
+    order = []
+    while bench.forwards:
+        order.append(decode(bench.forwards[0].octets).originator_counter)
+        assert sum(forward.device == METER for forward in bench.forwards) <= 4
+        assert len(bench.deliver()) == 1
+    assert order == [0, 1, 2, 3, 50, 4, 5, 6, 7, 8, 51]
+    assert bench.decisions() == {Decision.FORWARDED: 11}
+    bench.assert_settled()
+
+
+def test_a_queue_that_is_full_fails_what_comes_and_who_waits_with_it() -> None:
+    bench = Bench(device_limit=1, device_queue=1)
+    ask_for(bench, 3)
+    assert bench.policy.ledger.reasons == {"device-queue-full": 1}
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
+    assert bench.shared.leases.keys() == {
+        key for key in bench.shared.leases if key.end != other_window(2).end
+    }
+    bench.deliver()
+    bench.deliver()
+    bench.assert_settled()
+
+
+def test_a_queue_of_nothing_fails_at_once() -> None:
+    bench = Bench(device_limit=1, device_queue=0)
+    ask_for(bench, 2)
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
+
+
+def test_a_meter_that_never_answers_gives_way_to_what_waits_or_fails_it() -> None:
+    bench = Bench(device_limit=1, device_queue=10)
+    ask_for(bench, 1)
+    bench.now += 1
+    ask_for(bench, 3, 1)
+    bench.ask("4.8.1", Role.ED, 60, other_window(2))
+    bench.expire(PATIENCE - 1)
+    assert len(bench.forwards) == 2
+    assert bench.policy.ledger.undecided() == 3
+    bench.expire(1)
+    assert bench.policy.ledger.undecided() == 0
+    assert bench.policy.ledger.reasons == {"no-reply": 1, "device-queue-timeout": 2}
+    bench.expire()
+    assert bench.decisions() == {Decision.FORWARDED: 2, Decision.FAILED: 3}
+    bench.assert_settled()
+
+
+def test_a_read_without_a_reply_is_sent_again_and_its_reply_answers_all() -> None:
+    bench = Bench(retries=2)
+    for counter in range(100, 130):
+        bench.read_through("4.8.2", Role.ED, counter)
+    asked = [command("4.8.1", role, counter) for counter, role in ((1, Role.IS), (2, Role.ED))]
+    for _, octets in asked:
+        bench.receive(octets)
+    bench.expire()
+    assert [forward.octets for forward in bench.forwards] == [asked[0][1]] * 2
+    bench.expire()
+    assert len(bench.forwards) == 3
+    replies = bench.deliver()
+    assert [reply.octets for reply in replies] == [meter_octets(one) for one, _ in asked]
+    assert bench.deliver() == []
+    assert bench.deliver() == []
+    ledger = bench.policy.ledger
+    assert ledger.reasons == {"duplicate-reply": 2}
+    assert ledger.retries == 2
+    assert ledger.sent() == bench.fleet.counters.device_hits == 33
+    bench.assert_settled()
+
+
+def test_retries_end_and_what_is_not_a_read_of_ours_is_never_sent_again() -> None:
+    bench = Bench(retries=1)
+    for counter in range(100, 120):
+        bench.read_through("4.8.2", Role.ED, counter)
+    bench.ask("4.8.1", counter=1)
+    bench.ask("4.8.2", Role.ED, 2)
+    bench.expire()
+    assert len(bench.forwards) == 3
+    bench.expire()
+    assert bench.policy.ledger.reasons == {"no-reply": 2}
+    bench.assert_settled()
+
+
+@given(st.lists(st.booleans(), max_size=400))
+def test_at_most_a_tenth_of_what_is_sent_may_be_retries(wishes: list[bool]) -> None:
+    budget = RetryBudget()
+    sent = retried = 0
+    for again in wishes:
+        if again and budget.take():
+            retried += 1
+        else:
+            budget.sent()
+            sent += 1
+        assert retried * 10 <= sent
+
+
+def test_a_meter_that_failed_several_times_is_left_alone_for_a_while() -> None:
+    bench = Bench(hold_down=HoldDown(2, 300.0))
+    bench.read_through("4.8.3", Role.ED, 1)
+    for counter in (2, 3):
+        bench.ask("4.8.1", counter=counter)
+        bench.expire()
+    assert bench.policy.ledger.reasons == {"no-reply": 2}
+    bench.forwards.clear()
+    for counter, (srv, role) in enumerate([("4.8.1", Role.IS), ("4.8.2", Role.ED)], start=10):
+        assert bench.ask(srv, role, counter) == []
+    assert bench.forwards == []
+    assert bench.policy.ledger.reasons["hold-down"] == 2
+    assert bench.decisions()[Decision.FAILED] == 2
+    assert len(bench.ask("4.8.3", Role.ED, 12)) == 1
+    bench.ask("4.8.1", counter=13, device=OTHER_METER)
+    assert len(bench.forwards) == 1
+    bench.deliver()
+    bench.now += 300.0
+    bench.ask("4.8.1", counter=14)
+    bench.expire()
+    bench.ask("4.8.1", counter=15)
+    assert bench.policy.ledger.reasons["hold-down"] == 3
+    bench.forwards.clear()
+    bench.now += 300.0
+    bench.read_through("4.8.1", counter=16)
+    bench.store.clear()
+    bench.ask("4.8.1", counter=17)
+    bench.expire()
+    assert bench.ask("4.8.1", counter=18) == []
+    assert bench.policy.ledger.reasons["hold-down"] == 3
+
+
+def test_a_clock_set_back_does_not_prolong_a_hold_down() -> None:
+    bench = Bench(hold_down=HoldDown(1, 300.0))
+    bench.ask("4.8.1")
+    bench.expire()
+    bench.now -= 3600
+    bench.forwards.clear()
+    bench.ask("4.8.2", Role.ED, 2)
+    assert len(bench.forwards) == 1
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 3), st.integers(0, 3))
+def test_a_gate_lets_in_so_many_and_keeps_the_order(
+    steps: list[int], limit: int, length: int
+) -> None:
+    gate: Gate[int] = Gate(limit, length)
+    inside: list[int] = []
+    queue: list[int] = []
+    for number, step in enumerate(steps):
+        if step and inside:
+            inside.pop(0)
+            following = gate.leave(METER)
+            assert following == (queue.pop(0) if queue else None)
+            inside += [] if following is None else [following]
+        elif step == 3 and queue:
+            gate.withdraw(METER, queue.pop())
+        else:
+            expected = Admission.NOW if len(inside) < limit else Admission.LATER
+            if expected is Admission.LATER and len(queue) >= length:
+                expected = Admission.NEVER
+            assert gate.admit(METER, number) is expected
+            if expected is Admission.NOW:
+                inside.append(number)
+            elif expected is Admission.LATER:
+                queue.append(number)
+        assert len(inside) <= limit
+        assert gate.is_free(METER) is (len(inside) < limit)
+
+
+@given(st.lists(st.tuples(st.floats(-50, 100), st.integers(0, 2)), max_size=50))
+def test_an_agenda_gives_what_is_due_in_order_whatever_the_clock_does(
+    steps: list[tuple[float, int]],
+) -> None:
+    agenda: Agenda[int] = Agenda()
+    now = 1000.0
+    waits: dict[int, float] = {}
+    for number, (seconds, kind) in enumerate(steps):
+        now += seconds
+        agenda.tick(now)
+        for waiting in waits:
+            waits[waiting] -= max(seconds, 0.0)
+        ticket = agenda.at(now + 10 * kind, number)
+        if kind == 1:
+            ticket.drop()
+        else:
+            waits[number] = 10.0 * kind
+        due = []
+        while (one := agenda.due(now)) is not None:
+            due.append(one)
+        overdue = sorted((left, one) for one, left in waits.items() if left <= 1e-6)
+        assert sorted(due) == sorted(one for _, one in overdue)
+        for one in due:
+            del waits[one]
+    assert (agenda.next() is None) is (not waits)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+def test_the_shadow_audit_asks_the_meter_for_a_part_of_the_hits_and_delivers_no_reply(
+    fraction: float,
+) -> None:
+    bench = Bench(shadow=fraction, seed="audit")
+    bench.read_through("4.8.1")
+    for counter in range(2, 102):
+        role = (Role.IS, Role.ED, Role.OU)[counter % 3]
+        assert len(bench.ask("4.8.1", role, counter)) == 1
+        while bench.forwards:
+            assert bench.deliver() == []
+    ledger = bench.policy.ledger
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.HIT: 100}
+    assert ledger.shadow == ledger.reasons["shadow-equal"]
+    assert ledger.reasons["shadow-different"] == 0
+    expected = {0.0: range(1), 0.3: range(15, 46), 1.0: range(100, 101)}
+    assert ledger.shadow in expected[fraction]
+    assert ledger.sent() == bench.fleet.counters.device_hits
+    bench.assert_settled()
+
+
+def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
+    bench = Bench(shadow=1.0)
+    bench.read_through("4.8.1")
+    bench.ask("4.8.1", Role.IS, 2, Window(YESTERDAY.start, YESTERDAY.end - HALF_HOUR))
+    bench.deliver()
+    whole, part = bench.store
+    bench.store[whole] = bench.store[part]
+    assert len(bench.ask("4.8.1", Role.ED, 3)) == 1
+    assert bench.deliver() == []
+    assert bench.policy.ledger.reasons == {"shadow-different": 1}
+    assert audit_of(bench.policy.ledger) == Audit(asked=1, compared=1, different=1)
+
+
+def test_the_rate_of_difference_is_of_what_was_compared() -> None:
+    bench = Bench(shadow=1.0)
+    assert audit_of(bench.policy.ledger).difference_ratio is None
+    bench.policy.ledger.shadow = 6
+    reasons = {"shadow-equal": 3, "shadow-different": 1, "shadow-no-reply": 2, "shadow-skipped": 9}
+    bench.policy.ledger.reasons.update(reasons)
+    audit = audit_of(bench.policy.ledger)
+    assert audit == Audit(asked=6, compared=4, different=1)
+    assert audit.difference_ratio == 0.25
+
+
+def test_a_shadow_that_gets_no_reply_or_would_wait_is_counted_apart() -> None:
+    bench = Bench(shadow=1.0, device_limit=1)
+    bench.read_through("4.8.1")
+    bench.ask("4.8.1", Role.ED, 2)
+    bench.ask("4.8.1", Role.ED, 3)
+    assert bench.policy.ledger.reasons == {"shadow-skipped": 1}
+    bench.expire()
+    assert bench.policy.ledger.reasons == {"shadow-skipped": 1, "shadow-no-reply": 1}
+    assert bench.policy.ledger.shadow == 1
+    bench.assert_settled()
+    altered = bytearray(bench.meter_reply())
+    assert decode(bytes(altered), KEYS)
+    assert bench.deliver(bytes(altered)) == []
+    assert bench.policy.ledger.reasons["late-reply"] == 1

@@ -1,0 +1,60 @@
+"""Commands that the broker gave to nobody: given up at once, and no fault of their meter."""
+
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.policy.protecting import RETRY_SHARE
+from gbcs.tables.roles import Role
+from tests.emulator.cache.bench import Bench
+from tests.support.estate import command
+
+NOBODY = "no-subscriber"
+
+
+def tell(bench: Bench, octets: bytes) -> None:
+    """Tell the policy that a command reached nobody."""
+    bench._perform(bench.policy.undelivered(octets, NOBODY, bench.now))
+
+
+def test_who_waits_fails_at_once_and_the_next_request_asks_again() -> None:
+    bench = Bench(retries=2, hold_down=1)
+    assert bench.ask("4.8.1", Role.IS) == bench.ask("4.8.1", Role.ED) == []
+    tell(bench, bench.forwards.pop().octets)
+    assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
+    assert bench.policy.ledger.reasons == {NOBODY: 1}
+    bench.assert_settled()
+    assert bench.shared.leases == {}
+    assert bench.ask("4.8.1", Role.IS, counter=2) == []  # it is not held down
+    [reply] = bench.deliver()
+    assert "fwd=miss; stored" in reply.status
+
+
+def test_what_waits_for_its_turn_is_sent() -> None:
+    bench = Bench(device_limit=1)
+    bench.ask("4.8.1")
+    bench.ask("4.6.1", counter=2)
+    [first] = bench.forwards
+    tell(bench, first.octets)
+    assert [forward.octets for forward in bench.forwards[1:]] == [command("4.6.1", counter=2)[1]]
+
+
+def test_a_retry_that_reaches_nobody_leaves_the_first_attempt_waiting() -> None:
+    bench = Bench(retries=1)
+    for counter in range(1, RETRY_SHARE + 1):  # so that a retry is allowed
+        bench.read_through("4.8.2", Role.ED, counter)
+    bench.ask("4.8.1")
+    bench.expire()
+    _, retry = bench.forwards
+    tell(bench, retry.octets)
+    assert bench.policy.next_deadline() is not None
+    [reply] = bench.deliver()
+    assert "fwd=miss" in reply.status
+    bench.assert_settled()
+
+
+def test_what_the_policy_does_not_know_any_more_is_noted() -> None:
+    bench = Bench()
+    bench.ask("4.8.1")
+    octets = bench.forwards[0].octets
+    bench.deliver()
+    tell(bench, octets)
+    assert bench.policy.ledger.reasons[NOBODY] == 1
+    bench.assert_settled()

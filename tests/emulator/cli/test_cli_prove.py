@@ -1,0 +1,493 @@
+"""`esme prove`, `esme scenario` and `esme report`: what they print, write and refuse.
+
+A failure is an exit code and one line on stderr.
+"""
+
+import asyncio
+import errno
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+import esme_emulator.proof.run as run_module
+from esme_emulator.proof.evidence import Evidence, Line
+from esme_emulator.proof.report import charts
+from esme_emulator.proof.report.schema import schema
+from esme_emulator.scenario.file import load_scenario, shipped_scenarios
+from esme_emulator.messaging.client import ReceivedReply, Requester
+from esme_emulator.messaging.topics import CACHED, DIRECT
+from esme_emulator.transport import TransportError, connect
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+GUARD = 60
+"""Seconds after which a process that hangs fails its test; no test relies on it."""
+
+CONTRACT = {
+    "requests", "device_hits_direct", "device_hits_cached", "hits", "collapsed", "refused",
+    "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
+    "latency", "thresholds", "passed",
+}  # fmt: skip
+FORMS = {
+    "proof.json", "accounts.csv", "over_time.csv", "ledger.csv", "costs.csv", "junit.xml",
+    "summary.md", "report.html", ".esme-report",
+}  # fmt: skip
+MINE = """
+title = "Mine"
+thresholds = ["replies_different == 0"]
+[fleet]
+meters = 2
+[arrivals]
+process = "trace"
+seconds = 60
+trace = "mine.csv"
+[[mix]]
+party = "import-supplier"
+srv = "4.8.1"
+share = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def esme(*args: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
+
+
+def assert_fails(result: Result, code: int, reason: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert re.search(reason, result.stderr), result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("esme: ")
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_name_a_seed_and_a_number_of_meters() -> None:
+    result = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    assert result.exit_code == 0, result.output
+    form = json.loads(result.stdout)
+    assert form.keys() >= CONTRACT
+    assert form.keys() == schema()["properties"].keys()
+    assert (form["scenario"], form["seed"], form["meters"]) == ("sms-wake", "7", 3)
+    assert form["passed"] is True
+    assert form["complete"] is True
+    for name in ("direct", "hit", "miss"):
+        assert form["latency"][name].keys() == {"p50", "p99", "p99_9", "max"}
+    assert set(form["latency"]["hit"].values()) == {0}
+    assert {file.name for file in Path("there").iterdir()} == FORMS
+    assert json.loads(Path("there/proof.json").read_text()) == form
+    assert "PASSED" in result.stderr
+    again = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    assert again.stdout == result.stdout
+
+
+def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
+    result = esme("prove", "--meters", 2)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads(Path("report/proof.json").read_text())["scenario"] == "quickstart"
+    assert "report: report/report.html" in result.stderr
+    assert result.stderr.startswith("direct: 18 of 18\ncached: 18 of 18\n")
+
+
+def test_a_file_of_ones_own_with_its_trace() -> None:
+    Path("of mine").mkdir()
+    mine = "of mine/mine.toml"
+    Path(mine).write_text(MINE)
+    Path("of mine/mine.csv").write_text(
+        "0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n"
+    )
+    assert esme("scenario", "check", mine).exit_code == 0
+    result = esme("prove", mine, "--json")
+    form = json.loads(result.stdout)
+    assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
+    page = Path("report/report.html").read_text()
+    assert "esme prove 'of mine/mine.toml' --seed 1 --meters 2" in unescape(page)
+    assert list(form["scenario_files"]) == ["mine.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# nobody asks\n", "mine.csv: there is no request in it"),
+        ("0\n1, 2, import-supplier, 4.8.1\n", "mine.csv, line 2: '2': give the number of a meter"),
+    ],
+)
+def test_a_trace_with_a_mistake_is_found_by_check_too(text: str, says: str) -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text(text)
+    assert_fails(esme("prove", "mine.toml", "--json"), 2, says)
+    assert_fails(esme("scenario", "check", "mine.toml"), 1, says)
+
+
+def test_a_trace_needs_the_meters_that_it_asks() -> None:
+    Path("mine.toml").write_text(MINE)
+    Path("mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
+    assert_fails(esme("prove", "mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
+
+
+def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seam: the prefix under which the second run asks."""
+    monkeypatch.setattr(run_module, "CACHED", DIRECT)
+    result = esme("prove", "--meters", 1, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["passed"] is False
+    assert "FAILED" in result.stderr
+    assert "avoided_ratio is" in result.stderr
+    assert {file.name for file in Path("report").iterdir()} == FORMS
+
+
+def test_rules_side_by_side() -> None:
+    result = esme("prove", "settlement-morning", "--meters", 4, "--compare", "--json")
+    assert result.exit_code == 0, result.output
+    form = json.loads(result.stdout)
+    strict = [f"strict, {hours} hours" for hours in (25, 48, 72)]
+    names = ["as in the scenario", *strict, "literal", "sub-window", "no collapse"]
+    assert list(form) == names
+    assert form["literal"]["replies_different"] > 0
+    assert form["as in the scenario"]["replies_different"] == 0
+    assert all(item["complete"] for item in form.values())
+    for name in names:
+        assert name in result.stderr
+    assert "wrong" in result.stderr
+    written = json.loads(Path("report/proof.json").read_text())
+    assert written == form["as in the scenario"]
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(BINARY is None, reason=MISSING)
+def test_a_broker_of_ones_own(tmp_path: Path) -> None:
+    own = esme("prove", "--meters", 2, "--json")
+    with Mosquitto(tmp_path) as mosquitto:
+        other = esme("prove", "--meters", 2, "--json", "--broker", mosquitto.url)
+    assert other.exit_code == 0
+    assert other.stdout == own.stdout
+
+
+@pytest.mark.processes
+def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with Mosquitto(tmp_path, ("allow_anonymous false",)) as mosquitto:
+        assert_fails(esme("prove", "--meters", 1, "--broker", mosquitto.url), 1, "not authorized")
+
+
+def test_a_broker_that_is_not_there_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = esme("prove", "--meters", 1, "--broker", f"mqtt://{address}")
+        assert_fails(result, 1, f"no MQTT broker at {re.escape(address)}")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "reason"),
+    [
+        (("prove", "absent.toml"), 2, "no such file, nor a shipped scenario .* quickstart"),
+        (("prove", "."), 2, "directory"),
+        (("prove", "bad.toml"), 2, r"bad\.toml: titel: unknown key"),
+        (("prove", "trace.toml"), 2, r"arrivals\.trace: .*mine\.csv: No such file"),
+        (("prove", "--report", "bad.toml"), 2, "bad.toml"),
+        (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
+        (("prove", "--meters", 0), 2, "--meters"),
+        (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
+        (("prove", "--meters", 2**64), 2, "no such EUIs"),
+        (("scenario", "show", "absent"), 2, "no such file"),
+        (("scenario", "check"), 2, "FILE"),
+        (("report", "compare", "absent", "absent"), 2, "absent: No such file"),
+        (("report", "compare", "bad.toml", "bad.toml"), 2, "not the JSON of a proof"),
+    ],
+)
+def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason: str) -> None:
+    titled = MINE.replace("title", "titel").replace('titel = "Mine"', 'title = "M"\ntitel = 1')
+    Path("bad.toml").write_text(titled)
+    Path("trace.toml").write_text(MINE)
+    assert_fails(esme(*args), code, reason)
+
+
+def files(folder: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in Path(folder).iterdir() if file.is_file()}
+
+
+def test_a_file_of_somebody_else_is_neither_removed_nor_overwritten() -> None:
+    Path("report").mkdir()
+    Path("report/junit.xml").write_text("<testsuite name='pytest'/>")
+    before = files("report")
+    for args in ((), ("absent.toml",), ("--report", "report")):
+        assert_fails(
+            esme("prove", "--meters", 1, *args), 2, r"report report/junit\.xml: .*--report"
+        )
+        assert files("report") == before
+    Path("report/junit.xml").unlink()
+    Path("report/junit.xml").mkdir()
+    assert_fails(esme("prove", "--meters", 1), 2, r"report report/junit\.xml: ")
+
+
+def test_a_file_that_was_changed_since_is_not_ours_any_more() -> None:
+    assert esme("prove", "--meters", 1).exit_code == 0
+    Path("report/summary.md").write_text("My notes")
+    before = files("report")
+    assert_fails(esme("prove", "--meters", 1), 2, r"report report/summary\.md: ")
+    assert files("report") == before
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("absent.toml",),
+        ("bad.toml",),
+        ("--meters", 30_000_000),
+        ("--broker", "mqtt:/127.0.0.1"),
+    ],
+)
+def test_a_mistake_in_the_arguments_leaves_the_earlier_report(args: tuple[object, ...]) -> None:
+    Path("bad.toml").write_text("title = 1")
+    assert esme("prove", "--meters", 1).exit_code == 0
+    before = files("report")
+    assert esme("prove", *args).exit_code == 2
+    assert files("report") == before
+
+
+def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one() -> None:
+    assert esme("prove", "--meters", 1).exit_code == 0
+    Path("report/notes.txt").write_text("mine")
+    assert esme("prove", "--broker", "mqtt://127.0.0.1:1").exit_code == 1
+    assert list(files("report")) == ["notes.txt"]
+
+
+def test_charts_that_cannot_be_drawn_cost_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise KeyError("no such colour")
+
+    monkeypatch.setattr(charts, "decisions", broken)
+    result = esme("prove", "--meters", 2, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["passed"]) == (0, True)
+    assert set(files("report")) == FORMS
+    page = Path("report/report.html").read_text()
+    assert "This chart could not be drawn." in page
+    assert "<svg" not in page
+
+
+def test_without_matplotlib_a_report_has_no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert esme("prove", "--meters", 1).exit_code == 0
+    assert "This chart could not be drawn." in Path("report/report.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_costs_neither_verdict_nor_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> Iterator[Line]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Evidence, "lines", full)
+    result = esme("prove", "--meters", 2, "--json")
+    assert json.loads(result.stdout)["passed"] is True
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "esme: report report: No space left on device",
+    )
+    assert files("report") == {}
+
+
+@pytest.mark.parametrize("part", ["direct", "cached"])
+def test_a_proof_that_loses_its_broker_leaves_a_partial_report(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seam: the requester, whose tenth command of a run is more than the broker takes."""
+    prefix = DIRECT if part == "direct" else CACHED
+    request, commands = Requester.request, Counter[str]()
+
+    async def lost(self: Requester, *args: Any) -> ReceivedReply:
+        commands[self._prefix] += 1
+        if commands[prefix] == 10:
+            raise TransportError("the broker was lost")
+        return await request(self, *args)
+
+    monkeypatch.setattr(Requester, "request", lost)
+    result = esme("prove", "--meters", 4, "--json")
+    assert result.exit_code == 1, result.output
+    form = json.loads(result.stdout)
+    assert (form["complete"], form["ended"]) == (False, "the broker was lost")
+    assert (form["made_direct"] == form["planned"]) is (part == "cached")
+    assert result.stderr.splitlines()[-1] == "esme: the broker was lost; the report is partial"
+    assert "## PARTIAL" in Path("report/summary.md").read_text()
+
+
+def test_scenarios_are_listed_shown_and_checked() -> None:
+    listed = json.loads(esme("scenario", "list", "--json").stdout)
+    assert [item["name"] for item in listed] == list(shipped_scenarios())
+    [soak] = [item for item in listed if item["name"] == "soak"]
+    assert (soak["meters"], soak["requests"], soak["seconds"]) == (20, 800, 259200)
+    assert soak["start"] == "2026-01-12T00:00:00Z"
+    assert "settlement-morning" in esme("scenario", "list").stdout
+    shown = esme("scenario", "show", "quickstart").stdout
+    assert shown.strip() == load_scenario("quickstart").text.strip()
+    form = json.loads(esme("scenario", "show", "retry-storm", "--json").stdout)
+    assert form["fleet"]["meters"] == 60
+    assert form["start"] == "2026-01-15T06:00:00Z"
+    Path("good.toml").write_text(shown)
+    Path("bad.toml").write_text(shown.replace("meters =", "metres =").replace("share = 3", ""))
+    good = esme("scenario", "check", "good.toml", "soak")
+    assert (good.exit_code, good.stdout) == (0, "good.toml: good\nsoak: good\n")
+    bad = esme("scenario", "check", "bad.toml", "good.toml")
+    assert (bad.exit_code, bad.stdout) == (1, "good.toml: good\n")
+    assert "bad.toml: fleet.metres: unknown key; known are meters" in bad.stderr
+    assert "bad.toml: mix.0.share: field required" in bad.stderr
+    as_json = esme("scenario", "check", "bad.toml", "good.toml", "--json")
+    first, second = map(json.loads, as_json.stdout.splitlines())
+    assert (as_json.exit_code, as_json.stderr) == (1, "")
+    assert first["source"] == "bad.toml"
+    assert "bad.toml: mix.0.share: field required" in first["problems"]
+    assert second == {"source": "good.toml", "problems": [], "warnings": []}
+
+
+def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
+    rule = '\n[[fault]]\nkind = "no-reply"\nprofile = "toaster"\n'
+    Path("mine.toml").write_text(load_scenario("quickstart").text + rule)
+    warning = "fault 'no-reply-1': profile: no meter of this fleet is toaster; there are "
+    checked = esme("scenario", "check", "mine.toml")
+    assert (checked.exit_code, checked.stdout) == (0, "mine.toml: good\n")
+    assert checked.stderr.startswith(f"esme: mine.toml: {warning}")
+    as_json = json.loads(esme("scenario", "check", "mine.toml", "--json").stdout)
+    assert as_json["warnings"][0].startswith(f"mine.toml: {warning}")
+    proved = esme("prove", "mine.toml", "--meters", 2)
+    assert proved.exit_code == 0
+    assert f"esme: {warning}" in proved.stderr
+
+
+def test_reports_are_compared() -> None:
+    for seed in "12":
+        assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
+    form: dict[str, Any] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
+    [requests] = [item for item in form["figures"] if item["name"] == "requests"]
+    assert requests == {"name": "requests", "first": 18, "second": 18}
+    assert [form[place]["seed"] for place in ("first", "second")] == ["1", "2"]
+    assert form["first"]["passed"] is form["first"]["complete"] is True
+    difference = "they differ in seed, 1 and 2: other requests were made"
+    assert form["unlike"] == [difference]
+    shown = esme("report", "compare", "1", "2/proof.json")
+    assert (shown.exit_code, shown.stderr) == (0, f"esme: {difference}\n")
+    text = shown.stdout
+    assert text.count("PASSED") == 2
+    assert "avoided_ratio" in text
+    assert "2/proof.json" in text
+    assert json.loads(esme("report", "schema").stdout) == schema()
+
+
+@contextmanager
+def process(*args: object) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "cli", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.communicate(timeout=GUARD)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(BINARY is None, reason=MISSING)
+@pytest.mark.parametrize(
+    ("part", "number"), [("direct", signal.SIGINT), ("cached", signal.SIGTERM)]
+)
+def test_an_interrupted_proof_leaves_a_partial_report(
+    part: str, number: int, tmp_path: Path
+) -> None:
+    """When to interrupt is told by a client that listens to the proof's own broker."""
+    topic = "esme/+/command" if part == "direct" else "s1sp/+/command"
+    with (
+        Mosquitto(tmp_path) as broker,
+        process("prove", "soak", "--json", "--broker", broker.url) as proof,
+    ):
+        listen(broker.port, topic, messages=20)
+        proof.send_signal(number)
+        out, err = proof.communicate(timeout=GUARD)
+    assert proof.returncode == 130, err
+    form = json.loads(out)
+    assert form["complete"] is False
+    assert form["passed"] is False
+    assert form["ended"] == "interrupted"
+    assert form["device_hits_direct"] >= 20
+    assert (form["requests"] > 0) is (part == "cached")
+    assert (form["made_direct"] == form["planned"]) is (part == "cached")
+    assert form["made_cached"] < form["planned"]
+    assert form["avoided_ratio"] is form["ledger_difference"] is None
+    assert {item["met"] for item in form["thresholds"].values()} == {None}
+    assert err.splitlines()[-1] == "esme: interrupted; the report is partial"
+    assert "PARTIAL: interrupted; of 1,076 requests " in err
+    assert "Traceback" not in err
+    assert ">PARTIAL<" in Path("report/report.html").read_text()
+    lines = Path("report/ledger.csv").read_text().splitlines()
+    assert len(lines) == 1 + form["made_direct"] + form["made_cached"]
+    assert json.loads(Path("report/proof.json").read_text()) == form
+
+
+def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_module.assemble
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        result = whole(*args, **kwargs)
+        signal.raise_signal(signal.SIGTERM)
+        return result
+
+    monkeypatch.setattr(run_module, "assemble", interrupted)
+    result = esme("prove", "--meters", 2, "--compare", "--json")
+    assert result.exit_code == 130, result.output
+    assert list(json.loads(result.stdout)) == ["as in the scenario"]
+    last = result.stderr.splitlines()[-1]
+    assert last == "esme: interrupted; not every rule was compared to its end"
+    assert json.loads(Path("report/proof.json").read_text())["complete"] is True
+
+
+def test_an_interruption_while_the_report_is_written_leaves_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lines(_: Evidence) -> Iterator[Line]:
+        yield Line("direct")
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Evidence, "lines", lines)
+    result = esme("prove", "--meters", 2)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "esme: interrupted")
+    assert list(Path("report").iterdir()) == []
+
+
+def listen(port: int, topic: str, messages: int) -> None:
+    """Return when so many messages to `topic` went through a broker."""
+
+    async def count() -> None:
+        seen = asyncio.Semaphore(0)
+        taken = {topic: lambda *_: seen.release()}
+        async with (
+            asyncio.timeout(GUARD),
+            connect(f"mqtt://127.0.0.1:{port}", client_id="listener", subscriptions=taken),
+        ):
+            for _ in range(messages):
+                await seen.acquire()
+
+    asyncio.run(count())

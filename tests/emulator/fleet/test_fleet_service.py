@@ -1,0 +1,351 @@
+"""A fleet on brokers: what is counted when, brokers that die, shared load, many connections."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esme_emulator.fleet import connections
+from esme_emulator.fleet import service
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
+from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.estate.eui_range import shard
+from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.service import serve_fleet
+from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
+from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
+from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
+from esme_emulator.transport.embedded import embedded_broker
+from gbcs import EUI
+from gbcs.tables.roles import Role
+from esme_emulator.profiles import load_profile, meter_profile
+from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.support.estate import (
+    ESTATE,
+    KEYS,
+    METER,
+    OTHER_METER,
+    SEED,
+    STRANGER,
+    UNIX_NOW,
+    command,
+    party,
+)
+from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+
+RESPONSES = response_topic(DIRECT, "+", "+")
+
+
+def make_fleet(latency: Latency = NONE, **options: Any) -> Fleet:
+    return Fleet(ESTATE.meters, KEYS, SEED, latency, **options)
+
+
+async def settle() -> None:
+    """Let a broker in memory, and who is on it, do all that they have to do."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GUARD):
+        while not is_so():  # noqa: ASYNC110  # a broker in another process has no event here
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Mosquitto:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    return Mosquitto(tmp_path)
+
+
+@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
+async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    match request.param:
+        case "memory":
+            yield MemoryBroker()
+        case "amqtt":
+            async with embedded_broker() as url:
+                yield url
+        case _:
+            with request.getfixturevalue("mosquitto") as running:
+                yield running.url
+
+
+async def test_a_command_is_counted_when_it_comes_and_its_reply_when_the_broker_has_it() -> None:
+    broker, clock, fleet, inbox = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(), Inbox()
+    slow = make_fleet(Fixed(5.0))
+    for one, delay in ((fleet, 0.0), (slow, 5.0)):
+        async with (
+            serve_fleet(broker, one, clock),
+            connect(broker, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
+        ):
+            await transport.publish(command_topic(DIRECT, METER), command("4.8.1")[1])
+            await settle()
+            assert one.counters.total(Stage.RECEIVED) == 1
+            assert one.counters.total(Stage.REPLIED) == (0 if delay else 1)
+            await clock.advance(delay)
+            await settle()
+            assert one.counters.as_table() == [("4.8.1", "answered", 1, 1)]
+    assert len(inbox.messages) == 2
+
+
+async def test_a_fleet_that_ends_amid_a_reply_has_not_replied() -> None:
+    broker, clock, fleet = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
+    async with connect(broker, client_id="party") as transport:
+        async with serve_fleet(broker, fleet, clock):
+            for counter in (1, 2):
+                octets = command("4.8.1", counter=counter)[1]
+                await transport.publish(command_topic(DIRECT, METER), octets)
+            await settle()
+            await clock.advance(5.0)
+            await settle()
+        await clock.advance(5.0)
+        await settle()
+    assert fleet.counters.as_table() == [("4.8.1", "answered", 2, 1)]
+
+
+async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_are_true(
+    mosquitto: Mosquitto,
+) -> None:
+    clock, fleet, inbox = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0)), Inbox()
+    with mosquitto as broker:
+        async with (
+            connect(broker.url, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
+            serve_fleet(broker.url, fleet, clock),
+        ):
+            for device in ESTATE.meters:
+                octets = command("4.8.1", device=device)[1]
+                await transport.publish(command_topic(DIRECT, device), octets)
+            await until(lambda: fleet.counters.device_hits == len(ESTATE.meters))
+            broker.kill()
+            await clock.advance(5.0)
+            await settle()
+            assert fleet.counters.total(Stage.REPLIED) == 0
+            broker.start()
+            await until(lambda: fleet.counters.total(Stage.REPLIED) == len(ESTATE.meters))
+    expected = len(ESTATE.meters)
+    assert fleet.counters.as_table() == [("4.8.1", "answered", expected, expected)]
+
+
+async def test_what_a_broker_that_stays_away_does_not_take_is_not_counted_as_a_reply(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        service, "connect", lambda *args, **kw: connect(*args, give_up_after=0.1, **kw)
+    )
+    clock, fleet = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
+    with mosquitto as broker:
+        async with serve_fleet(broker.url, fleet, clock):
+            async with connect(broker.url, client_id="party") as transport:
+                for device in (METER, OTHER_METER):
+                    octets = command("4.8.1", device=device)[1]
+                    await transport.publish(command_topic(DIRECT, device), octets)
+                await until(lambda: fleet.counters.device_hits == 2)
+            broker.stop()
+            await clock.advance(5.0)
+            await until(lambda: "not counted as sent" in caplog.text)
+    assert fleet.counters.as_table() == [("4.8.1", "answered", 2, 0)]
+    assert caplog.text.count("not counted as sent") == 1
+
+
+async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    too_much = replace(load_profile("domestic"), annual_kwh=1e9)
+    kind = replace(meter_profile("single"), primary=too_much)
+    clock, broker, fleet = ManualClock(UNIX_NOW), MemoryBroker(), make_fleet(profiles=(kind,))
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party") as transport,
+    ):
+        for srv in ("4.6.1", "4.8.1", "4.6.1"):
+            for device in (METER, OTHER_METER):
+                octets = command(srv, device=device)[1]
+                await transport.publish(command_topic(DIRECT, device), octets)
+        await settle()
+    assert fleet.counters.as_table() == [("4.6.1", "unanswered", 4, 0), ("4.8.1", "answered", 2, 2)]
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{METER} makes no reply to SRV 4.6.1: compact-array: ")
+
+
+class Overtaking:
+    """Holds the first reply back, and sends the second one twice."""
+
+    def conduct(self, call: Call) -> Conduct:
+        return GOOD_ORDER
+
+    def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
+        if call.number == 1:
+            return (Delivery(octets, 60.0, overtaken=True),)
+        return Delivery(octets), Delivery(octets, 1.0)
+
+
+async def test_an_overtaken_reply_comes_behind_the_next_and_each_is_counted_once() -> None:
+    broker, clock, inbox = MemoryBroker(), ManualClock(UNIX_NOW), Inbox()
+    fleet = make_fleet(Fixed(2.0), faults=Overtaking())
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
+    ):
+        topic = command_topic(DIRECT, METER)
+        await transport.publish(topic, command("4.8.1", counter=1)[1])
+        await settle()
+        await clock.advance(30.0)
+        await settle()
+        assert inbox.messages == []
+        await transport.publish(topic, command("4.8.1", counter=2)[1])
+        await settle()
+        await clock.advance(2.0)
+        await settle()
+        counters = [int.from_bytes(payload[18:26], "big") for payload in inbox.payloads]
+        assert len(inbox.messages) == 2
+        await clock.advance(100.0)
+        await settle()
+    assert len(inbox.messages) == 3
+    assert inbox.payloads[0] == inbox.payloads[2] != inbox.payloads[1]
+    assert counters == sorted(counters, reverse=True)
+    assert fleet.counters.as_table() == [("4.8.1", "answered", 2, 3)]
+
+
+async def test_fleets_that_share_take_each_command_once_between_them() -> None:
+    broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
+    one, other = make_fleet(), make_fleet()
+    async with (
+        serve_fleet(broker, one, clock, shared=True),
+        serve_fleet(broker, other, clock, shared=True),
+        connect(broker, client_id="party") as transport,
+    ):
+        for counter in range(1, 21):
+            octets = command("4.8.1", counter=counter)[1]
+            await transport.publish(command_topic(DIRECT, METER), octets)
+        await settle()
+    assert one.counters.device_hits == other.counters.device_hits == 10
+    together = Counters.from_json(json.loads(json.dumps(one.counters.to_json())))
+    together.merge(other.counters)
+    assert together.received(METER, "4.8.1") == 20
+    assert together.total(Stage.REPLIED) == 20
+
+
+async def test_fleets_of_shards_take_each_command_once_between_them() -> None:
+    broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
+    fleets = [Fleet(shard(ESTATE.meters, part, 2), KEYS, SEED, NONE) for part in range(2)]
+    async with (
+        serve_fleet(broker, fleets[0], clock),
+        serve_fleet(broker, fleets[1], clock),
+        connect(broker, client_id="party") as transport,
+    ):
+        for device in ESTATE.meters:
+            octets = command("4.8.1", device=device)[1]
+            await transport.publish(command_topic(DIRECT, device), octets)
+        await settle()
+    assert [fleet.counters.device_hits for fleet in fleets] == [3, 2]
+    assert [fleet.counters.total(outcome=NOT_HOSTED) for fleet in fleets] == [2, 3]
+
+
+async def test_the_embedded_broker_says_that_it_does_not_share() -> None:
+    async with embedded_broker() as url:
+        with pytest.raises(TransportError, match=r"refuses the subscription .share/fleet/esme"):
+            async with serve_fleet(url, make_fleet(), ManualClock(UNIX_NOW), shared=True):
+                pytest.fail("it began")
+
+
+async def test_meters_may_have_a_connection_each(broker: Broker) -> None:
+    clock, fleet, inbox = ManualClock(UNIX_NOW), make_fleet(), Inbox()
+    recipient = party(Role.IS).recipient
+    async with (
+        serve_fleet(broker, fleet, clock, connections=True) as transports,
+        connect(broker, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
+    ):
+        for device in (STRANGER, *ESTATE.meters):
+            octets = command("4.8.1", device=device)[1]
+            await transport.publish(command_topic(DIRECT, device), octets)
+        messages = await inbox.wait_for(len(ESTATE.meters))
+        await until(lambda: fleet.counters.total(Stage.REPLIED) == len(ESTATE.meters))
+    assert [transport.counters.published for transport in transports] == [1] * len(transports)
+    assert {message.topic for message in messages} == {
+        response_topic(DIRECT, device, recipient) for device in ESTATE.meters
+    }
+    expected = len(ESTATE.meters)
+    assert fleet.counters.as_table() == [("4.8.1", "answered", expected, expected)]
+
+
+async def test_connections_that_need_too_many_file_descriptors_are_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("esme_emulator.fleet.connections.resource.getrlimit", lambda _: (130, 4096))
+    with pytest.raises(TransportError, match=r"5 connections need .* have 130: .*ulimit -n") as e:
+        async with serve_fleet(
+            "mqtt://127.0.0.1:1", make_fleet(), ManualClock(UNIX_NOW), connections=True
+        ):
+            pytest.fail("it began")
+    assert len(str(e.value).splitlines()) == 1
+
+
+async def test_connections_to_no_broker_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "START_TIMEOUT", 0.1)
+    with pytest.raises(TransportError, match=r"no MQTT broker at 127.0.0.1:1 "):
+        async with serve_fleet(
+            "mqtt://127.0.0.1:1", make_fleet(), ManualClock(UNIX_NOW), connections=True
+        ):
+            pytest.fail("it began")
+
+
+async def test_connections_are_for_fleets_that_can_name_their_meters_and_are_not_shared() -> None:
+    nameless = Fleet(frozenset(ESTATE.meters), KEYS, SEED, NONE)
+    for fleet, shared in ((nameless, False), (make_fleet(), True)):
+        with pytest.raises(ValueError, match="connections"):
+            async with serve_fleet(
+                MemoryBroker(), fleet, ManualClock(UNIX_NOW), shared=shared, connections=True
+            ):
+                pytest.fail("it began")
+
+
+async def test_a_scenario_run_twice_is_the_same_to_the_octet() -> None:
+    first, second = [await scenario() for _ in range(2)]
+    assert first == second
+    messages, _, _, fired = first
+    assert len(messages) > 60
+    assert fired
+
+
+async def scenario() -> tuple[list[tuple[float, str, bytes]], Any, list[str], list[str]]:
+    """Return what was sent and when, counts, what was dropped, and the faults that fired."""
+    broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
+    sent: list[tuple[float, str, bytes]] = []
+    fired: list[str] = []
+
+    class Sometimes(Overtaking):
+        def conduct(self, call: Call) -> Conduct:
+            silent = call.number % 5 == 0
+            if silent:
+                fired.append(f"silent {call.device} {call.srv} {call.now}")
+            return Conduct(silent=silent)
+
+    fleet = make_fleet(LogNormal(2.0, 15.0), faults=Sometimes(), strict=True, queue=3)
+    asks: list[tuple[EUI, bytes]] = []
+    for counter in range(1, 15):
+        for device in ESTATE.meters:
+            for srv, role in (("4.8.1", Role.OU), ("4.6.1", Role.IS)):
+                asks.append((device, command(srv, role, counter, device=device)[1]))
+        asks.append((METER, b"nonsense"))
+        asks.append(asks[0])
+    handler = {RESPONSES: lambda topic, octets, _: sent.append((clock.now(), topic, octets))}
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party", subscriptions=handler) as transport,
+    ):
+        for device, octets in asks:
+            await transport.publish(command_topic(DIRECT, device), octets)
+            await clock.advance(0.5)
+        for _ in range(200):
+            await clock.advance(1.0)
+    drops = [outcome for _, outcome in fleet.counters.outcomes()]
+    assert {"queue-full", "replayed", "silent", "malformed", "answered"} <= set(drops)
+    return sent, fleet.counters.to_json(), drops, fired

@@ -1,0 +1,253 @@
+"""The live view: what a look shows, on a screen and in lines, without waiting for real time."""
+
+import asyncio
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.faults.loading import rule_from
+from esme_emulator.monitor.snapshot import BUSIEST, Sampler, Snapshot, busiest
+from esme_emulator.cli.render.live import LINE_EVERY, OUTCOMES, REFRESH, has_changed, line, render, watch
+from gbcs.instants import EPOCH_UNIX, parse_iso
+from tests.emulator.control.process import Process
+from tests.support.estate import ESTATE, METER, OTHER_METER
+
+IDLE = Snapshot(
+    at=100.0,
+    now=float(parse_iso("2026-01-15T12:00:00Z") + EPOCH_UNIX),
+    clock="scaled:60@2026-01-15T12:00:00Z=2026-11-23T12:00:00Z",
+    broker="127.0.0.1:1883",
+    connected=True,
+    meters=1000,
+    requests=0,
+    decisions=dict.fromkeys(Decision, 0),
+)
+BUSY = replace(
+    IDLE,
+    at=102.0,
+    received=30,
+    replied=20,
+    table=[("4.8.1", "answered", 25, 20), ("4.6.1", "bad-mac", 5, 0)],
+    busiest=[(METER, 25), (OTHER_METER, 5)],
+    fired=3,
+    lately=["2026-01-15T12:00:00.000000Z mute (no-reply) 00DBE50000000000 4.8.1 call 7"],
+    requests=50,
+    decisions=dict.fromkeys(Decision, 0) | {Decision.HIT: 30, Decision.FORWARDED: 20},
+    avoided_ratio=0.6,
+)
+
+
+def screen(now: Snapshot, before: Snapshot | None = None, width: int = 100) -> list[str]:
+    """Return the lines of the screen, with single spaces in place of frames."""
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(render(now, before))
+    text = console.export_text()
+    return [" ".join(row.replace("│", " ").split()) for row in text.splitlines()]
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+# a look
+
+
+def test_a_look_at_what_runs() -> None:
+    process, machine = Process(), ManualClock(5.0)
+    process.work()
+    process.faults.add(rule_from({"kind": "no-reply", "name": "mute"}))
+    process.suffer(1)
+    look = Sampler(process.parts(), machine)()
+    assert (look.at, look.now, look.meters) == (5.0, process.clock.now(), 5)
+    assert (look.received, look.replied, look.fired) == (3, 2, 1)
+    assert look.table == [("4.6.1", "bad-mac", 1, 0), ("4.8.1", "answered", 2, 2)]
+    assert look.busiest == [(METER, 2), (OTHER_METER, 1)]
+    assert "mute (no-reply)" in look.lately[0]
+    assert look.decisions is not None
+    assert (look.requests, look.decisions[Decision.HIT]) == (4, 1)
+    assert look.avoided_ratio == pytest.approx(2 / 3)
+
+
+def test_a_look_at_a_part_alone() -> None:
+    process = Process()
+    process.work()
+    cache = Sampler(process.parts(fleet=False), ManualClock(0.0))()
+    assert (cache.meters, cache.received, cache.requests) == (None, 0, 4)
+    fleet = Sampler(process.parts(cache=False), ManualClock(0.0))()
+    assert (fleet.meters, fleet.requests, fleet.decisions) == (5, None, None)
+
+
+async def test_busy_meters_are_looked_for_now_and_then() -> None:
+    process, machine = Process(), ManualClock(0.0)
+    take = Sampler(process.parts(), machine)
+    assert take().busiest == []
+    process.work()
+    assert take().busiest == []
+    await machine.advance(5)
+    assert take().busiest == [(METER, 2), (OTHER_METER, 1)]
+
+
+def test_the_busiest_come_first_whatever_they_were_asked() -> None:
+    counters = Counters()
+    for number, device in enumerate(ESTATE.meters):
+        counters.count(Stage.RECEIVED, device, "4.8.1", "answered", 10)
+        counters.count(Stage.RECEIVED, device, "4.6.1", "bad-mac", number // 2)
+        counters.count(Stage.REPLIED, device, "4.8.1", "answered", 100)
+    first, second, third, fourth, fifth = ESTATE.meters
+    ranked = [(fifth, 12), (third, 11), (fourth, 11), (first, 10), (second, 10)]
+    assert busiest(counters) == ranked[:BUSIEST]
+    assert busiest(counters, 2) == ranked[:2]
+
+
+def test_of_very_many_meters_none_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esme_emulator.monitor.snapshot.MAX_ROWS", 3)
+    counters = Counters()
+    for device in ESTATE.meters[:3]:
+        counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
+    assert len(busiest(counters)) == 3
+    counters.count(Stage.RECEIVED, METER, "4.6.1", "answered")
+    assert busiest(counters) == []
+
+
+def test_rates_are_what_came_between_two_looks() -> None:
+    assert BUSY.rate(IDLE) == (15.0, 10.0)
+    assert BUSY.rate(None) == BUSY.rate(BUSY) == (0.0, 0.0)
+    assert replace(IDLE, at=104.0).rate(BUSY) == (0.0, 0.0), "counters that began again"
+
+
+# the screen
+
+
+def test_the_screen_of_a_busy_process() -> None:
+    shown = screen(BUSY, IDLE)
+    assert f"2026-01-15T12:00:00Z clock {BUSY.clock}" in shown
+    assert "broker 127.0.0.1:1883 connected meters 1000" in shown
+    text = "\n".join(shown)
+    for words in ("a second 15.0 10.0", "4.8.1 answered 25 20", "4.6.1 bad-mac 5 0", "all 30 20"):
+        assert words in text
+    for words in ("all 50", "hits 30", "forwarded 20", "avoided 60.0%", "faults: 3"):
+        assert words in text
+    for words in (f"{METER} 25", f"{OTHER_METER} 5", "mute (no-reply)"):
+        assert words in text
+
+
+def test_the_screen_of_an_idle_process() -> None:
+    text = "\n".join(screen(IDLE))
+    assert "a second 0.0 0.0" in text
+    assert "busiest" not in text
+    assert "faults" not in text
+    assert "avoided" not in text
+
+
+def test_the_screen_without_a_broker() -> None:
+    assert "broker 127.0.0.1:1883 NOT CONNECTED meters 1000" in screen(
+        replace(IDLE, connected=False)
+    )
+
+
+def test_the_screen_of_a_part_alone() -> None:
+    cache = "\n".join(screen(replace(BUSY, meters=None, busiest=(), fired=0)))
+    assert "hits 30" in cache
+    assert "received" not in cache
+    fleet = "\n".join(screen(replace(BUSY, decisions=None, requests=None)))
+    assert "hits" not in fleet
+    assert "received" in fleet
+
+
+def test_a_long_list_of_outcomes_is_cut() -> None:
+    table = [(f"4.8.{number}", "answered", number, 1) for number in range(1, OUTCOMES + 3)]
+    text = "\n".join(screen(replace(BUSY, table=table)))
+    assert f"4.8.{OUTCOMES + 2} answered {OUTCOMES + 2} 1" in text
+    assert "4.8.2 " not in text
+    assert "others 3 2" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 250])
+def test_the_screen_fits(width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(render(BUSY, IDLE))
+    assert max(map(len, console.export_text().splitlines())) <= width
+
+
+def test_names_are_not_markup() -> None:
+    odd = replace(BUSY, table=[("[red]", "[/]", 1, 1)], lately=["[bold]x"], broker="[b]")
+    text = "\n".join(screen(odd))
+    for words in ("[red] [/] 1 1", "[bold]x", "broker [b] connected"):
+        assert words in text
+
+
+# lines
+
+
+def test_a_line_says_what_came() -> None:
+    assert line(BUSY, IDLE) == (
+        "2026-01-15T12:00:00Z, commands 30 (+30), replies 20 (+20), requests 50, hits 30, "
+        "forwarded 20, avoided 60.0%, faults 3"
+    )
+    assert line(replace(IDLE, connected=False, decisions=None), IDLE) == (
+        "2026-01-15T12:00:00Z, no broker at 127.0.0.1:1883, commands 0 (+0), replies 0 (+0)"
+    )
+
+
+def test_that_time_goes_by_is_no_news() -> None:
+    assert not has_changed(replace(IDLE, at=9e9, now=2e9), IDLE)
+    assert has_changed(replace(IDLE, connected=False), IDLE)
+    assert has_changed(replace(IDLE, received=1), IDLE)
+    assert has_changed(BUSY, IDLE)
+
+
+# watching
+
+
+class Watching:
+    """A view of looks that the test chooses, in a real time that the test moves."""
+
+    def __init__(self, terminal: bool) -> None:
+        self.machine = ManualClock(0.0)
+        self.look = IDLE
+        self.taken = 0
+        self.shown = StringIO()
+        console = Console(file=self.shown, force_terminal=terminal, width=100, color_system=None)
+        self.task = asyncio.create_task(watch(self._take, console, self.machine))
+
+    def _take(self) -> Snapshot:
+        self.taken += 1
+        return self.look
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def test_lines_come_when_something_changed_and_not_too_often() -> None:
+    view = Watching(terminal=False)
+    await settle()
+    await view.machine.advance(LINE_EVERY)
+    assert view.shown.getvalue() == ""
+    view.look = BUSY
+    await view.machine.advance(LINE_EVERY - 1)
+    assert view.shown.getvalue() == ""
+    await view.machine.advance(1)
+    await view.machine.advance(10 * LINE_EVERY)
+    assert view.shown.getvalue().splitlines() == [line(BUSY, IDLE)]
+    await view.end()
+
+
+async def test_the_screen_is_refreshed_four_times_a_second() -> None:
+    view = Watching(terminal=True)
+    await settle()
+    assert view.taken == 1
+    await view.machine.advance(1)
+    assert view.taken == 1 + 1 / REFRESH
+    view.look = BUSY
+    await view.machine.advance(REFRESH)
+    assert "15.0" in view.shown.getvalue()
+    await view.end()
+    assert view.task.cancelled()
+    assert view.shown.getvalue().endswith("\x1b[?25h"), "the cursor is back"

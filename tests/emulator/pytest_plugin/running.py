@@ -1,0 +1,50 @@
+"""Running pytest on the test files of a user, with the plugin as it is installed."""
+
+from importlib.metadata import entry_points
+
+import pytest
+
+import esme_emulator.pytest_plugin
+import esme_emulator.pytest_plugin.bench  # what is imported here is not imported anew by every run
+from tests.support.rtds import ROOT
+
+INSTALLED = any(entry.name == "esme" for entry in entry_points(group="pytest11"))
+
+INI = """
+[pytest]
+asyncio_mode = {mode}
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+addopts = --strict-markers -p no:cacheprovider
+pythonpath = {root}
+"""
+
+
+def write(pytester: pytest.Pytester, tests: str, mode: str) -> None:
+    """Write a file of tests, and the configuration of who has it."""
+    pytester.makeini(INI.format(mode=mode, root=ROOT))
+    pytester.makepyfile(tests)
+
+
+def run(
+    pytester: pytest.Pytester, tests: str, *options: str, mode: str = "auto"
+) -> pytest.RunResult:
+    """Run one file of tests within this process."""
+    write(pytester, tests, mode)
+    return run_here(pytester, *options)
+
+
+def run_here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the tests that are there within this process, where all that they use is imported."""
+    plugins = [] if INSTALLED else [esme_emulator.pytest_plugin]
+    imported = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    return pytester.runpytest_inprocess(*options, "-W", imported, plugins=plugins)
+
+
+def run_apart(
+    pytester: pytest.Pytester, tests: str, *options: str, mode: str = "auto"
+) -> pytest.RunResult:
+    """Run one file of tests in a process of its own."""
+    write(pytester, tests, mode)
+    loading = () if INSTALLED else ("-p", "esme_emulator.pytest_plugin")
+    return pytester.runpytest_subprocess(*loading, *options, timeout=60)

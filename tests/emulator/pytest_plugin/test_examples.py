@@ -1,0 +1,193 @@
+"""The examples do what they say."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from esme_emulator.cli.main import main
+from esme_emulator.faults.loading import rules_from
+from gbcs.tables.profile_logs import BY_SRV
+from tests.emulator.pytest_plugin.running import run, run_here
+from tests.support.rtds import ROOT
+
+pytest_plugins = ["pytester"]
+
+EXAMPLES = ROOT / "examples"
+COMPOSE = EXAMPLES / "docker-compose"
+
+
+@pytest.mark.parametrize(
+    ("folder", "outcomes"), [("pytest", {"passed": 8}), ("own_system", {"passed": 4, "xfailed": 1})]
+)
+def test_tests_of_a_user_pass(
+    folder: str, outcomes: dict[str, int], pytester: pytest.Pytester
+) -> None:
+    shutil.copytree(EXAMPLES / folder, pytester.path, dirs_exist_ok=True)
+    options = ("-W", "error", "-p", "no:cacheprovider", "--strict-markers")
+    run_here(pytester, *options).assert_outcomes(**outcomes)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/pytest.md"])
+def test_tests_on_pages_pass(page: str, pytester: pytest.Pytester) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    first = next(block for block in blocks if "async def test_" in block)
+    number = first.count("async def test_")
+    run(pytester, first).assert_outcomes(passed=number)
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_the_client_reads_yesterday(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = await _module(EXAMPLES / "asyncio_client.py").main([])
+    assert len(rows) == 49
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 49
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:[03]0:00Z \d+ Wh", line) for line in lines)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("script", "arguments", "said"),
+    [
+        ("asyncio_client.py", ["mqtt://127.0.0.1:1"], "give the URL of a broker and the EUI *"),
+        ("asyncio_client.py", ["mqtt://127.0.0.1:1", "x"], "'x' is not an EUI-64: *"),
+        ("asyncio_client.py", ["x", "00DBE50000000007"], "'x' is not the URL of a broker: *"),
+        ("own_system/own_cache.py", [], "give the URL of a broker, and the keystore file *"),
+        ("own_system/own_cache.py", ["x", "none.json"], "keystore none.json: *"),
+    ],
+)
+def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert fnmatch(line, said)
+
+
+@pytest.mark.processes
+def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
+    """With the `esme` of this environment, in a folder that is empty."""
+    folder = Path(sys.executable).parent
+    if not (folder / "esme").exists():
+        pytest.skip("esme is not installed beside this Python (make test installs it)")
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed (apt-get install bash)")
+    summary = tmp_path / "step.md"
+    done = subprocess.run(
+        ["bash", EXAMPLES / "ci.sh"],
+        cwd=tmp_path,
+        env={"PATH": f"{folder}:/usr/bin:/bin", "GITHUB_STEP_SUMMARY": str(summary)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "passed; JUnit report: report/junit.xml\n"
+    assert "PASSED" in done.stderr
+    scenario = tomllib.loads((EXAMPLES / "ci-scenario.toml").read_text("utf-8"))
+    report = ElementTree.parse(tmp_path / "report" / "junit.xml").getroot()
+    assert report.find(".//failure") is None
+    assert len(report.findall(".//testcase")) >= len(scenario["thresholds"])
+    assert summary.read_text("utf-8") == (tmp_path / "report" / "summary.md").read_text("utf-8")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("code", "said"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
+def test_the_script_for_ci_ends_as_the_proof_does(code: int, said: str, tmp_path: Path) -> None:
+    stub = tmp_path / "esme"
+    stub.write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
+    stub.chmod(0o755)
+    done = subprocess.run(
+        ["sh", EXAMPLES / "ci.sh", "mine.toml", "out"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (code, said)
+    assert (tmp_path / "asked").read_text().split() == [
+        *("prove", "mine.toml", "--report", "out", "--json")
+    ]
+
+
+def test_the_scenario_for_ci_is_toml_with_rules_that_can_be() -> None:
+    scenario = tomllib.loads((EXAMPLES / "ci-scenario.toml").read_text("utf-8"))
+    assert {"ledger_difference == 0", "replies_different == 0"} <= set(scenario["thresholds"])
+    assert {mix["srv"] for mix in scenario["mix"]} <= BY_SRV.keys()
+    assert len(rules_from(scenario["fault"])) == 1
+
+
+def _commands() -> list[tuple[str, str]]:
+    """Every command line of `esme` in the examples, with where it is."""
+    found = []
+    for path in sorted(EXAMPLES.rglob("*")):
+        if path.suffix in (".md", ".sh", ".py", ".yaml"):
+            text = path.read_text("utf-8")
+            pattern = (
+                r"^[ #]*(?:command: )?(?:esme )?((?:prove|read|load|keys|fleet|cache) .*--.*)$"
+            )
+            found += [(path.name, line) for line in re.findall(pattern, text, re.MULTILINE)]
+    return found
+
+
+@pytest.mark.parametrize(("where", "line"), _commands())
+def test_options_in_examples_are_options_of_the_command(where: str, line: str) -> None:
+    command, *words = line.split()
+    asked = CliRunner().invoke(main, [command, "--help"])
+    assert asked.exit_code == 0, f"{where}: there is no esme {command}"
+    said = asked.output
+    for option in (word for word in words if word.startswith("--")):
+        assert re.search(rf"{option}\b", said), f"{where}: esme {command} has no {option}"
+
+
+def test_compose_starts_what_makes_up_a_fleet() -> None:
+    text = (COMPOSE / "compose.yaml").read_text("utf-8")
+    assert re.findall(r"--shard (\d)/4", text) == ["0", "1", "2", "3"]
+    assert len(set(re.findall(r"--meters (\d+)", text))) == 1
+    assert "127.0.0.1:1883:1883" in text
+    for mounted in re.findall(r'"\./([^:]+):', text):
+        assert (COMPOSE / mounted).is_file()
+    yaml = pytest.importorskip("yaml")
+    services = yaml.safe_load(text)["services"]
+    assert sorted(services) == ["broker", "cache", "fleet-0", "fleet-1", "fleet-2", "fleet-3"]
+    assert all("build" in one for name, one in services.items() if name != "broker")
+
+
+def test_the_image_has_every_package() -> None:
+    said = (COMPOSE / "Dockerfile").read_text("utf-8")
+    for name in ("gbcs", "emulator", "profiles"):
+        assert f"COPY {name} {name}" in said
+    copied = [word for line in re.findall(r"COPY (.*) \S+\n", said) for word in line.split()]
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_mosquitto_is_set_as_the_page_on_brokers_has_it() -> None:
+    page = (ROOT / "docs" / "broker.md").read_text("utf-8")
+    settings = (COMPOSE / "mosquitto.conf").read_text("utf-8").splitlines()
+    for line in ("set_tcp_nodelay true", "max_inflight_messages 0", "max_queued_messages 0"):
+        assert line in settings
+        assert line in page

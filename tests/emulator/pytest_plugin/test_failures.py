@@ -1,0 +1,360 @@
+"""What a user reads when a test fails, or asks for what there is not."""
+
+import pytest
+
+from tests.emulator.pytest_plugin.running import run, run_here
+
+pytest_plugins = ["pytester"]
+
+BAD = """
+import pytest
+from esme_emulator.messaging.client import NoReplyError
+
+
+async def test_compared(esme_cache, esme_party, esme_meter, esme_faults):
+    with esme_faults.no_reply(calls=1):
+        with pytest.raises(NoReplyError):
+            await esme_party.supplier.read(esme_meter, "4.8.1")
+    await esme_party.supplier.read(esme_meter, "4.8.1", patience=5)
+    await esme_party.other_user.read(esme_meter, "4.8.1")
+    assert esme_meter.hits("4.8.1") == 1
+"""
+
+
+def test_a_comparison_shows_which_hits_these_were(pytester: pytest.Pytester) -> None:
+    result = run(pytester, BAD)
+    result.assert_outcomes(failed=1)
+    day = "2026-01-14/01-15"
+    result.stdout.fnmatch_lines(
+        [
+            "E  *assert 2 device hits == 1",
+            "E  *device hits of 00DBE50000000000, SRV 4.8.1:",
+            "E  *… 1 earlier",
+            "E  *2026-01-15T12:00:00Z fault no-reply-1 4.8.1 00DBE50000000000",
+            f"E  *2026-01-15T12:00:00Z hit 1, silent    4.8.1 00DBE50000000000 supplier {day}",
+            f"E  *2026-01-15T12:02:00Z forwarded        4.8.1 00DBE50000000000 supplier {day}",
+            f"E  *2026-01-15T12:02:00Z hit 2, answered  4.8.1 00DBE50000000000 supplier {day}",
+            f"E  *2026-01-15T12:02:00Z from the cache   4.8.1 00DBE50000000000 other_user {day}",
+            "*esme: what happened*",
+            f"2026-01-15T12:00:00Z forwarded        4.8.1 00DBE50000000000 supplier {day}",
+        ]
+    )
+    assert "truncated" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("asserted", "said"),
+    [
+        ("esme_meters[1].hits() == 1", "assert 0 device hits == 1"),
+        ("esme_fleet.hits() <= 1", "assert 2 device hits <= 1"),
+        ("1 == esme_fleet.hits('4.8.1')", "assert 1 == 2 device hits"),
+        ("esme_meter.hits() != 2", "assert 2 device hits != 2"),
+    ],
+)
+def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_fleet, esme_meters, esme_meter, esme_party):
+        for srv in ("4.8.1", "4.8.1"):
+            await esme_party.supplier.read(esme_meter, srv, "2026-01-10", via="direct")
+        assert {asserted}
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    shown = "none" if "[1]" in asserted else "*hit 2, answered  4.8.1*supplier 2026-01-10/01-11"
+    result.stdout.fnmatch_lines([f"E *{said}", "E *device hits of *:", f"E *{shown}"])
+
+
+@pytest.mark.parametrize(
+    ("asserted", "said"),
+    [
+        ("1", "2 device hits, not 1"),
+        ("at_most=1", "2 device hits, not at most 1"),
+        ("3, meter=esme_meter", "2 device hits, not 3"),
+        ("0, srv='4.6.1'", "1 device hit, not 0"),
+        ("2, meter=esme_meter, srv='4.8.1'", "1 device hit, not 2"),
+        ("", "assert_device_hits takes the number expected, or at_most="),
+        ("1, at_most=2", "assert_device_hits takes the number expected, or at_most="),
+    ],
+)
+def test_assert_device_hits_says_what_came(
+    asserted: str, said: str, pytester: pytest.Pytester
+) -> None:
+    tests = f"""
+    async def test_it(esme_meter, esme_party, assert_device_hits):
+        for srv in ("4.8.1", "4.6.1"):
+            await esme_party.supplier.read(esme_meter, srv, via="direct")
+        assert_device_hits({asserted})
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *{said}"])
+    assert "pytest_plugin/__init__.py" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("meetrs=3", "esme: marker esme has no meetrs: did you mean meters?"),
+        ("x=3", "esme: marker esme has no x: there are meters, profiles, seed, *"),
+        ("3", "esme: marker esme takes keywords alone: meters, *"),
+        ("meters=0", "esme: 0 meters from 00DBE50000000000 on: *"),
+        ("latency='fast'", "esme: latency 'fast': give none, *"),
+        ("profiles=['sinlge']", "esme: meters/sinlge.toml: there is no such profile; *"),
+        ("wan='tin-can'", "esme: wan/tin-can.toml: there is no such profile; *"),
+        ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
+        ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
+        ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
+        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
+        ("cache=2", "esme: cache 2: give collections.abc.Mapping*"),
+        ("cache={'retries': '2'}", "esme: cache: retries '2': give int"),
+        ("cache={'hold_down': 2}", "esme: cache: hold_down 2: give *HoldDown | None"),
+        ("meters='3'", "esme: meters '3': give int"),
+        ("meters=True", "esme: meters True: give int"),
+        ("seed=7", "esme: seed 7: give str"),
+        ("retention='26'", "esme: retention '26': give float"),
+        ("latency=2", "esme: latency 2: give str"),
+        ("profiles=[3]", "esme: profiles (3,): give tuple[[]str, ...] | None"),
+        ("quiet='1'", "esme: quiet '1': give float | None"),
+        ("now='noon'", "esme: clock 'manual@noon': 'noon' is not a time: *"),
+        ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
+    ],
+)
+def test_what_a_marker_cannot_be_is_told_in_one_line(
+    marker: str, said: str, pytester: pytest.Pytester
+) -> None:
+    tests = f"""
+    import pytest
+
+    @pytest.mark.esme({marker})
+    async def test_it(esme_fleet, esme_cache): ...
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"{said}"])
+    assert "Traceback" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
+
+
+READS = {
+    "of what no cache is there for": (
+        'read(esme_meter, "4.8.1")',
+        "*did not reply to SRV 4.8.1 for supplier within 120 s of the clock: *esme_cache*",
+    ),
+    "of a meter that is not there": (
+        'read(EUI(8), "4.8.1", via="direct", patience=2)',
+        "*0000000000000000 did not reply to SRV 4.8.1 *within 2 s of the clock: *esme_fleet*",
+    ),
+    "of an SRV that reads no log": (
+        'read(esme_meter, "4.1.1")',
+        "*SRV '4.1.1' does not read a log by window: 4.6.1, 4.6.2, *",
+    ),
+    "of a window that is none": (
+        'read(esme_meter, "4.8.1", ("2026-01-02", "2026-01-01"))',
+        "*a window from 2026-01-02 to 2026-01-01: it ends before it begins",
+    ),
+    "of a time for a day": (
+        'read(esme_meter, "4.8.1", "2026-01-02T12:00")',
+        "*2026-01-02T12:00 is a time, not a day: *",
+    ),
+    "by a way that there is not": (
+        'read(esme_meter, "4.8.1", via="post")',
+        "*via 'post': give 'cache' or 'direct'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READS)
+def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> None:
+    call, said = READS[case]
+    tests = f"""
+    from gbcs import EUI
+
+    async def test_it(esme_party, esme_meter):
+        await esme_party.supplier.{call}
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *{said}"])
+
+
+def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_party, esme_meter, esme_cache):
+        await esme_party.distributor.read(esme_meter, "4.6.1")
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.6.1 for distributor within "
+            "120 s of the clock: the cache refused it (role-not-entitled)",
+            "E *2026-01-15T12:00:00Z refused, role-not-entitled 4.6.1 *distributor *",
+            "*esme: what happened*",
+            "*refused, role-not-entitled 4.6.1 *distributor 2026-01-14/01-15",
+        ]
+    )
+
+
+def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+    from esme_emulator.messaging.client import NoReplyError
+
+    async def test_refused(esme_party, esme_meter, esme_cache, esme_clock):
+        began = esme_clock.now()
+        asked = esme_party.distributor.ask(esme_meter, "4.6.1")
+        with pytest.raises(NoReplyError):
+            await asked
+        assert esme_clock.now() == began
+        await esme_party.distributor.ask(esme_meter, "4.6.1")
+
+    @pytest.mark.esme(cache={"reply_timeout": 10.0})
+    async def test_given_up(esme_party, esme_meter, esme_cache, esme_clock, esme_faults):
+        with esme_faults.no_reply():
+            esme_party.supplier.ask(esme_meter, "4.8.1")
+            asked = esme_party.distributor.ask(esme_meter, "4.8.1")
+            await esme_clock.advance(seconds=9)
+            assert not asked.done()
+            await esme_clock.advance(seconds=2)
+            assert asked.done()
+            await asked
+
+    async def test_nobody_awaits_it(esme_party, esme_meter, esme_cache, esme_clock):
+        esme_party.distributor.ask(esme_meter, "4.6.1")
+        await esme_clock.settle()
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.6.1 for distributor: "
+            "the cache refused it (role-not-entitled)",
+            "E *NoReplyError: 00DBE50000000000 did not reply to SRV 4.8.1 for distributor: "
+            "the cache gave it up (*)",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("via", "said"),
+    [
+        ("cache", "the cache forwarded it, the meter received it (silent)"),
+        ("direct", "the meter received it (silent)"),
+    ],
+)
+def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
+        with esme_faults.no_reply():
+            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", patience=5)
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("assert esme_meter.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
+        ("assert_device_hits(0, srv='4.81')", "*as SRV '4.81': did you mean 4.8.1?"),
+        ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
+        ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
+        ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
+        ("esme_party['suplier']", "'no party is called suplier: there are supplier, *"),
+        ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
+    ],
+)
+def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
+    tests = f"""
+    async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
+        assert_device_hits = request.getfixturevalue("assert_device_hits")
+        assert esme_meter.hits("4.8.1") == esme_fleet.hits("unknown") == 0
+        await esme_clock.advance(minutes=0)
+        {call}
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *Error: {said}"])
+
+
+def test_a_fault_that_was_never_in_force_fails(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter, esme_party):
+        with esme_faults.late_reply(seconds=1):
+            esme_faults.no_reply(srv="4.8.1")
+            await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(passed=1, errors=1)
+    said = "esme: fault no-reply was never in force: write with esme_faults.no_reply(…):"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_fault_that_cannot_be_is_told_where_it_stands(pytester: pytest.Pytester) -> None:
+    tests = """
+    async def test_it(esme_faults, esme_meter):
+        with esme_faults.no_reply(meter=esme_meter): ...
+    """
+    result = run(pytester, tests)
+    result.stdout.fnmatch_lines(["E *FaultError: fault: meter: unknown key of no-reply; *meters?"])
+    assert "emulator/esme_emulator/faults" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+
+    @pytest.mark.parametrize("number", [1])
+    def test_it(number, esme_meter):
+        assert esme_meter.hits() == 0
+    """
+    result = run(pytester, tests, mode=mode)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+
+
+SCOPES = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = {fixtures}
+asyncio_default_test_loop_scope = {tests}
+filterwarnings = error
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "tests", "marker", "shared"),
+    [
+        ("session", "function", "", False),
+        ("function", "module", "", False),
+        ("session", "session", "", True),
+        ("module", "function", '@pytest.mark.asyncio(loop_scope="module")', True),
+    ],
+)
+def test_loops_that_differ_are_told_in_one_line(
+    fixtures: str, tests: str, marker: str, shared: bool, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini(SCOPES.format(fixtures=fixtures, tests=tests))
+    pytester.makepyfile(f"""
+    import pytest
+
+    {marker}
+    async def test_it(esme_cache, esme_party, esme_meter):
+        await esme_party.supplier.read(esme_meter, "4.8.1")
+    """)
+    result = run_here(pytester)
+    result.assert_outcomes(passed=int(shared), errors=int(not shared))
+    if not shared:
+        said = (
+            f"esme: this test runs in the event loop of its {tests}, and fixtures in *{fixtures}*"
+        )
+        result.stdout.fnmatch_lines([said])
+
+
+def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "def test_it(): assert 1 == 2")
+    result.assert_outcomes(failed=1)
+    assert "esme: what happened" not in result.stdout.str()
