@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import cache, codec, fleet, load, reads, soak, stores
+from benchmarks import cache, calls, codec, fleet, load, reads, soak, stores
 
 MEASUREMENTS = {
     "codec": codec.main,
@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "soak": soak.main,
     "stores": stores.main,
     "cache": cache.main,
+    "calls": calls.main,
 }
 
 

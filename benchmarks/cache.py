@@ -19,9 +19,9 @@ from benchmarks.processes import running
 from benchmarks.shares import Shares, shares
 from benchmarks.waiters import SRV, wait_for_one
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.load.in_flight import Origin, origin_of
 from esme_emulator.load.tally import percentile
-from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.usecases.profile_read import Window

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
+from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import Transport, connect
 
 Ask = tuple[str, bytes]

@@ -8,8 +8,8 @@ import asyncio
 import sys
 from collections.abc import Mapping
 
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
+from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import connect
 
 REPLY_OCTETS = 560

@@ -63,13 +63,13 @@ def _rss() -> int:
 
 def start(meters: str) -> dict[str, Any]:
     """Serve so many meters, and have the last of them answer one read."""
-    from esme_emulator.runtime.clock import SystemClock
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.fleet import Fleet
-    from esme_emulator.fleet.service import serve_fleet
     from esme_emulator.fleet.latency import NONE
+    from esme_emulator.fleet.service import serve_fleet
     from esme_emulator.messaging.client import Requester
     from esme_emulator.messaging.topics import DIRECT
+    from esme_emulator.runtime.clock import SystemClock
     from esme_emulator.transport import MemoryBroker
     from gbcs.instants import DAY, EPOCH_UNIX
     from gbcs.usecases.profile_read import Window
@@ -130,9 +130,9 @@ def _answered(reply: bytes | None) -> None:
 
 def touch(kind: str) -> dict[str, Any]:
     """Ask many meters, without codec and cryptography."""
-    from esme_emulator.fleet.counters import Stage
     from esme_emulator.device.meter import Answer, Outcome
     from esme_emulator.estate.estate import derived_estate
+    from esme_emulator.fleet.counters import Stage
     from esme_emulator.fleet.fleet import Fleet
     from esme_emulator.fleet.latency import NONE, Fixed
     from esme_emulator.fleet.outbox import Outbox
@@ -152,7 +152,8 @@ def touch(kind: str) -> dict[str, Any]:
 
     srvs = ("4.8.1",) if kind == "lean" else ("4.8.1", "4.6.1")
     taken: Iterator[Accepted] = iter(())
-    patch.multiple("esme_emulator.fleet.fleet", accept=lambda *_: next(taken), answer=answer).start()
+    module = "esme_emulator.fleet.fleet"
+    patch.multiple(module, accept=lambda *_: next(taken), answer=answer).start()
     fleet = Fleet(
         estate.meters,
         estate.keystore,

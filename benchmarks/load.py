@@ -23,9 +23,9 @@ from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
 from esme_emulator.load.schedule import Slot
-from esme_emulator.scenario.scenario import Mix
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 

@@ -31,7 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
         with running("benchmarks.echo", broker.url):
             bare, _ = asyncio.run(_measure(broker.url, codec=False))
-        fleet = ("cli", "fleet", "--json", "--meters", str(METERS), "--broker", broker.url)
+        of_meters = ("--meters", str(METERS), "--broker", broker.url)
+        fleet = ("esme_emulator", "fleet", "--json", *of_meters)
         with running(*fleet):
             real, busy = asyncio.run(_measure(broker.url, codec=True))
     print(f"direct reads of 24 h of 4.8.1 through mosquitto, {IN_FLIGHT} in flight")

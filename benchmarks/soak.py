@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cli", *arguments]
+    command = [sys.executable, "-m", "esme_emulator", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 

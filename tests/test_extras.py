@@ -22,8 +22,8 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocker())
 sys.argv[1:] = sys.argv[2:]
-import cli
-cli.main()
+from esme_emulator.cli.main import main
+main()
 """
 """Runs `esme` with the packages missing that the first argument names."""
 
@@ -34,7 +34,7 @@ def esme_without(packages: set[str], args: str, cwd: Path) -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-c", BLOCKED, ",".join(packages), *args.split()],
         cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'emulator'}", "PATH": ""},
         capture_output=True,
         text=True,
         timeout=60,
@@ -93,7 +93,9 @@ def test_a_command_takes_no_other_extras(
 
 @pytest.mark.processes
 def test_the_codec_takes_none(tmp_path: Path) -> None:
-    script = BLOCKED.replace("import cli\ncli.main()", "import gbcs, profiles, gbcs.explain")
+    script = BLOCKED.replace(
+        "from esme_emulator.cli.main import main\nmain()", "import gbcs, gbcs.explain"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, ",".join(EXTRAS)],
         cwd=tmp_path,

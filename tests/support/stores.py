@@ -14,8 +14,8 @@ from hashlib import shake_128
 from random import Random
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.open import open_store
 from esme_emulator.cache.store.base import Lease, Store, StoreError
+from esme_emulator.cache.store.open import open_store
 from gbcs import EUI
 from tests.support.rtds import ROOT
 

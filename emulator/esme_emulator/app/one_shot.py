@@ -7,23 +7,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from esme_emulator.runtime.clock import SystemClock
+from esme_emulator.app.services import run_alone
 from esme_emulator.device.model import nature
-from esme_emulator.runtime.errors import UserError
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import RemoteParty
-from esme_emulator.proof.run import VARIANTS, Progress, Proof, Proved
-from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.messaging.client import Requester
-from esme_emulator.app.services import run_alone
 from esme_emulator.messaging.topics import PREFIXES, Via
+from esme_emulator.profiles import MeterProfile
+from esme_emulator.proof.run import VARIANTS, Progress, Proof, Proved
+from esme_emulator.runtime.clock import SystemClock
+from esme_emulator.runtime.errors import UserError
+from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import Broker, BrokerAddress
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, values_of
-from esme_emulator.profiles import MeterProfile
 
 REPLY_TIMEOUT = 60.0
 """Seconds that the cache, and who reads one meter, wait for it."""

@@ -10,33 +10,33 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from esme_emulator.messaging.announcing import Announcing
-from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
-from esme_emulator.messaging.known_identity import Known
 from esme_emulator.cache.policy.ledger import Decided, Ledger, Replied
-from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
-from esme_emulator.runtime.clock import Clock
-from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
 from esme_emulator.device.model import nature
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import Faults
+from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.faults.log import Fired
 from esme_emulator.faults.rule import FaultRule
-from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.identity import identity_of
-from esme_emulator.runtime.jsonl import journal
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.latency_file import load_latency
-from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
+from esme_emulator.messaging.announcing import Announcing
+from esme_emulator.messaging.known_identity import Known
+from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
 from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.jsonl import journal
+from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
 
 @dataclass(frozen=True, slots=True)

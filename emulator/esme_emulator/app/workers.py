@@ -1,6 +1,6 @@
 """Workers: the shards of a fleet in processes of their own, and their counters put together.
 
-Knows processes, signals and pipes; what runs in a worker is the business of `esme_emulator.app.services`.
+Knows processes, signals and pipes; what runs in a worker is the business of `app.services`.
 No worker outlives who started it, however that ends.
 """
 
@@ -15,12 +15,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
-from esme_emulator.runtime.clock import parse_clock
-from esme_emulator.fleet.counters import Counters
-from esme_emulator.runtime.errors import UserError
-from esme_emulator.estate.estate import Estate, sharded
-from esme_emulator.runtime.interrupts import interruptible
 from esme_emulator.app.services import FleetOptions, run_services, settle
+from esme_emulator.estate.estate import Estate, sharded
+from esme_emulator.fleet.counters import Counters
+from esme_emulator.runtime.clock import parse_clock
+from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.interrupts import interruptible
 from esme_emulator.runtime.processes import no_interrupts
 
 Pipe: TypeAlias = "Connection[Any, Any]"

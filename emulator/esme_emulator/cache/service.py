@@ -11,16 +11,13 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
 from typing import Any
 
-from esme_emulator.cache.store_calls import LEASE_SECONDS, Asking
 from esme_emulator.cache.policy.effects import Alarm, Effect, Forward, Reply, Wait
 from esme_emulator.cache.policy.invalidation import what_remains
-from esme_emulator.messaging.known_identity import Known
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.store.base import Store
-from esme_emulator.runtime.clock import Clock, SystemClock
-from esme_emulator.runtime.complaints import Complaints
-from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.cache.store_calls import LEASE_SECONDS, Asking
+from esme_emulator.messaging.known_identity import Known
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
     CACHE_STATUS,
@@ -31,6 +28,9 @@ from esme_emulator.messaging.topics import (
     device_of,
     response_topic,
 )
+from esme_emulator.runtime.clock import Clock, SystemClock
+from esme_emulator.runtime.complaints import Complaints
+from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import NO_PROPERTIES, Broker, Transport, TransportError, connect
 from gbcs import EUI
 
@@ -71,8 +71,8 @@ async def serve_cache(
     """Answer requests with `policy` and `store` as long as the context lasts.
 
     `real` is the clock of leases, by default the machine's. `known` is whose readings are kept and
-    served, as `esme_emulator.messaging.announcing` keeps it up to date. Raises `TransportError` where
-    there is no broker.
+    served, as `messaging.announcing` keeps it up to date. Raises `TransportError` if there is no
+    broker.
     """
     tasks = Tasks()
     service = CacheService(policy, store, clock, real or SystemClock(), tasks, known)

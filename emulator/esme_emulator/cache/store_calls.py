@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-from esme_emulator.cache.store.breaker import Breaker, NotAskedError
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Claim,
@@ -23,10 +23,10 @@ from esme_emulator.cache.policy.effects import (
     Reserve,
     Settle,
 )
-from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.messaging.known_identity import Known
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
+from esme_emulator.cache.store.breaker import Breaker, NotAskedError
+from esme_emulator.messaging.known_identity import Known
 from esme_emulator.runtime.clock import Clock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
 

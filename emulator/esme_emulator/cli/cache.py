@@ -10,11 +10,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from esme_emulator.cli.render import screen
 from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.open import open_store, read_store_key
 from esme_emulator.cache.store.base import Size, Store
+from esme_emulator.cache.store.open import open_store, read_store_key
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
     Parameter,
@@ -30,6 +29,7 @@ from esme_emulator.cli.options import (
     part_broker_option,
     seed_option,
 )
+from esme_emulator.cli.render import screen
 from esme_emulator.cli.run import run
 from esme_emulator.cli.secrets import STORE_PASSWORD
 from esme_emulator.cli.service_options import (
@@ -39,9 +39,9 @@ from esme_emulator.cli.service_options import (
     sharing_option,
     store_key_option,
 )
+from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.runtime.clock import iso
 from esme_emulator.transport.credentials import without_credentials
-from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from gbcs import EUI
 from gbcs.instants import to_iso
 

@@ -7,11 +7,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
-from esme_emulator.cli.render import screen
 from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option, one_line, out
-from esme_emulator.monitor.parts import ControlError
-from esme_emulator.fleet.counted_srvs import counted
+from esme_emulator.cli.render import screen
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
+from esme_emulator.monitor.counted_srvs import counted
+from esme_emulator.monitor.parts import ControlError
 from gbcs import EUI
 
 _TIMEOUT = 10

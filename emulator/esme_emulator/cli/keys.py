@@ -2,7 +2,13 @@
 
 import click
 
-from esme_emulator.cli.options import EUI_PARAMETER, base_option, meters_option, one_line, seed_option
+from esme_emulator.cli.options import (
+    EUI_PARAMETER,
+    base_option,
+    meters_option,
+    one_line,
+    seed_option,
+)
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.render import load as load_view
 from esme_emulator.cli.options import (
     CHECK_FAILED,
     FILE,
@@ -24,9 +23,8 @@ from esme_emulator.cli.options import (
     one_line,
     seed_option,
 )
-from esme_emulator.runtime.clock import Clock, parse_clock
+from esme_emulator.cli.render import load as load_view
 from esme_emulator.estate.estate import EstateSource
-from esme_emulator.runtime.interrupts import ending_signals
 from esme_emulator.load.abort import AbortRule, parse_rule
 from esme_emulator.load.own import target_of
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
@@ -35,11 +33,13 @@ from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
 from esme_emulator.load.schedule import whole_seconds
 from esme_emulator.load.tally import Tally
+from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.runtime.clock import Clock, parse_clock
+from esme_emulator.runtime.files import UnreadableError, read_text
+from esme_emulator.runtime.interrupts import ending_signals
+from esme_emulator.runtime.report_folder import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.trace import parse_trace
-from esme_emulator.runtime.report_folder import ReportFolderError
-from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.messaging.topics import PREFIXES
 from gbcs import EUI
 
 _RULE = Parameter("rule", parse_rule)

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import click
 
-from esme_emulator.cli.render import screen
 from esme_emulator.cli.options import CHECK_FAILED, FILE, KEYSTORE, fail, json_option, one_line
+from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain

@@ -20,14 +20,14 @@ from esme_emulator.cli.notes import aside as aside  # most commands need them
 from esme_emulator.cli.notes import out as out
 from esme_emulator.cli.notes import warn as warn
 from esme_emulator.cli.secrets import BROKER_PASSWORD, SecretFile
-from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate, EstateSource
-from esme_emulator.runtime.extras import hint
 from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.profiles import ProfileError
+from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError
+from esme_emulator.runtime.extras import hint
 from gbcs import EUI, GbcsError, KeystoreError
 from gbcs.instants import parse_iso
 from gbcs.sources import SourceError
-from esme_emulator.profiles import ProfileError
 
 P = ParamSpec("P")
 

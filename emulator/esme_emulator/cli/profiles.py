@@ -5,11 +5,24 @@ from pathlib import Path
 
 import click
 
-from esme_emulator.cli.options import CHECK_FAILED, aside, fail, json_option, one_line, out, seed_option
-from esme_emulator.fleet.latency_file import load_latency
-from esme_emulator.device.profile_curves import curves
+from esme_emulator.cli.options import (
+    CHECK_FAILED,
+    aside,
+    fail,
+    json_option,
+    one_line,
+    out,
+    seed_option,
+)
 from esme_emulator.cli.render.profile_plot import draw_picture
-from esme_emulator.cli.render.profiles import profile_chart, profile_form, profile_table, profiles_tables
+from esme_emulator.cli.render.profiles import (
+    profile_chart,
+    profile_form,
+    profile_table,
+    profiles_tables,
+)
+from esme_emulator.device.profile_curves import curves
+from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.profiles import (
     WanProfile,
     any_profile,

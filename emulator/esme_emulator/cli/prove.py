@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from esme_emulator.cli.render import screen
-from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.app import one_shot
 from esme_emulator.cli.options import (
     CHECK_FAILED,
@@ -20,14 +18,16 @@ from esme_emulator.cli.options import (
     one_line,
     warn,
 )
-from esme_emulator.runtime.interrupts import interruptible
+from esme_emulator.cli.render import proof as proof_view
+from esme_emulator.cli.render import screen
 from esme_emulator.proof.report.write import report_folder, write_report
+from esme_emulator.runtime.interrupts import interruptible
+from esme_emulator.runtime.report_folder import ReportFolderError
 from esme_emulator.scenario.file import (
     fault_warnings,
     load_scenario,
     resized,
 )
-from esme_emulator.runtime.report_folder import ReportFolderError
 
 
 @click.command()

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.render import readings as readings_view
 from esme_emulator.app import one_shot
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
@@ -25,6 +24,7 @@ from esme_emulator.cli.options import (
     seed_option,
     warn,
 )
+from esme_emulator.cli.render import readings as readings_view
 from esme_emulator.cli.service_options import profile_option, profiles_of
 from esme_emulator.messaging.topics import PREFIXES, Via
 from gbcs import EUI

@@ -8,8 +8,15 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.render import screen
 from esme_emulator.app import one_shot
+from esme_emulator.app.services import (
+    CacheOptions,
+    FleetOptions,
+    fault_warnings,
+    run_services,
+    settle,
+)
+from esme_emulator.app.workers import WorkerError, run_workers
 from esme_emulator.cli.options import (
     announce,
     aside,
@@ -25,6 +32,8 @@ from esme_emulator.cli.options import (
     seed_option,
     warn,
 )
+from esme_emulator.cli.render import screen
+from esme_emulator.cli.render.live import watch
 from esme_emulator.cli.service_options import (
     cache_options,
     caching_options,
@@ -33,15 +42,12 @@ from esme_emulator.cli.service_options import (
     meter_options,
     sharding_options,
 )
-from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
-from esme_emulator.transport.credentials import without_credentials
 from esme_emulator.estate.estate import Estate, sharded
-from esme_emulator.runtime.interrupts import ending_signals
 from esme_emulator.monitor.snapshot import Sampler
-from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services, settle
-from esme_emulator.cli.render.live import watch
+from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
+from esme_emulator.runtime.interrupts import ending_signals
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.app.workers import WorkerError, run_workers
+from esme_emulator.transport.credentials import without_credentials
 from gbcs import EUI
 
 

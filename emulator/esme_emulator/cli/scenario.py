@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.options import CHECK_FAILED, json_option, one_line, out, warn
-from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.scenario.file import (
     ScenarioError,
     fault_warnings,
     load_scenario,
     shipped_scenarios,
 )
+from esme_emulator.scenario.scenario import Scenario
 from gbcs.instants import to_iso
 
 

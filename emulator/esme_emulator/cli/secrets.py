@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from esme_emulator.cli.notes import warn
-from esme_emulator.transport.credentials import user_of, with_password
-from esme_emulator.runtime.private_file import is_exposed
 from esme_emulator.runtime.files import UnreadableError, read_text
+from esme_emulator.runtime.private_file import is_exposed
+from esme_emulator.transport.credentials import user_of, with_password
 
 _ENOUGH = 1 << 20
 """Octets from the beginning of a file that tell what it is; a store may be large."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.cache.store.open import MEMORY
-from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.app.one_shot import REPLY_TIMEOUT
+from esme_emulator.app.services import CacheOptions, FleetOptions
 from esme_emulator.cache.policy.settings import (
     CLOCK_SKEW,
     DEVICE_LIMIT,
@@ -17,19 +16,20 @@ from esme_emulator.cache.policy.settings import (
     CacheSettings,
     HoldDown,
 )
+from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.base import LEAST_LIMIT
+from esme_emulator.cache.store.open import MEMORY
 from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from esme_emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
-from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.rule import FaultRule
-from esme_emulator.app.services import CacheOptions, FleetOptions
-from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.fleet.wan import NO_WAN, check_wan
-from esme_emulator.app.one_shot import REPLY_TIMEOUT
 from esme_emulator.profiles import MeterProfile, ProfileError, meter_profile
+from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock
+from esme_emulator.runtime.files import UnreadableError, read_text
 
 
 def _shard(text: str) -> tuple[int, int]:

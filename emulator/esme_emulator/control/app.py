@@ -17,13 +17,13 @@ from starlette.exceptions import HTTPException
 from esme_emulator.cache.store.base import StoreError
 from esme_emulator.control.cache_routes import cache_routes
 from esme_emulator.control.clock_routes import clock_routes
-from esme_emulator.control.guard import Door
 from esme_emulator.control.fault_routes import fault_routes
 from esme_emulator.control.fleet_routes import fleet_routes
+from esme_emulator.control.guard import Door
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
 from esme_emulator.control.models import Health, Problem
-from esme_emulator.monitor.parts import AbsentError, Controlled
 from esme_emulator.control.registry_routes import registry_routes
+from esme_emulator.monitor.parts import AbsentError, Controlled
 
 _MAX_REASON = 500
 """Characters of a reason, at most."""

@@ -11,14 +11,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from esme_emulator.cache import queries
-from esme_emulator.cache.policy.audit import audit_of
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.audit import audit_of
 from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import Store, StoreError
-from esme_emulator.runtime.clock import iso
-from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
-from esme_emulator.control.store_calls import PATIENCE, PURGE_PATIENCE, first_of, within
 from esme_emulator.control.cache_models import (
     AgeCount,
     CacheCount,
@@ -35,9 +32,12 @@ from esme_emulator.control.cache_models import (
     SettingsState,
     StoreState,
 )
-from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.control.models import Problem, Removed
+from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
+from esme_emulator.control.store_calls import PATIENCE, PURGE_PATIENCE, first_of, within
+from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.monitor.parts import Controlled, avoided_ratio, cache_of
+from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso
 

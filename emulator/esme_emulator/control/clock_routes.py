@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, HTTPException
 
-from esme_emulator.runtime.clock import ClockError, ManualClock, iso
 from esme_emulator.control.models import Advance, ClockState
 from esme_emulator.monitor.parts import Controlled
+from esme_emulator.runtime.clock import ClockError, ManualClock, iso
 
 
 def clock_routes(parts: Controlled) -> APIRouter:

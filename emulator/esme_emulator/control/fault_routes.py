@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, HTTPException, Query
 
 from esme_emulator.control.models import FaultLog, Kinds, NewRule, Removed, Rules
-from esme_emulator.monitor.parts import Controlled, fleet_of
 from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.faults.loading import rule_from, rule_to
 from esme_emulator.faults.parameters import Parameter
 from esme_emulator.faults.registry import kinds, selectors
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.monitor.parts import Controlled, fleet_of
 
 MAX_RULES = 1_000
 """Rules that a fleet has from here, at most, since each is asked about every call."""

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from esme_emulator.control.parameters import counted_srv, eui_of
 from esme_emulator.control.models import (
     Count,
     CountersState,
@@ -17,10 +16,11 @@ from esme_emulator.control.models import (
     ProfileShare,
     WanState,
 )
-from esme_emulator.monitor.parts import Controlled, ControlledFleet, fleet_of
+from esme_emulator.control.parameters import counted_srv, eui_of
 from esme_emulator.control.registers import registers_of
 from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
+from esme_emulator.monitor.parts import Controlled, ControlledFleet, fleet_of
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 

@@ -22,11 +22,11 @@ from esme_emulator.cache.policy.audit import audit_of
 from esme_emulator.cache.policy.ledger import Ledger
 from esme_emulator.cache.store.base import Size
 from esme_emulator.control.store_calls import KnownSize
+from esme_emulator.fleet.counters import Stage
+from esme_emulator.fleet.wan import WanTally
 from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.monitor.parts import Controlled, ControlledFleet
-from esme_emulator.fleet.counters import Stage
 from esme_emulator.transport import Transport
-from esme_emulator.fleet.wan import WanTally
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

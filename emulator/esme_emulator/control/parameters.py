@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import HTTPException
 
 from esme_emulator.cache.policy.reads import names_of
-from esme_emulator.fleet.counted_srvs import counted
+from esme_emulator.monitor.counted_srvs import counted
 from gbcs import EUI
 
 

@@ -15,9 +15,6 @@ from fastapi import APIRouter, HTTPException, Query
 
 from esme_emulator.cache.registry.registration import Devices, Registration, day_at
 from esme_emulator.cache.store.base import StoreError
-from esme_emulator.runtime.clock import Clock
-from esme_emulator.control.parameters import eui_of
-from esme_emulator.control.store_calls import PATIENCE, first_of, within
 from esme_emulator.control.cache_models import (
     Changed,
     NewRegistration,
@@ -29,7 +26,10 @@ from esme_emulator.control.cache_models import (
     SupplierChange,
     TenancyChange,
 )
+from esme_emulator.control.parameters import eui_of
+from esme_emulator.control.store_calls import PATIENCE, first_of, within
 from esme_emulator.monitor.parts import Controlled, ControlledCache, cache_of
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
 MAX_CHANGES = 10_000

@@ -14,10 +14,10 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from esme_emulator.runtime.accepting import BACKLOG, accepting
 from esme_emulator.control.connection import MAX_HEAD, Connection
 from esme_emulator.control.guard import LOOPBACK
 from esme_emulator.monitor.parts import ControlError
+from esme_emulator.runtime.accepting import BACKLOG, accepting
 
 HOST = "127.0.0.1"
 _KEEP_ALIVE = 5

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.objects import value_of
+from esme_emulator.profiles import MeterProfile
 from gbcs import Command, GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
 from gbcs.tables.dated_responses import DATED
@@ -20,7 +21,6 @@ from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
 from gbcs.usecases.asking import Ask, asks_of
 from gbcs.usecases.responding import refuse
-from esme_emulator.profiles import MeterProfile
 
 MOST_ATTRIBUTES = 32
 """A command that reads more than this is refused; the largest use case reads 18."""

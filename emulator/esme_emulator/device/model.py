@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from esme_emulator.device.energy import NOTHING, Series, reactive, series
 from esme_emulator.device.shapes import HALF_HOURS
+from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.draws import draw
 from gbcs.eui import EUI
-from esme_emulator.profiles import MeterProfile, meter_profiles
 
 INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
 """First day and day after the last, since 2000-01-01, on which meters of a generation were fitted.

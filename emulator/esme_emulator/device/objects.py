@@ -9,11 +9,11 @@ Source: SMETS2, technical specifications of single element, twin element and pol
 
 from esme_emulator.device.cosem import Reference, Value
 from esme_emulator.device.logs import HasEntry, entries
+from esme_emulator.device.model import Nature
 from esme_emulator.device.objects_energy import ENERGY
 from esme_emulator.device.objects_money import MONEY
 from esme_emulator.device.objects_supply import LOAD_LIMIT, OTHER_PHASES, VOLTAGE
 from esme_emulator.device.objects_tariff import SECONDARY_TARIFF, TARIFF
-from esme_emulator.device.model import Nature
 from gbcs.dlms.data import Data
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS

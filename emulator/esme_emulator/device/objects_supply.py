@@ -6,7 +6,15 @@ happened; and to leave supply on if it did.
 Source: vectors of ECS23 and ECS27; phases 2 and 3 by analogy.
 """
 
-from esme_emulator.device.cosem import COUNT, FALSE, Reference, Value, always, reference, scaler_unit
+from esme_emulator.device.cosem import (
+    COUNT,
+    FALSE,
+    Reference,
+    Value,
+    always,
+    reference,
+    scaler_unit,
+)
 from esme_emulator.device.voltage import PERIOD, Bound, times_beyond
 from gbcs.dlms.data import double_long_unsigned
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from esme_emulator.device.energy import Series, daily, expected, series
 from esme_emulator.device.model import nature
+from esme_emulator.profiles import LoadProfile, MeterProfile
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI
 from gbcs.instants import DAY, parse_iso
-from esme_emulator.profiles import LoadProfile, MeterProfile
 
 WINTER_WEEK, SUMMER_WEEK, YEAR = (
     parse_iso(date) // DAY for date in ("2026-01-12", "2026-07-13", "2026-01-01")

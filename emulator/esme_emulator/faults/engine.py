@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.faults.base import Call, Delivery, Detail
+from esme_emulator.faults.context import Means
 from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.log import Fired, FiredLog
-from esme_emulator.faults.context import Means
 from esme_emulator.faults.rule import FaultRule
 from esme_emulator.faults.selector import matcher
 

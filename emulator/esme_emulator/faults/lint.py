@@ -14,10 +14,10 @@ from esme_emulator.faults.context import Means
 from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.rule import FaultRule
 from esme_emulator.faults.selector import Selector, is_drawn, meter_test
+from esme_emulator.profiles import MeterProfile, meter_profiles
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 from gbcs.tables.reading_services import READING_SERVICES
-from esme_emulator.profiles import MeterProfile, meter_profiles
 
 MAX_DRAWN = 10_000
 """Of a fleet with more meters than these, a fraction or a profile is taken to have some."""

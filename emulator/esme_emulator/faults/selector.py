@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeAlias
 from esme_emulator.faults.base import Call
 from esme_emulator.faults.calls import FORMS as CALL_FORMS
 from esme_emulator.faults.calls import Calls, read_calls, write_calls
-from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.context import Means
+from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key, Takes
 from esme_emulator.faults.pattern import FORMS as EUI_FORMS
 from esme_emulator.faults.pattern import EuiPattern

@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from esme_emulator.fleet.anti_replay import AntiReplay
-from esme_emulator.fleet.call_numbers import CallNumbers
-from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.device.meter import Answer, answer
 from esme_emulator.device.model import nature
 from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.fleet.anti_replay import AntiReplay
+from esme_emulator.fleet.call_numbers import CallNumbers
+from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.outbox import Reply
-from esme_emulator.messaging.device_counter import METER, OwnCounter
-from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
-from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.fleet.queueing import MeterState, MeterStates
 from esme_emulator.fleet.wan import Wan, WanLink
-from gbcs import EUI, Keystore
+from esme_emulator.messaging.device_counter import METER, OwnCounter
+from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
 from esme_emulator.profiles import MeterProfile
+from esme_emulator.runtime.draws import draw_unit
+from gbcs import EUI, Keystore
 
 QUEUE = 16
 """Commands that wait at a meter while it is busy with another, unless said otherwise."""

@@ -8,20 +8,16 @@ for these.
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
-from re import compile as regex
 
 from esme_emulator.faults.base import Stage
 from esme_emulator.faults.rule import FaultRule
+from esme_emulator.messaging.known_identity import DIGITS
 from esme_emulator.profiles import MeterProfile, meter_profiles
 
 MODEL = 1
 """Version of what meters say. Raise it with every change that gives another reading for the same
 seed and profiles; the test of this module fails until that is done."""
 
-DIGITS = 16
-"""Hexadecimal digits of an identity."""
-
-_FORM = regex(rf"[0-9a-f]{{{DIGITS}}}")
 _NOT_READINGS = {"title", "sources", "wan"}
 """Fields of profiles that no reading depends on."""
 
@@ -40,11 +36,6 @@ def identity_of(
     altering = tuple(rule for rule in rules if rule.fault.stage == Stage.LOGS)
     decides = (MODEL, seed, _content(profiles or meter_profiles()), _content(altering))
     return sha256(repr(decides).encode()).hexdigest()[:DIGITS]
-
-
-def is_identity(text: str) -> bool:
-    """Return whether `text` has the form of an identity."""
-    return _FORM.fullmatch(text) is not None
 
 
 def _content(value: object) -> object:

@@ -4,15 +4,22 @@ import logging
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from esme_emulator.runtime.clock import Clock
-from esme_emulator.runtime.complaints import Complaints
+from esme_emulator.fleet.connections import connect_each
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.connections import connect_each
 from esme_emulator.fleet.outbox import Outbox, Reply
+from esme_emulator.messaging.topics import (
+    BAD_TOPIC,
+    DIRECT,
+    TOPIC_RULE,
+    command_topic,
+    device_of,
+    response_topic,
+)
 from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.messaging.topics import BAD_TOPIC, DIRECT, TOPIC_RULE, command_topic, device_of, response_topic
 from esme_emulator.transport import Broker, Transport, TransportError, connect
 from gbcs import EUI
 

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from esme_emulator.device.model import nature
 from esme_emulator.fleet.latency import NONE, Latency, parse_latency
+from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 from esme_emulator.runtime.draws import draw_unit
 from gbcs import EUI
-from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 
 NO_WAN = "none"
 """Name of the WAN profile that is no WAN."""

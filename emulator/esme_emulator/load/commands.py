@@ -6,13 +6,13 @@ Knows parties and keys; the time and the planned requests are the caller's.
 from collections.abc import Sequence
 
 from esme_emulator.estate.estate import Estate
+from esme_emulator.estate.parties import PARTY_NAMES, RemoteParty
 from esme_emulator.load.in_flight import Request
 from esme_emulator.load.plan import LoadError, Plan
 from esme_emulator.load.schedule import Slot
-from esme_emulator.estate.parties import PARTY_NAMES, RemoteParty
-from esme_emulator.scenario.workload import window_of
 from esme_emulator.messaging.topics import command_topic
 from esme_emulator.messaging.transaction import transaction_of
+from esme_emulator.scenario.workload import window_of
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Protocol
 
-from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.estate.estate import Estate
 from esme_emulator.load.commands import Asking
 from esme_emulator.load.in_flight import Batch, Book, Request
@@ -20,6 +19,7 @@ from esme_emulator.load.link import Link
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.schedule import schedule
 from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
+from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.transport import Broker, Transport, TransportError, connect
 
 AHEAD = 500

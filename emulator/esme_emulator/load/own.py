@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from esme_emulator.runtime.clock import parse_clock
-from esme_emulator.estate.estate import EstateSource
 from esme_emulator.app.services import run_alone
+from esme_emulator.estate.estate import EstateSource
+from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.transport import Broker
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
-from esme_emulator.scenario.scenario import Mix, TraceLine
 from esme_emulator.messaging.topics import PREFIXES, Via
+from esme_emulator.scenario.scenario import Mix, TraceLine
 
 MAX_RATE = 1_000_000.0
 """Requests a second; originator counters are microseconds and must not be overtaken."""

@@ -7,8 +7,8 @@ was refused, invalid or without a reply is counted and in no latency.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from esme_emulator.load.in_flight import Fate, Origin
 from esme_emulator.load.histogram import Quantiles
+from esme_emulator.load.in_flight import Fate, Origin
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.tally import Tally
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from esme_emulator.runtime.json_schema import derived, schema_of
 from esme_emulator.load.result import FORMAT, LoadResult, Requests
+from esme_emulator.runtime.json_schema import derived, schema_of
 
 
 def schema() -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from math import ceil
 
-from esme_emulator.load.in_flight import FAILURES, Batch, Fate, Origin
 from esme_emulator.load.histogram import Histogram
+from esme_emulator.load.in_flight import FAILURES, Batch, Fate, Origin
 from esme_emulator.load.link import Link
 
 Class = tuple[str, str, Origin]

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from esme_emulator.estate.estate import EstateSource
-from esme_emulator.load.in_flight import Batch
 from esme_emulator.load.generator import Generator, MonotonicClock, Take
+from esme_emulator.load.in_flight import Batch
 from esme_emulator.load.plan import Plan
 from esme_emulator.runtime.processes import no_interrupts
 from esme_emulator.transport import TransportError

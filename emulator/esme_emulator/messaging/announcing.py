@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from esme_emulator.messaging.known_identity import Known
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.messaging.topics import ASK_IDENTITY, IDENTITY, NEW_IDENTITY
+from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import Handler, Transport, TransportError
 
 ASK_SECONDS = 3.0

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from esme_emulator.runtime.clock import Clock, SystemClock
-from esme_emulator.runtime.errors import UserError
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
     CACHE_STATUS,
@@ -18,6 +16,8 @@ from esme_emulator.messaging.topics import (
     response_topic,
 )
 from esme_emulator.messaging.transaction import Transaction, transaction_of
+from esme_emulator.runtime.clock import Clock, SystemClock
+from esme_emulator.runtime.errors import UserError
 from esme_emulator.transport import Broker, Drop, Transport, connect
 from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, open_message, read_content
 

@@ -1,15 +1,24 @@
 """Whose readings a cache keeps and serves: what the fleets on its broker told of themselves.
 
-Knows identities, see `esme_emulator.fleet.identity`, and how several of them make one; knows no broker.
+Knows identities, which `fleet.identity` makes, and how several of them make one; knows no broker.
 """
 
 import logging
+import re
 import secrets
 from hashlib import sha256
 
-from esme_emulator.fleet.identity import DIGITS, is_identity
+DIGITS = 16
+"""Hexadecimal digits of an identity."""
+
+_FORM = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 
 _log = logging.getLogger(__name__)
+
+
+def is_identity(text: str) -> bool:
+    """Return whether `text` has the form of an identity."""
+    return _FORM.fullmatch(text) is not None
 
 
 class Known:

@@ -11,17 +11,17 @@ from esme_emulator.cache.policy.ledger import Decision, Ledger
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.runtime.clock import Clock
+from esme_emulator.device.model import Nature
+from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.counters import Counters
+from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.monitor.latest_replies import LatestReplies
-from esme_emulator.fleet.counters import Counters
-from esme_emulator.device.model import Nature
+from esme_emulator.profiles import MeterProfile
+from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.faults.engine import Faults
-from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.transport import Transport
 from gbcs import EUI
-from esme_emulator.profiles import MeterProfile
 
 
 class ControlError(UserError):

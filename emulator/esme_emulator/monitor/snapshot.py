@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.runtime.clock import Clock
-from esme_emulator.monitor.parts import Controlled, avoided_ratio, fired_lately
 from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.monitor.parts import Controlled, avoided_ratio, fired_lately
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
 BUSIEST = 5

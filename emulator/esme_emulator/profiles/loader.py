@@ -7,8 +7,6 @@ are beside it.
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,10 @@ from esme_emulator.profiles.model import (
     watt_hours,
 )
 from esme_emulator.profiles.schema import KEYS, problems
+
+_INSTALLED = Path(__file__).with_name("shipped")
+# In a wheel the profiles lie within this package; in a checkout at its top level.
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "profiles"
 
 _FOLDERS = {"load": "loads", "meter": "meters", "wan": "wan"}
 _METER_TEXTS = ("title", "share", "generation", "variant", "payment", "tariff")
@@ -255,7 +257,7 @@ def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:
         names = _shipped_names(kind)
         if name not in names:
             raise ProfileError(f"{label}: there is no such profile; there are {', '.join(names)}")
-        table = _read(files(__package__) / _FOLDERS[kind] / f"{name}.toml", label)
+        table = _read(SHIPPED / _FOLDERS[kind] / f"{name}.toml", label)
     if table.get("profile") != kind:
         raise ProfileError(f'{label}: profile: is to be "{kind}"')
     wrong = list(problems(kind, table))
@@ -265,7 +267,7 @@ def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:
     return table
 
 
-def _read(file: Traversable, label: str) -> dict[str, Any]:
+def _read(file: Path, label: str) -> dict[str, Any]:
     try:
         with file.open("rb") as octets:
             text = octets.read(_MOST_OCTETS + 1)
@@ -288,7 +290,7 @@ def _read(file: Traversable, label: str) -> dict[str, Any]:
 
 
 def _shipped_names(kind: str) -> list[str]:
-    entries = (files(__package__) / _FOLDERS[kind]).iterdir()
+    entries = (SHIPPED / _FOLDERS[kind]).iterdir()
     return sorted(
         entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")
     )

@@ -6,10 +6,10 @@ Knows scenarios and WAN profiles, and nothing of what a run counted.
 from collections.abc import Iterator
 from dataclasses import fields
 
-from esme_emulator.proof.result import Assumption
-from esme_emulator.scenario.scenario import Costs, Scenario
 from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import wan_profile
+from esme_emulator.proof.result import Assumption
+from esme_emulator.scenario.scenario import Costs, Scenario
 
 _SCENARIO = "the scenario's"
 _BASES = {

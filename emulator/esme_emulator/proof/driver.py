@@ -8,11 +8,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.messaging.client import (
+    NobodyListensError,
+    NoReplyError,
+    ReceivedReply,
+    Requester,
+)
 from esme_emulator.proof.accounts import Request
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.scenario.scenario import Patience
 from esme_emulator.scenario.workload import Ask
-from esme_emulator.messaging.client import NobodyListensError, NoReplyError, ReceivedReply, Requester
 from esme_emulator.transport import Gauge
 from gbcs import Response, Status
 

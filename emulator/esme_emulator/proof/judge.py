@@ -10,12 +10,12 @@ from enum import StrEnum
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.meter import answer
 from esme_emulator.device.model import nature
+from esme_emulator.profiles import MeterProfile
 from esme_emulator.proof.driver import Exchange
 from gbcs import GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
-from esme_emulator.profiles import MeterProfile
 
 
 class Check(StrEnum):

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
 from esme_emulator.proof.accounts import Request, decided_request
-from esme_emulator.proof.judge import Check, Judge
 from esme_emulator.proof.driver import request_of
+from esme_emulator.proof.judge import Check, Judge
 from esme_emulator.proof.run_record import RunAccount
 
 

@@ -24,14 +24,14 @@ from esme_emulator.proof.accounts import (
     direct_difference,
 )
 from esme_emulator.proof.assumptions import assumptions
-from esme_emulator.scenario.changes import Event
-from esme_emulator.proof.judge import Check, Judge
-from esme_emulator.proof.verification import Answers, undelivered
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.evidence import by_meter
+from esme_emulator.proof.judge import Check, Judge
 from esme_emulator.proof.replies import check_replies, refused_requests
 from esme_emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
 from esme_emulator.proof.run_record import RunAccount
+from esme_emulator.proof.verification import Answers, undelivered
+from esme_emulator.scenario.changes import Event
 from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.scenario.workload import Ask
 from gbcs import EUI

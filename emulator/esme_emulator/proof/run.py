@@ -10,32 +10,32 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.service import serve_cache
-from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.fleet.service import serve_fleet
-from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.proof.result_builder import assemble
-from esme_emulator.scenario.changes import Entitling, Upstream, events, follow, registry
-from esme_emulator.proof.judge import Judge
+from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.fleet.service import serve_fleet
+from esme_emulator.fleet.wan import wan_of
+from esme_emulator.messaging.client import Requester
+from esme_emulator.messaging.topics import CACHED, DIRECT
+from esme_emulator.profiles import meter_profile
 from esme_emulator.proof.driver import Driver
 from esme_emulator.proof.evidence import Evidence
+from esme_emulator.proof.judge import Judge
 from esme_emulator.proof.observed import ObservedFleet
 from esme_emulator.proof.result import INTERRUPTED, ProofResult
+from esme_emulator.proof.result_builder import assemble
 from esme_emulator.proof.run_record import RunAccount
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.scenario.changes import Entitling, Upstream, events, follow, registry
 from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.scenario.workload import Ask, make_workload
-from esme_emulator.messaging.client import Requester
-from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.transport import Gauged, MemoryBroker, TransportError
-from esme_emulator.fleet.wan import wan_of
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
-from esme_emulator.profiles import meter_profile
 
 _STRICT: dict[str, Any] = {
     "retention_hours": 25.0,

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from esme_emulator.cache.policy.ledger import Decided, Ledger
-from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.proof.accounts import Seen
-from esme_emulator.proof.judge import Check
 from esme_emulator.proof.driver import Exchange, request_of
+from esme_emulator.proof.judge import Check
 from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.scenario.workload import Ask
 
 

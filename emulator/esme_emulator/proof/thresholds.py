@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from math import inf
 
+from esme_emulator.fleet.wan import NO_WAN
 from esme_emulator.scenario.scenario import Comparison, Scenario, Threshold
 from esme_emulator.scenario.workload import most_requests
-from esme_emulator.fleet.wan import NO_WAN
 
 _DECISIONS = ("hits", "collapsed", "forwarded", "refused", "failed")
 _LATENCIES = tuple(

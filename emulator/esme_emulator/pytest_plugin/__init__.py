@@ -140,7 +140,7 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
 
 @asynchronous
 async def esme_broker(_esme: "Bench") -> "AsyncIterator[Broker]":
-    """Broker of this test: an `esme_emulator.transport.MemoryBroker`, or the URL of one over MQTT."""
+    """Broker of this test: a `transport.MemoryBroker`, or the URL of one over MQTT."""
     async with AsyncExitStack() as stack:
         with _one_line():
             broker = await stack.enter_async_context(_esme.broker())
@@ -249,9 +249,9 @@ def _with_password(url: str | None) -> str | None:
 @contextmanager
 def _one_line() -> Iterator[None]:
     """Fail the test with one line for what a user mistook."""
+    from esme_emulator.profiles import ProfileError
     from esme_emulator.runtime.extras import hint
     from esme_emulator.transport import TransportError
-    from esme_emulator.profiles import ProfileError
 
     try:
         yield

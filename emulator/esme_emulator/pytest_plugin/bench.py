@@ -13,19 +13,22 @@ from typing import Any
 
 from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.ledger import Decided
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.runtime.clock import ManualClock, parse_clock
-from esme_emulator.fleet.counters import Counters
+from esme_emulator.cache.service import serve_cache
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import nature
 from esme_emulator.estate.estate import DEFAULT_BASE
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.lint import Meters
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
+from esme_emulator.faults.lint import Meters
+from esme_emulator.fleet.counters import Counters
+from esme_emulator.fleet.service import serve_fleet
+from esme_emulator.fleet.wan import NO_WAN, wan_of
+from esme_emulator.messaging.client import Requester
+from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
@@ -36,12 +39,9 @@ from esme_emulator.pytest_plugin.parties import Parties
 from esme_emulator.pytest_plugin.party import Asking
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from esme_emulator.pytest_plugin.srvs import counted
-from esme_emulator.messaging.client import Requester
-from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.transport import Broker, MemoryBroker, connect
-from esme_emulator.fleet.wan import NO_WAN, wan_of
 from gbcs import EUI
-from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 
 RANGE = 1 << 24
 """Meters that one worker has for itself on a broker that it shares with others."""
@@ -106,7 +106,9 @@ class Bench:
         async with AsyncExitStack() as stack:
             broker: Broker = MemoryBroker()
             if self.settings.broker == EMBEDDED:
-                from esme_emulator.transport.embedded import embedded_broker  # amqtt is slow to import
+                from esme_emulator.transport.embedded import (
+                    embedded_broker,  # amqtt is slow to import
+                )
 
                 broker = await stack.enter_async_context(embedded_broker())
             elif self.settings.broker != MEMORY:

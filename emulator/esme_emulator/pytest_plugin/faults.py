@@ -8,14 +8,14 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from esme_emulator.runtime.clock import Clock
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.log import Fired
-from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.pytest_plugin.fault_kinds import FaultKinds
 from esme_emulator.pytest_plugin.journal import Journal
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
 _KEYS = {"srv": "srvs", "start": "from", "end": "to"}

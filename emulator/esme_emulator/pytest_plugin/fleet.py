@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from esme_emulator.runtime.clock import Clock
+from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet, Receipt
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.profiles import MeterProfile
 from esme_emulator.pytest_plugin.journal import Hits, Journal, Received
 from esme_emulator.pytest_plugin.meters import EsmeMeter, Estate, Meters
 from esme_emulator.pytest_plugin.srvs import counted
-from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
-from esme_emulator.profiles import MeterProfile
 
 NOT_OURS = "not-ours"
 

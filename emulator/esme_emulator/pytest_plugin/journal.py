@@ -10,9 +10,15 @@ from itertools import accumulate, islice
 from typing import TypeAlias
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
-from esme_emulator.runtime.clock import iso
+from esme_emulator.estate.parties import (
+    DISTRIBUTOR,
+    EXPORT_SUPPLIER,
+    NEW_SUPPLIER,
+    OTHER_USER,
+    SUPPLIER,
+)
 from esme_emulator.faults.log import Fired
-from esme_emulator.estate.parties import DISTRIBUTOR, EXPORT_SUPPLIER, NEW_SUPPLIER, OTHER_USER, SUPPLIER
+from esme_emulator.runtime.clock import iso
 from gbcs import EUI, Command, GbcsError, decode
 from gbcs.instants import DAY, to_iso
 from gbcs.usecases.profile_read import Window, profile_read_of

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from esme_emulator.runtime.clock import Clock
-from esme_emulator.fleet.counters import Counters
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import nature
+from esme_emulator.fleet.counters import Counters
+from esme_emulator.profiles import MeterProfile
 from esme_emulator.pytest_plugin.journal import Hits, Journal
 from esme_emulator.pytest_plugin.srvs import counted
 from esme_emulator.pytest_plugin.windows import WindowLike, window_of
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 from gbcs.tables.profile_logs import BY_SRV, ProfileLog
 from gbcs.usecases.profile_read import Row, rows_of
-from esme_emulator.profiles import MeterProfile
 
 
 def log_of(srv: str) -> ProfileLog:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from esme_emulator.estate.parties import PARTIES, RemoteParty
+from esme_emulator.messaging.client import Requester
+from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from esme_emulator.pytest_plugin.journal import NAMES, Journal
 from esme_emulator.pytest_plugin.party import Asking, EsmeParty
-from esme_emulator.messaging.client import Requester
-from esme_emulator.messaging.topics import Via
 from gbcs import Keystore
 
 

@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
 from esme_emulator.estate.parties import RemoteParty
+from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
+from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from esme_emulator.pytest_plugin.journal import IN_MESSAGE, Journal
 from esme_emulator.pytest_plugin.meters import EsmeMeter, log_of
 from esme_emulator.pytest_plugin.windows import WindowLike, window_of
-from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
-from esme_emulator.messaging.topics import Via
 from gbcs import EUI, Command, Message, authenticate
 from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol
 
-from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.registry.registration import Registration
-from esme_emulator.runtime.clock import Clock
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.parties import NEW_SUPPLIER, PARTIES, SUPPLIER
-from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.draws import draw_unit
+from esme_emulator.scenario.scenario import Scenario
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
 

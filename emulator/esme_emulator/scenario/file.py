@@ -1,6 +1,6 @@
 """Scenario files: TOML to `Scenario`, with every mistake named by file, key and reason.
 
-The shipped ones are in `emulator/esme_emulator/scenario/shipped`; a user's own is named by its path.
+The shipped ones are in `shipped` beside this module; a user's own is named by its path.
 """
 
 import re
@@ -14,18 +14,27 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from esme_emulator.runtime.clock import LAST, iso
-from esme_emulator.runtime.errors import NamedFileError
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.faults.loading import rules_from
 from esme_emulator.faults.rule import FaultRule
-from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.fleet.latency_file import load_latency
-from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.proof.thresholds import unattainable
-from esme_emulator.scenario.provenance import digests, located
+from esme_emulator.fleet.wan import BY_PROFILE
+from esme_emulator.profiles import (
+    MeterProfile,
+    ProfileError,
+    meter_profile,
+    unreadable_latencies,
+    wan_profile,
+)
 from esme_emulator.proof.result import figure_names
+from esme_emulator.proof.thresholds import unattainable
+from esme_emulator.runtime.clock import LAST, iso
+from esme_emulator.runtime.errors import NamedFileError
+from esme_emulator.runtime.files import UnreadableError, read_text
+from esme_emulator.scenario.provenance import digests, located
 from esme_emulator.scenario.scenario import (
     Arrivals,
     Caching,
@@ -41,19 +50,10 @@ from esme_emulator.scenario.scenario import (
 )
 from esme_emulator.scenario.trace import TraceError, parse_trace
 from esme_emulator.scenario.workload import MAX_RATE, MAX_REQUESTS, most_requests
-from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.fleet.wan import BY_PROFILE
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
-from esme_emulator.profiles import (
-    MeterProfile,
-    ProfileError,
-    meter_profile,
-    unreadable_latencies,
-    wan_profile,
-)
 
-_SHIPPED = files("esme_emulator.proof") / "scenarios"
+_SHIPPED = files("esme_emulator.scenario") / "shipped"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
 _SECTIONS = {
     "fleet": FleetSettings,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from esme_emulator.scenario.scenario import FleetSettings, Scenario
 from esme_emulator.profiles import latency_beside, latency_file, profile_files
+from esme_emulator.scenario.scenario import FleetSettings, Scenario
 
 
 def located(fleet: FleetSettings, folder: Path) -> FleetSettings:

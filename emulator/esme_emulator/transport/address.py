@@ -6,9 +6,9 @@ Knows URLs. Shows no password, in no text.
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from esme_emulator.transport.credentials import without_credentials
 from esme_emulator.runtime.errors import MisuseError
 from esme_emulator.transport.base import TransportError
+from esme_emulator.transport.credentials import without_credentials
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 

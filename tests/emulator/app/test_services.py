@@ -10,18 +10,18 @@ import pytest
 
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.base import Store, StoreError
-from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
-from esme_emulator.fleet.latency import NONE, Fixed, Latency
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.parties import RemoteParty
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.latency import NONE, Fixed, Latency
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, Status
@@ -260,7 +260,7 @@ async def test_a_store_that_fails_is_no_reason_to_fail_and_is_said(
         assert running.fleet.counters.received_by_meter() == {(METER, "4.8.1"): 3}
         assert running.policy.ledger.total(Decision.FORWARDED) == 3
         assert running.policy.ledger.reasons["store-failed"] >= 3
-    said = [record.getMessage() for record in caplog.records if record.name.endswith("asking")]
+    said = [record.getMessage() for record in caplog.records if record.name.endswith("store_calls")]
     assert said == ["the disk is gone; requests are forwarded meanwhile"]
 
 

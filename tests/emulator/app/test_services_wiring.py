@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
 from esme_emulator.cache import service
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import ENTRY_OCTETS, StoreError
-from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.estate.estate import sharded
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.runtime.jsonl import JournalError
-from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
 from esme_emulator.messaging.topics import CACHED, command_topic
+from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.runtime.jsonl import JournalError
 from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
 from tests.support.estate import ESTATE, METER, UNIX_NOW, command
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.fleet.counters import Counters
-from esme_emulator.estate.estate import derived_estate
 from esme_emulator.app.services import FleetOptions
 from esme_emulator.app.workers import WorkerError, run_workers
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.fleet.counters import Counters
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 pytestmark = pytest.mark.processes

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from esme_emulator.cache.entry import Entry, Key, retention_seconds
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
@@ -24,15 +25,14 @@ from esme_emulator.cache.policy.effects import (
     Settle,
     Wait,
 )
-from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
 from esme_emulator.cache.policy.ledger import Decided, Decision
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.registry.registration import Registration
+from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.estate.parties import PARTIES
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
-from esme_emulator.estate.parties import PARTIES
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window

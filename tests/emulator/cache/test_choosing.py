@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from esme_emulator.cli.main import main
 from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.base import Store
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
-from esme_emulator.cache.store.base import Store
+from esme_emulator.cli.main import main
 from esme_emulator.cli.options import estate_of
 from esme_emulator.estate.estate import DEFAULT_BASE
 from tests.support.estate import METER, OTHER_METER

@@ -10,23 +10,29 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
 from esme_emulator.cache.entry import retention_seconds
-from esme_emulator.messaging.known_identity import Known
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import nature
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.fleet.identity import is_identity
 from esme_emulator.messaging.client import ReceivedReply, Requester
-from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
-from esme_emulator.messaging.topics import ASK_IDENTITY, CACHED, DIRECT, IDENTITY, NEW_IDENTITY, command_topic
+from esme_emulator.messaging.known_identity import Known, is_identity
+from esme_emulator.messaging.topics import (
+    ASK_IDENTITY,
+    CACHED,
+    DIRECT,
+    IDENTITY,
+    NEW_IDENTITY,
+    command_topic,
+)
+from esme_emulator.profiles import meter_profile
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker, connect
 from gbcs import EUI
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import rows_of
-from esme_emulator.profiles import meter_profile
 from tests.support.estate import (
     ESTATE,
     KEYS,

@@ -10,26 +10,26 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.cache.store_calls import AHEAD_SECONDS, LEASE_SECONDS
-from esme_emulator.cache.store.breaker import PROBE_SECONDS
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
-from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.counter_block import BLOCK_SIZE, earliest
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.service import AGE, PURGE_SECONDS, CacheService, serve_cache
-from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.base import Held, Lease, Settled, Store, StoreAwayError, StoreError
+from esme_emulator.cache.store.breaker import PROBE_SECONDS
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore
-from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
-from esme_emulator.fleet.latency import NONE, Fixed, Latency
+from esme_emulator.cache.store_calls import AHEAD_SECONDS, LEASE_SECONDS
 from esme_emulator.estate.parties import OTHER_USER
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.latency import NONE, Fixed, Latency
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker, connect
 from gbcs import EUI, Alert, Opaque, decode, encode
 from gbcs.tables.roles import Role

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import cli
 import esme_emulator.proof.run as run_module
+from esme_emulator.cli import main as cli
 from esme_emulator.device.meter import Answer, answer
 from esme_emulator.messaging.topics import DIRECT
 from gbcs import FileKeystore, decode, encode
@@ -557,7 +557,7 @@ class Interrupting:
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupting())
-import cli
+import esme_emulator.cli.main
 """
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

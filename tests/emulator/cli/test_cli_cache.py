@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from esme_emulator.cli.main import main as esme_command
 from esme_emulator.cache.entry import CACHED_SRVS
+from esme_emulator.cli.main import main as esme_command
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.messaging.client import NoReplyError
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
@@ -26,13 +26,13 @@ from gbcs import EUI, Command, decode
 from gbcs.instants import to_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
+from tests.emulator.cli.test_cli_processes import GUARD, Running, assert_one_line, esme, running
 from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, decisions_of, told
 from tests.support.estate import own_counter_in, readings_in
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 from tests.support.valkey import BINARY as VALKEY
 from tests.support.valkey import MISSING as NO_VALKEY
 from tests.support.valkey import ValkeyServer
-from tests.emulator.cli.test_cli_processes import GUARD, Running, assert_one_line, esme, running
 
 ROUNDS = int(os.environ.get("ESME_KILL_ROUNDS", "5"))
 ASKING = 4

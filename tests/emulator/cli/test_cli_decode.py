@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cli
+from esme_emulator.cli import main as cli
 from gbcs import FileKeystore, Status, decode
 from gbcs.block_transfer import Routing, segment
 from gbcs.pcap import Packet, PcapWriter, read_packets

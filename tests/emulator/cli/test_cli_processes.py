@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto, free_port
+from tests.support.rtds import ROOT
 
 pytestmark = pytest.mark.processes
 
 METER = "00DBE50000000000"
 LAST = datetime.now(UTC).date() - timedelta(days=1)
 DAY = ("--from", f"{LAST - timedelta(days=1)}", "--to", f"{LAST}")
-ESME = (sys.executable, "-m", "cli")
+ESME = (sys.executable, str(ROOT / "cli.py"))
 GUARD = 30
 """Seconds after which a process that hangs fails its test; no test relies on it."""
 

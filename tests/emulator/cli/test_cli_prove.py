@@ -21,16 +21,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import cli
 import esme_emulator.proof.run as run_module
+from esme_emulator.cli import main as cli
+from esme_emulator.messaging.client import ReceivedReply, Requester
+from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence, Line
 from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.schema import schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
-from esme_emulator.messaging.client import ReceivedReply, Requester
-from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.transport import TransportError, connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.rtds import ROOT
 
 GUARD = 60
 """Seconds after which a process that hangs fails its test; no test relies on it."""
@@ -397,7 +398,7 @@ def test_reports_are_compared() -> None:
 @contextmanager
 def process(*args: object) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
-        [sys.executable, "-m", "cli", *map(str, args)],
+        [sys.executable, str(ROOT / "cli.py"), *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -16,9 +16,9 @@ from typing import Any
 import click
 import pytest
 
+from esme_emulator.cli.cache import cache
 from esme_emulator.cli.main import COMMANDS
 from esme_emulator.cli.main import main as esme_command
-from esme_emulator.cli.cache import cache
 from esme_emulator.cli.run import serve
 from esme_emulator.cli.service_options import cache_options
 from esme_emulator.estate.estate import derived_estate
@@ -28,6 +28,14 @@ from gbcs.instants import DAY, parse_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import values_of
+from tests.emulator.cli.test_cli_processes import (
+    ESME,
+    GUARD,
+    Running,
+    assert_one_line,
+    esme,
+    running,
+)
 from tests.support.asker import (
     METERS,
     YESTERDAY,
@@ -44,7 +52,6 @@ from tests.support.rtds import ROOT
 from tests.support.valkey import BINARY as VALKEY
 from tests.support.valkey import MISSING as NO_VALKEY
 from tests.support.valkey import ValkeyServer
-from tests.emulator.cli.test_cli_processes import ESME, GUARD, Running, assert_one_line, esme, running
 
 pytestmark = pytest.mark.processes
 

@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from esme_emulator.cli.render.screen import plain_table
 from esme_emulator.cli.render.readings import reading_chart, reading_table, reading_values
+from esme_emulator.cli.render.screen import plain_table
 from gbcs.dlms.data import Data, octet_string, structure
 from gbcs.dlms.data import DataType as T
 from gbcs.obis import parse_dotted

@@ -8,26 +8,26 @@ import httpx
 
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.status import forwarded, hit
+from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.control.app import create_app
-from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
-from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.device.model import nature
+from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.base import Call
 from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
-from esme_emulator.estate.parties import PARTIES
+from esme_emulator.fleet.wan import WanLink
+from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.profiles import meter_profiles
+from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import Transport, TransportCounters
-from esme_emulator.fleet.wan import WanLink
-from esme_emulator.profiles import meter_profiles
 from tests.support.estate import (
     ESTATE,
     KEYS,

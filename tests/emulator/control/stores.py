@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.base import Size, StoreError
+from esme_emulator.cache.store.memory import MemoryStore
 from gbcs import EUI
 
 AWAY = "store valkey://127.0.0.1:6379/0: no answer; see that the server runs there"

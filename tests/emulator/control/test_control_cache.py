@@ -7,11 +7,11 @@ import pytest
 
 from esme_emulator.cache.entry import CACHED_SRVS, Entry
 from esme_emulator.cache.policy.ledger import Decided
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
 from esme_emulator.cache.store.base import ENTRY_OCTETS
-from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.monitor.latest_replies import MOST
+from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import to_iso
 from tests.emulator.control.process import KEY, PARTY, READINGS, RETENTION, Process
 from tests.emulator.control.stores import AWAY, AwayStore, MuteStore

@@ -7,15 +7,15 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.control.models import MAX_ADVANCE
 from esme_emulator.device.meter import answer
 from esme_emulator.device.model import nature
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.wan import WanLink
+from esme_emulator.profiles import wan_profile
+from esme_emulator.runtime.clock import parse_clock
 from gbcs import decode
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
-from esme_emulator.profiles import wan_profile
 from tests.emulator.control.process import PARTY, Process
 from tests.support.estate import (
     ESTATE,

@@ -8,17 +8,17 @@ from functools import partial
 
 import httpx
 
-from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.control.app import create_app
-from esme_emulator.monitor.parts import Controlled, ControlledFleet
-from esme_emulator.fleet.counters import Stage
 from esme_emulator.device.model import nature
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
 from esme_emulator.fleet.latency import NONE
+from esme_emulator.monitor.parts import Controlled, ControlledFleet
 from esme_emulator.profiles import meter_profiles
+from esme_emulator.runtime.clock import parse_clock
 from tests.emulator.control.process import BASE_URL, KEY, Process
 from tests.support.rtds import ROOT
 

@@ -2,8 +2,8 @@ from esme_emulator.control.registers import registers_of
 from esme_emulator.device.model import nature
 from esme_emulator.device.snapshots import registers_row
 from esme_emulator.estate.estate import derived_estate
-from gbcs.instants import parse_iso
 from esme_emulator.profiles import meter_profile
+from gbcs.instants import parse_iso
 from tests.emulator.device.meters import TWIN_BLOCKS
 
 NOW = parse_iso("2026-01-15T12:00:00Z")

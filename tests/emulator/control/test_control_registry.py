@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from esme_emulator.cache.registry.registry import Reason
 from esme_emulator.cache.registry.registration import Told
+from esme_emulator.cache.registry.registry import Reason
 from esme_emulator.estate.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
 from gbcs import EUI
 from tests.emulator.control.process import KEY, Process

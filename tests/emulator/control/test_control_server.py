@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from esme_emulator.control.app import create_app
-from esme_emulator.monitor.parts import ControlError
 from esme_emulator.control.server import serve_control
+from esme_emulator.monitor.parts import ControlError
 from tests.emulator.control.process import Process
 
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()

@@ -6,15 +6,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore
-from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.control.app import create_app
 from esme_emulator.estate.parties import NEW_SUPPLIER, SUPPLIER
 from esme_emulator.messaging.client import Requester
-from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
 from esme_emulator.messaging.topics import CACHED
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
 from tests.emulator.control.process import BASE_URL, KEY, RETENTION, Process

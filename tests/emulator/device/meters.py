@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from esme_emulator.device.model import Nature, nature
+from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from gbcs import EUI
 from gbcs.instants import DAY, MAX_INSTANT, parse_iso
-from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 
 SEED = "tests"
 TWIN_BLOCKS = replace(

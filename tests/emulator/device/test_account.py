@@ -24,8 +24,8 @@ from esme_emulator.device.account import (
 )
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.objects import value_of
 from esme_emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
 from gbcs import EUI
 from gbcs.dlms.data import Data

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.device.meter import MOST_ATTRIBUTES, Answer, Outcome, answer
+from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
+from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
 from gbcs import Command, Response, Status, Supplementary, decode, encode
 from gbcs.dlms.access import Access, AccessRequest, AccessResponse, Choice
 from gbcs.dlms.compact_array import CompactArray
@@ -24,7 +25,6 @@ from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Window, reading_command
 from gbcs.usecases.responding import invoke_id
 from gbcs.usecases.values import Reading, values_of
-from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
 from tests.emulator.device.meters import TWIN_BLOCKS
 from tests.support.estate import KEYS, METER, SEED
 

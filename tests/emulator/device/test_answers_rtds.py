@@ -10,6 +10,7 @@ from dataclasses import replace
 from esme_emulator.device.behaviour import Conduct
 from esme_emulator.device.meter import Answer, Outcome, answer
 from esme_emulator.device.voltage import PERIOD
+from esme_emulator.profiles import MeterProfile, meter_profile
 from gbcs import Command, Keystore, Response, Status, decode
 from gbcs.dlms.access import AccessRequest, AccessResponse
 from gbcs.dlms.compact_array import CompactArray
@@ -29,7 +30,6 @@ from gbcs.tables.reading_services import (
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Window, asks_of, reading_command
 from gbcs.usecases.values import Reading, plain, values_of
-from esme_emulator.profiles import MeterProfile, meter_profile
 from tests.support.rtds import Vector, answer_to, each, needs_rtds
 
 pytestmark = needs_rtds

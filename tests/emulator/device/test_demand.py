@@ -6,8 +6,8 @@ from hypothesis import given
 
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.demand import EVENING, Demand, export_demand, import_demand, last_reset
-from esme_emulator.device.objects_supply import RATED_POWER
 from esme_emulator.device.model import Nature
+from esme_emulator.device.objects_supply import RATED_POWER
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT
 from tests.emulator.device.meters import KINDS, moments, natures
 

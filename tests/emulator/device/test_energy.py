@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from esme_emulator.device.energy import NOTHING, Series, daily, expected, reactive, series
 from esme_emulator.device.shapes import shape_of
-from gbcs.instants import DAY, parse_iso
 from esme_emulator.profiles import HalfHours, LoadProfile, Sun, load_profile, load_profiles
+from gbcs.instants import DAY, parse_iso
 
 HALF_HOURS = 48
 LOADS = load_profiles()

@@ -10,11 +10,11 @@ from esme_emulator.device.meter import Outcome, answer
 from esme_emulator.device.model import INSTALLATION_DAYS, nature
 from esme_emulator.device.registers import total
 from esme_emulator.estate.parties import SUPPLIER
+from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
+from esme_emulator.profiles.schema import MOST_KWH, too_large
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.reading_services import READING_SERVICES, TWIN
 from gbcs.usecases.asking import Window, reading_command
-from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
-from esme_emulator.profiles.schema import MOST_KWH, too_large
 from tests.support.estate import KEYS, METER, SEED
 
 END = parse_iso("2099-12-31T23:59:59Z")

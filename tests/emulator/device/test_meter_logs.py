@@ -9,14 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.device import account
-from esme_emulator.device import blocks
-from esme_emulator.device import demand
-from esme_emulator.device import draws
-from esme_emulator.device import energy
-from esme_emulator.device import model
-from esme_emulator.device import registers
-from esme_emulator.device import voltage
+from esme_emulator.device import account, blocks, demand, draws, energy, model, registers, voltage
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import Nature, nature
 from gbcs import EUI

@@ -8,11 +8,12 @@ from hypothesis import given
 
 from esme_emulator.device import prices
 from esme_emulator.device.demand import EVENING, export_demand, import_demand, last_reset
+from esme_emulator.device.model import Nature, nature
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.objects_supply import RATED_POWER
-from esme_emulator.device.model import Nature, nature
 from esme_emulator.device.registers import total
 from esme_emulator.device.voltage import Bound, times_beyond
+from esme_emulator.profiles import meter_profile
 from gbcs import EUI, decode
 from gbcs.dlms.access import AccessRequest
 from gbcs.dlms.data import Data
@@ -22,7 +23,6 @@ from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Attribute, Window
 from gbcs.usecases.values import plain
-from esme_emulator.profiles import meter_profile
 from tests.emulator.device.meters import KINDS, moments, natures
 from tests.support.rtds import named
 

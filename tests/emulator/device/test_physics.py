@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device import energy
-from esme_emulator.device import shapes
+from esme_emulator.device import energy, shapes
 from esme_emulator.device.model import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, nature
-from gbcs import EUI
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
+from gbcs import EUI
 
 euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
 seeds = st.text(max_size=8)

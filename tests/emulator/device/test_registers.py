@@ -10,8 +10,8 @@ from esme_emulator.device.blocks import block_counters, block_counters_of_year, 
 from esme_emulator.device.calendar import month_start, months_until, year_of, year_start
 from esme_emulator.device.energy import Series
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.model import Nature
+from esme_emulator.device.objects import value_of
 from esme_emulator.device.registers import (
     SECONDARY_TOU_REGISTERS,
     TOU_REGISTERS,

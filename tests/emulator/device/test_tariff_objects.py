@@ -7,8 +7,8 @@ from hypothesis import given
 
 from esme_emulator.device.account import cost
 from esme_emulator.device.blocks import block_counters
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.model import Nature
+from esme_emulator.device.objects import value_of
 from esme_emulator.device.registers import by_tariff, grown
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR

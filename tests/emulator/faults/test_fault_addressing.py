@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from esme_emulator.estate.eui_range import EuiRange
 from esme_emulator.faults.base import Call
 from esme_emulator.faults.calls import read_calls, write_calls
-from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.context import Means
+from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.selector import matcher, meter_test
 from gbcs import EUI

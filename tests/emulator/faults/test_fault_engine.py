@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from esme_emulator.device.behaviour import GOOD_ORDER
 from esme_emulator.faults.base import Call, Delivery, Stage
+from esme_emulator.faults.context import Memory
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.log import Fired, FiredLog
-from esme_emulator.faults.context import Memory
 from esme_emulator.faults.registry import FAULTS
 from gbcs import EUI, Reassembler, decode, encode
 from gbcs.block import Block

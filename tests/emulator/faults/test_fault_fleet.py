@@ -9,11 +9,11 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.fleet import Fleet, Receipt
 from esme_emulator.fleet.latency import NONE
+from esme_emulator.profiles import meter_profile
 from gbcs import decode
 from gbcs.instants import DAY
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import buffer_of
-from esme_emulator.profiles import meter_profile
 from tests.emulator.faults.faulty_calls import faults
 from tests.support.estate import ESTATE, KEYS, METER, SEED, UNIX_NOW, command, readings_in
 

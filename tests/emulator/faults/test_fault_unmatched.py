@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.loading import rules_from
 from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.loading import rules_from
+from esme_emulator.profiles import MeterProfile, meter_profile
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from gbcs.tables.reading_services import READING_SERVICES
-from esme_emulator.profiles import MeterProfile, meter_profile
 from tests.support.effort import at_most
 
 BASE = EUI.parse("00DBE50000000000")

@@ -9,19 +9,26 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
 from esme_emulator.cache.entry import retention_seconds
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import NO_SUBSCRIBER, NOT_PUBLISHED, CacheService, serve_cache
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.cache.service import NO_SUBSCRIBER, NOT_PUBLISHED, CacheService, serve_cache
+from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.fleet.counters import RETAINED, TOO_LONG, Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.latency import NONE
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NobodyListensError, NoReplyError, Requester
-from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
-from esme_emulator.messaging.topics import BAD_TOPIC, CACHED, DIRECT, command_topic, device_of, response_topic
+from esme_emulator.messaging.topics import (
+    BAD_TOPIC,
+    CACHED,
+    DIRECT,
+    command_topic,
+    device_of,
+    response_topic,
+)
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, Drop, MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs.tables.roles import Role

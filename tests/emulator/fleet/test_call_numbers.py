@@ -5,10 +5,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.fleet.call_numbers import CallNumbers
-from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import parse_rules
+from esme_emulator.fleet.call_numbers import CallNumbers
+from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import Uniform
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, SEED, UNIX_NOW, command

@@ -9,22 +9,21 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.fleet import connections
-from esme_emulator.fleet import service
-from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.estate.eui_range import shard
 from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.fleet import connections, service
+from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
+from esme_emulator.profiles import load_profile, meter_profile
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 from gbcs.tables.roles import Role
-from esme_emulator.profiles import load_profile, meter_profile
 from tests.emulator.transport.brokers import GUARD, Inbox
 from tests.support.estate import (
     ESTATE,

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.fleet.counters import Stage
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Dropped, Fleet, Receipt
 from esme_emulator.fleet.latency import Fixed, LogNormal, Uniform
 from esme_emulator.fleet.outbox import Outbox, Reply
 from esme_emulator.fleet.queueing import MeterStates
 from esme_emulator.fleet.wan import WanLink
+from esme_emulator.profiles import WanProfile
 from gbcs import EUI, encode
 from gbcs.tables.roles import Role
-from esme_emulator.profiles import WanProfile
 from tests.support.estate import (
     ESTATE,
     KEYS,

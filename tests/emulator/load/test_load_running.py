@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.runtime.clock import ManualClock, SystemClock
 from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.latency import NONE
+from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.load import link
 from esme_emulator.load.abort import parse_rule
-from esme_emulator.load.in_flight import Batch, Fate
 from esme_emulator.load.generator import Generator
+from esme_emulator.load.in_flight import Batch, Fate
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import Live, Tally
-from esme_emulator.scenario.scenario import Mix
 from esme_emulator.messaging.topics import DIRECT, command_topic
+from esme_emulator.runtime.clock import ManualClock, SystemClock
+from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
 from tests.support.estate import ESTATE, SEED, UNIX_NOW
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto

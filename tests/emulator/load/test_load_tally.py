@@ -19,8 +19,8 @@ from esme_emulator.load.report import report_folder, write_report
 from esme_emulator.load.result import make_result
 from esme_emulator.load.run import live
 from esme_emulator.load.tally import Second, Tally, percentile
-from esme_emulator.scenario.scenario import Mix
 from esme_emulator.runtime.report_folder import ReportFolderError
+from esme_emulator.scenario.scenario import Mix
 
 MIX = (Mix(1, "import-supplier", "4.8.1"),)
 

@@ -8,11 +8,19 @@ import pytest
 from rich.console import Console
 
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.cli.render.live import (
+    LINE_EVERY,
+    OUTCOMES,
+    REFRESH,
+    has_changed,
+    line,
+    render,
+    watch,
+)
 from esme_emulator.faults.loading import rule_from
+from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.monitor.snapshot import BUSIEST, Sampler, Snapshot, busiest
-from esme_emulator.cli.render.live import LINE_EVERY, OUTCOMES, REFRESH, has_changed, line, render, watch
+from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.control.process import Process
 from tests.support.estate import ESTATE, METER, OTHER_METER

@@ -451,7 +451,7 @@ def test_mistakes_come_in_the_order_of_the_file(tmp_path: Path) -> None:
         *(f"sources.{figure}" for figure in WAN_FIGURES),
     ]
     code = (
-        "import pathlib, profiles, sys; "
+        "import pathlib, sys; from esme_emulator import profiles; "
         "print(*profiles.check(pathlib.Path(sys.argv[1])), sep='\\n')"
     )
     for seed in ("1", "2"):

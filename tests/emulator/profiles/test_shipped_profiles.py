@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import profiles
 from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import (
     HalfHours,
@@ -19,8 +18,9 @@ from esme_emulator.profiles import (
     wan_profile,
     wan_profiles,
 )
+from esme_emulator.profiles.loader import SHIPPED
 
-FILES = sorted(Path(profiles.__file__).parent.glob("*/*.toml"))
+FILES = sorted(SHIPPED.glob("*/*.toml"))
 SOURCE = re.compile(r"(published|measured): .+|assumed(: .+)?")
 
 

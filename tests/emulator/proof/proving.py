@@ -6,12 +6,12 @@ from functools import cache
 
 import pytest
 
-from esme_emulator.proof.result_builder import assemble
 from esme_emulator.proof.result import ProofResult
+from esme_emulator.proof.result_builder import assemble
 from esme_emulator.proof.run import Proof, Proved
 from esme_emulator.proof.run_record import RunAccount
-from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.scenario.file import load_scenario, parse_scenario, resized, shipped_scenarios
+from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import MemoryBroker
 from tests.support.rtds import ROOT
 

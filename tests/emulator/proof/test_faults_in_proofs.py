@@ -11,8 +11,8 @@ import esme_emulator.proof.run as run_module
 from esme_emulator.fleet.fleet import Receipt
 from esme_emulator.proof.judge import Check
 from esme_emulator.proof.observed import ObservedFleet
-from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.scenario.file import parse_scenario
+from esme_emulator.scenario.scenario import Scenario
 from gbcs import EUI
 from tests.emulator.proof.proving import accounts_of, few, prove
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import (
     Arrivals,
     Caching,
@@ -20,7 +21,6 @@ from esme_emulator.scenario.scenario import (
     Mix,
     Patience,
 )
-from esme_emulator.scenario.file import load_scenario
 from tests.emulator.proof.proving import PAGE, SHIPPED, rows, smaller
 from tests.support.rtds import ROOT
 

@@ -16,8 +16,22 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from esme_emulator.cli.render.proof import (
+    figures_table,
+    proof_table,
+    scenarios_table,
+    variants_table,
+)
+from esme_emulator.profiles import wan_profile
 from esme_emulator.proof.report.charts import latencies
-from esme_emulator.proof.report.compare import FIGURES, ReportError, about, compare, load_report, unlike
+from esme_emulator.proof.report.compare import (
+    FIGURES,
+    ReportError,
+    about,
+    compare,
+    load_report,
+    unlike,
+)
 from esme_emulator.proof.report.junit import junit
 from esme_emulator.proof.report.markdown import markdown
 from esme_emulator.proof.report.page import again, exact, figure, hit_ratio, page, percent
@@ -25,10 +39,8 @@ from esme_emulator.proof.report.schema import schema
 from esme_emulator.proof.report.tables import Rows, accounts, costs, over_time
 from esme_emulator.proof.report.write import report_folder, write_report
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
-from esme_emulator.scenario.scenario import Comparison, Threshold
 from esme_emulator.scenario.file import load_scenario
-from esme_emulator.cli.render.proof import figures_table, proof_table, scenarios_table, variants_table
-from esme_emulator.profiles import wan_profile
+from esme_emulator.scenario.scenario import Comparison, Threshold
 from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT

@@ -14,27 +14,27 @@ from rich.console import Console
 
 import esme_emulator.cache.policy.replies as minting_module
 import esme_emulator.proof.run as run_module
-from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.policy.reads import mint
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import CacheService
-from esme_emulator.fleet.counters import Stage
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Receipt
-from esme_emulator.scenario.changes import events
-from esme_emulator.scenario.changes import registry as entitled
+from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
 from esme_emulator.proof.observed import ObservedFleet
 from esme_emulator.proof.report.markdown import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.run import VARIANTS, Proof
-from esme_emulator.scenario.file import load_scenario, resized
-from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
+from esme_emulator.scenario.changes import events
+from esme_emulator.scenario.changes import registry as entitled
+from esme_emulator.scenario.file import load_scenario, resized
 from esme_emulator.transport import MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, decode, encode

@@ -3,8 +3,7 @@
 import pytest
 
 from esme_emulator.faults.registry import kinds
-from esme_emulator.pytest_plugin import fault_kinds
-from esme_emulator.pytest_plugin import make_fault_kinds
+from esme_emulator.pytest_plugin import fault_kinds, make_fault_kinds
 from tests.emulator.pytest_plugin.running import run
 
 pytest_plugins = ["pytester"]

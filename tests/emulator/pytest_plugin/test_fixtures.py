@@ -193,7 +193,8 @@ def test_files_are_beside_the_test_or_where_pytest_starts(
 
 def test_every_fixture_says_what_it_is(pytester: pytest.Pytester) -> None:
     said = run(pytester, "", "--fixtures").stdout.str()
-    ours = said.partition("fixtures defined from esme_emulator.pytest_plugin")[2].partition("\n---")[0]
+    ours = said.partition("fixtures defined from esme_emulator.pytest_plugin")[2]
+    ours = ours.partition("\n---")[0]
     for name in ("broker", "cache", "clock", "faults", "fleet", "make_fleet", "meter", "meters"):
         assert f"esme_{name} -- " in ours
     assert "assert_device_hits -- " in ours

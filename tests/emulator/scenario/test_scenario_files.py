@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.proof.result import figure_names
-from esme_emulator.scenario.scenario import Process, TraceLine
 from esme_emulator.scenario.file import (
     ScenarioError,
     load_scenario,
@@ -14,6 +13,7 @@ from esme_emulator.scenario.file import (
     resized,
     shipped_scenarios,
 )
+from esme_emulator.scenario.scenario import Process, TraceLine
 from tests.emulator.proof.proving import prove
 from tests.support.rtds import ROOT
 

@@ -4,7 +4,14 @@ import pytest
 
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.scenario.scenario import Arrivals, FleetSettings, Mix, Process, Scenario, TraceLine
+from esme_emulator.scenario.scenario import (
+    Arrivals,
+    FleetSettings,
+    Mix,
+    Process,
+    Scenario,
+    TraceLine,
+)
 from esme_emulator.scenario.workload import Ask, WorkloadError, make_workload
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, parse_iso
 

@@ -4,12 +4,12 @@ Pure; knows nothing of what requests wait for.
 """
 
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
-from esme_emulator.cache.registry.registration import day_at
 from esme_emulator.cache.policy.requests import Request
 from esme_emulator.cache.policy.status import CacheStatus
 from esme_emulator.cache.policy.transactions import Past
+from esme_emulator.cache.registry.registration import day_at
+from esme_emulator.cache.registry.registry import Registry
 from gbcs.frozen import maker
 
 _decided, _replied = maker(Decided), maker(Replied)

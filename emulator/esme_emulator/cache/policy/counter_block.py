@@ -1,6 +1,6 @@
 """Own counters of the cache, in blocks that its store has given to this process alone.
 
-Values are those of `esme_emulator.messaging.device_counter`: microseconds of the clock times two, odd ones for
+Values are those of `messaging.device_counter`: microseconds of the clock times two, odd for
 caches. None is taken beyond the block, so no value is ever taken twice, whatever becomes of the
 store or of the clock.
 """

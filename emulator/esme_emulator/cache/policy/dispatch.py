@@ -6,12 +6,12 @@ uses it is told of a command that comes to nothing, and decides what that means.
 
 from collections.abc import Callable
 
-from esme_emulator.cache.policy.timers import Agenda
 from esme_emulator.cache.policy.effects import Effect, Forward
 from esme_emulator.cache.policy.ledger import Ledger
 from esme_emulator.cache.policy.protecting import Admission, Gate, Holding, RetryBudget
 from esme_emulator.cache.policy.requests import Due, Kind, Leg, Request
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.timers import Agenda
 from esme_emulator.cache.policy.transactions import Past, Stage, Transactions
 from gbcs import EUI
 

@@ -7,9 +7,10 @@ the store, and where nothing is there the meter, for the first of its requests; 
 import math
 from itertools import count
 
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy import status
 from esme_emulator.cache.policy.accounts import Accounts
-from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.dispatch import NO_REPLY, Sender
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Claim,
@@ -21,9 +22,9 @@ from esme_emulator.cache.policy.effects import (
     Settle,
     Wait,
 )
-from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.invalidation import Flushing
 from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.policy.reads import Read, cut, reaches_end
 from esme_emulator.cache.policy.replies import (
     COUNTER_REUSED,
     FLUSHED,
@@ -32,11 +33,10 @@ from esme_emulator.cache.policy.replies import (
     Minter,
     Order,
 )
-from esme_emulator.cache.policy.reads import Read, cut, reaches_end
 from esme_emulator.cache.policy.requests import Due, Flight, Kind, Landed, Leg, Request
-from esme_emulator.cache.policy.dispatch import NO_REPLY, Sender
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.status import CacheStatus
+from esme_emulator.cache.policy.timers import Agenda
 from esme_emulator.cache.policy.transactions import Past, Transactions
 from gbcs import EUI, Message
 from gbcs.instants import EPOCH_UNIX

@@ -7,13 +7,19 @@ when two replies to one command contradict each other.
 
 from hashlib import sha256
 
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy import status
 from esme_emulator.cache.policy.accounts import Accounts
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.flights import Flights
+from esme_emulator.cache.policy.reads import (
+    Read,
+    certificate_of,
+    entries_of,
+    reaches_end,
+    readings_of,
+)
 from esme_emulator.cache.policy.replies import FLUSHED, Minter
-from esme_emulator.cache.policy.reads import Read, certificate_of, entries_of, reaches_end, readings_of
 from esme_emulator.cache.policy.requests import Flight, Kind, Landed, Leg, Request
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.transactions import Brought, Past, Stage

@@ -11,24 +11,24 @@ from collections.abc import Callable
 from datetime import date
 from itertools import chain
 
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy import status
 from esme_emulator.cache.policy.accounts import Accounts
-from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.dispatch import Sender
 from esme_emulator.cache.policy.effects import Alarm, Claimed, Effect, Flush, Put, Reply
-from esme_emulator.cache.registry.registry import Registry, default_registry
-from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.flights import Flights
 from esme_emulator.cache.policy.landing import Landing
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
-from esme_emulator.cache.policy.replies import COUNTER_REUSED, Minter
 from esme_emulator.cache.policy.reads import can_mint, read_of, touched
-from esme_emulator.cache.registry.registration import Registration
+from esme_emulator.cache.policy.replies import COUNTER_REUSED, Minter
 from esme_emulator.cache.policy.requests import Due, Kind, Leg, Request
-from esme_emulator.cache.policy.dispatch import Sender
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.timers import Agenda
 from esme_emulator.cache.policy.transactions import Past, Stage, Transactions
-from esme_emulator.messaging.validation import Accepted, Discard, accept, readable
+from esme_emulator.cache.registry.registration import Registration
+from esme_emulator.cache.registry.registry import Registry, default_registry
 from esme_emulator.messaging.transaction import transaction_of
+from esme_emulator.messaging.validation import Accepted, Discard, accept, readable
 from gbcs import (
     EUI,
     Alert,

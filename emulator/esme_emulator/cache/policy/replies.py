@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from esme_emulator.cache.policy.accounts import Accounts
 from esme_emulator.cache.policy.audit import DIFFERENT, EQUAL
+from esme_emulator.cache.policy.counter_block import BLOCK_SIZE, OwnBlock, earliest
+from esme_emulator.cache.policy.dispatch import Sender
 from esme_emulator.cache.policy.effects import Effect, Reply, Reserve
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.counter_block import BLOCK_SIZE, OwnBlock, earliest
 from esme_emulator.cache.policy.reads import (
     certificate_of,
     mint,
@@ -21,7 +22,6 @@ from esme_emulator.cache.policy.reads import (
     same_entries,
 )
 from esme_emulator.cache.policy.requests import Kind, Leg, Request
-from esme_emulator.cache.policy.dispatch import Sender
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.status import CacheStatus
 from esme_emulator.cache.policy.transactions import Transactions

@@ -6,9 +6,9 @@ Data alone; what happens to them is the policy's.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from esme_emulator.cache.policy.timers import Ticket
 from esme_emulator.cache.entry import Key
 from esme_emulator.cache.policy.reads import Read
+from esme_emulator.cache.policy.timers import Ticket
 from esme_emulator.messaging.transaction import Transaction
 from gbcs import EUI, Command, Message
 from gbcs.usecases.profile_read import Window

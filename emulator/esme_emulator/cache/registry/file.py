@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.registry.changes import MOST_OCTETS, Changes, changes_beside
 from esme_emulator.cache.registry.registration import (
     EVERY_DEVICE,
     Change,
@@ -23,7 +23,7 @@ from esme_emulator.cache.registry.registration import (
     Registration,
     Told,
 )
-from esme_emulator.cache.registry.changes import MOST_OCTETS, Changes, changes_beside
+from esme_emulator.cache.registry.registry import Registry
 from gbcs import EUI
 from gbcs.tables.roles import Role
 

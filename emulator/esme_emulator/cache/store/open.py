@@ -6,10 +6,10 @@ Knows every kind of store; nothing else does.
 import re
 from pathlib import Path
 
+from esme_emulator.cache.store.base import DEFAULT_LIMIT, Store, StoreError
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sealing import KEY_OCTETS
 from esme_emulator.cache.store.sqlite import SqliteStore
-from esme_emulator.cache.store.base import DEFAULT_LIMIT, Store, StoreError
 from esme_emulator.cache.store.valkey_schemes import SCHEMES
 from esme_emulator.runtime.errors import NamedFileError
 

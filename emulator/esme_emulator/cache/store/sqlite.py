@@ -18,10 +18,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.cache.store import sqlite_tables as sql
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.sealing import Seal
-from esme_emulator.cache.store.sqlite_file import Execute, SqliteFile
+from esme_emulator.cache.store import sqlite_tables as sql
 from esme_emulator.cache.store.base import (
     AHEAD,
     DEFAULT_LIMIT,
@@ -33,6 +31,8 @@ from esme_emulator.cache.store.base import (
     Settled,
     Size,
 )
+from esme_emulator.cache.store.sealing import Seal
+from esme_emulator.cache.store.sqlite_file import Execute, SqliteFile
 from esme_emulator.cache.store.waiting import wait_until
 from gbcs import EUI
 

@@ -35,9 +35,8 @@ from valkey.exceptions import (
     ValkeyError,
 )
 
-from esme_emulator.cache.store import valkey_scripts as lua
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.sealing import Seal, key_of, key_text
+from esme_emulator.cache.store import valkey_scripts as lua
 from esme_emulator.cache.store.base import (
     AHEAD,
     CONSIDERED,
@@ -52,6 +51,7 @@ from esme_emulator.cache.store.base import (
     StoreAwayError,
     StoreError,
 )
+from esme_emulator.cache.store.sealing import Seal, key_of, key_text
 from esme_emulator.cache.store.valkey_schemes import SCHEMES
 from esme_emulator.cache.store.waiting import wait_until
 from gbcs import EUI

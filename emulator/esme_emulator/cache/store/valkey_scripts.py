@@ -7,8 +7,8 @@ server forgot the one before.
 """
 
 from esme_emulator.cache.entry import Key
-from esme_emulator.cache.store.sealing import key_text
 from esme_emulator.cache.store.base import ENTRY_OCTETS
+from esme_emulator.cache.store.sealing import key_text
 
 
 class Names:

@@ -14,8 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from esme_emulator.runtime.clock import Clock
 from esme_emulator.monitor.snapshot import Snapshot
+from esme_emulator.runtime.clock import Clock
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 REFRESH = 0.25

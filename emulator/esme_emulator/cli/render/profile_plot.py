@@ -9,8 +9,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from esme_emulator.device.profile_curves import (
+    SUMMER_WEEK,
+    WEEK_DAYS,
+    WINTER_WEEK,
+    YEAR,
+    YEAR_DAYS,
+    Curve,
+)
 from esme_emulator.proof.report.drawing import shipped_settings
-from esme_emulator.device.profile_curves import SUMMER_WEEK, WEEK_DAYS, WINTER_WEEK, YEAR, YEAR_DAYS, Curve
 from gbcs.instants import EPOCH
 
 _COLOURS = ("#1f5fa8", "#c8501e", "#3f8f3a")

@@ -11,8 +11,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from esme_emulator.device.profile_curves import SUMMER_WEEK, WEEK_DAYS, WINTER_WEEK, YEAR, Curve, peak
 from esme_emulator.cli.render.screen import BARS
+from esme_emulator.device.profile_curves import (
+    SUMMER_WEEK,
+    WEEK_DAYS,
+    WINTER_WEEK,
+    YEAR,
+    Curve,
+    peak,
+)
 from esme_emulator.profiles import LoadProfile, MeterProfile, WanProfile, source_of
 
 Profile = LoadProfile | MeterProfile | WanProfile

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Conduct
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.context import Means
+from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.parameters import INSTANT, Key, number
 from gbcs.instants import DAY, EPOCH_UNIX
 

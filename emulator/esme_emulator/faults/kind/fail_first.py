@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Conduct
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.kind.result_code import FAILURES, can_refuse
 from esme_emulator.faults.context import Means
+from esme_emulator.faults.kind.result_code import FAILURES, can_refuse
 from esme_emulator.faults.parameters import Key, choice, whole
 from gbcs.tables.result_codes import ResultCode
 

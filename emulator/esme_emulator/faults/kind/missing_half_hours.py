@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Conduct
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.context import Means
+from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
+from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
 from esme_emulator.faults.context import Means
 from esme_emulator.faults.parameters import DEVICE, Key
 from esme_emulator.faults.resealing import resealed
-from esme_emulator.estate.parties import PARTIES
 from gbcs import EUI
 
 

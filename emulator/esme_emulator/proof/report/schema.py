@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from esme_emulator.runtime.json_schema import schema_of
 from esme_emulator.proof.result import FORMAT, ProofResult
+from esme_emulator.runtime.json_schema import schema_of
 
 
 def schema() -> dict[str, Any]:

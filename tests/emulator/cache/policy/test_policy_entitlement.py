@@ -8,10 +8,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from esme_emulator.cache.registry.registry import Reason, Registry, default_registry
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.reads import touched
 from esme_emulator.cache.registry.registration import Devices, Registration
+from esme_emulator.cache.registry.registry import Reason, Registry, default_registry
 from esme_emulator.estate.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from esme_emulator.messaging.validation import Discard
 from gbcs import EUI, Command, Supplementary, decode, encode

@@ -12,11 +12,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from esme_emulator.cache.policy.effects import Effect, Forward, Reply
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.effects import Effect, Forward, Reply
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.registry.registration import ChangeOfSupplier, ChangeOfTenancy
 from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.cache.registry.registration import ChangeOfSupplier, ChangeOfTenancy
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import nature
 from esme_emulator.estate.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty

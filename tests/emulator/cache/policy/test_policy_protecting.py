@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.policy.timers import Agenda
 from esme_emulator.cache.policy.audit import Audit, audit_of
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.protecting import Admission, Gate, RetryBudget
 from esme_emulator.cache.policy.settings import HoldDown
+from esme_emulator.cache.policy.timers import Agenda
 from gbcs import decode
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from esme_emulator.cache.policy.effects import Claim, Reserve
 from esme_emulator.cache.entry import Key
+from esme_emulator.cache.policy.effects import Claim, Reserve
 from esme_emulator.cache.policy.ledger import Decision
 from gbcs import EUI, decode
 from gbcs.tables.result_codes import ResultCode

@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from esme_emulator.cache.policy.effects import Claim, Cover, Flush, Put, Reserve, Settle
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.effects import Claim, Cover, Flush, Put, Reserve, Settle
 from esme_emulator.cache.policy.ledger import Decision
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.roles import Role

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.registry import Reason, Registry, default_registry
 from esme_emulator.cache.registry.registration import Devices, Registration
+from esme_emulator.cache.registry.registry import Reason, Registry, default_registry
 from esme_emulator.estate.parties import DISTRIBUTOR, EXPORT_SUPPLIER, OTHER_USER, SUPPLIER
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT

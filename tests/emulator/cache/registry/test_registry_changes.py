@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.registry import Reason, Registry
+from esme_emulator.cache.registry.changes import changes_beside
+from esme_emulator.cache.registry.file import RegistryFileError, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -18,8 +19,7 @@ from esme_emulator.cache.registry.registration import (
     Devices,
     Registration,
 )
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.registry import Reason, Registry
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from gbcs.tables.roles import Role

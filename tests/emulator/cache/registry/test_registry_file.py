@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.registry import Reason
 from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.registry import Reason
 from gbcs import EUI
 from gbcs.instants import parse_iso
 from gbcs.usecases.profile_read import Window

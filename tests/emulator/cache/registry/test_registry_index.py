@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.registry.changes import changes_beside
+from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.registry.holdings import Index
 from esme_emulator.cache.registry.registration import (
     ChangeOfSupplier,
@@ -18,8 +19,7 @@ from esme_emulator.cache.registry.registration import (
     Registration,
     Told,
 )
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
 from gbcs import EUI
 from gbcs.instants import parse_iso

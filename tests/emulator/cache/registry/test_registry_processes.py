@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.registry import Reason, Registry
+from esme_emulator.cache.registry.changes import changes_beside
+from esme_emulator.cache.registry.file import RegistryFileError, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -17,8 +18,7 @@ from esme_emulator.cache.registry.registration import (
     Devices,
     Registration,
 )
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.registry import Reason, Registry
 from gbcs import EUI
 from gbcs.instants import parse_iso
 from gbcs.usecases.profile_read import Window

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.base import ENTRY_OCTETS, SETTLED_SECONDS, Held, Lease, Settled
+from esme_emulator.cache.store.memory import MemoryStore
 from tests.support.effort import within
 from tests.support.estate import METER, UNIX_NOW
 

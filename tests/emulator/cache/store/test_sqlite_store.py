@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.cache.store import sqlite_file
-from esme_emulator.cache.store import sqlite_tables
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.sqlite import SqliteStore
+from esme_emulator.cache.store import sqlite_file, sqlite_tables
 from esme_emulator.cache.store.base import AHEAD, Held, Lease, Settled, StoreError
+from esme_emulator.cache.store.sqlite import SqliteStore
 from tests.support.estate import METER, UNIX_NOW
 
 KEY = Key(METER, "4.8.1", 0, 86_400)

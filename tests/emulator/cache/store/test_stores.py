@@ -11,8 +11,16 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store.base import (
+    AHEAD,
+    CONSIDERED,
+    ENTRY_OCTETS,
+    Held,
+    Lease,
+    Settled,
+    Store,
+)
 from esme_emulator.cache.store.open import open_store
-from esme_emulator.cache.store.base import AHEAD, CONSIDERED, ENTRY_OCTETS, Held, Lease, Settled, Store
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from valkey.asyncio import Valkey
 
-from esme_emulator.cache.store import valkey_scripts as lua
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.sealing import key_text
+from esme_emulator.cache.store import valkey_scripts as lua
 from esme_emulator.cache.store.base import Held, Lease, StoreAwayError, StoreError
+from esme_emulator.cache.store.sealing import key_text
 from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
