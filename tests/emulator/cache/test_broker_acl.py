@@ -45,7 +45,10 @@ BROKER = ROOT / "examples/broker"
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
-pytestmark = pytest.mark.skipif(BINARY is None or PASSWD is None, reason=MISSING)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(BINARY is None or PASSWD is None, reason=MISSING),
+]
 
 SUPPLIER, DISTRIBUTOR, ACB = (party(role).recipient for role in (Role.IS, Role.ED, Role.OU))
 USERS = ("fleet", "cache", str(SUPPLIER), str(DISTRIBUTOR), str(ACB))

@@ -298,7 +298,7 @@ class Flights:
             return True  # the whole window of the entry was over at the meter, so each part was
         longest = self._settings.reply_timeout * (self._settings.retries + 1)
         asked = entry.received - longest - EPOCH_UNIX
-        reached = reaches_end(entry.buffer, read)
+        reached = reaches_end(entry.buffer, read, entry.received)
         if reached is None:
             reached = read.window.end <= asked - self._settings.clock_skew
         return reached and read.window.end <= asked

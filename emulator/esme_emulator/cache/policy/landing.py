@@ -91,7 +91,7 @@ class Landing:
         """
         if _was_open(key, past, now):
             return "open-window"
-        reached = reaches_end(readings, read) if isinstance(readings, bytes) else None
+        reached = reaches_end(readings, read, now) if isinstance(readings, bytes) else None
         if reached is None and _was_open(key, past, now, self._settings.clock_skew):
             return "open-window"
         return INCOMPLETE if reached is False else ""

@@ -12,7 +12,7 @@ from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, read_co
 from gbcs.dlms.access import AccessRequest, AccessResponse, Choice
 from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType, octet_string, structure
-from gbcs.instants import MAX_INSTANT, from_date_time
+from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, from_date_time
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.usecases.answer import answer_reading
@@ -247,8 +247,10 @@ def readings_of(
     return readings
 
 
-def reaches_end(readings: bytes, read: Read) -> bool | None:
+def reaches_end(readings: bytes, read: Read, now: float) -> bool | None:
     """Return whether readings show that the meter had finished the window of `read`.
+
+    `now` is Unix time in seconds.
 
     The cache's clock cannot tell: the meter's may be behind it. A log of a period has to hold the
     last entry that is due in the window, or a later one. A service that carries the meter's time
@@ -260,6 +262,8 @@ def reaches_end(readings: bytes, read: Read) -> bool | None:
     last_due = period and window.end // period * period
     if not period or last_due < window.start:
         return None
+    if last_due < now - EPOCH_UNIX - read.log.depth * period:
+        return None  # the log is not deep enough to hold it any more
     tables = (part.value for part in _logs(readings))
     return any(
         row[0] >= last_due

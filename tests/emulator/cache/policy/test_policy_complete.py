@@ -68,6 +68,16 @@ def test_a_window_that_is_over_on_both_clocks_is_kept_in_its_last_second(
     assert bench.read_through(srv, ROLES[srv]).status == "s1sp; fwd=miss; stored"
 
 
+@pytest.mark.parametrize("srv", ROLES)
+def test_a_window_that_the_log_no_longer_holds_is_kept(srv: str) -> None:
+    """Its last entry is gone for good, so that it is missing shows nothing."""
+    log = BY_SRV[srv]
+    last_kept = MIDNIGHT - log.depth * log.period
+    bench = Bench()
+    gone = Window(last_kept - 2 * DAY, last_kept - DAY)
+    assert bench.read_through(srv, ROLES[srv], 1, gone).status == "s1sp; fwd=miss; stored"
+
+
 @pytest.mark.parametrize("literal", [False, True])
 def test_a_late_reply_is_held_to_the_same(literal: bool) -> None:
     bench = past_midnight(literal=literal)
