@@ -22,7 +22,7 @@ from esme_emulator.device.model import nature
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.lint import Meters, unmatched
-from esme_emulator.faults.log import Fired
+from esme_emulator.faults.log import FaultFired
 from esme_emulator.faults.rule import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
@@ -35,6 +35,7 @@ from esme_emulator.messaging.known_identity import Known
 from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.jsonl import journal
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
@@ -171,9 +172,12 @@ def settle() -> None:
 async def _fleet(
     broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
 ) -> AsyncIterator[tuple[ControlledFleet, Sequence[Transport]]]:
-    with journal(options.fault_log, Fired.to_json) as on_fired:
-        faults = Faults(estate.seed, options.faults, on_fired=on_fired)
-        fleet = _made(estate, options, faults)
+    with journal(options.fault_log, FaultFired.to_json) as write:
+        events = Events()
+        if write is not None:
+            events.subscribe(FaultFired, write)
+        faults = Faults(estate.seed, options.faults, events=events)
+        fleet = _made(estate, options, faults, events)
         async with serve_fleet(
             broker,
             fleet,
@@ -194,7 +198,7 @@ async def _fleet(
             yield controlled, transports
 
 
-def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
+def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events) -> Fleet:
     return Fleet(
         estate.meters,
         estate.keystore,
@@ -204,6 +208,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,
+        events=events,
     )
 
 

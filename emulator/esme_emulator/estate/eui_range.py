@@ -36,6 +36,9 @@ class EuiRange(Sequence[EUI]):
         return EUI.from_int(self._numbers[index])
 
 
+EVERY_EUI = EuiRange(EUI.from_int(0), 1 << 64)
+
+
 def shard(meters: Sequence[EUI], part: int, parts: int) -> Sequence[EUI]:
     """Return every `parts`-th of `meters`, from number `part` on, which counts from 0.
 

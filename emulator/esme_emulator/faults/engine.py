@@ -4,15 +4,16 @@ Knows in which order rules come and keeps their means, their counts and the log;
 is its own. Without rules it is false, so that who asks `if faults:` pays nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
 from esme_emulator.faults.base import Call, Delivery, Detail
 from esme_emulator.faults.context import Means
 from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.log import Fired, FiredLog
+from esme_emulator.faults.log import FaultFired, FaultLog
 from esme_emulator.faults.rule import FaultRule
 from esme_emulator.faults.selector import matcher
+from esme_emulator.runtime.events import Events
 
 LOG_SIZE = 10_000
 MEMORY_SIZE = 100_000
@@ -36,7 +37,7 @@ class Faults:
     """The faults of a fleet: what `rules` make of each call, drawn from `seed`.
 
     Rules have their turn by the stage of their fault, and in one stage in the order in which they
-    were added. `on_fired` is told of every fault that fires, at once.
+    were added. Publishes `FaultFired` for every fault that fires.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Faults:
         seed: str,
         rules: Iterable[FaultRule] = (),
         *,
-        on_fired: Callable[[Fired], None] | None = None,
+        events: Events | None = None,
         log_size: int = LOG_SIZE,
         memory_size: int = MEMORY_SIZE,
     ) -> None:
@@ -53,11 +54,11 @@ class Faults:
             raise ValueError(f"{memory_size}: a memory has at least 1 entry")
         self._seed = seed
         self._memory_size = memory_size
-        self._on_fired = on_fired
+        self._events = events or Events()
         self._armed: dict[str, _Armed] = {}
         self._conducting: list[_Armed] = []
         self._delivering: list[_Armed] = []
-        self.log = FiredLog(log_size)
+        self.log = FaultLog(log_size)
         for rule in rules:
             self.add(rule)
 
@@ -126,7 +127,8 @@ class Faults:
     def _record(self, armed: _Armed, call: Call, detail: Detail) -> None:
         armed.fired += 1
         rule = armed.rule
-        fired = Fired(call.now, rule.name, rule.kind, call.device, call.srv, call.number, detail)
+        fired = FaultFired(
+            call.now, rule.name, rule.kind, call.device, call.srv, call.number, detail
+        )
         self.log.append(fired)
-        if self._on_fired is not None:
-            self._on_fired(fired)
+        self._events.publish(fired)

@@ -12,7 +12,7 @@ from gbcs.instants import EPOCH, EPOCH_UNIX
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class FaultFired:
     """One fault that changed something of one call."""
 
     time: float
@@ -43,21 +43,21 @@ class Fired:
         }
 
 
-class FiredLog:
+class FaultLog:
     """The newest `size` faults that fired. Raises `ValueError` for a size below 0."""
 
     def __init__(self, size: int) -> None:
-        self._kept: deque[Fired] = deque(maxlen=size)
+        self._kept: deque[FaultFired] = deque(maxlen=size)
         self.dropped = 0
         """How many are no longer kept."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __iter__(self) -> Iterator[Fired]:
+    def __iter__(self) -> Iterator[FaultFired]:
         return iter(self._kept)
 
-    def append(self, fired: Fired) -> None:
+    def append(self, fired: FaultFired) -> None:
         """Keep this one, and drop the oldest where there is no room for both."""
         if len(self._kept) == self._kept.maxlen:
             self.dropped += 1

@@ -17,6 +17,7 @@ from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.anti_replay import AntiReplay
 from esme_emulator.fleet.call_numbers import CallNumbers
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
+from esme_emulator.fleet.events import CommandReceived
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.outbox import Reply
 from esme_emulator.fleet.queueing import MeterState, MeterStates
@@ -25,6 +26,7 @@ from esme_emulator.messaging.device_counter import METER, OwnCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.draws import draw_unit
+from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore
 
 QUEUE = 16
@@ -94,8 +96,10 @@ class Fleet:
         strict: bool = False,
         queue: int = QUEUE,
         profiles: tuple[MeterProfile, ...] | None = None,
+        events: Events | None = None,
     ) -> None:
         self.hosted = hosted
+        self.events = events or Events()
         self.counters = Counters()
         """Commands received, counted here; replies sent are for who sends them to count."""
         self.wan = wan
@@ -103,7 +107,7 @@ class Fleet:
         """For how long meters were busy answering, together."""
         self._keystore = keystore
         self._seed = seed
-        self._latency = latency
+        self.latency = latency
         self._faults = faults
         self._strict = strict
         self._queue = queue
@@ -126,8 +130,9 @@ class Fleet:
     def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
         """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
         if device not in self.hosted:
-            self.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, NOT_HOSTED)
-            return Receipt(UNKNOWN_SRV, NOT_HOSTED)
+            receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
+            self._record(None, device, octets, now, receipt)
+            return receipt
         accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
         number = self._call_numbers.next(meter, srv)
@@ -141,10 +146,20 @@ class Fleet:
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:
-                self.counters.count(Stage.RECEIVED, device, srv, Dropped.FAILED)
+                self._record(device, device, octets, now, Receipt(srv, Dropped.FAILED))
                 raise
-        self.counters.count(Stage.RECEIVED, device, srv, receipt.outcome)
+        self._record(device, device, octets, now, receipt)
         return receipt
+
+    def _record(
+        self, counted: EUI | None, device: EUI, octets: bytes, now: float, receipt: Receipt
+    ) -> None:
+        """Count a command, in the total alone if `counted` is None, and publish it."""
+        srv, outcome = receipt.srv, receipt.outcome
+        self.counters.count(Stage.RECEIVED, counted, srv, outcome)
+        if self.events.wants(CommandReceived):
+            event = CommandReceived(now, device, srv, str(outcome), octets, receipt.replies)
+            self.events.publish(event)
 
     def _take(self, call: Call, meter: int, size: int) -> Receipt:
         """Bring an authentic command of `size` octets to its meter, and back what it says."""
@@ -161,7 +176,7 @@ class Fleet:
         finish = start
         if not self._instant:
             drawn = draw_unit(self._seed, "latency", _subject(call).encode())
-            latency = self._latency.seconds(drawn)
+            latency = self.latency.seconds(drawn)
             self.busy_seconds += latency
             finish += latency
             state.occupy(start, finish, call.now)

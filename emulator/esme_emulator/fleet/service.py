@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from esme_emulator.fleet.connections import connect_each
 from esme_emulator.fleet.counters import Stage
+from esme_emulator.fleet.events import ReplySent
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.outbox import Outbox, Reply
 from esme_emulator.messaging.topics import (
@@ -135,4 +136,7 @@ class _Service:
             stage = Stage.UNSENT
         else:
             stage = Stage.REPLIED
+            events = self._fleet.events
+            if events.wants(ReplySent):
+                events.publish(ReplySent(self._clock.now(), reply))
         self._fleet.counters.count(stage, reply.device, reply.srv, reply.outcome)

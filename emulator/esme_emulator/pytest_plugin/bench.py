@@ -19,11 +19,13 @@ from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import nature
 from esme_emulator.estate.estate import DEFAULT_BASE
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.eui_range import EVERY_EUI, EuiRange
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
+from esme_emulator.fleet.events import CommandReceived
+from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
@@ -32,7 +34,7 @@ from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
-from esme_emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
+from esme_emulator.pytest_plugin.fleet import EsmeFleet
 from esme_emulator.pytest_plugin.journal import Hits, Journal
 from esme_emulator.pytest_plugin.nearby import Nearby
 from esme_emulator.pytest_plugin.parties import Parties
@@ -40,6 +42,7 @@ from esme_emulator.pytest_plugin.party import Asking
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from esme_emulator.pytest_plugin.srvs import counted
 from esme_emulator.runtime.clock import ManualClock, parse_clock
+from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from gbcs import EUI
 
@@ -87,7 +90,11 @@ class Bench:
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
         self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
-        self.faults = EsmeFaults(settings.seed, self.hosted.meters, self.clock, self.journal)
+        self._events = Events()
+        self._events.subscribe(CommandReceived, self.journal.add)
+        self.faults = EsmeFaults(
+            settings.seed, self.hosted.meters, self.clock, self.journal, self._events
+        )
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
@@ -138,8 +145,7 @@ class Bench:
         profiles: tuple[MeterProfile, ...] | None = None
         if wanted.profiles is not None:
             profiles = tuple(meter_profile(nearby.profile(name)) for name in wanted.profiles)
-        fleet = WatchedFleet(
-            self.journal,
+        fleet = Fleet(
             euis,
             self.keystore,
             wanted.seed,
@@ -148,11 +154,13 @@ class Bench:
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,
+            events=self._events,
         )
         parts = self.keystore, wanted.seed, profiles, self.journal, self.clock
         self.hosted.add(euis, wanted.seed, profiles)
         self._counters.append(fleet.counters)
-        async with serve_fleet(broker, fleet, self.clock):
+        # Other fleets may host all other meters: their commands are not counted or answered.
+        async with serve_fleet(broker, fleet, self.clock, whole=EVERY_EUI):
             yield EsmeFleet(fleet, euis, *parts)
 
     @asynccontextmanager

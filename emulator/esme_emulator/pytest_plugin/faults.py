@@ -12,10 +12,11 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.lint import Meters, unmatched
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import Fired
+from esme_emulator.faults.log import FaultFired
 from esme_emulator.pytest_plugin.fault_kinds import FaultKinds
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
 _KEYS = {"srv": "srvs", "start": "from", "end": "to"}
@@ -32,7 +33,7 @@ class Armed:
         """Given by the rule, or made of its kind and a number; draws depend on it."""
         self.entered = False
         """Whether it was to be in force at all."""
-        self.fired: list[Fired] = []
+        self.fired: list[FaultFired] = []
         """Each time that it changed something."""
 
     @property
@@ -70,7 +71,12 @@ class EsmeFaults(FaultKinds):
     """
 
     def __init__(
-        self, seed: str, meters: Callable[[], Meters], clock: Clock, journal: Journal
+        self,
+        seed: str,
+        meters: Callable[[], Meters],
+        clock: Clock,
+        journal: Journal,
+        events: Events,
     ) -> None:
         self._seed = seed
         self._meters = meters
@@ -78,7 +84,8 @@ class EsmeFaults(FaultKinds):
         self._journal = journal
         self._made: list[Armed] = []
         self._armed: dict[str, Armed] = {}
-        self.engine = Faults(seed, on_fired=self._on_fired)
+        events.subscribe(FaultFired, self._note)
+        self.engine = Faults(seed, events=events)
         """What the fleet asks."""
 
     def rule(self, kind: str, **keys: Any) -> Armed:
@@ -115,11 +122,11 @@ class EsmeFaults(FaultKinds):
         return tuple(armed.kind for armed in self._made if not armed.entered)
 
     @property
-    def fired(self) -> tuple[Fired, ...]:
+    def fired(self) -> tuple[FaultFired, ...]:
         """Every fault that changed something in this test, in order, removed rules' too."""
-        return tuple(event for event in self._journal.events if isinstance(event, Fired))
+        return tuple(event for event in self._journal.events if isinstance(event, FaultFired))
 
-    def _on_fired(self, fired: Fired) -> None:
+    def _note(self, fired: FaultFired) -> None:
         self._journal.add(fired)
         self._armed[fired.rule].fired.append(fired)
 

@@ -5,7 +5,7 @@ Pure; it reads commands only when somebody wants to see the lines, which is when
 
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import accumulate, islice
 from typing import TypeAlias
 
@@ -17,7 +17,8 @@ from esme_emulator.estate.parties import (
     OTHER_USER,
     SUPPLIER,
 )
-from esme_emulator.faults.log import Fired
+from esme_emulator.faults.log import FaultFired
+from esme_emulator.fleet.events import CommandReceived
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI, Command, GbcsError, decode
 from gbcs.instants import DAY, to_iso
@@ -52,20 +53,7 @@ IN_MESSAGE = 5
 """Lines that are in its message, which pytest cuts off after 8."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A command that a meter received."""
-
-    time: float
-    """Unix time in seconds."""
-    device: EUI
-    srv: str
-    outcome: str
-    """What became of it."""
-    octets: bytes
-
-
-Event: TypeAlias = Received | Decided | Fired
+Event: TypeAlias = CommandReceived | Decided | FaultFired
 
 
 class Journal:
@@ -76,6 +64,8 @@ class Journal:
 
     def add(self, event: Event) -> None:
         """Keep an event; the newest `KEPT` are."""
+        if isinstance(event, CommandReceived):
+            event = replace(event, replies=())  # never shown, and most of the memory
         self.events.append(event)
 
     def fate(self, command: Command, octets: bytes) -> str:
@@ -89,7 +79,7 @@ class Journal:
                 ) and event.party == command.remote_party:
                     reason = f" ({event.reason})" if event.reason else ""
                     said["cache"] = f"the cache {_DID[event.decision]}{reason}"
-                case Received(device=command.device, octets=received) if received == octets:
+                case CommandReceived(device=command.device, octets=received) if received == octets:
                     said["meter"] = f"the meter received it ({event.outcome})"
         return ", ".join(said.values())
 
@@ -105,7 +95,7 @@ class Journal:
             for event in self.events
             if (devices is None or event.device in devices) and srv in (None, event.srv)
         ]
-        is_hit = [int(isinstance(event, Received)) for event in fitting]
+        is_hit = [int(isinstance(event, CommandReceived)) for event in fitting]
         lines = [
             _line(event, number)
             for event, number in islice(
@@ -144,14 +134,14 @@ def party_name(party: EUI | None) -> str:
 
 def _line(event: Event, number: int) -> str:
     match event:
-        case Received(outcome=outcome, octets=octets):
+        case CommandReceived(outcome=outcome, octets=octets):
             did = f"hit {number}, {outcome}"
             party, window = _asked(octets)
         case Decided(decision=decision, reason=reason):
             verb = "from the cache" if decision is Decision.HIT else str(decision)
             did = f"{verb}, {reason}" if reason else verb
             party, window = event.party, event.window
-        case Fired(rule=rule):
+        case FaultFired(rule=rule):
             did, party, window = f"fault {rule}", None, None
     words = [iso(event.time), f"{did:<16}", f"{event.srv:<5}", str(event.device)]
     if party is not None:

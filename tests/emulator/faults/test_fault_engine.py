@@ -14,8 +14,9 @@ from esme_emulator.faults.context import Memory
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import Fired, FiredLog
+from esme_emulator.faults.log import FaultFired, FaultLog
 from esme_emulator.faults.registry import FAULTS
+from esme_emulator.runtime.events import Events
 from gbcs import EUI, Reassembler, decode, encode
 from gbcs.block import Block
 from gbcs.message import UNSEALED
@@ -99,12 +100,16 @@ def test_every_stage_has_its_method() -> None:
     assert {fault.stage for fault in FAULTS.values()} == set(Stage)
 
 
-def test_whoever_wants_to_know_is_told_at_once() -> None:
-    told: list[Fired] = []
-    engine = faults({"kind": "late-reply", "name": "slow"}, on_fired=told.append)
+def test_a_fault_that_fires_is_published() -> None:
+    told: list[FaultFired] = []
+    events = Events()
+    events.subscribe(FaultFired, told.append)
+    engine = faults({"kind": "late-reply", "name": "slow"}, events=events)
     suffer(engine, call(7))
     assert told == list(engine.log)
-    assert told == [Fired(UNIX_NOW, "slow", "late-reply", METER, "4.8.1", 7, {"seconds": 30.0})]
+    assert told == [
+        FaultFired(UNIX_NOW, "slow", "late-reply", METER, "4.8.1", 7, {"seconds": 30.0})
+    ]
     assert str(told[0]) == (
         f"2026-01-15T12:00:00.000000Z slow (late-reply) {METER} 4.8.1 call 7 seconds=30.0"
     )
@@ -134,11 +139,11 @@ def test_the_log_keeps_the_newest() -> None:
 
 
 def test_a_log_may_keep_nothing() -> None:
-    log = FiredLog(0)
-    log.append(Fired(0.0, "r", "k", METER, "4.8.1", 1, {}))
+    log = FaultLog(0)
+    log.append(FaultFired(0.0, "r", "k", METER, "4.8.1", 1, {}))
     assert (list(log), log.dropped) == ([], 1)
     with pytest.raises(ValueError, match="maxlen"):
-        FiredLog(-1)
+        FaultLog(-1)
 
 
 def test_memory_forgets_what_was_longest_unused() -> None:
@@ -185,7 +190,7 @@ def _resealed(octets: bytes, one: Call, **done: Any) -> tuple[bytes, None]:
     return encode(replace(message, mac=UNSEALED), KEYS), None
 
 
-def _replayed(octets: bytes, one: Call, log: list[Fired]) -> list[tuple[bytes, float, bool]]:
+def _replayed(octets: bytes, one: Call, log: list[FaultFired]) -> list[tuple[bytes, float, bool]]:
     """What must have arrived by the log alone: octets, delay, whether overtaken."""
     arriving = [(octets, 0.0, False)]
     for fired in log:

@@ -11,10 +11,12 @@ import pytest
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import OTHER_USER
 from esme_emulator.fleet.counters import NOT_HOSTED, Stage
+from esme_emulator.fleet.events import CommandReceived
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.messaging.validation import Discard
 from gbcs import (
+    EUI,
     Command,
     FileKeystore,
     KeyUsage,
@@ -77,6 +79,19 @@ ASKED = [
 
 def make_fleet(latency: Latency = NONE, keystore: Keystore = KEYS, seed: str = SEED) -> Fleet:
     return Fleet(ESTATE.meters, keystore, seed, latency)
+
+
+@pytest.mark.parametrize(
+    ("device", "outcome"), [(METER, "answered"), (STRANGER, NOT_HOSTED)], ids=str
+)
+def test_each_command_is_published_when_it_is_received(device: EUI, outcome: str) -> None:
+    fleet, events = make_fleet(), []
+    fleet.events.subscribe(CommandReceived, events.append)
+    _, octets = command("4.8.1", device=device)
+    receipt = fleet.receive(device, octets, UNIX_NOW)
+    [event] = events
+    assert event == CommandReceived(UNIX_NOW, device, receipt.srv, outcome, octets, receipt.replies)
+    assert [reply.due for reply in event.replies] == [UNIX_NOW] * len(receipt.replies)
 
 
 def sealed(message: Command) -> bytes:

@@ -14,6 +14,7 @@ from esme_emulator.estate.eui_range import shard
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
+from esme_emulator.fleet.events import ReplySent
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.fleet.service import serve_fleet
@@ -93,6 +94,24 @@ async def test_a_command_is_counted_when_it_comes_and_its_reply_when_the_broker_
             await settle()
             assert one.counters.as_table() == [("4.8.1", "answered", 1, 1)]
     assert len(inbox.messages) == 2
+
+
+async def test_a_reply_is_published_once_the_broker_has_it() -> None:
+    broker, clock, fleet = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
+    events: list[ReplySent] = []
+    fleet.events.subscribe(ReplySent, events.append)
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party") as transport,
+    ):
+        await transport.publish(command_topic(DIRECT, METER), command("4.8.1")[1])
+        await settle()
+        assert not events
+        await clock.advance(5.0)
+        await settle()
+    [event] = events
+    assert (event.time, event.reply.due) == (UNIX_NOW + 5.0, UNIX_NOW + 5.0)
+    assert (event.reply.device, event.reply.srv) == (METER, "4.8.1")
 
 
 async def test_a_fleet_that_ends_amid_a_reply_has_not_replied() -> None:
