@@ -18,12 +18,12 @@ from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
 from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.log import FaultFired
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
 from esme_emulator.fleet.latency import NONE, Latency
@@ -32,7 +32,7 @@ from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.announcing import Announcing
 from esme_emulator.messaging.known_identity import Known
-from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events
@@ -79,7 +79,7 @@ class CacheOptions:
 class Running:
     """What runs."""
 
-    parts: Controlled
+    parts: RunningParts
     control: str | None = None
     """URL of the control interface."""
     warnings: list[str] = field(default_factory=list)
@@ -133,7 +133,7 @@ async def run_services(
                 _cache(broker, estate, clock, cache_options, known)
             )
             transports["cache"] = cache.service.transports
-        parts = Controlled(clock, address, transports, fleet, cache)
+        parts = RunningParts(clock, address, transports, fleet, cache)
         if control_port is not None:
             from esme_emulator.control.app import create_app
             from esme_emulator.control.server import serve_control
@@ -171,7 +171,7 @@ def settle() -> None:
 @asynccontextmanager
 async def _fleet(
     broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
-) -> AsyncIterator[tuple[ControlledFleet, Sequence[Transport]]]:
+) -> AsyncIterator[tuple[RunningFleet, Sequence[Transport]]]:
     with journal(options.fault_log, FaultFired.to_json) as write:
         events = Events()
         if write is not None:
@@ -186,11 +186,11 @@ async def _fleet(
             connections=options.connections,
             whole=whole.meters if whole else (),
         ) as transports:
-            controlled = ControlledFleet(
+            controlled = RunningFleet(
                 estate.seed,
                 estate.meters,
                 fleet,
-                partial(nature, estate.seed, profiles=options.profiles),
+                partial(meter_of, estate.seed, profiles=options.profiles),
                 options.profiles or meter_profiles(),
                 faults,
                 options.strict,
@@ -215,7 +215,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events)
 def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
     """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
     meters = Meters.drawn(whole.meters, whole.seed, options.profiles)
-    return unmatched(options.faults, meters, now=clock.now(), seed=whole.seed)
+    return lint(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
 def _line(told: Decided | Replied) -> object:
@@ -225,7 +225,7 @@ def _line(told: Decided | Replied) -> object:
 @asynccontextmanager
 async def _cache(
     broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: Known
-) -> AsyncIterator[ControlledCache]:
+) -> AsyncIterator[RunningCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
@@ -236,4 +236,4 @@ async def _cache(
         service = await stack.enter_async_context(
             serve_cache(broker, policy, store, clock, known=known)
         )
-        yield ControlledCache.watched(service, store)
+        yield RunningCache.watched(service, store)

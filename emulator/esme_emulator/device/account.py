@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from esme_emulator.device import prices
 from esme_emulator.device.blocks import block_counters
 from esme_emulator.device.calendar import month_start
-from esme_emulator.device.draws import drawn, drawn_between
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
 from gbcs.instants import DAY
 
@@ -53,31 +52,31 @@ class Payment:
     debt: int
 
 
-def prepays(nature: Nature) -> bool:
+def prepays(meter: Meter) -> bool:
     """Return whether a meter is in prepayment mode."""
-    return nature.profile.payment == "prepayment"
+    return meter.profile.payment == "prepayment"
 
 
-def cost(nature: Nature, instant: int) -> int:
+def cost(meter: Meter, instant: int) -> int:
     """Return what energy and standing charge have come to from installation to `instant`."""
-    days = instant // DAY - nature.installed
+    days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    return energy_cost(nature, instant) + days * prices.STANDING_CHARGE
+    return energy_cost(meter, instant) + days * prices.STANDING_CHARGE
 
 
-def energy_cost(nature: Nature, instant: int) -> int:
+def energy_cost(meter: Meter, instant: int) -> int:
     """Return what the energy of all tariff registers and blocks comes to, rounded down."""
     thousandths = 0
-    if nature.block_thresholds:
-        blocks = block_counters(nature, instant)
+    if meter.block_thresholds:
+        blocks = block_counters(meter, instant)
         thousandths += _priced(blocks, prices.BLOCK_PRICES)
     else:
-        sums = grown(nature.primary, nature.installed, instant)
-        thousandths += _priced(by_tariff(sums, nature.tariff, TOU_REGISTERS), prices.TOU_PRICES)
-    if nature.secondary is not None:
-        sums = grown(nature.secondary, nature.installed, instant)
-        tou = by_tariff(sums, nature.tariff, SECONDARY_TOU_REGISTERS)
+        sums = grown(meter.primary, meter.installed, instant)
+        thousandths += _priced(by_tariff(sums, meter.tariff, TOU_REGISTERS), prices.TOU_PRICES)
+    if meter.secondary is not None:
+        sums = grown(meter.secondary, meter.installed, instant)
+        tou = by_tariff(sums, meter.tariff, SECONDARY_TOU_REGISTERS)
         thousandths += _priced(tou, prices.TOU_PRICES)
     return thousandths // 1000
 
@@ -86,57 +85,57 @@ def _priced(energies: tuple[int, ...], by_register: tuple[int, ...]) -> int:
     return sum(energy * price for energy, price in zip(energies, by_register, strict=False))
 
 
-def balances(nature: Nature, instant: int) -> Balances:
+def balances(meter: Meter, instant: int) -> Balances:
     """Return the balances at `instant`; before installation there is nothing."""
-    if instant < nature.installed * DAY:
+    if instant < meter.installed * DAY:
         return Balances(0, 0, 0, (0, 0), 0)
-    if not prepays(nature):
-        before = cost(nature, month_start(instant))
-        return Balances(before - cost(nature, instant), 0, 0, (0, 0), 0)
-    bought = bought_until(nature, week_of(nature, instant))
+    if not prepays(meter):
+        before = cost(meter, month_start(instant))
+        return Balances(before - cost(meter, instant), 0, 0, (0, 0), 0)
+    bought = bought_until(meter, week_of(meter, instant))
     truth = (
         bought
         - payment_debt_recovered(bought)
-        - cost(nature, instant)
-        - _time_recovered(nature, instant)
+        - cost(meter, instant)
+        - _time_recovered(meter, instant)
     )
     used = min(max(-truth, 0), prices.EMERGENCY_CREDIT)
-    days = instant // DAY - nature.installed
-    first, second = time_debts(nature)
+    days = instant // DAY - meter.installed
+    first, second = time_debts(meter)
     return Balances(
         meter_balance=max(truth, 0),
         emergency_credit_balance=prices.EMERGENCY_CREDIT - used,
-        payment_debt=payment_debt_left(nature, bought),
-        time_debts=(first - _recovered(nature, 0, days), second - _recovered(nature, 1, days)),
+        payment_debt=payment_debt_left(meter, bought),
+        time_debts=(first - _recovered(meter, 0, days), second - _recovered(meter, 1, days)),
         accumulated_debt=max(-truth - prices.EMERGENCY_CREDIT, 0),
     )
 
 
-def payment_debt(nature: Nature) -> int:
+def payment_debt(meter: Meter) -> int:
     """Return the size of each debt that top-ups recover; the first is there at installation."""
-    return _debt(nature, prices.PAYMENT_DEBT, "payment-debt")
+    return _debt(meter, prices.PAYMENT_DEBT, "payment-debt")
 
 
-def time_debts(nature: Nature) -> tuple[int, int]:
+def time_debts(meter: Meter) -> tuple[int, int]:
     """Return the debts at installation that time recovers."""
     first, second = prices.TIME_DEBTS
-    return _debt(nature, first, "time-debt-1"), _debt(nature, second, "time-debt-2")
+    return _debt(meter, first, "time-debt-1"), _debt(meter, second, "time-debt-2")
 
 
-def _debt(nature: Nature, debt: prices.Debt, purpose: str) -> int:
-    if not prepays(nature) or drawn(nature, purpose) % debt.one_in:
+def _debt(meter: Meter, debt: prices.Debt, purpose: str) -> int:
+    if not prepays(meter) or meter.draw(purpose) % debt.one_in:
         return 0
-    return drawn_between(nature, purpose, 1, debt.least, debt.most)
+    return meter.draw_between(purpose, 1, debt.least, debt.most)
 
 
-def _time_recovered(nature: Nature, instant: int) -> int:
-    days = instant // DAY - nature.installed
-    return _recovered(nature, 0, days) + _recovered(nature, 1, days)
+def _time_recovered(meter: Meter, instant: int) -> int:
+    days = instant // DAY - meter.installed
+    return _recovered(meter, 0, days) + _recovered(meter, 1, days)
 
 
-def _recovered(nature: Nature, number: int, days: int) -> int:
+def _recovered(meter: Meter, number: int, days: int) -> int:
     """Return what has been recovered of a time debt after so many midnights."""
-    return min(time_debts(nature)[number], days * prices.TIME_DEBTS[number].recovery)
+    return min(time_debts(meter)[number], days * prices.TIME_DEBTS[number].recovery)
 
 
 def payment_debt_recovered(bought: int) -> int:
@@ -144,57 +143,57 @@ def payment_debt_recovered(bought: int) -> int:
     return bought * prices.PAYMENT_DEBT.recovery // _ALL
 
 
-def payment_debt_left(nature: Nature, bought: int) -> int:
+def payment_debt_left(meter: Meter, bought: int) -> int:
     """Return the payment debt once so much credit was bought; never 0 in prepayment mode."""
-    size = payment_debt(nature)
+    size = payment_debt(meter)
     return size - payment_debt_recovered(bought) % size
 
 
-def week_of(nature: Nature, instant: int) -> int:
+def week_of(meter: Meter, instant: int) -> int:
     """Return the number of the last top-up until `instant`, from 0; -1 where there is none."""
-    week = (instant // DAY - nature.installed) // prices.TOP_UP_DAYS
-    return week if week < 0 or top_up_time(nature, week) <= instant else week - 1
+    week = (instant // DAY - meter.installed) // prices.TOP_UP_DAYS
+    return week if week < 0 or top_up_time(meter, week) <= instant else week - 1
 
 
-def top_up_time(nature: Nature, week: int) -> int:
+def top_up_time(meter: Meter, week: int) -> int:
     """Return when credit is bought for the `week`-th time, on a whole minute."""
     minutes = (prices.TOP_UP_CLOSES - prices.TOP_UP_OPENS) * 60
-    day = nature.installed + week * prices.TOP_UP_DAYS
-    minute = drawn(nature, "top-up-time", week) % minutes
+    day = meter.installed + week * prices.TOP_UP_DAYS
+    minute = meter.draw("top-up-time", week) % minutes
     return day * DAY + prices.TOP_UP_OPENS * _HOUR + minute * _MINUTE
 
 
-def bought_until(nature: Nature, week: int) -> int:
+def bought_until(meter: Meter, week: int) -> int:
     """Return the credit bought in all with the `week`-th top-up: a multiple of £5.
 
     It is the least that leaves the household its usual credit once the debts are served.
     """
-    if week < 0 or not prepays(nature):
+    if week < 0 or not prepays(meter):
         return 0
-    instant = top_up_time(nature, week)
-    usual = drawn_between(nature, "credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
-    needed = cost(nature, instant) + _time_recovered(nature, instant) + usual
+    instant = top_up_time(meter, week)
+    usual = meter.draw_between("credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
+    needed = cost(meter, instant) + _time_recovered(meter, instant) + usual
     kept = _ALL - prices.PAYMENT_DEBT.recovery
     gross = -(-needed * _ALL // kept)
     return -(-gross // prices.TOP_UP_STEP) * prices.TOP_UP_STEP
 
 
-def payment(nature: Nature, week: int) -> Payment:
+def payment(meter: Meter, week: int) -> Payment:
     """Return the `week`-th top-up; its amount is 0 where the household had enough."""
-    before, after = bought_until(nature, week - 1), bought_until(nature, week)
+    before, after = bought_until(meter, week - 1), bought_until(meter, week)
     debt = payment_debt_recovered(after) - payment_debt_recovered(before)
-    return Payment(top_up_time(nature, week), after - before, debt)
+    return Payment(top_up_time(meter, week), after - before, debt)
 
 
-def last_payments(nature: Nature, instant: int, number: int) -> list[Payment]:
+def last_payments(meter: Meter, instant: int, number: int) -> list[Payment]:
     """Return the last `number` top-ups until `instant`, oldest first.
 
     At most three weeks pass between two of them: the standing charge alone needs one by then.
     """
     found: list[Payment] = []
-    week = week_of(nature, instant)
-    while prepays(nature) and week >= 0 and len(found) < number:
-        item = payment(nature, week)
+    week = week_of(meter, instant)
+    while prepays(meter) and week >= 0 and len(found) < number:
+        item = payment(meter, week)
         if item.amount:
             found.append(item)
         week -= 1

@@ -12,35 +12,33 @@ from functools import lru_cache
 
 from esme_emulator.device.calendar import year_of, year_start
 from esme_emulator.device.energy import Series
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import total
 from gbcs.instants import DAY
 
 
-def block_counters(nature: Nature, instant: int) -> tuple[int, ...]:
+def block_counters(meter: Meter, instant: int) -> tuple[int, ...]:
     """Return the Wh in each block from installation to `instant`."""
-    before = _before_year(nature, instant)
-    this_year = total(nature.primary, nature.installed, instant) - sum(before)
-    return _add(before, _divide(this_year, nature.block_thresholds))
+    before = _before_year(meter, instant)
+    this_year = total(meter.primary, meter.installed, instant) - sum(before)
+    return _add(before, _divide(this_year, meter.block_thresholds))
 
 
-def block_counters_of_year(nature: Nature, instant: int) -> tuple[int, ...]:
+def block_counters_of_year(meter: Meter, instant: int) -> tuple[int, ...]:
     """Return the Wh in each block since the calendar year of `instant` began."""
-    this_year = total(nature.primary, nature.installed, instant) - sum(
-        _before_year(nature, instant)
-    )
-    return _divide(this_year, nature.block_thresholds)
+    this_year = total(meter.primary, meter.installed, instant) - sum(_before_year(meter, instant))
+    return _divide(this_year, meter.block_thresholds)
 
 
-def current_block(nature: Nature, instant: int) -> int:
+def current_block(meter: Meter, instant: int) -> int:
     """Return the block, from 0, that a Wh at `instant` is counted in."""
-    this_year = sum(block_counters_of_year(nature, instant))
-    return sum(threshold <= this_year for threshold in nature.block_thresholds)
+    this_year = sum(block_counters_of_year(meter, instant))
+    return sum(threshold <= this_year for threshold in meter.block_thresholds)
 
 
-def _before_year(nature: Nature, instant: int) -> tuple[int, ...]:
-    year = year_of(max(instant, nature.installed * DAY))
-    return _closed_years(nature.primary, nature.installed, nature.block_thresholds, year)
+def _before_year(meter: Meter, instant: int) -> tuple[int, ...]:
+    year = year_of(max(instant, meter.installed * DAY))
+    return _closed_years(meter.primary, meter.installed, meter.block_thresholds, year)
 
 
 @lru_cache(maxsize=65_536)

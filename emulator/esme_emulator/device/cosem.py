@@ -5,7 +5,7 @@ Knows types; nothing of what a meter says.
 
 from collections.abc import Callable, Iterable
 
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.dlms.data import (
     BitString,
     Data,
@@ -24,7 +24,7 @@ from gbcs.obis import parse_dotted
 Reference = tuple[int, bytes, int]
 """Class, logical name and attribute."""
 
-Value = Callable[[Nature, int], Data]
+Value = Callable[[Meter, int], Data]
 """What a meter says of an attribute at a time, in seconds since 2000."""
 
 WH, VARH, WATT, COUNT, CURRENCY = 30, 32, 27, 255, 254
@@ -44,7 +44,7 @@ def reference(class_id: int, dotted: str, index: int = 2) -> Reference:
 
 def always(value: Data) -> Value:
     """Return what says `value` at any time."""
-    return lambda nature, now: value
+    return lambda meter, now: value
 
 
 def scaler_unit(unit: int, scaler: int = 0) -> Data:

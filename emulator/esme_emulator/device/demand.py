@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.energy import Series
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.shapes import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
 
@@ -34,27 +34,25 @@ class Demand(NamedTuple):
     time: int
 
 
-def last_reset(nature: Nature, now: int) -> int:
+def last_reset(meter: Meter, now: int) -> int:
     """Return when the registers were last reset: a month began, or the meter was fitted."""
-    return max(month_start(now), min(nature.installed * DAY, now))
+    return max(month_start(now), min(meter.installed * DAY, now))
 
 
-def import_demand(nature: Nature, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
+def import_demand(meter: Meter, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
     """Return the maximum demand of import at `now`, of half hours within `hours` of the day."""
-    elements = (nature.primary, *filter(None, (nature.secondary,)))
-    return _demand(nature, elements, now, hours)
+    elements = (meter.primary, *filter(None, (meter.secondary,)))
+    return _demand(meter, elements, now, hours)
 
 
-def export_demand(nature: Nature, now: int) -> Demand:
+def export_demand(meter: Meter, now: int) -> Demand:
     """Return the maximum demand of export at `now`."""
-    return _demand(nature, (nature.active_export,), now, _ALL_DAY)
+    return _demand(meter, (meter.active_export,), now, _ALL_DAY)
 
 
-def _demand(
-    nature: Nature, elements: tuple[Series, ...], now: int, hours: tuple[int, int]
-) -> Demand:
-    reset = last_reset(nature, now)
-    if now < nature.installed * DAY:
+def _demand(meter: Meter, elements: tuple[Series, ...], now: int, hours: tuple[int, int]) -> Demand:
+    reset = last_reset(meter, now)
+    if now < meter.installed * DAY:
         return Demand(0, reset)
     first, today = reset // DAY, now // DAY
     closed = _of_days(elements, first, today, hours)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from esme_emulator.device.energy import NOTHING, Series, reactive, series
 from esme_emulator.device.shapes import HALF_HOURS
 from esme_emulator.profiles import MeterProfile, meter_profiles
-from esme_emulator.runtime.draws import draw
+from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
 
 INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
@@ -24,7 +24,7 @@ ECONOMY_7 = tuple(1 if 1 <= slot < 15 else 0 for slot in range(HALF_HOURS))
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class Meter:
     """What one meter is, and the energy through each of its registers."""
 
     profile: MeterProfile
@@ -45,11 +45,22 @@ class Nature:
     phases: int
     """1 or 3."""
     secret: bytes
-    """16 drawn octets that only this meter has, for further draws."""
+    """16 octets drawn for this meter alone: the seed of its further draws."""
+
+    def draw(self, purpose: str, number: int = 0) -> int:
+        """Return the `number`-th draw for `purpose`, 0 to 2^32 - 1.
+
+        `purpose` has at most 16 characters.
+        """
+        return draw_number(self.secret, purpose, number)
+
+    def draw_between(self, purpose: str, number: int, least: int, most: int) -> int:
+        """Return the `number`-th draw for `purpose`, `least` to `most`."""
+        return least + self.draw(purpose, number) * (most - least + 1) // 2**32
 
 
 @lru_cache(maxsize=16_384)
-def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Nature:
+def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Meter:
     """Return the nature of the meter `eui` in the fleet of `seed`.
 
     `profiles` are the kinds of meters of the fleet, by their shares; None for all that are shipped.
@@ -63,7 +74,7 @@ def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None
     if profile.export is not None:
         active_export = series(profile.export, secret, b"export")
         reactive_export = reactive(active_export, profile.export)
-    return Nature(
+    return Meter(
         profile=profile,
         installed=first + int.from_bytes(secret[4:8], "big") % (after - first),
         tariff=ECONOMY_7 if profile.tariff == "economy-7" else ONE_RATE,

@@ -9,7 +9,7 @@ Source: SMETS2, technical specifications of single element, twin element and pol
 
 from esme_emulator.device.cosem import Reference, Value
 from esme_emulator.device.logs import HasEntry, entries
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.objects_energy import ENERGY
 from esme_emulator.device.objects_money import MONEY
 from esme_emulator.device.objects_supply import LOAD_LIMIT, OTHER_PHASES, VOLTAGE
@@ -25,7 +25,7 @@ _POLYPHASE_LOGS = frozenset(map(parse_dotted, ("1.0.52.24.0.255", "1.0.72.24.0.2
 
 
 def value_of(
-    nature: Nature, attribute: Attribute, now: int, has_entry: HasEntry | None = None
+    meter: Meter, attribute: Attribute, now: int, has_entry: HasEntry | None = None
 ) -> Data | ResultCode:
     """Return what a meter says of `attribute` at `now`, in seconds since 2000.
 
@@ -34,13 +34,13 @@ def value_of(
     """
     if attribute.window is not None:
         log = BY_OBIS.get(attribute.obis)
-        if log is None or (log.log in _POLYPHASE_LOGS and nature.phases == 1):
+        if log is None or (log.log in _POLYPHASE_LOGS and meter.phases == 1):
             return ResultCode.OBJECT_UNDEFINED
-        return entries(nature, log, attribute.window, now, has_entry)
+        return entries(meter, log, attribute.window, now, has_entry)
     reference = (attribute.class_id, attribute.obis, attribute.index)
     value = _EVERY.get(reference)
-    if value is None and nature.secondary is not None:
+    if value is None and meter.secondary is not None:
         value = SECONDARY_TARIFF.get(reference)
-    if value is None and nature.phases == 3:
+    if value is None and meter.phases == 3:
         value = OTHER_PHASES.get(reference)
-    return value(nature, now) if value else ResultCode.OBJECT_UNDEFINED
+    return value(meter, now) if value else ResultCode.OBJECT_UNDEFINED

@@ -19,7 +19,7 @@ from esme_emulator.device.cosem import (
     unit_charge,
     unsigned,
 )
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.dlms.data import (
     Data,
     array,
@@ -71,8 +71,8 @@ _ALWAYS_COLLECTED = bits(3, b"\xe0")
 """When disconnected, when load is limited, and in non-disablement periods."""
 
 
-def _registers(nature: Nature, now: int) -> Data:
-    said = balances(nature, now)
+def _registers(meter: Meter, now: int) -> Data:
+    said = balances(meter, now)
     return structure(
         *map(
             double_long,
@@ -90,8 +90,8 @@ def _registers(nature: Nature, now: int) -> Data:
 def _time_debt(number: int) -> Value:
     """Return what says the recovery of a time debt each day; nothing where there was no debt."""
 
-    def said(nature: Nature, now: int) -> Data:
-        rate = prices.TIME_DEBTS[number].recovery if time_debts(nature)[number] else 0
+    def said(meter: Meter, now: int) -> Data:
+        rate = prices.TIME_DEBTS[number].recovery if time_debts(meter)[number] else 0
         return unit_charge([(b"", rate)])
 
     return said
@@ -129,10 +129,10 @@ def _special_days() -> Data:
     )
 
 
-def _paid_from(nature: Nature, now: int) -> Data:
-    payment = nature.profile.payment
+def _paid_from(meter: Meter, now: int) -> Data:
+    payment = meter.profile.payment
     pairs = [(credit, charge) for credit, charges in _PAID_FROM[payment] for charge in charges]
-    if nature.secondary is not None:
+    if meter.secondary is not None:
         pairs += [(credit, _SECONDARY_TARIFF) for credit in _SECOND_ELEMENT_PAID_FROM[payment]]
     return array(
         *[structure(_named(credit), _named(charge), _ALWAYS_COLLECTED) for credit, charge in pairs]
@@ -145,8 +145,8 @@ def _named(dotted: str) -> Data:
 
 MONEY: dict[Reference, Value] = {
     reference(1, "0.0.94.44.34.30"): _registers,
-    reference(112, "0.0.19.10.0.255"): lambda nature, now: double_long(
-        balances(nature, now).meter_balance
+    reference(112, "0.0.19.10.0.255"): lambda meter, now: double_long(
+        balances(meter, now).meter_balance
     ),
     reference(113, "0.0.19.20.1.255", 5): _time_debt(0),
     reference(113, "0.0.19.20.1.255", 8): always(double_long_unsigned(DAY)),

@@ -25,7 +25,7 @@ _LIMIT_PERIOD, _RESTORATION_PERIOD = 300, 30
 
 
 def _beyond(phase: int, bound: Bound) -> Value:
-    return lambda nature, now: double_long_unsigned(times_beyond(nature, phase, bound, now))
+    return lambda meter, now: double_long_unsigned(times_beyond(meter, phase, bound, now))
 
 
 def _voltage(phase: int) -> dict[Reference, Value]:
@@ -49,8 +49,8 @@ LOAD_LIMIT: dict[Reference, Value] = {
     reference(9000, "0.0.94.44.0.3"): always(FALSE),
     reference(3, "0.0.94.44.42.255"): always(double_long_unsigned(0)),
     reference(3, "0.0.94.44.42.255", 3): always(scaler_unit(COUNT)),
-    reference(71, "0.0.17.0.0.255", 4): lambda nature, now: double_long_unsigned(
-        RATED_POWER * nature.phases
+    reference(71, "0.0.17.0.0.255", 4): lambda meter, now: double_long_unsigned(
+        RATED_POWER * meter.phases
     ),
     reference(71, "0.0.17.0.0.255", 6): always(double_long_unsigned(_LIMIT_PERIOD)),
     reference(71, "0.0.17.0.0.255", 7): always(double_long_unsigned(_RESTORATION_PERIOD)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from esme_emulator.device.energy import Series, daily, expected, series
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.profiles import LoadProfile, MeterProfile
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI
@@ -76,7 +76,7 @@ def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
     if isinstance(profile, LoadProfile):
         register = series(profile, draw(seed, "curve", profile.name.encode(), 16), b"load")
         return [Curve(profile.title, profile, replace(register, daily=daily(profile)))]
-    meter = nature(seed, EUI.from_int(0), (profile,))
+    meter = meter_of(seed, EUI.from_int(0), (profile,))
     registers = (
         ("Import", profile.primary, meter.primary),
         ("Second element", profile.secondary, meter.secondary),

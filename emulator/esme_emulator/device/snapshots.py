@@ -13,8 +13,7 @@ from typing import Any
 from esme_emulator.device.account import balances
 from esme_emulator.device.blocks import block_counters
 from esme_emulator.device.calendar import months_until, year_of, year_start
-from esme_emulator.device.draws import drawn
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
 from gbcs.instants import DAY
 
@@ -25,31 +24,31 @@ _NO_BLOCKS = ((0,) * BLOCK_TOUS,) * BLOCKS
 _DAYS_OF_ANY_YEAR = 365
 
 
-def registers_row(nature: Nature, instant: int) -> Row:
+def registers_row(meter: Meter, instant: int) -> Row:
     """Return time, import, TOU registers and blocks; of both elements on a twin element meter."""
-    sums = grown(nature.primary, nature.installed, instant)
-    tou = primary_tou(nature, sums, TOU_REGISTERS)
+    sums = grown(meter.primary, meter.installed, instant)
+    tou = primary_tou(meter, sums, TOU_REGISTERS)
     blocks = _NO_BLOCKS
-    if nature.block_thresholds:
-        blocks = block_matrix(block_counters(nature, instant))
-    if nature.secondary is None:
+    if meter.block_thresholds:
+        blocks = block_matrix(block_counters(meter, instant))
+    if meter.secondary is None:
         return instant, sum(sums), tou, *blocks
-    second = grown(nature.secondary, nature.installed, instant)
-    second_tou = by_tariff(second, nature.tariff, SECONDARY_TOU_REGISTERS)
+    second = grown(meter.secondary, meter.installed, instant)
+    second_tou = by_tariff(second, meter.tariff, SECONDARY_TOU_REGISTERS)
     return instant, sum(sums), sum(second), tou, second_tou, *blocks
 
 
-def primary_tou(nature: Nature, sums: list[int], number: int) -> tuple[int, ...]:
+def primary_tou(meter: Meter, sums: list[int], number: int) -> tuple[int, ...]:
     """Return the TOU registers of what half hours of the first element have let through.
 
     With blocks they stay at 0; a second element has no blocks.
     """
-    return (0,) * number if nature.block_thresholds else by_tariff(sums, nature.tariff, number)
+    return (0,) * number if meter.block_thresholds else by_tariff(sums, meter.tariff, number)
 
 
-def balances_row(nature: Nature, instant: int) -> Row:
+def balances_row(meter: Meter, instant: int) -> Row:
     """Return time, emergency credit, meter balance and debts, in thousandths of a penny."""
-    now = balances(nature, instant)
+    now = balances(meter, instant)
     return (
         instant,
         now.emergency_credit_balance,
@@ -60,9 +59,9 @@ def balances_row(nature: Nature, instant: int) -> Row:
     )
 
 
-def billing_row(nature: Nature, instant: int) -> Row:
+def billing_row(meter: Meter, instant: int) -> Row:
     """Return registers and balances at one time."""
-    return *registers_row(nature, instant), *balances_row(nature, instant)[1:]
+    return *registers_row(meter, instant), *balances_row(meter, instant)[1:]
 
 
 def block_matrix(counters: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
@@ -71,17 +70,17 @@ def block_matrix(counters: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     return tuple((counter, *(0,) * (BLOCK_TOUS - 1)) for counter in used)
 
 
-def billing_dates(nature: Nature, now: int, number: int) -> list[int]:
+def billing_dates(meter: Meter, now: int, number: int) -> list[int]:
     """Return the last `number` times of the billing calendar until `now`, oldest first."""
-    return [time for time in months_until(now, number) if time > nature.installed * DAY]
+    return [time for time in months_until(now, number) if time > meter.installed * DAY]
 
 
-def tariff_changes(nature: Nature, now: int, number: int) -> list[int]:
+def tariff_changes(meter: Meter, now: int, number: int) -> list[int]:
     """Return the last `number` times until `now` at which the tariff was renewed."""
     last = year_of(now)
     years = range(max(last - number, 2000), last + 1)
     times = [
-        year_start(year) + drawn(nature, "tariff-change", year) % _DAYS_OF_ANY_YEAR * DAY
+        year_start(year) + meter.draw("tariff-change", year) % _DAYS_OF_ANY_YEAR * DAY
         for year in years
     ]
-    return [time for time in times if nature.installed * DAY < time <= now][-number:]
+    return [time for time in times if meter.installed * DAY < time <= now][-number:]

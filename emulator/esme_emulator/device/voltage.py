@@ -14,8 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 
-from esme_emulator.device.draws import drawn, drawn_between
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.instants import DAY, HALF_HOUR
 
 PERIOD = 3600
@@ -42,7 +41,7 @@ class Bound(StrEnum):
     UNDER = "under"
 
 
-def voltages(nature: Nature, phase: int, stamps: range) -> list[int]:
+def voltages(meter: Meter, phase: int, stamps: range) -> list[int]:
     """Return the averages in V of the hours that end at `stamps`, which are `PERIOD` apart.
 
     `phase` counts from 0. All stamps must be after installation.
@@ -50,66 +49,66 @@ def voltages(nature: Nature, phase: int, stamps: range) -> list[int]:
     if not stamps:
         return []
     first, last = (stamps[0] - PERIOD) // HALF_HOUR, stamps[-1] // HALF_HOUR - 1
-    flow = _net_import(nature, first, last)
-    base = drawn_between(nature, "substation", phase, *_SUBSTATION_MV)
-    fitted = nature.installed * _HOURS
+    flow = _net_import(meter, first, last)
+    base = meter.draw_between("substation", phase, *_SUBSTATION_MV)
+    fitted = meter.installed * _HOURS
     hours = range(stamps[0] // PERIOD - 1, stamps[-1] // PERIOD)
-    beyond = _drawn_voltages(nature, phase, hours[0] - fitted, hours[-1] - fitted)
+    beyond = _drawn_voltages(meter, phase, hours[0] - fitted, hours[-1] - fitted)
     found = []
     for index, hour in enumerate(hours):
-        power = (flow[2 * index] + flow[2 * index + 1]) // nature.phases
-        noise = _noise(nature.secret, phase, hour // _HOURS)[hour % _HOURS] - 128
+        power = (flow[2 * index] + flow[2 * index + 1]) // meter.phases
+        noise = _noise(meter.secret, phase, hour // _HOURS)[hour % _HOURS] - 128
         volts = (base - _MV_PER_W * power + _NOISE_MV * noise) // 1000
         found.append(beyond.get(hour - fitted) or min(max(volts, LOWEST), HIGHEST))
     return found
 
 
-def times_beyond(nature: Nature, phase: int, bound: Bound, now: int) -> int:
+def times_beyond(meter: Meter, phase: int, bound: Bound, now: int) -> int:
     """Return how many hours until `now`, since installation, were out of bounds on that side."""
-    hours = now // PERIOD - nature.installed * _HOURS
+    hours = now // PERIOD - meter.installed * _HOURS
     if hours <= 0:
         return 0
-    cycle, hour = divmod(hours - 1, _cycle(nature, phase, bound))
-    return cycle + (_hour_beyond(nature, phase, bound, cycle) <= hour)
+    cycle, hour = divmod(hours - 1, _cycle(meter, phase, bound))
+    return cycle + (_hour_beyond(meter, phase, bound, cycle) <= hour)
 
 
-def _net_import(nature: Nature, first: int, last: int) -> list[int]:
+def _net_import(meter: Meter, first: int, last: int) -> list[int]:
     """Return the energy in Wh, export negative, of half hours counted from 2000-01-01."""
-    net = nature.primary.half_hours(first, last)
-    if nature.secondary is not None:
-        second = nature.secondary.half_hours(first, last)
+    net = meter.primary.half_hours(first, last)
+    if meter.secondary is not None:
+        second = meter.secondary.half_hours(first, last)
         net = [one + other for one, other in zip(net, second, strict=True)]
-    export = nature.active_export.half_hours(first, last)
+    export = meter.active_export.half_hours(first, last)
     return [one - other for one, other in zip(net, export, strict=True)]
 
 
-def _drawn_voltages(nature: Nature, phase: int, first: int, last: int) -> dict[int, int]:
+def _drawn_voltages(meter: Meter, phase: int, first: int, last: int) -> dict[int, int]:
     """Return the voltages out of bounds by their hours, of cycles that `first` to `last` touch.
 
     Hours count from installation.
     """
     found = {}
     for bound in Bound:
-        length = _cycle(nature, phase, bound)
+        length = _cycle(meter, phase, bound)
         for cycle in range(first // length, last // length + 1):
-            hour = cycle * length + _hour_beyond(nature, phase, bound, cycle)
-            beyond = 1 + drawn(nature, f"beyond-{bound}-{phase}", cycle) % _BEYOND
+            hour = cycle * length + _hour_beyond(meter, phase, bound, cycle)
+            beyond = 1 + meter.draw(f"beyond-{bound}-{phase}", cycle) % _BEYOND
             found[hour] = HIGHEST + beyond if bound is Bound.OVER else LOWEST - beyond
     return found
 
 
-def _cycle(nature: Nature, phase: int, bound: Bound) -> int:
+def _cycle(meter: Meter, phase: int, bound: Bound) -> int:
     """Return the hours in each of which one is out of bounds."""
-    return drawn_between(nature, f"cycle-{bound}", phase, *_CYCLE_DAYS) * _HOURS
+    return meter.draw_between(f"cycle-{bound}", phase, *_CYCLE_DAYS) * _HOURS
 
 
-def _hour_beyond(nature: Nature, phase: int, bound: Bound, cycle: int) -> int:
+def _hour_beyond(meter: Meter, phase: int, bound: Bound, cycle: int) -> int:
     """Return the hour of a cycle that is out of bounds: even if over, odd if under.
 
     So no hour is both, as cycles are of an even number of hours.
     """
-    pairs = _cycle(nature, phase, bound) // 2
-    pair = drawn(nature, f"hour-{bound}-{phase}", cycle) % pairs
+    pairs = _cycle(meter, phase, bound) // 2
+    pair = meter.draw(f"hour-{bound}-{phase}", cycle) % pairs
     return 2 * pair + (bound is Bound.UNDER)
 
 

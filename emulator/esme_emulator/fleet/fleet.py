@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.meter import Answer, answer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.anti_replay import AntiReplay
 from esme_emulator.fleet.call_numbers import CallNumbers
@@ -50,7 +50,7 @@ class Dropped(StrEnum):
 class Faults(Protocol):
     """What makes meters misbehave."""
 
-    def conduct(self, call: Call) -> Conduct:
+    def behaviour(self, call: Call) -> Behaviour:
         """Return how the meter is to answer."""
         ...
 
@@ -141,7 +141,7 @@ class Fleet:
         else:
             call = Call(
                 *(device, srv, number, now, accepted.command, self._keystore),
-                lambda: nature(self._seed, device, self._profiles).profile.name,
+                lambda: meter_of(self._seed, device, self._profiles).profile.name,
             )
             try:
                 receipt = self._take(call, meter, len(octets))
@@ -168,8 +168,8 @@ class Fleet:
         if isinstance(start, Dropped):
             return Receipt(call.srv, start)
         begun = call if start == call.now else replace(call, now=start)
-        conduct = self._faults.conduct(begun) if self._faults else GOOD_ORDER
-        if conduct.silent:
+        behaviour = self._faults.behaviour(begun) if self._faults else NORMAL
+        if behaviour.silent:
             return Receipt(call.srv, Dropped.SILENT)
         if self._strict:
             self._anti_replay.take(meter, call.command)
@@ -180,7 +180,7 @@ class Fleet:
             self.busy_seconds += latency
             finish += latency
             state.occupy(start, finish, call.now)
-        said = self._answer(begun, meter, conduct)
+        said = self._answer(begun, meter, behaviour)
         replies = () if said.octets is None else self._replies(begun, said, finish, state)
         return Receipt(call.srv, said.outcome, replies, said.reason)
 
@@ -225,7 +225,7 @@ class Fleet:
     def _link(self, call: Call) -> WanLink | None:
         return None if self.wan is None else self.wan.of(call.device)
 
-    def _answer(self, call: Call, meter: int, conduct: Conduct) -> Answer:
+    def _answer(self, call: Call, meter: int, behaviour: Behaviour) -> Answer:
         def own_counter() -> int:
             last = self._own_counters.get(meter, 0)
             number = self._own_counters[meter] = OwnCounter(METER, last).next(call.now)
@@ -237,7 +237,7 @@ class Fleet:
             self._keystore,
             call.now,
             own_counter,
-            conduct,
+            behaviour,
             self._profiles,
         )
 

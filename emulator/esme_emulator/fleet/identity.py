@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from hashlib import sha256
 
 from esme_emulator.faults.base import Stage
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.messaging.known_identity import DIGITS
 from esme_emulator.profiles import MeterProfile, meter_profiles
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Protocol
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.fleet.latency import NONE, Latency, parse_latency
 from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 from esme_emulator.runtime.draws import draw_unit
@@ -172,7 +172,7 @@ class WanByProfile:
 
     def of(self, device: EUI) -> WanLink | None:
         """Return the link of a meter, None where its profile has no WAN."""
-        return self._links[nature(self._seed, device, self._profiles).profile.wan]
+        return self._links[meter_of(self._seed, device, self._profiles).profile.wan]
 
 
 def wan_of(

@@ -11,7 +11,7 @@ from esme_emulator.cache.policy.ledger import Decision, Ledger
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
@@ -33,13 +33,13 @@ class AbsentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledFleet:
+class RunningFleet:
     """The meters of this process, drawn from `seed`."""
 
     seed: str
     meters: Sequence[EUI]
     fleet: Fleet
-    nature_of: Callable[[EUI], Nature]
+    meter_of: Callable[[EUI], Meter]
     profiles: Sequence[MeterProfile]
     """Kinds that meters are drawn from, by their shares."""
     faults: Faults
@@ -53,7 +53,7 @@ class ControlledFleet:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledCache:
+class RunningCache:
     """The cache of this process, and the store it was given."""
 
     service: CacheService
@@ -62,7 +62,7 @@ class ControlledCache:
     latest_replies: LatestReplies = field(default_factory=LatestReplies)
 
     @classmethod
-    def watched(cls, service: CacheService, store: Store) -> "ControlledCache":
+    def watched(cls, service: CacheService, store: Store) -> "RunningCache":
         """Return a cache whose hits and replies are noted from now on."""
         cache = cls(service, store)
         cache.hit_ages.listen(cache.ledger)
@@ -81,7 +81,7 @@ class ControlledCache:
 
 
 @dataclass(frozen=True, slots=True)
-class Controlled:
+class RunningParts:
     """What runs in this process; `fleet` or `cache` is None where it does not.
 
     `broker` is shown, so it is to be without a password. `transports` are the connections that do
@@ -91,8 +91,8 @@ class Controlled:
     clock: Clock
     broker: str
     transports: Mapping[str, Sequence[Transport]]
-    fleet: ControlledFleet | None = None
-    cache: ControlledCache | None = None
+    fleet: RunningFleet | None = None
+    cache: RunningCache | None = None
 
     def lost(self) -> list[str]:
         """Return which parts have lost connections, and how many of how many."""
@@ -112,14 +112,14 @@ class Controlled:
         return None if self.cache is None else self.cache.ledger
 
 
-def fleet_of(parts: Controlled) -> ControlledFleet:
+def fleet_of(parts: RunningParts) -> RunningFleet:
     """Return the fleet. Raises `AbsentError`."""
     if parts.fleet is None:
         raise AbsentError("no meters run in this process")
     return parts.fleet
 
 
-def cache_of(parts: Controlled) -> ControlledCache:
+def cache_of(parts: RunningParts) -> RunningCache:
     """Return the cache. Raises `AbsentError`."""
     if parts.cache is None:
         raise AbsentError("no cache runs in this process")

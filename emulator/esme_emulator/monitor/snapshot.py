@@ -10,7 +10,7 @@ from heapq import nlargest
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.fleet.counters import Counters, Stage
-from esme_emulator.monitor.parts import Controlled, avoided_ratio, fired_lately
+from esme_emulator.monitor.parts import RunningParts, avoided_ratio, fired_lately
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
@@ -66,7 +66,7 @@ class Snapshot:
 class Sampler:
     """Takes snapshots of `parts`; `machine` tells the real time between them."""
 
-    def __init__(self, parts: Controlled, machine: Clock) -> None:
+    def __init__(self, parts: RunningParts, machine: Clock) -> None:
         self._parts = parts
         self._machine = machine
         self._busiest: Sequence[tuple[EUI, int]] = ()

@@ -17,7 +17,7 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE
 from esme_emulator.estate.eui_range import EVERY_EUI, EuiRange
 from esme_emulator.estate.keys import DerivedKeystore
@@ -214,7 +214,7 @@ class Hosted(Collection[EUI]):
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
         seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)
-        return nature(seed, eui, profiles).profile
+        return meter_of(seed, eui, profiles).profile
 
     def __contains__(self, eui: object) -> bool:
         return any(eui in euis for euis, _, _ in self._fleets)

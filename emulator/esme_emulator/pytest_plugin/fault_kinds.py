@@ -46,15 +46,14 @@ class FaultKinds(ABC):
     def no_reply(self, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `no-reply`.
 
-        The meter does not take the command, and nothing comes back.
+        The meter ignores the command and sends no reply.
         """
         return self.rule("no-reply", **where)
 
     def asleep(self, *, idle: float = 600.0, wakes: int = 1, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `asleep`.
 
-        A meter that nobody called for a while takes a command only once others have woken
-        it.
+        An idle meter loses the commands that wake it.
         """
         return self.rule("asleep", idle=idle, wakes=wakes, **where)
 
@@ -67,15 +66,15 @@ class FaultKinds(ABC):
     ) -> "Armed":
         """Return a rule of `fail-first`.
 
-        The first commands of an SRV to a meter fail; then it has recovered.
+        The first commands of an SRV to a meter fail; later ones succeed.
         """
         return self.rule("fail-first", n=n, result=result, **where)
 
     def result_code(self, *, code: str = "temporary-failure", **where: Unpack[Where]) -> "Armed":
         """Return a rule of `result-code`.
 
-        The first access of a DLMS command fails with a result code, the others are not
-        tried.
+        The first access of a DLMS command fails with a result code; the meter skips the
+        others.
         """
         return self.rule("result-code", code=code, **where)
 
@@ -89,14 +88,14 @@ class FaultKinds(ABC):
     ) -> "Armed":
         """Return a rule of `clock-drift`.
 
-        The clock of the meter is ahead of the time, or behind it.
+        The clock of the meter is ahead or behind.
         """
         return self.rule("clock-drift", seconds=seconds, per_day=per_day, since=since, **where)
 
     def empty_log(self, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `empty-log`.
 
-        The log that is read has no entries; the read itself succeeds.
+        The log has no entries; reading it succeeds.
         """
         return self.rule("empty-log", **where)
 
@@ -110,36 +109,35 @@ class FaultKinds(ABC):
     ) -> "Armed":
         """Return a rule of `missing-half-hours`.
 
-        Half hours are missing in the logs: of a meter the same ones in every read.
+        Half hours are missing from the logs; a meter misses the same ones in every read.
         """
         return self.rule("missing-half-hours", share=share, since=since, until=until, **where)
 
     def wrong_counter(self, *, offset: int = 1, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `wrong-counter`.
 
-        The reply has another originator counter than the command, under a MAC that is
-        valid.
+        The originator counter of the reply is not that of the command; its MAC is valid.
         """
         return self.rule("wrong-counter", offset=offset, **where)
 
     def wrong_recipient(self, *, recipient: str | None = None, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `wrong-recipient`.
 
-        The reply is addressed to another EUI, and sealed for it where there is a key of it.
+        The reply is addressed to another EUI, and sealed for it if its key is known.
         """
         return self.rule("wrong-recipient", recipient=recipient, **where)
 
     def wrong_mac(self, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `wrong-mac`.
 
-        The MAC of the reply is another; the message is whole.
+        The MAC of the reply is wrong; the rest is intact.
         """
         return self.rule("wrong-mac", **where)
 
     def corrupt_octets(self, *, octets: int = 1, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `corrupt-octets`.
 
-        Octets of the reply are others, at places that are drawn.
+        Octets of the reply are changed, at drawn positions.
         """
         return self.rule("corrupt-octets", octets=octets, **where)
 
@@ -161,7 +159,7 @@ class FaultKinds(ABC):
         """Return a rule of `lost-block`.
 
         The reply is sent as blocks of a general block transfer, one message each; one is
-        missing.
+        lost.
         """
         return self.rule("lost-block", block_size=block_size, window=window, lost=lost, **where)
 
@@ -174,14 +172,14 @@ class FaultKinds(ABC):
     ) -> "Armed":
         """Return a rule of `late-reply`.
 
-        The reply comes later than the latency of the meter has it.
+        The reply is delayed, in addition to the latency of the meter.
         """
         return self.rule("late-reply", seconds=seconds, jitter=jitter, **where)
 
     def duplicate(self, *, copies: int = 1, after: float = 0.0, **where: Unpack[Where]) -> "Armed":
         """Return a rule of `duplicate`.
 
-        The reply comes more than once, each time the same octets.
+        The same reply arrives more than once.
         """
         return self.rule("duplicate", copies=copies, after=after, **where)
 

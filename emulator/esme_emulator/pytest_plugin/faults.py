@@ -8,9 +8,9 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.log import FaultFired
 from esme_emulator.pytest_plugin.fault_kinds import FaultKinds
@@ -105,7 +105,7 @@ class EsmeFaults(FaultKinds):
         """Put the rule of `table` in force, and return its name. Raises `FaultError`."""
         rule = rule_from(table, self._armed)
         now = self._clock.now()
-        for reason in unmatched([rule], self._meters(), now=now, seed=self._seed):
+        for reason in lint([rule], self._meters(), now=now, seed=self._seed):
             raise FaultError(reason)
         self.engine.add(rule)
         self._armed[rule.name] = armed

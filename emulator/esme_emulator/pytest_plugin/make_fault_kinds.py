@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from esme_emulator.faults.parameters import Parameter
-from esme_emulator.faults.registry import Kind, kinds
+from esme_emulator.faults.registry import KindDescription, kinds
 
 MODULE = Path(__file__).with_name("fault_kinds.py")
 
@@ -67,7 +67,7 @@ def source() -> str:
     return _HEAD + "".join(f"\n{_method(kind)}" for kind in kinds())
 
 
-def _method(kind: Kind) -> str:
+def _method(kind: KindDescription) -> str:
     name = kind.name.replace("-", "_")
     own = [f"{parameter.key}: {_type(parameter)}" for parameter in kind.parameters]
     passed = [f"{parameter.key}={parameter.key}" for parameter in kind.parameters]

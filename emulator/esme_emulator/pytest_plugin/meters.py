@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.pytest_plugin.journal import Hits, Journal
@@ -52,7 +52,7 @@ class EsmeMeter:
     @property
     def profile(self) -> MeterProfile:
         """What kind of meter it is."""
-        return nature(self._estate.seed, self.eui, self._estate.profiles).profile
+        return meter_of(self._estate.seed, self.eui, self._estate.profiles).profile
 
     def hits(self, srv: str | None = None) -> Hits:
         """Return how many commands it received, of `srv` or in all.
@@ -72,7 +72,7 @@ class EsmeMeter:
         """
         estate, log = self._estate, log_of(srv)
         now = estate.clock.now()
-        meter = nature(estate.seed, self.eui, estate.profiles)
+        meter = meter_of(estate.seed, self.eui, estate.profiles)
         held = buffer(meter, log, window_of(window, now), int(now) - EPOCH_UNIX)
         return rows_of(log, held)
 

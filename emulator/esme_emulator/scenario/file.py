@@ -16,10 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import (
@@ -104,7 +104,7 @@ def fault_warnings(scenario: Scenario) -> list[str]:
     names, seed = scenario.fleet.profiles, scenario.seed
     kinds = tuple(map(meter_profile, names)) or None
     meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
-    return unmatched(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
+    return lint(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:

@@ -14,7 +14,7 @@ from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_
 from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.known_identity import Known, is_identity
@@ -118,7 +118,7 @@ def truth(fleet: FleetOptions, device: EUI = METER) -> list[object]:
     log = BY_SRV["4.8.1"]
     empty = (lambda _: False) if fleet is GAPS else None
     return list(
-        rows_of(log, buffer(nature(SEED, device, fleet.profiles), log, YESTERDAY, NOW, empty))
+        rows_of(log, buffer(meter_of(SEED, device, fleet.profiles), log, YESTERDAY, NOW, empty))
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.meter import MOST_ATTRIBUTES, Answer, Outcome, answer
 from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
@@ -74,7 +74,7 @@ class Case:
 
     def said(
         self,
-        conduct: Conduct = GOOD_ORDER,
+        behaviour: Behaviour = NORMAL,
         now: float = NOW + EPOCH_UNIX,
         window: Window | None = None,
     ) -> Answer:
@@ -84,7 +84,7 @@ class Case:
             KEYS,
             now,
             lambda: OWN_COUNTER,
-            conduct,
+            behaviour,
             (KINDS[self.kind],),
         )
 
@@ -138,8 +138,8 @@ def test_an_answer_verifies_and_is_for_the_one_who_asked(case: Case) -> None:
 
 @every_case
 def test_responses_carry_the_time_of_the_meter_where_the_service_does(case: Case) -> None:
-    for conduct in (GOOD_ORDER, Conduct(refusal=1)):
-        time = opened(case.said(conduct)).transaction_time
+    for behaviour in (NORMAL, Behaviour(refusal=1)):
+        time = opened(case.said(behaviour)).transaction_time
         assert time == (to_date_time(NOW) if case.service.carries_time else b"")
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_there_breaks_off_the_rest(srv: str, kind: str, successes: i
 
 @given(any_case, st.sampled_from([1, 2, 3, 250]))
 def test_a_refusal_is_of_the_first_access_and_breaks_off_the_rest(case: Case, code: int) -> None:
-    said = case.said(Conduct(refusal=code))
+    said = case.said(Behaviour(refusal=code))
     assert said.outcome is Outcome.REFUSED
     assert codes(said) == [code] + [ResultCode.OTHER_REASON] * (len(case.service.accesses) - 1)
     assert not opened(said).protected
@@ -199,14 +199,14 @@ def test_an_own_counter_is_taken_only_where_something_is_encrypted_behind_the_ac
             taken.append(1)
             return OWN_COUNTER
 
-        for conduct in (GOOD_ORDER, Conduct(refusal=4)):
+        for behaviour in (NORMAL, Behaviour(refusal=4)):
             answer(
                 SEED,
                 case.command(),
                 KEYS,
                 NOW + EPOCH_UNIX,
                 own_counter,
-                conduct,
+                behaviour,
                 (KINDS[case.kind],),
             )
         assert len(taken) == (case.party != PARTIES[0] and case.service.protected), str(case)
@@ -215,7 +215,7 @@ def test_an_own_counter_is_taken_only_where_something_is_encrypted_behind_the_ac
 @given(any_case, st.integers(-400 * DAY, 400 * DAY))
 def test_drift_is_what_the_meter_would_say_at_another_time(case: Case, drift: int) -> None:
     window = Window(NOW - 800 * DAY, NOW - 797 * DAY)
-    drifted = case.said(Conduct(drift=drift + 0.25), window=window)
+    drifted = case.said(Behaviour(drift=drift + 0.25), window=window)
     assert drifted == case.said(now=NOW + EPOCH_UNIX + drift + 0.25, window=window)
     if case.service.carries_time:
         assert from_date_time(opened(drifted).transaction_time) == NOW + drift
@@ -228,8 +228,8 @@ def test_entries_that_a_meter_has_not_are_left_out(case: Case) -> None:
 
     for whole, some, none in zip(
         readings(case.said()),
-        readings(case.said(Conduct(has_entry=has_entry))),
-        readings(case.said(Conduct(has_entry=lambda time: False))),
+        readings(case.said(Behaviour(has_entry=has_entry))),
+        readings(case.said(Behaviour(has_entry=lambda time: False))),
         strict=True,
     ):
         if whole.rows is None or some.rows is None:

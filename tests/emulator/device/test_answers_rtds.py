@@ -7,7 +7,7 @@ table of the reading services, in tests/gbcs/tables.
 
 from dataclasses import replace
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.device.meter import Answer, Outcome, answer
 from esme_emulator.device.voltage import PERIOD
 from esme_emulator.profiles import MeterProfile, meter_profile
@@ -110,7 +110,7 @@ def said_to(
     profile: MeterProfile,
     keystore: Keystore,
     now: int,
-    conduct: Conduct | None = None,
+    behaviour: Behaviour | None = None,
 ) -> Answer:
     return answer(
         "1",
@@ -118,7 +118,7 @@ def said_to(
         keystore,
         now + EPOCH_UNIX,
         lambda: 5,
-        conduct or Conduct(),
+        behaviour or Behaviour(),
         (profile,),
     )
 
@@ -245,7 +245,7 @@ def test_a_refusal_is_that_of_the_vector_octet_for_octet(
     assert isinstance(command.payload, AccessRequest)
     now = from_date_time(theirs.transaction_time) if theirs.transaction_time else NOW
     profile = meter_profile(service.meters[0])
-    said = said_to(command, profile, rtds_keystore, now, Conduct(refusal=code))
+    said = said_to(command, profile, rtds_keystore, now, Behaviour(refusal=code))
     assert said.outcome is Outcome.REFUSED
     if service.carries_time is bool(theirs.transaction_time):
         assert said.octets == vector.octets

@@ -7,7 +7,7 @@ import pytest
 
 from esme_emulator.device.account import balances
 from esme_emulator.device.meter import Outcome, answer
-from esme_emulator.device.model import INSTALLATION_DAYS, nature
+from esme_emulator.device.model import INSTALLATION_DAYS, meter_of
 from esme_emulator.device.registers import total
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
@@ -48,7 +48,7 @@ def kinds() -> Iterator[object]:
 
 @pytest.mark.parametrize("kind", list(kinds()))
 def test_what_a_meter_keeps_has_room_until_2100(kind: MeterProfile) -> None:
-    drawn = nature(SEED, METER, (kind,))
+    drawn = meter_of(SEED, METER, (kind,))
     meter = replace(drawn, installed=min(first for first, _ in INSTALLATION_DAYS.values()))
     assert meter.secondary is not None
     for series in (

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from esme_emulator.device import prices
 from esme_emulator.device.demand import EVENING, export_demand, import_demand, last_reset
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.objects_supply import RATED_POWER
 from esme_emulator.device.registers import total
@@ -23,13 +23,13 @@ from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Attribute, Window
 from gbcs.usecases.values import plain
-from tests.emulator.device.meters import KINDS, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, moments
 from tests.support.rtds import named
 
 NOON = 821_750_400 + DAY // 2
 
 
-def said(meter: Nature, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
+def said(meter: Meter, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
     value = value_of(meter, Attribute(class_id, parse_dotted(dotted), index), now)
     return plain(value) if isinstance(value, Data) else value
 
@@ -84,7 +84,7 @@ def test_charges_are_collected_as_the_payment_mode_and_the_elements_have_it(
     variant: str, payment: str, expected: list[tuple[int, int]]
 ) -> None:
     profile = replace(meter_profile(variant), payment=payment)
-    meter = nature("charges", EUI.from_int(7), (profile,))
+    meter = meter_of("charges", EUI.from_int(7), (profile,))
     entries = said(meter, 111, "0.0.19.0.0.255", 11)
     assert [(credit[4], charge[4]) for credit, charge, _ in entries] == expected
     assert {credit[:4] + credit[5:] for credit, _, _ in entries} == {b"\0\0\x13\x0a\xff"}
@@ -112,7 +112,7 @@ def test_a_vector_that_sets_the_payment_mode_sets_the_charges_that_are_read(
         if (access.class_id, access.index) == (111, 11)
     ]
     profile = replace(meter_profile(variant), payment=payment)
-    ours = said(nature("charges", EUI.from_int(7), (profile,)), 111, "0.0.19.0.0.255", 11)
+    ours = said(meter_of("charges", EUI.from_int(7), (profile,)), 111, "0.0.19.0.0.255", 11)
     assert [entry[:2] for entry in ours] == [entry[:2] for entry in theirs]
 
 
@@ -126,8 +126,8 @@ def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
     assert value_of(KINDS["twin"], nothing, NOON) is ResultCode.OBJECT_UNDEFINED
 
 
-@given(natures, moments)
-def test_registers_of_demand_are_the_demand(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_registers_of_demand_are_the_demand(meter: Meter, now: int) -> None:
     for register, reset, demand in (
         ("1.0.1.6.0.255", "0.0.94.44.5.1", import_demand(meter, now)),
         ("1.0.1.6.1.255", "0.0.94.44.5.0", import_demand(meter, now, EVENING)),
@@ -144,9 +144,9 @@ def test_the_configurable_period_is_that_of_its_register() -> None:
     assert tuple(entry[4][0] for entry in entries) == EVENING
 
 
-@given(natures, moments)
+@given(any_meters, moments)
 def test_registers_of_export_and_counters_of_voltage_are_those_of_their_modules(
-    meter: Nature, now: int
+    meter: Meter, now: int
 ) -> None:
     assert said(meter, 3, "1.0.2.8.0.255", now=now) == total(
         meter.active_export, meter.installed, now

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from esme_emulator.device.account import cost
 from esme_emulator.device.blocks import block_counters
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.registers import by_tariff, grown
 from gbcs.dlms.data import Data
@@ -15,18 +15,18 @@ from gbcs.instants import DAY, HALF_HOUR
 from gbcs.obis import parse_dotted
 from gbcs.usecases.asking import Attribute
 from gbcs.usecases.values import plain
-from tests.emulator.device.meters import KINDS, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, moments
 
 NOON = 821_750_400 + DAY // 2
 SPECIAL_DAYS, SWITCHING, PRICES = "0.0.11.0.0.255", "0.0.13.0.0.255", "0.0.19.20.0.255"
 
 
-def said(meter: Nature, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
+def said(meter: Meter, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
     value = value_of(meter, Attribute(class_id, parse_dotted(dotted), index), now)
     return plain(value) if isinstance(value, Data) else value
 
 
-def register_of(meter: Nature, slot: int, switching: str = SWITCHING) -> set[int]:
+def register_of(meter: Meter, slot: int, switching: str = SWITCHING) -> set[int]:
     """The script that every day profile has run last when a half hour begins."""
     scripts = set()
     for _, actions in said(meter, 20, switching, 5):
@@ -66,14 +66,14 @@ def test_seasons_weeks_days_and_special_days_refer_to_one_another(kind: str) -> 
     assert all(start[:2] == (2026).to_bytes(2, "big") for _, start, _ in seasons)
 
 
-def price_list(meter: Nature, dotted: str = PRICES) -> dict[bytes, int]:
+def price_list(meter: Meter, dotted: str = PRICES) -> dict[bytes, int]:
     (scale, exponent), _, matrix = said(meter, 113, dotted, 5)
     assert (scale, exponent) == (3, -5)
     return dict(matrix)
 
 
-@given(natures, moments)
-def test_cost_is_registers_at_the_prices_that_it_says(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_cost_is_registers_at_the_prices_that_it_says(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     of = price_list(meter)
     assert len(of) == 80
@@ -95,8 +95,8 @@ def test_cost_is_registers_at_the_prices_that_it_says(meter: Nature, now: int) -
     assert cost(meter, now) == thousandths // 1000 + days * standing
 
 
-@given(natures, moments)
-def test_the_price_now_is_that_of_the_register_that_counts_now(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_the_price_now_is_that_of_the_register_that_counts_now(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     price = said(meter, 3, "0.0.94.44.1.7", now=now)
     of = price_list(meter)

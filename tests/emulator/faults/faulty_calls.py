@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import rules_from
@@ -45,20 +45,20 @@ def faults(*tables: Mapping[str, Any], seed: str = "tests", **options: Any) -> F
 
 
 def fired_calls(engine: Faults, calls: list[Call]) -> list[int]:
-    """The numbers of those calls for which a rule of conduct fires."""
+    """The numbers of those calls for which a rule of behaviour fires."""
     return [one.number for one in calls if _fires(engine, one)]
 
 
 def _fires(engine: Faults, one: Call) -> bool:
     before = sum(engine.fired.values())
-    engine.conduct(one)
+    engine.behaviour(one)
     return sum(engine.fired.values()) > before
 
 
-def suffer(engine: Faults, one: Call) -> tuple[Conduct, tuple[Delivery, ...]]:
+def suffer(engine: Faults, one: Call) -> tuple[Behaviour, tuple[Delivery, ...]]:
     """What the engine makes of a call and of the meter's reply, as a fleet asks it."""
-    conduct = engine.conduct(one)
-    return conduct, () if conduct.silent else engine.deliver(one, reply(one))
+    behaviour = engine.behaviour(one)
+    return behaviour, () if behaviour.silent else engine.deliver(one, reply(one))
 
 
 def delivered(table: Mapping[str, Any], one: Call | None = None) -> list[bytes]:

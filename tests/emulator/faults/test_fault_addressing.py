@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from esme_emulator.estate.eui_range import EuiRange
 from esme_emulator.faults.base import Call
-from esme_emulator.faults.calls import read_calls, write_calls
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.pattern import EuiPattern
-from esme_emulator.faults.selector import matcher, meter_test
+from esme_emulator.faults.selector import matcher, meter_test, read_calls, write_calls
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.faults.faulty_calls import call
@@ -34,7 +33,7 @@ def a_call(
 
 def addresses(one: Call, seed: str = "s", name: str = "rule", **where: Any) -> bool:
     rule = rule_from({"kind": "no-reply", "name": name, **where})
-    return matcher(rule.where, Means(seed, name, 1))(one)
+    return matcher(rule.where, FaultContext(seed, name, 1))(one)
 
 
 def numbers(calls: object) -> list[int]:
@@ -120,7 +119,7 @@ def test_another_meter_is_not(pattern: object) -> None:
 
 def drawn(seed: str, fraction: float, name: str = "rule", **where: Any) -> set[EUI]:
     rule = rule_from({"kind": "no-reply", "name": name, "fraction": fraction, **where})
-    matches = matcher(rule.where, Means(seed, name, 1))
+    matches = matcher(rule.where, FaultContext(seed, name, 1))
     return {device for device in FLEET if matches(a_call(device=device))}
 
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER
-from esme_emulator.faults.base import Call, Delivery, Stage
+from esme_emulator.device.behaviour import NORMAL
+from esme_emulator.faults.base import Call, Delivery, FaultError, Stage
 from esme_emulator.faults.context import Memory
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.log import FaultFired, FaultLog
 from esme_emulator.faults.registry import FAULTS
@@ -29,13 +28,13 @@ from tests.support.estate import KEYS, METER, OTHER_METER, UNIX_NOW
 def test_without_rules_there_are_no_faults() -> None:
     engine = Faults("s")
     assert not engine
-    assert engine.conduct(call()) is GOOD_ORDER
+    assert engine.behaviour(call()) is NORMAL
     assert engine.deliver(call(), b"octets") == (Delivery(b"octets"),)
     engine.add(rule_from({"kind": "no-reply"}))
     assert engine
     engine.clear()
     assert not engine
-    assert engine.conduct(call()) is GOOD_ORDER
+    assert engine.behaviour(call()) is NORMAL
 
 
 def test_rules_are_added_and_removed_by_name() -> None:
@@ -53,19 +52,19 @@ def test_rules_are_added_and_removed_by_name() -> None:
 
 def test_what_silences_comes_first_and_alone() -> None:
     engine = faults({"kind": "result-code"}, {"kind": "empty-log"}, {"kind": "no-reply"})
-    assert engine.conduct(call()).silent
+    assert engine.behaviour(call()).silent
     assert engine.fired == {"result-code-1": 0, "empty-log-1": 0, "no-reply-1": 1}
 
 
 def test_a_meter_that_refuses_shows_no_logs() -> None:
     engine = faults({"kind": "clock-drift"}, {"kind": "result-code"}, {"kind": "result-code"})
-    assert engine.conduct(call()) == replace(GOOD_ORDER, refusal=2)
+    assert engine.behaviour(call()) == replace(NORMAL, refusal=2)
     assert engine.fired == {"clock-drift-1": 0, "result-code-1": 1, "result-code-2": 0}
 
 
 def test_clock_and_logs_go_together() -> None:
-    conduct = faults({"kind": "empty-log"}, {"kind": "clock-drift"}).conduct(call())
-    assert (conduct.drift, conduct.has_entry is None) == (300, False)
+    behaviour = faults({"kind": "empty-log"}, {"kind": "clock-drift"}).behaviour(call())
+    assert (behaviour.drift, behaviour.has_entry is None) == (300, False)
 
 
 def test_a_reply_is_changed_before_it_is_cut() -> None:
@@ -95,8 +94,8 @@ def test_what_never_arrives_is_not_late() -> None:
 def test_every_stage_has_its_method() -> None:
     """A fault overrides what its stage asks, so that none is never asked."""
     for fault in FAULTS.values():
-        overridden = {"conduct", "deliver"} & vars(fault).keys()
-        assert overridden == {"conduct" if fault.stage.changes_conduct else "deliver"}
+        overridden = {"behave", "deliver"} & vars(fault).keys()
+        assert overridden == {"behave" if fault.stage.changes_behaviour else "deliver"}
     assert {fault.stage for fault in FAULTS.values()} == set(Stage)
 
 
@@ -132,7 +131,7 @@ def test_a_fault_that_fires_is_published() -> None:
 def test_the_log_keeps_the_newest() -> None:
     engine = faults({"kind": "no-reply"}, log_size=3)
     for number in range(1, 11):
-        engine.conduct(call(number))
+        engine.behaviour(call(number))
     assert [fired.number for fired in engine.log] == [8, 9, 10]
     assert (len(engine.log), engine.log.dropped) == (3, 7)
     assert engine.fired == {"no-reply-1": 10}
@@ -146,7 +145,7 @@ def test_a_log_may_keep_nothing() -> None:
         FaultLog(-1)
 
 
-def test_memory_forgets_what_was_longest_unused() -> None:
+def test_memory_forgets_the_least_recently_written_subject() -> None:
     memory = Memory(2)
     memory.put("a", 1)
     memory.put("b", 2)
@@ -154,18 +153,18 @@ def test_memory_forgets_what_was_longest_unused() -> None:
     memory.put("c", 4)
     assert [memory.get(key) for key in "abc"] == [(3,), None, (4,)]
     assert len(memory) == 2
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="give 1 or more"):
         Memory(0)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="give 1 or more"):
         Faults("s", memory_size=0)
 
 
 def test_a_meter_that_was_forgotten_sleeps() -> None:
     engine = faults({"kind": "asleep"}, memory_size=1)
-    assert engine.conduct(call(1)).silent
-    assert not engine.conduct(call(2)).silent
-    assert engine.conduct(call(1, device=OTHER_METER)).silent
-    assert engine.conduct(call(3)).silent
+    assert engine.behaviour(call(1)).silent
+    assert not engine.behaviour(call(2)).silent
+    assert engine.behaviour(call(1, device=OTHER_METER)).silent
+    assert engine.behaviour(call(3)).silent
 
 
 @pytest.mark.parametrize("kind", ["asleep", "fail-first"])
@@ -174,7 +173,7 @@ def test_many_meters_take_little_memory(kind: str) -> None:
     one = call()
     with within(400_000):
         for number in range(5_000):
-            engine.conduct(replace(one, device=EUI.from_int(number)))
+            engine.behaviour(replace(one, device=EUI.from_int(number)))
     assert engine.log.dropped == 4_900
 
 
@@ -227,7 +226,7 @@ def _replayed(octets: bytes, one: Call, log: list[FaultFired]) -> list[tuple[byt
 REPLY_KINDS = sorted(
     kind
     for kind, fault in FAULTS.items()
-    if not fault.stage.changes_conduct and kind != "lost-block"
+    if not fault.stage.changes_behaviour and kind != "lost-block"
 )
 REPLY_RULES = st.lists(
     st.fixed_dictionaries(
@@ -277,14 +276,16 @@ def test_conduct_differs_where_the_log_says_so(tables: list[dict[str, Any]]) -> 
     engine = faults(*tables)
     for one in CALLS:
         before = len(engine.log)
-        conduct = engine.conduct(one)
+        behaviour = engine.behaviour(one)
         kinds = {fired.kind for fired in list(engine.log)[before:]}
         silencing = {"no-reply", "asleep", "fail-first"}
-        assert conduct.silent is bool(kinds & silencing)
-        assert (conduct.refusal is not None) is ("result-code" in kinds)
-        assert (conduct.drift != 0) is ("clock-drift" in kinds)
-        assert (conduct.has_entry is not None) is bool(kinds & {"empty-log", "missing-half-hours"})
-        if conduct.silent or conduct.refusal is not None:
+        assert behaviour.silent is bool(kinds & silencing)
+        assert (behaviour.refusal is not None) is ("result-code" in kinds)
+        assert (behaviour.drift != 0) is ("clock-drift" in kinds)
+        assert (behaviour.has_entry is not None) is bool(
+            kinds & {"empty-log", "missing-half-hours"}
+        )
+        if behaviour.silent or behaviour.refusal is not None:
             assert len(kinds) == 1
 
 
@@ -299,8 +300,8 @@ def test_a_run_is_repeated_and_meters_do_not_disturb_each_other(
         engine = faults(*tables)
         done = {}
         for one in calls:
-            conduct, deliveries = suffer(engine, one)
-            key = (conduct.silent, conduct.refusal, conduct.drift, deliveries)
+            behaviour, deliveries = suffer(engine, one)
+            key = (behaviour.silent, behaviour.refusal, behaviour.drift, deliveries)
             done[one.device, one.number] = key
         logs.append(sorted(map(str, engine.log)))
         return done

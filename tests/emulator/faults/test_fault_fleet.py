@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.fleet import Fleet, Receipt
@@ -55,7 +55,7 @@ def test_a_rule_addresses_the_meters_of_a_profile() -> None:
     fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, faults=engine, profiles=kinds)
     for meter in ESTATE.meters:
         fleet.receive(meter, command(SRV, device=meter)[1], UNIX_NOW)
-    twins = [meter for meter in ESTATE.meters if nature(SEED, meter, kinds).profile is kinds[0]]
+    twins = [meter for meter in ESTATE.meters if meter_of(SEED, meter, kinds).profile is kinds[0]]
     assert 0 < len(twins) < len(ESTATE.meters)
     assert [fired.device for fired in engine.log] == twins
 

@@ -168,8 +168,8 @@ def test_of_a_reply_in_one_block_nothing_arrives() -> None:
 
 
 def test_no_reply_is_silence() -> None:
-    conduct, deliveries = suffer(faults({"kind": "no-reply"}), call())
-    assert conduct.silent
+    behaviour, deliveries = suffer(faults({"kind": "no-reply"}), call())
+    assert behaviour.silent
     assert deliveries == ()
 
 

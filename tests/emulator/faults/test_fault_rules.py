@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules, rule_from, rule_to, rules_from
 from esme_emulator.faults.registry import FAULTS, kinds, selectors
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from gbcs.instants import parse_iso
 from gbcs.tables.result_codes import ResultCode
 
@@ -159,7 +159,7 @@ MISTAKES = [
     ({"calls": "0"}, "calls: '0': calls are counted from 1"),
     ({"calls": 0}, "calls: '0': calls are counted from 1"),
     ({"calls": "0-3"}, "calls: '0-3': calls are counted from 1"),
-    ({"calls": "every 0"}, "calls: 'every 0': there are no such calls"),
+    ({"calls": "every 0"}, "calls: 'every 0': give 1 or more after `every`"),
     ({"calls": "sometimes"}, f"calls: 'sometimes' does not fit; {CALL_FORM}"),
     ({"calls": "1,,2"}, f"calls: '1,,2' does not fit; {CALL_FORM}"),
     ({"calls": -1}, f"calls: -1 does not fit; {CALL_FORM}"),
@@ -232,8 +232,8 @@ MISTAKES = [
         {"profile": 3},
         "profile: 3 does not fit; give the name of a meter profile, or a list of names",
     ),
-    ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile"),
-    ({"kind": "clock-drift", "per_day": 1}, "since: is missing; `per_day` counts from it"),
+    ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile: give printable text"),
+    ({"kind": "clock-drift", "per_day": 1}, "since: is missing: `per_day` counts from it"),
 ]
 
 
@@ -334,7 +334,7 @@ def test_kinds_tell_parameters_defaults_and_a_line_each() -> None:
     assert late["parameters"][0] == {
         "key": "seconds",
         "takes": "seconds from 0 to 31622400",
-        "doc": "seconds later",
+        "doc": "seconds of delay",
         "schema": {"type": "number", "minimum": 0, "maximum": 31622400, "default": 30.0},
     }
     for kind in described.values():

@@ -3,7 +3,7 @@
 import pytest
 
 from docs.make_faults import PAGE, page
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.registry import FAULTS
 

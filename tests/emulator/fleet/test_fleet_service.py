@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.estate.eui_range import shard
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
@@ -196,8 +196,8 @@ async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
 class Overtaking:
     """Holds the first reply back, and sends the second one twice."""
 
-    def conduct(self, call: Call) -> Conduct:
-        return GOOD_ORDER
+    def behaviour(self, call: Call) -> Behaviour:
+        return NORMAL
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         if call.number == 1:
@@ -340,11 +340,11 @@ async def scenario() -> tuple[list[tuple[float, str, bytes]], Any, list[str], li
     fired: list[str] = []
 
     class Sometimes(Overtaking):
-        def conduct(self, call: Call) -> Conduct:
+        def behaviour(self, call: Call) -> Behaviour:
             silent = call.number % 5 == 0
             if silent:
                 fired.append(f"silent {call.device} {call.srv} {call.now}")
-            return Conduct(silent=silent)
+            return Behaviour(silent=silent)
 
     fleet = make_fleet(LogNormal(2.0, 15.0), faults=Sometimes(), strict=True, queue=3)
     asks: list[tuple[EUI, bytes]] = []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Dropped, Fleet, Receipt
@@ -125,7 +125,7 @@ def test_what_a_strict_meter_does_not_take_does_not_raise_its_counter() -> None:
     assert ask(fleet, 1).outcome == "answered"
     assert ask(fleet, 8).outcome == Dropped.QUEUE_FULL
     assert ask(fleet, 2, after=5.0).outcome == "answered"
-    silent = make_fleet(0.0, strict=True, faults=Script([Conduct(silent=True)]))
+    silent = make_fleet(0.0, strict=True, faults=Script([Behaviour(silent=True)]))
     assert ask(silent, 8).outcome == Dropped.SILENT
     assert ask(silent, 2).outcome == "answered"
 
@@ -134,13 +134,13 @@ def test_what_a_strict_meter_does_not_take_does_not_raise_its_counter() -> None:
 class Script:
     """Faults as they are written down, call by call; afterwards there are none."""
 
-    conducts: list[Conduct] = field(default_factory=list)
+    conducts: list[Behaviour] = field(default_factory=list)
     delivered: list[list[Delivery]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    def conduct(self, call: Call) -> Conduct:
+    def behaviour(self, call: Call) -> Behaviour:
         self.calls.append(call)
-        return self.conducts.pop(0) if self.conducts else GOOD_ORDER
+        return self.conducts.pop(0) if self.conducts else NORMAL
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         return tuple(self.delivered.pop(0)) if self.delivered else (Delivery(octets),)
@@ -165,7 +165,7 @@ def test_a_fault_is_told_which_command_of_its_srv_it_is_and_when_it_is_begun() -
 
 def test_a_command_is_counted_even_where_a_fault_breaks_its_promise() -> None:
     class Broken(Script):
-        def conduct(self, call: Call) -> Conduct:
+        def behaviour(self, call: Call) -> Behaviour:
             raise RuntimeError("a fault that raises")
 
     fleet = make_fleet(5.0, faults=Broken())
@@ -175,7 +175,7 @@ def test_a_command_is_counted_even_where_a_fault_breaks_its_promise() -> None:
 
 
 def test_a_silent_meter_is_counted_says_nothing_and_is_not_busy() -> None:
-    fleet = make_fleet(5.0, faults=Script([Conduct(silent=True)] * 20))
+    fleet = make_fleet(5.0, faults=Script([Behaviour(silent=True)] * 20))
     assert {ask(fleet, number).outcome for number in range(1, 21)} == {Dropped.SILENT}
     assert fleet.counters.outcomes() == {("4.8.1", Dropped.SILENT): 20}
     assert due(ask(fleet, 21)) == [5]

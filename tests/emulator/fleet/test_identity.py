@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.registry import FAULTS
@@ -30,7 +30,7 @@ def test_what_the_model_says_is_that_of_its_version() -> None:
     for profile in meter_profiles():
         for device in derived_estate("model", 3).meters:
             for log in BY_SRV.values():
-                said.update(buffer(nature("model", device, (profile,)), log, window, now))
+                said.update(buffer(meter_of("model", device, (profile,)), log, window, now))
     assert (MODEL, said.hexdigest()[:16]) == (1, "713726e9b343895a")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.eui_range import EuiRange
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
@@ -31,7 +31,7 @@ def ask_all(fleet: Fleet) -> dict[str, list[float]]:
         octets = command("4.8.3", Role.ED, device=device)[1]
         (reply,) = fleet.receive(device, octets, UNIX_NOW).replies or (None,)
         if reply is not None:
-            kind = nature(SEED, device, PROFILES).profile.wan
+            kind = meter_of(SEED, device, PROFILES).profile.wan
             taken.setdefault(kind, []).append(reply.due - UNIX_NOW)
     return taken
 
@@ -39,7 +39,7 @@ def ask_all(fleet: Fleet) -> dict[str, list[float]]:
 def test_each_meter_is_behind_the_wan_of_its_own_profile() -> None:
     fleet = fleet_behind(BY_PROFILE)
     taken = ask_all(fleet)
-    kinds = [nature(SEED, device, PROFILES).profile.wan for device in METERS]
+    kinds = [meter_of(SEED, device, PROFILES).profile.wan for device in METERS]
     assert set(taken) == {"smets2-cellular", "smets1-sms", "smets2-long-range-radio"}
     assert all(seconds > 0 for all_ in taken.values() for seconds in all_)
     assert fleet.wan is not None

@@ -21,7 +21,7 @@ def test_there_is_a_method_for_every_kind() -> None:
 EVERY = """
 import asyncio
 import pytest
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.pytest_plugin.party import RefusedError
 from esme_emulator.messaging.client import NoReplyError
 from gbcs import AuthenticationError, DecodeError
@@ -176,8 +176,8 @@ async def test_a_rule_may_be_in_force_before_there_is_a_fleet(esme_faults):
         ({"srv": "4.18"}, "empty-log changes nothing of 4.18"),
         ({"profile": "toaster"}, "no meter of this fleet is toaster"),
         ({"calls": "0"}, "calls are counted from 1"),
-        ({"end": "2026-01-01"}, "2026-01-01T00:00:00Z is over"),
-        ({"fraction": 0.01}, "0.01 of these meters is none of them"),
+        ({"end": "2026-01-01"}, "2026-01-01T00:00:00Z is in the past"),
+        ({"fraction": 0.01}, "0.01 selects none of these meters"),
         ({"meter": "x"}, "unknown key of empty-log; did you mean meters?"),
     ],
 )

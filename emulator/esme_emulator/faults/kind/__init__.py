@@ -1,1 +1,1 @@
-"""The kinds of faults, one a file; `emulator/esme_emulator/faults/registry.py` lists them."""
+"""The kinds of faults, one a file; `faults/registry.py` lists them."""

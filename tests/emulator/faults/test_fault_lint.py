@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
 from esme_emulator.profiles import MeterProfile, meter_profile
 from gbcs import EUI
@@ -27,7 +27,7 @@ def warnings(
     options = {key: where.pop(key) for key in ("now", "seed") if key in where}
     rules = rules_from([{"kind": "no-reply", "name": "r", **where}])
     meters = Meters(fleet, kinds, lambda eui: kinds[int(eui) % len(kinds)])
-    return unmatched(rules, meters, **options)
+    return lint(rules, meters, **options)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_a_fleet_of_one(pattern: str) -> None:
     [
         ("00DBE50001C9C380", "is not a meter"),
         ("00DBE4FFFFFFFFFF", "is not a meter"),
-        ("01*", "fits no meter"),
-        ("00DBE50001C9C38?", "fits no meter"),
-        ("00DBE5??FF*", "fits no meter"),
-        ("*2000000?", "fits no meter"),
+        ("01*", "matches no meter"),
+        ("00DBE50001C9C38?", "matches no meter"),
+        ("00DBE5??FF*", "matches no meter"),
+        ("*2000000?", "matches no meter"),
     ],
 )
 @pytest.mark.parametrize("meters", [MILLIONS, (BASE, MILLIONS[-1])])
@@ -65,7 +65,7 @@ def test_meters_outside_the_fleet_are(pattern: str, warning: str, meters: Any) -
 def test_patterns_are_not_tried_on_millions() -> None:
     with at_most(20_000):
         assert warnings(meters=["*F", "*01C9C380", "00DBE5*0*0*0*0*0*0*7"]) == [
-            "fault 'r': meters: *01C9C380 fits no meter of this fleet"
+            "fault 'r': meters: *01C9C380 matches no meter of this fleet"
         ]
 
 
@@ -133,27 +133,29 @@ def test_a_profile_that_no_meter_has() -> None:
     assert warnings(FEW, meters="*1", profile="twin") == []
     assert warnings(meters="*0", profile="twin") == []
     [outside] = warnings(FEW, meters="01*", profile="twin", srvs="4.11.2")
-    assert "fits no meter" in outside
+    assert "matches no meter" in outside
 
 
 def test_a_window_that_is_over() -> None:
     end = EPOCH_UNIX + parse_iso("2026-01-01")
     assert warnings(to="2026-01-01", now=end - 1) == []
-    assert warnings(to="2026-01-01", now=end) == ["fault 'r': to: 2026-01-01T00:00:00Z is over"]
+    assert warnings(to="2026-01-01", now=end) == [
+        "fault 'r': to: 2026-01-01T00:00:00Z is in the past"
+    ]
     assert warnings(to="2026-01-01") == []
 
 
 def test_chances_that_are_none() -> None:
     assert warnings(probability=0, fraction=0) == [
-        "fault 'r': fraction: 0 is no meter",
-        "fault 'r': probability: 0 is never",
+        "fault 'r': fraction: 0 selects no meter",
+        "fault 'r': probability: 0 never fires",
     ]
 
 
 def test_a_fraction_that_draws_nobody() -> None:
     few = FEW
     assert warnings(few, fraction=0.001, seed="s") == [
-        "fault 'r': fraction: 0.001 of these meters is none of them"
+        "fault 'r': fraction: 0.001 selects none of these meters"
     ]
     assert warnings(few, fraction=0.001) == []
     assert warnings(few, fraction=0.9, seed="s") == []
