@@ -27,15 +27,15 @@ from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
 from esme_emulator.fleet.latency import NONE, Latency
-from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
-from esme_emulator.messaging.announcing import Announcing
-from esme_emulator.messaging.known_identity import Known
+from esme_emulator.messaging.identity import KnownIdentity
+from esme_emulator.messaging.service import IdentityExchange, random_identity
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.jsonl import journal
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
@@ -117,12 +117,12 @@ async def run_services(
         transports: dict[str, Sequence[Transport]] = {}
         warnings: list[str] = []
         identity = "" if fleet_options is None else fleet_options.identity(estate.seed)
-        known = Known(identity)
-        announcing = Announcing(identity, None if cache_options is None else known)
+        known = KnownIdentity(random_identity, identity)
+        exchange = IdentityExchange(identity, None if cache_options is None else known)
         announcer = await stack.enter_async_context(
-            connect(broker, client_id="esme-identity", subscriptions=announcing.subscriptions)
+            connect(broker, client_id="esme-identity", subscriptions=exchange.subscriptions)
         )
-        await stack.enter_async_context(announcing.over(announcer))
+        await stack.enter_async_context(exchange.run(announcer))
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet, transports["fleet"] = await stack.enter_async_context(
@@ -204,7 +204,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events)
         estate.keystore,
         estate.seed,
         options.latency,
-        wan=wan_of(options.wan, estate.seed, load_latency, options.profiles),
+        wan=wan_of(options.wan, estate.seed, read_text, options.profiles),
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,
@@ -224,7 +224,7 @@ def _line(told: Decided | Replied) -> object:
 
 @asynccontextmanager
 async def _cache(
-    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: Known
+    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: KnownIdentity
 ) -> AsyncIterator[RunningCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)

@@ -1,22 +1,24 @@
-"""The account of a meter: what it has cost, what was bought, and what the balances are then.
+"""The account of a meter: cost, top-ups, debts and balances, as functions of time.
 
-Everything is a function of time alone. In prepayment mode a household buys credit every seventh
-day: as much, in steps of £5, as it takes to have its usual credit afterwards. The sum of all that
-was bought until then follows from the cost until then, so no history is walked. Debts are there
-from installation. Time debts shrink by a constant amount each midnight until they are paid. The
-payment debt shrinks by a part of each top-up. Before a top-up that would clear it the supplier adds
-another of the same size, so that every top-up has an entry in the log of debt payments. What
-balance there is in truth,
+In prepayment mode a household buys credit every seventh day: the least multiple of £5 that brings
+its credit up to its usual amount. The sum of all top-ups until an instant follows from the cost
+until then, so no history is replayed.
 
-    bought - payment debt recovered - cost - time debts recovered,
+Debts exist from installation. Time debts shrink by a constant amount each midnight until they are
+paid. The payment debt shrinks by a share of each top-up. Before a top-up that would clear it, the
+supplier adds another debt of the same size, so that each top-up has an entry in the log of debt
+payments. The true balance
 
-shows as a meter balance while it is positive, then as emergency credit used, and beyond its limit
-as accumulated debt: supply goes on, since the non-disablement calendar covers every hour.
+    bought - payment debt recovered - cost - time debts recovered
 
-In credit mode there are no debts and no credit; the meter balance is what has been used since the
-month began, when the supplier resets it, as a negative amount.
+is the meter balance while it is positive, then the emergency credit used, and beyond the limit of
+emergency credit the accumulated debt. Supply never ends, since the non-disablement calendar covers
+every hour.
 
-Source: SMETS2 5.7.5 for the registers; that households do so is assumed.
+In credit mode there are no debts and no credit. The meter balance is minus the cost since the month
+began, when the supplier resets it.
+
+Source: SMETS2 5.7.5 for the registers; the behaviour of households is assumed.
 """
 
 from dataclasses import dataclass
@@ -45,7 +47,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One top-up: when, in seconds since 2000, for how much, and how much of it went to debt."""
+    """A top-up: time in seconds since 2000, amount, and the part that paid off debt."""
 
     time: int
     amount: int
@@ -58,7 +60,7 @@ def prepays(meter: Meter) -> bool:
 
 
 def cost(meter: Meter, instant: int) -> int:
-    """Return what energy and standing charge have come to from installation to `instant`."""
+    """Return the cost of energy and standing charge from installation to `instant`."""
     days = instant // DAY - meter.installed
     if days < 0:
         return 0
@@ -66,7 +68,7 @@ def cost(meter: Meter, instant: int) -> int:
 
 
 def energy_cost(meter: Meter, instant: int) -> int:
-    """Return what the energy of all tariff registers and blocks comes to, rounded down."""
+    """Return the cost of the energy in all tariff registers and blocks, rounded down."""
     thousandths = 0
     if meter.block_thresholds:
         blocks = block_counters(meter, instant)
@@ -86,7 +88,7 @@ def _priced(energies: tuple[int, ...], by_register: tuple[int, ...]) -> int:
 
 
 def balances(meter: Meter, instant: int) -> Balances:
-    """Return the balances at `instant`; before installation there is nothing."""
+    """Return the balances at `instant`; before installation they are 0."""
     if instant < meter.installed * DAY:
         return Balances(0, 0, 0, (0, 0), 0)
     if not prepays(meter):
@@ -112,12 +114,12 @@ def balances(meter: Meter, instant: int) -> Balances:
 
 
 def payment_debt(meter: Meter) -> int:
-    """Return the size of each debt that top-ups recover; the first is there at installation."""
+    """Return the size of each payment debt; the first exists from installation."""
     return _debt(meter, prices.PAYMENT_DEBT, "payment-debt")
 
 
 def time_debts(meter: Meter) -> tuple[int, int]:
-    """Return the debts at installation that time recovers."""
+    """Return the time debts at installation."""
     first, second = prices.TIME_DEBTS
     return _debt(meter, first, "time-debt-1"), _debt(meter, second, "time-debt-2")
 
@@ -134,29 +136,29 @@ def _time_recovered(meter: Meter, instant: int) -> int:
 
 
 def _recovered(meter: Meter, number: int, days: int) -> int:
-    """Return what has been recovered of a time debt after so many midnights."""
+    """Return the recovered part of a time debt after `days` midnights."""
     return min(time_debts(meter)[number], days * prices.TIME_DEBTS[number].recovery)
 
 
 def payment_debt_recovered(bought: int) -> int:
-    """Return how much of all payment debts is recovered once so much credit was bought."""
+    """Return the recovered part of all payment debts after top-ups of `bought` in all."""
     return bought * prices.PAYMENT_DEBT.recovery // _ALL
 
 
 def payment_debt_left(meter: Meter, bought: int) -> int:
-    """Return the payment debt once so much credit was bought; never 0 in prepayment mode."""
+    """Return the payment debt after top-ups of `bought`; never 0 in prepayment mode."""
     size = payment_debt(meter)
     return size - payment_debt_recovered(bought) % size
 
 
 def week_of(meter: Meter, instant: int) -> int:
-    """Return the number of the last top-up until `instant`, from 0; -1 where there is none."""
+    """Return the number of the last top-up until `instant`, from 0; -1 if there is none."""
     week = (instant // DAY - meter.installed) // prices.TOP_UP_DAYS
     return week if week < 0 or top_up_time(meter, week) <= instant else week - 1
 
 
 def top_up_time(meter: Meter, week: int) -> int:
-    """Return when credit is bought for the `week`-th time, on a whole minute."""
+    """Return the time of the `week`-th top-up, a whole minute."""
     minutes = (prices.TOP_UP_CLOSES - prices.TOP_UP_OPENS) * 60
     day = meter.installed + week * prices.TOP_UP_DAYS
     minute = meter.draw("top-up-time", week) % minutes
@@ -164,9 +166,9 @@ def top_up_time(meter: Meter, week: int) -> int:
 
 
 def bought_until(meter: Meter, week: int) -> int:
-    """Return the credit bought in all with the `week`-th top-up: a multiple of £5.
+    """Return the sum of all top-ups up to the `week`-th: a multiple of £5.
 
-    It is the least that leaves the household its usual credit once the debts are served.
+    It is the least that leaves the household its usual credit after debts are paid.
     """
     if week < 0 or not prepays(meter):
         return 0
@@ -179,17 +181,15 @@ def bought_until(meter: Meter, week: int) -> int:
 
 
 def payment(meter: Meter, week: int) -> Payment:
-    """Return the `week`-th top-up; its amount is 0 where the household had enough."""
+    """Return the `week`-th top-up; its amount is 0 if the household had enough credit."""
     before, after = bought_until(meter, week - 1), bought_until(meter, week)
     debt = payment_debt_recovered(after) - payment_debt_recovered(before)
     return Payment(top_up_time(meter, week), after - before, debt)
 
 
 def last_payments(meter: Meter, instant: int, number: int) -> list[Payment]:
-    """Return the last `number` top-ups until `instant`, oldest first.
-
-    At most three weeks pass between two of them: the standing charge alone needs one by then.
-    """
+    """Return the last `number` top-ups until `instant`, oldest first."""
+    # The standing charge alone needs a top-up every three weeks, so the loop is short.
     found: list[Payment] = []
     week = week_of(meter, instant)
     while prepays(meter) and week >= 0 and len(found) < number:

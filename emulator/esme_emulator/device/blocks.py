@@ -1,11 +1,11 @@
-"""Block counters: the consumption of a meter on a block tariff, by how much there was before.
+"""Block counters of a meter on a block tariff.
 
-A Wh is counted either in a TOU register or in a block; a meter on a block tariff has one TOU rate,
-and counts every Wh in a block of that rate. Which block follows from the consumption since the
-calendar year (UTC) began, or since installation in the first year; the counters themselves go on
-from year to year. So TOU registers and blocks always sum to the import register.
+Each Wh is counted either in a time of use (TOU) register or in a block. A meter on a block tariff
+has one TOU rate and counts each Wh in a block of that rate. The block depends on the consumption in
+the calendar year (UTC), in the first year on that since installation. The counters themselves
+continue from year to year, so TOU registers and blocks always sum to the import register.
 
-Source: SMETS2 5.7.5 (blocks); that thresholds are those of a calendar year is assumed.
+Source: SMETS2 5.7.5 (blocks); thresholds per calendar year are assumed.
 """
 
 from functools import lru_cache
@@ -54,7 +54,7 @@ def _closed_years(
 
 
 def _divide(energy: int, thresholds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return how much of a year's `energy` is in each block."""
+    """Split the `energy` of a year into blocks."""
     edges = (0, *thresholds)
     return tuple(
         max(0, min(energy, upper) - lower)

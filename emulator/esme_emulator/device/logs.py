@@ -1,7 +1,7 @@
-"""The logs of a meter: which entries there are at a time, and what each of them says.
+"""The logs of a meter: which entries exist at a time, and their values.
 
-Knows which rows each log holds; every value is closed form, and nothing exists before
-installation, in the future, or beyond the depth of a log.
+All values are in closed form. No entry exists before installation, in the future, or beyond the
+depth of its log.
 
 Source: SMETS2 5.7.5 (log contents and depths); rows as in `gbcs.tables.profile_logs`.
 """
@@ -30,16 +30,16 @@ from gbcs.tables.profile_logs import ProfileLog
 from gbcs.usecases.asking import Window
 
 HasEntry = Callable[[int], bool]
-"""Whether a meter still has the entry of a stamp, in seconds since 2000."""
+"""Returns whether the entry of a time stamp, in seconds since 2000, exists."""
 
 
 def buffer(
     meter: Meter, log: ProfileLog, window: Window, now: int, has_entry: HasEntry | None = None
 ) -> bytes:
-    """Return the entries of `log` in `window` as A-XDR: a compact-array, oldest entry first.
+    """Return the entries of `log` in `window` as an A-XDR compact-array, oldest first.
 
-    `now` is the meter's time in seconds since 2000; entries that it does not have, as `has_entry`
-    says, are left out.
+    `now` is the meter's time in seconds since 2000. Entries for which `has_entry` is false are left
+    out.
     """
     return entries(meter, log, window, now, has_entry).octets()
 
@@ -47,7 +47,7 @@ def buffer(
 def entries(
     meter: Meter, log: ProfileLog, window: Window, now: int, has_entry: HasEntry | None = None
 ) -> Data:
-    """Return what `buffer` does, as a value."""
+    """Return the entries like `buffer`, as a DLMS value."""
     periodic = _PERIODIC.get(log.log)
     if periodic:
         rows = periodic(meter, stamps(meter, log, window, now))
@@ -69,13 +69,13 @@ def stamps(meter: Meter, log: ProfileLog, window: Window, now: int) -> range:
 
 
 def _description(meter: Meter, log: ProfileLog) -> bytes:
-    """Return the shape of a row: the first that the table has, the second on a twin element."""
+    """Return the type of a row: the second in the table on a twin element meter, else the first."""
     shapes = list(log.rows)
     return shapes[-1 if meter.secondary is not None else 0]
 
 
 def _half_hours(stamps: range, *registers: Series) -> Iterator[Row]:
-    """Yield stamp and energies: a stamp marks the end of its half hour."""
+    """Yield time stamps and energies; a stamp marks the end of its half hour."""
     first = stamps.start // HALF_HOUR - 1
     columns = [register.half_hours(first, first + len(stamps) - 1) for register in registers]
     return zip(stamps, *columns, strict=True)
@@ -87,7 +87,7 @@ def _active_import(meter: Meter, stamps: range) -> Iterator[Row]:
 
 
 def _consumption(meter: Meter, stamps: range) -> Iterator[Row]:
-    """Yield the days' import of both elements; a stamp marks the end of its day."""
+    """Yield the daily import of both elements; a stamp marks the end of its day."""
     if not stamps:
         return
     days = range(stamps[0] // DAY - 1, stamps[-1] // DAY + 1)
@@ -124,7 +124,7 @@ _PERIODIC: dict[bytes, Callable[[Meter, range], Iterable[Row]]] = {
     parse_dotted("1.0.52.24.0.255"): _voltage(1),
     parse_dotted("1.0.72.24.0.255"): _voltage(2),
 }
-"""The entries of logs that are made at fixed times."""
+"""Entries of logs with a fixed period, by log: functions of time stamps."""
 
 _AT_EVENTS: dict[bytes, Callable[[Meter, int, int], Iterable[Row]]] = {
     parse_dotted("0.0.98.1.0.255"): lambda meter, now, depth: (
@@ -143,4 +143,4 @@ _AT_EVENTS: dict[bytes, Callable[[Meter, int, int], Iterable[Row]]] = {
         (item.time, item.amount) for item in last_payments(meter, now, depth)
     ),
 }
-"""The last entries of logs that are made when something happens, oldest first."""
+"""Last entries of logs of events, oldest first, by log: functions of time and depth."""

@@ -1,6 +1,6 @@
-"""A meter's nature: kind, age, tariff and loads, all drawn from fleet seed and EUI.
+"""A meter: its profile, age, tariff and energy, all drawn from the fleet's seed and its EUI.
 
-Knows numbers only, nothing of GBCS content; a meter costs nothing until it is asked.
+A model of numbers, without GBCS content. A meter costs nothing until it is used.
 """
 
 from dataclasses import dataclass
@@ -13,34 +13,34 @@ from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
 
 INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
-"""First day and day after the last, since 2000-01-01, on which meters of a generation were fitted.
+"""First day, and day after the last, of the installation of a generation, since 2000-01-01.
 
 2013-01-01 to 2018-12-05, and 2017-01-01 to 2022-01-01. Assumed.
 """
 
 ONE_RATE = (0,) * HALF_HOURS
 ECONOMY_7 = tuple(1 if 1 <= slot < 15 else 0 for slot in range(HALF_HOURS))
-"""Register of each half hour: one for all, or a second one from 00:30 to 07:30 UTC."""
+"""Register of each half hour: one for all, or the second from 00:30 to 07:30 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What one meter is, and the energy through each of its registers."""
+    """The properties of one meter, and the energy through each of its registers."""
 
     profile: MeterProfile
     installed: int
-    """Day of installation, at whose start every register stood at 0, since 2000-01-01."""
+    """Day of installation, since 2000-01-01; at its start all registers are 0."""
     tariff: tuple[int, ...]
-    """TOU register, from 0, of each half hour of the day."""
+    """Time of use (TOU) register, from 0, of each half hour of the day."""
     block_thresholds: tuple[int, ...]
-    """Wh a year at which each next block starts; empty unless the tariff is of blocks."""
+    """Wh per year at which each next block starts; empty without a block tariff."""
     primary: Series
     secondary: Series | None
-    """None on a meter with one element."""
+    """The second element; None on a meter with one element."""
     active_export: Series
-    """Stays at 0 where nothing is exported."""
+    """Stays at 0 if the profile has no export."""
     reactive_import: Series
-    """Beside the first element alone where there are two."""
+    """That of the first element, if there are two."""
     reactive_export: Series
     phases: int
     """1 or 3."""
@@ -61,10 +61,10 @@ class Meter:
 
 @lru_cache(maxsize=16_384)
 def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Meter:
-    """Return the nature of the meter `eui` in the fleet of `seed`.
+    """Return the meter `eui` of the fleet of `seed`.
 
-    `profiles` are the kinds of meters of the fleet, by their shares; None for all that are shipped.
-    Raises `ProfileError` where a shipped profile cannot be used.
+    `profiles` are those of the fleet, chosen by their shares; None is the shipped mix. Raises
+    `ProfileError` if a shipped profile cannot be used.
     """
     secret = draw(seed, "meter", eui, 16)
     profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
@@ -95,4 +95,4 @@ def _choose(profiles: tuple[MeterProfile, ...], drawn: int) -> MeterProfile:
         place -= profile.share
         if place < 0:
             return profile
-    raise AssertionError("shares are whole numbers above 0")
+    raise AssertionError("shares must be whole numbers above 0")

@@ -1,8 +1,8 @@
-"""The objects of a meter: which attributes it has, and what each of them says at a time.
+"""The objects of a meter: which attributes it has, and their values at a time.
 
-Knows which kind of meter has which object; what each says is for the modules by topic. Every ESME
-has the objects of prepayment, also in credit mode; only a twin element meter has those of a second
-element, and only a polyphase meter those of phases 2 and 3.
+The modules `objects_*` compute the values by topic. Every ESME has the objects of prepayment, also
+in credit mode. Only a twin element meter has those of a second element, and only a polyphase meter
+those of phases 2 and 3.
 
 Source: SMETS2, technical specifications of single element, twin element and polyphase ESME.
 """
@@ -27,10 +27,10 @@ _POLYPHASE_LOGS = frozenset(map(parse_dotted, ("1.0.52.24.0.255", "1.0.72.24.0.2
 def value_of(
     meter: Meter, attribute: Attribute, now: int, has_entry: HasEntry | None = None
 ) -> Data | ResultCode:
-    """Return what a meter says of `attribute` at `now`, in seconds since 2000.
+    """Return the value of `attribute` at `now`, in seconds since 2000, or a result code.
 
-    A result code where it does not: object-undefined where it has no such object or attribute.
-    `has_entry` says which entries of logs it still has; None for all.
+    The code is object-undefined if the meter has no such object or attribute. `has_entry` tells
+    which log entries exist; None for all.
     """
     if attribute.window is not None:
         log = BY_OBIS.get(attribute.obis)

@@ -1,9 +1,9 @@
-"""What a meter says of energy, power and demand: SRVs 4.1.1 to 4.1.3, 4.2, 4.12.1, 4.12.2 and 4.16.
+"""Objects of energy, power and demand: SRVs 4.1.1 to 4.1.3, 4.2, 4.12.1, 4.12.2 and 4.16.
 
-Collections have the parts that `gbcs.tables.reading_services` names, in that order.
+Collections have the parts of `gbcs.tables.reading_services`, in that order.
 
-Source: vectors of ECS17b and ECS17c; the other use cases by analogy. Of the collection of blocks,
-registers are taken to go on for ever and counters to begin anew with the calendar year.
+Source: vectors of ECS17b and ECS17c; the other use cases by analogy. In the collection of blocks,
+registers are assumed to continue for ever and counters to begin anew with the calendar year.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""What a meter says of its supply: SRV 4.10, voltage of each phase, and SRV 4.15, load limiting.
+"""Objects of supply: SRV 4.10, voltage of each phase, and SRV 4.15, load limiting.
 
-Load limiting is set to the rating of the meter, which no load of the profiles reaches, so it never
-happened; and to leave supply on if it did.
+The load limit is the rating of the meter, which no load of the profiles reaches. So limiting never
+happened; it would leave supply on.
 
 Source: vectors of ECS23 and ECS27; phases 2 and 3 by analogy.
 """
@@ -19,7 +19,7 @@ from esme_emulator.device.voltage import PERIOD, Bound, times_beyond
 from gbcs.dlms.data import double_long_unsigned
 
 RATED_POWER = 23_000
-"""W of each phase: 100 A at 230 V."""
+"""Rating of a phase in W: 100 A at 230 V."""
 _LIMIT_PERIOD, _RESTORATION_PERIOD = 300, 30
 """Seconds, as in vector ECS28a_6.4.1."""
 
@@ -29,7 +29,7 @@ def _beyond(phase: int, bound: Bound) -> Value:
 
 
 def _voltage(phase: int) -> dict[Reference, Value]:
-    """Return the objects of a phase, from 0, but for its log."""
+    """Return the objects of a phase, from 0, without its log."""
     group = 32 + 20 * phase
     under, over, log = (f"1.0.{group}.{group_d}" for group_d in ("32.0.4", "36.0.4", "24.0.255"))
     return {

@@ -1,8 +1,8 @@
-"""What a meter says of its tariff: SRVs 4.11.1 and 4.11.2.
+"""Objects of the tariff: SRVs 4.11.1 and 4.11.2.
 
-The switching table is the tariff that the registers follow: each day is alike, in all seasons. A
-script is the number of the TOU register that it selects, from 1; 100 more on a block tariff, and
-200 more for the secondary element.
+The switching table is the tariff of the registers: all days are alike, in all seasons. A script is
+the number of the time of use (TOU) register that it selects, from 1, plus 100 on a block tariff, or
+plus 200 for the secondary element.
 
 Source: vectors of ECS24b and ECS01a.
 """
@@ -49,9 +49,9 @@ _SEASONS = (
     (b"fall", 9, b"\2"),
     (b"winter", 12, b"\2"),
 )
-"""Name, month in which it begins, and its week."""
+"""Name, first month, and week."""
 _WEEKS = ((b"\1", (1, 1, 1, 1, 1, 2, 2)), (b"\2", (3, 3, 3, 3, 3, 4, 4)))
-"""Name, and the day profile of each day from Monday on."""
+"""Name, and the day profiles from Monday to Sunday."""
 _DAY_PROFILES = (1, 2, 3, 4)
 _SPECIAL_DAYS = ((12, 25), (12, 26), (1, 1))
 """Month and day."""
@@ -90,7 +90,7 @@ def _special_days() -> Data:
 
 
 def _days(meter: Meter, first_script: int) -> Data:
-    """Return the day profiles: when in the day which register is switched to."""
+    """Return the day profiles: the times of day at which each register is selected."""
     slots = meter.tariff
     switches = [slot for slot in range(HALF_HOURS) if slot == 0 or slots[slot] != slots[slot - 1]]
     actions = [
@@ -117,19 +117,19 @@ def _tou_price(meter: Meter, now: int) -> int:
 
 
 def _primary_price(meter: Meter, now: int) -> Data:
-    """Return the price of a Wh that flows at `now`."""
+    """Return the price at `now`."""
     if meter.block_thresholds:
         return double_long_unsigned(prices.BLOCK_PRICES[current_block(meter, now)])
     return double_long_unsigned(_tou_price(meter, now))
 
 
 def _thresholds(tou: int) -> Value:
-    def said(meter: Meter, now: int) -> Data:
+    def value(meter: Meter, now: int) -> Data:
         thresholds = meter.block_thresholds if tou == 0 else ()
         unused = BLOCKS - 1 - len(thresholds) if thresholds else 1
         return numbers((*thresholds, *(_NO_THRESHOLD,) * unused))
 
-    return said
+    return value
 
 
 def _padded(used: tuple[int, ...], number: int) -> tuple[int, ...]:
@@ -137,13 +137,13 @@ def _padded(used: tuple[int, ...], number: int) -> tuple[int, ...]:
 
 
 def _tou_prices(meter: Meter, registers: int) -> list[tuple[bytes, int]]:
-    """Return index and price of each TOU register; those not in use cost nothing."""
+    """Return index and price of each TOU register; the price of unused ones is 0."""
     used = prices.TOU_PRICES[: max(meter.tariff) + 1]
     return [(bytes((number,)), price) for number, price in enumerate(_padded(used, registers), 1)]
 
 
 def _block_prices(meter: Meter) -> list[tuple[bytes, int]]:
-    """Return index and price of each block and TOU: A1 to A8 of the first block, B1 of the next."""
+    """Return index and price of each block and TOU: A1 to A8 for the first block, then B1 on."""
     used = prices.BLOCK_PRICES[: len(meter.block_thresholds) + 1]
     return [
         (bytes((0xA0 + 0x10 * block + tou,)), price if tou == 1 else 0)

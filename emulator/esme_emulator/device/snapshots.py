@@ -1,11 +1,11 @@
-"""Snapshots: what a meter writes down of its registers and balances, as rows of its logs.
+"""Snapshots of registers and balances, as rows of the meter's logs.
 
-A row is what registers and balances say at its time stamp, so logs agree with them and with one
-another. Columns are those of `gbcs.tables.profile_logs`.
+A row holds the registers and balances at its time stamp, so all logs agree. Columns are those of
+`gbcs.tables.profile_logs`.
 
 Source: SMETS2 5.7.5 (billing data log, daily read logs). The billing calendar is that of vector
-ECS30_6.8: midnight as a month begins. When tariffs are renewed is assumed: once in a calendar
-year, at a drawn midnight, at the same prices.
+ECS30_6.8: midnight when a month begins. Tariffs are assumed to be renewed once in a calendar year,
+at a drawn midnight and at the same prices.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ _DAYS_OF_ANY_YEAR = 365
 
 
 def registers_row(meter: Meter, instant: int) -> Row:
-    """Return time, import, TOU registers and blocks; of both elements on a twin element meter."""
+    """Return time, import, TOU registers and blocks, for both elements of a twin element meter."""
     sums = grown(meter.primary, meter.installed, instant)
     tou = primary_tou(meter, sums, TOU_REGISTERS)
     blocks = _NO_BLOCKS
@@ -39,9 +39,9 @@ def registers_row(meter: Meter, instant: int) -> Row:
 
 
 def primary_tou(meter: Meter, sums: list[int], number: int) -> tuple[int, ...]:
-    """Return the TOU registers of what half hours of the first element have let through.
+    """Return the TOU registers of the first element for the `sums` of its half hours.
 
-    With blocks they stay at 0; a second element has no blocks.
+    On a block tariff they stay at 0; a second element has no blocks.
     """
     return (0,) * number if meter.block_thresholds else by_tariff(sums, meter.tariff, number)
 
@@ -65,18 +65,18 @@ def billing_row(meter: Meter, instant: int) -> Row:
 
 
 def block_matrix(counters: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Return four blocks of eight TOU counters, of which the first is in use."""
+    """Return four blocks of eight TOU counters; only the first counter of a block is in use."""
     used = (*counters, *(0,) * (BLOCKS - len(counters)))
     return tuple((counter, *(0,) * (BLOCK_TOUS - 1)) for counter in used)
 
 
 def billing_dates(meter: Meter, now: int, number: int) -> list[int]:
-    """Return the last `number` times of the billing calendar until `now`, oldest first."""
+    """Return the last `number` billing times until `now`, oldest first."""
     return [time for time in months_until(now, number) if time > meter.installed * DAY]
 
 
 def tariff_changes(meter: Meter, now: int, number: int) -> list[int]:
-    """Return the last `number` times until `now` at which the tariff was renewed."""
+    """Return the last `number` renewals of the tariff until `now`, oldest first."""
     last = year_of(now)
     years = range(max(last - number, 2000), last + 1)
     times = [

@@ -1,8 +1,8 @@
-"""A fleet: many meters behind one door, without I/O.
+"""A fleet of many meters, without I/O.
 
-Knows which EUIs it hosts, counts every command when it is received, and gives each reply with the
-time to send it. A meter does one thing at a time, and none waits for another. Only meters that
-were asked leave anything in memory.
+A fleet counts every command when it receives it, and returns each reply with the time to send it.
+A meter handles one command at a time; meters do not wait for each other. Only meters that received
+commands take memory.
 """
 
 from collections.abc import Container
@@ -14,15 +14,14 @@ from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.meter import Answer, answer
 from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
-from esme_emulator.fleet.anti_replay import AntiReplay
-from esme_emulator.fleet.call_numbers import CallNumbers
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.events import CommandReceived
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.outbox import Reply
 from esme_emulator.fleet.queueing import MeterState, MeterStates
+from esme_emulator.fleet.sequences import AntiReplay, CallNumbers
 from esme_emulator.fleet.wan import Wan, WanLink
-from esme_emulator.messaging.device_counter import METER, OwnCounter
+from esme_emulator.messaging.device_counter import METER, DeviceCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.draws import draw_unit
@@ -30,28 +29,28 @@ from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore
 
 QUEUE = 16
-"""Commands that wait at a meter while it is busy with another, unless said otherwise."""
+"""Default for the most commands that wait at a busy meter."""
 
 
 class Dropped(StrEnum):
-    """Why a command that is authentic comes to nothing."""
+    """Why a meter did not answer an authentic command."""
 
     LOST = "lost"
-    """The WAN lost it on its way to the meter."""
+    """The WAN lost the command."""
     QUEUE_FULL = "queue-full"
     REPLAYED = "replayed"
-    """Its originator counter is not above that of one that the meter took before."""
+    """Its originator counter is not above that of an earlier command that the meter took."""
     SILENT = "silent"
-    """A fault keeps the meter from taking it."""
+    """A fault makes the meter ignore the command."""
     FAILED = "failed"
-    """An error in here, which is raised as well."""
+    """An internal error, which is raised as well."""
 
 
 class Faults(Protocol):
-    """What makes meters misbehave."""
+    """The interface of `faults.engine.Faults`."""
 
     def behaviour(self, call: Call) -> Behaviour:
-        """Return how the meter is to answer."""
+        """Return how the meter answers."""
         ...
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
@@ -61,27 +60,28 @@ class Faults(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a command, and the replies to send because of it."""
+    """The outcome of a command, and the replies to send."""
 
     srv: str
     outcome: str
     replies: tuple[Reply, ...] = ()
     reason: str = ""
-    """Why the meter made no reply to a command that it took; empty where it is as it should be."""
+    """Why the meter could not reply to a command that it took; else empty."""
 
     @property
     def reply(self) -> bytes | None:
-        """The octets of the first reply."""
+        """The octets of the first reply, or None."""
         return self.replies[0].octets if self.replies else None
 
 
 class Fleet:
-    """The meters of `hosted`, with keys from `keystore` and everything else from `seed`.
+    """The meters `hosted`, with keys from `keystore` and everything else drawn from `seed`.
 
-    `latency` is how long a meter takes to answer one command; `queue` others may wait meanwhile.
-    `wan` is between them and us. A `strict` meter drops every command whose originator counter is
-    not above those that it took of that party before; others answer it again. `profiles` are the
-    kinds of meters there are, None for all that are shipped.
+    `latency` is the time in which a meter answers one command; up to `queue` other commands wait
+    meanwhile. A `strict` meter drops a command whose originator counter is not above all that it
+    took from that party; other meters answer it again. `profiles` are the kinds of meters; None is
+    the shipped mix. Publishes `CommandReceived` on `events`, and `serve_fleet` publishes
+    `ReplySent`.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class Fleet:
         self.hosted = hosted
         self.events = events or Events()
         self.counters = Counters()
-        """Commands received, counted here; replies sent are for who sends them to count."""
+        """Commands are counted here; replies are counted by `serve_fleet`, which sends them."""
         self.wan = wan
         self.busy_seconds = 0.0
-        """For how long meters were busy answering, together."""
+        """Seconds that all meters together spent answering."""
         self._keystore = keystore
         self._seed = seed
         self.latency = latency
@@ -117,18 +117,15 @@ class Fleet:
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
         self._instant = latency == NONE and wan is None
-        """Whether no meter is ever busy."""
+        """Whether meters answer at once, so that none is ever busy."""
 
     @property
     def busy_meters(self) -> int:
-        """How many meters answer, have commands waiting, or are awake behind a WAN.
-
-        As of when the last command came.
-        """
+        """Number of meters that are answering or awake behind a WAN, as of the last command."""
         return len(self._states)
 
     def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-        """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
+        """Handle a command for `device` at `now`, Unix time in seconds."""
         if device not in self.hosted:
             receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
             self._record(None, device, octets, now, receipt)
@@ -162,7 +159,7 @@ class Fleet:
             self.events.publish(event)
 
     def _take(self, call: Call, meter: int, size: int) -> Receipt:
-        """Bring an authentic command of `size` octets to its meter, and back what it says."""
+        """Handle an authentic command of `size` octets."""
         state = _ALWAYS_FREE if self._instant else self._states.at(meter, call.now)
         start = self._reach(call, size, meter, state)
         if isinstance(start, Dropped):
@@ -185,7 +182,7 @@ class Fleet:
         return Receipt(call.srv, said.outcome, replies, said.reason)
 
     def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
-        """Return when the meter begins with a command, or why it does not."""
+        """Return when the meter begins with a command, or why it never does."""
         arrives: float | None = call.now
         link = self._link(call)
         if link is not None:
@@ -202,7 +199,7 @@ class Fleet:
     def _replies(
         self, call: Call, said: Answer, finish: float, state: MeterState
     ) -> tuple[Reply, ...]:
-        """Return what a meter that has answered at `finish` sends, and when it is here."""
+        """Return the replies of a meter that has answered at `finish`, with their arrivals."""
         octets = said.octets or b""
         deliveries: tuple[Delivery, ...] = (Delivery(octets),)
         if self._faults:
@@ -228,7 +225,7 @@ class Fleet:
     def _answer(self, call: Call, meter: int, behaviour: Behaviour) -> Answer:
         def own_counter() -> int:
             last = self._own_counters.get(meter, 0)
-            number = self._own_counters[meter] = OwnCounter(METER, last).next(call.now)
+            number = self._own_counters[meter] = DeviceCounter(METER, last).next(call.now)
             return number
 
         return answer(
@@ -243,7 +240,7 @@ class Fleet:
 
 
 def _subject(call: Call) -> str:
-    """Return what a call's draws are of."""
+    """Return the subject of a call's draws."""
     return f"{call.device} {call.srv} {call.number}"
 
 

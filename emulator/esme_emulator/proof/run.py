@@ -17,7 +17,7 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import wan_of
 from esme_emulator.messaging.client import Requester
@@ -32,6 +32,7 @@ from esme_emulator.proof.result_builder import assemble
 from esme_emulator.proof.run_record import RunAccount
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.changes import Entitling, Upstream, events, follow, registry
 from esme_emulator.scenario.scenario import Caching, Scenario
@@ -142,8 +143,8 @@ class Proof:
             self._estate.meters,
             self._estate.keystore,
             seed,
-            load_latency(settings.latency),
-            wan=wan_of(settings.wan, seed, load_latency, self._profiles),
+            parse_latency(settings.latency, read_text),
+            wan=wan_of(settings.wan, seed, read_text, self._profiles),
             faults=faults,
             strict=settings.strict,
             profiles=self._profiles,

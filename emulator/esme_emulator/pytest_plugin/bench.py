@@ -150,7 +150,7 @@ class Bench:
             self.keystore,
             wanted.seed,
             nearby.latency(wanted.latency),
-            wan=wan_of(wan, wanted.seed, nearby.latency, profiles),
+            wan=wan_of(wan, wanted.seed, nearby.read, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,

@@ -107,7 +107,7 @@ async def test_a_request_that_nobody_hears_fails_at_once(
         with pytest.raises(
             NobodyListensError, match=rf"{command_topic(prefix, METER)}: is a {what}"
         ):
-            await requester.request(asked, octets, patience=60.0)
+            await requester.request(asked, octets, timeout=60.0)
 
 
 @pytest.mark.parametrize("prefix", [DIRECT, CACHED])
@@ -119,7 +119,7 @@ async def test_a_request_without_a_reply_fails_in_time(prefix: str) -> None:
         connect(broker, client_id="deaf", subscriptions={command_topic(prefix, "+"): inbox}),
         requester.connected(broker, {RECIPIENT}),
     ):
-        asking = asyncio.create_task(requester.request(asked, octets, patience=60.0))
+        asking = asyncio.create_task(requester.request(asked, octets, timeout=60.0))
         await settle()
         await clock.advance(60.0)
         with pytest.raises(NoReplyError) as caught:
@@ -323,7 +323,7 @@ async def test_messages_to_other_topics_are_dropped_and_counted(
     assert (ledger.requests, ledger.reasons) == (0, {BAD_TOPIC: 3})
     assert requester.dropped == {BAD_TOPIC: 1}
     assert [record.getMessage() for record in caplog.records] == [
-        f"dropped a message to {command_topic(prefix, lower)}: an EUI in a topic is written as "
+        f"dropped a message to {command_topic(prefix, lower)}: write the EUI in a topic as "
         "16 upper-case hex digits (logged once)"
         for prefix in (DIRECT, CACHED)
     ]

@@ -190,7 +190,7 @@ async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
         await settle()
     assert fleet.counters.as_table() == [("4.6.1", "unanswered", 4, 0), ("4.8.1", "answered", 2, 2)]
     [record] = caplog.records
-    assert record.getMessage().startswith(f"{METER} makes no reply to SRV 4.6.1: compact-array: ")
+    assert record.getMessage().startswith(f"{METER} cannot reply to SRV 4.6.1: compact-array: ")
 
 
 class Overtaking:

@@ -34,8 +34,8 @@ def test_a_shard_of_any_number_of_meters_is_had_at_once() -> None:
 @pytest.mark.parametrize(
     ("part", "parts", "says"),
     [
-        (3, 3, "count from 0"),
-        (-1, 3, "count from 0"),
+        (3, 3, "numbered from 0"),
+        (-1, 3, "numbered from 0"),
         (0, 0, "shard 0 of 0"),
         (5, 9, "there are only 5 meters"),
     ],

@@ -11,7 +11,7 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.identity import MODEL, identity_of
-from esme_emulator.messaging.known_identity import is_identity
+from esme_emulator.messaging.identity import is_identity
 from esme_emulator.profiles import meter_profile, meter_profiles
 from gbcs.instants import DAY, parse_iso
 from gbcs.tables.profile_logs import BY_SRV

@@ -16,7 +16,7 @@ from esme_emulator.fleet.latency import (
     Uniform,
     parse_latency,
 )
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.runtime.files import read_text
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_fixed_latency_is_always_the_same() -> None:
         ("uniform:2s,2s", "LOW must be below HIGH"),
         ("uniform:2s,1s", "LOW must be below HIGH"),
         ("normal:2s,0s", "SD must be above 0"),
-        ("empirical:file", "no file can be named here"),
+        ("empirical:file", "files are not supported here"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused_saying_why(text: str, says: str) -> None:
@@ -180,7 +180,7 @@ def test_measurements_come_from_a_file(
 ) -> None:
     file = tmp_path / "measured"
     file.write_text(content, newline="")
-    assert load_latency(f"empirical:{file}{column}") == Empirical(values)
+    assert parse_latency(f"empirical:{file}{column}", read_text) == Empirical(values)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_measurements_come_from_a_file(
         (b"a,b\n1,x\n", "#b", "line 2: 'x' is not"),
         (b"a,b\n1\n", "#b", "has no values"),
         (b"", "#b", "the first line names no columns"),
-        (b"\xff\xfe", "", "is not text in UTF-8"),
+        (b"\xff\xfe", "", "is not UTF-8"),
         (b"a" * 200_000, "#a", "line"),
     ],
 )
@@ -207,27 +207,27 @@ def test_files_without_measurements_are_refused_in_one_line(
     file = tmp_path / "measured"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=says) as raised:
-        load_latency(f"empirical:{file}{column}")
+        parse_latency(f"empirical:{file}{column}", read_text)
     assert len(str(raised.value).splitlines()) == 1
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ValueError, match=says) as raised:
-            load_latency(f"empirical:{path}")
+            parse_latency(f"empirical:{path}", read_text)
         assert len(str(raised.value).splitlines()) == 1
     with pytest.raises(ValueError, match="null byte"):
-        load_latency("empirical:\0")
-    assert load_latency("2s") == Fixed(2.0)
+        parse_latency("empirical:\0", read_text)
+    assert parse_latency("2s", read_text) == Fixed(2.0)
 
 
 def test_a_file_that_is_too_long_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.fleet.latency_file.MAX_OCTETS", 10)
+    monkeypatch.setattr("esme_emulator.runtime.files.MAX_OCTETS", 10)
     file = tmp_path / "measured"
     file.write_text("1\n" * 5)
-    assert load_latency(f"empirical:{file}") == Empirical((1.0,) * 5)
+    assert parse_latency(f"empirical:{file}", read_text) == Empirical((1.0,) * 5)
     file.write_text("1\n" * 6)
     with pytest.raises(ValueError, match="longer than 10 octets"):
-        load_latency(f"empirical:{file}")
+        parse_latency(f"empirical:{file}", read_text)

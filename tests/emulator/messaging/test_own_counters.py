@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.messaging.device_counter import CACHE, METER, OwnCounter
+from esme_emulator.messaging.device_counter import CACHE, METER, DeviceCounter
 from tests.support.estate import UNIX_NOW
 
 clocks = st.lists(
@@ -23,7 +23,7 @@ clocks = st.lists(
 def test_it_strictly_increases_whatever_the_clock_does(
     clock: list[float], minter: int, last: int
 ) -> None:
-    counter = OwnCounter(minter, last)
+    counter = DeviceCounter(minter, last)
     taken = [last, *[counter.next(now) for now in clock]]
     assert all(before < after for before, after in pairwise(taken))
     assert counter.last == taken[-1]
@@ -32,12 +32,12 @@ def test_it_strictly_increases_whatever_the_clock_does(
 
 @given(clocks, clocks)
 def test_meter_and_cache_never_take_the_same(of_meter: list[float], of_cache: list[float]) -> None:
-    meter, cache = OwnCounter(METER), OwnCounter(CACHE)
+    meter, cache = DeviceCounter(METER), DeviceCounter(CACHE)
     by_meter = {meter.next(now) for now in of_meter}
     by_cache = {cache.next(now) for now in of_cache}
     assert by_meter.isdisjoint(by_cache)
 
 
 def test_a_restart_goes_on_above_what_was_taken_when_the_clock_went_on() -> None:
-    before = OwnCounter(METER).next(UNIX_NOW)
-    assert OwnCounter(METER).next(UNIX_NOW + 0.001) > before
+    before = DeviceCounter(METER).next(UNIX_NOW)
+    assert DeviceCounter(METER).next(UNIX_NOW + 0.001) > before
