@@ -1,4 +1,4 @@
-"""Meters to test with: one of each kind, any of any fleet, and days that are special."""
+"""Meters and days for tests: one meter of each profile, strategies for any meter, special days."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ TWIN_BLOCKS = replace(
     tariff="blocks",
     block_thresholds=meter_profile("single-blocks").block_thresholds,
 )
-"""A kind that is not shipped: the first element counts in blocks, the second in a TOU register."""
+"""A profile that is not shipped: blocks on the first element, a TOU register on the second."""
 PROFILES = (*meter_profiles(), TWIN_BLOCKS)
 KINDS: dict[str, Meter] = {
     profile.name: meter_of(SEED, EUI.from_int(7), (profile,)) for profile in PROFILES
@@ -34,7 +34,7 @@ euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
 
 
 def meters_of(*profiles: MeterProfile) -> st.SearchStrategy[Meter]:
-    """Any meter of these profiles."""
+    """Return a strategy for meters of these profiles."""
     return st.builds(
         lambda seed, eui, profile: meter_of(seed, eui, (profile,)),
         st.text(max_size=8),
@@ -63,7 +63,7 @@ special_days = [
     )
 ]
 days = st.one_of(st.sampled_from(special_days), st.integers(4500, 45_000))
-"""Days since 2000-01-01: year ends and leap days, and any from 2012 to 2123."""
+"""Days since 2000-01-01: ends of years, leap days, and any from 2012 to 2123."""
 
 moments = st.one_of(
     st.builds(lambda day, second: day * DAY + second, days, st.integers(0, DAY - 1)),

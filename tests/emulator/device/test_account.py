@@ -1,4 +1,4 @@
-"""The account: money agrees with the registers, the logs and itself at every instant."""
+"""The account agrees with the registers, the logs and itself at every instant."""
 
 from itertools import pairwise
 
@@ -59,7 +59,7 @@ def rows(meter: Meter, log: ProfileLog, now: int, window: Window = EVER) -> list
 
 
 def truth(said: Balances) -> int:
-    """What the household would have without emergency credit; only where that is in use."""
+    """Return the true balance; valid only while emergency credit is in use."""
     used = prices.EMERGENCY_CREDIT - said.emergency_credit_balance
     return said.meter_balance - used - said.accumulated_debt
 
@@ -83,7 +83,7 @@ def test_cost_only_grows_and_follows_from_the_registers(
 
 
 @given(prepaying, moments)
-def test_balance_is_what_was_bought_less_cost_and_debts(meter: Meter, instant: int) -> None:
+def test_balance_is_top_ups_less_cost_and_debts(meter: Meter, instant: int) -> None:
     instant = max(instant, meter.installed * DAY)
     said = balances(meter, instant)
     bought = bought_until(meter, week_of(meter, instant))
@@ -120,7 +120,7 @@ def test_top_ups_are_multiples_of_five_pounds_that_restore_the_usual_credit(
 
 
 @given(prepaying, st.integers(0, 5000))
-def test_credit_is_bought_once_in_seven_days_at_opening_hours(meter: Meter, week: int) -> None:
+def test_top_ups_are_every_seven_days_at_opening_hours(meter: Meter, week: int) -> None:
     time = top_up_time(meter, week)
     assert time // DAY == meter.installed + 7 * week
     assert time % 60 == 0
@@ -172,7 +172,7 @@ def test_logs_of_payments_explain_the_balances(meter: Meter, instant: int) -> No
 
 @settings(max_examples=25)
 @given(prepaying, st.integers(0, 250 * WEEK))
-def test_logs_of_payments_have_the_last_ones(meter: Meter, age: int) -> None:
+def test_logs_of_payments_have_the_last_payments(meter: Meter, age: int) -> None:
     instant = meter.installed * DAY + age
     every = [payment(meter, week) for week in range(week_of(meter, instant) + 1)]
     assert last_payments(meter, instant, 5) == [item for item in every if item.amount][-5:]
@@ -180,9 +180,7 @@ def test_logs_of_payments_have_the_last_ones(meter: Meter, age: int) -> None:
 
 
 @given(any_meters, moments)
-def test_the_collection_of_balances_has_them_in_the_order_of_its_fields(
-    meter: Meter, now: int
-) -> None:
+def test_the_collection_of_balances_has_the_order_of_its_fields(meter: Meter, now: int) -> None:
     collection = parse_dotted("0.0.94.44.34.30")
     value = value_of(meter, Attribute(1, collection, 2), now)
     assert isinstance(value, Data)
@@ -207,8 +205,8 @@ def test_debt_payments_are_a_part_of_credit(meter: Meter, instant: int, number: 
 
 
 @given(prepaying, st.integers(0, 20 * 365 * DAY))
-def test_a_prepayment_meter_served_its_debt_in_the_last_month(meter: Meter, age: int) -> None:
-    """Both logs of top-ups have entries, whenever a month of them is read, and they agree."""
+def test_a_prepayment_meter_paid_debt_in_the_last_month(meter: Meter, age: int) -> None:
+    """Both logs of top-ups have entries in any month, and they agree."""
     now = (meter.installed + 31) * DAY + age
     month = Window(now - 31 * DAY, now)
     served = rows(meter, log_of("4.4.4"), now, month)
@@ -221,7 +219,7 @@ def test_a_prepayment_meter_served_its_debt_in_the_last_month(meter: Meter, age:
 
 @given(prepaying, st.integers(0, 20 * 365))
 def test_the_debt_log_explains_the_daily_read_log(meter: Meter, day: int) -> None:
-    """From midnight to midnight the debt falls by the entries between, and rises by whole debts."""
+    """Between midnights the debt falls by the entries of the day, and rises by whole debts."""
     now = (meter.installed + 31 + day) * DAY
     served = rows(meter, log_of("4.4.4"), now)
     daily = rows(meter, log_of("4.14"), now)
@@ -231,7 +229,7 @@ def test_the_debt_log_explains_the_daily_read_log(meter: Meter, day: int) -> Non
 
 
 @given(any_meters, moments)
-def test_the_prepayment_daily_read_log_is_the_balances_at_midnight(
+def test_the_prepayment_daily_read_log_has_the_balances_at_midnight(
     meter: Meter, instant: int
 ) -> None:
     found = rows(meter, log_of("4.14"), instant)
@@ -255,7 +253,7 @@ def as_columns(said: Balances) -> tuple[int, ...]:
 
 
 @given(any_meters, moments)
-def test_billing_logs_are_the_registers_and_balances_of_their_time(
+def test_billing_logs_have_the_registers_and_balances_of_their_time(
     meter: Meter, instant: int
 ) -> None:
     registers, money = log_of("4.4.3"), log_of("4.4.3", 1)
@@ -275,12 +273,12 @@ def test_billing_logs_are_the_registers_and_balances_of_their_time(
 
 
 def flat(row: Row, name: str) -> list[object]:
-    """The columns of a row, with `name` as the several that it stands for."""
+    """Return the columns of a row, with `name` expanded to its parts."""
     return [item for key, value in row.items() for item in (value if key == name else [value])]
 
 
 @given(any_meters, moments)
-def test_billing_and_tariff_dates_are_the_last_ones_before_now(meter: Meter, instant: int) -> None:
+def test_billing_and_tariff_dates_are_the_latest_before_now(meter: Meter, instant: int) -> None:
     for dates, most in (
         (billing_dates(meter, instant, 12), 12),
         (tariff_changes(meter, instant, 12), 12),
@@ -297,7 +295,7 @@ def test_billing_and_tariff_dates_are_the_last_ones_before_now(meter: Meter, ins
 
 
 @given(any_meters, moments, st.integers(0, 40 * DAY))
-def test_a_later_read_of_an_entry_says_the_same(meter: Meter, instant: int, later: int) -> None:
+def test_a_later_read_of_an_entry_gives_the_same(meter: Meter, instant: int, later: int) -> None:
     for log in OTHER_LOGS:
         if log.srv == "4.10" and log.log[2] != 32 and meter.phases == 1:
             continue
@@ -309,7 +307,7 @@ def test_a_later_read_of_an_entry_says_the_same(meter: Meter, instant: int, late
 
 
 @given(in_credit_mode, moments)
-def test_in_credit_mode_the_balance_is_what_the_month_has_cost(meter: Meter, instant: int) -> None:
+def test_in_credit_mode_the_balance_is_the_cost_of_the_month(meter: Meter, instant: int) -> None:
     assert not prepays(meter)
     instant = max(instant, meter.installed * DAY)
     start = max(month_start(instant), meter.installed * DAY)
@@ -320,7 +318,7 @@ def test_in_credit_mode_the_balance_is_what_the_month_has_cost(meter: Meter, ins
 
 
 @given(any_meters, instants)
-def test_before_installation_there_is_no_money(meter: Meter, instant: int) -> None:
+def test_balances_are_0_before_installation(meter: Meter, instant: int) -> None:
     instant = min(instant, meter.installed * DAY - 1)
     assert balances(meter, instant) == Balances(0, 0, 0, (0, 0), 0)
     assert cost(meter, instant) == 0
@@ -328,7 +326,7 @@ def test_before_installation_there_is_no_money(meter: Meter, instant: int) -> No
 
 
 @pytest.mark.parametrize("number", range(len(prices.TIME_DEBTS)))
-def test_some_meters_have_a_time_debt_and_some_have_none(number: int) -> None:
+def test_only_some_meters_have_a_time_debt(number: int) -> None:
     debt = prices.TIME_DEBTS[number]
     amounts = [time_debts(meter)[number] for meter in prepaying_fleet()]
     assert 0 in amounts

@@ -1,4 +1,4 @@
-"""Maximum demand: the greatest half hour since the month began."""
+"""Maximum demand: the highest half hour since the month began."""
 
 from operator import add
 
@@ -13,7 +13,7 @@ from tests.emulator.device.meters import KINDS, any_meters, moments
 
 
 def half_hours_of(meter: Meter, start: int, now: int) -> list[tuple[int, int]]:
-    """End and import in Wh of each half hour from `start` that is over at `now`."""
+    """Return end and import in Wh of each half hour from `start` that has ended at `now`."""
     first, last = start // HALF_HOUR, now // HALF_HOUR - 1
     energies = meter.primary.half_hours(first, last) if last >= first else []
     if meter.secondary is not None and energies:
@@ -22,7 +22,9 @@ def half_hours_of(meter: Meter, start: int, now: int) -> list[tuple[int, int]]:
 
 
 @given(any_meters, moments)
-def test_it_is_the_first_of_the_greatest_half_hours_since_the_reset(meter: Meter, now: int) -> None:
+def test_demand_is_the_first_of_the_highest_half_hours_since_the_reset(
+    meter: Meter, now: int
+) -> None:
     now = max(now, meter.installed * DAY)
     reset = last_reset(meter, now)
     assert reset == max(month_start(now), meter.installed * DAY)
@@ -43,7 +45,7 @@ def test_it_is_the_first_of_the_greatest_half_hours_since_the_reset(meter: Meter
 
 
 @given(any_meters, moments)
-def test_export_has_its_own(meter: Meter, now: int) -> None:
+def test_export_has_a_demand_of_its_own(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     demand = export_demand(meter, now)
     first, last = last_reset(meter, now) // HALF_HOUR, now // HALF_HOUR - 1
@@ -63,7 +65,7 @@ def test_no_load_reaches_the_rating(meter: Meter, now: int) -> None:
     assert import_demand(meter, now).power < RATED_POWER * meter.phases
 
 
-def test_before_installation_there_is_none() -> None:
+def test_demand_is_0_before_installation() -> None:
     for meter in KINDS.values():
         for now in (0, meter.installed * DAY - 1):
             assert import_demand(meter, now) == Demand(0, now)

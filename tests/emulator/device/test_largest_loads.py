@@ -1,4 +1,4 @@
-"""The largest loads that a profile may have: registers and balances hold them until 2100."""
+"""The largest loads that a profile may have: registers and balances do not overflow until 2100."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,7 +47,7 @@ def kinds() -> Iterator[object]:
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_what_a_meter_keeps_has_room_until_2100(kind: MeterProfile) -> None:
+def test_registers_and_counters_do_not_overflow_until_2100(kind: MeterProfile) -> None:
     drawn = meter_of(SEED, METER, (kind,))
     meter = replace(drawn, installed=min(first for first, _ in INSTALLATION_DAYS.values()))
     assert meter.secondary is not None
@@ -75,7 +75,7 @@ def test_a_meter_answers_until_2100(kind: MeterProfile) -> None:
         assert said.outcome is Outcome.ANSWERED, (service.srv, said.reason)
 
 
-def test_a_meter_that_cannot_say_what_it_holds_says_why() -> None:
+def test_a_meter_that_cannot_encode_a_value_gives_the_reason() -> None:
     load = LoadProfile("more", "More", 1e9, 1.0, 0.3, 1.0, SHAPES["flat"], {})
     command = reading_command(
         READING_SERVICES[0], device=METER, originator=SUPPLIER, counter=77, window=None

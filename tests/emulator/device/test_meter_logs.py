@@ -1,4 +1,4 @@
-"""What the logs of a meter say: they agree with one another, and with the depths of the table."""
+"""The logs of a meter agree with each other, and with the depths in the table."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ DEPTHS = {
     "4.14": 31,
     "4.17": 731,
 }
-"""Entries that a meter keeps: SMETS2 5.7.5."""
+"""Depths of logs: SMETS2 5.7.5."""
 
 HOUR = 3600
 PERIODS = {
@@ -56,7 +56,7 @@ def rows(meter: Meter, srv: str, start: int, end: int, now: int) -> list[Row]:
 
 
 def daily(meter: Meter, srv: str, day: int) -> list[Row]:
-    """Four weeks of daily reads from `day`, or from installation, as read soon after."""
+    """Return four weeks of daily reads from `day`, or from installation, read soon after."""
     start = max(day, meter.installed + 1) * DAY
     end = start + DAILY_SPAN * DAY
     found = rows(meter, srv, start, end, now=end + HALF_HOUR)
@@ -65,7 +65,7 @@ def daily(meter: Meter, srv: str, day: int) -> list[Row]:
 
 
 def energy_between(meter: Meter, srv: str, column: str, after: int, until: int) -> int:
-    """The sum of the half hours that end after one instant and not after another."""
+    """Return the sum of the half hours that end after `after` but not after `until`."""
     found = rows(meter, srv, after + HALF_HOUR, until, now=until)
     assert len(found) == (until - after) // HALF_HOUR
     return sum(int(row[column]) for row in found)
@@ -86,7 +86,7 @@ def test_half_hours_of_import_sum_to_the_differences_of_the_daily_reads(
 
 
 @given(any_meters)
-def test_first_daily_read_is_what_the_first_day_let_through(meter: Meter) -> None:
+def test_the_first_daily_read_is_the_energy_of_the_first_day(meter: Meter) -> None:
     installed, first = meter.installed * DAY, (meter.installed + 1) * DAY
     (read,) = rows(meter, "4.6.1", 0, first, now=first)
     assert read["import"] == energy_between(meter, "4.8.1", "primary", installed, first)
@@ -142,7 +142,7 @@ def test_logs_have_the_depth_of_the_table(srv: str, depth: int, eui: EUI) -> Non
 
 
 @given(any_meters, st.sampled_from(sorted(DEPTHS)), days, st.integers(0, DAY - 1), st.data())
-def test_entries_are_all_that_exist_in_the_window_and_no_other(
+def test_entries_are_exactly_those_that_exist_in_the_window(
     meter: Meter, srv: str, day: int, second: int, data: st.DataObject
 ) -> None:
     now = day * DAY + second
@@ -167,7 +167,7 @@ def test_entries_are_all_that_exist_in_the_window_and_no_other(
 @example(meter_of("tests", SINGLE), "4.8.1", 0, MAX_INSTANT, 0)
 @example(meter_of("tests", SINGLE), "4.6.1", MAX_INSTANT, MAX_INSTANT, MAX_INSTANT)
 @example(meter_of("tests", TWIN), "4.8.3", 0, MAX_INSTANT, -1)
-def test_any_window_at_any_time_has_rows_or_none(
+def test_any_window_at_any_time_can_be_read(
     meter: Meter, srv: str, start: int, end: int, now: int
 ) -> None:
     window = sorted((start, end))
@@ -207,7 +207,9 @@ for log in (*PROFILE_LOGS, *OTHER_LOGS):
 
 
 @pytest.mark.processes
-def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readings_are_the_same_twice_and_in_another_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
     for module in (account, blocks, demand, draws, energy, model, registers, voltage):

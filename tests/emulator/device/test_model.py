@@ -1,4 +1,4 @@
-"""A meter's nature: drawn from seed and EUI alone, by the shares of the kinds of meters."""
+"""A meter is drawn from seed and EUI alone, by the shares of profiles."""
 
 import subprocess
 import sys
@@ -20,7 +20,9 @@ kinds = st.sampled_from(meter_profiles())
 
 
 @given(seeds, euis, kinds)
-def test_a_nature_is_that_of_its_profile(seed: str, eui: EUI, profile: MeterProfile) -> None:
+def test_a_meter_has_the_properties_of_its_profile(
+    seed: str, eui: EUI, profile: MeterProfile
+) -> None:
     meter = meter_of(seed, eui, (profile,))
     assert meter.profile is profile
     first, after = INSTALLATION_DAYS[profile.generation]
@@ -50,7 +52,7 @@ def test_a_fleet_has_every_kind_of_meter_by_its_share() -> None:
         assert abs(fleet[profile] / 100 - profile.share) < 2
 
 
-def test_a_fleet_may_be_of_some_kinds_only() -> None:
+def test_a_fleet_may_have_only_some_profiles() -> None:
     some = (meter_profile("twin"), meter_profile("smets1"))
     fleet = Counter(meter_of("tests", EUI.from_int(number), some).profile for number in range(1600))
     assert set(fleet) == set(some)
@@ -63,12 +65,12 @@ def test_economy_7_is_seven_hours_of_the_night() -> None:
 
 
 @given(seeds, seeds, euis, euis)
-def test_secrets_are_a_meters_own(one: str, other: str, eui: EUI, another: EUI) -> None:
+def test_each_meter_has_a_secret_of_its_own(one: str, other: str, eui: EUI, another: EUI) -> None:
     same = meter_of(one, eui).secret == meter_of(other, another).secret
     assert same is ((one, eui) == (other, another))
 
 
-def test_a_nature_is_found_again() -> None:
+def test_a_meter_is_cached() -> None:
     eui = EUI.from_int(7)
     assert meter_of("tests", eui) is meter_of("tests", eui)
     assert meter_of("tests", eui).secret == meter_of("tests", eui, meter_profiles()).secret
@@ -85,7 +87,7 @@ for number in range(40):
             print(list(series.registers(9600)), series.half_hours(9600 * 48 - 3, 9600 * 48 + 60))
 """
 DIGEST = "e24654e2b8f62341735a7861d6f7d6bfe89f3eb915d86a2c6f520cb3faf847ee"
-"""SHA-256 of what the sample prints; a change of it changes what every seed stands for."""
+"""SHA-256 of the output of the sample. Changing it changes the fleet of every seed."""
 
 
 @pytest.mark.processes

@@ -1,4 +1,4 @@
-"""Which objects a meter has, and that each says what the module of its topic says."""
+"""The objects of a meter, and that their values agree with the modules of their topics."""
 
 from dataclasses import replace
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_meter_has_the_objects_of_its_variant_and_no_others(kind: str) -> None
     assert said(meter, 1, "1.0.2.8.0.255") is ResultCode.OBJECT_UNDEFINED
 
 
-def test_amounts_of_configuration_are_those_of_the_account() -> None:
+def test_configured_amounts_equal_those_of_the_account() -> None:
     meter = KINDS["single-prepayment"]
     assert said(meter, 112, "0.0.19.10.1.255", 9) == prices.EMERGENCY_CREDIT
     assert said(meter, 113, "0.0.19.20.3.255", 13) == prices.PAYMENT_DEBT.recovery
@@ -63,7 +63,7 @@ PREPAID = [
     *[(EMERGENCY_CREDIT, charge) for charge in (3, 0, 4, 1, 2)],
     *[(ACCUMULATED_DEBT, charge) for charge in (4, 1, 2)],
 ]
-"""Credit and charge, by their numbers in the OBIS code: what a person reads in ECS03_1.6.
+"""Credit and charge by their numbers in the OBIS code, read from ECS03_1.6 by hand.
 
 Charges: 0 tariff, 4 standing charge, 1 and 2 time debts, 3 payment debt, 5 secondary tariff.
 """
@@ -80,7 +80,7 @@ Charges: 0 tariff, 4 standing charge, 1 and 2 time debts, 3 payment debt, 5 seco
         ("twin", "prepayment", [*PREPAID, (METER_BALANCE, 5), (EMERGENCY_CREDIT, 5)]),
     ],
 )
-def test_charges_are_collected_as_the_payment_mode_and_the_elements_have_it(
+def test_collected_charges_depend_on_payment_mode_and_elements(
     variant: str, payment: str, expected: list[tuple[int, int]]
 ) -> None:
     profile = replace(meter_profile(variant), payment=payment)
@@ -116,7 +116,7 @@ def test_a_vector_that_sets_the_payment_mode_sets_the_charges_that_are_read(
     assert [entry[:2] for entry in ours] == [entry[:2] for entry in theirs]
 
 
-def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
+def test_logs_of_missing_phases_are_undefined() -> None:
     for kind, meter in KINDS.items():
         for group in (32, 52, 72):
             log = Attribute(7, parse_dotted(f"1.0.{group}.24.0.255"), 2, Window(NOON - DAY, NOON))
@@ -127,7 +127,7 @@ def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
 
 
 @given(any_meters, moments)
-def test_registers_of_demand_are_the_demand(meter: Meter, now: int) -> None:
+def test_demand_registers_show_the_demand(meter: Meter, now: int) -> None:
     for register, reset, demand in (
         ("1.0.1.6.0.255", "0.0.94.44.5.1", import_demand(meter, now)),
         ("1.0.1.6.1.255", "0.0.94.44.5.0", import_demand(meter, now, EVENING)),
@@ -139,15 +139,13 @@ def test_registers_of_demand_are_the_demand(meter: Meter, now: int) -> None:
         assert from_date_time(said(meter, 1, reset, now=now)) == last_reset(meter, now)
 
 
-def test_the_configurable_period_is_that_of_its_register() -> None:
+def test_the_configurable_period_matches_its_register() -> None:
     entries = said(KINDS["single"], 10, "0.0.12.0.0.255")
     assert tuple(entry[4][0] for entry in entries) == EVENING
 
 
 @given(any_meters, moments)
-def test_registers_of_export_and_counters_of_voltage_are_those_of_their_modules(
-    meter: Meter, now: int
-) -> None:
+def test_export_registers_and_voltage_counters_match_their_modules(meter: Meter, now: int) -> None:
     assert said(meter, 3, "1.0.2.8.0.255", now=now) == total(
         meter.active_export, meter.installed, now
     )

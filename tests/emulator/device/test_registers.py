@@ -1,4 +1,4 @@
-"""Registers at any instant: they only grow, and everything that is read from them adds up."""
+"""Registers only grow, and all readings derived from them add up."""
 
 from itertools import pairwise
 from typing import Any
@@ -54,7 +54,7 @@ def test_registers_only_grow(meter: Meter, instant: int, later: int) -> None:
 
 
 @given(any_meters, moments)
-def test_a_register_is_full_half_hours_and_the_linear_part_of_the_running_one(
+def test_a_register_is_full_half_hours_plus_a_linear_part_of_the_current_one(
     meter: Meter, instant: int
 ) -> None:
     instant = max(instant, meter.installed * DAY)
@@ -69,7 +69,9 @@ def test_a_register_is_full_half_hours_and_the_linear_part_of_the_running_one(
 
 
 @given(any_meters, st.integers(1, 300))
-def test_the_register_is_all_half_hours_since_installation(meter: Meter, half_hours: int) -> None:
+def test_a_register_is_the_sum_of_half_hours_since_installation(
+    meter: Meter, half_hours: int
+) -> None:
     first = meter.installed * 48
     for series in every_series(meter):
         energies = series.half_hours(first, first + half_hours - 1)
@@ -80,7 +82,7 @@ def test_the_register_is_all_half_hours_since_installation(meter: Meter, half_ho
 @given(any_meters, instants)
 @example(BLOCKS, 0)
 @example(BLOCKS, MAX_INSTANT)
-def test_before_installation_there_is_nothing(meter: Meter, instant: int) -> None:
+def test_registers_are_0_before_installation(meter: Meter, instant: int) -> None:
     if instant <= meter.installed * DAY:
         assert all(total(series, meter.installed, instant) == 0 for series in every_series(meter))
         assert sum(map(sum, registers_row(meter, instant)[-4:])) == 0
@@ -124,7 +126,7 @@ def test_a_half_hour_is_counted_in_the_register_of_its_tariff(meter: Meter, day:
 
 
 @given(any_meters, moments)
-def test_power_is_twice_the_energy_of_the_running_half_hour(meter: Meter, instant: int) -> None:
+def test_power_is_twice_the_energy_of_the_current_half_hour(meter: Meter, instant: int) -> None:
     start = instant // HALF_HOUR * HALF_HOUR
     for series in every_series(meter):
         energy = total(series, meter.installed, start + HALF_HOUR) - total(
@@ -188,7 +190,7 @@ def test_blocks_of_a_year_are_filled_one_after_another(meter: Meter, instant: in
 
 @given(with_blocks, st.integers(2014, 2120))
 @example(BLOCKS, 2024)
-def test_counters_of_a_year_begin_anew_and_the_others_go_on(meter: Meter, year: int) -> None:
+def test_counters_of_a_year_restart_and_the_others_continue(meter: Meter, year: int) -> None:
     edge = year_start(year)
     assert sum(block_counters_of_year(meter, edge)) == 0
     before = block_counters(meter, edge - 1)
@@ -224,7 +226,7 @@ def value(meter: Meter, dotted: str, now: int) -> tuple[Any, ...]:
 
 
 @given(any_meters, moments)
-def test_collections_are_the_registers(meter: Meter, now: int) -> None:
+def test_collections_contain_the_registers(meter: Meter, now: int) -> None:
     row = registers_row(meter, now)
     second = meter.secondary
     imported = value(meter, "0.0.94.44.34.10", now)
@@ -238,7 +240,7 @@ def test_collections_are_the_registers(meter: Meter, now: int) -> None:
 
 
 @given(any_meters, moments)
-def test_the_collection_of_blocks_is_registers_and_counters_block_by_block(
+def test_the_collection_of_blocks_has_registers_and_counters_by_block(
     meter: Meter, now: int
 ) -> None:
     [flat] = value(meter, "0.0.94.44.34.2", now)

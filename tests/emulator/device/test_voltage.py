@@ -1,4 +1,4 @@
-"""Voltage: within bounds but for the hours that the counters count, lower under load."""
+"""Voltage is within bounds except in the hours that counters count, and lower under load."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ SOLAR, POLYPHASE = KINDS["single-solar"], KINDS["polyphase"]
 
 
 def hours(meter: Meter, start: int, number: int) -> range:
-    """Stamps of `number` hours from `start`, or from installation."""
+    """Return the stamps of `number` hours from `start`, or from installation."""
     first = max(start, meter.installed * DAY) // PERIOD * PERIOD + PERIOD
     return range(first, first + number * PERIOD, PERIOD)
 
@@ -64,7 +64,7 @@ def test_counters_only_grow(meter: Meter, instant: int, later: int) -> None:
 
 @given(any_meters, st.integers(0, 10**6), st.integers(0, 10**6))
 def test_no_hour_is_both_over_and_under(meter: Meter, one: int, other: int) -> None:
-    """Cycles have even hours, so those of one bound are even and those of the other odd."""
+    """Cycles have an even length, so hours of one bound are even and those of the other odd."""
     for phase in range(meter.phases):
         for bound, parity in ((Bound.OVER, 0), (Bound.UNDER, 1)):
             assert voltage._cycle(meter, phase, bound) % 2 == 0
@@ -104,7 +104,7 @@ def test_an_hour_does_not_depend_on_the_window(
     assert parts == voltages(meter, 0, stamps)
 
 
-def test_no_stamps_have_no_voltage() -> None:
+def test_an_empty_range_has_no_voltage() -> None:
     assert voltages(SOLAR, 0, range(0)) == []
 
 
@@ -117,7 +117,7 @@ def test_phases_differ() -> None:
 @pytest.mark.parametrize("group", [32, 52, 72])
 @given(instants)
 @example(MAX_INSTANT)
-def test_the_log_is_these_voltages(group: int, now: int) -> None:
+def test_the_log_has_these_voltages(group: int, now: int) -> None:
     log = BY_OBIS[parse_dotted(f"1.0.{group}.24.0.255")]
     window = Window(max(now - 50 * PERIOD, 0), now)
     found = rows_of(log, buffer(POLYPHASE, log, window, now))

@@ -1,4 +1,4 @@
-"""Calls to suffer faults, and what the meter itself says to them."""
+"""Calls for fault rules, and the replies of the meter to them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -24,7 +24,7 @@ def call(
     role: Role | None = None,
     keystore: Keystore = KEYS,
 ) -> Call:
-    """The `number`-th command of an SRV, with an originator counter of its own."""
+    """Return the `number`-th command of an SRV, with an originator counter of its own."""
     asked, _ = command(srv, role or SRVS[srv], 1000 + number, device=device)
     return Call(device, srv, number, now, asked, keystore)
 
@@ -35,17 +35,17 @@ def _said(srv: str, role: Role | None, device: EUI, number: int) -> bytes:
 
 
 def reply(to: Call, role: Role | None = None) -> bytes:
-    """What the meter says to a call of `call`."""
+    """Return the reply of the meter to a call of `call`."""
     return _said(to.srv, role, to.device, to.number)
 
 
 def faults(*tables: Mapping[str, Any], seed: str = "tests", **options: Any) -> Faults:
-    """An engine with the rules of these tables."""
+    """Return an engine with the rules of these tables."""
     return Faults(seed, rules_from(list(tables)), **options)
 
 
 def fired_calls(engine: Faults, calls: list[Call]) -> list[int]:
-    """The numbers of those calls for which a rule of behaviour fires."""
+    """Return the numbers of the calls for which a rule that changes behaviour fires."""
     return [one.number for one in calls if _fires(engine, one)]
 
 
@@ -56,12 +56,12 @@ def _fires(engine: Faults, one: Call) -> bool:
 
 
 def suffer(engine: Faults, one: Call) -> tuple[Behaviour, tuple[Delivery, ...]]:
-    """What the engine makes of a call and of the meter's reply, as a fleet asks it."""
+    """Apply the engine to a call and to the meter's reply, as a fleet does."""
     behaviour = engine.behaviour(one)
     return behaviour, () if behaviour.silent else engine.deliver(one, reply(one))
 
 
 def delivered(table: Mapping[str, Any], one: Call | None = None) -> list[bytes]:
-    """The octets that arrive under one rule."""
+    """Return the octets that arrive under one rule."""
     _, deliveries = suffer(faults(table), one or call())
     return [delivery.octets for delivery in deliveries]

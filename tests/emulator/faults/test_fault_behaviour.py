@@ -1,4 +1,4 @@
-"""What each fault makes a meter do."""
+"""Faults that change the behaviour of a meter."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def test_every_result_code_has_its_name(code: ResultCode) -> None:
 @pytest.mark.parametrize(
     "table", [{"kind": "result-code"}, {"kind": "fail-first", "result": "other-reason"}]
 )
-def test_only_dlms_has_result_codes(table: dict[str, str]) -> None:
+def test_only_dlms_commands_get_result_codes(table: dict[str, str]) -> None:
     engine = faults(table)
     assert engine.behaviour(not_dlms()) == NORMAL
     assert not list(engine.log)
@@ -59,7 +59,7 @@ def test_missing_half_hours_are_the_same_in_every_read() -> None:
     assert left != stamps_left("t", METER, share=0.25)
 
 
-def test_half_hours_are_missing_only_where_it_is_said() -> None:
+def test_half_hours_are_missing_only_in_the_given_period() -> None:
     since, until = MIDNIGHT - 2 * DAY, MIDNIGHT - DAY
     left = stamps_left("s", METER, share=1, since=to_iso(since), until=to_iso(until))
     every = range(MIDNIGHT - 20 * DAY, MIDNIGHT, HALF_HOUR)
@@ -74,7 +74,7 @@ def test_daily_logs_have_no_half_hours_to_miss() -> None:
 
 
 @pytest.mark.parametrize("srv", ["4.10", "4.14", "4.17", "4.4.2", "4.1.1", "unknown"])
-def test_nothing_but_logs_of_half_hours_misses_any(srv: str) -> None:
+def test_only_half_hourly_logs_miss_half_hours(srv: str) -> None:
     engine = faults({"kind": "missing-half-hours", "share": 1})
     assert engine.behaviour(replace(call(), srv=srv)) == NORMAL
     assert not list(engine.log)
@@ -112,27 +112,27 @@ def test_a_clock_drifts_every_day() -> None:
 
 
 def at(seconds: list[float], **parameters: object) -> list[bool]:
-    """Whether each command, at these seconds, is lost on a meter that sleeps."""
+    """Return whether each command, at these seconds, is lost on a sleeping meter."""
     engine = faults({"kind": "asleep", **parameters})
     calls = [call(number, now=UNIX_NOW + when) for number, when in enumerate(seconds, 1)]
     return [engine.behaviour(one).silent for one in calls]
 
 
-def test_the_first_command_only_wakes_a_meter() -> None:
+def test_the_first_command_wakes_a_meter_and_is_lost() -> None:
     assert at([0, 1, 2], idle=100) == [True, False, False]
 
 
-def test_a_meter_falls_asleep_when_nobody_asks() -> None:
+def test_an_idle_meter_falls_asleep() -> None:
     assert at([0, 1, 100.9, 200.9, 201], idle=100) == [True, False, False, True, False]
 
 
-def test_several_commands_may_be_needed() -> None:
+def test_several_commands_may_be_needed_to_wake_a_meter() -> None:
     assert at([0, 1, 2, 3, 200, 201, 202, 203], idle=100, wakes=3) == [True] * 3 + [False] + [
         True
     ] * 3 + [False]
 
 
-def test_who_wakes_a_meter_too_slowly_begins_again() -> None:
+def test_waking_begins_again_after_a_pause() -> None:
     assert at([0, 1, 101, 102, 103], idle=100, wakes=2) == [True, True, True, True, False]
 
 
@@ -140,7 +140,7 @@ def test_a_meter_that_never_stays_awake() -> None:
     assert at([0, 0, 5], idle=0) == [True, True, True]
 
 
-def test_meters_sleep_by_themselves() -> None:
+def test_each_meter_sleeps_on_its_own() -> None:
     engine = faults({"kind": "asleep"})
     assert engine.behaviour(call(1)).silent
     assert engine.behaviour(call(1, device=OTHER_METER)).silent
@@ -153,7 +153,7 @@ def test_another_srv_keeps_a_meter_awake() -> None:
     assert not engine.behaviour(call(1, "4.6.1")).silent
 
 
-def test_the_first_fail_and_then_it_recovers() -> None:
+def test_the_first_commands_fail_and_later_ones_succeed() -> None:
     engine = faults({"kind": "fail-first", "n": 2})
     calls = [call(number) for number in range(5, 11)]
     assert fired_calls(engine, calls) == [5, 6]
@@ -167,19 +167,19 @@ def test_failures_are_counted_by_meter_and_srv() -> None:
     assert not engine.behaviour(call(2)).silent
 
 
-def test_only_addressed_commands_count_as_failures() -> None:
+def test_only_selected_commands_count_as_failures() -> None:
     engine = faults({"kind": "fail-first", "n": 2, "calls": "every 2"})
     assert fired_calls(engine, [call(number) for number in range(1, 9)]) == [2, 4]
 
 
-def test_the_first_may_fail_with_a_code() -> None:
+def test_the_first_commands_may_fail_with_a_code() -> None:
     engine = faults({"kind": "fail-first", "result": "hardware-fault"})
     assert engine.behaviour(call(1)) == replace(NORMAL, refusal=1)
     assert engine.behaviour(call(2)) == NORMAL
 
 
 @pytest.mark.parametrize("kind", ["fail-first", "asleep"])
-def test_what_is_removed_is_forgotten(kind: str) -> None:
+def test_a_removed_rule_forgets_everything(kind: str) -> None:
     engine = faults({"kind": kind})
     assert engine.behaviour(call(1)).silent
     rule = engine.remove(f"{kind}-1")

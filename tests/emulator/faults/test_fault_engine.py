@@ -1,4 +1,4 @@
-"""Rules together: their order, their counts, the log of what happened, and the same once more."""
+"""Rules together: order, counts, log and reproducibility."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_rules_are_added_and_removed_by_name() -> None:
         Faults("s", [*engine.rules, *engine.rules])
 
 
-def test_what_silences_comes_first_and_alone() -> None:
+def test_silence_comes_first_and_alone() -> None:
     engine = faults({"kind": "result-code"}, {"kind": "empty-log"}, {"kind": "no-reply"})
     assert engine.behaviour(call()).silent
     assert engine.fired == {"result-code-1": 0, "empty-log-1": 0, "no-reply-1": 1}
@@ -85,14 +85,14 @@ def test_a_reply_is_changed_before_it_is_cut() -> None:
     assert parts[0].data + parts[1].data == whole[128:300]
 
 
-def test_what_never_arrives_is_not_late() -> None:
+def test_a_reply_that_never_arrives_is_not_late() -> None:
     engine = faults({"kind": "lost-block", "block_size": 65535}, {"kind": "late-reply"})
     assert suffer(engine, call())[1] == ()
     assert engine.fired == {"lost-block-1": 1, "late-reply-1": 0}
 
 
-def test_every_stage_has_its_method() -> None:
-    """A fault overrides what its stage asks, so that none is never asked."""
+def test_every_fault_overrides_the_method_of_its_stage() -> None:
+    """Otherwise a fault would never be called."""
     for fault in FAULTS.values():
         overridden = {"behave", "deliver"} & vars(fault).keys()
         assert overridden == {"behave" if fault.stage.changes_behaviour else "deliver"}
@@ -137,7 +137,7 @@ def test_the_log_keeps_the_newest() -> None:
     assert engine.fired == {"no-reply-1": 10}
 
 
-def test_a_log_may_keep_nothing() -> None:
+def test_a_log_may_have_size_0() -> None:
     log = FaultLog(0)
     log.append(FaultFired(0.0, "r", "k", METER, "4.8.1", 1, {}))
     assert (list(log), log.dropped) == ([], 1)
@@ -159,7 +159,7 @@ def test_memory_forgets_the_least_recently_written_subject() -> None:
         Faults("s", memory_size=0)
 
 
-def test_a_meter_that_was_forgotten_sleeps() -> None:
+def test_a_forgotten_meter_sleeps() -> None:
     engine = faults({"kind": "asleep"}, memory_size=1)
     assert engine.behaviour(call(1)).silent
     assert not engine.behaviour(call(2)).silent
@@ -178,7 +178,7 @@ def test_many_meters_take_little_memory(kind: str) -> None:
 
 
 def _resealed(octets: bytes, one: Call, **done: Any) -> tuple[bytes, None]:
-    """The reply with the change that the log tells, made here in another way."""
+    """Apply the change in the log to a reply, independently of the fault."""
     message = decode(octets)
     if "offset" in done:
         counter = message.originator_counter + done["offset"]
@@ -190,7 +190,7 @@ def _resealed(octets: bytes, one: Call, **done: Any) -> tuple[bytes, None]:
 
 
 def _replayed(octets: bytes, one: Call, log: list[FaultFired]) -> list[tuple[bytes, float, bool]]:
-    """What must have arrived by the log alone: octets, delay, whether overtaken."""
+    """Return the deliveries that the log implies: octets, delay, whether overtaken."""
     arriving = [(octets, 0.0, False)]
     for fired in log:
         done = fired.detail
@@ -243,7 +243,7 @@ CALLS = [call(number, srv) for number in range(1, 5) for srv in ("4.8.1", "4.8.3
 
 @given(REPLY_RULES, st.sampled_from(["s", "t"]))
 @settings(max_examples=60, deadline=None)
-def test_the_log_is_what_happened(tables: list[dict[str, Any]], seed: str) -> None:
+def test_the_log_explains_each_reply(tables: list[dict[str, Any]], seed: str) -> None:
     engine = faults(*tables, seed=seed)
     for one in CALLS:
         before = len(engine.log)
@@ -272,7 +272,7 @@ CONDUCT_RULES = st.lists(
 
 @given(CONDUCT_RULES)
 @settings(max_examples=60, deadline=None)
-def test_conduct_differs_where_the_log_says_so(tables: list[dict[str, Any]]) -> None:
+def test_behaviour_differs_if_the_log_says_so(tables: list[dict[str, Any]]) -> None:
     engine = faults(*tables)
     for one in CALLS:
         before = len(engine.log)
@@ -294,7 +294,7 @@ def test_conduct_differs_where_the_log_says_so(tables: list[dict[str, Any]]) -> 
 def test_a_run_is_repeated_and_meters_do_not_disturb_each_other(
     tables: list[dict[str, Any]], chance: Any
 ) -> None:
-    """The same once more; and with the calls of two meters mixed in any other order."""
+    """The run is repeated, and once more with the calls of two meters in any other order."""
 
     def run(calls: list[Call]) -> dict[tuple[EUI, int], Any]:
         engine = faults(*tables)
@@ -318,7 +318,7 @@ def test_a_run_is_repeated_and_meters_do_not_disturb_each_other(
     assert logs[0] == logs[1] == logs[2]
 
 
-def test_another_seed_suffers_otherwise() -> None:
+def test_another_seed_gives_other_faults() -> None:
     def run(seed: str) -> list[tuple[Delivery, ...]]:
         engine = faults({"kind": "corrupt-octets", "probability": 0.5}, seed=seed)
         return [suffer(engine, one)[1] for one in CALLS]
@@ -326,11 +326,11 @@ def test_another_seed_suffers_otherwise() -> None:
     assert run("s") == run("s") != run("t")
 
 
-def test_a_rule_draws_the_same_whatever_stands_beside_it() -> None:
+def test_the_draws_of_a_rule_do_not_depend_on_other_rules() -> None:
     corrupt = {"kind": "corrupt-octets", "name": "noise", "probability": 0.5}
-    alone, beside = faults(corrupt), faults({"kind": "late-reply", "probability": 0.5}, corrupt)
+    alone, together = faults(corrupt), faults({"kind": "late-reply", "probability": 0.5}, corrupt)
     for one in CALLS:
-        mine, theirs = suffer(alone, one)[1], suffer(beside, one)[1]
+        mine, theirs = suffer(alone, one)[1], suffer(together, one)[1]
         assert [each.octets for each in mine] == [each.octets for each in theirs]
 
 

@@ -1,4 +1,4 @@
-"""Warnings of rules that can match nothing."""
+"""Warnings about rules that can match nothing."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ SINGLE, TWIN, SMETS1 = map(meter_profile, ("single", "twin", "smets1"))
 def warnings(
     fleet: Any = MILLIONS, /, kinds: tuple[MeterProfile, ...] = (SINGLE, TWIN), **where: Any
 ) -> list[str]:
-    """Warnings of a rule for a fleet whose meters are of one kind after the other."""
+    """Return the warnings about a rule for a fleet whose meters take the profiles in turn."""
     options = {key: where.pop(key) for key in ("now", "seed") if key in where}
     rules = rules_from([{"kind": "no-reply", "name": "r", **where}])
     meters = Meters(fleet, kinds, lambda eui: kinds[int(eui) % len(kinds)])
@@ -34,12 +34,12 @@ def warnings(
     "pattern", [str(BASE), LAST, "00DBE5*", "*", LAST[:-1] + "?", "*C9C37F", "?0DBE5*1"]
 )
 @pytest.mark.parametrize("meters", [MILLIONS, (BASE, MILLIONS[-1], MILLIONS[1])])
-def test_meters_of_the_fleet_are_no_warning(pattern: str, meters: Any) -> None:
+def test_meters_of_the_fleet_give_no_warning(pattern: str, meters: Any) -> None:
     assert warnings(meters, meters=pattern) == []
 
 
 @pytest.mark.parametrize("pattern", ["00DBE50000000000", "00DBE5000000000?", "*0"])
-def test_a_fleet_of_one(pattern: str) -> None:
+def test_a_fleet_of_one_meter_is_checked(pattern: str) -> None:
     assert warnings(EuiRange(BASE, 1), meters=pattern) == []
     assert warnings(EuiRange(EUI.from_int(int(BASE) + 17), 1), meters=pattern) != []
 
@@ -56,20 +56,20 @@ def test_a_fleet_of_one(pattern: str) -> None:
     ],
 )
 @pytest.mark.parametrize("meters", [MILLIONS, (BASE, MILLIONS[-1])])
-def test_meters_outside_the_fleet_are(pattern: str, warning: str, meters: Any) -> None:
+def test_meters_outside_the_fleet_give_a_warning(pattern: str, warning: str, meters: Any) -> None:
     expected = [f"fault 'r': meters: {pattern} {warning} of this fleet"]
     assert warnings(meters, meters=pattern) == expected
     assert warnings(meters, meters=["*", pattern]) == expected
 
 
-def test_patterns_are_not_tried_on_millions() -> None:
+def test_patterns_are_not_matched_against_millions_of_meters() -> None:
     with at_most(20_000):
         assert warnings(meters=["*F", "*01C9C380", "00DBE5*0*0*0*0*0*0*7"]) == [
             "fault 'r': meters: *01C9C380 matches no meter of this fleet"
         ]
 
 
-def test_a_container_says_only_who_is_in_it() -> None:
+def test_a_container_is_checked_for_single_meters_only() -> None:
     class Hosted:
         def __contains__(self, eui: object) -> bool:
             return eui == BASE
@@ -78,7 +78,7 @@ def test_a_container_says_only_who_is_in_it() -> None:
     assert len(warnings(Hosted(), meters=LAST)) == 1
 
 
-def test_an_srv_that_no_meter_answers() -> None:
+def test_an_srv_that_no_meter_answers_gives_a_warning() -> None:
     for fleet in (MILLIONS, FEW):
         [line] = warnings(fleet, srvs=["4.8.1", "6.11"])
         assert line.startswith(
@@ -92,7 +92,7 @@ def test_every_srv_is_answered_by_some_meter(srv: str) -> None:
     assert warnings(srvs=srv) == warnings(FEW, srvs=srv) == []
 
 
-def test_an_srv_that_none_of_these_meters_answers() -> None:
+def test_an_srv_that_the_selected_meters_do_not_answer_gives_a_warning() -> None:
     for where in (
         {"kinds": (SINGLE, SMETS1)},
         {"profile": "single"},
@@ -107,7 +107,7 @@ def test_an_srv_that_none_of_these_meters_answers() -> None:
     assert warnings(FEW, srvs="4.11.2", meters="*1", profile="twin") == []
 
 
-def test_an_srv_that_the_fault_leaves_as_it_is() -> None:
+def test_an_srv_that_the_fault_ignores_gives_a_warning() -> None:
     logs = "4.4.2, 4.4.3, 4.4.4, 4.4.5, 4.6.1, 4.6.2, 4.8.1, 4.8.2, 4.8.3, 4.10, 4.14, 4.17"
     for kind, left, concerned in (
         ("missing-half-hours", ("4.1.1", "4.6.1", "4.10", "4.14"), "4.8.1, 4.8.2, 4.8.3"),
@@ -118,7 +118,7 @@ def test_an_srv_that_the_fault_leaves_as_it_is() -> None:
         ]
 
 
-def test_a_profile_that_is_not_in_the_fleet() -> None:
+def test_a_profile_outside_the_fleet_gives_a_warning() -> None:
     for fleet in (MILLIONS, FEW):
         assert warnings(fleet, profile=["single", "smets1"]) == [
             "fault 'r': profile: no meter of this fleet is smets1; there are single, twin"
@@ -126,7 +126,7 @@ def test_a_profile_that_is_not_in_the_fleet() -> None:
         assert warnings(fleet, profile=["single", "twin"]) == []
 
 
-def test_a_profile_that_no_meter_has() -> None:
+def test_a_profile_that_no_selected_meter_has_gives_a_warning() -> None:
     none = ["fault 'r': profile: none of these meters is twin"]
     assert warnings(EuiRange(BASE, 1), profile=["single", "twin"]) == none
     assert warnings(FEW, meters=["*0", "*2"], profile="twin") == none
@@ -136,7 +136,7 @@ def test_a_profile_that_no_meter_has() -> None:
     assert "matches no meter" in outside
 
 
-def test_a_window_that_is_over() -> None:
+def test_a_past_period_gives_a_warning() -> None:
     end = EPOCH_UNIX + parse_iso("2026-01-01")
     assert warnings(to="2026-01-01", now=end - 1) == []
     assert warnings(to="2026-01-01", now=end) == [
@@ -145,14 +145,14 @@ def test_a_window_that_is_over() -> None:
     assert warnings(to="2026-01-01") == []
 
 
-def test_chances_that_are_none() -> None:
+def test_chances_of_0_give_a_warning() -> None:
     assert warnings(probability=0, fraction=0) == [
         "fault 'r': fraction: 0 selects no meter",
         "fault 'r': probability: 0 never fires",
     ]
 
 
-def test_a_fraction_that_draws_nobody() -> None:
+def test_a_fraction_without_meters_gives_a_warning() -> None:
     few = FEW
     assert warnings(few, fraction=0.001, seed="s") == [
         "fault 'r': fraction: 0.001 selects none of these meters"

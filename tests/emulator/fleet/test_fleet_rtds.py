@@ -130,7 +130,7 @@ def test_any_other_command_of_the_rtds_is_replied_to_or_unanswered_or_discarded(
 
 
 @pytest.mark.parametrize("takes", [False, True])
-def test_the_certificate_of_the_rtds_has_ended_and_is_taken_if_that_is_asked_for(
+def test_the_expired_certificate_of_the_rtds_is_accepted_only_on_request(
     takes: bool,
 ) -> None:
     source = EstateSource("1", 1, DEFAULT_BASE, KEYSTORE, takes_expired=takes)
