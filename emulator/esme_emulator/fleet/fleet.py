@@ -15,7 +15,6 @@ from esme_emulator.device.meter import Answer, answer
 from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
-from esme_emulator.fleet.events import CommandReceived
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.outbox import Reply
 from esme_emulator.fleet.queueing import MeterState, MeterStates
@@ -56,6 +55,29 @@ class Faults(Protocol):
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         """Return what becomes of the reply `octets`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """Event: the fleet received and counted a command."""
+
+    time: float
+    """Unix time in seconds."""
+    device: EUI
+    srv: str
+    outcome: str
+    octets: bytes
+    replies: tuple[Reply, ...] = ()
+    """The replies to send, each with the time at which it is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySent:
+    """Event: the broker took a reply."""
+
+    time: float
+    """Unix time in seconds."""
+    reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +150,7 @@ class Fleet:
         """Handle a command for `device` at `now`, Unix time in seconds."""
         if device not in self.hosted:
             receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
-            self._record(None, device, octets, now, receipt)
+            self._record(device, octets, now, receipt)
             return receipt
         accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
@@ -143,16 +165,15 @@ class Fleet:
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:
-                self._record(device, device, octets, now, Receipt(srv, Dropped.FAILED))
+                self._record(device, octets, now, Receipt(srv, Dropped.FAILED))
                 raise
-        self._record(device, device, octets, now, receipt)
+        self._record(device, octets, now, receipt)
         return receipt
 
-    def _record(
-        self, counted: EUI | None, device: EUI, octets: bytes, now: float, receipt: Receipt
-    ) -> None:
-        """Count a command, in the total alone if `counted` is None, and publish it."""
+    def _record(self, device: EUI, octets: bytes, now: float, receipt: Receipt) -> None:
+        """Count and publish a command."""
         srv, outcome = receipt.srv, receipt.outcome
+        counted = None if outcome == NOT_HOSTED else device
         self.counters.count(Stage.RECEIVED, counted, srv, outcome)
         if self.events.wants(CommandReceived):
             event = CommandReceived(now, device, srv, str(outcome), octets, receipt.replies)
@@ -177,9 +198,9 @@ class Fleet:
             self.busy_seconds += latency
             finish += latency
             state.occupy(start, finish, call.now)
-        said = self._answer(begun, meter, behaviour)
-        replies = () if said.octets is None else self._replies(begun, said, finish, state)
-        return Receipt(call.srv, said.outcome, replies, said.reason)
+        answered = self._answer(begun, meter, behaviour)
+        replies = () if answered.octets is None else self._replies(begun, answered, finish, state)
+        return Receipt(call.srv, answered.outcome, replies, answered.reason)
 
     def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
         """Return when the meter begins with a command, or why it never does."""
@@ -197,10 +218,10 @@ class Fleet:
         return start
 
     def _replies(
-        self, call: Call, said: Answer, finish: float, state: MeterState
+        self, call: Call, answered: Answer, finish: float, state: MeterState
     ) -> tuple[Reply, ...]:
         """Return the replies of a meter that has answered at `finish`, with their arrivals."""
-        octets = said.octets or b""
+        octets = answered.octets or b""
         deliveries: tuple[Delivery, ...] = (Delivery(octets),)
         if self._faults:
             deliveries = self._faults.deliver(call, octets)
@@ -215,7 +236,7 @@ class Fleet:
                 due = arrives
             recipient, overtaken = call.command.originator, delivery.overtaken
             replies.append(
-                Reply(call.device, recipient, call.srv, said.outcome, octets, due, overtaken)
+                Reply(call.device, recipient, call.srv, answered.outcome, octets, due, overtaken)
             )
         return tuple(replies)
 

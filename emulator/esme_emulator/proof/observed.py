@@ -6,8 +6,7 @@ Pure. It subscribes to the fleet's events and knows nothing of the cache's accou
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.log import FaultFired
 from esme_emulator.fleet.counters import Counters
-from esme_emulator.fleet.events import CommandReceived
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.proof.accounts import Request, Seen
 from esme_emulator.proof.result import Spent

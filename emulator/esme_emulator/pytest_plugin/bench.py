@@ -24,8 +24,7 @@ from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
-from esme_emulator.fleet.events import CommandReceived
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester

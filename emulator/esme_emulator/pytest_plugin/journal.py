@@ -18,7 +18,7 @@ from esme_emulator.estate.parties import (
     SUPPLIER,
 )
 from esme_emulator.faults.log import FaultFired
-from esme_emulator.fleet.events import CommandReceived
+from esme_emulator.fleet.fleet import CommandReceived
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI, Command, GbcsError, decode
 from gbcs.instants import DAY, to_iso

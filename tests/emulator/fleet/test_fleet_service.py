@@ -14,8 +14,7 @@ from esme_emulator.estate.eui_range import shard
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
-from esme_emulator.fleet.events import ReplySent
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import Fleet, ReplySent
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic

@@ -25,8 +25,7 @@ from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.log import FaultFired
 from esme_emulator.fleet.counters import Stage
-from esme_emulator.fleet.events import CommandReceived
-from esme_emulator.fleet.fleet import Fleet, Receipt
+from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
 from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.report.markdown import markdown
