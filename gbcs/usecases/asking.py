@@ -1,7 +1,7 @@
-"""What a command that only reads asks for: attributes, whole or by window, in clear or protected.
+"""The read requests in a command: attributes, whole or by window, in clear or protected.
 
-Knows how a read is written as accesses and read from them, and writes the command of every reading
-service. Knows nothing of what the attributes hold or how they are answered.
+Reads them from the accesses of a command, and writes the command of every reading service. Knows
+nothing of what the attributes hold or how they are answered.
 
 Source: GBCS v4.1 clauses 8.5 and 9.1.5; the vectors of commands of SRVs 4.1.1 to 4.18.
 """
@@ -44,7 +44,7 @@ _OBIS_OCTETS = 6
 
 
 MAX_ATTRIBUTES = 64
-"""A command that asks for more is not understood; the longest reading service has 18."""
+"""A command that reads more attributes is refused; the longest reading service has 18."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,24 +60,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute that is asked for, of a log (class 7, attribute 2) the entries in `window`."""
+    """An attribute to read; of a log (class 7, attribute 2), the entries in `window`."""
 
     class_id: int
     obis: bytes
     """Six octets of the logical name."""
     index: int
     window: Window | None = None
-    """None where the whole attribute is asked for."""
+    """None to read the whole attribute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one access of a command asks for."""
+    """The read request in one access of a command."""
 
     attributes: tuple[Attribute, ...]
-    """One, or several where they are protected together."""
+    """One attribute, or several that are protected together."""
     protection: bytes | None = None
-    """OBIS of the data protection object (class 30) that is asked, None where in clear."""
+    """OBIS of the data protection object (class 30) that encrypts them, None in clear."""
 
     @property
     def protected(self) -> bool:
@@ -86,23 +86,24 @@ class Ask:
 
     @property
     def choice(self) -> Choice:
-        """The kind of access that asks for this."""
+        """The kind of access that makes this request."""
         if self.protection is not None:
             return Choice.ACTION
         windowed = self.attributes[0].window is not None
         return Choice.GET_WITH_SELECTION if windowed else Choice.GET
 
 
+# One request is read for every command, so constructors at half the price.
 _window, _attribute, _ask = maker(Window), maker(Attribute), maker(Ask)
 
 
 def asks_of(command: Message) -> tuple[Ask, ...] | None:
-    """Return what `command` asks for, access by access, or None where it does not only read.
+    """Return the read requests of `command`, one for each access; None if it does not only read.
 
-    None too where it is no command of DLMS, asks for nothing, leaves a limit of a window open or
-    has it end before it starts, names another transaction in its protection parameters, asks for
-    more than `MAX_ATTRIBUTES`, or has several protected accesses: their answers would be encrypted
-    under one key and IV.
+    None also if it is not a DLMS command, has no access, leaves a limit of a window open, has a
+    window that ends before it starts, names another transaction in its protection parameters,
+    reads more than `MAX_ATTRIBUTES`, or has several protected accesses: their answers would be
+    encrypted under one key and IV, which gives both away.
     """
     payload = command.payload
     if not isinstance(command, Command) or not isinstance(payload, AccessRequest):
@@ -133,11 +134,11 @@ def reading_command(
     window: Window | None = None,
     supplementary: Supplementary | None = None,
 ) -> Command:
-    """Return the command, unsealed, that asks `device` for what `service` reads.
+    """Return the command, unsealed, that reads `service` from `device`.
 
-    `originator` is the ACB where `supplementary` names the party behind it; a protected service
-    then takes the party's certificate too. Raises `EncodeError` where a window is missing, or is
-    given to a service that takes none.
+    `originator` is the ACB if `supplementary` names a party behind it; a protected service then
+    needs the party's certificate in `supplementary`. Raises `EncodeError` if a window is missing,
+    or given to a service that takes none.
     """
     if service.windowed != (window is not None):
         needs = "needs a window" if service.windowed else "takes no window"
@@ -247,7 +248,7 @@ def _value(data: Data | None, kind: DataType) -> Any:
 
 
 def _write(ask: Ask, counter: int, party: EUI, device: EUI) -> Access:
-    """Return the access that asks for `ask`, of the transaction that the others name."""
+    """Return the access of a request. The parties and the counter name its transaction."""
     if ask.protection is not None:
         reads = array(*[_write_protected(attribute) for attribute in ask.attributes])
         data = structure(reads, protection_parameters(counter, party, device))

@@ -106,9 +106,9 @@ HUGE = struct.pack("<IIII", 0, 0, 2**32 - 1, 2**32 - 1)
     [
         (b"", "not a pcap file"),
         (b"\xdd\x00\x00\x00" + bytes(40), "not a pcap file"),
-        (bytes.fromhex("0A0D0D0A") + bytes(40), "pcapng is not read; write it as pcap"),
+        (bytes.fromhex("0A0D0D0A") + bytes(40), "pcapng; write it as pcap"),
         (by_hand([], "<", *NANOSECONDS).replace(b"\x02\x00\x04", b"\x02\x00\x03"), "version 2.3"),
-        (by_hand(TWO, "<", *MICROSECONDS, link_type=1), "link type 1; messages have USER0, 147"),
+        (by_hand(TWO, "<", *MICROSECONDS, link_type=1), "link type 1; GBCS messages need USER0"),
         (by_hand(TWO, ">", *MICROSECONDS, link_type=0x10000093 - 1), "link type 146"),
         (by_hand([], "<", *NANOSECONDS) + SNAPPED, "1 octets of 2"),
         (by_hand([], "<", *NANOSECONDS) + HUGE, "4294967295 octets"),

@@ -297,8 +297,8 @@ def test_results_that_do_not_fit() -> None:
     command = _command(CLEAR)
     for results, reason in (
         ([], "access 1 has no result"),
-        ([0], "access 1: a success has values"),
-        ([(NULL, NULL)], "2 values where an access has one"),
+        ([0], "access 1: give values, not code 0"),
+        ([(NULL, NULL)], "2 values for an access of one"),
         ([()], "0 values where an access has one"),
     ):
         with pytest.raises(EncodeError, match=reason):
@@ -353,7 +353,7 @@ def test_what_is_no_answer_of_a_service_says_so() -> None:
         values_of(replace(_answer(CLEAR, value), message_code=0x0048))
     with pytest.raises(DecodeError, match="not the response of a reading service"):
         values_of(_command(CLEAR))
-    with pytest.raises(DecodeError, match=r"2 results where SRV 4.8.3 has 1"):
+    with pytest.raises(DecodeError, match=r"2 results; SRV 4.8.3 has 1"):
         values_of(_answer(CLEAR, value, value))
     with pytest.raises(DecodeError, match="not encrypted"):
         values_of(_answer(PROTECTED, value))
@@ -376,8 +376,8 @@ def test_values_of_another_kind_say_so() -> None:
 def test_an_encrypted_answer_needs_its_keys_and_its_attributes() -> None:
     command = _command(PROTECTED)
     octets = answer_reading(command, [(NULL,)], KEYS)
-    with pytest.raises(AuthenticationError, match="they open with the key-agreement keys"):
+    with pytest.raises(AuthenticationError, match="the keystore needs the 'ka' keys"):
         values_of(decode(octets))
     two = answer_reading(command, [(NULL, NULL)], KEYS)
-    with pytest.raises(DecodeError, match=r"2 values where SRV 4.8.1 has 1"):
+    with pytest.raises(DecodeError, match=r"2 values; SRV 4.8.1 has 1"):
         values_of(decode(two, KEYS))
