@@ -1,21 +1,21 @@
-"""DER of something signed, apart and together: what is signed, an algorithm and a signature.
+"""DER of something signed, taken apart and joined: the signed part, an algorithm and a signature.
 
-Knows the SEQUENCE around the three as asn1tools gives and takes it, `GBCSCommon.Signed`, and not
-what is in them: the first two are kept octet for octet.
+Knows the SEQUENCE of the three parts in the form of asn1tools, `GBCSCommon.Signed`. Does not know
+what is in the parts: the first two are kept octet for octet.
 """
 
 from typing import Any
 
 from gbcs.asn1.lengths import contents_of
 from gbcs.asn1.misfit import Misfit
-from gbcs.axdr import write_length  # which in DER is the same
+from gbcs.axdr import write_length  # a minimal A-XDR length has the same octets as one of DER
 
 _SEQUENCE, _BIT_STRING = b"\x30", b"\x03"
 _INDEFINITE = b"\x80"
 
 
 def join(plain: Any) -> bytes:
-    """Return the DER of the three parts. Raises `Misfit` where one is not what belongs there."""
+    """Return the DER of the three parts. Raises `Misfit` if a part is not of its type."""
     signed, algorithm = plain["toBeSigned"], plain["algorithmIdentifier"]
     octets, bits = plain["signature"]
     unused = 8 * len(octets) - bits
@@ -29,7 +29,7 @@ def join(plain: Any) -> bytes:
 
 
 def split(der: bytes) -> dict[str, Any]:
-    """Return the three parts of something signed. Raises `Misfit` where `der` is not their DER."""
+    """Return the three parts of something signed. Raises `Misfit` if `der` is not their DER."""
     try:
         start, end = contents_of(der, 0)
         _, algorithm = contents_of(der, start)
@@ -41,7 +41,7 @@ def split(der: bytes) -> dict[str, Any]:
             "signature": (der[octets + 1 : last], 8 * (last - octets - 1) - der[octets]),
         }
     except IndexError:
-        raise Misfit("octets end inside") from None
+        raise Misfit("the octets end inside") from None
     if not last == end == len(der) or join(plain) != der:
-        raise Misfit("not in DER")
+        raise Misfit("it is not in DER")
     return plain

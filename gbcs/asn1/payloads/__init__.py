@@ -1,7 +1,7 @@
-"""What the contents of the ASN.1 use cases mean: frozen values, and which type has which.
+"""The contents of the ASN.1 use cases as frozen values.
 
-`PAYLOADS` gives the Python type of each ASN.1 type that is a content, as an annotation; a mapping
-is a CHOICE, with the types of its alternatives by identifier.
+`PAYLOADS` has the Python type of each ASN.1 type that is a content, as an annotation. A mapping is
+a CHOICE: the types of its alternatives by identifier.
 """
 
 from collections.abc import Mapping

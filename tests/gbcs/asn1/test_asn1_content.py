@@ -327,7 +327,7 @@ def test_a_default_that_is_written_is_at_a_field_that_has_one() -> None:
     content = decode_asn1(0x0008, 1, bytes.fromhex(EXPLICIT))
     assert content is not None
     wrong = replace(content, written_defaults=(PATH, ".remotePartyRolesCredentialsRequired"))
-    with pytest.raises(EncodeError, match=r"remotePartyRoles.*is no field with a default"):
+    with pytest.raises(EncodeError, match=r"remotePartyRoles.*is not a field with a DEFAULT"):
         encode_asn1(wrong)
     for form in ({"written_defaults": PATH}, {"written_defaults": [1]}):
         with pytest.raises(EncodeError, match="a list of paths"):

@@ -299,7 +299,7 @@ def test_results_that_do_not_fit() -> None:
         ([], "access 1 has no result"),
         ([0], "access 1: give values, not code 0"),
         ([(NULL, NULL)], "2 values for an access of one"),
-        ([()], "0 values where an access has one"),
+        ([()], "0 values for an access of one"),
     ):
         with pytest.raises(EncodeError, match=reason):
             answer_reading(command, results, KEYS)
