@@ -27,7 +27,7 @@ def read_length(octets: bytes, position: int) -> tuple[int, int]:
     try:
         first = octets[position]
     except IndexError:
-        raise DecodeError(f"octets end at {position}, where a length belongs") from None
+        raise DecodeError(f"octets end at {position}, before a length") from None
     position += 1
     if first < _LONG_FORM:
         return first, position

@@ -29,7 +29,7 @@ def take(stream: Any, size: int, path: str = "") -> bytes:
 def expect(found: bytes, wanted: bytes) -> bytes:
     """Return `found`. Raises `construct.ConstError` unless it equals `wanted`."""
     if found != wanted:
-        raise construct.ConstError(f"{found.hex().upper()} where {wanted.hex().upper()} belongs")
+        raise construct.ConstError(f"{found.hex().upper()} instead of {wanted.hex().upper()}")
     return found
 
 

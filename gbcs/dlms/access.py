@@ -188,7 +188,7 @@ def _choice(number: int, path: str) -> Choice:
 
 def _same_number(first: int, second: int, path: str) -> None:
     if first != second:
-        raise DecodeError(f"{first} and {second} items where the same number belongs", path)
+        raise DecodeError(f"{first} and {second} items; both numbers must be equal", path)
 
 
 def encode_apdu(apdu: Apdu) -> bytes:

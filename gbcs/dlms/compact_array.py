@@ -241,5 +241,5 @@ def _write(shape: Shape, value: Any) -> bytes:
         return write_length(len(value)) + bytes(value)
     size = struct.calcsize(">" + FIXED_FORMATS[shape])
     if isinstance(value, bytes) and len(value) != size:
-        raise ValueError(f"{len(value)} octets where {size} belong")
+        raise ValueError(f"{len(value)} octets instead of {size}")
     return struct.pack(">" + FIXED_FORMATS[shape], value)

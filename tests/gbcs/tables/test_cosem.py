@@ -4,15 +4,16 @@ from hypothesis import strategies as st
 
 from gbcs.dlms.access import AccessRequest, Choice, decode_apdu
 from gbcs.dlms.data import Data, DataType
+from gbcs.obis import obis_text
 from gbcs.tables.cosem import (
     CLASSES,
     NO_CLASS,
+    OBJECTS,
     attribute_name,
     cosem_object,
     method_name,
     object_name,
 )
-from gbcs.tables.cosem_objects import OBJECTS, obis_text
 from tests.support.rtds import needs_rtds, vectors
 from tests.support.second_hand import fields
 
