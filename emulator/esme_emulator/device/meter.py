@@ -15,9 +15,9 @@ from esme_emulator.device.objects import value_of
 from esme_emulator.profiles import MeterProfile
 from gbcs import Command, GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
-from gbcs.tables.dated_responses import DATED
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
+from gbcs.tables.use_cases import DATED_RESPONSES
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
 from gbcs.usecases.asking import Ask, asks_of
 from gbcs.usecases.responding import refuse
@@ -66,7 +66,7 @@ def answer(
     asks = asks_of(command) if service else None
     if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
         asks = None
-    dated = service.carries_time if service else command.message_code in DATED
+    dated = service.carries_time if service else command.message_code in DATED_RESPONSES
     time = to_date_time(clock) if dated else b""
     try:
         if asks is None or conduct.refusal is not None:
