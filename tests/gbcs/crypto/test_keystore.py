@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
 from gbcs.crypto import keystore as module
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 from tests.support.rtds import raw_keys
 from tests.support.second_hand import agreed, secret_of
 

@@ -15,8 +15,7 @@ from cryptography.x509.oid import NameOID
 from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
-from gbcs.crypto.certificate import MAX_OCTETS, read_certificate
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import MAX_OCTETS, point, read_certificate
 from tests.support.certificates import USES, certificate
 from tests.support.codec_check import outcome
 from tests.support.effort import at_most, within
@@ -72,7 +71,7 @@ def _held(*euis: EUI) -> FileKeystore:
 def test_a_key_that_is_held_is_replaced_by_no_other() -> None:
     newer = make_certificate(PARTY, DerivedKeystore("newer"))
     for keystore in (KEYS, _held(METER, PARTY)):
-        with pytest.raises(KeystoreError, match=f"another key than the one held for {PARTY}"):
+        with pytest.raises(KeystoreError, match=f"whose key is not that of {PARTY}"):
             keystore.shared_secret(METER, PARTY, newer)
         assert keystore.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
 
