@@ -13,7 +13,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from gbcs import EUI, AuthenticationError, Keystore, KeyUsage
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 
 # The clock of a scenario may be set to any day, and meters heed the dates of certificates.
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from esme_emulator.messaging.validation import Discard
 from gbcs import EUI, FileKeystore, KeyUsage, Response, Status, decode, encode
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 from gbcs.dlms.access import AccessResponse
 from gbcs.instants import to_date_time
 from gbcs.tables.reading_services import BY_CODE
