@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
     from gbcs.dlms.access import AccessRequest, AccessResponse, DataNotification
     from gbcs.gbz import GbzContent
-    from gbcs.opaque import Opaque
 
 MAX_OCTETS = 1 << 20
 """The longest message, in octets. The longest reading, 13 months of half hours, has 152 KB."""
@@ -40,6 +39,15 @@ class Status(StrEnum):
     """There is something to verify, but a key for it is missing."""
     ABSENT = "absent"
     """There is nothing to verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Octets of unknown layout, or without the layout that their name promises."""
+
+    octets: bytes
+    reason: str = field(default="", compare=False)
+    """Why they are not typed, empty if nothing knows their layout."""
 
 
 Payload: TypeAlias = (

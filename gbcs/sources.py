@@ -14,8 +14,8 @@ from typing import BinaryIO
 from gbcs.block import Block
 from gbcs.errors import DecodeError
 from gbcs.header import open_envelope
+from gbcs.octet_text import base64_in, dumps_in, hex_in, text_of
 from gbcs.pcap import MAGIC_OCTETS, is_capture, read_packets
-from gbcs.written import base64_in, dumps_in, hex_in, text_of
 
 _ODD = re.compile(r"[\s0-9A-Fa-f]+")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")

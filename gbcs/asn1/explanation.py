@@ -11,8 +11,8 @@ from typing import Any
 
 from gbcs.asn1.content import Asn1Content, to_json
 from gbcs.asn1.lengths import CONSTRUCTED, contents_of
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.payloads import PAYLOADS
+from gbcs.asn1.signed import Signed
 
 Part = tuple[bytes, str, str, int]
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from gbcs.asn1 import scalars
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import NamedNumber
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.scalars import Way
+from gbcs.asn1.signed import Signed
 from gbcs.frozen import maker
 
 _ACRONYMS = {"id": "ID", "ta": "TA", "cpv": "CPV"}

@@ -11,8 +11,7 @@ from typing import Any
 
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import KEY_USAGE_IDENTIFIERS, KeyUsage, NamedNumber
-from gbcs.asn1.opaque import Signed
-from gbcs.asn1.signed import join, split
+from gbcs.asn1.signed import Signed, join, split
 from gbcs.eui import EUI
 
 Way = Callable[[Any], Any]

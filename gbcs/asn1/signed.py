@@ -1,7 +1,9 @@
-"""DER of something signed, taken apart and joined: the signed part, an algorithm and a signature.
+"""DER of X.509 certificates and PKCS #10 requests, which this package keeps and does not open.
 
-Knows the SEQUENCE of the three parts in the form of asn1tools, `GBCSCommon.Signed`. Does not know
-what is in the parts: the first two are kept octet for octet.
+`cryptography` opens them: `x509.load_der_x509_certificate(certificate)`,
+`x509.load_der_x509_csr(request)`. Knows the SEQUENCE around their three parts in the form of
+asn1tools, `GBCSCommon.Signed`: the signed part, an algorithm and a signature. Does not know what is
+in the parts: the first two are kept octet for octet.
 """
 
 from typing import Any
@@ -12,6 +14,24 @@ from gbcs.axdr import write_length  # a minimal A-XDR length has the same octets
 
 _SEQUENCE, _BIT_STRING = b"\x30", b"\x03"
 _INDEFINITE = b"\x80"
+
+
+class Signed(bytes):
+    """DER of a signed value: a SEQUENCE of the signed part, an algorithm and a signature."""
+
+    __slots__ = ()
+
+
+class Certificate(Signed):
+    """DER of an X.509 certificate. Source: RFC 5280."""
+
+    __slots__ = ()
+
+
+class CertificationRequest(Signed):
+    """DER of a certification request. Source: RFC 2986 (PKCS #10)."""
+
+    __slots__ = ()
 
 
 def join(plain: Any) -> bytes:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gbcs.crypto.certificate import point, read_certificate
 from gbcs.errors import KeystoreError
 from gbcs.eui import EUI
-from gbcs.written import text_of
+from gbcs.octet_text import text_of
 
 CURVE = ec.SECP256R1()
 MAX_SECRETS = 65_536

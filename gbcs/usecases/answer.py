@@ -15,7 +15,7 @@ from gbcs.errors import EncodeError
 from gbcs.frozen import maker
 from gbcs.message import Command
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.protecting import protect
+from gbcs.usecases.data_protection import protect
 from gbcs.usecases.responding import respond, result_choice
 
 Value = Data | bytes
@@ -34,7 +34,7 @@ def answer_reading(
     own_counter: int | None = None,
     time: bytes = b"",
 ) -> bytes:
-    """Return the octets of the response to `command`, which `asks_of` has understood.
+    """Return the octets of the response to `command`, which `read_requests_of` has understood.
 
     `results` has one item for each access. Items behind the first failure are ignored and may be
     left out: those accesses answer other-reason (break on error). `own_counter` is the device's own

@@ -17,8 +17,8 @@ from gbcs.message import Command, Message, Supplementary
 from gbcs.tables import reading_services
 from gbcs.tables.profile_logs import BY_CODE, ProfileLog
 from gbcs.usecases.answer import answer_reading
-from gbcs.usecases.asking import Window as Window
-from gbcs.usecases.asking import asks_of, reading_command
+from gbcs.usecases.read_request import Window as Window
+from gbcs.usecases.read_request import read_requests_of, reading_command
 from gbcs.usecases.rows import Row as Row
 from gbcs.usecases.rows import rows_of as rows_of
 from gbcs.usecases.rows import table_and_columns
@@ -64,12 +64,16 @@ def profile_read_of(command: Message) -> ProfileRead | None:
     None also if a limit of the window is open, or if it ends before it starts.
     """
     log = BY_CODE.get(command.message_code)
-    asks = asks_of(command) if log else None
-    if log is None or asks is None or len(asks) != 1:
+    requests = read_requests_of(command) if log else None
+    if log is None or requests is None or len(requests) != 1:
         return None
-    [ask] = asks
-    attribute = ask.attributes[0]
-    if len(ask.attributes) != 1 or ask.protection != log.protection or attribute.obis != log.log:
+    [request] = requests
+    attribute = request.attributes[0]
+    if (
+        len(request.attributes) != 1
+        or request.protection != log.protection
+        or attribute.obis != log.log
+    ):
         return None
     return ProfileRead(log, attribute.window) if attribute.window else None
 

@@ -15,8 +15,8 @@ from gbcs.asn1.named_numbers import (
     UnjoinResponseCode,
     UpdateDeviceCertificateResponseCode,
 )
-from gbcs.asn1.opaque import Certificate, CertificationRequest
 from gbcs.asn1.payloads import credentials, devices
+from gbcs.asn1.signed import Certificate, CertificationRequest
 from gbcs.eui import EUI
 
 PAYLOADS: Mapping[str, Any] = MappingProxyType(

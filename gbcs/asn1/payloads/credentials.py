@@ -16,7 +16,7 @@ from gbcs.asn1.named_numbers import (
     SeqNumberUsage,
     StatusCode,
 )
-from gbcs.asn1.opaque import Certificate
+from gbcs.asn1.signed import Certificate
 from gbcs.eui import EUI
 
 

@@ -18,7 +18,7 @@ from gbcs.asn1.named_numbers import (
     KeyUsage,
     ReadResponseCode,
 )
-from gbcs.asn1.opaque import Certificate
+from gbcs.asn1.signed import Certificate
 from gbcs.eui import EUI
 
 

@@ -20,8 +20,8 @@ from gbcs.asn1 import (
 from gbcs.asn1.content import _kind
 from gbcs.asn1.defaults import defaulted
 from gbcs.asn1.named_numbers import KeyUsage, NamedNumber
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.payloads import PAYLOADS
+from gbcs.asn1.signed import Signed
 from gbcs.asn1.use_cases import TYPE_NAMES
 from gbcs.errors import DecodeError
 from gbcs.eui import EUI

@@ -14,7 +14,7 @@ from gbcs import EUI, Command, KeyUsage, Status, Supplementary, decode, encode
 from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES
 from gbcs.usecases.answer import answer_reading, needs_own_counter
-from gbcs.usecases.asking import Window, asks_of, reading_command
+from gbcs.usecases.read_request import Window, read_requests_of, reading_command
 from gbcs.usecases.responding import refuse
 from gbcs.usecases.values import values_of
 from tests.support.codec_check import check_truncations
@@ -277,12 +277,12 @@ def test_command(own: Own, behind: bool) -> None:
     octets = encode(command, KEYS)
     assert octets.hex() == _command(own, behind).hex()
     assert decode(octets, KEYS).mac_status is Status.VALID
-    asks = asks_of(decode(octets, KEYS))
-    assert asks is not None
-    assert len(asks) == len(service.accesses)
-    windows = {item.window for ask in asks for item in ask.attributes} - {None}
+    requests = read_requests_of(decode(octets, KEYS))
+    assert requests is not None
+    assert len(requests) == len(service.accesses)
+    windows = {item.window for request in requests for item in request.attributes} - {None}
     assert windows == ({WINDOW} if own.windowed else set())
-    check_truncations(lambda part: asks_of(decode(part, KEYS)), octets)
+    check_truncations(lambda part: read_requests_of(decode(part, KEYS)), octets)
 
 
 @each_party

@@ -29,7 +29,14 @@ from gbcs.dlms.data import NULL, Data, array, double_long_unsigned, octet_string
 from gbcs.instants import MAX_INSTANT, parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES, ReadingService
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.asking import MAX_ATTRIBUTES, Ask, Attribute, Window, asks_of, reading_command
+from gbcs.usecases.read_request import (
+    MAX_ATTRIBUTES,
+    Attribute,
+    ReadRequest,
+    Window,
+    read_requests_of,
+    reading_command,
+)
 from gbcs.usecases.values import values_of
 from tests.support.codec_check import outcome
 from tests.support.strategies import messages
@@ -79,9 +86,9 @@ def _with(command: Command, *accesses: Access) -> Command:
     return replace(command, payload=replace(command.payload, accesses=accesses))
 
 
-def _asked(service: ReadingService, window: Window) -> tuple[Ask, ...]:
+def _asked(service: ReadingService, window: Window) -> tuple[ReadRequest, ...]:
     return tuple(
-        Ask(
+        ReadRequest(
             tuple(
                 Attribute(item.class_id, item.obis, item.index, window if item.windowed else None)
                 for item in access.attributes
@@ -100,18 +107,20 @@ def test_what_is_asked_for_is_understood(
     service: ReadingService, window: Window, counter: int, behind: Supplementary | None
 ) -> None:
     command = _command(service, window, counter, supplementary=behind)
-    assert asks_of(command) == _asked(service, window)
+    assert read_requests_of(command) == _asked(service, window)
     sealed = replace(command, mac=bytes(12))
-    assert asks_of(decode(encode(sealed))) == _asked(service, window)
+    assert read_requests_of(decode(encode(sealed))) == _asked(service, window)
 
 
 @each_service
 def test_choice_and_protection(service: ReadingService) -> None:
     command = _command(service)
-    asks = asks_of(command)
-    assert asks is not None
-    assert [ask.choice for ask in asks] == [access.choice for access in _accesses(command)]
-    assert any(ask.protected for ask in asks) is service.protected
+    requests = read_requests_of(command)
+    assert requests is not None
+    assert [request.choice for request in requests] == [
+        access.choice for access in _accesses(command)
+    ]
+    assert any(request.protected for request in requests) is service.protected
 
 
 @pytest.mark.parametrize(
@@ -164,8 +173,11 @@ def _changed(data: Data | None, old: str, new: str) -> Data:
 def test_a_protected_read_that_is_altered_is_none(old: str, new: str) -> None:
     command = _command(PROTECTED)
     [access] = _accesses(command)
-    assert asks_of(_with(command, access)) is not None
-    assert asks_of(_with(command, replace(access, data=_changed(access.data, old, new)))) is None
+    assert read_requests_of(_with(command, access)) is not None
+    assert (
+        read_requests_of(_with(command, replace(access, data=_changed(access.data, old, new))))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +204,7 @@ def test_a_read_by_window_that_is_altered_is_none(old: str, new: str) -> None:
         selection = Data.parse(octets[:-2] + b"\x02\x00")
     else:
         selection = _changed(access.selection, old, new)
-    assert asks_of(_with(command, replace(access, selection=selection))) is None
+    assert read_requests_of(_with(command, replace(access, selection=selection))) is None
 
 
 def test_accesses_that_do_not_only_read_are_none() -> None:
@@ -216,13 +228,13 @@ def test_accesses_that_do_not_only_read_are_none() -> None:
         replace(protected, data=structure(array(), protected.data.value[1])),  # type: ignore[index, arg-type]
         replace(protected, data=structure(protected.data.value[0], NULL)),  # type: ignore[index, arg-type]
     ):
-        assert asks_of(_with(command, access)) is None
-        assert asks_of(_with(command, get, access)) is None
+        assert read_requests_of(_with(command, access)) is None
+        assert read_requests_of(_with(command, get, access)) is None
 
 
 def test_what_is_no_command_of_dlms_is_none() -> None:
     command = _command(MANY)
-    assert asks_of(_with(command)) is None
+    assert read_requests_of(_with(command)) is None
     response = Response(
         originator=SUPPLIER,
         recipient=METER,
@@ -230,8 +242,8 @@ def test_what_is_no_command_of_dlms_is_none() -> None:
         message_code=MANY.message_code,
         payload=command.payload,
     )
-    assert asks_of(response) is None
-    assert asks_of(replace(command, payload=AccessResponse(0, ()))) is None
+    assert read_requests_of(response) is None
+    assert read_requests_of(replace(command, payload=AccessResponse(0, ()))) is None
 
 
 def test_two_protected_accesses_are_none() -> None:
@@ -239,15 +251,15 @@ def test_two_protected_accesses_are_none() -> None:
     command = _command(PROTECTED)
     [access] = _accesses(command)
     [clear] = _accesses(_command(CLEAR))
-    assert asks_of(_with(command, access, clear)) is not None
-    assert asks_of(_with(command, access, access)) is None
+    assert read_requests_of(_with(command, access, clear)) is not None
+    assert read_requests_of(_with(command, access, access)) is None
 
 
 def test_more_attributes_than_a_response_holds_are_none() -> None:
     command = _command(MANY)
     get = _accesses(command)[0]
-    assert asks_of(_with(command, *[get] * MAX_ATTRIBUTES)) is not None
-    assert asks_of(_with(command, *[get] * (MAX_ATTRIBUTES + 1))) is None
+    assert read_requests_of(_with(command, *[get] * MAX_ATTRIBUTES)) is not None
+    assert read_requests_of(_with(command, *[get] * (MAX_ATTRIBUTES + 1))) is None
     protected = _command(PROTECTED)
     [access] = _accesses(protected)
     reads, parameters = access.data.value  # type: ignore[misc]
@@ -257,19 +269,19 @@ def test_more_attributes_than_a_response_holds_are_none() -> None:
         data = structure(array(*[read] * number), parameters)  # type: ignore[arg-type]
         return _with(protected, replace(access, data=data))
 
-    most = asks_of(asked(MAX_ATTRIBUTES))
+    most = read_requests_of(asked(MAX_ATTRIBUTES))
     assert most is not None
     assert len(most[0].attributes) == MAX_ATTRIBUTES
-    assert asks_of(asked(MAX_ATTRIBUTES + 1)) is None
+    assert read_requests_of(asked(MAX_ATTRIBUTES + 1)) is None
     full = _with(protected, *_accesses(asked(MAX_ATTRIBUTES)), get)
-    assert asks_of(full) is None
+    assert read_requests_of(full) is None
 
 
 @SEARCH
 @given(messages())
 def test_any_message_asks_for_something_or_not(message: Message) -> None:
-    asks = asks_of(message)
-    assert asks is None or all(ask.attributes for ask in asks)
+    requests = read_requests_of(message)
+    assert requests is None or all(request.attributes for request in requests)
 
 
 @SEARCH
@@ -282,10 +294,10 @@ def test_altered_commands_are_other_asks_or_none(service: ReadingService, choose
         message = decode(bytes(octets))
     except DecodeError:
         return
-    asks = asks_of(message)
-    if asks is not None:
+    requests = read_requests_of(message)
+    if requests is not None:
         results: list[Result] = [
-            tuple([octet_string(b"value")] * len(ask.attributes)) for ask in asks
+            tuple([octet_string(b"value")] * len(request.attributes)) for request in requests
         ]
         command = replace(message, recipient=METER, originator=SUPPLIER, supplementary=None)
         assert isinstance(command, Command)

@@ -28,7 +28,7 @@ from gbcs.frozen import maker
 from gbcs.instants import from_date_time, to_date_time, to_iso
 from gbcs.message import Command, Message, Supplementary
 from gbcs.tables.reading_services import ReadAccess, ReadAttribute, ReadingService
-from gbcs.usecases.protecting import names_transaction, protection_parameters
+from gbcs.usecases.data_protection import names_transaction, protection_parameters
 from gbcs.usecases.responding import invoke_id
 
 _PROFILE_GENERIC, _DATA_PROTECTION = 7, 30
@@ -71,7 +71,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ReadRequest:
     """The read request in one access of a command."""
 
     attributes: tuple[Attribute, ...]
@@ -94,10 +94,10 @@ class Ask:
 
 
 # One request is read for every command, so constructors at half the price.
-_window, _attribute, _ask = maker(Window), maker(Attribute), maker(Ask)
+_window, _attribute, _request = maker(Window), maker(Attribute), maker(ReadRequest)
 
 
-def asks_of(command: Message) -> tuple[Ask, ...] | None:
+def read_requests_of(command: Message) -> tuple[ReadRequest, ...] | None:
     """Return the read requests of `command`, one for each access; None if it does not only read.
 
     None also if it is not a DLMS command, has no access, leaves a limit of a window open, has a
@@ -111,18 +111,18 @@ def asks_of(command: Message) -> tuple[Ask, ...] | None:
     if len(payload.accesses) > MAX_ATTRIBUTES:
         return None
     try:
-        asks = tuple([_READERS[access.choice](access, command) for access in payload.accesses])
+        requests = tuple([_READERS[access.choice](access, command) for access in payload.accesses])
     except (LookupError, TypeError, ValueError):
         return None
-    if len(asks) > 1 and not _together(asks):
+    if len(requests) > 1 and not _together(requests):
         return None
-    return asks or None
+    return requests or None
 
 
-def _together(asks: tuple[Ask, ...]) -> bool:
-    """Return whether one response may answer all of `asks`."""
-    attributes = sum([len(ask.attributes) for ask in asks])
-    return attributes <= MAX_ATTRIBUTES and sum([ask.protected for ask in asks]) <= 1
+def _together(requests: tuple[ReadRequest, ...]) -> bool:
+    """Return whether one response may answer all of `requests`."""
+    attributes = sum([len(request.attributes) for request in requests])
+    return attributes <= MAX_ATTRIBUTES and sum([request.protected for request in requests]) <= 1
 
 
 def reading_command(
@@ -153,7 +153,7 @@ def reading_command(
             invoke_id(counter),
             tuple(
                 [
-                    _write(_asked(access, window), counter, party, device)
+                    _write(_request_of(access, window), counter, party, device)
                     for access in service.accesses
                 ]
             ),
@@ -162,23 +162,27 @@ def reading_command(
     )
 
 
-def _asked(access: ReadAccess, window: Window | None) -> Ask:
-    return Ask(
-        tuple([_asked_attribute(item, window) for item in access.attributes]), access.protection
+def _request_of(access: ReadAccess, window: Window | None) -> ReadRequest:
+    return ReadRequest(
+        tuple([_attribute_of(item, window) for item in access.attributes]), access.protection
     )
 
 
-def _asked_attribute(item: ReadAttribute, window: Window | None) -> Attribute:
+def _attribute_of(item: ReadAttribute, window: Window | None) -> Attribute:
     return Attribute(item.class_id, item.obis, item.index, window if item.windowed else None)
 
 
-def _read_whole(access: Access, command: Command) -> Ask:
+# The three readers raise `LookupError`, `TypeError` or `ValueError` for any access of another form;
+# `read_requests_of` turns these into None, since such a command does not only read.
+
+
+def _read_whole(access: Access, command: Command) -> ReadRequest:
     if access.data != NULL:
         raise ValueError
-    return _ask((_attribute(access.class_id, access.obis, access.index),))
+    return _request((_attribute(access.class_id, access.obis, access.index),))
 
 
-def _read_range(access: Access, command: Command) -> Ask:
+def _read_range(access: Access, command: Command) -> ReadRequest:
     column, start, end, columns = _value(access.selection, DataType.STRUCTURE)
     if access.selector != _BY_RANGE or column != _TIME_COLUMN or columns != _ALL_COLUMNS:
         raise ValueError
@@ -187,10 +191,10 @@ def _read_range(access: Access, command: Command) -> Ask:
     window = _in_order(
         _value(start, DataType.DOUBLE_LONG_UNSIGNED), _value(end, DataType.DOUBLE_LONG_UNSIGNED)
     )
-    return _ask((_of_log(access.class_id, access.obis, access.index, window),))
+    return _request((_of_log(access.class_id, access.obis, access.index, window),))
 
 
-def _read_protected(access: Access, command: Command) -> Ask:
+def _read_protected(access: Access, command: Command) -> ReadRequest:
     if access.class_id != _DATA_PROTECTION or access.index != _GET_PROTECTED:
         raise ValueError
     reads, protection = _value(access.data, DataType.STRUCTURE)
@@ -199,7 +203,7 @@ def _read_protected(access: Access, command: Command) -> Ask:
         protection, command.originator_counter, command.remote_party, command.recipient
     ):
         raise ValueError
-    return _ask(tuple([_protected_attribute(read) for read in items]), access.obis)
+    return _request(tuple([_protected_attribute(read) for read in items]), access.obis)
 
 
 _READERS = {
@@ -247,19 +251,19 @@ def _value(data: Data | None, kind: DataType) -> Any:
     return data.value
 
 
-def _write(ask: Ask, counter: int, party: EUI, device: EUI) -> Access:
+def _write(request: ReadRequest, counter: int, party: EUI, device: EUI) -> Access:
     """Return the access of a request. The parties and the counter name its transaction."""
-    if ask.protection is not None:
-        reads = array(*[_write_protected(attribute) for attribute in ask.attributes])
+    if request.protection is not None:
+        reads = array(*[_write_protected(attribute) for attribute in request.attributes])
         data = structure(reads, protection_parameters(counter, party, device))
-        return Access(Choice.ACTION, _DATA_PROTECTION, ask.protection, _GET_PROTECTED, data)
-    [attribute] = ask.attributes
-    where = (ask.choice, attribute.class_id, attribute.obis, attribute.index, NULL)
+        return Access(Choice.ACTION, _DATA_PROTECTION, request.protection, _GET_PROTECTED, data)
+    [attribute] = request.attributes
+    target = (request.choice, attribute.class_id, attribute.obis, attribute.index, NULL)
     window = attribute.window
     if window is None:
-        return Access(*where)
+        return Access(*target)
     limits = double_long_unsigned(window.start), double_long_unsigned(window.end)
-    return Access(*where, _BY_RANGE, structure(_TIME_COLUMN, *limits, _ALL_COLUMNS))
+    return Access(*target, _BY_RANGE, structure(_TIME_COLUMN, *limits, _ALL_COLUMNS))
 
 
 def _write_protected(attribute: Attribute) -> Data:
