@@ -19,7 +19,7 @@ from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
 from gbcs.tables.use_cases import DATED_RESPONSES
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.asking import Ask, asks_of
+from gbcs.usecases.read_request import ReadRequest, read_requests_of
 from gbcs.usecases.responding import refuse
 
 MOST_ATTRIBUTES = 32
@@ -63,7 +63,7 @@ def answer(
     """
     clock = min(max(int(now + conduct.drift) - EPOCH_UNIX, 0), MAX_INSTANT)
     service = BY_CODE.get(command.message_code)
-    asks = asks_of(command) if service else None
+    asks = read_requests_of(command) if service else None
     if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
         asks = None
     dated = service.carries_time if service else command.message_code in DATED_RESPONSES
@@ -82,7 +82,9 @@ def answer(
     return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)
 
 
-def _results(meter: Nature, asks: tuple[Ask, ...], clock: int, conduct: Conduct) -> list[Result]:
+def _results(
+    meter: Nature, asks: tuple[ReadRequest, ...], clock: int, conduct: Conduct
+) -> list[Result]:
     """Return what each access gives, up to the first that fails (break on error)."""
     results: list[Result] = []
     for ask in asks:
