@@ -1,4 +1,4 @@
-"""Properties of every ASN.1 type: values as they may be, octets as they may not."""
+"""Properties of every ASN.1 type: any valid value, and invalid octets."""
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def _signed(cls: type[Signed]) -> st.SearchStrategy[Signed]:
 
 
 def _values(annotation: Any, maximum: int = 2**63 - 1) -> st.SearchStrategy[Any]:
-    """Return values of an annotated type, whatever GBCS would make of them."""
+    """Return values of an annotated type, even ones without a meaning in GBCS."""
     if isinstance(annotation, dict):
         return st.one_of(*map(_values, annotation.values()))
     if get_origin(annotation) is tuple:

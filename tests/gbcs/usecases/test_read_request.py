@@ -1,4 +1,4 @@
-"""What a command asks for: what is understood, what is not, and answers that cannot be made."""
+"""Read requests in commands, accepted and refused, and answers that cannot be made."""
 
 from dataclasses import replace
 from typing import Any
@@ -103,7 +103,7 @@ def _asked(service: ReadingService, window: Window) -> tuple[ReadRequest, ...]:
 @given(services, windows, st.integers(0, 2**64 - 1), supplementaries)
 @example(PROTECTED, Window(0, 0), 0, None)
 @example(CLEAR, Window(0, MAX_INSTANT), 2**64 - 1, None)
-def test_what_is_asked_for_is_understood(
+def test_requests_of_a_command_are_read(
     service: ReadingService, window: Window, counter: int, behind: Supplementary | None
 ) -> None:
     command = _command(service, window, counter, supplementary=behind)
@@ -130,7 +130,7 @@ def test_choice_and_protection(service: ReadingService) -> None:
         (BY_USE_CASE["ECS82"], WINDOW, r"SRV 4.18 \(ECS82\) takes no window"),
     ],
 )
-def test_a_window_where_one_belongs(
+def test_a_window_is_given_exactly_if_the_service_takes_one(
     service: ReadingService, window: Window | None, reason: str
 ) -> None:
     with pytest.raises(EncodeError, match=reason):
@@ -170,7 +170,7 @@ def _changed(data: Data | None, old: str, new: str) -> Data:
         ("0202160102", "0202160002"),  # a window, and said to be none
     ],
 )
-def test_a_protected_read_that_is_altered_is_none(old: str, new: str) -> None:
+def test_an_altered_protected_read_is_refused(old: str, new: str) -> None:
     command = _command(PROTECTED)
     [access] = _accesses(command)
     assert read_requests_of(_with(command, access)) is not None
@@ -191,7 +191,7 @@ def test_a_protected_read_that_is_altered_is_none(old: str, new: str) -> None:
         ("06300A2600", "06310A2600"),  # ends before it starts
     ],
 )
-def test_a_read_by_window_that_is_altered_is_none(old: str, new: str) -> None:
+def test_an_altered_read_by_window_is_refused(old: str, new: str) -> None:
     command = _command(CLEAR)
     [access] = _accesses(command)
     window = f"06{WINDOW.start:08X}"
@@ -207,7 +207,7 @@ def test_a_read_by_window_that_is_altered_is_none(old: str, new: str) -> None:
     assert read_requests_of(_with(command, replace(access, selection=selection))) is None
 
 
-def test_accesses_that_do_not_only_read_are_none() -> None:
+def test_commands_that_do_not_only_read_are_refused() -> None:
     command = _command(MANY)
     get, *_, by_range, _ = _accesses(command)
     [protected] = _accesses(_command(PROTECTED))
@@ -232,7 +232,7 @@ def test_accesses_that_do_not_only_read_are_none() -> None:
         assert read_requests_of(_with(command, get, access)) is None
 
 
-def test_what_is_no_command_of_dlms_is_none() -> None:
+def test_messages_other_than_dlms_commands_are_refused() -> None:
     command = _command(MANY)
     assert read_requests_of(_with(command)) is None
     response = Response(
@@ -246,8 +246,8 @@ def test_what_is_no_command_of_dlms_is_none() -> None:
     assert read_requests_of(replace(command, payload=AccessResponse(0, ()))) is None
 
 
-def test_two_protected_accesses_are_none() -> None:
-    """Their answers would be encrypted under one key and IV."""
+def test_two_protected_accesses_are_refused() -> None:
+    """The two answers would be encrypted under one key and IV."""
     command = _command(PROTECTED)
     [access] = _accesses(command)
     [clear] = _accesses(_command(CLEAR))
@@ -255,7 +255,7 @@ def test_two_protected_accesses_are_none() -> None:
     assert read_requests_of(_with(command, access, access)) is None
 
 
-def test_more_attributes_than_a_response_holds_are_none() -> None:
+def test_too_many_attributes_are_refused() -> None:
     command = _command(MANY)
     get = _accesses(command)[0]
     assert read_requests_of(_with(command, *[get] * MAX_ATTRIBUTES)) is not None
@@ -286,7 +286,9 @@ def test_any_message_asks_for_something_or_not(message: Message) -> None:
 
 @SEARCH
 @given(services, st.data())
-def test_altered_commands_are_other_asks_or_none(service: ReadingService, choose: Any) -> None:
+def test_altered_commands_are_other_requests_or_refused(
+    service: ReadingService, choose: Any
+) -> None:
     octets = bytearray(encode(replace(_command(service), mac=bytes(12))))
     position = choose.draw(st.integers(0, len(octets) - 1))
     octets[position] = choose.draw(st.integers(0, 255))
@@ -332,7 +334,7 @@ def test_whatever_is_behind_a_failure_is_not_attempted() -> None:
     assert {result.data for result in response.payload.results} == {NULL}
 
 
-def test_the_own_counter_is_for_encrypted_answers_alone() -> None:
+def test_only_encrypted_answers_need_the_own_counter() -> None:
     behind = Supplementary(SUPPLIER, 9, None, b"")
     protected = replace(_command(PROTECTED), originator=ACB, supplementary=behind)
     assert needs_own_counter(protected, [(NULL,)])
@@ -359,7 +361,7 @@ def _answer(service: ReadingService, *results: AccessResult) -> Response:
     )
 
 
-def test_what_is_no_answer_of_a_service_says_so() -> None:
+def test_responses_that_do_not_match_the_service_are_errors() -> None:
     value = AccessResult(Choice.GET, 0, NULL)
     with pytest.raises(DecodeError, match="not the response of a reading service"):
         values_of(replace(_answer(CLEAR, value), message_code=0x0048))

@@ -1,4 +1,4 @@
-"""Every reading service against the RTDS: commands and responses rebuilt octet for octet."""
+"""Every reading service in the RTDS: commands and responses are rebuilt octet for octet."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_a_command_is_rebuilt_from_the_table(vector: Vector, rtds_keystore: File
 
 
 @of_commands
-def test_a_command_asks_for_what_the_table_says(
+def test_commands_have_the_accesses_of_the_table(
     vector: Vector, rtds_keystore: FileKeystore
 ) -> None:
     requests = read_requests_of(_command(vector.octets, rtds_keystore))
@@ -76,7 +76,7 @@ def test_a_command_asks_for_what_the_table_says(
 
 
 def _results(response: Response) -> list[Result]:
-    """Return what each access gave, from the payload and not from `values_of`."""
+    """Return the result of each access, from the payload and not from `values_of`."""
     assert isinstance(response.payload, AccessResponse)
     return [
         result.code or (protected_values(response) if response.protected else (result.data,))
@@ -208,7 +208,7 @@ def test_a_failure_breaks_off(rtds_keystore: FileKeystore) -> None:
     assert readings[0].attribute == readings[3].attribute
 
 
-def test_what_a_command_asks_for(rtds_keystore: FileKeystore) -> None:
+def test_requests_of_example_commands(rtds_keystore: FileKeystore) -> None:
     command = _command(named("ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND").octets, rtds_keystore)
     window = Window(parse_iso("2014-12-31"), parse_iso("2015-01-01"))
     log = Attribute(7, bytes.fromhex("0000630100FF"), 2, window)
