@@ -1,11 +1,11 @@
 """One block of a general block transfer: octets to `Block` and back.
 
-Knows the fields of a block and nothing of the blocks beside it. A block is the APDU E0 alone, or
-behind a routing header, as GBCS carries it: a general-ciphering that protects nothing and says
-whose message this is.
+Knows the fields of one block, and nothing of the other blocks. A block is the APDU E0, alone or
+behind a routing header. GBCS sends it with that header: a general-ciphering that protects nothing
+and names the message.
 
 Source: DLMS UA 1000-2 (Green Book) edition 8, clause 9.4.6.13; GBCS v4.1 clause 7.2.11; Wireshark's
-GBCS dissector for the routing header. No vector is segmented; tshark is the judge.
+GBCS dissector for the routing header. No vector is segmented, so tests compare with tshark.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,15 +21,17 @@ from gbcs.wire import Schema
 
 GENERAL_BLOCK_TRANSFER = b"\xe0"
 ROUTED = b"\xdd\x09"
-"""A general-ciphering with a transaction id, which that before a message has not."""
+"""Begins a general-ciphering with a transaction id; the MAC header of a message has none."""
 
 LAST, STREAMING, WINDOW = 0x80, 0x40, 0x3F
-"""Bits of the block control."""
+"""Bits of the block control octet."""
 MAX_WINDOW = 63
+"""The widest window, in blocks: six bits of the block control octet."""
 
 UNPROTECTED = bytes.fromhex("0100000000")
-"""Security control and invocation counter of a routing header: suite 1, neither authenticated nor
-encrypted. Inferred from the suite of all other headers; no text or vector at hand shows it."""
+"""Security control and invocation counter of a routing header: suite 1, no protection.
+
+Inferred from the suite of all other headers; neither text nor vector shows it."""
 
 _PROTECTED = 0x30  # authenticated, encrypted
 _BEFORE_LENGTH = 34
@@ -63,7 +65,7 @@ _ROUTED = Schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """Whose message a block is a part of."""
+    """The message that a block is a part of."""
 
     cra: int
     originator_counter: int
@@ -87,33 +89,33 @@ class Routing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One block of a transfer, or without data an acknowledgement."""
+    """One block of a transfer; without data, an acknowledgement."""
 
     number: int
-    """From 1, one after another."""
+    """Number of the block in its transfer, from 1."""
     data: bytes = b""
     last: bool = False
     streaming: bool = False
-    """Whether more follow before the sender waits for an acknowledgement."""
+    """Whether more blocks follow before the sender waits for an acknowledgement."""
     window: int = MAX_WINDOW
-    """How many blocks, up to 63, the sender of this one takes before it acknowledges them."""
+    """Blocks, up to 63, that the sender of this one accepts before it acknowledges."""
     acknowledged: int = 0
-    """The last block that has reached the sender of this one with all before it, 0 for none."""
+    """The last block that its sender has received with all before it, 0 if none."""
     routing: Routing | None = None
 
     @property
     def is_acknowledgement(self) -> bool:
-        """Whether this brings only the number of what has arrived."""
+        """Whether the block carries no data, only the number acknowledged."""
         return not self.data
 
     @property
     def is_abort(self) -> bool:
-        """Whether its sender gives the transfer up."""
+        """Whether the sender aborts the transfer."""
         return self.last and not (self.streaming or self.data or self.number or self.acknowledged)
 
     @staticmethod
     def begins(octets: bytes) -> bool:
-        """Return whether these are the first octets of a block, not of a message."""
+        """Return whether `octets` begin a block rather than a message."""
         return octets.startswith((GENERAL_BLOCK_TRANSFER, ROUTED))
 
     @classmethod
@@ -123,7 +125,7 @@ class Block:
         >>> Block.parse(bytes.fromhex("E0 83 0002 0000 03 616263")).data
         b'abc'
 
-        Raises `DecodeError`.
+        Raises `DecodeError` if they are not one block.
         """
         routed = octets.startswith(ROUTED)
         fields = (_ROUTED if routed else _BARE).parse(octets)
@@ -139,7 +141,7 @@ class Block:
         )
 
     def octets(self) -> bytes:
-        """Return the octets of this block. Raises `EncodeError` where a number has none."""
+        """Return the octets of this block. Raises `EncodeError` if a number is out of range."""
         if not 0 <= self.window <= MAX_WINDOW:
             raise EncodeError(f"{self.window}; it has 0 to {MAX_WINDOW} blocks", "block.window")
         fields = {
@@ -153,16 +155,16 @@ class Block:
             return block
         security = self.routing.security
         if security[:1] and security[0] & _PROTECTED:
-            raise EncodeError("a block is not protected, the message in it is", "block.security")
+            raise EncodeError("a block is not protected; protect the message", "block.security")
         return _ROUTED.build(fields | asdict(self.routing) | {"length": len(security) + len(block)})
 
 
 def _routing(fields: Any, size: int) -> Routing:
     length, security = fields["length"], fields["security"]
     if size - length != _BEFORE_LENGTH + len(write_length(length)):
-        raise DecodeError("does not say how many octets follow", "block.length")
+        raise DecodeError("is not the number of octets that follow", "block.length")
     if security[0] & _PROTECTED:
-        raise DecodeError("a block is not protected, the message in it is", "block.security")
+        raise DecodeError("a block is not protected, only the message in it", "block.security")
     return Routing(
         cra=fields["cra"],
         originator_counter=fields["originator_counter"],
@@ -174,7 +176,7 @@ def _routing(fields: Any, size: int) -> Routing:
 
 
 def lone_block(octets: bytes) -> DecodeError:
-    """Return what is to be said of a block where a message belongs."""
+    """Return the error for a block in place of a message."""
     try:
         what = f"block {Block.parse(octets).number}"
     except DecodeError:

@@ -1,10 +1,10 @@
-"""General Block Transfer: a message too long for the way travels in blocks, and is put together.
+"""General Block Transfer: split a message that is too long for a packet, and reassemble it.
 
-Knows the numbers of blocks and their acknowledgements; knows no clock and no network, and not what
-the octets mean. When to send, wait, resend or give up is for whoever moves the octets.
+Knows the numbers of blocks and their acknowledgements. Knows no clock and no network, and not what
+the octets mean. The caller decides when to send, wait, resend or give up.
 
 Source: DLMS UA 1000-2 (Green Book) edition 8, clauses 9.3.5 and 9.4.6.13; GBCS v4.1 clause 7.2.11.
-No vector is segmented; tshark is the judge.
+No vector is segmented, so tests compare with tshark.
 """
 
 from bisect import bisect_left
@@ -17,23 +17,25 @@ from gbcs.message import MAX_OCTETS
 __all__ = ["MAX_BLOCKS", "MAX_WINDOW", "Block", "Reassembler", "Received", "Routing", "segment"]
 
 MAX_BLOCKS = 0xFFFF
+"""Most blocks of a transfer: their numbers have 16 bits."""
 
 
 def segment(
     message: bytes, *, block_size: int, window: int = MAX_WINDOW, routing: Routing | None = None
 ) -> list[bytes]:
-    """Return the octets of the blocks in which `message` travels, each with `block_size` of it.
+    """Return the octets of the blocks of `message`, each with `block_size` octets of it.
 
-    After `window` blocks, and after the last, the sender waits for an acknowledgement. Number n is
-    at place n − 1, and is sent again as it is.
+    After every `window` blocks, and after the last, the sender waits for an acknowledgement. Block
+    n is item n − 1; to resend it, send the same octets.
 
     >>> [block.hex() for block in segment(b"abc", block_size=2)]
     ['e07f00010000026162', 'e0bf000200000163']
 
-    Raises `EncodeError` where there is nothing to send, or it takes more than 65,535 blocks.
+    Raises `EncodeError` if `message` is empty or takes more than 65,535 blocks, or if `block_size`
+    or `window` is out of range.
     """
     if not message:
-        raise EncodeError("nothing to send; a block without data acknowledges", "block.data")
+        raise EncodeError("nothing to send: a block without data acknowledges", "block.data")
     if block_size < 1:
         raise EncodeError(f"{block_size}; a block has at least 1 octet", "block.data")
     _check_window(window)
@@ -60,24 +62,24 @@ def _check_window(window: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a block did."""
+    """The result of receiving a block."""
 
     block: Block
     message: bytes | None
-    """The whole message, with the block that completes it and no other."""
+    """The whole message with the block that completes it, else None."""
     missing: tuple[int, ...]
-    """Blocks that have not come while one behind them has: to be resent, unless they are on their
-    way. While the last block has not come either, more may be missing than these."""
+    """Numbers below the highest received of blocks that have not come: resend these, unless they
+    are in flight. Until the last block has come, more may be missing."""
     acknowledgement: bytes | None
-    """What to answer, where the sender of the block waits for it."""
+    """The octets to reply with if the sender of the block waits for them, else None."""
 
 
 class Reassembler:
-    """Puts together the blocks of one transfer, in whatever order and however often they come.
+    """Reassembles the blocks of one transfer, in any order and with any repetitions.
 
-    Transfers are kept apart by whoever feeds it: by topic, connection or `Block.routing`. A block
-    whose routing header is another than that of the first is refused. What is refused leaves no
-    trace, and the transfer can go on. No more than `max_octets` in `max_blocks` are ever kept.
+    The caller keeps transfers apart: by topic, connection or `Block.routing`. A block whose routing
+    header differs from that of the first is refused. A refused block changes nothing, and the
+    transfer can go on. At most `max_octets` in `max_blocks` blocks are kept.
     """
 
     def __init__(
@@ -87,35 +89,39 @@ class Reassembler:
         max_blocks: int = MAX_BLOCKS,
         max_octets: int = MAX_OCTETS,
     ) -> None:
-        """Offer `window` blocks with each acknowledgement; who sends more is not refused.
+        """Offer `window` blocks with each acknowledgement; a sender that exceeds it is not refused.
 
-        Raises `EncodeError` where no acknowledgement can say so.
+        Raises `EncodeError` if `window` is not 1 to 63.
         """
         _check_window(window)
         self._window, self._max_blocks, self._max_octets = window, max_blocks, max_octets
         self._blocks: dict[int, bytes] = {}
         self._missing: list[int] = []  # ascending
         self._highest = self._last = self._size = 0
-        self._own = 1
+        self._own = 1  # number of our next block, which follows from what the sender acknowledges
         self._routing: Routing | None = None
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """The numbers below the highest that has come, of blocks that have not."""
+        """Numbers of blocks that have not come, below the highest that has."""
         return tuple(self._missing)
 
     @property
     def message(self) -> bytes | None:
-        """The whole message, or None as long as a block is missing."""
+        """The whole message, None while a block is missing."""
         if not self._last or self._missing:
             return None
         return b"".join([self._blocks[number] for number in range(1, self._last + 1)])
 
     def receive(self, octets: bytes) -> Received:
-        """Take one block. Raises `DecodeError` where it is none, or does not belong here."""
+        """Take one block.
+
+        Raises `DecodeError` if the octets are not a block, if it does not belong to this transfer,
+        or if the sender aborts.
+        """
         block = Block.parse(octets)
         if block.is_abort:
-            raise DecodeError("the sender gave the transfer up", "block")
+            raise DecodeError("the sender aborted the transfer", "block")
         new = not block.is_acknowledgement and self._is_new(block)
         if new:
             self._keep(block)
@@ -129,10 +135,10 @@ class Reassembler:
         )
 
     def acknowledgement(self) -> Block:
-        """Return the block that says what has come.
+        """Return the block that acknowledges what has come.
 
-        Its window is no wider than the first gap, so that a sender who goes on behind what is
-        acknowledged fills that gap and sends nothing twice.
+        Its window is no wider than the first gap: a sender who continues behind the acknowledged
+        block fills that gap and sends nothing twice.
         """
         first = self._missing[0] if self._missing else self._highest + 1
         gap = 0
@@ -151,21 +157,22 @@ class Reassembler:
         )
 
     def _is_new(self, block: Block) -> bool:
-        """Return whether a block has not come before. Raises `DecodeError` where it cannot be."""
+        """Return whether a block is new. Raises `DecodeError` if it contradicts earlier blocks."""
         number = block.number
         if not 1 <= number <= self._max_blocks:
-            raise DecodeError(f"{number}; it is from 1 to {self._max_blocks}", "block.number")
+            raise DecodeError(f"{number}; numbers are 1 to {self._max_blocks}", "block.number")
         if self._blocks and block.routing != self._routing:
             raise DecodeError("a block of another message", "block.routing")
         known = self._blocks.get(number)
         if known is not None:
             if known != block.data or block.last is not (number == self._last):
-                raise DecodeError(f"block {number} came before and was another", "block.data")
+                raise DecodeError(f"block {number} came before, and differs", "block.data")
             return False
         if self._last and (block.last or number > self._last):
             raise DecodeError(f"{number}, but block {self._last} was the last", "block.number")
         if block.last and number < self._highest:
             raise DecodeError(f"{number} is the last, but {self._highest} came", "block.number")
+        # Checked before the block is kept, so that a sender cannot fill the memory.
         if self._size + len(block.data) > self._max_octets:
             raise DecodeError(f"more than {self._max_octets} octets in all", "block.data")
         return True

@@ -1,8 +1,8 @@
-"""decode() and encode(): octets to messages and back, with keys where there are any.
+"""decode() and encode(): octets to messages and back.
 
-Knows how the parts go together: envelope, other information, content, and what the keys say of
-them. An invalid MAC is not an error here but a status, so that it can be looked at;
-`authenticate` makes it one.
+Joins the parts: envelope, other information, content, and what the keys verify and decrypt. An
+invalid MAC is a status here and not an error, so that a message can be inspected; `authenticate`
+turns it into an error.
 """
 
 from dataclasses import replace
@@ -27,13 +27,13 @@ from gbcs.message import (
     Alert,
     Command,
     Message,
+    Opaque,
     Payload,
     Protected,
     Response,
     Status,
     Supplementary,
 )
-from gbcs.opaque import Opaque
 from gbcs.other_information import read_other_information, write_other_information
 from gbcs.sealing import (
     attribute_key,
@@ -43,20 +43,21 @@ from gbcs.sealing import (
     open_protected,
 )
 
+# Constructors of the frozen messages at half the price: one message is built for each decode.
 _MAKERS = {1: maker(Command), 2: maker(Response), 3: maker(Alert)}
 
 
 def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes = b"") -> Message:
-    """Return the message in `octets`, verified and decrypted as far as `keystore` has the keys.
+    """Return the message in `octets`, verified and decrypted with the keys that `keystore` has.
 
     >>> decode(b"")
     Traceback (most recent call last):
     gbcs.errors.DecodeError: message: begins with nothing; a message begins with DD or DF
 
-    A response to a party that `keystore` does not know is decrypted with the DER `certificate`
-    that the party's command brought. What verification found is in `mac_status`,
-    `signature_status` and the status of each of `protected`. Content that cannot be read is an
-    `Opaque` payload, which says why.
+    If `keystore` does not know the recipient of a response, the response is decrypted with
+    `certificate`, the DER certificate in the party's command. The results of verification are in
+    `mac_status`, `signature_status` and the status of each item of `protected`. Content that
+    cannot be read becomes an `Opaque` payload with the reason.
 
     Raises `DecodeError` if the octets are not a message, and `KeystoreError` if `certificate` is
     not one of the party.
@@ -77,8 +78,8 @@ def decode(octets: bytes, keystore: Keystore | None = None, certificate: bytes =
 def open_message(octets: bytes, keystore: Keystore | None = None) -> Message:
     """Return the message in `octets`, verified, with its content unread: an `Opaque` payload.
 
-    Content takes most of the time that a message takes. Whoever receives messages from anybody
-    checks this first, and then has `read_content` read what is authentic.
+    Reading content takes most of the time. A program that receives messages from anybody calls
+    this first, and `read_content` only for messages that are authentic.
 
     >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
     >>> message = open_message(bytes.fromhex(header + "02 0036" + "00"))
@@ -95,12 +96,13 @@ def open_message(octets: bytes, keystore: Keystore | None = None) -> Message:
 def read_content(
     message: Message, keystore: Keystore | None = None, certificate: bytes = b""
 ) -> Message:
-    """Return a message of `open_message` with its content read, as `decode` gives it.
+    """Return a message of `open_message` with its content read, as `decode` returns it.
 
-    Raises `KeystoreError` if `certificate` is not one of the party.
+    Raises `KeystoreError` if `certificate` is not one of the party, and `TypeError` if the content
+    was read before.
     """
     if not isinstance(message.payload, Opaque):
-        raise TypeError("the content of this message was read before")
+        raise TypeError("the content of this message was read before: pass one of open_message")
     payload = decode_content(message.message_code, message.cra, message.payload.octets)
     protected: tuple[Protected, ...] = ()
     blobs = encrypted_attributes(payload)
@@ -119,6 +121,7 @@ def read_content(
 
 def _open(octets: bytes) -> tuple[Envelope, int, Supplementary | None]:
     """Return the envelope of a message, its message code and the party behind the ACB."""
+    # Checked first, so that a huge message costs no work.
     if len(octets) > MAX_OCTETS:
         raise DecodeError(f"{len(octets)} octets; {MAX_OCTETS} are the limit", "message")
     envelope = open_envelope(octets)
@@ -131,7 +134,7 @@ def _open(octets: bytes) -> tuple[Envelope, int, Supplementary | None]:
 def _decrypted(
     payload: Payload, blobs: list[bytes], key: bytes | None, originator: EUI
 ) -> tuple[Payload, tuple[Protected, ...]]:
-    """Return `payload` and its encrypted attributes, opened if `key` does so."""
+    """Return `payload` and its encrypted attributes, with their plaintexts if `key` opens them."""
     protected = tuple([open_protected(blob, key, originator) for blob in blobs])
     plaintexts = {item.blob: item.plaintext for item in protected}
     return with_plaintexts(payload, plaintexts.get), protected
@@ -145,7 +148,7 @@ def _message(
     protected: tuple[Protected, ...],
     keystore: Keystore | None,
 ) -> Message:
-    """Return the message, with what verification finds."""
+    """Return the message with the results of verification."""
     return _MAKERS[envelope.cra](
         originator=envelope.originator,
         recipient=envelope.recipient,
@@ -163,15 +166,15 @@ def _message(
 
 
 def encode(message: Message, keystore: Keystore | None = None) -> bytes:
-    """Return the octets of `message`; a MAC that is `UNSEALED` is calculated with `keystore`.
+    """Return the octets of `message`. A MAC that is `UNSEALED` is calculated with `keystore`.
 
     >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
     >>> octets = bytes.fromhex(header + "02 0036" + "00")  # a pre-command without content
     >>> encode(decode(octets)) == octets
     True
 
-    Raises `EncodeError` where a field has no octets, and `AuthenticationError` where a MAC is to
-    be calculated and the keys for it are missing.
+    Raises `EncodeError` if a field does not fit its place, and `AuthenticationError` if a MAC is
+    to be calculated and a key for it is missing.
     """
     envelope = _envelope(message)
     if message.mac != UNSEALED:
@@ -185,7 +188,7 @@ def encode(message: Message, keystore: Keystore | None = None) -> bytes:
 
 
 def sign(message: Message, keystore: Keystore) -> Message:
-    """Return `message` with the signature of its originator; a pre-command becomes a command.
+    """Return `message` signed by its originator; a pre-command becomes a command.
 
     >>> from gbcs import EUI, FileKeystore, Opaque
     >>> party, device = EUI.parse("90B3D51F30010000"), EUI.parse("00DBE50000000000")
@@ -199,17 +202,19 @@ def sign(message: Message, keystore: Keystore) -> Message:
     >>> decode(encode(signed), keystore).signature_status.value
     'valid'
 
-    Raises `AuthenticationError` where `keystore` lacks the originator's private signing key.
+    Raises `AuthenticationError` if `keystore` lacks the originator's private signing key.
     """
     key = keystore.private_key(message.originator, KeyUsage.DIGITAL_SIGNATURE)
     if key is None:
-        raise AuthenticationError(f"no private signing key of {message.originator}")
+        raise AuthenticationError(
+            f"no private signing key of {message.originator}: add its 'ds' key to the keystore"
+        )
     signature = sign_octets(key, write_signed(_envelope(message)))
     return replace(message, signature=signature, signature_status=Status.VALID)
 
 
 def authenticate(message: Message) -> None:
-    """Raise `AuthenticationError` unless the MAC, or without one the signature, is valid.
+    """Raise `AuthenticationError` unless the MAC, or in its absence the signature, is valid.
 
     >>> header = "DF0901 0000000000000001 08 90B3D51F30010000 08 00DBE50000000000 00"
     >>> authenticate(decode(bytes.fromhex(header + "02 0036" + "00")))  # doctest: +ELLIPSIS

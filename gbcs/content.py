@@ -1,7 +1,7 @@
-"""The content of a message by family: DLMS, GBZ or ASN.1, told apart by code and first octets.
+"""The content of a message, by family: DLMS, GBZ or ASN.1.
 
-Knows which family reads what, and where encrypted attributes are. GBZ and ASN.1 are imported when
-a message first has them, so that who reads meters does not pay for them.
+Knows which code reads which family, and where encrypted attributes are. GBZ and ASN.1 are imported
+when the first message needs them, so programs that only read meters do not pay for them.
 
 Source: GBCS v4.1 clause 7.2.8; all vectors.
 """
@@ -21,23 +21,22 @@ from gbcs.dlms.access import (
     encode_apdu,
 )
 from gbcs.errors import DecodeError
-from gbcs.message import Payload
-from gbcs.opaque import Opaque
+from gbcs.message import Opaque, Payload
 
 Decrypt: TypeAlias = Callable[[bytes], bytes | None]
-
+"""Takes the blob of an encrypted attribute and returns its plaintext, None without a key."""
 _APDU_TAGS = (ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION)
 _GBZ_PROFILE = b"\x01\x09"
 
 
 def decode_content(message_code: int, cra: int, content: bytes) -> Payload:
-    """Return the content of a message of this code; cra is 1, 2 or 3.
+    """Return the content of a message of this code; `cra` is 1, 2 or 3.
 
-    Content that is not of the form its code promises becomes `Opaque` and says why, so that one
+    Content that does not have the form of its family becomes `Opaque` with the reason, so that one
     unknown type does not cost the whole message.
     """
     try:
-        if content and content[0] in _APDU_TAGS:  # as is_apdu, without the cost of a call
+        if content and content[0] in _APDU_TAGS:  # `is_apdu` inlined: this runs for every message
             return decode_apdu(content)
         if content.startswith(_GBZ_PROFILE):
             from gbcs.gbz import decode_gbz
@@ -51,12 +50,12 @@ def decode_content(message_code: int, cra: int, content: bytes) -> Payload:
 
 
 def is_apdu(content: bytes) -> bool:
-    """Return whether `content` begins as an APDU of DLMS does, whether or not it can be read."""
+    """Return whether `content` begins as a DLMS APDU does, even if it cannot be read."""
     return bool(content) and content[0] in _APDU_TAGS
 
 
 def encode_content(payload: Payload) -> bytes:
-    """Return the octets of a content. Raises `EncodeError` where a value has none."""
+    """Return the octets of a content. Raises `EncodeError` if a value does not fit its type."""
     if isinstance(payload, Opaque):
         return payload.octets
     if isinstance(payload, AccessRequest | AccessResponse | DataNotification):
@@ -73,10 +72,10 @@ def encode_content(payload: Payload) -> bytes:
 def encrypted_attributes(payload: Payload) -> list[bytes]:
     """Return the blobs of the encrypted attributes in a content, in their order.
 
-    In DLMS they are octet-strings in the structure that a result or an alert is.
+    In DLMS a blob is an octet-string in the structure of a result or of an alert's body.
     """
     if isinstance(payload, AccessRequest):
-        return []
+        return []  # a command encrypts nothing
     if isinstance(payload, AccessResponse):
         values = [result.data.value for result in payload.results]
     elif isinstance(payload, DataNotification):
@@ -102,7 +101,7 @@ def encrypted_attributes(payload: Payload) -> list[bytes]:
 
 
 def with_plaintexts(payload: Payload, decrypt: Decrypt) -> Payload:
-    """Return `payload` with decrypted attributes in their places, where its family has such."""
+    """Return `payload` with the plaintexts in their places, if its family has places for them."""
     if isinstance(payload, AccessRequest | AccessResponse | DataNotification | Opaque):
         return payload
     from gbcs.gbz import GbzContent, decrypt_components

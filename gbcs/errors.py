@@ -1,4 +1,4 @@
-"""What can go wrong in the codec, split by who is at fault.
+"""The errors of the codec, split by who is at fault: the sender, the caller, or the keys.
 
 Every error of this package is a `GbcsError` whose text is one line that a user can act upon.
 """
@@ -11,8 +11,8 @@ class GbcsError(Exception):
 class DecodeError(GbcsError):
     """Octets that are not a message: the sender is at fault.
 
-    `path` names the field that could not be read, outermost first, such as
-    `"message.grouping_header.content"`; `reason` says what is wrong with it.
+    `path` names the unreadable field, outermost first, such as `"message.other_information"`;
+    `reason` says what is wrong with it.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -22,9 +22,9 @@ class DecodeError(GbcsError):
 
 
 class EncodeError(GbcsError):
-    """A message that has no octets: the caller is at fault.
+    """A message that cannot be encoded: the caller is at fault.
 
-    `path` names the field that could not be written and `reason` says why.
+    `path` names the field that does not fit its place; `reason` says what is wrong with it.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -34,8 +34,8 @@ class EncodeError(GbcsError):
 
 
 class AuthenticationError(GbcsError):
-    """A MAC, an authentication tag or a signature that does not verify, or a missing key."""
+    """A MAC, a tag or a signature that does not verify, or a key for it that is missing."""
 
 
 class KeystoreError(GbcsError):
-    """A keystore that cannot be read, or that holds something other than P-256 keys."""
+    """A keystore or certificate that cannot be read, or that holds no P-256 key."""

@@ -20,7 +20,7 @@ class EUI(bytes):
     def parse(cls, text: str) -> "EUI":
         """Return the EUI written in `text`; hyphens, colons and case do not matter.
 
-        Raises `ValueError` where `text` is not 16 hexadecimal digits.
+        Raises `ValueError` unless `text` is 16 hexadecimal digits.
         """
         digits = text.strip().replace("-", "").replace(":", "")
         if not _TEXT.fullmatch(digits):
@@ -29,9 +29,12 @@ class EUI(bytes):
 
     @classmethod
     def from_int(cls, number: int) -> "EUI":
-        """Return the EUI whose octets are `number`. Raises `ValueError` out of range."""
+        """Return the EUI whose octets are `number`, big-endian.
+
+        Raises `ValueError` unless `number` has 64 bits, unsigned.
+        """
         if not 0 <= number < 1 << 64:
-            raise ValueError(f"{number} is outside the range of EUI-64 identifiers")
+            raise ValueError(f"{number} is not an EUI-64: give a number from 0 to 2^64 − 1")
         return cls(number.to_bytes(8, "big"))
 
     def __int__(self) -> int:

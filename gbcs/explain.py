@@ -1,8 +1,8 @@
 """Annotated octets: every octet of a message with its offset, its field and its meaning.
 
-Mirrors the layout of `gbcs.header` and `gbcs.dlms`; GBZ and ASN.1 have explanations of their own.
-That the lines add up to the octets of the message is what makes them true, and is checked each
-time. Decrypted attributes follow the blob they came from, with offsets of their own.
+Follows the layout of `gbcs.header` and `gbcs.dlms`; GBZ and ASN.1 have explanations of their own.
+Each call checks that the lines add up to the octets of the message, so no line can be wrong about
+its octets. Decrypted attributes follow the blob that holds them, with offsets of their own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,9 +17,8 @@ from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.instants import MAX_INSTANT, from_date_time, to_iso
-from gbcs.message import CRA, Message, Protected
+from gbcs.message import CRA, Message, Opaque, Protected
 from gbcs.obis import dotted
-from gbcs.opaque import Opaque
 from gbcs.other_information import write_other_information
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Some octets and what they are. `offset` counts from the message, or from the plaintext."""
+    """Some octets and their meaning. `offset` counts from the message, or from the plaintext."""
 
     offset: int
     octets: bytes
@@ -40,7 +39,7 @@ class Line:
     meaning: str
     depth: int = 0
     decrypted: bool = False
-    """Whether these octets are of a decrypted attribute rather than of the message."""
+    """Whether the octets are of a decrypted attribute rather than of the message."""
 
 
 Part = tuple[bytes, str, str, int]
@@ -48,9 +47,9 @@ Part = tuple[bytes, str, str, int]
 
 
 def explain(message: Message) -> list[Line]:
-    """Return the lines for `message`, decrypted attributes in their places.
+    """Return the lines for `message`, with decrypted attributes behind their blobs.
 
-    Raises `EncodeError` where the message has no octets, or lines and octets disagree.
+    Raises `EncodeError` if the message cannot be encoded, or if lines and octets disagree.
     """
     octets = encode(message)
     protected = {item.blob: item for item in message.protected}
@@ -103,7 +102,8 @@ def _message(message: Message, octets: bytes) -> Iterator[Part]:
 
 
 def _octets_after_mac_header(octets: bytes) -> int:
-    """Return what the length of the MAC header says: behind seven octets and itself."""
+    """Return the length in the MAC header: octets behind seven fixed ones and the length itself."""
+    # The length's own size depends on its value, so each size is tried.
     for size in (1, 2, 3, 4, 5):
         rest = len(octets) - 7 - size
         if len(write_length(rest)) == size:
@@ -214,7 +214,7 @@ def _data(data: Data, depth: int) -> Iterator[Part]:
 
 
 def _named(parts: Iterator[Part], name: str) -> Iterator[Part]:
-    """Yield `parts`, the meaning of the first of them behind `name`."""
+    """Yield `parts`, with `name` before the meaning of the first of them."""
     octets, field, meaning, depth = next(parts)
     yield octets, field, ": ".join(filter(None, (name, meaning))), depth
     yield from parts
@@ -233,7 +233,7 @@ def _row(row: object) -> str:
 def _octets(value: bytes) -> str:
     if len(value) == 12:
         return _date_time(value)
-    if len(value) == 6:
+    if len(value) == 6:  # most likely a logical name
         return dotted(value)
     return "encrypted" if value.startswith(b"\x31\x00\x00\x00\x00") else ""
 
@@ -271,7 +271,7 @@ def _plaintext(item: Protected, plaintext: bytes, message: Message, depth: int) 
 
 
 def _opened(data: Data, message: Message, depth: int) -> Iterator[Part]:
-    """Yield the parts of a decrypted value, those of each attribute under its name."""
+    """Yield the parts of a decrypted value, each attribute under its name if names are known."""
     values = data.value if isinstance(data.value, tuple) else ()
     names = protected_names(message.message_code, len(values))
     if message.cra is not CRA.RESPONSE or names is None:

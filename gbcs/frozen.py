@@ -1,8 +1,8 @@
-"""Frozen dataclasses at half the price.
+"""Construct frozen dataclasses in half the time.
 
-The constructor of a frozen dataclass sets each field through `object.__setattr__`. A twin of the
-class that is not frozen sets them directly and turns what it made into the frozen class, whose
-layout is the same. Knows nothing of what the dataclasses mean.
+The constructor of a frozen dataclass sets each field through `object.__setattr__`. A twin class
+that is not frozen sets fields directly. Both have the same slots, so an instance of the twin turns
+into one of the frozen class by assigning `__class__`. Knows nothing of what the dataclasses mean.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,12 @@ T = TypeVar("T")
 
 
 def maker(cls: Callable[P, T]) -> Callable[P, T]:
-    r"""Return what makes instances of `cls` as its constructor does, in half the time.
+    r"""Return a function that constructs instances of `cls` in half the time.
 
-    `cls` is a dataclass with slots and without `__post_init__`. Raises `TypeError` for another.
+    It takes the arguments of the constructor. `cls` must be a dataclass with slots and without
+    `__post_init__`; raises `TypeError` for any other.
 
-    >>> from gbcs.opaque import Opaque
+    >>> from gbcs.message import Opaque
     >>> maker(Opaque)(b"\x01") == Opaque(b"\x01")
     True
     """

@@ -1,8 +1,8 @@
 """The envelope of a message: MAC header, grouping header, signature and MAC.
 
-Knows octets and their places; knows no keys and not what the content means.
+Knows octets and their places. Knows no keys, and not what the content means.
 
-Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; every vector.
+Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; all vectors.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,12 @@ from gbcs.wire import Schema
 
 GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
 COMMAND = 1
-"""The CRA flag of a command, the one message that may be without a signature length."""
+"""The CRA flag of a command. Only a command may lack the signature length (a pre-command)."""
 MAC_OCTETS = 12
 SIGNATURE_LENGTHS = (0, 64)
+"""Octets of a signature: none, or ECDSA r and s of P-256."""
 TRANSACTION_TIME_LENGTHS = (0, 12)
+"""Octets of a date-time: absent, or a DLMS date-time."""
 
 _EMPTY_FIELDS = bytes(6)  # transaction id, originator, recipient, date-time, other info, key info
 _SECURITY_HEADER = bytes.fromhex("1100000000")  # security control, invocation counter
@@ -59,8 +61,9 @@ _SEALED = Schema(
 class Envelope:
     """The fields of a message as octets and numbers.
 
-    `signature` is None where not even its length is there, which makes a pre-command; `mac` is
-    None where there is no MAC header. `signed` and `sealed` are the octets under each of them.
+    `signature` is None if even its length is absent, as in a pre-command. `mac` is None if there
+    is no MAC header. `signed` are the octets under the signature, `sealed` those under the MAC.
+    Not frozen: it is made for every message and never leaves the codec.
     """
 
     cra: int
@@ -82,10 +85,12 @@ def open_envelope(octets: bytes) -> Envelope:
     if first == GENERAL_CIPHERING and not octets.startswith(ROUTED):
         fields = _SEALED.parse(octets)
         signature, mac = fields["signature"], fields["mac"]
+        # The schema has read the length; only its value, not its presence, is still unchecked.
         start = len(octets) - fields["length"]
         if start != len(_MAC_HEADER) + len(write_length(fields["length"])):
-            raise DecodeError("does not say how many octets follow", "message.length")
+            raise DecodeError("is not the number of octets that follow", "message.length")
         sealed = octets[start + len(_SECURITY_HEADER) : -MAC_OCTETS]
+        # From behind the tag of the grouping header to before the signature's length octet.
         signed = sealed[1 : len(sealed) - 1 - len(signature)]
     elif first == GENERAL_SIGNING:
         signature, mac, sealed = None, None, b""
@@ -115,13 +120,13 @@ def open_envelope(octets: bytes) -> Envelope:
 
 
 def _check(envelope: Envelope, error: type[DecodeError] | type[EncodeError]) -> None:
-    """Raise `error` where a field has a length that it cannot have."""
+    """Raise `error` if a field has a length that the specification does not allow."""
     signature = envelope.signature
     if len(envelope.transaction_time) not in TRANSACTION_TIME_LENGTHS:
         raise error("a date-time has 0 or 12 octets", "message.transaction_time")
     if signature is None:
         if envelope.cra != COMMAND:
-            raise error("only a pre-command has no signature length", "message.signature")
+            raise error("only a pre-command lacks the signature length", "message.signature")
     elif len(signature) not in SIGNATURE_LENGTHS:
         raise error(f"{len(signature)} octets; a signature has 0 or 64", "message.signature")
 
@@ -130,10 +135,10 @@ _BEFORE_LENGTHS = 29  # DF 09, CRA flag, counter, 08, originator, 08, recipient
 
 
 def _ends_at_content(octets: bytes) -> bool:
-    """Return whether the content is the last thing there is, with no signature length behind."""
+    """Return whether the octets end with the content, so that no signature length follows."""
     position = _BEFORE_LENGTHS
     try:
-        for _ in range(3):
+        for _ in range(3):  # date-time, other information, content
             length, position = read_length(octets, position)
             position += length
     except DecodeError:
@@ -143,18 +148,21 @@ def _ends_at_content(octets: bytes) -> bool:
 
 def write_signed(envelope: Envelope) -> bytes:
     """Return the octets that a signature covers. Raises `EncodeError`."""
-    return _build(_PRE_COMMAND, envelope)[1:]
+    return _build(_PRE_COMMAND, envelope)[1:]  # all but the tag of the grouping header
 
 
 def write_sealed(envelope: Envelope) -> bytes:
-    """Return the octets that a MAC covers: from the grouping header to the signature."""
+    """Return the octets that a MAC covers: from the grouping header to the signature.
+
+    Raises `EncodeError` for a pre-command, which has no signature length.
+    """
     if envelope.signature is None:
         raise EncodeError("a pre-command has no signature length; sign it first", "message")
     return _build(_SIGNED, envelope)
 
 
 def write_envelope(envelope: Envelope) -> bytes:
-    """Return the octets of a message. Raises `EncodeError` where a field has no octets."""
+    """Return the octets of a message. Raises `EncodeError` if a field does not fit its place."""
     if envelope.signature is None and envelope.mac is None:
         return _build(_PRE_COMMAND, envelope)
     sealed = write_sealed(envelope)
@@ -164,7 +172,10 @@ def write_envelope(envelope: Envelope) -> bytes:
 
 
 def add_mac(sealed: bytes, mac: bytes) -> bytes:
-    """Return the message: MAC header, the `sealed` octets, and the MAC."""
+    """Return the message: MAC header, the `sealed` octets, and the MAC of 12 octets.
+
+    Raises `EncodeError` if the MAC has another length.
+    """
     if len(mac) != MAC_OCTETS:
         raise EncodeError(f"{len(mac)} octets; a MAC has {MAC_OCTETS}", "message.mac")
     body = _SECURITY_HEADER + sealed + mac

@@ -1,6 +1,6 @@
-"""Instants: seconds since 2000-01-01T00:00:00Z, as ZigBee UTCTime and DLMS date-time write them.
+"""Instants: seconds since 2000-01-01T00:00:00Z, the epoch of ZigBee UTCTime.
 
-Knows the two forms on the wire and ISO 8601; all of it is UTC, as GBCS requires.
+Converts between instants, DLMS date-time and ISO 8601. All of it is UTC, as GBCS requires.
 """
 
 from calendar import timegm
@@ -11,8 +11,11 @@ EPOCH_UNIX = timegm(EPOCH.timetuple())
 """Unix time of the epoch, in seconds."""
 
 MAX_INSTANT = 0xFFFFFFFF
+"""The last instant, in seconds: 2136-02-07."""
 HALF_HOUR = 1800
+"""Half an hour, in seconds: the period of profile data."""
 DAY = 86400
+"""A day, in seconds."""
 
 _UTC_DEVIATION = b"\x80\x00"
 _STATUS_NOT_SPECIFIED = b"\xff"
@@ -24,7 +27,10 @@ def to_datetime(instant: int) -> datetime:
 
 
 def from_datetime(when: datetime) -> int:
-    """Return an aware `when` as whole seconds since 2000. Raises `ValueError` where it has none."""
+    """Return `when` as whole seconds since 2000.
+
+    Raises `ValueError` if it has no time zone, or is outside the range of instants.
+    """
     if when.tzinfo is None:
         raise ValueError(f"{when.isoformat()} has no time zone: end it with Z")
     seconds = (when - EPOCH) // timedelta(seconds=1)
@@ -34,14 +40,14 @@ def from_datetime(when: datetime) -> int:
 
 
 def parse_iso(text: str) -> int:
-    """Return seconds since 2000 of an ISO 8601 date or date and time; without a zone it is UTC.
+    """Return the instant of an ISO 8601 date, or date and time; without a zone it is UTC.
 
     >>> parse_iso("2000-01-02")
     86400
     >>> parse_iso("2000-01-01T00:30:00Z")
     1800
 
-    Raises `ValueError` where `text` is neither.
+    Raises `ValueError` if `text` is neither, or is outside the range of instants.
     """
     try:
         when = datetime.fromisoformat(text)
@@ -62,9 +68,9 @@ def to_iso(instant: int) -> str:
 
 
 def to_date_time(instant: int) -> bytes:
-    """Return `instant` as a DLMS date-time of 12 octets, as GBCS commands carry it.
+    """Return `instant` as a DLMS date-time of 12 octets, in the form of GBCS commands.
 
-    The day of week and the clock status are not specified (FF), the deviation neither (8000).
+    The day of week (FF), the deviation (8000) and the clock status (FF) are not specified.
     Source: DLMS Green Book 4.1.6.1; vector ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND.
     """
     when = to_datetime(instant)
@@ -77,15 +83,15 @@ def to_date_time(instant: int) -> bytes:
 
 
 def from_date_time(octets: bytes) -> int:
-    """Return the instant, in seconds since 2000, of a DLMS date-time that is fully specified.
+    """Return the instant, in seconds since 2000, of a DLMS date-time of 12 octets.
 
-    Raises `ValueError` where octets are not 12, a part is a wildcard or out of range, or the
-    deviation is another than UTC.
+    Raises `ValueError` for another length, for a part that is a wildcard or out of range, and for
+    a deviation other than UTC.
     """
     if len(octets) != 12:
         raise ValueError(f"a date-time has 12 octets, not {len(octets)}")
     if octets[9:11] not in (_UTC_DEVIATION, b"\x00\x00"):
-        raise ValueError("a date-time with a deviation from UTC")
+        raise ValueError("the date-time is not in UTC: its deviation must be 0000 or 8000")
     year = int.from_bytes(octets[:2], "big")
     try:
         when = datetime(year, octets[2], octets[3], octets[5], octets[6], octets[7], tzinfo=UTC)

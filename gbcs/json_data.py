@@ -1,6 +1,6 @@
-"""DLMS values as JSON, losing nothing: objects of one key, their type.
+"""DLMS values as JSON, without loss: objects with one key, the type.
 
-Knows the values of `gbcs.dlms.data` and nothing of messages. Octets are upper-case hex; text that
+Knows the values of `gbcs.dlms.data` and nothing of messages. Octets are upper-case hex. Text that
 is not UTF-8 keeps its octets as surrogates.
 """
 
@@ -16,7 +16,7 @@ _BY_TITLE = {kind.title: kind for kind in DataType}
 
 
 def data_to_json(data: Data) -> Json:
-    """Return a DLMS value as an object of one key."""
+    """Return a DLMS value as an object with one key: `{"double-long-unsigned": 7}`."""
     value: Any = data.value
     match value:
         case tuple():
@@ -37,7 +37,10 @@ def data_to_json(data: Data) -> Json:
 
 
 def data_from_json(form: Any) -> Data:
-    """Return the DLMS value in `form`. Raises `KeyError` or `ValueError`."""
+    """Return the DLMS value whose JSON is `form`.
+
+    Raises `KeyError` for an unknown type or missing key, and `ValueError` for a wrong value.
+    """
     title, value = only_item(form)
     kind = _BY_TITLE[title]
     if kind in (DataType.ARRAY, DataType.STRUCTURE):
@@ -57,12 +60,12 @@ def data_from_json(form: Any) -> Data:
 
 
 def hex_of(octets: bytes) -> str:
-    """Return octets as JSON has them: upper-case hex."""
+    """Return `octets` as upper-case hex, their form in JSON."""
     return octets.hex().upper()
 
 
 def octets_of(value: Any) -> bytes:
-    """Return the octets that hex stands for. Raises `ValueError`."""
+    """Return the octets of a hex string. Raises `ValueError` if `value` is not one."""
     try:
         return bytes.fromhex(text_of(value))
     except ValueError:
@@ -70,38 +73,38 @@ def octets_of(value: Any) -> bytes:
 
 
 def text_of(value: Any) -> str:
-    """Return `value`. Raises `ValueError` if it is no text."""
+    """Return `value`. Raises `ValueError` unless it is a string."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.40} where a text belongs")
+        raise ValueError(f"{value!r:.40} is not a string")
     return value
 
 
 def whole(value: Any) -> int:
-    """Return `value`. Raises `ValueError` if it is no whole number."""
+    """Return `value`. Raises `ValueError` unless it is a whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{value!r:.40} where a whole number belongs")
+        raise ValueError(f"{value!r:.40} is not a whole number")
     return value
 
 
 def object_of(value: Any) -> Json:
-    """Return `value`. Raises `ValueError` if it is no object."""
+    """Return `value`. Raises `ValueError` unless it is an object."""
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r:.40} where an object belongs")
+        raise ValueError(f"{value!r:.40} is not an object")
     return value
 
 
 def list_of(value: Any) -> list[Any]:
-    """Return `value`. Raises `ValueError` if it is no list."""
+    """Return `value`. Raises `ValueError` unless it is a list."""
     if not isinstance(value, list):
-        raise ValueError(f"{value!r:.40} where a list belongs")
+        raise ValueError(f"{value!r:.40} is not a list")
     return value
 
 
 def only_item(value: Any) -> tuple[str, Any]:
-    """Return key and value of an object of one key. Raises `ValueError` if it is none."""
+    """Return the key and the value of an object with one key. Raises `ValueError` otherwise."""
     items = list(object_of(value).items())
     if len(items) != 1:
-        raise ValueError(f"an object of {len(items)} keys where one of one key belongs")
+        raise ValueError(f"the object has {len(items)} keys instead of one")
     return items[0]
 
 

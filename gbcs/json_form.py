@@ -1,8 +1,8 @@
-"""Messages as JSON, losing nothing: `from_json(to_json(message))` encodes to the same octets.
+"""Messages as JSON, without loss: `from_json(to_json(message))` encodes to the same octets.
 
 Octets are upper-case hex, OBIS codes are dotted, DLMS values are those of `gbcs.json_data`.
-What is derived (names, rows, decrypted attributes, what verification found) is there to be read
-and is ignored on the way back.
+Derived keys (names, rows, decrypted attributes, results of verification) are for the reader and
+ignored by `from_json`.
 """
 
 from collections.abc import Callable
@@ -33,9 +33,8 @@ from gbcs.json_data import (
     text_of,
     whole,
 )
-from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
+from gbcs.message import CRA, MESSAGE_TYPES, Message, Opaque, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
-from gbcs.opaque import Opaque
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.reading_services import BY_CODE
@@ -50,7 +49,7 @@ T = TypeVar("T")
 
 
 def to_json(message: Message) -> Json:
-    """Return `message` as JSON values."""
+    """Return `message` as JSON values; `json.dumps` takes them."""
     form: Json = {
         "kind": message.kind,
         "use_case": message.use_case and message.use_case.name,
@@ -75,7 +74,10 @@ def to_json(message: Message) -> Json:
 
 
 def from_json(form: Any) -> Message:
-    """Return the message that `to_json` gave `form` of. Raises `EncodeError` if it is none's."""
+    """Return the message whose JSON is `form`.
+
+    Raises `EncodeError` with the path of the key that is missing or wrong.
+    """
     if not isinstance(form, dict):
         raise EncodeError(f"{form!r:.40} is not the JSON of a message, which is an object")
     message_type = _field(form, "kind", _type_of)
@@ -93,13 +95,13 @@ def from_json(form: Any) -> Message:
 
 
 def _field(form: Json, name: str, read: Callable[[Any], T]) -> T:
-    """Return what `read` makes of a field. Raises `EncodeError` with its name."""
+    """Return the field `name`, read by `read`. Raises `EncodeError` with the name of the field."""
     if name not in form:
         raise EncodeError("is missing", f"JSON.{name}")
     try:
         return read(form[name])
     except KeyError as error:
-        raise EncodeError(f"lacks or does not know {error}", f"JSON.{name}") from None
+        raise EncodeError(f"{error} is missing or unknown", f"JSON.{name}") from None
     except RecursionError:
         raise EncodeError("nested too deeply", f"JSON.{name}") from None
     except (AttributeError, OverflowError, TypeError, ValueError, DecodeError) as error:
@@ -122,12 +124,12 @@ def _eui_of(text: Any) -> EUI:
 
 def _counter_of(number: Any) -> int:
     if not 0 <= whole(number) < 1 << 64:
-        raise ValueError(f"{number} has not 64 bits")
+        raise ValueError(f"{number} is not a counter: give a number from 0 to 2^64 − 1")
     return whole(number)
 
 
 def _number_of(text: Any) -> int:
-    """Return the number that hexadecimal digits stand for, as those of a message code."""
+    """Return the number of a hex string, such as a message code."""
     return int.from_bytes(octets_of(text), "big")
 
 
@@ -285,7 +287,7 @@ def _protected(item: Protected, message: Message) -> Json:
 
 
 def _rows(message: Message) -> list[Json] | None:
-    """Return the entries of the one log that a response of the reading service carries."""
+    """Return the entries of the log in a reading service's response, None unless it has one log."""
     if message.message_code not in BY_CODE:
         return None
     try:
@@ -296,7 +298,7 @@ def _rows(message: Message) -> list[Json] | None:
 
 
 def rows_to_json(rows: list[Any]) -> list[Json]:
-    """Return the rows of a log with their times in ISO 8601."""
+    """Return the rows of a log, with `time` in ISO 8601 instead of seconds since 2000."""
     return [{**row, "time": to_iso(row["time"])} for row in rows]
 
 

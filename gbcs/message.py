@@ -1,6 +1,6 @@
-"""Messages as users see them: frozen dataclasses, and what verification found.
+"""Messages as users see them: frozen dataclasses, with the results of verification.
 
-Knows the fields of a message; reading and writing them is in `gbcs.codec`.
+Knows the fields of a message. Reading and writing them is in `gbcs.codec`.
 """
 
 from dataclasses import dataclass, field
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
     from gbcs.dlms.access import AccessRequest, AccessResponse, DataNotification
     from gbcs.gbz import GbzContent
-    from gbcs.opaque import Opaque
 
 MAX_OCTETS = 1 << 20
-"""Messages longer than this are refused; the longest reading, 13 months, has 152 KB."""
+"""The longest message, in octets. The longest reading, 13 months of half hours, has 152 KB."""
 
 UNSEALED = b""
-"""The MAC of a message that is still to be calculated."""
+"""The MAC of a message whose MAC is not calculated yet."""
 
 
 class CRA(IntEnum):
@@ -32,13 +31,23 @@ class CRA(IntEnum):
 
 
 class Status(StrEnum):
-    """What became of a check."""
+    """The result of a check of a MAC, a signature or an encrypted attribute."""
 
     VALID = "valid"
     INVALID = "invalid"
     UNVERIFIED = "unverified"
-    """There is something to verify, and a key for it is missing."""
+    """There is something to verify, but a key for it is missing."""
     ABSENT = "absent"
+    """There is nothing to verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Octets of unknown layout, or without the layout that their name promises."""
+
+    octets: bytes
+    reason: str = field(default="", compare=False)
+    """Why they are not typed, empty if nothing knows their layout."""
 
 
 Payload: TypeAlias = (
@@ -49,22 +58,24 @@ Payload: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Supplementary:
-    """Who stands behind the ACB: a remote party that the device does not know.
+    """A remote party behind the Access Control Broker (ACB), whom the device does not know.
 
-    Lengths of the other information follow from what is there: 10 octets with `party` alone, 18
+    The length of the other information follows from the fields: 10 octets with `party` alone, 18
     with its counter, 26 with the device's own counter (in a response that carries encrypted
-    attributes), more with a certificate (in a command that asks for them).
+    attributes), more with a certificate (in a command that reads encrypted attributes).
     """
 
     party: EUI
     party_counter: int | None = None
     originator_counter: int | None = None
+    """The device's own counter, which GBCS calls supplementary originator counter."""
     certificate: bytes = b""
+    """DER of the party's key-agreement certificate, empty if absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """An encrypted attribute: the blob as it travels, and its plaintext where a key opens it."""
+    """An encrypted attribute: the blob as transmitted, and its plaintext if a key opens it."""
 
     blob: bytes
     plaintext: bytes | None = field(default=None, compare=False)
@@ -73,11 +84,11 @@ class Protected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What commands, responses and alerts have in common.
+    """The fields that commands, responses and alerts share.
 
-    `signature` is empty where a message is not signed, and None in a pre-command, where not even
-    its length travels. `mac` is None where there is no MAC header and `UNSEALED` until it is
-    calculated. What verification found does not take part in comparisons.
+    `signature` is empty if the message is not signed, and None in a pre-command, which lacks even
+    the length. `mac` is None without a MAC header, and `UNSEALED` until it is calculated. The
+    results of verification take no part in comparisons.
     """
 
     originator: EUI
@@ -87,7 +98,7 @@ class Message:
     payload: Payload
     supplementary: Supplementary | None = None
     transaction_time: bytes = b""
-    """A DLMS date-time, 12 octets, where a response or alert says when; else empty."""
+    """A DLMS date-time of 12 octets in a response or alert that carries its time, else empty."""
     signature: bytes | None = b""
     mac: bytes | None = UNSEALED
     protected: tuple[Protected, ...] = ()
@@ -98,7 +109,7 @@ class Message:
 
     @property
     def use_case(self) -> UseCase | None:
-        """The use case that the message code stands for, or None where it is not known."""
+        """The use case of the message code, None if the code is unknown."""
         return use_case(self.message_code)
 
     @property
@@ -108,19 +119,22 @@ class Message:
 
     @property
     def critical(self) -> bool:
-        """Whether its originator has to sign it: as its use case says, else as it was signed."""
+        """Whether the originator has to sign it.
+
+        The use case decides; if it leaves the choice, a message that is signed counts as critical.
+        """
         found = self.use_case
-        says = None if found is None else found.critical
-        return bool(self.signature) if says is None else says
+        decided = None if found is None else found.critical
+        return bool(self.signature) if decided is None else decided
 
     @property
     def device(self) -> EUI:
-        """The EUI of the device: whom a command is for, whom the others are from."""
+        """The EUI of the device: the recipient of a command, the originator of the others."""
         return self.recipient if self.cra is CRA.COMMAND else self.originator
 
     @property
     def remote_party(self) -> EUI:
-        """The party whose request this is or answers: the one behind the ACB where there is one."""
+        """The party that the exchange belongs to: the one behind the ACB, if there is one."""
         if self.supplementary is not None:
             return self.supplementary.party
         return self.originator if self.cra is CRA.COMMAND else self.recipient
@@ -135,14 +149,14 @@ class Command(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response(Message):
-    """The response to a command, with the command's originator counter."""
+    """The response to a command. It repeats the command's originator counter."""
 
     cra: ClassVar[CRA] = CRA.RESPONSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert(Message):
-    """What a device says unasked."""
+    """A message that a device sends without a command."""
 
     cra: ClassVar[CRA] = CRA.ALERT
 

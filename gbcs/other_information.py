@@ -1,6 +1,6 @@
-"""The other information of the grouping header: message code, and who stands behind the ACB.
+"""The other information of the grouping header: message code, and the party behind the ACB.
 
-Source: GBCS v4.1 clause 7.2.7; lengths 2, 18, 26 and with certificate each have a vector.
+Source: GBCS v4.1 clause 7.2.7; vectors show lengths 2, 18, 26 and those with a certificate.
 """
 
 from gbcs.errors import DecodeError, EncodeError
@@ -8,11 +8,12 @@ from gbcs.eui import EUI
 from gbcs.message import Supplementary
 
 _PATH = "message.other_information"
+# Where each field ends: message code, party, its counter, the device's own counter.
 _CODE, _PARTY, _COUNTER, _OWN_COUNTER = 2, 10, 18, 26
 
 
 def read_other_information(octets: bytes) -> tuple[int, Supplementary | None]:
-    """Return message code and supplementary party. Raises `DecodeError` for another length."""
+    """Return message code and supplementary party. Raises `DecodeError` for any other length."""
     code = int.from_bytes(octets[:_CODE], "big")
     if len(octets) == _CODE:
         return code, None
@@ -25,13 +26,14 @@ def read_other_information(octets: bytes) -> tuple[int, Supplementary | None]:
     rest = octets[_COUNTER:]
     if not rest:
         return code, Supplementary(party, counter)
+    # 26 octets end with the device's counter; more can only be a certificate, which is longer.
     if len(octets) == _OWN_COUNTER:
         return code, Supplementary(party, counter, int.from_bytes(rest, "big"))
     return code, Supplementary(party, counter, None, rest)
 
 
 def write_other_information(code: int, supplementary: Supplementary | None) -> bytes:
-    """Return the octets. Raises `EncodeError` where numbers do not fit or fields contradict."""
+    """Return the octets. Raises `EncodeError` if a number is too big or fields contradict."""
     try:
         octets = code.to_bytes(_CODE, "big")
         if supplementary is None:
@@ -44,6 +46,7 @@ def write_other_information(code: int, supplementary: Supplementary | None) -> b
         octets += supplementary.certificate
     except (AttributeError, OverflowError, TypeError):
         raise EncodeError("a message code has 16 bits and a counter 64", _PATH) from None
+    # Fields have no tags, only lengths: a combination that reads back otherwise is refused.
     try:
         unchanged = read_other_information(octets) == (code, supplementary)
     except DecodeError:

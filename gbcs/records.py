@@ -1,11 +1,11 @@
 """Records and rows: construct schemas that compile to few steps.
 
-A `Record` is construct's Struct and `Rows` are its arrays, as far as schemas, building and errors
-go. Compiled, a record is one function that gives a plain dict, and rows give a tuple; neighbouring
-fields of fixed width are read with one `struct`, and so are rows that have no others. In return a
-field sees those before it in its own record and nothing around it.
+A `Record` is construct's Struct, and `Rows` are its arrays: the same schemas, building and errors.
+Compiled, a record is one function that returns a plain dict, and rows return a tuple. Neighbouring
+fields of fixed width are read with one `struct`, and so are rows that have no other fields. The
+price: a field sees only the fields before it in its own record, nothing around it.
 
-Knows nothing of GBCS. A read that is too short raises whatever it raises: `gbcs.wire` explains it.
+Knows nothing of GBCS. Compiled code raises whatever a short read causes; `gbcs.wire` explains it.
 """
 
 import struct
@@ -17,7 +17,7 @@ import construct
 
 
 def take(stream: Any, size: int, path: str = "") -> bytes:
-    """Return exactly `size` octets of `stream`. Raises `construct.StreamError` where it ends."""
+    """Return exactly `size` octets of `stream`. Raises `construct.StreamError` if it ends."""
     octets: bytes = stream.read(size)
     if len(octets) != size:
         raise construct.StreamError(
@@ -27,29 +27,29 @@ def take(stream: Any, size: int, path: str = "") -> bytes:
 
 
 def expect(found: bytes, wanted: bytes) -> bytes:
-    """Return `found`. Raises `construct.ConstError` where it is not `wanted`."""
+    """Return `found`. Raises `construct.ConstError` unless it equals `wanted`."""
     if found != wanted:
-        raise construct.ConstError(f"{found.hex().upper()} where {wanted.hex().upper()} belongs")
+        raise construct.ConstError(f"{found.hex().upper()} instead of {wanted.hex().upper()}")
     return found
 
 
 class Part(NamedTuple):
-    """How something of fixed width is read."""
+    """How a schema of fixed width is read."""
 
     order: str
-    """The byte order of its values, `<` or `>`, or nothing where they have none."""
+    """The byte order of its values, `<` or `>`; empty if order does not matter."""
     forms: tuple[str, ...]
-    """The format of each value that `struct` reads."""
+    """The `struct` format of each value."""
     express: Callable[[Any, Iterator[str]], str]
-    """Gives the Python expression of the whole, from construct's `CodeGen` and the expressions of
-    the values, of which it takes one for each form."""
+    """Returns the Python expression of the whole, given construct's `CodeGen` and an iterator over
+    the expressions of the values. It consumes one expression for each format."""
 
 
 class Fixed(construct.Construct):  # type: ignore[misc]
-    """Base of what is read as one value of fixed width."""
+    """Base of schemas that are read as one value of fixed width."""
 
     def part(self) -> Part:
-        """Return how this is read."""
+        """Return how this schema is read."""
         raise NotImplementedError
 
     def _emitparse(self, code: Any) -> str:
@@ -62,11 +62,13 @@ class Record(construct.Struct):  # type: ignore[misc]
     """Named fields, read as a dict."""
 
     def part(self) -> Part | None:
-        """Return how this is read where it is of fixed width, else None."""
+        """Return how the record is read if all of it has fixed width, else None."""
         runs = list(_runs(self))
         return _together(runs[0]) if len(runs) == 1 and isinstance(runs[0], dict) else None
 
     def _emitparse(self, code: Any) -> str:
+        # Plain dicts in place of construct's Container, and no nested context: both cost more
+        # than the fields themselves.
         lines = ["this = {}"]
         for run in _runs(self):
             if isinstance(run, dict):
@@ -82,13 +84,14 @@ class Record(construct.Struct):  # type: ignore[misc]
     def _emitbuild(self, code: Any) -> str:
         lines = ["this = obj"]
         for schema in self.subcons:
+            # A missing key is an error, unless the field is optional and may be built from None.
             get = "this.get({!r})" if schema.flagbuildnone else "this[{!r}]"
             lines += [f"obj = {get.format(schema.name)}", schema._compilebuild(code)]
         return _emit_function(code, "obj, io", lines)
 
 
 class Rows(construct.Construct):  # type: ignore[misc]
-    """Items one after another, read as a tuple: as many as `count` says, else all there are."""
+    """Items in a row, read as a tuple: as many as `count` reads, or up to the end of the octets."""
 
     def __init__(self, item: construct.Construct, count: construct.Construct | None = None) -> None:
         super().__init__()
@@ -113,6 +116,7 @@ class Rows(construct.Construct):  # type: ignore[misc]
         count = None if self.count is None else self.count._compileparse(code)
         part = part_of(self.item)
         if part is not None:
+            # All rows at once: `iter_unpack` is an order of magnitude faster than a loop of reads.
             reader, size, values = _emit_struct(code, part)
             code.append("from gbcs.records import take")
             octets = "io.read()" if count is None else f"take(io, {size} * {count})"
@@ -134,7 +138,7 @@ class Rows(construct.Construct):  # type: ignore[misc]
 
 
 def part_of(schema: construct.Construct) -> Part | None:
-    """Return how `schema` is read where it is of fixed width, else None."""
+    """Return how `schema` is read if it has fixed width, else None."""
     if isinstance(schema, construct.Renamed):
         return part_of(schema.subcon)
     if isinstance(schema, construct.FormatField):
@@ -150,10 +154,11 @@ Run = dict[str, Part]
 
 
 def _runs(record: Record) -> Iterator[Run | construct.Construct]:
-    """Yield runs of fields that are read at once, and each of the other fields."""
+    """Yield runs of fields that one `struct` reads, and each of the other fields by itself."""
     run: Run = {}
     for schema in record.subcons:
         part = part_of(schema) if schema.name else None
+        # A `struct` has one byte order, so a field of the other order begins a new run.
         if run and (
             part is None or len({"", part.order, *[one.order for one in run.values()]}) > 2
         ):
@@ -168,19 +173,19 @@ def _runs(record: Record) -> Iterator[Run | construct.Construct]:
 
 
 def _items(run: Run, code: Any, values: Iterator[str]) -> list[tuple[str, str]]:
-    """Return names and expressions of the fields, both as Python writes them."""
+    """Return the name and the expression of each field, both as Python source."""
     return [(repr(name), part.express(code, values)) for name, part in run.items()]
 
 
 def _together(run: Run) -> Part:
-    """Return how the fields are read as a dict."""
+    """Return how the fields of a run are read as a dict."""
 
     def express(code: Any, values: Iterator[str]) -> str:
         items = [f"{name}: {value}" for name, value in _items(run, code, values)]
         return f"{{{', '.join(items)}}}"
 
     return Part(
-        max(part.order for part in run.values()),
+        max(part.order for part in run.values()),  # "" sorts first, so any real order wins
         tuple([form for part in run.values() for form in part.forms]),
         express,
     )
@@ -192,7 +197,7 @@ def _express_const(value: bytes, code: Any, values: Iterator[str]) -> str:
 
 
 def _emit_struct(code: Any, part: Part) -> tuple[str, int, list[str]]:
-    """Emit the struct that reads `part`; return its name, its octets and names for its values."""
+    """Emit the struct that reads `part`. Return its name, its size and names for its values."""
     form = (part.order or ">") + "".join(part.forms)
     name = f"struct_{code.allocateId()}"
     code.append(f"{name} = struct.Struct({form!r})")
@@ -200,7 +205,7 @@ def _emit_struct(code: Any, part: Part) -> tuple[str, int, list[str]]:
 
 
 def _emit_function(code: Any, arguments: str, lines: list[str]) -> str:
-    """Emit a function and return the call of it."""
+    """Emit a function and return a call of it."""
     call = f"function_{code.allocateId()}({arguments})"
     code.append("\n    ".join([f"def {call}:", *lines]))
     return call

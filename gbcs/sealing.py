@@ -1,8 +1,8 @@
-"""Keys applied to messages: MACs, signatures and protected attributes.
+"""Keys applied to messages: MACs, signatures and encrypted attributes.
 
-Knows which pair of keys each of them takes; knows nothing of the content.
+Knows which pair of keys each of them takes. Knows nothing of the content.
 
-Source: GBCS v4.1 clauses 4.3 and 7.2; section 2 of the rules holds on every vector with keys.
+Source: GBCS v4.1 clauses 4.3 and 7.2; checked on every vector whose keys are known.
 """
 
 from gbcs.crypto.keystore import Keystore, KeyUsage
@@ -15,7 +15,11 @@ from gbcs.message import CRA, Protected, Status, Supplementary
 
 
 def _mac_key(envelope: Envelope, keystore: Keystore | None) -> bytes | None:
-    """Return the key of the MAC: ACB and device for a command, device and recipient otherwise."""
+    """Return the key of the MAC, None if a key is missing.
+
+    A command has the MAC of the ACB for the device; any other message has that of the device for
+    its recipient.
+    """
     if keystore is None:
         return None
     originator, recipient = envelope.originator, envelope.recipient
@@ -27,7 +31,7 @@ def _mac_key(envelope: Envelope, keystore: Keystore | None) -> bytes | None:
 
 
 def calculate_mac(envelope: Envelope, sealed: bytes, keystore: Keystore | None) -> bytes:
-    """Return the MAC over `sealed`. Raises `AuthenticationError` where keys are missing."""
+    """Return the MAC over `sealed`, 12 octets. Raises `AuthenticationError` if a key is missing."""
     key = _mac_key(envelope, keystore)
     if key is None:
         raise AuthenticationError(
@@ -38,7 +42,7 @@ def calculate_mac(envelope: Envelope, sealed: bytes, keystore: Keystore | None) 
 
 
 def check_mac(envelope: Envelope, keystore: Keystore | None) -> Status:
-    """Return what the MAC of a received envelope is worth."""
+    """Return whether the MAC of a received envelope is valid."""
     if envelope.mac is None:
         return Status.ABSENT
     key = _mac_key(envelope, keystore)
@@ -49,7 +53,7 @@ def check_mac(envelope: Envelope, keystore: Keystore | None) -> Status:
 
 
 def check_signature(envelope: Envelope, keystore: Keystore | None) -> Status:
-    """Return what the signature of a received envelope is worth."""
+    """Return whether the signature of a received envelope is valid."""
     if not envelope.signature:
         return Status.ABSENT
     key = keystore and keystore.public_key(envelope.originator, KeyUsage.DIGITAL_SIGNATURE)
@@ -67,10 +71,11 @@ def attribute_key(
     keystore: Keystore | None,
     certificate: bytes = b"",
 ) -> bytes | None:
-    """Return the key that encrypts attributes in a response or alert of `device`, or None.
+    """Return the key that encrypts attributes in a response or alert of `device`.
 
     A supplementary party takes the place of the recipient, and the device's own counter that of
-    the message's counter. `certificate` is the one that the command brought for that party.
+    the message's counter. `certificate` is the one that the party's command carried. None if a key
+    is missing.
     """
     if keystore is None:
         return None
@@ -84,7 +89,7 @@ def attribute_key(
 
 
 def open_protected(blob: bytes, key: bytes | None, device: EUI) -> Protected:
-    """Return the encrypted attribute in `blob`, opened where `key` does so."""
+    """Return the encrypted attribute in `blob`, with its plaintext if `key` opens it."""
     if key is None:
         return Protected(blob)
     plaintext = decrypt(key, device, blob)

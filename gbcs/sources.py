@@ -1,6 +1,6 @@
-"""Where messages come from: hex, base64, dumps, binary, DUIS or pcap, in files and in folders.
+"""Sources of messages: hex, base64, dumps, binary, DUIS or pcap, in files, folders and stdin.
 
-Knows where to look for messages; whether octets are one is for `decode` to say.
+Knows where to look for messages. Whether octets are a message, `decode` decides.
 """
 
 import re
@@ -14,13 +14,13 @@ from typing import BinaryIO
 from gbcs.block import Block
 from gbcs.errors import DecodeError
 from gbcs.header import open_envelope
+from gbcs.octet_text import base64_in, dumps_in, hex_in, text_of
 from gbcs.pcap import MAGIC_OCTETS, is_capture, read_packets
-from gbcs.written import base64_in, dumps_in, hex_in, text_of
 
 _ODD = re.compile(r"[\s0-9A-Fa-f]+")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _FIRST_OCTETS = (0xDD, 0xDF, 0xE0)
-"""Of a message: general-ciphering, general-signing, general-block-transfer."""
+"""First octet of a message: general-ciphering, general-signing, general-block-transfer."""
 _LONGEST_NAME = 40
 _NEITHER = "neither hex nor base64 nor the octets of a message"
 
@@ -30,12 +30,12 @@ class SourceError(Exception):
 
 
 def octets_in(content: bytes) -> bytes:
-    """Return the octets that `content` writes as hex, base64 or a dump, or as themselves.
+    """Return the octets in `content`: hex, base64, a dump, or the octets themselves.
 
     >>> octets_in(b"DF:09").hex()
     'df09'
 
-    Raises `SourceError` if it is none of these.
+    Raises `SourceError` if `content` is none of these.
     """
     if _is_message(content):
         return content
@@ -45,10 +45,10 @@ def octets_in(content: bytes) -> bytes:
 def messages_in(content: bytes) -> list[bytes]:
     """Return the octets of each message in `content`.
 
-    That is of every packet of a pcap file, of every GBCSPayload of an XML file, of every dump, of
-    every line if each line is a message, and else of all of it.
+    A message is a packet of a pcap file, a GBCSPayload of an XML file, a dump, a line if every line
+    is a message, or else all of `content`.
 
-    Raises `SourceError` if there is none, and `DecodeError` if a pcap file is broken.
+    Raises `SourceError` if there is no message, and `DecodeError` if a pcap file is broken.
     """
     if is_capture(content):
         return [packet.octets for packet in read_packets(BytesIO(content))]
@@ -77,7 +77,7 @@ def _text(content: bytes) -> str:
 
 
 def _octets_of(text: str) -> bytes:
-    """Return the octets that `text` writes. Raises `SourceError`."""
+    """Return the octets in `text`: a dump, hex or base64. Raises `SourceError`."""
     dumps = dumps_in([line for line in text.splitlines() if line.strip()])
     if len(dumps) == 1 and _is_message(dumps[0]):
         return dumps[0]
@@ -85,11 +85,11 @@ def _octets_of(text: str) -> bytes:
     if octets is not None:
         return octets
     octets = base64_in(text)
-    # Many a word is base64, so it counts only if it writes a message.
+    # Many words are valid base64, so it counts only if its octets begin a message.
     if octets is not None and _is_message(octets):
         return octets
     if _ODD.fullmatch(text):
-        raise SourceError("hex with an odd number of digits: one is missing or too many")
+        raise SourceError("hex with an odd number of digits: add or remove one")
     raise SourceError(_NEITHER)
 
 
@@ -120,10 +120,10 @@ def _is_message(octets: bytes) -> bool:
 
 
 def _is_whole(text: str) -> bool:
-    """Return whether all lines together write one message or block.
+    """Return whether all lines together are one message or block.
 
-    A line of a wrapped message may happen to begin as a message does; several messages are never
-    one, since the lengths in the first of them say where it ends.
+    A line of a wrapped message may happen to begin as a message does. The reverse cannot happen:
+    several messages are never one, since the lengths in the first of them set its end.
     """
     octets = hex_in(text) or base64_in(text)
     if octets is None:
@@ -139,7 +139,7 @@ def _is_whole(text: str) -> bool:
 
 
 def files_under(path: Path) -> Iterator[Path]:
-    """Yield `path`, or where it is a folder all files below it, in order of their names."""
+    """Yield `path`, or if it is a folder, all files below it in order of their names."""
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.is_file())
     else:
@@ -148,26 +148,26 @@ def files_under(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The octets of one message and where they were, or why there are none."""
+    """The octets of one message and their source, or an error in place of the octets."""
 
     source: str
     octets: bytes = b""
     time: int = 0
-    """When a packet was captured: Unix time in nanoseconds, 0 where nobody knows."""
+    """Capture time of a packet: Unix time in nanoseconds, 0 if unknown."""
     error: SourceError | DecodeError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Something to read messages from; a file is opened when they are asked for."""
+    """A source of messages; a file is opened by `messages`."""
 
     name: str
     place: Path | BinaryIO
     otherwise: str = ""
-    """What to say before why it holds no message."""
+    """Text before the reason if the source holds no message."""
 
     def messages(self) -> Iterator[Found]:
-        """Yield what is found; the packets of a capture one by one, as they are read."""
+        """Yield the messages or errors found; packets of a capture one by one, as they are read."""
         place = self.place
         try:
             with place.open("rb") if isinstance(place, Path) else nullcontext(place) as stream:
@@ -191,7 +191,7 @@ class Input:
 
 
 def inputs_in(sources: Iterable[str], stdin: BinaryIO) -> Iterator[Input]:
-    """Yield what to read for each of `sources`: a file, a folder, - for `stdin`, or text itself."""
+    """Yield the inputs of each source: a file, a folder, - for `stdin`, or the text itself."""
     for source in sources:
         if source == "-":
             yield Input(source, stdin)
@@ -207,5 +207,5 @@ def inputs_in(sources: Iterable[str], stdin: BinaryIO) -> Iterator[Input]:
 def _exists(source: str) -> bool:
     try:
         return bool(source) and Path(source).exists()
-    except (OSError, ValueError):  # too long for the name of a file, or none
+    except (OSError, ValueError):  # not a file name: too long, or with a zero octet
         return False

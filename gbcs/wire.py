@@ -1,10 +1,10 @@
 """The one door to construct.
 
-Knows: how octets become values and back through a construct schema, and that every failure on
-the way is a `DecodeError` or `EncodeError` with a path. Knows nothing of GBCS.
+Knows how octets become values and back through a construct schema. Turns every failure on the way
+into a `DecodeError` or `EncodeError` with a path. Knows nothing of GBCS.
 
-Schemas are compiled, which makes construct five times as fast but takes the paths from its
-errors; so a schema that fails is run once more interpreted, only to learn where it failed.
+Schemas are compiled, which makes construct five times as fast but removes the paths from its
+errors. So a schema that fails is run once more, interpreted, only to find where it failed.
 """
 
 import re
@@ -31,25 +31,26 @@ _FAILURES = (
 _PATH = re.compile(r"\((?:parsing|building)\)(?: -> )?(.*)")
 
 
-# What construct hands to every parser from outside; ours look at none of it, nor change it.
+# The context that construct hands to every parser. Our schemas neither read nor change it, so one
+# for all calls saves building it.
 _CONTEXT = construct.Container(_parsing=True, _building=False, _sizing=False)
 _CONTEXT["_params"] = _CONTEXT
 
 
 class Traced(NamedTuple):
-    """A field as it lies in the octets: its name, its octets, and what they say."""
+    """A field of some octets: its name, its octets, and its value."""
 
     name: str
     octets: bytes
     value: Any
     depth: int
-    """How many rows it is inside of."""
+    """Nesting depth: the number of rows around the field."""
 
 
 class Schema:
-    """A construct schema that reads all of its octets or none, and fails only as `GbcsError`.
+    """A construct schema that reads all of its octets or fails, and fails only as `GbcsError`.
 
-    `name` begins every path. The schema is compiled when it is first used.
+    `name` begins the path of every error. The schema is compiled at its first use.
     """
 
     __slots__ = ("_built", "_compiled", "_interpreted", "name")
@@ -60,9 +61,9 @@ class Schema:
         self._compiled: construct.Construct | None = None
 
     def parse(self, octets: bytes) -> Any:
-        """Return what the schema reads from all of `octets`.
+        """Return the value of all of `octets`.
 
-        Raises `DecodeError` where it cannot be read, and where octets are left over.
+        Raises `DecodeError` if they do not fit the schema, or if octets are left over.
         """
         compiled = self._compiled
         if compiled is None:
@@ -78,9 +79,9 @@ class Schema:
         return value
 
     def trace(self, octets: bytes) -> list[Traced]:
-        """Return the fields in `octets` one after another, those of each row one by one.
+        """Return the fields in `octets` in their order, down to the fields of each row.
 
-        Raises `DecodeError` as `parse` does.
+        Raises `DecodeError` as `parse` does. Interpreted, so much slower than `parse`.
         """
         stream = BytesIO(octets)
         fields: list[Traced] = []
@@ -94,7 +95,7 @@ class Schema:
         return fields
 
     def build(self, value: Any) -> bytes:
-        """Return the octets of `value`. Raises `EncodeError` where it has none."""
+        """Return the octets of `value`. Raises `EncodeError` if it does not fit the schema."""
         compiled = self._compiled
         if compiled is None:
             compiled = self._compiled = self._interpreted.compile()
@@ -116,7 +117,10 @@ class Schema:
 def _trace(
     schema: construct.Construct, stream: Any, context: Any, whole: Traced, fields: list[Traced]
 ) -> Any:
-    """Return what `schema` reads and append its fields; `whole` has the name, depth and octets."""
+    """Return the value that `schema` reads, and append its fields.
+
+    `whole` holds all octets, and the name and depth for the field that comes next.
+    """
     if isinstance(schema, construct.Renamed):
         named = whole._replace(name=schema.name)
         return _trace(schema.subcon, stream, context, named, fields)
@@ -138,7 +142,7 @@ def _trace(
     start = stream.tell()
     value = schema._parsereport(stream, context, whole.name)
     octets = whole.octets[start : stream.tell()]
-    if octets:
+    if octets:  # a field without octets, such as a condition that does not hold, is not shown
         fields.append(whole._replace(octets=octets, value=value))
     return value
 
@@ -148,7 +152,7 @@ def _join(name: str, path: str) -> str:
 
 
 def _where(error: Exception) -> tuple[str, str]:
-    """Return path and reason of a failure: what a `GbcsError` or construct says, in one line."""
+    """Return the path and the reason of a failure, the reason in one line."""
     if isinstance(error, RecursionError):
         return "", "nested too deeply"
     path = getattr(error, "path", None) or ""
@@ -157,6 +161,7 @@ def _where(error: Exception) -> tuple[str, str]:
         path = found.group(1).replace(" -> ", ".")
     elif path.startswith("("):
         path = ""
+    # construct puts the path into the first lines of its message, and the reason into the last.
     lines = [line for line in str(error).splitlines() if line.strip()]
     reason = lines[-1] if lines else type(error).__name__
     return path, reason

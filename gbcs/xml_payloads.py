@@ -1,8 +1,8 @@
-"""The messages in an XML file: what each GBCSPayload of a DUIS document holds, as text.
+"""The messages in an XML file: the text of each GBCSPayload of a DUIS document.
 
-XML is read as XML, so that comments, CDATA and character references (Java's XML signing writes line
-ends as `&#13;`) mean what they say. It may come from anybody: a document type is refused, and with
-it every entity of its own; depth and size are bounded.
+XML is parsed, not searched, so comments, CDATA and character references (Java's XML signing writes
+line ends as `&#13;`) have their meaning. The file may come from anybody: a document type, which
+could define entities, is refused; depth and size are bounded.
 """
 
 from xml.parsers import expat
@@ -10,7 +10,9 @@ from xml.parsers import expat
 PAYLOAD = "GBCSPayload"
 """The element of a DUIS response or pre-command that holds a message in base64."""
 MAX_OCTETS = 1 << 26
+"""Longest XML, in octets."""
 MAX_DEPTH = 100
+"""Deepest nesting, in elements."""
 
 _ANOTHER_DOCUMENT = (
     expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT],
@@ -19,14 +21,14 @@ _ANOTHER_DOCUMENT = (
 
 
 class XmlError(Exception):
-    """XML that is not read; the text is one line for the user."""
+    """XML that cannot be read; the text is one line for the user."""
 
 
 def payloads_in(xml: bytes, encoding: str | None = None) -> list[str]:
-    """Return the text of each GBCSPayload, in whichever namespace, in their order.
+    """Return the text of each GBCSPayload in document order, whatever its namespace.
 
-    Several documents may follow each other. `encoding` overrides what they say of themselves.
-    Raises `XmlError`.
+    `xml` may hold several documents in a row. `encoding` overrides the one they declare. Raises
+    `XmlError` if a document is not well-formed, too big, or has a document type.
     """
     if len(xml) > MAX_OCTETS:
         raise XmlError(f"{len(xml)} octets of XML; {MAX_OCTETS} are the limit: split the file")
@@ -41,13 +43,13 @@ def payloads_in(xml: bytes, encoding: str | None = None) -> list[str]:
 
 
 class _Document:
-    """One document, as it is read."""
+    """One document and the payloads found so far."""
 
     def __init__(self, encoding: str | None) -> None:
         self.payloads: list[str] = []
         self._depth = 0
         self._inside: list[str] | None = None
-        """The text of the payload that is being read."""
+        """The text of the current payload, None outside of one."""
         self._payload_depth = 0
         self._parser = parser = expat.ParserCreate(encoding)
         parser.StartDoctypeDeclHandler = self._refuse
@@ -56,20 +58,21 @@ class _Document:
         parser.CharacterDataHandler = self._text
 
     def read(self, xml: memoryview) -> int:
-        """Read a document at the start of `xml`, and return where it ends. Raises `XmlError`."""
+        """Read the document at the start of `xml` and return its end. Raises `XmlError`."""
         try:
             self._parser.Parse(xml, True)
         except expat.ExpatError as error:
             end = self._parser.ErrorByteIndex
+            # A second document is an error for expat, and no error here: it begins where this ends.
             if error.code in _ANOTHER_DOCUMENT and self._depth == 0 and end > 0:
                 return end
             raise XmlError(f"XML that is not well-formed: {error}") from None
-        except (LookupError, ValueError) as error:  # an encoding that Python lacks, or cannot be
-            raise XmlError(f"XML in an encoding that is not read: {error}") from None
+        except (LookupError, ValueError) as error:  # unknown to Python, or wrong for these octets
+            raise XmlError(f"XML in an encoding that cannot be read: {error}") from None
         return len(xml)
 
     def _refuse(self, *_: object) -> None:
-        raise XmlError("XML with a document type, which is not read: remove <!DOCTYPE ...>")
+        raise XmlError("XML with a document type: remove <!DOCTYPE ...>")
 
     def _start(self, name: str, _: object) -> None:
         self._depth += 1

@@ -77,6 +77,7 @@ ONLY_THE_DOOR_CALLS = frozenset(
 READERS = {
     "gbcs/crypto/keystore.py": {"pathlib"},
     "gbcs/sources.py": {"io", "pathlib"},
+    "gbcs/tables/table.py": {"pathlib"},
     "gbcs/wire.py": {"io"},
 }
 """What modules of the codec take of the outside world: files, and streams in memory."""

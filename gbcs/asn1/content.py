@@ -1,8 +1,8 @@
 """The content of a message as ASN.1: octets to typed value to JSON, and back, without loss.
 
-Knows which messages carry ASN.1, and that only octets that come back out are let in. Knows
-nothing of the envelope. What it needs for a content is imported when there is one: together with
-asn1tools that takes some 200 ms, and few messages need it.
+Knows which messages carry ASN.1. Accepts only octets that it can write again unchanged. Knows
+nothing of the envelope. Imports the payload types with the first content: together with asn1tools
+that takes some 200 ms, and few messages need it.
 
     >>> content = decode_asn1(0x000F, 1, bytes.fromhex("040800DB123456789094"))
     >>> content.type_name, content.value
@@ -35,10 +35,10 @@ _KEYS = {"value", "wide_lengths", "written_defaults"}
 class Asn1Content:
     """A content: the name of its ASN.1 type, such as "SetTime.CommandPayload", and its value.
 
-    `value` is what `gbcs.asn1.payloads.PAYLOADS` gives for the type. `wide_lengths` tells that
-    lengths of 128 to 255 are written as 82 00 nn outside certificates, as RTDS does, and not as
-    81 nn, as DER does; it is set by decoding only where there is such a length. `written_defaults`
-    has the paths of fields that hold their DEFAULT and are written all the same, such as
+    `value` is of the Python type in `gbcs.asn1.payloads.PAYLOADS`. `wide_lengths` is True if
+    lengths of 128 to 255 are written as 82 00 nn outside certificates, as in the RTDS, and not as
+    81 nn, as in DER; decoding sets it only if there is such a length. `written_defaults` are the
+    paths of fields that hold their DEFAULT and are written anyway, such as
     "[0].trustAnchorCellsDetails[0].trustAnchorCellUsage"; DER would leave them out.
     """
 
@@ -51,9 +51,9 @@ class Asn1Content:
 def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | None:
     """Return the content of a command (CRA flag 1), response (2) or alert (3).
 
-    None where such a message carries no ASN.1. Raises `DecodeError` where `content` is not of
-    the type that belongs there, has octets left over, or is not in DER, but for wide lengths and
-    defaults that are written out.
+    None if such a message carries no ASN.1. Raises `DecodeError` if `content` is not of the type of
+    the message, has octets left over, or is not in DER; wide lengths and written defaults are
+    accepted.
     """
     type_name = TYPE_NAMES.get((message_code, cra))
     if type_name is None:
@@ -67,7 +67,7 @@ def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | No
             der = _encode(type_name, plain, ())
             found = _as_written(der, plain, content)
             written: tuple[str, ...] = ()
-            if found is None:  # only now, since it is rare and paths take longer
+            if found is None:  # tried second: written defaults are rare, and their paths slow
                 written = _written_defaults(read)
                 der = _encode(type_name, plain, written)
                 found = _as_written(der, plain, content)
@@ -86,7 +86,7 @@ def _as_written(der: bytes, plain: Any, content: bytes) -> bool | None:
 
 
 def encode_asn1(content: Asn1Content) -> bytes:
-    """Return the octets of `content`. Raises `EncodeError` where it has none."""
+    """Return the octets of `content`. Raises `EncodeError` if the value is not of its type."""
     kind = _kind(content.type_name)
     with _door(EncodeError, content.type_name):
         plain = kind.write(content.value)
@@ -95,17 +95,17 @@ def encode_asn1(content: Asn1Content) -> bytes:
 
 
 def _written_defaults(plain: Any) -> tuple[str, ...]:
-    """Return the paths of fields that hold their DEFAULT in what was read."""
+    """Return the paths of fields in `plain` that hold their DEFAULT."""
     return tuple([path for path, holds in defaulted(plain, specification.defaults()) if holds])
 
 
 def _encode(type_name: str, plain: Any, written: tuple[str, ...]) -> bytes:
-    """Return the DER of `plain`, but for the defaults that are written."""
+    """Return the DER of `plain`, with the defaults at the paths `written`."""
     if not written:
         return specification.encode(type_name, plain)
     defaults = specification.defaults()
     for path in sorted(set(written) - {path for path, _ in defaulted(plain, defaults)}):
-        raise Misfit(f"{path!r:.60} in written_defaults is no field with a default")
+        raise Misfit(f"{path!r:.60} in written_defaults is not a field with a DEFAULT")
     plain = leave_out(plain, defaults, frozenset(written))
     return specification.encode(type_name, plain, with_defaults=True)
 
@@ -113,8 +113,8 @@ def _encode(type_name: str, plain: Any, written: tuple[str, ...]) -> bytes:
 def to_json(content: Asn1Content) -> dict[str, Any]:
     """Return `content` as JSON: `value`, and `wide_lengths` and `written_defaults` if set.
 
-    Fields have the identifiers of the ASN.1, named numbers their names; octets are hexadecimal.
-    Raises `EncodeError` where the value is not of its type.
+    Keys are the identifiers of the ASN.1, named numbers their names, octets upper-case hex.
+    Raises `EncodeError` if the value is not of its type.
     """
     kind = _kind(content.type_name)
     with _door(EncodeError, content.type_name):
@@ -128,17 +128,17 @@ def to_json(content: Asn1Content) -> dict[str, Any]:
 
 
 def from_json(type_name: str, obj: Any) -> Asn1Content:
-    """Return the content whose JSON is `obj`. Raises `EncodeError` where it is none's."""
+    """Return the content whose JSON is `obj`. Raises `EncodeError` if it is not such JSON."""
     kind = _kind(type_name)
     with _door(EncodeError, type_name):
         if not isinstance(obj, dict) or not {"value"} <= obj.keys() <= _KEYS:
-            raise Misfit(f"an object with {', '.join(sorted(_KEYS))} belongs here")
+            raise Misfit(f"give an object with 'value'; its keys are {', '.join(sorted(_KEYS))}")
         wide_lengths = obj.get("wide_lengths", False)
         if not isinstance(wide_lengths, bool):
-            raise Misfit("wide_lengths is true or false")
+            raise Misfit("wide_lengths must be true or false")
         written = obj.get("written_defaults", [])
         if not isinstance(written, list) or not all(isinstance(path, str) for path in written):
-            raise Misfit("written_defaults is a list of paths")
+            raise Misfit("written_defaults must be a list of paths")
         return Asn1Content(type_name, kind.from_json(obj["value"]), wide_lengths, tuple(written))
 
 
@@ -163,6 +163,6 @@ def _door(error: type[DecodeError] | type[EncodeError], type_name: str) -> Itera
 
 
 def _difference(der: bytes, content: bytes) -> int:
-    """Return where the two begin to differ."""
+    """Return the first octet at which the two differ."""
     pairs = enumerate(zip(der, content, strict=False))
     return next((at for at, (one, other) in pairs if one != other), min(len(der), len(content)))

@@ -1,6 +1,6 @@
-"""Fields with a DEFAULT: DER leaves one out if it holds its default, some devices write it out.
+"""Fields with a DEFAULT: DER leaves them out if they hold it, but some devices write them.
 
-A content keeps which ones were written, by path, so that it encodes to the octets it came from.
+A content keeps the paths of those that were written, so that it encodes to the same octets.
 Knows the plain values of asn1tools: dict for SEQUENCE, list for SEQUENCE OF, tuple for CHOICE.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 def defaulted(
     plain: Any, defaults: Mapping[str, Any], path: str = ""
 ) -> Iterator[tuple[str, bool]]:
-    """Yield the path of each field that has a DEFAULT, and whether it holds it.
+    """Yield the path of each field that has a DEFAULT, and whether the field holds it.
 
     >>> list(defaulted([{"usage": 0}, {"usage": 1}], {"usage": 0}))
     [('[0].usage', True), ('[1].usage', False)]
@@ -41,7 +41,7 @@ def leave_out(plain: Any, defaults: Mapping[str, Any], written: Set[str], path: 
 
 
 def _parts(plain: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a value, each with the step that leads to it."""
+    """Yield the parts of a value, each with the step of the path that leads to it."""
     if isinstance(plain, dict):
         for identifier, value in plain.items():
             yield f".{identifier}", value

@@ -1,8 +1,8 @@
 """ASN.1 content as annotated octets: a part for each element of the DER.
 
-Knows tags and lengths. What fields are called and what values say is in the typed value and its
-JSON, which have the fields in the order of the elements. Parts are octets, field, meaning and
-depth, as in `gbcs.explain`, which checks that they add up.
+Knows tags and lengths. Takes names and meanings from the typed value and its JSON, whose fields
+have the order of the elements. Parts are octets, field, meaning and depth, as in `gbcs.explain`,
+which checks that they add up.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from typing import Any
 
 from gbcs.asn1.content import Asn1Content, to_json
 from gbcs.asn1.lengths import CONSTRUCTED, contents_of
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.payloads import PAYLOADS
+from gbcs.asn1.signed import Signed
 
 Part = tuple[bytes, str, str, int]
 
@@ -29,11 +29,11 @@ _TITLES = {
     0x30: "SEQUENCE",
 }
 _UNKNOWN = object()
-"""In place of a value where it is not known which one an element is."""
+"""In place of a value if elements and fields cannot be matched."""
 
 
 def content_parts(content: Asn1Content, octets: bytes, depth: int) -> Iterator[Part]:
-    """Yield the parts of a content, whose encoding is `octets`."""
+    """Yield the parts of a content whose encoding is `octets`."""
     name, form = content.type_name, to_json(content)["value"]
     if isinstance(PAYLOADS.get(name), Mapping):
         ((name, form),) = form.items()
@@ -54,7 +54,8 @@ def _element(
     elif tag & CONSTRUCTED:
         elements = list(_elements(der, start, end))
         yield der[position:start], name, f"{title} of {len(elements)}", depth
-        # A SEQUENCE has one field with a DEFAULT at most: their number tells if it is there.
+        # A SEQUENCE has at most one field with a DEFAULT: the number of elements shows if it is
+        # present.
         members = list(_members(value, form, with_defaults=False))
         if len(members) != len(elements):
             members = list(_members(value, form, with_defaults=True))
@@ -75,7 +76,7 @@ def _elements(der: bytes, start: int, end: int) -> Iterator[int]:
 def _members(
     value: Any, form: Any, *, with_defaults: bool
 ) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Yield name and value of what a SEQUENCE holds, with what DER leaves out or without."""
+    """Yield name and value of each field of a SEQUENCE, with or without fields that DER omits."""
     if isinstance(value, tuple):
         for number, pair in enumerate(zip(value, form, strict=True), start=1):
             yield str(number), pair

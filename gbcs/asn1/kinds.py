@@ -1,8 +1,8 @@
-"""Kinds of value: how what asn1tools reads becomes typed, how that becomes JSON, and back.
+"""Kinds of value: what asn1tools reads becomes a typed value, a typed value becomes JSON, and back.
 
-A kind follows from a type annotation, so a payload is declared once, as a dataclass whose fields
-are those of the ASN.1 in snake case. Knows no particular payload. A value that does not fit its
-kind raises `Misfit`, which knows the path to it.
+A kind follows from a type annotation. So a payload is declared once: as a dataclass with the fields
+of the ASN.1 in snake case. Knows no particular payload. A value that does not fit its kind raises
+`Misfit`, which carries the path to it.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from gbcs.asn1 import scalars
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import NamedNumber
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.scalars import Way
+from gbcs.asn1.signed import Signed
 from gbcs.frozen import maker
 
 _ACRONYMS = {"id": "ID", "ta": "TA", "cpv": "CPV"}
@@ -24,19 +24,19 @@ _ACRONYMS = {"id": "ID", "ta": "TA", "cpv": "CPV"}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Four ways to turn one kind of value; each raises `Misfit`."""
+    """Four conversions of one kind of value; each raises `Misfit` if the value does not fit."""
 
     read: Callable[[Any], Any]
-    """From what asn1tools gives to the typed value."""
+    """From the value of asn1tools to the typed value."""
     write: Callable[[Any], Any]
-    """From the typed value to what asn1tools takes."""
+    """From the typed value to the value of asn1tools."""
     to_json: Callable[[Any], Any]
     from_json: Callable[[Any], Any]
 
 
 @cache
 def kind_of(annotation: Any) -> Kind:
-    """Return the kind of values that are annotated `annotation`. OPTIONAL is left to records."""
+    """Return the kind of values with this annotation. `None` in a union is left to records."""
     if get_origin(annotation) is tuple:
         return _sequence_of(kind_of(get_args(annotation)[0]))
     if isinstance(annotation, UnionType):
@@ -56,9 +56,9 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def choice_of(alternatives: Mapping[str, Any]) -> Kind:
-    """Return the kind of a CHOICE: annotations by the identifier of the alternative.
+    """Return the kind of a CHOICE, given the annotation of each alternative by its identifier.
 
-    The type of a value tells which alternative it is.
+    The type of a value decides which alternative it is.
     """
     kinds = {identifier: kind_of(annotation) for identifier, annotation in alternatives.items()}
 
@@ -67,7 +67,7 @@ def choice_of(alternatives: Mapping[str, Any]) -> Kind:
             try:
                 return identifier, kind.write(value)
             except Misfit as misfit:
-                if misfit.path:  # this alternative, but a part does not fit
+                if misfit.path:  # a part does not fit, so the value is of this alternative
                     raise misfit.at(f".{identifier}") from None
         raise Misfit(f"{value!r:.60} is none of {', '.join(kinds)}")
 
@@ -97,6 +97,7 @@ class _Field(NamedTuple):
     identifier: str
     kind: Kind
     optional: bool
+    """Whether the field is OPTIONAL: its annotation allows None."""
 
 
 def _record(cls: Any) -> Kind:
@@ -113,6 +114,7 @@ def _record(cls: Any) -> Kind:
     identifiers = {field.identifier for field in layout}
     make = maker(cls)
 
+    # `way` picks one of the four conversions of each field once, not for each value.
     def typed(way: Callable[[Kind], Way]) -> Way:
         steps = [(field.name, field.identifier, way(field.kind)) for field in layout]
 
@@ -126,7 +128,7 @@ def _record(cls: Any) -> Kind:
                         raise misfit.at(f".{identifier}") from None
             try:
                 return make(**values)
-            except TypeError as error:
+            except TypeError as error:  # a field is missing; Python's text names it
                 raise Misfit(str(error).partition("() ")[2]) from None
 
         return turn
@@ -184,7 +186,7 @@ def _sequence_of(element: Kind) -> Kind:
 
 
 def _identifier(name: str) -> str:
-    """Return the ASN.1 identifier of a field.
+    """Return the ASN.1 identifier of a field name.
 
     >>> _identifier("authorising_remote_party_ta_cell_identifier")
     'authorisingRemotePartyTACellIdentifier'

@@ -1,6 +1,6 @@
-"""Lengths of two octets where DER has one: the form in which RTDS writes 128 to 255.
+"""Lengths of two octets where DER has one: how the RTDS writes 128 to 255.
 
-DER writes such a length as 81 nn. The messages of RTDS 4.5.0 write it as 82 00 nn, outside
+DER writes such a length as 81 nn. The messages of RTDS 4.5.0 write it as 82 00 nn outside
 certificates; lengths from 256 are the same in both.
 Vectors: CS02fMAC_6.24.1_SUCCESS_RESPONSE, CS02bSupplierByTransCoS_6.23_IMMEDIATE_SUCCESS_RESPONSE.
 """
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 CONSTRUCTED = 0x20
-"""Bit of a tag whose contents are elements."""
+"""Bit of a tag: the contents are elements."""
 
 
 def verbatim(plain: Any) -> Iterator[bytes]:
     """Yield the parts of certificates and requests in `plain`, a value of asn1tools.
 
-    They are kept octet for octet: a signature covers them.
+    `widen` must leave them as they are: a signature covers them.
     """
     if isinstance(plain, dict):
         if "toBeSigned" in plain:
@@ -29,7 +29,7 @@ def verbatim(plain: Any) -> Iterator[bytes]:
 
 
 def widen(der: bytes, verbatim: Set[bytes]) -> bytes:
-    """Return `der` with no length of one octet after 81; elements in `verbatim` stay as they are.
+    """Return `der` with every length 81 nn as 82 00 nn; elements in `verbatim` stay as they are.
 
     `der` is one or several well-formed elements with tags of one octet.
     """
@@ -40,6 +40,7 @@ def widen(der: bytes, verbatim: Set[bytes]) -> bytes:
         if der[position:end] in verbatim:
             widened += der[position:end]
         else:
+            # Contents first: their own size may grow, and with it the length before them.
             contents = der[start:end]
             if der[position] & CONSTRUCTED:
                 contents = widen(contents, verbatim)
@@ -52,7 +53,7 @@ def widen(der: bytes, verbatim: Set[bytes]) -> bytes:
 def contents_of(der: bytes, position: int) -> tuple[int, int]:
     """Return where the contents of the element at `position` start and end.
 
-    Its length is definite. Raises `IndexError` where there is none.
+    Its length must be definite. Raises `IndexError` if the octets end before it.
     """
     first, start = der[position + 1], position + 2
     if first < 0x80:

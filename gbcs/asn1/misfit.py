@@ -1,10 +1,10 @@
-"""What is raised where a value is not of its kind; the doors turn it into a `GbcsError`."""
+"""The error of a value that is not of its kind; callers turn it into a `GbcsError`."""
 
 
-class Misfit(Exception):  # noqa: N818 - no error of its own: who raises it does not know whose fault
+class Misfit(Exception):  # noqa: N818 - not an error by itself: only the caller knows whose fault it is
     """A value that is not of its kind.
 
-    `path` leads to it from where it is caught, such as `.replacements[0]`.
+    `path` leads to the value from where the exception is caught, such as `.replacements[0]`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -13,6 +13,6 @@ class Misfit(Exception):  # noqa: N818 - no error of its own: who raises it does
         self.path = ""
 
     def at(self, step: str) -> "Misfit":
-        """Put `step` before the path, and return itself."""
+        """Prepend `step` to the path, and return the exception."""
         self.path = step + self.path
         return self

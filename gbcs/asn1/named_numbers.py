@@ -1,9 +1,9 @@
-"""Named numbers of the GBCS ASN.1 modules, by the identifiers that the modules give them.
+"""Named numbers of the GBCS ASN.1 modules, with the identifiers of the modules.
 
-An INTEGER may hold a number that has no name: its type is then `… | int`, and the number is
+An INTEGER may hold a number without a name: its annotation is then `… | int`, and the number is
 kept. The one ENUMERATED, `StatusCode`, may not.
 
-Source: `modules/*.asn`, whose identifiers and numbers a test compares with these.
+Source: `modules/*.asn`; a test compares its identifiers and numbers with these.
 """
 
 from enum import IntEnum, IntFlag
@@ -11,12 +11,12 @@ from typing import Self
 
 
 class NamedNumber(IntEnum):
-    """A number with the identifier that the ASN.1 gives it."""
+    """A number with its ASN.1 identifier."""
 
     identifier: str
 
     def __new__(cls, number: int, identifier: str = "") -> Self:
-        """Make the member `number`, called `identifier` in ASN.1 and in JSON."""
+        """Create the member `number` with the identifier of ASN.1 and JSON."""
         member = int.__new__(cls, number)
         member._value_ = number
         member.identifier = identifier
@@ -24,7 +24,7 @@ class NamedNumber(IntEnum):
 
 
 class DeviceType(NamedNumber):
-    """Kinds of device on the home area network."""
+    """Kinds of device on the home area network (HAN)."""
 
     GSME = 0, "gSME"
     ESME = 1, "eSME"
@@ -36,7 +36,7 @@ class DeviceType(NamedNumber):
 
 
 class RemotePartyRole(NamedNumber):
-    """Roles whose credentials a device holds. 8 is in vectors of CS02g, not in older GBCS."""
+    """Roles whose credentials a device holds. Only vectors of CS02g show 8; older GBCS lacks it."""
 
     ROOT = 0, "root"
     RECOVERY = 1, "recovery"
@@ -51,14 +51,14 @@ class RemotePartyRole(NamedNumber):
 
 
 class CellUsage(NamedNumber):
-    """What a trust anchor cell is used for."""
+    """The use of a trust anchor cell."""
 
     MANAGEMENT = 0, "management"
     PREPAYMENT_TOP_UP = 1, "prePaymentTopUp"
 
 
 class StatusCode(NamedNumber):
-    """Outcome for one role or trust anchor cell: the codes of RFC 5934, of which GBCS uses some."""
+    """Outcome for one role or trust anchor cell: all codes of RFC 5934; GBCS uses some."""
 
     SUCCESS = 0, "success"
     DECODE_FAILURE = 1, "decodeFailure"
@@ -103,7 +103,7 @@ class StatusCode(NamedNumber):
 
 
 class CredentialsReplacementMode(NamedNumber):
-    """Whose credentials are replaced by whom. 10 and 11 are in vectors of CS02g only."""
+    """Whose credentials are replaced, and by whom. Only vectors of CS02g show 10 and 11."""
 
     ROOT_BY_SUPPLIER = 0, "rootBySupplier"
     ROOT_BY_WAN_PROVIDER = 1, "rootByWanProvider"
@@ -120,20 +120,20 @@ class CredentialsReplacementMode(NamedNumber):
 
 
 class ApplyTimeBasedCPVChecks(NamedNumber):
-    """Whether Certification Path Validation heeds the dates of certificates."""
+    """Whether Certification Path Validation (CPV) checks the dates of certificates."""
 
     APPLY = 0, "apply"
     DISAPPLY = 1, "disapply"
 
 
 class SeqNumberUsage(NamedNumber):
-    """What a specialist sequence number protects."""
+    """The use that a specialist sequence number protects."""
 
     PREPAYMENT_TOP_UP = 0, "prepaymentTopUp"
 
 
 class IssueSecurityCredentialsResponseCode(NamedNumber):
-    """Why CS02c brought no certification request."""
+    """Reason why CS02c returns no certification request."""
 
     INVALID_KEY_USAGE = 1, "invalidKeyUsage"
     KEY_PAIR_GENERATION_FAILED = 2, "keyPairGenerationFailed"
@@ -154,7 +154,7 @@ class UpdateDeviceCertificateResponseCode(NamedNumber):
 
 
 class ProvideDeviceCertificateResponseCode(NamedNumber):
-    """Why CS02e brought no certificate."""
+    """Reason why CS02e returns no certificate."""
 
     INVALID_KEY_USAGE = 1, "invalidKeyUsage"
     NO_CERTIFICATE_HELD = 2, "noCertificateHeld"
@@ -162,7 +162,7 @@ class ProvideDeviceCertificateResponseCode(NamedNumber):
 
 
 class JoinMethodAndRole(NamedNumber):
-    """How two devices are to be joined, and which of the two this one is."""
+    """Join method, and the role of the receiving device in it."""
 
     METHOD_A_INITIATOR = 0, "methodAInitiator"
     METHOD_A_RESPONDER = 1, "methodAResponder"
@@ -230,7 +230,7 @@ class FirmwareTransferResponseCode(NamedNumber):
 
 
 class DeviceTimeStatus(NamedNumber):
-    """How far a device trusts its clock."""
+    """Reliability of a device's clock."""
 
     RELIABLE = 0, "reliable"
     INVALID = 1, "invalid"
@@ -238,7 +238,7 @@ class DeviceTimeStatus(NamedNumber):
 
 
 class KeyUsage(IntFlag):
-    """What a key may be used for; bit n of the BIT STRING is `1 << n`. Source: RFC 5280 4.2.1.3."""
+    """Uses of a key; bit n of the BIT STRING is `1 << n`. Source: RFC 5280 4.2.1.3."""
 
     DIGITAL_SIGNATURE = 1 << 0
     NON_REPUDIATION = 1 << 1

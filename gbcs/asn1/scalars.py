@@ -1,8 +1,7 @@
-"""The ways of values without parts: numbers, octets, EUIs, instants, key usages, certificates.
+"""Conversions of values without parts: numbers, octets, EUIs, instants, key usages, certificates.
 
 Each kind has four functions, in the order of `gbcs.asn1.kinds.Kind`: read, write, to JSON, from
-JSON. In JSON octets are upper-case hexadecimal, instants ISO 8601 in UTC, and numbers that have
-a name are that name.
+JSON. In JSON octets are upper-case hex, instants ISO 8601 in UTC, and named numbers their names.
 """
 
 from collections.abc import Callable
@@ -12,8 +11,7 @@ from typing import Any
 
 from gbcs.asn1.misfit import Misfit
 from gbcs.asn1.named_numbers import KEY_USAGE_IDENTIFIERS, KeyUsage, NamedNumber
-from gbcs.asn1.opaque import Signed
-from gbcs.asn1.signed import join, split
+from gbcs.asn1.signed import Signed, join, split
 from gbcs.eui import EUI
 
 Way = Callable[[Any], Any]
@@ -25,13 +23,13 @@ _NUMBER_OCTETS = 8
 
 
 def expect(value: Any, expected: type) -> None:
-    """Raise `Misfit` unless `value` is an `expected`; a bool is not an int."""
+    """Raise `Misfit` unless `value` is an instance of `expected`; a bool is not an int here."""
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise Misfit(f"{expected.__name__} belongs here, not {type(value).__name__}")
+        raise Misfit(f"expected {expected.__name__}, not {type(value).__name__}")
 
 
 def named_number(cls: type[NamedNumber], *, named_only: bool) -> Ways:
-    """Return the ways of an ENUMERATED, or of an INTEGER that may hold other numbers too."""
+    """Return the conversions of an ENUMERATED, or of an INTEGER that may hold other numbers too."""
     by_identifier = {member.identifier: member for member in cls}
     by_number = {int(member): member for member in cls}
 
@@ -39,9 +37,9 @@ def named_number(cls: type[NamedNumber], *, named_only: bool) -> Ways:
         expect(plain, int)
         if plain not in by_number:
             if named_only:
-                raise Misfit(f"no {cls.__name__} has this number")
+                raise Misfit(f"{plain} is not a number of {cls.__name__}")
             if int(plain).bit_length() >= 8 * _NUMBER_OCTETS:
-                raise Misfit(f"a number of more than {_NUMBER_OCTETS} octets")
+                raise Misfit(f"the number has more than {_NUMBER_OCTETS} octets")
         return by_number.get(plain, plain)
 
     def write(value: Any) -> int:
@@ -62,9 +60,9 @@ def named_number(cls: type[NamedNumber], *, named_only: bool) -> Ways:
 
 
 def signed(cls: type[Signed]) -> Ways:
-    """Return the ways of a certificate or certification request.
+    """Return the conversions of a certificate or certification request.
 
-    Its outermost length is read in either form and kept as DER; its parts are kept as they are.
+    Its outermost length is read in either form and kept as DER. Its parts are kept as they are.
     """
 
     def read(plain: Any) -> Any:
@@ -105,7 +103,7 @@ def _octets(obj: Any) -> bytes:
     try:
         return bytes.fromhex(obj)
     except ValueError:
-        raise Misfit(f"{obj!r:.60} is not hexadecimal") from None
+        raise Misfit(f"{obj!r:.60} is not hexadecimal digits, two for each octet") from None
 
 
 def _eui(octets: Any) -> EUI:
@@ -126,16 +124,17 @@ def _read_instant(plain: Any) -> datetime:
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise Misfit("an instant outside the years 1 to 9999") from None
+        raise Misfit("the instant is outside the years 1 to 9999") from None
 
 
 def _write_instant(value: Any) -> datetime:
     expect(value, datetime)
     if value.tzinfo is None:
-        raise Misfit("an instant without a time zone")
+        raise Misfit("the instant has no time zone: end it with Z")
     instant = _read_instant(value)
     if instant.year < _FIRST_YEAR:
-        raise Misfit(f"an instant before the year {_FIRST_YEAR}")
+        # strftime of GeneralizedTime needs four digits, which Python does not pad everywhere.
+        raise Misfit(f"the instant is before the year {_FIRST_YEAR}")
     return instant
 
 
@@ -160,7 +159,7 @@ def _read_key_usage(plain: Any) -> KeyUsage:
 
 
 def _write_key_usage(value: Any) -> tuple[bytes, int]:
-    """Return octets and number of bits; DER has no zero bits at the end of a named bit list."""
+    """Return octets and number of bits. DER drops zero bits at the end of a named bit list."""
     expect(value, int)
     if not 0 <= value < 1 << _KEY_USAGE_BITS:
         raise Misfit(f"{int(value)} is not a key usage")
@@ -197,4 +196,4 @@ WAYS: dict[Any, Ways] = {
     datetime: (_read_instant, _write_instant, _instant_to_json, _instant_from_json),
     KeyUsage: (_read_key_usage, _write_key_usage, _key_usage_to_json, _key_usage_from_json),
 }
-"""The ways of each annotation that needs no further argument."""
+"""The conversions of each annotation that needs no further argument."""

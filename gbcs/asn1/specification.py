@@ -1,16 +1,16 @@
 """The one door to asn1tools.
 
 Knows how octets become the plain values of asn1tools (dict, list, tuple, int, bytes, datetime) and
-back by a type of `modules/*.asn`, and that every failure on the way is a `DecodeError` or
+back, by a type of `modules/*.asn`. Turns every failure on the way into a `DecodeError` or
 `EncodeError` with a path. Knows nothing of use cases.
 
-Octets are read as BER and written as DER: the DER decoder of asn1tools 0.169 never ends at a
-SEQUENCE OF with an element of another type (its issue 180), the BER decoder does. Whoever wants
-DER compares the octets that were read with those that are written.
+Reads octets as BER and writes them as DER: the DER decoder of asn1tools 0.169 never returns from a
+SEQUENCE OF with an element of another type (its issue 180); the BER decoder does. A caller that
+needs DER compares the octets it read with the octets written.
 
-Fields with a DEFAULT are read as OPTIONAL, so that what is read says whether they were there;
-`defaults` has their values. Written they are left out, as DER has it, unless `encode` is told that
-who calls it has left out what is to be.
+Fields with a DEFAULT are read as OPTIONAL, so the result shows whether they were present;
+`defaults` has their values. `encode` leaves them out, as DER requires, unless the caller has
+removed the right ones itself.
 
 asn1tools is imported and the modules are compiled at first use, which takes some 200 ms.
 """
@@ -25,27 +25,26 @@ from typing import Any, NamedTuple
 from gbcs.errors import DecodeError, EncodeError
 
 _MEMBERS = re.compile(r"\(\w*, \[.*\]\)")
-"""The members of a type, which asn1tools lists with its name."""
+"""The list of members that asn1tools appends to the name of a type."""
 _LONGEST_REASON = 200
 _FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class _Compiled(NamedTuple):
-    """The modules for reading and for writing: compiled types by module and name."""
+    """The compiled modules, by module and type name, for reading and for writing."""
 
     ber: Any
     der: Any
     optional: Any
-    """DER that leaves out no defaults."""
+    """DER in which fields with a DEFAULT are OPTIONAL, so that present ones are written."""
     defaults: Mapping[str, Any]
     failures: tuple[type[Exception], ...]
 
 
 def decode(reference: str, octets: bytes) -> Any:
-    """Return what asn1tools reads from `octets`, of a type such as "SetTime.CommandPayload".
+    """Return the value that asn1tools reads from `octets`, of a type like "SetTime.CommandPayload".
 
-    It reads BER, octets that are left over go unnoticed, and constraints are left to `encode`.
-    Raises `DecodeError`.
+    Reads BER, ignores octets left over, and leaves constraints to `encode`. Raises `DecodeError`.
     """
     compiled = _compiled()
     module, name = reference.split(".")
@@ -57,10 +56,10 @@ def decode(reference: str, octets: bytes) -> Any:
 
 
 def encode(reference: str, plain: Any, *, with_defaults: bool = False) -> bytes:
-    """Return the DER of `plain` as a type such as "SetTime.CommandPayload".
+    """Return the DER of `plain` as a type like "SetTime.CommandPayload".
 
-    Fields that hold their DEFAULT are left out, unless it is to be written `with_defaults`.
-    Raises `EncodeError` if it has none.
+    Leaves out fields that hold their DEFAULT, unless `with_defaults`. Raises `EncodeError` if
+    `plain` is not a value of the type.
     """
     compiled = _compiled()
     module, name = reference.split(".")
@@ -74,9 +73,9 @@ def encode(reference: str, plain: Any, *, with_defaults: bool = False) -> bytes:
 
 
 def defaults() -> Mapping[str, Any]:
-    """Return the DEFAULT of each field that has one, by its identifier.
+    """Return the DEFAULT of each field that has one, by the field's identifier.
 
-    Wherever a field with such an identifier is, it has this DEFAULT.
+    All fields of one identifier have the same DEFAULT.
     """
     return _compiled().defaults
 
@@ -112,7 +111,7 @@ def _make_optional(parsed: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _where(reference: str, error: Exception) -> tuple[str, str]:
-    """Return reason and path of a failure."""
+    """Return the reason and the path of a failure."""
     if isinstance(error, RecursionError):
         return "nested too deeply", f"asn1.{reference}"
     _, _, location = getattr(error, "location_str", "").partition(".")

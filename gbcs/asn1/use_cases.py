@@ -1,7 +1,7 @@
-"""Which messages carry ASN.1, and of which type.
+"""The message codes that carry ASN.1, and the type of each.
 
 Source: GBCS v4.1 clause 15 (message codes), as gbcs-parser 0.4 lists them, and the vectors. 0124
-to 0126 are those of the load controller (CS02g): 0124 and 0126 are in vectors, 0125 is the only
+to 0126 are those of the load controller (CS02g): vectors show 0124 and 0126, and 0125 is the only
 code left for its other mode.
 """
 

@@ -1,4 +1,6 @@
-"""Organisation certificates as messages carry them, and whose key-agreement key is in one.
+"""Organisation certificates in messages: the party's EUI and its key-agreement key.
+
+Knows X.509 and points of P-256. Knows no keystore.
 
 Source: GBCS v4.1 clause 12.4, the subject's x500UniqueIdentifier holds the EUI;
 vector ECS21b_4.14_URP_SUCCESS_COMMAND.
@@ -6,22 +8,24 @@ vector ECS21b_4.14_URP_SUCCESS_COMMAND.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gbcs.crypto.keystore import point
 from gbcs.errors import KeystoreError
 from gbcs.eui import EUI
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
 MAX_OCTETS = 4096
-"""Longer certificates are refused; that of the vector has 406 octets."""
+"""Longest certificate that is read, in octets; that of the vector has 406."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartyCertificate:
-    """A party's key-agreement key, and from when to when the certificate holds."""
+    """A party's key-agreement key, and the dates of its certificate."""
 
     eui: EUI
     key: ec.EllipticCurvePublicKey
@@ -33,21 +37,25 @@ class PartyCertificate:
 
     def holds_at(self, now: float) -> bool:
         """Return whether `now`, Unix time in seconds, is within the dates of the certificate."""
-        # DER has whole seconds, and the last of them counts to its end.
+        # DER has whole seconds, and the certificate is valid to the end of the last one.
         return self.not_before <= now < self.not_after + 1
 
 
-# Bounded in number here, and in octets by MAX_OCTETS: an exception is not cached.
+# The cache is bounded in number here, and in octets by MAX_OCTETS: exceptions are not cached.
 @lru_cache(maxsize=256)
 def read_certificate(der: bytes) -> PartyCertificate:
-    """Return what a DER certificate of a P-256 key-agreement key says.
+    """Return the key and the dates in a DER certificate of a P-256 key-agreement key.
 
-    Raises `KeystoreError` if it is none: no certificate, too long, without an EUI, or with a key
-    of another kind or for another use.
-    The issuer's signature is not checked: the ACB has done that before it passes one on, and
-    vouches for it with the MAC of the command. Whether the dates hold is for the caller, who knows
-    the time.
+    Does not check the issuer's signature: the ACB has done that before it passed the certificate
+    on, and vouches for it with the MAC of the command. The caller, who knows the time, checks the
+    dates.
+
+    Raises `KeystoreError` if `der` is too long or not a certificate, has no EUI, or has a key of
+    another kind or use.
     """
+    from cryptography import x509  # deferred: takes half of the time of `import gbcs`
+    from cryptography.x509.oid import NameOID
+
     if len(der) > MAX_OCTETS:
         raise KeystoreError(f"a certificate of {len(der)} octets; {MAX_OCTETS} are the limit")
     try:
@@ -57,7 +65,7 @@ def read_certificate(der: bytes) -> PartyCertificate:
         agrees_keys = _agrees_keys(certificate)
         not_before = certificate.not_valid_before_utc.timestamp()
         not_after = certificate.not_valid_after_utc.timestamp()
-    except Exception as error:
+    except Exception as error:  # the parser's exceptions are not documented
         raise KeystoreError(f"not an X.509 certificate: {error}") from None
     if not identifiers or not isinstance(key, ec.EllipticCurvePublicKey):
         raise KeystoreError("a certificate without the subject's EUI or without a P-256 key")
@@ -72,9 +80,16 @@ def read_certificate(der: bytes) -> PartyCertificate:
     return PartyCertificate(EUI(octets), key, point(key), not_before, not_after)
 
 
-def _agrees_keys(certificate: x509.Certificate) -> bool:
+def point(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the uncompressed point of `key`, 65 octets."""
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _agrees_keys(certificate: "x509.Certificate") -> bool:
+    from cryptography import x509
+
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)
-    except x509.ExtensionNotFound:  # GBCS certificates always say what their key is for
+    except x509.ExtensionNotFound:  # every GBCS certificate states the use of its key
         return False
     return usage.value.key_agreement

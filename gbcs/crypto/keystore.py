@@ -1,9 +1,9 @@
-"""Keys by EUI: where they come from, and the secret that two parties share.
+"""Keystores: keys by EUI, and the secret that two parties share.
 
-A `Keystore` answers two questions, the private and the public key of an EUI for a usage; a file
-does so here, and anything else may by subclassing. The static-static ECDH secret follows from
-them and is kept per pair, since it is the same for every message between the two (GBCS v4.1
-clause 4.3.3). Either side's private key gives it, so a test needs never both.
+A `Keystore` has two methods: the private and the public key of an EUI for a usage. `FileKeystore`
+reads them from a file; subclass `Keystore` for any other source. The static-static ECDH secret
+follows from the keys and is cached by pair, since it is the same for every message between the two
+(GBCS v4.1 clause 4.3.3). Either private key yields it, so no program needs both.
 """
 
 import json
@@ -13,19 +13,19 @@ from enum import StrEnum
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gbcs.crypto.certificate import point, read_certificate
 from gbcs.errors import KeystoreError
 from gbcs.eui import EUI
-from gbcs.written import text_of
+from gbcs.octet_text import text_of
 
 CURVE = ec.SECP256R1()
 MAX_SECRETS = 65_536
-"""How many shared secrets a keystore keeps; the oldest is forgotten first."""
+"""Shared secrets in the cache of a keystore; the oldest is dropped first."""
 
 
 class KeyUsage(StrEnum):
-    """What a key is for, in the words of a keystore file."""
+    """The use of a key, with its name in a keystore file."""
 
     KEY_AGREEMENT = "ka"
     DIGITAL_SIGNATURE = "ds"
@@ -33,7 +33,7 @@ class KeyUsage(StrEnum):
 
 
 class Keystore(ABC):
-    """Keys by EUI. Subclass it to bring keys of your own; both methods may return None.
+    """Keys by EUI. Subclass it for your own keys; both methods may return None.
 
     >>> keystore = FileKeystore({})
     >>> keystore.shared_secret(EUI(8), EUI(8)) is None
@@ -44,8 +44,8 @@ class Keystore(ABC):
     """The ACB, whose key authenticates every command. Source: the vectors."""
 
     takes_expired = False
-    """Whether certificates in messages are taken outside their dates too. They are not, unless this
-    is set: a certificate is all that speaks for a party whose key is not held, and its dates are
+    """Whether certificates in messages are accepted outside their dates too. Off by default: for a
+    party without a key in the keystore, the certificate is the only evidence, and its dates are
     part of it. DCC's own test certificates ended in October 2025, hence the choice."""
 
     def __init__(self) -> None:
@@ -53,30 +53,28 @@ class Keystore(ABC):
 
     @abstractmethod
     def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
-        """Return the private key of `eui`, or None where it is not held."""
+        """Return the private key of `eui` for `usage`, None if the keystore lacks it."""
 
     @abstractmethod
     def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
-        """Return the public key of `eui`, or None where it is not known."""
+        """Return the public key of `eui` for `usage`, None if the keystore lacks it."""
 
     def shared_secret(self, one: EUI, other: EUI, certificate: bytes = b"") -> bytes | None:
-        """Return Z, the 32 octets that `one` and `other` share, or None where keys are missing.
+        """Return Z, the 32 octets that `one` and `other` share, None if a key is missing.
 
-        `certificate` is the DER certificate that carries the key-agreement key of `other`, if the
-        message brought one. It speaks for a party whose key is not held, and replaces no key that
-        is: anybody can make a certificate in another party's name.
-        Raises `KeystoreError` if the certificate is not one of `other`, or has another key than
-        the one that is held for it.
+        `certificate` is the DER certificate of `other`'s key-agreement key, if the message carries
+        one. It counts only if the keystore lacks that key: anybody can make a certificate in
+        another party's name, so it must not replace a key.
+
+        Raises `KeystoreError` if the certificate is not one of `other`, or if its key differs from
+        the one in the keystore.
         """
         brought = None
         if certificate:
-            # Deferred, since x509 takes half of the import.
-            from gbcs.crypto.certificate import read_certificate
-
             brought = read_certificate(certificate)
             if brought.eui != other:
-                raise KeystoreError(f"a certificate of {brought.eui} where one of {other} belongs")
-        # Secrets are kept by key, and not by certificate: those can be long, and many for one key.
+                raise KeystoreError(f"a certificate of {brought.eui} instead of {other}")
+        # Cached by key and not by certificate: certificates can be long, and many for one key.
         if brought is not None:
             pair = (one, other, brought.point)
         else:
@@ -95,9 +93,10 @@ class Keystore(ABC):
         self, one: EUI, other: EUI, brought: ec.EllipticCurvePublicKey | None
     ) -> bytes | None:
         usage = KeyUsage.KEY_AGREEMENT
+        # A key in the keystore wins over the certificate, which must agree with it.
         held = self.public_key(other, usage)
         if brought is not None and held is not None and not _same_key(brought, held):
-            raise KeystoreError(f"a certificate with another key than the one held for {other}")
+            raise KeystoreError(f"a certificate whose key is not that of {other} in the keystore")
         private, public = self.private_key(one, usage), held or brought
         if private is None and (brought is None or held is not None):
             private, public = self.private_key(other, usage), self.public_key(one, usage)
@@ -107,20 +106,20 @@ class Keystore(ABC):
 
 
 class FileKeystore(Keystore):
-    """Keys as a keystore file holds them: `{eui: {ka|ds|pp_ka: {private, public}}}` in hex.
+    """Keys from a keystore file: `{eui: {ka|ds|pp_ka: {private, public}}}` in hex.
 
-    Private keys are raw P-256 scalars of 32 octets, public keys uncompressed points of 65; a
-    public key that is absent is derived from the private one.
+    Private keys are raw P-256 scalars of 32 octets, public keys uncompressed points of 65. An
+    absent public key is derived from the private one.
     """
 
     def __init__(self, entries: dict[str, dict[str, dict[str, str]]]) -> None:
-        """Take the parsed JSON. Raises `KeystoreError` naming the entry that is not of the form."""
+        """Take the parsed JSON. Raises `KeystoreError` with the name of an entry that is wrong."""
         super().__init__()
         self._private: dict[tuple[EUI, KeyUsage], ec.EllipticCurvePrivateKey] = {}
         self._public: dict[tuple[EUI, KeyUsage], ec.EllipticCurvePublicKey] = {}
         self._euis: list[EUI] = []
         if not isinstance(entries, dict):
-            raise KeystoreError("a keystore is a JSON object of EUIs")
+            raise KeystoreError("a keystore is a JSON object with EUIs as keys")
         for name, usages in entries.items():
             try:
                 self._add(EUI.parse(name), usages)
@@ -129,7 +128,7 @@ class FileKeystore(Keystore):
 
     @classmethod
     def load(cls, path: Path) -> "FileKeystore":
-        """Read a keystore file. Raises `KeystoreError` where it cannot be read or is not one."""
+        """Read a keystore file. Raises `KeystoreError` if it cannot be read or is not one."""
         try:
             content = path.read_bytes()
             return cls(json.loads(text_of(content) or ""))
@@ -153,24 +152,19 @@ class FileKeystore(Keystore):
                     CURVE, bytes.fromhex(keys["public"])
                 )
                 if not _same_key(self._public.setdefault((eui, usage), public), public):
-                    raise ValueError(f"the public key of {name} is not that of the private key")
+                    raise ValueError(f"the public key of {name} does not match its private key")
 
     def __iter__(self) -> Iterator[EUI]:
         """Yield the EUIs in the order of the file."""
         return iter(self._euis)
 
     def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
-        """Return the private key of `eui`, or None where the file has none."""
+        """Return the private key of `eui` for `usage`, None if the file lacks it."""
         return self._private.get((eui, usage))
 
     def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
-        """Return the public key of `eui`, or None where the file has none."""
+        """Return the public key of `eui` for `usage`, None if the file lacks it."""
         return self._public.get((eui, usage))
-
-
-def point(key: ec.EllipticCurvePublicKey) -> bytes:
-    """Return the uncompressed point of `key`, 65 octets."""
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 def _same_key(

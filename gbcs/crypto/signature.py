@@ -16,13 +16,16 @@ _HALF = SIGNATURE_OCTETS // 2
 
 
 def sign(key: ec.EllipticCurvePrivateKey, signed: bytes) -> bytes:
-    """Return the signature of `signed`, 64 octets, the same each time (RFC 6979)."""
+    """Return the signature of `signed`, 64 octets.
+
+    Deterministic (RFC 6979), so a signed message has the same octets each time it is made.
+    """
     r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(SHA256(), deterministic_signing=True)))
     return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
 
 
 def verify_signature(key: ec.EllipticCurvePublicKey, signed: bytes, signature: bytes) -> bool:
-    """Return whether `signature` is one of `signed` by the holder of `key`."""
+    """Return whether `signature`, 64 octets, is one of `signed` by the holder of `key`."""
     r = int.from_bytes(signature[:_HALF], "big")
     s = int.from_bytes(signature[_HALF:], "big")
     try:

@@ -1,7 +1,7 @@
-"""The DLMS APDUs inside GBCS messages: access-request, access-response, data-notification.
+"""The DLMS APDUs in GBCS messages: access-request, access-response, data-notification.
 
-Knows their layout and nothing of what the attributes mean. The schemas are private; what users
-see are the frozen dataclasses.
+Knows their layout, and nothing of what the attributes mean. The schemas are private; users see the
+frozen dataclasses.
 
 Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all DLMS vectors.
 """
@@ -22,7 +22,7 @@ ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION = 0xD9, 0xDA, 0x0F
 
 
 class Choice(IntEnum):
-    """What an access asks for."""
+    """The kind of an access."""
 
     GET = 1
     SET = 2
@@ -45,7 +45,7 @@ class Access:
     obis: bytes
     """Six octets of the logical name."""
     index: int
-    """Number of the attribute, or of the method where `choice` is ACTION."""
+    """Number of the attribute, or of the method if `choice` is ACTION."""
     data: Data
     selector: int | None = None
     selection: Data | None = None
@@ -63,7 +63,7 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class AccessResult:
-    """What one access gave: `code` is a data-access-result or action-result, 0 is success."""
+    """The result of one access: `code` is a data-access-result or action-result, 0 is success."""
 
     choice: Choice
     code: int
@@ -188,18 +188,18 @@ def _choice(number: int, path: str) -> Choice:
 
 def _same_number(first: int, second: int, path: str) -> None:
     if first != second:
-        raise DecodeError(f"{first} and {second} items where the same number belongs", path)
+        raise DecodeError(f"{first} and {second} items; both numbers must be equal", path)
 
 
 def encode_apdu(apdu: Apdu) -> bytes:
-    """Return the octets of `apdu`. Raises `EncodeError` where a value does not fit."""
+    """Return the octets of `apdu`. Raises `EncodeError` if a value does not fit its type."""
     head = {"invoke_id": apdu.invoke_id, "date_time": apdu.date_time}
     match apdu:
         case AccessRequest(accesses=accesses):
             for access in accesses:
                 given = {access.selector is not None, access.selection is not None}
                 if given != {access.choice.selects}:
-                    raise EncodeError("a selection takes an access by selection", "access")
+                    raise EncodeError("a selection needs an access with selection", "access")
             specifications = [
                 {
                     "choice": access.choice,

@@ -1,10 +1,10 @@
 """compact-array: many rows of one shape behind one type description.
 
-Knows type descriptions and rows; keeps both as octets, so nothing is lost, and reads rows on
-demand. Rows whose columns are all of fixed width are read with one `struct` format, cached per
-type description; rows with strings (ECS35a, ECS35c, DBCH02) are walked column by column.
+Knows type descriptions and rows. Keeps both as octets, so nothing is lost, and reads rows on
+demand. Rows of fixed width are read with one `struct`, cached by type description; rows with
+strings (ECS35a, ECS35c, DBCH02) are read column by column.
 
-Source: DLMS UA 1000-2 clause 9.5, TypeDescription; in an array the count is an unsigned 16 bits.
+Source: DLMS UA 1000-2 clause 9.5, TypeDescription; the count of an array is 16 bits unsigned.
 """
 
 import struct
@@ -19,8 +19,8 @@ from gbcs.errors import DecodeError, EncodeError
 
 MAX_DEPTH = 8
 MAX_PARTS = 1024
-"""Bounds of a type description: its depth, and the columns and groups of a row. The vectors stay
-below 3 and 200."""
+"""Limits of a type description: its depth, and the columns and groups of a row. The vectors stay
+below 3 and 200. Without limits, nested arrays could describe a row of any size in a few octets."""
 
 # tag of a DLMS type of fixed width: its struct format
 FIXED_FORMATS = {
@@ -41,8 +41,8 @@ FIXED_FORMATS = {
 }
 _ARRAY, _STRUCTURE = 1, 2
 _STRINGS = (9, 10, 12)  # octet-string, visible-string, utf8-string
-_COLUMNS = frozenset((*FIXED_FORMATS, *_STRINGS)) - {0}  # null-data would be rows without octets
-_PACKED = _COLUMNS - {*_STRINGS, 25, 26, 27}  # dates are walked too: `struct` would pad them
+_COLUMNS = frozenset((*FIXED_FORMATS, *_STRINGS)) - {0}  # null-data: a row could have no octets
+_PACKED = _COLUMNS - {*_STRINGS, 25, 26, 27}  # `struct` would pad a date that is too short
 
 Shape = int | tuple["Shape", ...]
 """A tag for a column, a tuple for an array or a structure of them."""
@@ -56,7 +56,7 @@ class CompactArray:
     >>> array.rows()
     [(1, 2)]
 
-    Raises `DecodeError` where the description is none, or the contents are not whole rows.
+    Raises `DecodeError` if the description is not valid, or the contents are not whole rows.
     """
 
     description: bytes
@@ -65,7 +65,7 @@ class CompactArray:
     def __post_init__(self) -> None:
         layout = _layout(self.description)
         if layout.width is None:
-            for _ in layout.read(self.contents):
+            for _ in layout.read(self.contents):  # only reading finds where such rows end
                 pass
         elif len(self.contents) % layout.width:
             raise DecodeError(
@@ -74,12 +74,12 @@ class CompactArray:
             )
 
     def rows(self) -> list[Any]:
-        """Return the rows: a tuple for each structure and array, int or bytes for the rest."""
+        """Return the rows: a tuple for each structure or array, an int or bytes for a column."""
         return list(_layout(self.description).read(self.contents))
 
     @classmethod
     def of(cls, description: bytes, rows: Iterable[Any]) -> "CompactArray":
-        """Return the compact-array of `rows`, as `rows()` gives them. Raises `EncodeError`."""
+        """Return the compact-array of `rows`, in the form of `rows()`. Raises `EncodeError`."""
         try:
             return cls(description, b"".join(_layout(description).write(rows)))
         except (struct.error, TypeError, ValueError) as error:
@@ -87,9 +87,9 @@ class CompactArray:
 
 
 def description_length(octets: bytes, position: int) -> int:
-    """Return how many octets the type description at `position` takes.
+    """Return the length in octets of the type description at `position`.
 
-    Raises `DecodeError` where octets end inside it; types are looked at when rows are.
+    Raises `DecodeError` if octets end inside it. Types are not checked until rows are read.
     """
     start = position
     types = 1
@@ -111,7 +111,7 @@ def description_length(octets: bytes, position: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How rows are read and written; `width` is that of a row in octets, None where it varies."""
+    """How rows are read and written. `width` is that of a row in octets, None if it varies."""
 
     width: int | None
     read: Callable[[bytes], Iterator[Any]]
@@ -142,7 +142,7 @@ def _layout(description: bytes) -> _Layout:
 
 
 def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, int]:
-    """Return the shape at `position`, the position after it, and of how many parts it is."""
+    """Return the shape at `position`, the position after it, and its number of parts."""
     if depth > MAX_DEPTH:
         raise DecodeError("type description: nested too deeply")
     tag, position = _take(octets, position, 1)
@@ -151,13 +151,13 @@ def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, in
     if tag == _ARRAY:
         count, position = _take(octets, position, 2)
         if not count:
-            raise DecodeError("type description: an array of nothing")
+            raise DecodeError("type description: an array without elements")
         shape, position, parts = _read_type(octets, position, depth + 1)
         return (shape,) * count, position, _bound(1 + count * parts)
     if tag == _STRUCTURE:
         count, position = read_length(octets, position)
         if not count:
-            raise DecodeError("type description: a structure of nothing")
+            raise DecodeError("type description: a structure without elements")
         shapes = []
         total = 1
         for _ in range(count):
@@ -169,7 +169,7 @@ def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, in
 
 
 def _columns(shape: Shape) -> Iterator[int]:
-    """Yield the tags of the columns, one after another."""
+    """Yield the tags of the columns in their order."""
     if isinstance(shape, int):
         yield shape
     else:
@@ -191,7 +191,7 @@ def _bound(parts: int) -> int:
 
 
 def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:
-    """Return a function that takes flat values and gives them the nesting of `shape`."""
+    """Return a function that nests flat values, from an iterator, as `shape` says."""
     if isinstance(shape, int):
         return next
     if all(isinstance(part, int) for part in shape):
@@ -241,5 +241,5 @@ def _write(shape: Shape, value: Any) -> bytes:
         return write_length(len(value)) + bytes(value)
     size = struct.calcsize(">" + FIXED_FORMATS[shape])
     if isinstance(value, bytes) and len(value) != size:
-        raise ValueError(f"{len(value)} octets where {size} belong")
+        raise ValueError(f"{len(value)} octets instead of {size}")
     return struct.pack(">" + FIXED_FORMATS[shape], value)

@@ -1,10 +1,10 @@
 """DLMS Data: typed values, read and written in A-XDR.
 
-Knows the data types of the DLMS Green Book that GBCS uses. `DataField` is the construct that the
-schemas of APDUs are made of. It reads and writes by hand rather than as a tree of constructs: a
-command holds some thirty values, and each construct on the way costs more than the value does.
+Knows the data types of the DLMS Green Book that GBCS uses. The schemas of APDUs contain the
+constructs `DataField` and `DataList`. These read and write by hand rather than as a tree of
+constructs: a command holds some thirty values, and a construct costs more than a value does.
 
-Source: DLMS UA 1000-2 (Green Book) clause 9.5, checked on the vectors.
+Source: DLMS UA 1000-2 (Green Book) clause 9.5; checked on the vectors.
 """
 
 import struct
@@ -20,7 +20,7 @@ from gbcs.dlms.compact_array import FIXED_FORMATS, CompactArray, description_len
 from gbcs.errors import DecodeError, EncodeError
 
 MAX_DEPTH = 24
-"""Values nested deeper than this are refused; the deepest vector has 9."""
+"""Deepest nesting of values; the deepest vector has 9. Guards against exhausting the stack."""
 
 
 class DataType(IntEnum):
@@ -50,13 +50,13 @@ class DataType(IntEnum):
 
     @property
     def title(self) -> str:
-        """The name as DLMS writes it, such as `double-long-unsigned`."""
+        """The DLMS name, such as `double-long-unsigned`."""
         return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class BitString:
-    """`length` bits in `octets`, the first bit the highest of the first octet."""
+    """`length` bits in `octets`; the first bit is the highest of the first octet."""
 
     length: int
     octets: bytes
@@ -74,7 +74,7 @@ Value = int | bytes | tuple["Data", ...] | BitString | CompactArray | None
 class Data:
     """One DLMS value.
 
-    `value` is an int for numbers, enum and boolean (kept as its octet, since true is written FF);
+    `value` is an int for numbers, enum and boolean (its octet, since meters write FF for true);
     bytes for strings and dates; a tuple of Data for array and structure; None for null-data.
 
     >>> Data(DataType.STRUCTURE, (Data(DataType.UNSIGNED, 1), NULL)).octets().hex()
@@ -85,7 +85,7 @@ class Data:
     value: Value
 
     def octets(self) -> bytes:
-        """Return the A-XDR encoding. Raises `EncodeError` where the value does not fit its type."""
+        """Return the A-XDR encoding. Raises `EncodeError` if the value does not fit its type."""
         parts: list[bytes] = []
         try:
             _write(self, parts.append, 0)
@@ -102,7 +102,7 @@ class Data:
 
     @classmethod
     def parse(cls, octets: bytes) -> "Data":
-        """Return the one value that `octets` hold. Raises `DecodeError`."""
+        """Return the value of `octets`. Raises `DecodeError` unless they are exactly one value."""
         try:
             (data,), end = read_data(octets, 0)
         except DecodeError as error:
@@ -150,14 +150,14 @@ def double_long_unsigned(number: int) -> Data:
     return Data(DataType.DOUBLE_LONG_UNSIGNED, number)
 
 
-# tag: type, struct and octets of a value of fixed width
+# By tag: type, struct and size in octets of a value of fixed width.
 _FIXED = {
     tag: (DataType(tag), struct.Struct(">" + form), struct.calcsize(">" + form))
     for tag, form in FIXED_FORMATS.items()
     if form
 }
 _UNPACK = {tag: (fixed.unpack_from, 1 + size) for tag, (_, fixed, size) in _FIXED.items()}
-# by tag: the 256 values of a type of one octet; they are frozen, so one of each is enough
+# By tag: the 256 values of a type of one octet. They are frozen, so all messages share them.
 _ONE_OCTET = tuple(
     tuple(Data(DataType(tag), value) for (value,) in _FIXED[tag][1].iter_unpack(bytes(range(256))))
     if tag in _FIXED and _FIXED[tag][2] == 1
@@ -173,19 +173,19 @@ _COUNTED = _STRINGS | _GROUPS
 _NULL, _COMPACT_ARRAY, _BIT_STRING = map(
     int, (DataType.NULL_DATA, DataType.COMPACT_ARRAY, DataType.BIT_STRING)
 )
-_LONG = 0x80  # a first octet of a length from which on more octets follow
+_LONG = 0x80  # from this first octet of a length on, more octets of it follow
 
-# What the constructor of a frozen dataclass does, in a third of its time: one loop makes them all.
+# The work of the frozen dataclass's constructor, inlined: takes a third of its time.
 _new = object.__new__
-_slots: Any = Data  # whose class attributes are the descriptors of its slots
+_slots: Any = Data  # the class attributes are the descriptors of its slots
 _set_type, _set_value = _slots.type.__set__, _slots.value.__set__
 
 
 def read_data(octets: bytes, position: int, count: int = 1) -> tuple[tuple[Data, ...], int]:
     """Return `count` values, the first at `position`, and the position after them.
 
-    Raises `DecodeError` where octets end inside one, a type is unknown, or one is nested deeper
-    than `MAX_DEPTH`.
+    Raises `DecodeError` if octets end inside a value, if its type is unknown, or if it is nested
+    deeper than `MAX_DEPTH`.
     """
     try:
         items, position = _read_items(octets, position, count, 0)
@@ -195,7 +195,11 @@ def read_data(octets: bytes, position: int, count: int = 1) -> tuple[tuple[Data,
 
 
 def _read_items(octets: bytes, position: int, count: int, depth: int) -> tuple[list[Data], int]:
-    """Return `count` values and the position after them; too few octets raise what they raise."""
+    """Return `count` values and the position after them.
+
+    Octets that end raise `IndexError` or `struct.error`, which `read_data` translates once, instead
+    of a check before each read. The order of the branches is that of their frequency.
+    """
     if depth > MAX_DEPTH:
         raise DecodeError("data is nested too deeply")
     items: list[Data] = []
@@ -314,7 +318,7 @@ class DataField(construct.Construct):  # type: ignore[misc]
 
 
 class DataList(construct.Construct):  # type: ignore[misc]
-    """A count and so many DLMS values inside a construct schema."""
+    """A count and as many DLMS values, inside a construct schema."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> tuple[Data, ...]:
         try:

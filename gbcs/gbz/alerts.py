@@ -1,10 +1,9 @@
-"""What follows code and time in a GBZ alert: octets to a detail and back.
+"""The detail behind code and time of a GBZ alert: octets to a dataclass and back.
 
-Knows which alert codes have which detail. Octets that do not have the layout of their code are
-`Opaque`.
+Knows the layout of the detail for each alert code. Octets without that layout are `Opaque`.
 
 Source: GBCS v4.1 section 16 and clause 7.2.10; vectors GCS02, GCS05 and GCS53; Wireshark's GBCS
-dissector for 81A0, 8F1C and 8F72, of which no vector was at hand.
+dissector for 81A0, 8F1C and 8F72, which have no vector.
 """
 
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from gbcs.wire import Schema
 _FUTURE_DATED = Schema(
     "gbz.alert.detail",
     Record(
-        Const(b"\x0e"),  # how many octets follow
+        Const(b"\x0e"),  # length of the rest, in octets
         "message_code" / Int16ub,
         "originator_counter" / Int64ub,
         "cluster" / Int16ub,
@@ -43,7 +42,7 @@ _LAYOUTS: dict[int, tuple[type[FutureDatedExecution | IntegrityIssue | FirmwareH
 
 
 def decode_detail(code: int, octets: bytes) -> Detail:
-    """Return the detail of an alert with this code."""
+    """Return the detail in `octets` of an alert with this code, `Opaque` if the layout differs."""
     kind, layout = _LAYOUTS.get(code, (None, None))
     if kind is None or layout is None:
         return Opaque(octets)
@@ -55,12 +54,12 @@ def decode_detail(code: int, octets: bytes) -> Detail:
 
 
 def encode_detail(code: int, detail: Detail) -> bytes:
-    """Return the octets of an alert's detail. Raises `EncodeError` where it is of another code."""
+    """Return the octets of an alert's detail. Raises `EncodeError` if it is of another code."""
     if isinstance(detail, Opaque):
         return detail.octets
     kind, layout = _LAYOUTS.get(code, (None, None))
     if kind is None or layout is None or not isinstance(detail, kind):
         raise EncodeError(
-            f"{type(detail).__name__} does not go with alert {code:04X}", "gbz.alert.detail"
+            f"{type(detail).__name__} is not the detail of alert {code:04X}", "gbz.alert.detail"
         )
     return layout.build(asdict(detail))

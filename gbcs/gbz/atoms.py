@@ -1,10 +1,10 @@
 """Atoms of ZCL payloads, as construct schemas. Everything in ZCL is little-endian.
 
-construct's own integers of 3, 5, 6 and 7 octets and its `Bytes` accept short reads once compiled;
-these do not. Each has exactly one encoding for a value, so what decodes encodes back.
+construct's own integers of 3, 5, 6 and 7 octets and its `Bytes` are not used: compiled, they accept
+short reads. Each schema here has exactly one encoding of a value.
 
-Source: ZigBee Cluster Library Specification, 07-5123, clause 2.6.2 (data types); gives the same
-as all GBZ vectors.
+Source: ZigBee Cluster Library Specification, 07-5123, clause 2.6.2 (data types); checked on all
+GBZ vectors.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ class UtcTime(Number):
 
 
 class Sized(construct.Construct):  # type: ignore[misc]
-    """Octets behind their number, which `count` reads."""
+    """Octets behind their length, which the schema `count` reads."""
 
     def __init__(self, count: construct.Construct) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Sized(construct.Construct):  # type: ignore[misc]
 
 
 class OctetString(construct.Construct):  # type: ignore[misc]
-    """A ZCL string of octets: its length in `size` octets, all ones where it is invalid (None)."""
+    """A ZCL string of octets behind a length of `size` octets; a length of all ones means None."""
 
     def __init__(self, size: int = 1) -> None:
         super().__init__()
@@ -104,14 +104,15 @@ class OctetString(construct.Construct):  # type: ignore[misc]
     def _build(self, obj: bytes | None, stream: Any, context: Any, path: str) -> bytes | None:
         length = self.invalid if obj is None else len(obj)
         if obj is not None and length >= self.invalid:
-            raise construct.StringError(f"{length} octets are too many", path=path)
+            limit = self.invalid - 1
+            raise construct.StringError(f"{length} octets; {limit} are the limit", path=path)
         self.count._build(length, stream, context, path)
         stream.write(obj or b"")
         return obj
 
 
 class CharacterString(OctetString):
-    """A ZCL string of characters: text where its octets are UTF-8, else the octets."""
+    """A ZCL string of characters: text if its octets are UTF-8, else the octets."""
 
     def _parse(self, stream: Any, context: Any, path: str) -> str | bytes | None:  # type: ignore[override]
         octets = super()._parse(stream, context, path)
@@ -132,10 +133,10 @@ BITMAP32 = UINT32
 UTC_TIME, GBZ_TIME = UtcTime(), UtcTime("big")
 OCTET_STRING, TEXT = OctetString(), CharacterString()
 REST = construct.GreedyBytes
-"""All octets that are left."""
+"""All remaining octets."""
 DATE = Record(
     "year" / UINT8,  # since 1900
-    "month" / UINT8,  # FF every month, FD and FE where daylight saving ends and begins
+    "month" / UINT8,  # FF every month, FD and FE those in which daylight saving ends and begins
     "day_of_month" / UINT8,  # FF every day, FE the last, FD the last but one
     "day_of_week" / UINT8,  # 1 Monday to 7 Sunday, FF every
 )

@@ -1,7 +1,7 @@
 """decode_gbz() and encode_gbz(): GBZ content to dataclasses and back.
 
-Knows profile, alert header and components as a whole; what is in them is in the modules beside
-this. Knows no cryptography: encrypted components are opened by a callable of the caller.
+Knows the profile, the alert header and the list of components; other modules read what is in them.
+Knows no cryptography: the caller's function opens encrypted components.
 
 Source: GBCS v4.1 clause 7.2.10; all GBZ vectors.
 """
@@ -33,15 +33,15 @@ _ALERT = Schema(
         "detail" / REST,
     ),
 )
-_ALERT_MARK = 0x80
+_ALERT_MARK = 0x80  # top bit of an alert code; the octet in its place is else a control field
 
 
 def decode_gbz(content: bytes) -> GbzContent:
-    """Return what `content`, the content of a message in GBZ form, holds.
+    """Return the content of a message in GBZ form.
 
-    An alert shows by its code: the codes of GBCS have the top bit set, which no extended header
-    control field has. Raises `DecodeError` where the structure is broken. ZCL payloads and details
-    of alerts whose layout is not known are `Opaque`.
+    An alert is recognised by its code: alert codes of GBCS have the top bit set, and an extended
+    header control field never has. ZCL payloads and alert details of unknown layout are `Opaque`.
+    Raises `DecodeError` if the structure around them is broken.
 
     >>> decode_gbz(bytes.fromhex("010901010709000409050210")).components[0].command_name
     'Clear Event Log Response'
@@ -53,9 +53,9 @@ def decode_gbz(content: bytes) -> GbzContent:
 
 
 def encode_gbz(content: GbzContent) -> bytes:
-    """Return the octets of `content`. Raises `EncodeError` where a field has none."""
+    """Return the octets of `content`. Raises `EncodeError` if a field does not fit its place."""
     if content.profile != PROFILE:
-        raise EncodeError(f"{content.profile!r} is not {PROFILE}, Smart Energy", "gbz.profile")
+        raise EncodeError(f"{content.profile!r}; give {PROFILE}, Smart Energy", "gbz.profile")
     components = encode_components(content.components)
     if content.alert is None:
         return _CONTENT.build({"profile": PROFILE, "components": components})
@@ -65,8 +65,8 @@ def encode_gbz(content: GbzContent) -> bytes:
 def decrypt_components(content: GbzContent, decrypt: Callable[[bytes], bytes | None]) -> GbzContent:
     """Return `content` with the plaintexts of its encrypted components.
 
-    `decrypt` gets each blob (security control 31, invocation counter, ciphertext, tag) and returns
-    the plaintext, or None where it has no key; what it raises is not caught.
+    `decrypt` takes a blob (security control 31, invocation counter, ciphertext, tag) and returns
+    its plaintext, None without a key. Exceptions that it raises are not caught.
     """
     opened = [_decrypt(component, decrypt) for component in content.components]
     return replace(content, components=tuple(opened))
@@ -95,6 +95,7 @@ def _decode_alert(fields: Any) -> GbzContent:
     number = fields["number_of_components"]
     detail = decode_detail(code, octets) if octets else None
     components: tuple[Component, ...] = ()
+    # A detail of unknown layout may be components, as in alert 8F0A; if not, it stays octets.
     if isinstance(detail, Opaque) and number:
         try:
             components, detail = decode_components(bytes((number,)) + octets), None
@@ -106,10 +107,10 @@ def _decode_alert(fields: Any) -> GbzContent:
 def _encode_alert(alert: GbzAlert, components: bytes) -> bytes:
     number, octets = components[0], components[1:]
     if not alert.code & (_ALERT_MARK << 8):
-        raise EncodeError(f"{alert.code:04X} is no alert code of GBCS", "gbz.alert.code")
+        raise EncodeError(f"{alert.code:04X} is not an alert code of GBCS", "gbz.alert.code")
     if number and (alert.detail is not None or number != alert.number_of_components):
         raise EncodeError(
-            "an alert has a detail or as many components as it says", "gbz.alert.detail"
+            "give either a detail, or as many components as the alert says", "gbz.alert.detail"
         )
     if alert.detail is not None:
         octets = encode_detail(alert.code, alert.detail)

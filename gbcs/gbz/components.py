@@ -1,7 +1,7 @@
 """GBZ use case specific components: octets to `Component` and back.
 
 Knows the extended header, the additional header of encrypted components and the ZCL header, and
-that every length agrees with what is there. GBZ headers are big-endian, ZCL is little-endian.
+checks every length in them. GBZ headers are big-endian, ZCL is little-endian.
 
 Source: GBCS v4.1 clause 7.2.10; all GBZ vectors.
 """
@@ -45,7 +45,7 @@ _FRAMES = {
         ),
     ),
 }
-"""What follows the extended header, by its control field without the bit of the last component."""
+"""The layout behind the extended header, by its control field without the bit of the last one."""
 
 _component = maker(Component)
 
@@ -65,7 +65,7 @@ def _decode(item: Any, index: int) -> Component:
     control, cluster = item["control"], item["cluster"]
     schema = _FRAMES.get(control & ~LAST)
     if schema is None:
-        raise DecodeError(f"{control:02X} is no extended header control field", path)
+        raise DecodeError(f"{control:02X} is not an extended header control field", path)
     try:
         frame = schema.parse(item["frame"])
     except DecodeError as error:
@@ -89,7 +89,7 @@ def _encode(component: Component, index: int) -> dict[str, Any]:
     path = f"gbz.components[{index}]"
     schema = _FRAMES.get(component.control & ~LAST)
     if schema is None:
-        raise EncodeError("an encrypted component has no from date time", path)
+        raise EncodeError("an encrypted component cannot have a from date time", path)
     specific = bool(component.frame_control & MANUFACTURER_SPECIFIC)
     if specific is (component.manufacturer is None):
         raise EncodeError("the manufacturer and its bit in the frame control disagree", path)

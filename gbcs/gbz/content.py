@@ -1,6 +1,6 @@
 """GBZ content as users see it: frozen dataclasses.
 
-Knows the fields; reading and writing them is in `gbcs.gbz.codec`.
+Knows the fields. Reading and writing them is in `gbcs.gbz.codec`.
 
 Source: GBCS v4.1 clause 7.2.10 (GBZ payloads) and section 16 (alerts); all GBZ vectors.
 """
@@ -11,26 +11,27 @@ from gbcs.gbz.clusters import CLUSTERS, TO_CLIENT, cluster_name, find_command
 from gbcs.gbz.values import Fields, Instant, Opaque
 
 PROFILE = 0x0109
-"""The ZigBee Smart Energy profile: the two octets that GBZ content begins with."""
+"""The ZigBee Smart Energy profile: the first two octets of GBZ content."""
 
 LAST, ENCRYPTED, FROM_DATE_TIME = 0x01, 0x02, 0x10
 """Bits of the extended header control field."""
 
 _DEVICE_IS_CLIENT = (0x0700, 0x0703, 0x0707, 0x0708)
-"""Price, Messaging, Calendar and Device Management: what a supplier sends goes to their client."""
+"""Price, Messaging, Calendar and Device Management: clusters whose client the device is, so that
+a supplier's commands go to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """An encrypted ZCL payload, and what a key made of it where there was one.
+    """An encrypted ZCL payload, and its plaintext if a key opened it.
 
-    `blob` is security control, invocation counter, ciphertext and tag, as it travels. The plaintext
-    is no part of the octets and of comparisons.
+    `blob` is security control, invocation counter, ciphertext and tag, as transmitted. The
+    plaintext is not encoded and takes no part in comparisons.
     """
 
     blob: bytes
     frame_counter: int
-    """Additional header frame counter: numbers the encrypted components of a content from 0."""
+    """Additional header frame counter: number of the component among the encrypted ones, from 0."""
     header_control: int = 0
     """Additional header control."""
     plaintext: Fields | Opaque | None = field(default=None, compare=False)
@@ -41,7 +42,7 @@ Payload = Fields | Opaque | Encrypted
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A GBZ use case specific component: one ZCL command and where it belongs."""
+    """A GBZ use case specific component: one ZCL command with its headers."""
 
     cluster: int
     frame_control: int
@@ -49,11 +50,11 @@ class Component:
     command: int
     payload: Payload
     last: bool = False
-    """Whether this says of itself that it is the last component."""
+    """Whether its control field marks it as the last component."""
     from_date_time: Instant | None = None
-    """In a request: entries of a log from here on."""
+    """In a request: the time from which entries of a log are read."""
     manufacturer: int | None = None
-    """ZigBee manufacturer code, where the frame is manufacturer specific."""
+    """ZigBee manufacturer code of a manufacturer specific frame, else None."""
 
     @property
     def control(self) -> int:
@@ -71,38 +72,39 @@ class Component:
 
     @property
     def cluster_name(self) -> str | None:
-        """What ZigBee calls the cluster, or None where it is not known."""
+        """ZigBee's name of the cluster, None if it is unknown."""
         return cluster_name(self.cluster)
 
     @property
     def command_name(self) -> str | None:
-        """What ZigBee calls the command, or None where it is not known."""
+        """ZigBee's name of the command, None if it is unknown."""
         known = find_command(self.cluster, self.frame_control, self.command)
         return known.name if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class FutureDatedExecution:
-    """Alerts 8F66 and 8F67: which component of a future dated command was, or was not, executed."""
+    """Alerts 8F66 and 8F67: a component of a future dated command was, or was not, executed."""
 
     message_code: int
     originator_counter: int
     cluster: int
     frame_control: int
-    """01 in all vectors, also where the command itself went to the client with 09."""
+    """01 in all vectors, even if the command itself went to the client with 09."""
     command: int
 
     @property
     def cluster_name(self) -> str | None:
-        """What ZigBee calls the cluster, or None where it is not known."""
+        """ZigBee's name of the cluster, None if it is unknown."""
         return cluster_name(self.cluster)
 
     @property
     def command_name(self) -> str | None:
-        """What ZigBee calls the command, or None where it is not known."""
+        """ZigBee's name of the command, None if it is unknown."""
         known = CLUSTERS.get(self.cluster)
         if known is None:
             return None
+        # The frame control in the alert does not give the direction, so the cluster does.
         received = known.to_client if self.cluster in _DEVICE_IS_CLIENT else known.to_server
         command = received.get(self.command)
         return command.name if command else None
@@ -110,7 +112,7 @@ class FutureDatedExecution:
 
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
-    """Alert 81A0: `other_information` says what is wrong with the meter."""
+    """Alert 81A0: `other_information` is the cause of the integrity issue."""
 
     other_information: int
 
@@ -127,18 +129,18 @@ Detail = FutureDatedExecution | IntegrityIssue | FirmwareHash | Opaque
 
 @dataclass(frozen=True, slots=True)
 class GbzAlert:
-    """What only alerts have. `detail` is None where nothing follows, or components do."""
+    """The fields that only alerts have. `detail` is None without a detail, or with components."""
 
     code: int
     time: Instant
     detail: Detail | None = None
     number_of_components: int = 0
-    """As the alert says; one with a detail and no component says 1 all the same."""
+    """As the alert states it: an alert with a detail and no component states 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class GbzContent:
-    """The content of a GBZ message: of an alert where `alert` is there, else of the others."""
+    """The content of a GBZ message. `alert` is None unless the message is an alert."""
 
     profile: int
     components: tuple[Component, ...]

@@ -1,6 +1,6 @@
-"""GBZ content as annotated octets: a part for each field of each header, and of each ZCL payload.
+"""GBZ content as annotated octets: a part for each field of each header and each ZCL payload.
 
-Knows where the fields of headers lie; where those of a payload lie is told by its schema. Parts are
+Knows the places of header fields; the schema of a payload knows those of its fields. Parts are
 octets, field, meaning and depth, as in `gbcs.explain`, which checks that they add up.
 """
 
@@ -38,7 +38,7 @@ _FRAME_CONTROLS = {
 
 
 def content_parts(content: GbzContent, depth: int) -> Iterator[Part]:
-    """Yield the parts of a content. Raises `EncodeError` where a field has no octets."""
+    """Yield the parts of a content. Raises `EncodeError` if a field does not fit its place."""
     number = len(content.components)
     yield content.profile.to_bytes(2, "big"), "profile", "ZigBee Smart Energy", depth
     alert = content.alert
@@ -90,7 +90,7 @@ def _component(component: Component, depth: int) -> Iterator[Part]:
 
 
 def _frame(component: Component, depth: int) -> Iterator[Part]:
-    """Yield what is between the extended header and the payload."""
+    """Yield the parts between the extended header and the payload."""
     payload, since = component.payload, component.from_date_time
     if since is not None:
         yield since.to_bytes(4, "big"), "from date time", str(since), depth
@@ -126,7 +126,7 @@ def payload_parts(
 def plaintext_parts(
     content: GbzContent, blob: bytes, plaintext: bytes, depth: int
 ) -> Iterator[Part]:
-    """Yield the parts of what `blob`, the payload of one of the components, is decrypted to."""
+    """Yield the parts of `plaintext`, to which `blob` decrypts: the payload of one component."""
     for component in content.components:
         payload = component.payload
         if isinstance(payload, Encrypted) and payload.blob == blob:
@@ -155,7 +155,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex().upper()
     written = write_value(value, {})
-    return str(int(written) if isinstance(written, int) else written)  # not a time where it is none
+    return str(int(written) if isinstance(written, int) else written)  # a number, if not a time
 
 
 def _flags(names: Mapping[int, str], value: int) -> str:

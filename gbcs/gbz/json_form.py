@@ -1,8 +1,8 @@
-"""to_json() and from_json(): GBZ content as JSON that loses nothing.
+"""to_json() and from_json(): GBZ content as JSON, without loss.
 
 Knows the JSON form of components and alerts, and no octets. Identifiers of clusters, messages and
 alerts are four hexadecimal digits. Names of clusters, commands, attributes and statuses are written
-for the reader and ignored on the way back.
+for the reader and ignored when read.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _HEXADECIMAL = ("cluster", "message_code")
 
 
 def to_json(content: GbzContent) -> dict[str, Json]:
-    """Return `content` as what `json.dumps` takes, with the plaintexts of encrypted components."""
+    """Return `content` as JSON values, with the plaintexts of encrypted components."""
     alert = {} if content.alert is None else {"alert": _write_alert(content.alert)}
     return {
         "profile": f"{content.profile:04X}",
@@ -54,7 +54,7 @@ def to_json(content: GbzContent) -> dict[str, Json]:
 
 
 def from_json(obj: Mapping[str, Json]) -> GbzContent:
-    """Return the content of which `obj` is the JSON. Raises `EncodeError` where it is none."""
+    """Return the content whose JSON is `obj`. Raises `EncodeError` if it is not such JSON."""
     try:
         return GbzContent(
             int(obj["profile"], 16),
@@ -98,15 +98,19 @@ def _read_component(obj: Mapping[str, Json]) -> Component:
 
 def _number(obj: Json) -> int:
     if not isinstance(obj, int):
-        raise ValueError(f"{obj!r} is no integer")
+        raise ValueError(f"{obj!r} is not an integer")
     return obj
 
 
 def namers_of(component: Component) -> Namers:
-    """Return what names the numbers in general commands; those of clusters mean other things."""
+    """Return the functions that name numbers in general commands.
+
+    Empty for the commands of a cluster, whose fields of the same names have other meanings.
+    """
     control = component.frame_control
     if control & (FRAME_TYPE | MANUFACTURER_SPECIFIC) != GENERAL_FRAME:
         return {}
+    # A default response names the command it answers, which went the other way.
     answered = CLUSTER_FRAME | (~control & TO_CLIENT)
     return {
         "attribute": lambda attribute: attribute_name(component.cluster, attribute),
@@ -155,7 +159,7 @@ def _read_clear(obj: Mapping[str, Json]) -> Fields | Opaque:
         return Opaque(bytes.fromhex(obj["opaque"]))
     values = read_value(obj["fields"])
     if not isinstance(values, Mapping):
-        raise ValueError("the fields are no object")
+        raise ValueError("the fields are not an object")
     return Fields(values)
 
 

@@ -1,8 +1,8 @@
-"""Values of ZCL payloads as JSON that loses nothing.
+"""Values of ZCL payloads as JSON, without loss.
 
-Octets are `{"octets": hex}`. A time is ISO 8601, except where ZigBee gives the number a meaning of
-its own (0 and FFFFFFFE up), which stays a number; text that would be taken for a time is
-`{"text": …}`. Knows nothing of components.
+Octets are `{"octets": hex}`. A time is ISO 8601; numbers to which ZigBee gives another meaning (0,
+and from FFFFFFFE) stay numbers. A text that looks like a time is `{"text": …}`. Knows nothing of
+components.
 """
 
 import re
@@ -15,19 +15,19 @@ from gbcs.instants import parse_iso
 Json = Any
 
 Namers = Mapping[str, Callable[[Any], str | None]]
-"""What names the numbers in fields of these names."""
+"""By the name of a field, the function that names its numbers."""
 
 NAMES = frozenset(
     {"attribute_name", "cluster_name", "command_name", "data_type_name", "status_name"}
 )
-"""Names that are written for the reader, and ignored when they are read."""
+"""Keys that are written for the reader and ignored when read."""
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _NOT_A_TIME = (0, 0xFFFFFFFE, 0xFFFFFFFF)
 
 
 def write_value(value: Value, namers: Namers) -> Json:
-    """Return `value` as JSON, with a name beside each number that `namers` can name."""
+    """Return `value` as JSON, with a name next to each number that `namers` can name."""
     if isinstance(value, Mapping):
         return _write_fields(value, namers)
     if isinstance(value, tuple):
@@ -51,7 +51,7 @@ def _write_fields(fields: Mapping[str, Value], namers: Namers) -> dict[str, Json
 
 
 def read_value(obj: Json) -> Value:
-    """Return the value of which `obj` is the JSON. Raises `ValueError` where it is none."""
+    """Return the value whose JSON is `obj`. Raises `ValueError` if it is not such JSON."""
     if isinstance(obj, Mapping):
         if obj.keys() == {"octets"}:
             return bytes.fromhex(obj["octets"])
@@ -65,16 +65,16 @@ def read_value(obj: Json) -> Value:
         return obj if time is None else time
     if obj is None or isinstance(obj, int):
         return obj
-    raise ValueError(f"{obj!r} is no value of a field")
+    raise ValueError(f"{obj!r} is not the JSON of a field")
 
 
 def read_instant(obj: Json) -> Instant:
-    """Return the time that `obj`, ISO 8601 or seconds since 2000, says. Raises `ValueError`."""
+    """Return the time in `obj`: ISO 8601, or seconds since 2000. Raises `ValueError`."""
     return Instant(parse_iso(obj) if isinstance(obj, str) else obj)
 
 
 def _time(text: str) -> Instant | None:
-    """Return the time that `text` writes in the one form used here, else None."""
+    """Return the time in `text` if it has exactly the form that `write_value` uses, else None."""
     if not _ISO.fullmatch(text):
         return None
     try:

@@ -1,7 +1,7 @@
 """ZCL payloads: octets to named fields and back, by the tables in `gbcs.gbz.clusters`.
 
-Knows that octets which do not have the layout of their command stay octets, and that fields which
-would not read back as they were given are refused. Knows nothing of GBZ components.
+Octets that do not have the layout of their command stay octets. Fields that would not read back as
+they were given are refused. Knows nothing of GBZ components.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _fields = maker(Fields)
 def decode_payload(
     cluster: int, frame_control: int, command: int, octets: bytes
 ) -> Fields | Opaque:
-    """Return the fields in `octets`, or the octets where the tables do not tell how to read them.
+    """Return the fields in `octets`, or the octets if their layout is unknown or does not fit.
 
     >>> decode_payload(0x0702, 0x08, 0x0B, bytes.fromhex("0686"))["status"]
     134
@@ -37,7 +37,7 @@ def encode_payload(
 ) -> bytes:
     """Return the octets of `payload`.
 
-    Raises `EncodeError` where the command's layout is not known, or the fields are not its fields.
+    Raises `EncodeError` if the command's layout is unknown, or the fields are not its fields.
     """
     if isinstance(payload, Opaque):
         return payload.octets
@@ -45,13 +45,14 @@ def encode_payload(
     if known is None or known.layout is None:
         raise EncodeError(f"no layout is known for command {command:02X} of cluster {cluster:04X}")
     octets = known.layout.build(payload.values)
+    # construct ignores unknown fields and truncates some values, so the result is read back.
     if known.layout.parse(octets) != _plain(payload.values):
         raise EncodeError("the fields do not read back as they were given", known.name)
     return octets
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` with its mappings as dicts and its sequences as tuples, as schemas read."""
+    """Return `value` with dicts and tuples for its mappings and sequences, as schemas read them."""
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

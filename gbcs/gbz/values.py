@@ -1,6 +1,6 @@
-"""What ZCL payloads hold, as Python values.
+"""Values of ZCL payloads in Python.
 
-Knows the forms a value can take; knows nothing of octets, of clusters or of JSON.
+Knows the types of a value. Knows nothing of octets, of clusters or of JSON.
 """
 
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gbcs.instants import to_iso
-from gbcs.opaque import Opaque
+from gbcs.message import Opaque
 
 __all__ = ["Fields", "Instant", "Opaque", "Value"]
 
 Value: TypeAlias = "int | str | bytes | tuple[Value, ...] | Mapping[str, Value] | None"
-"""Numbers, text, octets, rows, and None where a string is marked invalid or a field left out."""
+"""Numbers, text, octets, rows; None for a string marked invalid and for an absent field."""
 
 
 class Instant(int):
@@ -31,7 +31,7 @@ class Instant(int):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of a ZCL command by their names, in the order in which they travel."""
+    """The fields of a ZCL command by name, in the order of transmission."""
 
     values: Mapping[str, Value]
 

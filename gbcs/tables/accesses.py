@@ -1,29 +1,28 @@
-"""Accesses by use case: what the results of a response are, which itself does not say.
+"""The accesses of each use case: they name the results of a response.
 
-Knows which attributes and methods the commands of a message code ask for, and their names. A
-response has no references, only a result for each access; it is its command that says what they
-are, and without the command the code and the number of results do, unless they leave a choice.
+A response has one result for each access of its command, but no references. Without the command,
+message code and number of results decide what the results are, unless several commands have them.
 
-Source: the commands of DCC's RTDS 4.5.0, see `gbcs.tables.access_rows`, and those of the reading
-service, see `gbcs.tables.reading_services`.
+Sources: accesses.csv, and reading_accesses.csv for the reading service.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from gbcs.obis import parse_dotted
-from gbcs.tables.access_rows import ACCESS_ROWS
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
+from gbcs.tables.table import flag, read_table
 
-_OPENS, _CHOSEN = "=", "*"
 _ACTION, _PROTECTED, _GET, _RANGE = "action", "protected", "get", "get-with-selection"
-_DATA_PROTECTION, _GET_PROTECTED = 30, 1
+_CHOICES = (_GET, "set", _ACTION, _RANGE, "set-with-selection", _PROTECTED)
+_DATA_PROTECTION, _GET_PROTECTED = 30, 1  # class, and its method get_protected_attributes
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An attribute, or the method where `choice` is action, and how it is accessed."""
+    """An attribute, or a method if `choice` is action, and the kind of access."""
 
     choice: str
     """One of get, set, action, get-with-selection, set-with-selection and protected."""
@@ -32,11 +31,11 @@ class Reference:
     """Six octets of the logical name."""
     index: int
     chosen: bool
-    """Whether this is an example: a command chooses one of several like objects."""
+    """Whether this is an example, because a command chooses one of several like objects."""
 
     @property
     def name(self) -> str:
-        """What it is, such as `Event log: buffer`."""
+        """Names of object and attribute or method, such as `Event log: buffer`."""
         name = method_name if self.choice == _ACTION else attribute_name
         return name(self.class_id, self.obis, self.index)
 
@@ -46,17 +45,16 @@ class Variant:
     """One list of accesses that commands of a message code make."""
 
     vector: str
-    """A command that has it, empty where none is known."""
+    """A command that has it, empty if none is known."""
     accesses: tuple[Reference, ...]
     protected: tuple[Reference, ...]
-    """The attributes that the answer to its reads of protected attributes encrypts."""
+    """The attributes that the answer encrypts."""
 
 
 def access_names(message_code: int, number: int) -> tuple[str, ...] | None:
-    """Return what the `number` results of a response are, in their order.
+    """Return the names of the `number` results of a response, in their order.
 
-    None where no command is known that has this code and as many accesses, or where such commands
-    differ.
+    None if no command of this code with that many accesses is known, or if such commands differ.
 
     >>> access_names(0x0037, 1)
     ('Profile data log, active import, protected: get_protected_attributes',)
@@ -65,10 +63,10 @@ def access_names(message_code: int, number: int) -> tuple[str, ...] | None:
 
 
 def protected_names(message_code: int, number: int) -> tuple[str, ...] | None:
-    """Return what the `number` values of a decrypted structure are, in their order.
+    """Return the names of the `number` values of a decrypted structure, in their order.
 
-    None where no command is known that has this code and asks for as many protected attributes, or
-    where such commands differ.
+    None if no command of this code with that many protected attributes is known, or if such
+    commands differ.
 
     >>> protected_names(0x0037, 1)
     ('Profile data log, active import: buffer',)
@@ -84,28 +82,6 @@ def _names(variants: Sequence[tuple[Reference, ...]], number: int) -> tuple[str,
     if any(reference.chosen for reference in references):
         return None
     return tuple([reference.name for reference in references])
-
-
-def _reference(line: str) -> Reference:
-    choice, class_id, obis, index = line.split()
-    return Reference(
-        choice.removesuffix(_CHOSEN),
-        int(class_id),
-        parse_dotted(obis),
-        int(index),
-        chosen=choice.endswith(_CHOSEN),
-    )
-
-
-def _variant(text: str) -> tuple[int, Variant]:
-    head, *rows = text.strip().splitlines()
-    code, vector = head.split()
-    references = [_reference(row) for row in rows]
-    return int(code, 16), Variant(
-        vector,
-        tuple([item for item in references if item.choice != _PROTECTED]),
-        tuple([item for item in references if item.choice == _PROTECTED]),
-    )
 
 
 def _reading(service: ReadingService) -> Variant:
@@ -129,15 +105,33 @@ def _whole(choice: str, class_id: int, obis: bytes, index: int) -> Reference:
     return Reference(choice, class_id, obis, index, chosen=False)
 
 
-def _by_code(table: str) -> dict[int, tuple[Variant, ...]]:
+_HEADER = ("message_code", "vector", "choice", "class_id", "obis", "index", "chosen")
+
+
+def _reference(
+    code: str, vector: str, choice: str, class_id: str, obis: str, index: str, chosen: str
+) -> tuple[int, str, Reference]:
+    if choice not in _CHOICES:
+        raise ValueError(f"{choice!r} is not one of {', '.join(_CHOICES)}")
+    reference = Reference(choice, int(class_id), parse_dotted(obis), int(index), flag(chosen))
+    return int(code, 16), vector, reference
+
+
+def _by_code() -> dict[int, tuple[Variant, ...]]:
     found: dict[int, tuple[Variant, ...]] = {
         service.message_code: (_reading(service),) for service in READING_SERVICES
     }
-    for text in table.split(_OPENS)[1:]:
-        code, variant = _variant(text)
+    rows = read_table("accesses.csv", _HEADER, _reference)
+    for (code, vector), group in groupby(rows, lambda row: row[:2]):
+        references = [reference for _, _, reference in group]
+        variant = Variant(
+            vector,
+            tuple([item for item in references if item.choice != _PROTECTED]),
+            tuple([item for item in references if item.choice == _PROTECTED]),
+        )
         found[code] = (*found.get(code, ()), variant)
     return found
 
 
-ACCESSES = _by_code(ACCESS_ROWS)
+ACCESSES = _by_code()
 """The variants of each message code whose commands are DLMS and known."""

@@ -1,22 +1,35 @@
-"""COSEM names: what an attribute or a method of an object is called.
+"""COSEM: objects by class and logical name, interface classes, and units.
 
-Knows the interface classes that GBCS uses, with their attributes and methods, and puts their names
-and those of the objects together. Knows nothing of octets other than the six of a logical name.
+Names attributes and methods from the names of objects and classes. Knows nothing of octets other
+than the six of a logical name.
 
-Source: DLMS UA 1000-1 (Blue Book), class descriptions, from public excerpts and implementations;
-checked on the vectors wherever these use a class. Class 9000 is GBCS's own; its attributes are
-those of the GBCS Mapping Table and of DCC's gbcs-parser.
+Sources. Objects: see cosem_objects.csv. Classes: DLMS UA 1000-1 (Blue Book), class descriptions,
+from public excerpts and implementations, checked on the vectors that use a class. Class 9000 is of
+GBCS itself; its attributes are those of the GBCS Mapping Table and of DCC's gbcs-parser.
 """
 
 from dataclasses import dataclass
 
-from gbcs.tables.cosem_objects import OBJECTS, CosemObject, obis_text
+from gbcs.obis import obis_text, parse_dotted
+from gbcs.tables.table import read_table
 
 LOGICAL_NAME = "logical_name"
 """Attribute 1 of every class."""
 
 NO_CLASS = 0
 """The class of a reference to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CosemObject:
+    """One object: its class, its logical name and its name in words."""
+
+    class_id: int
+    obis: bytes
+    """Six octets of the logical name."""
+    name: str
+    inferred: bool
+    """Whether `name` is our conclusion rather than that of a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +42,32 @@ class InterfaceClass:
     methods: tuple[str, ...] = ()
 
     def attribute(self, number: int) -> str | None:
-        """Return the name of attribute `number`, None where the class has none."""
+        """Return the name of attribute `number`, None if the class lacks it."""
         if number == 1:
             return LOGICAL_NAME
         return self.attributes[number - 2] if 2 <= number < len(self.attributes) + 2 else None
 
     def method(self, number: int) -> str | None:
-        """Return the name of method `number`, None where the class has none."""
+        """Return the name of method `number`, None if the class lacks it."""
         return self.methods[number - 1] if 1 <= number <= len(self.methods) else None
 
 
 def object_name(class_id: int, obis: bytes) -> str | None:
-    """Return what the object of class `class_id` and logical name `obis` is, None where unknown."""
+    """Return the name of the object of this class and logical name, None if it is unknown."""
     found = cosem_object(class_id, obis)
     return found.name if found else None
 
 
 def cosem_object(class_id: int, obis: bytes) -> CosemObject | None:
-    """Return the object of class `class_id` and logical name `obis`, None where unknown."""
+    """Return the object of this class and logical name, None if it is unknown."""
     return _OBJECTS.get((class_id, obis))
 
 
 def attribute_name(class_id: int, obis: bytes, attribute: int) -> str:
-    """Return what an attribute is, such as `Standing charge: unit_charge_passive`.
+    """Return the names of object and attribute, such as `Standing charge: unit_charge_passive`.
 
-    What is unknown appears by its number, so that every descriptor has a text. Class 0, by which a
-    charge refers to no commodity, has no attributes.
+    An unknown object, class or attribute appears as its number, so every descriptor has a text.
+    Class 0, with which a charge refers to no commodity, has no attributes.
     """
     if class_id == NO_CLASS:
         return _title(class_id, obis)
@@ -64,9 +77,9 @@ def attribute_name(class_id: int, obis: bytes, attribute: int) -> str:
 
 
 def method_name(class_id: int, obis: bytes, method: int) -> str:
-    """Return what a method is, such as `Emergency credit: invoke_credit`.
+    """Return the names of object and method, such as `Emergency credit: invoke_credit`.
 
-    What is unknown appears by its number, so that every descriptor has a text.
+    An unknown object, class or method appears as its number, so every descriptor has a text.
     """
     known = CLASSES.get(class_id)
     name = known.method(method) if known else None
@@ -211,5 +224,32 @@ _CLASSES = (
 
 CLASSES = {row.class_id: row for row in _CLASSES}
 """Interface classes by number."""
+
+UNITS = {
+    27: "W",
+    28: "VA",
+    29: "var",
+    30: "Wh",
+    31: "VAh",
+    32: "varh",
+    33: "A",
+    35: "V",
+    44: "Hz",
+}
+"""Symbols of units by the code in a `scaler_unit`: units of electricity, and of counted values.
+
+Source: DLMS UA 1000-1 (Blue Book), interface class Register (class 3), attribute scaler_unit. 254
+(other unit) and 255 (no unit, count) have no symbol.
+"""
+
+_SOURCES = {"document": False, "inferred": True}
+
+
+def _object(class_id: str, obis: str, source: str, name: str) -> CosemObject:
+    return CosemObject(int(class_id), parse_dotted(obis), name, inferred=_SOURCES[source])
+
+
+OBJECTS = read_table("cosem_objects.csv", ("class_id", "obis", "source", "name"), _object)
+"""Every object with a name, by class and logical name."""
 
 _OBJECTS = {(row.class_id, row.obis): row for row in OBJECTS}

@@ -1,11 +1,11 @@
-"""The logs of an ESME that are read by window: what an entry holds, and how many are kept.
+"""The logs of an ESME that are read by window: columns of an entry, and number of entries.
 
 Sources. OBIS codes, columns and depths: GBCS v3.1 use cases ECS20a to ECS23b and ECS66, as rendered
 in HenryGiraldo/gbcs-parser-js (SMETS2 5.7.5); half hourly and daily periods: SMETS2 5.7.5. Rows:
 the vectors of ECS20a, ECS20b (twin element), ECS20d, ECS21a (single element), ECS21b, ECS21c,
 ECS22a, ECS22b (single element), ECS22c and ECS23. The twin element rows of ECS21a and ECS22b and
-the single element row of ECS20b follow that document, which marks the columns of twin element
-meters; so do those of ECS20c, which are the rows of ECS21a and ECS21b, and of ECS66.
+the single element row of ECS20b follow the rendering, which marks the columns of twin element
+meters; so do the rows of ECS20c, which are those of ECS21a and ECS21b, and of ECS66.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gbcs.obis import parse_dotted
 
+# Type descriptions of compact-arrays: a tag for each column, here double-long-unsigned.
 _U32 = "06"
 
 
@@ -36,7 +37,7 @@ BILLING_SINGLE = _row(_TIME, _U32, _TOU, *[_BLOCK] * 4, *[_I32] * 6)
 BILLING_TWIN = _row(_TIME, _U32, _U32, _TOU, _SECONDARY_TOU, *[_BLOCK] * 4, *[_I32] * 6)
 
 BLOCKS = "blocks"
-"""The one column that stands for several of a row: the four blocks of eight registers."""
+"""The only column that stands for several of a row: four blocks of eight registers."""
 
 _REGISTERS = ("import", "tou", BLOCKS)
 _TWIN_REGISTERS = ("import", "secondary_import", "tou", "secondary_tou", BLOCKS)
@@ -48,12 +49,12 @@ BALANCES = (
     "time_debt_2",
     "accumulated_debt",
 )
-"""Columns, and parts of SRV 4.3, that are money."""
+"""Columns, and parts of SRV 4.3, that are amounts of money, in 10⁻⁵ pounds or euros."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileLog:
-    """One log, and how it is asked for and answered."""
+    """One log: its use case, its objects, and the shapes of its entries."""
 
     srv: str
     use_case: str
@@ -61,13 +62,13 @@ class ProfileLog:
     log: bytes
     """OBIS of the profile generic (class 7) whose buffer, attribute 2, is read."""
     protection: bytes | None
-    """OBIS of the data protection object (class 30) it is read through, None where in clear."""
+    """OBIS of the data protection object (class 30) that encrypts it, None in clear."""
     period: int
-    """Seconds between entries, 0 where they are made when something happens or as configured."""
+    """Seconds between entries, 0 if events or the configuration decide when one is made."""
     depth: int
-    """Entries that a meter keeps."""
+    """Number of entries that a meter keeps."""
     rows: Mapping[bytes, tuple[str, ...]]
-    """Columns after `time`, in order, by the type description of the compact-array."""
+    """Columns behind `time`, in order, by the type description of the compact-array."""
 
 
 _HALF_HOUR, _DAY = 1800, 86400
@@ -98,8 +99,7 @@ PROFILE_LOGS = (
         {THREE: ("active_export", "reactive_export")},
     ),
 )  # fmt: skip
-
-"""The logs that a command of their own reads, made at fixed times and of energy alone."""
+"""The logs of energy with entries at fixed times, each read by a command of its own."""
 
 BY_SRV = {log.srv: log for log in PROFILE_LOGS}
 BY_CODE = {log.message_code: log for log in PROFILE_LOGS}
@@ -152,11 +152,10 @@ OTHER_LOGS = (
         _DAY, 731, {TWO: ("consumption",)},
     ),
 )  # fmt: skip
-"""The other logs: of money, of voltage, or read together with something else.
+"""The other logs: of money, of voltage, or read together with other attributes.
 
 Balances, debts and amounts are in 10⁻⁵ pounds or euros, voltages in V, consumption in Wh.
-The voltage of phase 1 belongs to both use cases of 4.10; its entries are as far apart as attribute
-4 of the log says.
+The voltage of phase 1 belongs to both use cases of 4.10; attribute 4 of the log has its period.
 """
 
 BY_OBIS = {log.log: log for log in (*PROFILE_LOGS, *OTHER_LOGS)}

@@ -1,15 +1,15 @@
-"""Result codes: how a meter says that a get, a set or an action succeeded or why it did not.
+"""Result codes: the outcome of a get, a set or an action.
 
-Knows numbers and standard names. Source: DLMS Green Book, Data-Access-Result and Action-Result of
-the COSEM PDU definitions, of which GBCS v4.1 uses these; a get or set and an action share them,
-save that an action calls 15 and 16 long-action-aborted and no-long-action-in-progress.
+Knows numbers and standard names. Source: DLMS UA 1000-2 (Green Book), Data-Access-Result and
+Action-Result of the COSEM PDU definitions; GBCS v4.1 uses these. Get, set and action share them,
+except that an action calls 15 and 16 long-action-aborted and no-long-action-in-progress.
 """
 
 from enum import IntEnum
 
 
 class ResultCode(IntEnum):
-    """A Data-Access-Result or Action-Result; its text is the standard name, like other-reason."""
+    """A Data-Access-Result or Action-Result; its text is the standard name, as in other-reason."""
 
     SUCCESS = 0
     HARDWARE_FAULT = 1
@@ -33,7 +33,7 @@ class ResultCode(IntEnum):
 
 
 def result_name(code: int) -> str:
-    """Return the standard name of result `code`; for a number without one, `unknown-` and it.
+    """Return the standard name of a result code; an unknown code becomes `unknown-` and the number.
 
     >>> result_name(1), result_name(77)
     ('hardware-fault', 'unknown-77')

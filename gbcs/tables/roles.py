@@ -1,11 +1,11 @@
-"""User roles: who may ask a meter for what.
+"""User roles: the roles that may send each read of a meter.
 
-Knows the roles of DUIS and which of them are entitled to which read of a meter. Knows nothing of
-registration: a supplier is entitled only to the dates of its own registration, and whoever holds
-those dates must check them (DUIS response code E4).
+Knows the roles of DUIS and the service reference variants they are entitled to. Knows nothing of
+registration: a supplier is entitled only to the dates of its own registration, and the caller must
+check these (DUIS response code E4).
 
-Source: DUIS, eligible user roles of the service reference variants of service 4, as in the
-request matrix that DCC publishes in duis-parser.
+Source: DUIS, eligible user roles of the service reference variants of service 4, from the request
+matrix that DCC publishes in duis-parser.
 """
 
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
     @property
     def full_name(self) -> str:
-        """What the short name stands for, such as `import supplier`."""
+        """The name in words, such as `import supplier`."""
         return _FULL_NAMES[self]
 
 
@@ -40,7 +40,7 @@ _FULL_NAMES = {
 def entitled(srv: str) -> frozenset[Role]:
     """Return the roles that may send service reference variant `srv`, such as 4.8.1.
 
-    Empty for a variant that the table does not have: nobody is known to be entitled.
+    Empty for a variant that the table lacks: no role is known to be entitled.
     """
     return ENTITLEMENTS.get(srv, frozenset())
 

@@ -1,1 +1,1 @@
-"""Use cases: what a message of one kind asks or answers, built and read."""
+"""Use cases: build and read the messages of one kind."""

@@ -1,7 +1,7 @@
-"""Answering a command that reads: values, or the code of the first failure, in clear or encrypted.
+"""Answer a command that reads: values or the code of the first failure, in clear or encrypted.
 
-Knows how results follow from what each access gave. A meter and a cache answer with the same
-function, so a reply does not depend on who mints it. Knows nothing of where values come from.
+Knows how the results of a response follow from the result of each access. Meter and cache reply
+with the same function, so their replies do not differ. Knows nothing of where values come from.
 
 Source: GBCS v4.1 clauses 7.2 and 8.5; the vectors of responses of SRVs 4.1.1 to 4.18.
 """
@@ -15,14 +15,14 @@ from gbcs.errors import EncodeError
 from gbcs.frozen import maker
 from gbcs.message import Command
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.protecting import protect
+from gbcs.usecases.data_protection import protect
 from gbcs.usecases.responding import respond, result_choice
 
 Value = Data | bytes
-"""The value of an attribute, or its A-XDR."""
+"""The value of an attribute, typed or as A-XDR."""
 
 Result = tuple[Value, ...] | int
-"""What an access gave: the values of its attributes in order, or a result code other than 0."""
+"""The result of an access: the values of its attributes in order, or a result code other than 0."""
 
 _access_result = maker(AccessResult)
 
@@ -34,14 +34,15 @@ def answer_reading(
     own_counter: int | None = None,
     time: bytes = b"",
 ) -> bytes:
-    """Return the octets of the response to `command`, which `asks_of` has understood.
+    """Return the octets of the response to `command`, which `read_requests_of` has understood.
 
-    `results` has an item for each access; whatever is behind the first failure is not looked at and
-    answers other-reason (break on error), so it may be left out. `own_counter` is the device's,
-    where `needs_own_counter` says so, and `time` the device's as a date-time of 12
-    octets, where the service carries it.
-    Raises `EncodeError` where results and accesses do not match or a value has no octets,
-    `DecodeError` where octets are not one value, and `AuthenticationError` where a key is missing.
+    `results` has one item for each access. Items behind the first failure are ignored and may be
+    left out: those accesses answer other-reason (break on error). `own_counter` is the device's own
+    counter, required if `needs_own_counter` returns True. `time` is the device's date-time, 12
+    octets, in the response of a service that carries it.
+
+    Raises `EncodeError` if results and accesses do not match or a value does not fit its type,
+    `DecodeError` if octets are not one value, and `AuthenticationError` if a key is missing.
     """
     payload = command.payload
     if not isinstance(payload, AccessRequest):
@@ -64,7 +65,10 @@ def answer_reading(
 
 
 def needs_own_counter(command: Command, results: Sequence[Result]) -> bool:
-    """Return whether `results` are encrypted for a party behind the ACB: under an own counter."""
+    """Return whether the response encrypts `results` under the device's own counter.
+
+    It does for a party behind the ACB whose protected access succeeds.
+    """
     if command.supplementary is None or not isinstance(command.payload, AccessRequest):
         return False
     for access, result in zip(command.payload.accesses, results, strict=False):
@@ -77,16 +81,16 @@ def needs_own_counter(command: Command, results: Sequence[Result]) -> bool:
 
 def _result(results: Sequence[Result], index: int) -> Result:
     if index >= len(results):
-        raise EncodeError(f"access {index + 1} has no result", "message.payload")
+        raise EncodeError(f"access {index + 1} has no result: give one each", "message.payload")
     result = results[index]
     if result == ResultCode.SUCCESS:
-        raise EncodeError(f"access {index + 1}: a success has values", "message.payload")
+        raise EncodeError(f"access {index + 1}: give values, not code 0", "message.payload")
     return result
 
 
 def _only(access: Access, values: tuple[Value, ...]) -> Data:
     if len(values) != 1:
-        raise EncodeError(f"{len(values)} values where an access has one", "message.payload")
+        raise EncodeError(f"{len(values)} values for an access of one", "message.payload")
     [value] = values
     return value if isinstance(value, Data) else Data.parse(value)
 

@@ -1,6 +1,6 @@
-"""Reading a log of an ESME by window: SRVs 4.6.1, 4.6.2, 4.8.1, 4.8.2 and 4.8.3.
+"""Read a log of an ESME by window: SRVs 4.6.1, 4.6.2, 4.8.1, 4.8.2 and 4.8.3.
 
-Knows which of the reads of `gbcs.usecases.asking` are of these logs, and what their answers hold.
+Knows which read requests are for these logs, and what their answers hold.
 
 Source: vectors of ECS21a, ECS21c, ECS22a, ECS22b and ECS22c.
 """
@@ -17,8 +17,8 @@ from gbcs.message import Command, Message, Supplementary
 from gbcs.tables import reading_services
 from gbcs.tables.profile_logs import BY_CODE, ProfileLog
 from gbcs.usecases.answer import answer_reading
-from gbcs.usecases.asking import Window as Window
-from gbcs.usecases.asking import asks_of, reading_command
+from gbcs.usecases.read_request import Window as Window
+from gbcs.usecases.read_request import read_requests_of, reading_command
 from gbcs.usecases.rows import Row as Row
 from gbcs.usecases.rows import rows_of as rows_of
 from gbcs.usecases.rows import table_and_columns
@@ -29,7 +29,7 @@ SUCCESS = 0
 
 @dataclass(frozen=True, slots=True)
 class ProfileRead:
-    """What a command asks for: `window` of `log`."""
+    """The read request of a command: `window` of `log`."""
 
     log: ProfileLog
     window: Window
@@ -43,10 +43,10 @@ def profile_read_command(
     counter: int,
     supplementary: Supplementary | None = None,
 ) -> Command:
-    """Return the command, unsealed, that asks `device` for `read`.
+    """Return the command, unsealed, that reads `read` from `device`.
 
-    `originator` is the ACB where `supplementary` names the party behind it; a protected log then
-    takes the party's certificate too.
+    `originator` is the ACB if `supplementary` names a party behind it; a protected log then needs
+    the party's certificate in `supplementary`.
     """
     return reading_command(
         reading_services.BY_CODE[read.log.message_code],
@@ -59,23 +59,30 @@ def profile_read_command(
 
 
 def profile_read_of(command: Message) -> ProfileRead | None:
-    """Return what `command` asks for, or None where it is not exactly such a read.
+    """Return the read request of `command`, None unless it is exactly one read of a known log.
 
-    A window of which a limit is left open, or that ends before it starts, is none.
+    None also if a limit of the window is open, or if it ends before it starts.
     """
     log = BY_CODE.get(command.message_code)
-    asks = asks_of(command) if log else None
-    if log is None or asks is None or len(asks) != 1:
+    requests = read_requests_of(command) if log else None
+    if log is None or requests is None or len(requests) != 1:
         return None
-    [ask] = asks
-    attribute = ask.attributes[0]
-    if len(ask.attributes) != 1 or ask.protection != log.protection or attribute.obis != log.log:
+    [request] = requests
+    attribute = request.attributes[0]
+    if (
+        len(request.attributes) != 1
+        or request.protection != log.protection
+        or attribute.obis != log.log
+    ):
         return None
     return ProfileRead(log, attribute.window) if attribute.window else None
 
 
 def takes_own_counter(command: Message, log: ProfileLog) -> bool:
-    """Return whether success is encrypted under the device's own counter, for a party unknown."""
+    """Return whether a success is encrypted under the device's own counter.
+
+    It is for a party behind the ACB, which the device does not know.
+    """
     return log.protection is not None and command.supplementary is not None
 
 
@@ -88,9 +95,9 @@ def answer_profile_read(
 ) -> bytes:
     """Return the octets of the successful response to `command`.
 
-    `buffer` is the value of the log's buffer as A-XDR, a compact-array with its tag.
-    `own_counter` is the device's, where `takes_own_counter` says that it is taken.
-    Raises `AuthenticationError` where a key is missing.
+    `buffer` is the value of the log's buffer as A-XDR: a compact-array with its tag.
+    `own_counter` is the device's own counter, required if `takes_own_counter` returns True.
+    Raises `AuthenticationError` if a key is missing.
     """
     return answer_reading(command, ((buffer,),), keystore, own_counter)
 
@@ -107,8 +114,8 @@ def buffer_of(response: Message, log: ProfileLog) -> bytes | int:
 def table_of(response: Message, log: ProfileLog) -> CompactArray | int:
     """Return the log's buffer from a success, or the result code of a failure.
 
-    Raises `DecodeError` where `response` is neither, and `AuthenticationError` where it is
-    encrypted and was not opened.
+    Raises `DecodeError` if `response` is neither, and `AuthenticationError` if it is encrypted and
+    no key has opened it.
     """
     payload = response.payload
     if not isinstance(payload, AccessResponse) or len(payload.results) != 1:

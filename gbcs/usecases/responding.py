@@ -1,4 +1,4 @@
-"""Responses to DLMS commands: what they share with the command, and how a command is refused.
+"""Responses to DLMS commands: the fields they share with the command, and refusals.
 
 Source: GBCS v4.1 clause 7.2; the ERROR vectors, and those of critical commands.
 """
@@ -12,7 +12,7 @@ from gbcs.message import UNSEALED, Command, Response, Supplementary
 from gbcs.tables.result_codes import ResultCode
 
 INVOKE_ID = 0x20000000
-"""Long invoke id and priority: these bits over the low 24 of the originator counter."""
+"""High bits of the long invoke id and priority; the low 24 are of the originator counter."""
 
 _RESULT_KIND = {Choice.GET_WITH_SELECTION: Choice.GET, Choice.SET_WITH_SELECTION: Choice.SET}
 
@@ -31,10 +31,11 @@ def respond(
 ) -> bytes:
     """Return the octets of the response to `command`, sealed for its originator.
 
-    The response to a critical command is signed by the device, and has no MAC.
-    `own_counter` is the device's, where the results are encrypted to a party behind the ACB.
-    `time` is the device's as a date-time of 12 octets, where the response carries it.
-    Raises `AuthenticationError` where a key is missing.
+    The response to a critical command is signed by the device and has no MAC. `own_counter` is the
+    device's own counter if the results are encrypted for a party behind the ACB. `time` is the
+    device's date-time, 12 octets, in a response that carries it.
+
+    Raises `AuthenticationError` if a key is missing.
     """
     response = Response(
         originator=command.recipient,
@@ -50,12 +51,12 @@ def respond(
 
 
 def answering(behind: Supplementary | None, own_counter: int | None) -> Supplementary | None:
-    """Return the supplementary party as a response names it: without its certificate."""
+    """Return the supplementary party of a response: that of the command without certificate."""
     return behind and Supplementary(behind.party, behind.party_counter, own_counter)
 
 
 def result_choice(choice: Choice) -> Choice:
-    """Return the kind of access that a result names for an access of kind `choice`."""
+    """Return the kind of access that a result states for an access of kind `choice`."""
     return _RESULT_KIND.get(choice, choice)
 
 
@@ -63,9 +64,9 @@ def refuse(command: Command, code: int, keystore: Keystore, time: bytes = b"") -
     """Return the octets of a response in which the first access fails with `code`.
 
     The accesses behind it are not attempted and fail with other-reason (break on error). `time` is
-    the device's as a date-time of 12 octets, where the response carries it.
-    Raises `EncodeError` where the command is not DLMS, and `AuthenticationError` where a key is
-    missing.
+    the device's date-time, 12 octets, in a response that carries it.
+
+    Raises `EncodeError` if the command is not DLMS, and `AuthenticationError` if a key is missing.
     """
     if not isinstance(command.payload, AccessRequest):
         raise EncodeError("only a DLMS command is refused with a result code", "message.payload")

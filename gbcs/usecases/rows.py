@@ -1,6 +1,6 @@
 """The entries of a log as rows with names, from the value of its buffer.
 
-Knows compact-arrays and the columns of `gbcs.tables.profile_logs`; knows no messages.
+Knows compact-arrays and the columns of `gbcs.tables.profile_logs`. Knows no messages.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from gbcs.dlms.data import Data
 from gbcs.errors import DecodeError
 from gbcs.tables.profile_logs import BLOCKS, ProfileLog
 
-_BLOCKS = 4
+_BLOCKS = 4  # columns of a row that the one column "blocks" stands for
 
 Row = Mapping[str, Any]
 
 
 def rows_of(log: ProfileLog, buffer: bytes | Data) -> list[Row]:
-    """Return the rows of a log's buffer: `time` in seconds since 2000, and its columns.
+    """Return the rows of a log's buffer: `time` in seconds since 2000, and the log's columns.
 
-    `buffer` is the value or its A-XDR. Units are those of the log: Wh or varh, save where
-    `gbcs.tables.profile_logs` says otherwise. Raises `DecodeError` where it is none of this log.
+    `buffer` is the value, typed or as A-XDR. Energies are in Wh or varh; units of other columns are
+    in `gbcs.tables.profile_logs`. Raises `DecodeError` if it is not the buffer of this log.
     """
     table, columns = table_and_columns(
         buffer if isinstance(buffer, Data) else Data.parse(buffer), log

@@ -1,7 +1,7 @@
-"""What the response of a reading service says: each attribute by name, with its value or its code.
+"""The response of a reading service: each attribute with its name, and its value or result code.
 
-Knows which attributes the results of a service are, opens what is protected, and gives logs as
-rows and collections as fields; knows nothing of the command.
+Knows which attributes the results of a service are, opens protected ones, and turns logs into rows
+and collections into fields. Knows nothing of the command.
 
 Source: `gbcs.tables.reading_services`.
 """
@@ -29,31 +29,31 @@ from gbcs.usecases.rows import Row, rows_of
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One attribute that was asked for, and what came of it."""
+    """One attribute of a reading service and its result."""
 
     attribute: ReadAttribute
     code: int
-    """A result code, 0 is success."""
+    """Its result code, 0 for success."""
     data: Data | None = None
-    """The value, None where it was not read."""
+    """Its value, None if it was not read."""
 
     @property
     def name(self) -> str:
-        """What it is, such as `Active export register: value`."""
+        """The object and the attribute, such as `Active export register: value`."""
         return attribute_name(self.attribute.class_id, self.attribute.obis, self.attribute.index)
 
     @property
     def rows(self) -> list[Row] | None:
-        """The entries of a log, None where it is none. Raises `DecodeError` for unknown columns."""
+        """The entries of a log, None for others. Raises `DecodeError` for rows of unknown shape."""
         if self.data is None or not self.attribute.windowed:
             return None
         return rows_of(BY_OBIS[self.attribute.obis], self.data)
 
     @property
     def fields(self) -> Mapping[str, Any] | None:
-        """The parts of a collection of registers by name, None where it is none.
+        """The parts of a collection of registers by name, None for other attributes.
 
-        Raises `DecodeError` where there are more parts than names.
+        Raises `DecodeError` if there are more parts than names.
         """
         item = self.attribute
         names = FIELDS.get((item.class_id, item.obis, item.index))
@@ -70,10 +70,10 @@ class Reading:
 
 
 def values_of(response: Message) -> tuple[Reading, ...]:
-    """Return what each attribute of a reading service gave, in the order of the command.
+    """Return each attribute of a reading service with its result, in the order of the command.
 
-    Raises `DecodeError` where `response` is not that of a reading service, and
-    `AuthenticationError` where something in it is encrypted and was not opened.
+    Raises `DecodeError` if `response` is not that of a reading service, and `AuthenticationError`
+    if a value is encrypted and no key has opened it.
     """
     service = BY_CODE.get(response.message_code)
     payload = response.payload
@@ -81,7 +81,7 @@ def values_of(response: Message) -> tuple[Reading, ...]:
         raise DecodeError("not the response of a reading service", "message")
     if len(payload.results) != len(service.accesses):
         raise DecodeError(
-            f"{len(payload.results)} results where SRV {service.srv} has {len(service.accesses)}",
+            f"{len(payload.results)} results; SRV {service.srv} has {len(service.accesses)}",
             "message.payload",
         )
     readings: list[Reading] = []
@@ -105,7 +105,7 @@ def _readings(
     values = (result.data,) if access.protection is None else protected_values(response)
     if len(values) != len(attributes):
         raise DecodeError(
-            f"{len(values)} values where SRV {service.srv} has {len(attributes)}",
+            f"{len(values)} values; SRV {service.srv} has {len(attributes)}",
             "message.protected",
         )
     return [
@@ -115,10 +115,10 @@ def _readings(
 
 
 def protected_values(response: Message) -> tuple[Data, ...]:
-    """Return the values that the one encrypted structure of `response` holds.
+    """Return the values in the one encrypted structure of `response`.
 
-    Raises `DecodeError` where there is no such structure, and `AuthenticationError` where it was
-    not opened.
+    Raises `DecodeError` if there is no such structure, and `AuthenticationError` if no key has
+    opened it.
     """
     if len(response.protected) != 1:
         raise DecodeError("protected attributes that are not encrypted", "message.protected")
@@ -126,7 +126,7 @@ def protected_values(response: Message) -> tuple[Data, ...]:
     if plaintext is None:
         raise AuthenticationError(
             f"the readings of {response.originator} for {response.remote_party} are {status}: "
-            "they open with the key-agreement keys of both, one of them private"
+            "to open them, the keystore needs the 'ka' keys of both, one of them private"
         )
     data = Data.parse(plaintext)
     if data.type is not DataType.STRUCTURE or not isinstance(data.value, tuple):

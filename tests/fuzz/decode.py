@@ -1,9 +1,9 @@
-"""Fuzzing of the codec with atheris: `python tests/fuzz/decode.py -max_total_time=600`.
+"""Fuzz the codec with atheris: `python tests/fuzz/decode.py -max_total_time=600`.
 
-Any octets must give a message that encodes back to them, in JSON too, or a `DecodeError`. Not part
-of the test suite; atheris is installed by hand (`pip install atheris`). The octets are tried as
-they are and as the content of a message of each family, so that the fuzzer is not held up by the
-envelope. The vectors of the RTDS are its first inputs where they are present.
+Any octets must decode to a message that encodes to them, also through JSON, or raise `DecodeError`.
+Not part of the test suite: install atheris by hand (`pip install atheris`). The octets are tried as a
+message and as the content of one, so that the fuzzer gets past the envelope. Its first inputs are
+the vectors of the RTDS, if present.
 """
 
 import sys

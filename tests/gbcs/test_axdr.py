@@ -1,4 +1,4 @@
-"""Lengths in A-XDR, and what stands behind them."""
+"""Lengths in A-XDR, and the octets behind them."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_octets_behind_their_length(size: int) -> None:
     check_codec(LENGTH_VALUE.parse, LENGTH_VALUE.build, octets, write_length(size) + octets)
 
 
-def test_exactly_so_many_octets() -> None:
+def test_fixed_octets_refuse_any_other_length() -> None:
     check_codec(FOUR.parse, FOUR.build, b"\x01\x02\x03\x04", b"\x01\x02\x03\x04")
     for octets in (b"", b"123", b"12345"):
         with pytest.raises(EncodeError):

@@ -1,4 +1,4 @@
-"""Content that announces more than it holds, or holds more than it seems: refused, or read cheaply.
+"""Content with more announced than present, or expanding when read: refused, or read cheaply.
 
 Work is bounded in calls and memory in octets, both by the length of the message.
 """
@@ -22,7 +22,7 @@ CODE = b"\xff\xff"
 CALLS_PER_OCTET = 200
 MEMORY = 1 << 24
 LENGTH = 4_000
-"""Octets of the long contents."""
+"""Size of the long contents, in octets."""
 
 
 def _signed(content: bytes) -> bytes:
@@ -94,7 +94,7 @@ BAD_CONTENTS = {
 
 
 @pytest.mark.parametrize("content", BAD_CONTENTS.values(), ids=BAD_CONTENTS)
-def test_bad_content_is_kept_as_it_is_and_says_why(content: bytes) -> None:
+def test_bad_content_is_kept_with_a_reason(content: bytes) -> None:
     octets = _signed(content)
     with within(MEMORY), at_most(1000 + CALLS_PER_OCTET * len(octets)):
         message = decode(octets)
@@ -110,7 +110,7 @@ def test_bad_content_is_kept_as_it_is_and_says_why(content: bytes) -> None:
 
 
 def test_an_unknown_type_costs_the_content_and_not_the_message(rtds_keystore: FileKeystore) -> None:
-    """What the envelope says, and whether the MAC holds, is known all the same."""
+    """Envelope and MAC are still read and verified."""
     good = decode(named("ECS22a_4.8.3_SUCCESS_COMMAND").octets, rtds_keystore)
     bad = replace(good, payload=Opaque(b"\xd9\x20\x00\x00\x01\x00\x00\x01\x07"), mac=b"")
     found = decode(encode(bad, rtds_keystore), rtds_keystore)

@@ -1,4 +1,4 @@
-"""Octets that are not a message, or not an authentic one, made of the RTDS and by hand."""
+"""Octets that are not a message, or not an authentic one, from the RTDS and by hand."""
 
 from collections.abc import Iterator
 from functools import cache, partial
@@ -73,7 +73,7 @@ def test_every_single_octet_change_is_noticed(vector: Vector) -> None:
 
 
 class Confused(Keystore):
-    """The keys of the RTDS, save that `eui` has those of `other`, or none."""
+    """The keys of the RTDS, except that `eui` has those of `other`, or none."""
 
     def __init__(self, eui: EUI, other: EUI | None) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def test_mac_header_is_empty(position: int) -> None:
     _refused(bytes(octets))
 
 
-def test_security_header_is_the_one_there_is() -> None:
+def test_any_other_security_header_is_refused() -> None:
     octets = seal(bytes(16), METER, _signed(b""))
     for position in range(len(SECURITY)):
         changed = bytearray(SECURITY)
@@ -187,7 +187,7 @@ def test_security_header_is_the_one_there_is() -> None:
 
 
 def test_a_response_or_alert_has_a_signature_length() -> None:
-    """Only the pre-command, which is a command, lacks it."""
+    """Only a pre-command, which is a command, lacks the signature length."""
     assert decode(_signed(b"", cra=1)[:-1]).kind == "pre-command"
     for cra in (2, 3):
         _refused(_signed(b"", cra)[:-1])

@@ -1,4 +1,4 @@
-"""Messages in blocks: as octets, in any order, with blocks lost, repeated and mixed up."""
+"""Messages in blocks: their octets; blocks in any order, lost, repeated and mixed up."""
 
 import shutil
 import struct
@@ -42,7 +42,7 @@ TSHARK = shutil.which("tshark")
 
 
 def _routed(apdu: bytes) -> bytes:
-    """Return `apdu` behind the routing header `ROUTING`, made by a second hand."""
+    """Return `apdu` behind the routing header `ROUTING`, from independent code."""
     return b"".join(
         (
             bytes.fromhex("DD 09 02 0102030405060708"),
@@ -95,7 +95,7 @@ def test_a_block_without_data_acknowledges_and_one_without_numbers_aborts() -> N
         (_routed(BLOCKS[0][0].octets()).replace(b"\x0d\x01", b"\x0d\x31"), "block.security"),
     ],
 )
-def test_what_is_no_block_is_refused_with_the_field(octets: bytes, path: str) -> None:
+def test_octets_that_are_not_a_block_are_refused_with_the_field(octets: bytes, path: str) -> None:
     with pytest.raises(DecodeError) as caught:
         Block.parse(octets)
     assert caught.value.path.startswith(path)
@@ -117,12 +117,12 @@ def test_what_is_no_block_is_refused_with_the_field(octets: bytes, path: str) ->
         Block(number=1, data=b"a", routing=replace(ROUTING, security=b"\x11" + bytes(4))),
     ],
 )
-def test_what_has_no_octets_is_not_written(block: Block) -> None:
+def test_blocks_that_cannot_be_encoded_are_refused(block: Block) -> None:
     with pytest.raises(EncodeError):
         block.octets()
 
 
-def test_a_lone_block_is_no_message_and_decode_says_so() -> None:
+def test_decode_reports_a_single_block() -> None:
     block = Block(number=3, data=b"abc")
     for octets in (block.octets(), replace(block, routing=ROUTING).octets()):
         with pytest.raises(DecodeError, match="block 3 of a general block transfer; reassemble"):
@@ -157,7 +157,9 @@ def test_segments_are_numbered_and_end_their_windows(transfer: tuple[bytes, int,
     ("message", "size", "window"),
     [(b"", 1, 1), (b"a", 0, 1), (b"a", -1, 1), (b"a", 1, 0), (b"a", 1, 64)],
 )
-def test_what_cannot_be_segmented_is_refused(message: bytes, size: int, window: int) -> None:
+def test_messages_that_cannot_be_segmented_are_refused(
+    message: bytes, size: int, window: int
+) -> None:
     with pytest.raises(EncodeError):
         segment(message, block_size=size, window=window)
 
@@ -194,7 +196,7 @@ def test_the_last_may_come_first() -> None:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """A message, and its blocks in any order within each window, some again."""
+    """Draw a message and its blocks, in any order within each window, some repeated."""
     message, size, window = draw(transfers)
     routing = draw(st.sampled_from((None, ROUTING)))
     blocks = segment(message, block_size=size, window=window, routing=routing)
@@ -222,7 +224,7 @@ def test_any_order_within_the_window_gives_the_message(
 
 
 @given(transfers, st.builds(Random, st.integers(0, 999)))
-def test_what_is_lost_is_named_and_heals_when_it_is_resent(
+def test_lost_blocks_are_named_and_can_be_resent(
     transfer: tuple[bytes, int, int], random: Random
 ) -> None:
     message, size, window = transfer
@@ -244,7 +246,7 @@ def test_what_is_lost_is_named_and_heals_when_it_is_resent(
 def test_a_sender_that_follows_acknowledgements_comes_to_an_end(
     transfer: tuple[bytes, int, int], random: Random
 ) -> None:
-    """Over a way that loses blocks and acknowledgements, and repeats them."""
+    """The channel loses and repeats blocks and acknowledgements."""
     message, size, window = transfer
     blocks = segment(message, block_size=size, window=window)
     reassembler = Reassembler(window=window)
@@ -294,21 +296,21 @@ def test_an_acknowledgement_offers_the_first_gap(
     assert (answer.last, answer.streaming, answer.data, answer.number) == (True, False, b"", 1)
 
 
-def test_an_acknowledgement_goes_on_from_what_its_receiver_has_acknowledged() -> None:
+def test_an_acknowledgement_continues_the_receiver_s_numbers() -> None:
     reassembler = Reassembler()
     reassembler.receive(Block(number=1, data=b"a", acknowledged=6).octets())
     reassembler.receive(Block(number=2, data=b"b", acknowledged=4).octets())
     assert reassembler.acknowledgement().number == 7
 
 
-def test_an_acknowledgement_goes_back_where_the_blocks_came_from() -> None:
+def test_an_acknowledgement_is_routed_to_the_sender() -> None:
     reassembler = Reassembler()
     octets = reassembler.receive(segment(b"a", block_size=1, routing=ROUTING)[0]).acknowledgement
     assert octets is not None
     assert Block.parse(octets).routing == replace(ROUTING, originator=SUPPLIER, recipient=METER)
 
 
-def test_an_acknowledgement_that_is_received_changes_nothing() -> None:
+def test_a_received_acknowledgement_changes_nothing() -> None:
     one, two = _numbered(1, 2, last=2)
     answer = Block(number=1, last=True, acknowledged=1).octets()
     reassembler = Reassembler()
@@ -337,7 +339,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("before", "block", "path"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_what_does_not_belong_is_refused_and_leaves_no_trace(
+def test_foreign_blocks_are_refused_and_change_nothing(
     before: tuple[int, ...], block: Block, path: str
 ) -> None:
     reassembler = Reassembler(max_blocks=9, max_octets=8)
@@ -354,7 +356,7 @@ def test_what_does_not_belong_is_refused_and_leaves_no_trace(
     assert received.missing == ()
 
 
-def test_transfers_that_interleave_are_told_apart_by_their_routing() -> None:
+def test_routing_separates_interleaved_transfers() -> None:
     routings = [replace(ROUTING, originator_counter=number) for number in range(3)]
     messages = [bytes((number,)) * 50 for number in range(3)]
     ways = [
@@ -405,11 +407,11 @@ def test_a_flood_of_blocks_ends_at_the_limit() -> None:
 
 LOG = BY_SRV["4.8.1"]
 DEPTH = Window(NOW // HALF_HOUR * HALF_HOUR - (LOG.depth - 1) * HALF_HOUR, NOW)
-"""All that the log of active import holds: 13 months."""
+"""All entries of the log of active import: 13 months."""
 
 
 @pytest.mark.parametrize("routed", [False, True])
-def test_thirteen_months_travel_whole_and_verify(routed: bool) -> None:
+def test_thirteen_months_are_transferred_and_verify(routed: bool) -> None:
     asked, _ = command("4.8.1", Role.IS, window=DEPTH)
     message = meter_octets(asked)
     routing = Routing.of(decode(message)) if routed else None

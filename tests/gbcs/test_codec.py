@@ -1,4 +1,4 @@
-"""decode, encode, sign and authenticate on messages made here."""
+"""decode, encode, sign and authenticate, with messages built here."""
 
 from dataclasses import replace
 from typing import Any
@@ -135,7 +135,7 @@ def test_messages_without_mac(
 def test_messages_are_sealed(
     message: Message, cra: int, originator: EUI, recipient: EUI, content: bytes
 ) -> None:
-    """The key of a command is that of ACB and device, of others that of device and recipient."""
+    """The key of a command is that of ACB and device; of others, that of device and recipient."""
     sealed = grouping(cra, COUNTER, originator, recipient, CODE, content) + b"\x00"
     secret = _secret(ACB if cra == COMMAND else originator, recipient)
     key = message_key(secret, originator, cra, COUNTER, recipient)
@@ -230,7 +230,7 @@ def test_a_pre_command_is_signed_before_it_is_sealed() -> None:
 BLOB_AND_OTHERS = structure(octet_string(b"\x31\x00\x00\x00\x00"), octet_string(bytes(20)), NULL)
 
 
-def test_what_only_looks_like_an_encrypted_attribute_is_none() -> None:
+def test_octets_that_only_resemble_an_encrypted_attribute() -> None:
     message = replace(ALERT_MESSAGE, mac=None, payload=DataNotification(1, BLOB_AND_OTHERS))
     assert decode(encode(message), KEYS).protected == ()
 
@@ -300,7 +300,7 @@ WITHOUT_OCTETS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", WITHOUT_OCTETS.values(), ids=WITHOUT_OCTETS)
-def test_what_nobody_could_read_is_not_written(changes: dict[str, Any]) -> None:
+def test_unreadable_messages_are_not_written(changes: dict[str, Any]) -> None:
     message = replace(ALERT_MESSAGE, **{"mac": None, **changes})
     with pytest.raises(EncodeError) as caught:
         encode(message)

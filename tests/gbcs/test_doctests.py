@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the codec say what happens."""
+"""The examples in the docstrings of the codec run as tests."""
 
 import doctest
 import importlib

@@ -35,7 +35,7 @@ def test_ways_to_write_it(text: str) -> None:
         "1302",
     ],
 )
-def test_what_is_none(text: str) -> None:
+def test_texts_that_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="16 hexadecimal digits"):
         EUI.parse(text)
 

@@ -1,4 +1,4 @@
-"""Annotated octets: what the lines of known messages say."""
+"""Annotated octets: the lines of known messages."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_signatures_and_parties(rtds_keystore: FileKeystore) -> None:
 
 
 def test_rows_of_strings_are_lines_of_their_own() -> None:
-    """The lengths of these rows are equal on average, and not one by one."""
+    """The total length suggests rows of equal length, but these rows differ."""
     rows = _about(_alert(_table("020109", "0141 00 024142")), "row")
     assert [line.octets.hex() for line in rows] == ["0141", "00", "024142"]
 
@@ -112,7 +112,7 @@ def test_rows_of_strings_are_lines_of_their_own() -> None:
         ("06", "0000000500000006", ["5", "6"]),
     ],
 )
-def test_numbers_that_are_no_time(description: str, contents: str, meanings: list[str]) -> None:
+def test_numbers_that_are_not_times(description: str, contents: str, meanings: list[str]) -> None:
     rows = _about(_alert(_table(description, contents)), "row")
     assert [line.meaning for line in rows] == meanings
 
@@ -137,7 +137,7 @@ def test_values(value: Data, meaning: str) -> None:
     assert line.octets == value.octets()[: len(line.octets)]
 
 
-def test_text_that_is_none_is_explained_all_the_same() -> None:
+def test_text_that_is_not_utf8_is_explained() -> None:
     [line] = _about(_alert(Data(DataType.UTF8_STRING, b"\xff")), "utf8-string")
     assert line.octets == b"\x0c\x01\xff"
 
@@ -169,7 +169,7 @@ def test_unknown_codes_and_contents() -> None:
 
 @pytest.mark.parametrize("size", [0, 80, 81, 82, 83, 84, 200, 211, 212, 213, 65_400, 65_500])
 def test_the_length_in_the_mac_header(size: int) -> None:
-    """Lengths of one to three octets, on both sides of where they grow."""
+    """Lengths of one to three octets, at both sides of each step."""
     message = _alert(octet_string(bytes(size)), mac=bytes(12))
     lines = explain(message)
     assert lines[2].field == "length"

@@ -1,4 +1,4 @@
-"""Annotated octets of GBZ and ASN.1 contents in messages, known ones and spoilt ones."""
+"""Annotated octets of GBZ and ASN.1 contents in messages, intact and damaged."""
 
 from random import Random
 
@@ -27,7 +27,7 @@ def _is_asn1(vector: Vector) -> bool:
 
 
 def _of_content(vector: Vector, message: Message) -> list[Line]:
-    """Return the lines of the content, those of decrypted attributes among them."""
+    """Return the lines of the content, including those of decrypted attributes."""
     content = fields(vector.octets).content
     begin = vector.octets.index(content)
     lines = explain(message)
@@ -74,7 +74,7 @@ def test_asn1_has_a_line_for_each_element(vector: Vector, rtds_keystore: FileKey
 
 
 @each(lambda vector: _is_gbz(vector) or _is_asn1(vector))
-def test_what_is_spoilt_and_still_a_message_is_explained(vector: Vector) -> None:
+def test_damaged_messages_that_decode_are_explained(vector: Vector) -> None:
     random = Random(vector.name)
     content = fields(vector.octets).content
     begin = vector.octets.index(content)
@@ -203,7 +203,7 @@ def test_a_schema_traces_its_fields() -> None:
 @pytest.mark.parametrize(
     "octets", ["", "7F 01 01 00", "7E 02 01", "7E 01 01 01 01", "7E 0101 0000"]
 )
-def test_what_does_not_parse_is_not_traced(octets: str) -> None:
+def test_octets_that_do_not_parse_are_not_traced(octets: str) -> None:
     for read in (_SCHEMA.trace, _SCHEMA.parse):
         with pytest.raises(DecodeError) as caught:
             read(bytes.fromhex(octets))

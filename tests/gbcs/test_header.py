@@ -1,4 +1,4 @@
-"""The envelope of a message, against one put together by hand."""
+"""The envelope of a message, compared with one built by hand."""
 
 from dataclasses import replace
 
@@ -77,7 +77,7 @@ def test_envelopes(envelope: Envelope, octets: bytes) -> None:
 
 
 @pytest.mark.parametrize(("envelope", "octets"), MESSAGES.values(), ids=MESSAGES)
-def test_what_signature_and_mac_cover(envelope: Envelope, octets: bytes) -> None:
+def test_octets_under_signature_and_mac(envelope: Envelope, octets: bytes) -> None:
     opened, by_hand = open_envelope(octets), fields(octets)
     assert opened.signed == by_hand.signed == write_signed(envelope)
     if envelope.mac is not None:
@@ -112,8 +112,8 @@ def test_a_pre_command_is_not_sealed() -> None:
         replace(RESPONSE, mac=MAC + b"\x00"),
     ],
 )
-def test_what_has_no_octets(envelope: Envelope) -> None:
-    """What could not be read again is not written."""
+def test_values_that_cannot_be_encoded(envelope: Envelope) -> None:
+    """An envelope that could not be read again is not written."""
     with pytest.raises(EncodeError) as caught:
         write_envelope(envelope)
     assert caught.value.path.startswith("message")
@@ -128,7 +128,7 @@ def test_lengths_of_transaction_id_and_euis_are_fixed(position: int) -> None:
     assert caught.value.path.startswith("message")
 
 
-def test_the_length_of_the_mac_header_counts_what_follows() -> None:
+def test_the_length_of_the_mac_header_counts_the_rest() -> None:
     _, octets = MESSAGES["sealed command"]
     head, body = octets[:7], octets[9:]
     assert octets[7:9] == b"\x81" + bytes((len(body),))

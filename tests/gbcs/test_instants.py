@@ -40,13 +40,13 @@ def test_iso_8601(text: str, instant: int) -> None:
     "text",
     ["", "yesterday", "2026-13-01", "2026-02-29", "2026-01-01T24:30", "31.01.2026", "1769817600"],
 )
-def test_what_is_no_date(text: str) -> None:
+def test_texts_that_are_not_dates(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date or time"):
         parse_iso(text)
 
 
 @pytest.mark.parametrize("text", ["1999-12-31T23:59:59Z", "2136-02-07T06:28:16Z", "0001-01-01"])
-def test_what_is_out_of_range(text: str) -> None:
+def test_dates_out_of_range(text: str) -> None:
     with pytest.raises(ValueError, match="outside 2000-01-01 to 2136-02-07"):
         parse_iso(text)
 
@@ -61,7 +61,7 @@ def test_a_time_needs_a_zone() -> None:
 
 
 def test_date_time_of_the_vectors() -> None:
-    """ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND asks from the one to the other."""
+    """The two are the window of ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND."""
     assert to_date_time(parse_iso("2014-12-31")).hex().upper() == "07DE0C1FFF000000008000FF"
     assert to_date_time(parse_iso("2015-01-01")).hex().upper() == "07DF0101FF000000008000FF"
     assert to_date_time(parse_iso("2014-12-25T23:30:00")).hex() == "07de0c19ff171e00008000ff"
@@ -105,13 +105,13 @@ def test_day_of_week_status_and_hundredths_may_be_there() -> None:
         "FFFE0101FF000000008000FF",
     ],
 )
-def test_wildcards_and_impossible_dates_are_no_instant(text: str) -> None:
+def test_wildcards_and_impossible_dates_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"specified|outside"):
         from_date_time(bytes.fromhex(text))
 
 
 @pytest.mark.parametrize("deviation", ["003C", "FFC4", "8001", "7FFF"])
-def test_another_zone_is_no_instant(deviation: str) -> None:
+def test_a_deviation_from_utc_is_refused(deviation: str) -> None:
     with pytest.raises(ValueError, match="deviation"):
         from_date_time(bytes.fromhex(f"07DE0C1FFF00000000{deviation}FF"))
 

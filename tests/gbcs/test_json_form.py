@@ -1,4 +1,4 @@
-"""Messages as JSON: what is in it, and what is no message."""
+"""Messages as JSON: its keys, and JSON that is not a message."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ FIELDS = {
     "signature",
     "payload",
 }
-"""What a user may rely upon."""
+"""The keys that users may rely on."""
 
 
 def test_fields_of_a_command(rtds_keystore: FileKeystore) -> None:
@@ -93,7 +93,7 @@ def test_a_party_behind_the_acb() -> None:
     }
 
 
-def test_what_is_derived_is_ignored_on_the_way_back(rtds_keystore: FileKeystore) -> None:
+def test_derived_keys_are_ignored_when_read(rtds_keystore: FileKeystore) -> None:
     octets = named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets
     form = to_json(decode(octets, rtds_keystore))
     for name in ("use_case", "mac", "signature", "protected", "rows"):
@@ -130,7 +130,7 @@ def test_values(value: Data, form: Any) -> None:
     assert data_from_json(form) == value
 
 
-def test_text_that_is_none_comes_back() -> None:
+def test_text_that_is_not_utf8_round_trips() -> None:
     value = Data(DataType.UTF8_STRING, b"\xff\x41")
     assert data_from_json(json.loads(json.dumps(data_to_json(value)))) == value
 
@@ -227,7 +227,7 @@ BODY = ("payload", "data_notification", "body")
         (BODY, {"date": "00"}),
     ],
 )
-def test_what_is_no_message_is_one_line_of_error(path: tuple[Any, ...], value: Any) -> None:
+def test_json_that_is_not_a_message_is_a_one_line_error(path: tuple[Any, ...], value: Any) -> None:
     with pytest.raises(EncodeError) as caught:
         encode(from_json(_changed(ALERT, path, value)))
     assert "\n" not in str(caught.value)
@@ -245,7 +245,7 @@ def test_a_field_that_is_not_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", [None, [], "message", 5, {}, [{}]])
-def test_what_is_no_object_of_a_message(form: Any) -> None:
+def test_json_that_is_not_an_object(form: Any) -> None:
     with pytest.raises(EncodeError):
         from_json(form)
 
@@ -295,7 +295,7 @@ JSON_VALUES = st.recursive(
 
 
 def _places(form: Any) -> list[tuple[Any, Any]]:
-    """Every place in JSON: what holds it, and its key or index there."""
+    """Yield every place in JSON: its container, and its key or index there."""
     inner = form.items() if isinstance(form, dict) else enumerate(form)
     found = []
     for key, value in inner:
@@ -306,9 +306,7 @@ def _places(form: Any) -> list[tuple[Any, Any]]:
 
 
 @given(data, st.data())
-def test_json_that_is_changed_anywhere_is_a_message_or_one_line_of_error(
-    value: Data, draws: st.DataObject
-) -> None:
+def test_changed_json_is_a_message_or_a_one_line_error(value: Data, draws: st.DataObject) -> None:
     alert = Alert(
         originator=EUI.from_int(1),
         recipient=EUI.from_int(2),

@@ -1,4 +1,4 @@
-"""What a message says of itself."""
+"""Derived properties of a message."""
 
 from dataclasses import FrozenInstanceError, replace
 
@@ -43,7 +43,7 @@ def test_kinds() -> None:
     assert [int(flag) for flag in CRA] == [1, 2, 3]
 
 
-def test_who_is_who() -> None:
+def test_device_and_remote_party() -> None:
     for message in (COMMAND, RESPONSE, ALERT):
         assert message.device == METER
         assert message.remote_party == PARTY
@@ -61,7 +61,7 @@ def test_use_case_follows_from_the_code() -> None:
     assert ALERT.use_case is None
 
 
-def test_what_verification_found_makes_no_other_message() -> None:
+def test_results_of_verification_do_not_count_in_comparisons() -> None:
     checked = replace(RESPONSE, mac_status=Status.VALID, signature_status=Status.INVALID)
     assert checked == RESPONSE
     assert hash(checked) == hash(RESPONSE)

@@ -22,6 +22,6 @@ def test_text(text: str, octets: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1", "0.0.99.1.0", "0.0.99.1.0.255.0", "0.0.99.1.0.256", "0.0.99.1.0.-1", "a.b.c"]
 )
-def test_what_is_none(text: str) -> None:
+def test_texts_that_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an OBIS code"):
         parse_dotted(text)

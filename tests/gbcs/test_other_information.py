@@ -1,4 +1,4 @@
-"""Other information: the message code, and who stands behind the ACB."""
+"""Other information: the message code, and the party behind the ACB."""
 
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def test_other_lengths_are_refused(size: int) -> None:
         (CODE, Supplementary(EUI(PARTY + b"\x00"), 1)),
     ],
 )
-def test_what_has_no_octets(code: int, supplementary: Supplementary | None) -> None:
+def test_values_that_cannot_be_encoded(code: int, supplementary: Supplementary | None) -> None:
     with pytest.raises(EncodeError) as caught:
         write_other_information(code, supplementary)
     assert caught.value.path == "message.other_information"

@@ -1,4 +1,4 @@
-"""Captures, read and written, with tshark and its editcap as the judges."""
+"""Captures, read and written, compared with tshark and editcap."""
 
 import shutil
 import struct
@@ -38,7 +38,7 @@ def read(content: bytes) -> list[Packet]:
 def by_hand(
     packets: list[Packet], order: str, magic: int, unit: int, link_type: int = 147
 ) -> bytes:
-    """Return a capture made with struct alone."""
+    """Return a capture that is built only with struct."""
     content = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, link_type)
     for packet in packets:
         seconds, rest = divmod(packet.time, 10**9)
@@ -68,11 +68,11 @@ times = st.integers(0, 2**32 * 10**6 - 1).map(lambda microseconds: microseconds 
 
 
 @given(st.lists(st.builds(Packet, st.binary(max_size=40), times)))
-def test_what_is_written_is_read(packets: list[Packet]) -> None:
+def test_written_octets_are_read(packets: list[Packet]) -> None:
     assert read(written(packets)) == packets
 
 
-def test_what_was_begun_is_gone_on_with() -> None:
+def test_octets_already_read_are_used() -> None:
     stream = BytesIO(written(TWO))
     assert list(read_packets(stream, stream.read(4))) == TWO
 
@@ -106,22 +106,22 @@ HUGE = struct.pack("<IIII", 0, 0, 2**32 - 1, 2**32 - 1)
     [
         (b"", "not a pcap file"),
         (b"\xdd\x00\x00\x00" + bytes(40), "not a pcap file"),
-        (bytes.fromhex("0A0D0D0A") + bytes(40), "pcapng is not read; write it as pcap"),
+        (bytes.fromhex("0A0D0D0A") + bytes(40), "pcapng; write it as pcap"),
         (by_hand([], "<", *NANOSECONDS).replace(b"\x02\x00\x04", b"\x02\x00\x03"), "version 2.3"),
-        (by_hand(TWO, "<", *MICROSECONDS, link_type=1), "link type 1; messages have USER0, 147"),
+        (by_hand(TWO, "<", *MICROSECONDS, link_type=1), "link type 1; GBCS messages need USER0"),
         (by_hand(TWO, ">", *MICROSECONDS, link_type=0x10000093 - 1), "link type 146"),
         (by_hand([], "<", *NANOSECONDS) + SNAPPED, "1 octets of 2"),
         (by_hand([], "<", *NANOSECONDS) + HUGE, "4294967295 octets"),
     ],
 )
-def test_what_is_foreign_is_one_clear_error(content: bytes, reason: str) -> None:
+def test_foreign_files_are_one_clear_error(content: bytes, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason) as caught:
         read(content)
     assert "\n" not in str(caught.value)
     assert caught.value.path.startswith("pcap")
 
 
-def test_bits_beside_the_link_type_do_not_matter() -> None:
+def test_bits_above_the_link_type_do_not_matter() -> None:
     assert read(by_hand(TWO, "<", *NANOSECONDS, link_type=0x14000093)) == TWO
 
 
@@ -139,7 +139,7 @@ def test_any_octets_are_packets_or_an_error(octets: bytes, head: bytes) -> None:
 @pytest.mark.parametrize(
     "packet", [Packet(bytes(MAX_PACKET + 1)), Packet(b"", -1), Packet(b"", 2**63)]
 )
-def test_what_has_no_packet_is_not_written(packet: Packet) -> None:
+def test_messages_that_fit_no_packet_are_not_written(packet: Packet) -> None:
     stream = BytesIO()
     writer = PcapWriter(stream)
     before = stream.getvalue()
@@ -164,7 +164,7 @@ def fields(path: Path, *names: str) -> list[list[str]]:
 
 @pytest.mark.processes
 @needs_wireshark
-def test_wireshark_dissects_what_is_written(tmp_path: Path) -> None:
+def test_wireshark_dissects_written_captures(tmp_path: Path) -> None:
     asked, octets = command("4.8.1")
     packets = [Packet(octets, 1_700_000_000_123_456_789), Packet(meter_octets(asked))]
     (tmp_path / "a.pcap").write_bytes(written(packets))
@@ -177,7 +177,7 @@ def test_wireshark_dissects_what_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 @needs_wireshark
-def test_wireshark_dissects_it_by_itself_with_one_line_in_its_preferences(tmp_path: Path) -> None:
+def test_wireshark_needs_only_one_line_of_preferences(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(written([Packet(command("4.8.1")[1])]))
     (tmp_path / "wireshark").mkdir()
     line = '"User 0 (DLT=147)","gbcs_message","0","","0",""\n'
@@ -196,7 +196,7 @@ def test_wireshark_dissects_it_by_itself_with_one_line_in_its_preferences(tmp_pa
 @pytest.mark.processes
 @needs_wireshark
 @pytest.mark.parametrize("form", ["pcap", "nsecpcap", "modpcap"])
-def test_it_reads_what_wireshark_writes(form: str, tmp_path: Path) -> None:
+def test_captures_of_wireshark_are_read(form: str, tmp_path: Path) -> None:
     packets = [Packet(b"\xdd" * 9, 1_700_000_000_123_456_000), Packet(b"\xdf", 7_000_000_000)]
     (tmp_path / "a.pcap").write_bytes(written(packets))
     wireshark(EDITCAP, "-F", form, tmp_path / "a.pcap", tmp_path / "b.pcap")
@@ -210,7 +210,7 @@ def test_it_reads_what_wireshark_writes(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.processes
 @needs_wireshark
-def test_pcapng_is_told_apart(tmp_path: Path) -> None:
+def test_pcapng_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(written(TWO))
     wireshark(EDITCAP, "-F", "pcapng", tmp_path / "a.pcap", tmp_path / "b.pcap")
     content = (tmp_path / "b.pcap").read_bytes()

@@ -1,4 +1,4 @@
-"""Properties of messages: what is written is read, and whatever is read is written again."""
+"""Properties of messages: written messages are read, and read messages are written unchanged."""
 
 import json
 from dataclasses import replace
@@ -80,7 +80,7 @@ def _check_forms(message: Message, octets: bytes) -> None:
 @example(TEXT_THAT_IS_NONE)
 @example(NO_BITS)
 @example(DEEPEST)
-def test_what_is_written_is_read(message: Message) -> None:
+def test_written_octets_are_read(message: Message) -> None:
     octets = encode(message)
     again = decode(octets)
     assert replace(again, protected=()) == message
@@ -91,7 +91,7 @@ def test_what_is_written_is_read(message: Message) -> None:
 
 @settings(max_examples=50)
 @given(messages())
-def test_what_is_sealed_is_authentic(message: Message) -> None:
+def test_sealed_messages_are_authentic(message: Message) -> None:
     sealed = replace(message, signature=message.signature or b"", mac=UNSEALED)
     octets = encode(sealed, KEYS)
     received = decode(octets, KEYS)
@@ -101,7 +101,7 @@ def test_what_is_sealed_is_authentic(message: Message) -> None:
 
 
 def _check_any(octets: bytes) -> None:
-    """Check that octets are refused with a path, or give a message that has just these octets."""
+    """Check that octets are refused with a path, or decode to a message that encodes to them."""
     found = outcome(partial(decode, octets, KEYS), DecodeError)
     if isinstance(found, DecodeError):
         assert found.path
@@ -167,7 +167,7 @@ _CONTENTS = [fields(vector.octets) for vector in vectors()]
 def test_a_content_of_the_rtds_that_was_edited_is_read_or_refused(
     by_hand: Fields, edits: list[tuple[int, int, bytes]]
 ) -> None:
-    """Contents of every family; where GBZ and ASN.1 are not what their code promises, as octets."""
+    """Contents of every family; GBZ and ASN.1 that do not match their code stay octets."""
     content = _edited(by_hand.content, edits)
     head = by_hand.cra, by_hand.counter, by_hand.originator, by_hand.recipient
     _check_any(grouping(*head, by_hand.other_information, content, by_hand.date_time) + b"\x00")
@@ -184,7 +184,7 @@ _json = st.recursive(
 
 
 def _places(form: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the paths to everything inside a JSON value."""
+    """Return the path of every place in a JSON value."""
     items: Any = ()
     if isinstance(form, dict):
         items = form.items()
@@ -223,7 +223,7 @@ def test_json_that_was_edited_is_a_message_or_refused(
 
 
 def _check_json(form: Any) -> None:
-    """Check that JSON gives a message that has octets, or is refused as JSON or as a message."""
+    """Check that JSON is a message that encodes, or is refused as JSON or as a message."""
     found = outcome(lambda: encode(from_json(form)), GbcsError)
     if isinstance(found, GbcsError):
         assert isinstance(found, EncodeError | AuthenticationError)  # or it is still to be sealed

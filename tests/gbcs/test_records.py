@@ -1,4 +1,4 @@
-"""Records and rows give the same compiled as interpreted, and refuse what is too short."""
+"""Records and rows: compiled and interpreted results are equal, and short octets are refused."""
 
 from dataclasses import FrozenInstanceError, dataclass
 from typing import Any
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], str]] = {
 
 
 def plain(value: Any) -> Any:
-    """Return a value of construct without what it keeps for itself."""
+    """Return a value of construct without construct's private keys."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items() if not name.startswith("_")}
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
@@ -85,7 +85,7 @@ class Point:
     y: int = 5
 
 
-def test_what_a_maker_makes_is_the_frozen_class() -> None:
+def test_a_maker_returns_instances_of_the_frozen_class() -> None:
     made = maker(Point)(1)
     assert type(made) is Point
     assert made == Point(1, 5)

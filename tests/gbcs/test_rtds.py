@@ -1,4 +1,4 @@
-"""Every message of the RTDS: read, verified, decrypted, written again, as JSON and explained."""
+"""Every message of the RTDS is read, verified, decrypted, written, converted to JSON, explained."""
 
 import json
 from functools import cache
@@ -47,7 +47,7 @@ def _encrypts(vector: Vector) -> bool:
 
 
 def _blobs(vector: Vector) -> list[bytes]:
-    """Return the encrypted attributes of a response or alert, read by a second hand."""
+    """Return the encrypted attributes of a response or alert, read by independent code."""
     by_hand = fields(vector.octets)
     if by_hand.cra == COMMAND or by_hand.family == "asn1":
         return []
@@ -78,7 +78,7 @@ def test_it_encodes_to_the_same_octets_with_keys_and_without(vector: Vector) -> 
 
 
 @each(lambda vector: vector.use_case not in IN_THE_HOME)
-def test_mac_is_valid_wherever_keys_exist(vector: Vector) -> None:
+def test_mac_is_valid_if_keys_exist(vector: Vector) -> None:
     message, by_hand = decoded(vector), fields(vector.octets)
     if by_hand.mac is None:
         assert message.mac_status is Status.ABSENT
@@ -103,7 +103,7 @@ def test_mac_of_a_message_inside_the_home_is_not_valid(vector: Vector) -> None:
 
 
 @each()
-def test_signature_is_valid_wherever_keys_exist(vector: Vector) -> None:
+def test_signature_is_valid_if_keys_exist(vector: Vector) -> None:
     message, by_hand = decoded(vector), fields(vector.octets)
     if not by_hand.signature:
         assert message.signature_status is Status.ABSENT
@@ -179,7 +179,7 @@ def test_signature_of_the_command_is_one_of_its_pre_command(vector: Vector) -> N
 
 @each()
 def test_a_changed_octet_and_a_truncation_are_noticed(vector: Vector) -> None:
-    """Every seventh position of each message, from one that differs from message to message."""
+    """Every seventh position of each message; the first one differs between messages."""
     octets = vector.octets
     for position in range(len(octets) % 7, len(octets), 7):
         changed = bytearray(octets)

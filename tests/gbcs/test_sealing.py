@@ -1,4 +1,4 @@
-"""Which pair of keys protects what, against a second hand."""
+"""The pair of keys for each kind of protection, compared with independent code."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_the_pair_of_an_encrypted_attribute(
     assert attribute_key(METER, PARTY, COUNTER, supplementary, FileKeystore({})) is None
 
 
-def test_what_opening_finds() -> None:
+def test_results_of_opening_an_attribute() -> None:
     key = bytes(range(16))
     blob = encrypt(key, METER, b"plain")
     opened = open_protected(blob, key, METER)
@@ -88,7 +88,7 @@ def test_what_opening_finds() -> None:
     assert opened == closed
 
 
-def test_what_a_signature_is_worth() -> None:
+def test_status_of_a_signature() -> None:
     envelope = _envelope(CRA.ALERT, METER, PARTY)
     for signature in (b"", None):
         assert check_signature(replace(envelope, signature=signature), KEYS) is Status.ABSENT

@@ -1,4 +1,4 @@
-"""Forms in which messages are written, and the files they are in."""
+"""Text forms of messages, and files with messages."""
 
 import base64
 import codecs
@@ -20,7 +20,7 @@ ONE = bytes.fromhex("DF090100") + bytes(range(60))
 TWO = bytes.fromhex("DD000000") + bytes(range(60, 0, -1))
 SEGMENT = bytes.fromhex("E0010203")
 HIGH = b"\xdf" + b"\xff\xfe\xfb" * 20
-"""Octets whose base64 has both digits that are not safe in URLs."""
+"""Octets whose base64 has both digits that are unsafe in URLs."""
 
 ENCODINGS = [
     (codecs.BOM_UTF8, "utf-8"),
@@ -108,7 +108,7 @@ def test_hex_of_anything_is_octets() -> None:
         b'{"kind": "command"}',
     ],
 )
-def test_nonsense_is_one_line_of_error(content: bytes) -> None:
+def test_nonsense_is_a_one_line_error(content: bytes) -> None:
     for read in (octets_in, messages_in):
         with pytest.raises(SourceError) as caught:
             read(content)
@@ -133,7 +133,7 @@ def test_base64_that_is_safe_in_urls() -> None:
     assert octets_in(text) == HIGH
 
 
-def test_hex_with_a_digit_too_many_says_so() -> None:
+def test_an_odd_number_of_hex_digits_is_reported() -> None:
     with pytest.raises(SourceError, match="odd number of digits"):
         octets_in(ONE.hex().encode() + b"0")
 
@@ -148,7 +148,7 @@ TRAPS = [b"\xdd" + b"abcdef01 2345|>" * 5, b"\xdd" + bytes(100), b"\xdd" + b"ab 
 
 
 @pytest.mark.parametrize("dumper", DUMPERS, ids=" ".join)
-def test_what_hexdump_tools_write(dumper: list[str]) -> None:
+def test_output_of_hexdump_tools(dumper: list[str]) -> None:
     if shutil.which(dumper[0]) is None:
         pytest.skip(f"no {dumper[0]}")
     for trap, end in product(TRAPS, (1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, None)):
@@ -176,7 +176,7 @@ def test_dumps_of_other_tools() -> None:
     assert messages_in(TCPDUMP) == [first]
 
 
-def test_a_dump_with_a_gap_is_none() -> None:
+def test_a_dump_with_a_gap_is_refused() -> None:
     rows = WIRESHARK.replace(b"0010", b"0030")
     with pytest.raises(SourceError):
         messages_in(rows)
@@ -246,7 +246,7 @@ BAD_XML = {
 
 
 @pytest.mark.parametrize(("xml", "reason"), BAD_XML.values(), ids=BAD_XML)
-def test_bad_xml_is_one_line_of_error(xml: str, reason: str) -> None:
+def test_bad_xml_is_a_one_line_error(xml: str, reason: str) -> None:
     with within(1 << 22), pytest.raises(SourceError, match=reason) as caught:
         messages_in(xml.encode("latin-1"))
     assert "\n" not in str(caught.value)
@@ -274,7 +274,7 @@ TEXTS = st.one_of(
 @example(b"00000000: dd\n*\n*\n00000002: 00")
 @example(b"0000\n0000")
 @example(b"<a/><b/><?xml ?>")
-def test_any_content_is_messages_or_one_line_of_error(content: bytes) -> None:
+def test_any_content_is_messages_or_a_one_line_error(content: bytes) -> None:
     try:
         octets = messages_in(content)
     except (SourceError, DecodeError) as error:

@@ -21,7 +21,7 @@ OCTETS = bytes.fromhex("2A 02 0001 02 0003 04")
 
 
 class Raises(construct.Construct):  # type: ignore[misc]
-    """A construct of which parser and builder raise `error`."""
+    """A construct whose parser and builder raise `error`."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def test_a_value_without_octets_is_an_encode_error(value: Any) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_every_failure_is_one_of_ours(error: Exception) -> None:
+def test_every_failure_is_a_gbcs_error(error: Exception) -> None:
     schema = Schema("schema", Struct("field" / Raises(error)))
     with pytest.raises(DecodeError) as parsing:
         schema.parse(b"")
@@ -114,7 +114,7 @@ def test_every_failure_is_one_of_ours(error: Exception) -> None:
         assert "\n" not in str(caught)
 
 
-def test_what_is_no_failure_of_data_passes() -> None:
+def test_exceptions_that_are_not_about_data_pass() -> None:
     schema = Schema("schema", Raises(KeyboardInterrupt()))  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         schema.parse(b"")

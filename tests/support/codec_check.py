@@ -1,4 +1,4 @@
-"""One check for every codec: what is built, what is parsed, and what must not be."""
+"""One check for every codec: it builds, it parses, and it refuses truncated and longer octets."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,9 +19,9 @@ def check_codec(
     *,
     prefixes: frozenset[int] = frozenset(),
 ) -> None:
-    """Check that `value` is `octets`, both ways, and that no fewer and no more octets are.
+    """Check that `value` encodes to `octets` and back, and that other lengths are refused.
 
-    `prefixes` are the lengths at which a truncation happens to be another value.
+    `prefixes` are lengths at which a truncation is another valid value.
     """
     assert encode(value).hex() == octets.hex()
     assert decode(octets) == value
@@ -36,7 +36,7 @@ def check_truncations(
     *,
     prefixes: frozenset[int] = frozenset(),
 ) -> None:
-    """Check that every truncation of `octets` is refused with path and reason in one line."""
+    """Check that every truncation of `octets` is refused, with path and reason in one line."""
     for size in range(len(octets)):
         if size not in prefixes:
             with pytest.raises(DecodeError) as caught:
@@ -47,7 +47,7 @@ def check_truncations(
 
 
 def outcome(call: Callable[[], T], error: type[E]) -> T | E:
-    """Return what `call` returns, or the `error` that it raises."""
+    """Return the result of `call`, or the `error` that it raises."""
     try:
         return call()
     except error as raised:

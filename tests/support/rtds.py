@@ -1,9 +1,9 @@
-"""The Reference Test Data Set: where it is, and its messages one by one.
+"""The Reference Test Data Set (RTDS): its folder, and its messages one by one.
 
-Knows the names of its files and nothing of their octets. It is read from the folder that the
-environment variable GBCS_RTDS names, else from ../shared/rtds beside the repository; tests that
-need it are skipped if it is absent. A copy may hold the whole set or any part of it. So tests take
-from a message itself what the specification leaves open, and skip if a message they name is absent.
+Knows the names of its files and nothing of their octets. Reads the folder in the environment
+variable GBCS_RTDS, or else ../shared/rtds next to the repository. Tests that need it are skipped if
+it is absent. A copy may be a part of the set. So tests take values that the specification leaves
+open from the message itself, and skip if a message they name is absent.
 """
 
 import json
@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RTDS = Path(os.environ.get("GBCS_RTDS") or ROOT.parent / "shared" / "rtds")
-ABSENT = f"no RTDS in {RTDS}: name its folder in GBCS_RTDS"
+ABSENT = f"no RTDS in {RTDS}: set GBCS_RTDS to its folder"
 KEYSTORE = RTDS / "keystore.json"
 
 _DIRECTIONS = frozenset({"PRECOMMAND", "COMMAND", "RESPONSE", "ALERT"})
@@ -27,7 +27,7 @@ _READS_OF_LOGS = ("4.6.", "4.8.")
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """One message, and what the names of its file and folder say of it."""
+    """One message, with the parts of its file and folder names."""
 
     name: str
     srv: str
@@ -47,7 +47,7 @@ class Vector:
 
 @cache
 def vectors() -> tuple[Vector, ...]:
-    """Return all messages in the order of their names; none without the keystore beside them."""
+    """Return all messages in the order of their names; none if the keystore file is absent."""
     if not KEYSTORE.is_file():
         return ()
     paths = sorted(RTDS.glob("messages/*/*.[hH][eE][xX]"), key=lambda path: path.name)
@@ -64,7 +64,7 @@ needs_rtds = pytest.mark.skipif(not vectors(), reason=ABSENT)
 
 @cache
 def named(name: str) -> Vector:
-    """Return the message of this name, without the `_GBCS` at its end; skips where absent."""
+    """Return the message of this name, without `_GBCS`; skip the test if it is absent."""
     found = {vector.name: vector for vector in vectors()}.get(f"{name}_GBCS")
     if found is None:
         pytest.skip(f"no message {name} in {RTDS}" if vectors() else ABSENT)
@@ -73,7 +73,7 @@ def named(name: str) -> Vector:
 
 @cache
 def raw_keys() -> dict[str, dict[str, dict[str, str]]]:
-    """Return the keystore file as it is written; empty where there is no RTDS."""
+    """Return the JSON of the keystore file, empty if there is no RTDS."""
     keys: dict[str, dict[str, dict[str, str]]] = {}
     if KEYSTORE.is_file():
         keys = json.loads(KEYSTORE.read_text())
@@ -81,12 +81,12 @@ def raw_keys() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def answer_to(vector: Vector) -> Vector:
-    """Return the command that the message answers; skips if it is absent."""
+    """Return the command that the message answers; skip the test if it is absent."""
     return named(vector.name.removesuffix("_GBCS").replace("RESPONSE", "COMMAND"))
 
 
 def each(wanted: Callable[[Vector], bool] = lambda vector: True) -> pytest.MarkDecorator:
-    """Return what runs a test with `vector` being each message that is `wanted`, or skips it."""
+    """Return a mark that runs a test for each `wanted` message, or skips it if there is none."""
     reason = f"no such message in {RTDS}" if vectors() else ABSENT
     found: list[Any] = [
         pytest.param(vector, id=vector.name.removesuffix("_GBCS"))

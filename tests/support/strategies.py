@@ -1,4 +1,4 @@
-"""Hypothesis strategies: DLMS data of every type, APDUs of every kind, and messages around them."""
+"""Hypothesis strategies: DLMS data of every type, APDUs of every kind, and messages with them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +49,7 @@ def _strings() -> st.SearchStrategy[bytes]:
 
 @st.composite
 def bit_strings(draw: st.DrawFn) -> BitString:
-    """Return a bit-string, with no bits behind its end."""
+    """Draw a bit-string whose unused bits are zero."""
     bits = draw(st.lists(st.booleans(), max_size=40))
     padded = bits + [False] * (-len(bits) % 8)
     number = int("".join("01"[bit] for bit in padded) or "0", 2)
@@ -134,7 +134,7 @@ row_types: st.SearchStrategy[Column] = st.recursive(
 
 @dataclass(frozen=True)
 class Rows:
-    """A compact-array as its type description, its contents, and the rows that it holds."""
+    """The type description, the contents and the rows of a compact-array."""
 
     description: bytes
     contents: bytes
@@ -143,7 +143,7 @@ class Rows:
 
 @st.composite
 def tables(draw: st.DrawFn) -> Rows:
-    """Return rows of any shape."""
+    """Draw rows of any shape."""
     column = draw(row_types)
     rows = draw(st.lists(column.values, max_size=4))
     return Rows(
@@ -175,7 +175,7 @@ data: st.SearchStrategy[Data] = st.recursive(
 
 @st.composite
 def accesses(draw: st.DrawFn) -> Access:
-    """Return an access of any kind, with a selection where its kind has one."""
+    """Draw an access of any kind, with a selection if its kind has one."""
     choice = draw(st.sampled_from(Choice))
     return Access(
         choice,
@@ -206,12 +206,12 @@ supplementaries = st.one_of(
     st.builds(Supplementary, euis, _U64, _U64),
     st.builds(Supplementary, euis, _U64, st.none(), st.binary(min_size=9, max_size=400)),
 )
-"""Who is behind the ACB, in every length there is of the other information."""
+"""Parties behind the ACB, in every length of the other information."""
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> Message:
-    """Return a message of any kind, pre-commands among them, with and without a MAC header."""
+    """Draw a message of any kind, also pre-commands, with and without a MAC header."""
     kind = draw(st.sampled_from((Command, Response, Alert)))
     payload = draw(apdus | _opaque)
     pre_command = kind is Command and draw(st.booleans())

@@ -18,9 +18,9 @@ from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
+from gbcs.octet_text import text_of
 from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
 from gbcs.sources import Found, Input, SourceError, inputs_in
-from gbcs.written import text_of
 
 
 @click.command("decode")

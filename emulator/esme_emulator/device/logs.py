@@ -27,7 +27,7 @@ from gbcs.dlms.data import Data, DataType
 from gbcs.instants import DAY, HALF_HOUR
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import ProfileLog
-from gbcs.usecases.asking import Window
+from gbcs.usecases.read_request import Window
 
 HasEntry = Callable[[int], bool]
 """Returns whether the entry of a time stamp, in seconds since 2000, exists."""

@@ -14,11 +14,11 @@ from esme_emulator.device.objects import value_of
 from esme_emulator.profiles import MeterProfile
 from gbcs import Command, GbcsError, Keystore
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
-from gbcs.tables.dated_responses import DATED
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
+from gbcs.tables.use_cases import DATED_RESPONSES
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.asking import Ask, asks_of
+from gbcs.usecases.read_request import ReadRequest, read_requests_of
 from gbcs.usecases.responding import refuse
 
 MOST_ATTRIBUTES = 32
@@ -63,10 +63,10 @@ def answer(
     """
     clock = min(max(int(now + behaviour.drift) - EPOCH_UNIX, 0), MAX_INSTANT)
     service = BY_CODE.get(command.message_code)
-    asks = asks_of(command) if service else None
+    asks = read_requests_of(command) if service else None
     if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
         asks = None
-    dated = service.carries_time if service else command.message_code in DATED
+    dated = service.carries_time if service else command.message_code in DATED_RESPONSES
     time = to_date_time(clock) if dated else b""
     try:
         if asks is None or behaviour.refusal is not None:
@@ -82,7 +82,9 @@ def answer(
     return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)
 
 
-def _results(meter: Meter, asks: tuple[Ask, ...], clock: int, behaviour: Behaviour) -> list[Result]:
+def _results(
+    meter: Meter, asks: tuple[ReadRequest, ...], clock: int, behaviour: Behaviour
+) -> list[Result]:
     """Return the result of each access, up to the first that fails (break on error)."""
     results: list[Result] = []
     for ask in asks:

@@ -18,7 +18,7 @@ from gbcs.dlms.data import Data
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.asking import Attribute
+from gbcs.usecases.read_request import Attribute
 
 _EVERY: dict[Reference, Value] = ENERGY | TARIFF | MONEY | VOLTAGE | LOAD_LIMIT
 _POLYPHASE_LOGS = frozenset(map(parse_dotted, ("1.0.52.24.0.255", "1.0.72.24.0.255")))

@@ -13,7 +13,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from gbcs import EUI, AuthenticationError, Keystore, KeyUsage
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 
 # Meters check the dates of certificates, and the clock of a scenario may show any day.
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI, Keystore, KeyUsage
-from gbcs.crypto.keystore import CURVE, point
+from gbcs.crypto.certificate import point
+from gbcs.crypto.keystore import CURVE
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 

@@ -10,7 +10,7 @@ from esme_emulator.estate.certificate import make_certificate
 from gbcs import EUI, Command, Keystore, Supplementary, encode
 from gbcs.tables.reading_services import ReadingService, service_of
 from gbcs.tables.roles import Role, entitled
-from gbcs.usecases.asking import Window, reading_command
+from gbcs.usecases.read_request import Window, reading_command
 
 SUPPLIER = EUI.parse("90B3D51F30010000")
 EXPORT_SUPPLIER = EUI.parse("90B3D51F30010008")

@@ -22,7 +22,6 @@ from gbcs import (
     read_content,
 )
 from gbcs.content import is_apdu
-from gbcs.crypto.keystore import point
 from gbcs.tables.use_cases import use_case
 
 MAX_COMMAND = 1 << 15
@@ -138,7 +137,7 @@ def _of_certificate(command: Message, keystore: Keystore, now: float) -> Discard
     if behind is None or not behind.certificate:
         return None
     # Deferred: x509 takes half of the import time and few commands have a certificate.
-    from gbcs.crypto.certificate import read_certificate
+    from gbcs.crypto.certificate import point, read_certificate
 
     try:
         certificate = read_certificate(behind.certificate)

@@ -1,7 +1,7 @@
-"""What the contents of the ASN.1 use cases mean: frozen values, and which type has which.
+"""The contents of the ASN.1 use cases as frozen values.
 
-`PAYLOADS` gives the Python type of each ASN.1 type that is a content, as an annotation; a mapping
-is a CHOICE, with the types of its alternatives by identifier.
+`PAYLOADS` has the Python type of each ASN.1 type that is a content, as an annotation. A mapping is
+a CHOICE: the types of its alternatives by identifier.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from gbcs.asn1.named_numbers import (
     UnjoinResponseCode,
     UpdateDeviceCertificateResponseCode,
 )
-from gbcs.asn1.opaque import Certificate, CertificationRequest
 from gbcs.asn1.payloads import credentials, devices
+from gbcs.asn1.signed import Certificate, CertificationRequest
 from gbcs.eui import EUI
 
 PAYLOADS: Mapping[str, Any] = MappingProxyType(

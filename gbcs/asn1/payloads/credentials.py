@@ -1,7 +1,7 @@
 """Credentials of remote parties on a device: CS02a, CS02f, CS02b and CS02g.
 
 Fields are those of the ASN.1 modules ProvideSecurityCredentialDetails and
-UpdateSecurityCredentials, in snake case; `None` is a field that is absent.
+UpdateSecurityCredentials, in snake case; `None` is an absent field.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from gbcs.asn1.named_numbers import (
     SeqNumberUsage,
     StatusCode,
 )
-from gbcs.asn1.opaque import Certificate
+from gbcs.asn1.signed import Certificate
 from gbcs.eui import EUI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustAnchorCellIdentifier:
-    """One trust anchor cell: whose, for which kind of key, and for which use."""
+    """One trust anchor cell: the role that owns it, the kind of key, and its use."""
 
     trust_anchor_cell_remote_party_role: RemotePartyRole | int
     trust_anchor_cell_key_usage: KeyUsage
@@ -31,7 +31,7 @@ class TrustAnchorCellIdentifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvideSecurityCredentialDetailsCommand:
-    """CS02a and CS02f: whose credentials are asked for, and in whose name."""
+    """CS02a and CS02f: the requesting cell, and the roles whose credentials it requests."""
 
     authorising_remote_party_ta_cell_identifier: TrustAnchorCellIdentifier
     remote_party_roles_credentials_required: tuple[RemotePartyRole | int, ...]
@@ -39,7 +39,7 @@ class ProvideSecurityCredentialDetailsCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustAnchorCellContents:
-    """What one cell of a role holds. An identifier of eight octets is an `EUI`."""
+    """The contents of one cell of a role. An identifier of eight octets is an `EUI`."""
 
     trust_anchor_cell_key_usage: KeyUsage
     trust_anchor_cell_usage: CellUsage | int = CellUsage.MANAGEMENT
@@ -49,7 +49,7 @@ class TrustAnchorCellContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotePartyDetails:
-    """Answer for one role; the last two are there where `status_code` is success."""
+    """The answer for one role; the last two fields are present if `status_code` is success."""
 
     remote_party_role: RemotePartyRole | int
     status_code: StatusCode
@@ -76,7 +76,7 @@ class RemotePartySeqNumberChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorisingRemotePartyControl:
-    """Who authorises a replacement, and what becomes of the counters."""
+    """The party that authorises a replacement, and the new values of the counters."""
 
     credentials_replacement_mode: CredentialsReplacementMode | int
     plaintext_symmetric_key: bytes | None = None
@@ -90,7 +90,7 @@ class AuthorisingRemotePartyControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustAnchorReplacement:
-    """A certificate and the cell it is to go into."""
+    """A certificate and the cell to store it in."""
 
     replacement_certificate: Certificate
     target_trust_anchor_cell: TrustAnchorCellIdentifier
@@ -100,7 +100,7 @@ class TrustAnchorReplacement:
 class UpdateSecurityCredentialsCommand:
     """CS02b and CS02g: replace credentials, now or at `execution_date_time`.
 
-    9999-12-31T23:59:59Z cancels what was future dated.
+    9999-12-31T23:59:59Z cancels a future dated command.
     """
 
     authorising_remote_party_control: AuthorisingRemotePartyControl
@@ -111,7 +111,7 @@ class UpdateSecurityCredentialsCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacementOutcome:
-    """What became of one cell. An identifier of eight octets is an `EUI`."""
+    """The outcome for one cell. An identifier of eight octets is an `EUI`."""
 
     affected_trust_anchor_cell: TrustAnchorCellIdentifier
     status_code: StatusCode
@@ -123,7 +123,7 @@ class ReplacementOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateSecurityCredentialsOutcome:
-    """What became of a replacement when it was executed."""
+    """The outcome of a replacement that was executed."""
 
     authorising_remote_party_seq_number: int
     credentials_replacement_mode: CredentialsReplacementMode | int
@@ -133,7 +133,7 @@ class UpdateSecurityCredentialsOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateSecurityCredentialsResponse:
-    """The outcome where the command was immediate; `command_accepted` is a NULL, always there."""
+    """The outcome if the command was immediate; `command_accepted` is a NULL, always present."""
 
     command_accepted: None = None
     execution_outcome: UpdateSecurityCredentialsOutcome | None = None

@@ -1,7 +1,7 @@
-"""A device, its certificates, its partners, its firmware and its clock.
+"""Payloads about a device: its certificates, joins, firmware and clock.
 
 Use cases CS02c to CS02e, CS03, CS04, CS06 to CS09, CCS08, GCS28, GCS59 and GCS62. Fields are those
-of the ASN.1 modules, in snake case; `None` is a field that is absent.
+of the ASN.1 modules, in snake case; `None` is an absent field.
 """
 
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from gbcs.asn1.named_numbers import (
     KeyUsage,
     ReadResponseCode,
 )
-from gbcs.asn1.opaque import Certificate
+from gbcs.asn1.signed import Certificate
 from gbcs.eui import EUI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSecurityCredentialsCommand:
-    """CS02c: make a key pair for this use, and a certification request for it."""
+    """CS02c: generate a key pair for this use, and return a certification request for it."""
 
     key_usage: KeyUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvideDeviceCertificateCommand:
-    """CS02e: send the certificate of the key of this use."""
+    """CS02e: return the certificate of the key for this use."""
 
     key_usage: KeyUsage
 
@@ -40,7 +40,7 @@ class ProvideDeviceCertificateCommand:
 class JoinDeviceCommand:
     """CS03: enter another device in the device log.
 
-    The certificate is there for a join of a GSME and a PPMID only.
+    The certificate is present only to join a GSME and a PPMID.
     """
 
     join_method_and_role: JoinMethodAndRole | int
@@ -59,7 +59,7 @@ class DeviceLogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDeviceJoinDetailsResponse:
-    """CS07: the device log, where it could be read."""
+    """CS07: the device log, if it could be read."""
 
     response_code: ReadResponseCode | int
     device_log_entries: tuple[DeviceLogEntry, ...] | None = None
@@ -74,7 +74,7 @@ class GPFDeviceLogRestoreCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreOutcome:
-    """What became of one entry."""
+    """The outcome for one entry."""
 
     device_log_entry: DeviceLogEntry
     join_response_code: JoinResponseCode | int
@@ -82,14 +82,14 @@ class RestoreOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GPFDeviceLogRestoreResponse:
-    """GCS59: what became of each entry."""
+    """GCS59: the outcome for each entry."""
 
     restore_outcomes: tuple[RestoreOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GPFDeviceLogBackupAlert:
-    """GCS62: the log of the gas proxy function, to be kept elsewhere."""
+    """GCS62: a backup of the log of the gas proxy function."""
 
     alert_code: int
     backup_date_time: datetime
@@ -107,7 +107,7 @@ class ActivateFirmwareCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivateFirmwareOutcome:
-    """What became of an activation, and the firmware that now runs."""
+    """The outcome of an activation, and the firmware that now runs."""
 
     activate_image_response_code: ActivateImageResponseCode | int
     firmware_version: bytes
@@ -133,7 +133,7 @@ class ReadFirmwareVersionResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareActivationAlert:
-    """CS09: a PPMID or HCALCS tells the firmware that now runs."""
+    """CS09: a PPMID or HCALCS reports the firmware that now runs."""
 
     alert_code: int
     execution_date_time: datetime
@@ -143,7 +143,7 @@ class FirmwareActivationAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareTransferAlert:
-    """CCS08: a communications hub tells of the transfer of an image to a device."""
+    """CCS08: a communications hub reports the transfer of an image to a device."""
 
     alert_code: int
     execution_date_time: datetime
@@ -154,7 +154,7 @@ class FirmwareTransferAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTimeCommand:
-    """GCS28: set the clock if the hub's time lies between these two."""
+    """GCS28: set the clock to the hub's time if that lies between these two."""
 
     validity_interval_start: datetime
     validity_interval_end: datetime
@@ -162,7 +162,7 @@ class SetTimeCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTimeResponse:
-    """GCS28: the device's time after the command, and how far it is to be trusted."""
+    """GCS28: the device's time after the command, and its reliability."""
 
     device_time: datetime
     device_time_status: DeviceTimeStatus | int

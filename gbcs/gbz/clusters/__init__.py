@@ -1,6 +1,6 @@
-"""The registry of clusters, and what a ZCL frame's command is called.
+"""The registry of clusters, and the look-up of a ZCL frame's command.
 
-Knows how the frame control field picks a command; the tables are in the modules beside this.
+Knows how the frame control field selects a command. The tables are in the other modules here.
 """
 
 from gbcs.gbz.clusters.base import Cluster, Command
@@ -36,8 +36,8 @@ TO_CLIENT = 0x08
 
 
 def find_command(cluster: int, frame_control: int, identifier: int) -> Command | None:
-    """Return the command that a frame carries, or None where the tables do not have it."""
-    if frame_control & MANUFACTURER_SPECIFIC:
+    """Return the command of a frame, None if the tables lack it."""
+    if frame_control & MANUFACTURER_SPECIFIC:  # its number has another meaning
         return None
     frame_type = frame_control & FRAME_TYPE
     if frame_type == GENERAL_FRAME:
@@ -49,12 +49,12 @@ def find_command(cluster: int, frame_control: int, identifier: int) -> Command |
 
 
 def cluster_name(cluster: int) -> str | None:
-    """Return the name of a cluster, or None where it is not known."""
+    """Return the name of a cluster, None if it is unknown."""
     known = CLUSTERS.get(cluster)
     return known.name if known else None
 
 
 def attribute_name(cluster: int, attribute: int) -> str | None:
-    """Return the name of a cluster's attribute, or None where it is not known."""
+    """Return the name of a cluster's attribute, None if it is unknown."""
     known = CLUSTERS.get(cluster)
     return known.attributes.get(attribute) if known else None

@@ -1,7 +1,7 @@
-"""What a cluster is: a name, commands each way, and names of attributes.
+"""The form of a cluster table: a name, commands each way, and names of attributes.
 
-Knows the form of the tables in this package and none of their content. A command whose fields are
-not written down has a name and no layout: its payload stays octets.
+Knows none of the content. A command without written fields has a name and no layout: its payload
+stays octets.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from gbcs.wire import Schema
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A ZCL command: its name, and how its payload is laid out where that is known."""
+    """A ZCL command: its name, and the layout of its payload if known."""
 
     name: str
     layout: Schema | None = None
@@ -23,7 +23,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A ZCL cluster: what its server receives, what its client receives, and its attributes."""
+    """A ZCL cluster: the commands to its server, those to its client, and its attributes."""
 
     identifier: int
     name: str
@@ -33,10 +33,10 @@ class Cluster:
 
 
 def command(name: str, *fields: construct.Construct) -> Command:
-    """Return a command with these named fields; with none its payload is empty."""
+    """Return a command with these named fields; without any, its payload is empty."""
     return Command(name, Schema(name, Record(*fields)))
 
 
 def names(table: Mapping[int, str]) -> dict[int, Command]:
-    """Return commands that have names only."""
+    """Return commands without a layout."""
     return {identifier: Command(name) for identifier, name in table.items()}

@@ -1,4 +1,4 @@
-"""Device Management cluster (0708): tenancy, supplier, identifiers, what events do.
+"""Device Management cluster (0708): tenancy, supplier, identifiers, event configuration.
 
 Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.10.
 """

@@ -1,7 +1,7 @@
-"""ZCL commands that every cluster has: attributes read and written, the default response.
+"""General ZCL commands, which every cluster has: read and write attributes, default response.
 
-Knows their layout, the data types and the status codes. An attribute whose type is not in
-`DATA_TYPES` makes its whole command octets.
+Knows their layout, the data types and the status codes. An attribute of a type outside
+`DATA_TYPES` leaves its whole command as octets.
 
 Source: ZigBee Cluster Library Specification, 07-5123, clauses 2.5 (commands), 2.6.2 (data types)
 and 2.6.3 (status codes).
@@ -39,7 +39,7 @@ DATA_TYPES: dict[int, tuple[str, Construct]] = (
         0xF1: ("128-bit security key", Octets(16)),
     }
 )
-"""Data types: name and layout. Floating point stays octets, which lose nothing."""
+"""Name and layout of each data type. Floating point stays octets, which lose nothing."""
 
 STATUSES = {
     0x00: "SUCCESS",
@@ -101,7 +101,7 @@ GENERAL: dict[int, Command] = {
     0x03: command("Write Attributes Undivided", _WRITTEN),
     0x04: command(
         "Write Attributes Response",
-        # a status alone where all were written, else one pair for each that was not
+        # a single status if all were written, else a pair for each attribute that was not
         "attributes" / Rows(Record("status" / UINT8, "attribute" / Optional(UINT16))),
     ),
     0x05: command("Write Attributes No Response", _WRITTEN),

@@ -1,6 +1,6 @@
 """Metering cluster (0702): registers, profile and network data, snapshots, the supply valve.
 
-Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.3; attributes of what is delivered.
+Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.3; only attributes of delivered energy.
 """
 
 from construct import Switch, this

@@ -1,4 +1,4 @@
-"""Clusters that GBCS names and whose commands do not travel as GBZ: names only.
+"""Clusters that GBCS names but whose commands are not sent as GBZ: names only.
 
 Source: ZigBee Cluster Library Specification, 07-5123 (0000 to 0025); ZigBee Smart Energy Standard
 1.4, 07-5356, annexes C and D (0701 to 0800).

@@ -1,6 +1,6 @@
 """Price cluster (0700): tariffs, thresholds, prices, billing periods, calorific values.
 
-Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.4; attributes of what is delivered.
+Source: ZigBee Smart Energy Standard 1.4, 07-5356, annex D.4; only attributes of delivered energy.
 """
 
 from construct import Computed, this

@@ -33,7 +33,7 @@ from gbcs.instants import DAY, MAX_INSTANT
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS, ProfileLog
 from gbcs.tables.reading_services import FIELDS
-from gbcs.usecases.asking import Attribute, Window
+from gbcs.usecases.read_request import Attribute, Window
 from gbcs.usecases.rows import Row, rows_of
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import (

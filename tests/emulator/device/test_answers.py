@@ -22,7 +22,7 @@ from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.asking import Window, reading_command
+from gbcs.usecases.read_request import Window, reading_command
 from gbcs.usecases.responding import invoke_id
 from gbcs.usecases.values import Reading, values_of
 from tests.emulator.device.meters import TWIN_BLOCKS

@@ -28,7 +28,7 @@ from gbcs.tables.reading_services import (
     ReadingService,
 )
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.asking import Window, asks_of, reading_command
+from gbcs.usecases.read_request import Window, read_requests_of, reading_command
 from gbcs.usecases.values import Reading, plain, values_of
 from tests.support.rtds import Vector, answer_to, each, needs_rtds
 
@@ -209,7 +209,7 @@ def test_a_window_as_long_as_that_of_the_vector_has_an_entry_for_each_period(
 ) -> None:
     """The number of entries in a vector depends on the installation of its meter."""
     asked = command_of(vector, rtds_keystore)
-    asks = asks_of(asked)
+    asks = read_requests_of(asked)
     assert asks is not None
     asked_for = next(item.window for ask in asks for item in ask.attributes if item.window)
     later = (NOW - asked_for.end) // DAY * DAY

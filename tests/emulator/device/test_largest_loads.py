@@ -14,7 +14,7 @@ from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, me
 from esme_emulator.profiles.schema import MOST_KWH, too_large
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.reading_services import READING_SERVICES, TWIN
-from gbcs.usecases.asking import Window, reading_command
+from gbcs.usecases.read_request import Window, reading_command
 from tests.support.estate import KEYS, METER, SEED
 
 END = parse_iso("2099-12-31T23:59:59Z")

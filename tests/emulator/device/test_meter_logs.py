@@ -16,7 +16,7 @@ from esme_emulator.runtime import draws
 from gbcs import EUI
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
-from gbcs.usecases.asking import Window
+from gbcs.usecases.read_request import Window
 from gbcs.usecases.rows import rows_of
 from tests.emulator.device.meters import KINDS, SINGLE, TWIN, any_meters, days, euis, instants
 
@@ -198,7 +198,7 @@ from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
 from gbcs import EUI
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
-from gbcs.usecases.asking import Window
+from gbcs.usecases.read_request import Window
 for log in (*PROFILE_LOGS, *OTHER_LOGS):
     for number in range(20):
         meter = meter_of("tests", EUI.from_int(number))

@@ -21,7 +21,7 @@ from gbcs.instants import DAY, from_date_time
 from gbcs.obis import parse_dotted
 from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.result_codes import ResultCode
-from gbcs.usecases.asking import Attribute, Window
+from gbcs.usecases.read_request import Attribute, Window
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import KINDS, any_meters, moments
 from tests.support.rtds import named

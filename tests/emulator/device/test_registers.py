@@ -25,7 +25,7 @@ from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso, to_iso
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS, BY_SRV
-from gbcs.usecases.asking import Attribute, Window
+from gbcs.usecases.read_request import Attribute, Window
 from gbcs.usecases.rows import rows_of
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import KINDS, any_meters, days, instants, moments, with_blocks

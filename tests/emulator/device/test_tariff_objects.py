@@ -13,7 +13,7 @@ from esme_emulator.device.registers import by_tariff, grown
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR
 from gbcs.obis import parse_dotted
-from gbcs.usecases.asking import Attribute
+from gbcs.usecases.read_request import Attribute
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import KINDS, any_meters, moments
 

@@ -13,7 +13,7 @@ from esme_emulator.device.voltage import HIGHEST, LOWEST, PERIOD, Bound, times_b
 from gbcs.instants import DAY, MAX_INSTANT
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS
-from gbcs.usecases.asking import Window
+from gbcs.usecases.read_request import Window
 from gbcs.usecases.rows import rows_of
 from tests.emulator.device.meters import KINDS, any_meters, instants, moments
 

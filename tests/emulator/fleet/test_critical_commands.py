@@ -6,13 +6,12 @@ import pytest
 
 from esme_emulator.messaging.validation import Discard
 from gbcs import EUI, FileKeystore, KeyUsage, Response, Status, decode, encode
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 from gbcs.dlms.access import AccessResponse
 from gbcs.instants import to_date_time
-from gbcs.tables.dated_responses import DATED
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.roles import Role
-from gbcs.tables.use_cases import use_case
+from gbcs.tables.use_cases import DATED_RESPONSES, use_case
 from tests.emulator.cache.bench import Bench
 from tests.emulator.fleet.test_fleet_receipts import make_fleet
 from tests.support.critical import ECS01A, ECS01C, ECS42, critical_command
@@ -99,7 +98,7 @@ def test_a_response_of_the_rtds_has_a_time_if_the_table_says_so(vector: Vector) 
     response = decode(vector.octets)
     if not isinstance(response.payload, AccessResponse):
         return
-    assert (response.message_code in DATED) is bool(response.transaction_time)
+    assert (response.message_code in DATED_RESPONSES) is bool(response.transaction_time)
     found = use_case(response.message_code)
     if found is not None and found.critical:
         assert len(response.signature or b"") == 64

@@ -26,7 +26,8 @@ from gbcs import (
     encode,
     sign,
 )
-from gbcs.crypto.keystore import Keystore, point
+from gbcs.crypto.certificate import point
+from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import Access, AccessRequest, AccessResponse, Choice
 from gbcs.dlms.data import NULL
 from gbcs.tables.roles import Role

@@ -1,4 +1,4 @@
-"""One content or more of every ASN.1 type, for when the RTDS is absent and for what it lacks.
+"""One content or more of every ASN.1 type, in case the RTDS is absent or lacks the type.
 
 The octets are put together by hand, from X.690.
 """
@@ -74,7 +74,7 @@ from gbcs.eui import EUI
 
 @dataclass(frozen=True)
 class Example:
-    """Octets put together by hand, the message they are in, and what they mean."""
+    """Octets built by hand, their message, and their meaning."""
 
     message_code: int
     cra: int

@@ -1,4 +1,4 @@
-"""Contents put together by hand, one or more of every type."""
+"""Contents built by hand, one or more of every type."""
 
 import json
 from dataclasses import FrozenInstanceError, replace
@@ -127,7 +127,7 @@ def test_a_message_without_asn1_has_no_content(message_code: int, cra: int) -> N
         ),
     ],
 )
-def test_what_is_wrong_is_named(message_code: int, cra: int, octets: str, path: str) -> None:
+def test_errors_name_the_wrong_field(message_code: int, cra: int, octets: str, path: str) -> None:
     with pytest.raises(DecodeError) as caught:
         decode_asn1(message_code, cra, bytes.fromhex(octets))
     assert caught.value.path.startswith(f"asn1.{path}")
@@ -251,7 +251,7 @@ def test_the_path_leads_into_sequences_and_choices() -> None:
         ("SetTime.CommandPayload", {"value": {"validityIntervalStart": 5}}),
     ],
 )
-def test_json_that_is_no_content_is_refused(type_name: str, obj: object) -> None:
+def test_json_that_is_not_a_content_is_refused(type_name: str, obj: object) -> None:
     with pytest.raises(EncodeError):
         from_json(type_name, obj)
 
@@ -309,7 +309,7 @@ PATH = ".authorisingRemotePartyTACellIdentifier.trustAnchorCellUsage"
 
 
 def test_a_default_that_is_written_out_comes_back_out() -> None:
-    """As a real meter writes it; what it says is what it says when it is left out."""
+    """Some meters write it; the meaning is the same as if it were left out."""
     implicit = decode_asn1(0x0008, 1, bytes.fromhex(IMPLICIT))
     explicit = decode_asn1(0x0008, 1, bytes.fromhex(EXPLICIT))
     assert implicit is not None
@@ -323,11 +323,11 @@ def test_a_default_that_is_written_out_comes_back_out() -> None:
         assert again == content
 
 
-def test_a_default_that_is_written_is_at_a_field_that_has_one() -> None:
+def test_written_defaults_must_be_fields_with_a_default() -> None:
     content = decode_asn1(0x0008, 1, bytes.fromhex(EXPLICIT))
     assert content is not None
     wrong = replace(content, written_defaults=(PATH, ".remotePartyRolesCredentialsRequired"))
-    with pytest.raises(EncodeError, match=r"remotePartyRoles.*is no field with a default"):
+    with pytest.raises(EncodeError, match=r"remotePartyRoles.*is not a field with a DEFAULT"):
         encode_asn1(wrong)
     for form in ({"written_defaults": PATH}, {"written_defaults": [1]}):
         with pytest.raises(EncodeError, match="a list of paths"):

@@ -32,7 +32,7 @@ def test_every_type_adds_up_and_every_element_is_known(example: Example, wide: b
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.type_name)
 def test_every_name_of_the_json_that_travels_is_a_line(example: Example) -> None:
-    """Only what DER leaves out, since it is the default, is in the JSON alone."""
+    """Only defaults, which DER leaves out, are in the JSON and not in the explanation."""
     content = Asn1Content(example.type_name, example.value)
     names = set(_names(to_json(content)["value"]))
     shown = {part[1] for part in _parts(content) if not part[1].isdigit()}

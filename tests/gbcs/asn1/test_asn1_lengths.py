@@ -1,4 +1,4 @@
-"""Lengths of 128 to 255 as RTDS writes them, beside those of DER."""
+"""Lengths of 128 to 255 in the form of the RTDS and in that of DER."""
 
 import pytest
 

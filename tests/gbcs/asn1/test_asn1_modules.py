@@ -1,4 +1,4 @@
-"""The ASN.1 modules and the Python types say the same."""
+"""The ASN.1 modules and the Python types agree."""
 
 import re
 import subprocess
@@ -99,7 +99,7 @@ def _snake(identifier: str) -> str:
 
 
 @pytest.mark.parametrize("type_name", sorted(PAYLOADS))
-def test_a_payload_is_as_its_module_defines_it(type_name: str) -> None:
+def test_payloads_match_their_modules(type_name: str) -> None:
     module, name = type_name.split(".")
     _check(module, _modules()[module]["types"][name], PAYLOADS[type_name])
 
@@ -121,7 +121,7 @@ def test_importing_compiles_nothing() -> None:
 
 
 def test_a_default_belongs_to_an_identifier() -> None:
-    """Fields with a DEFAULT are known by their identifiers, so these must have but one meaning."""
+    """Fields with a DEFAULT are identified by name alone, so each name must have one meaning."""
     found: dict[str, list[Any]] = {}
 
     def walk(described: Any) -> None:

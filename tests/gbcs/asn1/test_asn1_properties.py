@@ -1,4 +1,4 @@
-"""Properties of every ASN.1 type: values as they may be, octets as they may not."""
+"""Properties of every ASN.1 type: any valid value, and invalid octets."""
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ from gbcs.asn1 import (
 from gbcs.asn1.content import _kind
 from gbcs.asn1.defaults import defaulted
 from gbcs.asn1.named_numbers import KeyUsage, NamedNumber
-from gbcs.asn1.opaque import Signed
 from gbcs.asn1.payloads import PAYLOADS
+from gbcs.asn1.signed import Signed
 from gbcs.asn1.use_cases import TYPE_NAMES
 from gbcs.errors import DecodeError
 from gbcs.eui import EUI
@@ -47,7 +47,7 @@ def _signed(cls: type[Signed]) -> st.SearchStrategy[Signed]:
 
 
 def _values(annotation: Any, maximum: int = 2**63 - 1) -> st.SearchStrategy[Any]:
-    """Return values of an annotated type, whatever GBCS would make of them."""
+    """Return values of an annotated type, even ones without a meaning in GBCS."""
     if isinstance(annotation, dict):
         return st.one_of(*map(_values, annotation.values()))
     if get_origin(annotation) is tuple:

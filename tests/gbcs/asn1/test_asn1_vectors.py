@@ -27,7 +27,7 @@ BROKEN_ONE_BY_ONE = (
     "CS02aSignature_NA_SUCCESS_RESPONSE",
     "CS02bSupplierByTransCoS_6.23_IMMEDIATE_SUCCESS_RESPONSE",
 )
-"""Vectors of which every octet is changed, to every value where they are short."""
+"""Vectors in which the test changes every octet; in short ones, to every value."""
 
 
 @cache
@@ -133,7 +133,7 @@ def test_the_lengths_of_rtds_are_kept_apart_from_those_of_der() -> None:
         assert again == Asn1Content(content.type_name, content.value)
 
 
-def test_a_replacement_of_credentials_reads_as_what_it_is() -> None:
+def test_the_explanation_of_a_replacement_of_credentials() -> None:
     content = _decoded(_named("CS02bSupplierBySupplier_6.15.1_FUTURE_DATED_ERROR_COMMAND"))
     control = content.value.authorising_remote_party_control
     assert control.credentials_replacement_mode is CredentialsReplacementMode.SUPPLIER_BY_SUPPLIER

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
 from gbcs.crypto import keystore as module
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import point
 from tests.support.rtds import raw_keys
 from tests.support.second_hand import agreed, secret_of
 
@@ -38,7 +38,7 @@ def test_a_public_key_follows_from_the_private_one() -> None:
     assert list(keystore) == [EUI.parse(NAME)]
 
 
-def test_a_public_key_alone() -> None:
+def test_a_public_key_without_a_private_key() -> None:
     keystore = FileKeystore({NAME.lower(): {"ds": {"public": GENERATOR.lower()}}})
     public = keystore.public_key(EUI.parse(NAME), DS)
     assert public is not None
@@ -89,7 +89,7 @@ BAD_ENTRIES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("entries", BAD_ENTRIES.values(), ids=BAD_ENTRIES)
-def test_bad_entries_are_one_line_of_error(entries: Any, tmp_path: Path) -> None:
+def test_bad_entries_are_one_line_errors(entries: Any, tmp_path: Path) -> None:
     with pytest.raises(KeystoreError) as caught:
         FileKeystore(entries)
     assert "\n" not in str(caught.value)
@@ -109,7 +109,7 @@ def test_bad_entries_are_one_line_of_error(entries: Any, tmp_path: Path) -> None
     [b"", b"{", b"keys", b"\xff\xfe\x00", b'{"a": 1,}\n\n', b"[" * 100_000, b'{"a":' * 100_000],
     ids=lambda content: str(content[:10]),
 )
-def test_a_file_that_is_not_json_is_one_line_of_error(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_a_one_line_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "keystore.json"
     path.write_bytes(content)
     with pytest.raises(KeystoreError) as caught:
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_json_is_one_line_of_error(content: bytes, tmp_path: 
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read_is_one_line_of_error(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_a_one_line_error(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "absent", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(KeystoreError) as caught:
             FileKeystore.load(path)
@@ -158,7 +158,7 @@ def test_secrets_of_the_rtds(rtds_keystore: FileKeystore) -> None:
 
 
 class Counting(Keystore):
-    """Keys of ONE and the public key of TWO; counts what it is asked for."""
+    """Keys of ONE and the public key of TWO; counts its calls."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""MACs and encryption, against a second hand."""
+"""MACs and encryption, compared with independent code."""
 
 import pytest
 from hypothesis import given
@@ -85,7 +85,7 @@ def test_every_change_of_an_encrypted_attribute_is_noticed(plaintext: bytes) -> 
     assert decrypt(KEY, DEVICE, blob + b"\x00") is None
 
 
-def test_what_has_the_form_of_an_encrypted_attribute() -> None:
+def test_forms_of_an_encrypted_attribute() -> None:
     head = bytes.fromhex("3100000000")
     assert is_blob(head + bytes(12))
     assert is_blob(head + bytes(100))

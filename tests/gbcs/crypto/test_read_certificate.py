@@ -1,4 +1,4 @@
-"""Organisation certificates: whose they are, and what is none."""
+"""Organisation certificates: EUI and key, and certificates that are refused."""
 
 import json
 from datetime import UTC, datetime
@@ -15,8 +15,7 @@ from cryptography.x509.oid import NameOID
 from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.estate.keys import DerivedKeystore
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
-from gbcs.crypto.certificate import MAX_OCTETS, read_certificate
-from gbcs.crypto.keystore import point
+from gbcs.crypto.certificate import MAX_OCTETS, point, read_certificate
 from tests.support.certificates import USES, certificate
 from tests.support.codec_check import outcome
 from tests.support.effort import at_most, within
@@ -33,7 +32,7 @@ UNIQUE_IDENTIFIER = bytes.fromhex("0603 55042D 0309 00")
 
 
 def _certificate(key: Any, unit: str = "02") -> bytes:
-    """Return a certificate of `key` that names nobody by EUI."""
+    """Return a certificate of `key` without an EUI."""
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)])
     builder = (
         x509.CertificateBuilder(name, name, key.public_key())
@@ -72,12 +71,12 @@ def _held(*euis: EUI) -> FileKeystore:
 def test_a_key_that_is_held_is_replaced_by_no_other() -> None:
     newer = make_certificate(PARTY, DerivedKeystore("newer"))
     for keystore in (KEYS, _held(METER, PARTY)):
-        with pytest.raises(KeystoreError, match=f"another key than the one held for {PARTY}"):
+        with pytest.raises(KeystoreError, match=f"whose key is not that of {PARTY}"):
             keystore.shared_secret(METER, PARTY, newer)
         assert keystore.shared_secret(METER, PARTY, GOOD) == KEYS.shared_secret(METER, PARTY)
 
 
-def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
+def test_a_certificate_counts_if_the_keystore_lacks_the_key() -> None:
     newer = make_certificate(PARTY, DerivedKeystore("newer"))
     expected = agreed(KEYS.private_key(METER, KA), DerivedKeystore("newer").public_key(PARTY, KA))
     keystore = _held(METER)
@@ -86,7 +85,7 @@ def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
     assert keystore.shared_secret(METER, PARTY) is None
 
 
-def test_the_party_s_own_key_serves_where_the_device_s_is_not_held() -> None:
+def test_the_party_s_private_key_serves_if_the_device_s_is_missing() -> None:
     def entry(eui: EUI, **parts: str) -> dict[str, dict[str, dict[str, str]]]:
         return {str(eui): {"ka": parts}}
 
@@ -99,7 +98,7 @@ def test_the_party_s_own_key_serves_where_the_device_s_is_not_held() -> None:
 
 
 def test_secrets_are_kept_by_key_and_not_by_certificate() -> None:
-    """Whoever makes certificate after certificate of one key has one secret kept, and no DER."""
+    """Many certificates of one key cost the cache one secret, and no DER."""
     keystore, key = _held(METER), KEYS.private_key(PARTY, KA)
     ders = [certificate(PARTY, key, serial=number, padding=3_000) for number in range(1, 600)]
     keystore.shared_secret(METER, PARTY, ders[0])
@@ -116,7 +115,7 @@ def test_a_certificate_of_another_is_refused() -> None:
 
 
 def _other_identifier(octets: str) -> bytes:
-    """Return a certificate whose identifier is these octets, as long as those they replace."""
+    """Return a certificate with these octets as identifier, of the same length as the original."""
     replacement = bytes.fromhex(octets)
     assert len(replacement) == 11
     return GOOD.replace(UNIQUE_IDENTIFIER[5:] + PARTY, replacement)
@@ -142,7 +141,7 @@ NONE = {
 
 
 @pytest.mark.parametrize("der", NONE.values(), ids=NONE)
-def test_what_is_no_certificate_of_an_eui_is_one_line_of_error(der: bytes) -> None:
+def test_a_certificate_without_an_eui_is_a_one_line_error(der: bytes) -> None:
     with pytest.raises(KeystoreError) as caught:
         read_certificate(der)
     assert "\n" not in str(caught.value)
@@ -176,7 +175,7 @@ def test_dates_hold_to_the_end_of_their_last_second() -> None:
     assert not any(map(found.holds_at, (begins.timestamp() - 0.5, ends.timestamp() + 1)))
 
 
-def test_the_emulators_own_hold_whatever_day_the_clock_says() -> None:
+def test_the_emulator_s_certificates_are_valid_on_any_date() -> None:
     found = read_certificate(GOOD)
     days = (datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
     assert all(found.holds_at(day.timestamp()) for day in days)

@@ -1,4 +1,4 @@
-"""Signatures of 64 octets, the same each time."""
+"""Signatures: 64 octets, and deterministic."""
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -44,5 +44,5 @@ def test_every_change_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(64), b"\xff" * 64, SAMPLE[:63], SAMPLE[:32]])
-def test_what_is_no_signature_is_invalid(signature: bytes) -> None:
+def test_other_octets_are_an_invalid_signature(signature: bytes) -> None:
     assert not verify_signature(KEY.public_key(), b"sample", signature)

@@ -115,5 +115,5 @@ def test_result_codes_have_one_octet(code: int) -> None:
     assert caught.value.path.startswith("access_response")
 
 
-def test_what_selects() -> None:
+def test_choices_with_a_selection() -> None:
     assert [choice.selects for choice in Choice] == [False, False, False, True, True]

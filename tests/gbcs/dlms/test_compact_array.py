@@ -1,4 +1,4 @@
-"""Compact arrays: rows of any shape, and descriptions and contents that have none."""
+"""Compact arrays: rows of any shape, and descriptions and contents that are refused."""
 
 import struct
 from typing import Any

@@ -1,4 +1,4 @@
-"""DLMS values of every type, by hand and as Hypothesis makes them."""
+"""DLMS values of every type, by hand and from Hypothesis."""
 
 from typing import Any
 

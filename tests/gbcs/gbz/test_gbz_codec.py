@@ -1,4 +1,4 @@
-"""The structure of GBZ content, by examples made by hand and by properties."""
+"""The structure of GBZ content, by hand-made examples and properties."""
 
 import json
 
@@ -117,7 +117,7 @@ def test_without_a_key_there_is_no_plaintext() -> None:
     assert payload.plaintext is None
 
 
-def test_what_decryption_raises_is_the_callers() -> None:
+def test_exceptions_of_decryption_reach_the_caller() -> None:
     def decrypt(_: bytes) -> bytes:
         raise PermissionError
 
@@ -288,7 +288,7 @@ def _component(**changes: object) -> GbzContent:
         pytest.param(GbzContent(PROFILE, decode_gbz(READ).components * 256), id="too many"),
     ],
 )
-def test_what_has_no_octets_is_refused(content: GbzContent) -> None:
+def test_contents_that_cannot_be_encoded_are_refused(content: GbzContent) -> None:
     with pytest.raises(EncodeError):
         encode_gbz(content)
 

@@ -1,4 +1,4 @@
-"""ZCL payloads: values, strings, layouts and names, by examples made by hand and by properties."""
+"""ZCL payloads: values, strings, layouts and names, by hand-made examples and properties."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -302,7 +302,7 @@ def test_values_in_json(value: Any, obj: object) -> None:
     assert read_value(json.loads(json.dumps(obj))) == value
 
 
-def test_json_names_what_it_shows() -> None:
+def test_json_has_names_for_numbers() -> None:
     payload = decode_payload(METERING, GENERAL_FRAME, 0x01, bytes.fromhex("0003 86"))
     (component,) = to_json(
         GbzContent(PROFILE, (Component(METERING, GENERAL_FRAME, 0, 0x01, payload),))
@@ -346,7 +346,7 @@ def test_a_default_response_names_the_command_it_answers(control: int, name: str
         [],
     ],
 )
-def test_json_that_is_no_content_is_refused(obj: Any) -> None:
+def test_json_that_is_not_a_content_is_refused(obj: Any) -> None:
     with pytest.raises(EncodeError, match="not GBZ content"):
         from_json(obj)
 

@@ -59,7 +59,7 @@ def test_rows_are_of_use_cases_and_have_names():
 
 
 def _asked(vector):
-    """Code, accesses and protected attributes of a command, as the table writes them."""
+    """Return code, accesses and protected attributes of a command in the form of the table."""
     message = decode(vector.octets)
     accesses = message.payload.accesses
     protected = [
@@ -105,7 +105,7 @@ def test_names_are_those_of_every_command_of_the_vectors():
 
 @needs_rtds
 def test_responses_have_as_many_results_of_the_same_kinds():
-    """Choices travel in a response, though whether a get was one with selection does not."""
+    """A response states the choice of each access, but not whether a get had a selection."""
     for vector in _of_family(AccessResponse):
         message = decode(vector.octets)
         kinds = [_kind(_text(item.choice)) for item in message.payload.results]
@@ -137,11 +137,11 @@ def test_names():
         (0x0055, 2),  # the controller is the command's choice
     ],
 )
-def test_what_is_not_known_has_no_names(code, number):
+def test_unknown_accesses_have_no_names(code, number):
     assert access_names(code, number) is None
 
 
-def test_variants_are_told_apart_by_their_number():
+def test_the_number_of_accesses_selects_the_variant():
     assert access_names(0x0055, 1) == ("Auxiliary controller commanded state: execute",)
     controllers = access_names(0x0053, 5)
     assert [name.split()[2] for name in controllers] == ["1", "2", "3", "4", "5"]
@@ -211,7 +211,7 @@ def test_a_protected_read(rtds_keystore: FileKeystore):
     ]
 
 
-def test_what_is_opened_of_another_shape_has_no_names(rtds_keystore: FileKeystore):
+def test_plaintexts_of_another_shape_have_no_names(rtds_keystore: FileKeystore):
     message = decode(named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets, rtds_keystore)
     [item] = message.protected
     for plaintext in (b"\x11\x07", b"\x02\x00", b"\x02\x02\x00\x00", b"\xff"):

@@ -4,15 +4,16 @@ from hypothesis import strategies as st
 
 from gbcs.dlms.access import AccessRequest, Choice, decode_apdu
 from gbcs.dlms.data import Data, DataType
+from gbcs.obis import obis_text
 from gbcs.tables.cosem import (
     CLASSES,
     NO_CLASS,
+    OBJECTS,
     attribute_name,
     cosem_object,
     method_name,
     object_name,
 )
-from gbcs.tables.cosem_objects import OBJECTS, obis_text
 from tests.support.rtds import needs_rtds, vectors
 from tests.support.second_hand import fields
 
@@ -25,7 +26,7 @@ def obis(text):
 
 
 def descriptors_in(data):
-    """Attributes that a value refers to: captured, protected, monitored or charged for."""
+    """Yield the attributes that a value refers to: captured, protected, monitored or charged."""
     if data is None or not isinstance(data.value, tuple):
         return
     items = data.value
@@ -37,7 +38,7 @@ def descriptors_in(data):
 
 
 def descriptors(message):
-    """Every attribute and method that a DLMS message names, each with the function to name it."""
+    """Yield each attribute and method in a DLMS message, with the function that names it."""
     if message.message_code == FUTURE_DATED_ALERT:
         raw = message.content[-9:]
         yield attribute_name, int.from_bytes(raw[:2], "big"), raw[2:8], raw[8]
@@ -97,7 +98,7 @@ def test_every_attribute_and_method_of_the_vectors_has_a_name():
         (12345, "1-0:1.8.0.255", 2, "Class 12345 1-0:1.8.0.255: attribute 2"),
     ],
 )
-def test_an_attribute_reads_as_what_it_is(class_id, name, attribute, text):
+def test_attribute_names(class_id, name, attribute, text):
     assert attribute_name(class_id, obis(name), attribute) == text
 
 
@@ -116,11 +117,11 @@ def test_an_attribute_reads_as_what_it_is(class_id, name, attribute, text):
         (9, "0-0:10.0.106.255", 0, "Load switch scripts: method 0"),
     ],
 )
-def test_a_method_reads_as_what_it_is(class_id, name, method, text):
+def test_method_names(class_id, name, method, text):
     assert method_name(class_id, obis(name), method) == text
 
 
-def test_an_inferred_name_says_so():
+def test_inferred_names_are_marked():
     assert cosem_object(7, obis("0-0:99.98.1.255")).inferred
     assert not cosem_object(113, obis("0-0:19.20.4.255")).inferred
     assert cosem_object(7, b"\0" * 6) is None

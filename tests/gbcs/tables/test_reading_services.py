@@ -1,4 +1,4 @@
-"""The table of the reading services, against the vectors and the tables beside it."""
+"""The table of the reading services, compared with the vectors and the other tables."""
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_every_object_has_a_name(service: ReadingService) -> None:
 
 
 @each_service
-def test_what_is_read_by_window_is_a_log_of_that_service(service: ReadingService) -> None:
+def test_attributes_read_by_window_are_logs_of_the_service(service: ReadingService) -> None:
     for access in service.accesses:
         for item in access.attributes:
             if not item.windowed:
@@ -101,7 +101,7 @@ def _time_is_known(vector: Vector) -> bool:
 
 @each(_time_is_known)
 def test_time_is_carried_by_the_responses_that_do(vector: Vector) -> None:
-    """What the table marks as inferred is no claim about vectors."""
+    """Rows marked as inferred make no claim about vectors, so they are left out."""
     message = fields(vector.octets)
     assert len(message.date_time) == (12 if BY_CODE[message.message_code].carries_time else 0)
 
@@ -121,7 +121,7 @@ def test_service_of(srv: str, meter: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("srv", "meter"), [("4.11.2", SINGLE), ("4.7", TWIN), ("4.10", "four")])
-def test_what_a_meter_has_not_says_so(srv: str, meter: str) -> None:
+def test_a_service_that_a_meter_lacks_is_an_error(srv: str, meter: str) -> None:
     with pytest.raises(ValueError, match=f"a {meter} meter has no reading service {srv}"):
         service_of(srv, meter)
 

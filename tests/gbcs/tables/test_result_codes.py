@@ -19,10 +19,10 @@ def test_names_are_those_of_the_standard(code, name):
     assert result_name(code) == name
 
 
-def test_every_octet_has_a_name_of_its_own():
+def test_names_of_all_octets_differ():
     assert len({result_name(code) for code in range(256)}) == 256
 
 
-def test_a_known_code_reads_as_its_name():
+def test_the_text_of_a_known_code_is_its_name():
     assert f"{ResultCode.OTHER_REASON}" == "other-reason"
     assert ResultCode.OTHER_REASON == 250

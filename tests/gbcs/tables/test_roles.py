@@ -16,15 +16,15 @@ from gbcs.tables.use_cases import for_srv
         ("4.17", {Role.IS, Role.GS, Role.ED, Role.GT, Role.OU}),
     ],
 )
-def test_who_may_read_the_logs(srv, roles):
+def test_roles_entitled_to_read_logs(srv, roles):
     assert entitled(srv) == roles
 
 
-def test_nobody_is_entitled_to_what_is_not_in_the_table():
+def test_no_role_is_entitled_to_an_unknown_srv():
     assert entitled("99.9") == frozenset()
 
 
-def test_every_entitlement_is_to_something_that_exists():
+def test_every_entitlement_is_of_a_known_srv():
     assert all(for_srv(srv) for srv in ENTITLEMENTS)
     assert all(ENTITLEMENTS.values())
 

@@ -18,7 +18,7 @@ def test_codes_and_names_are_unique():
     assert [row.code for row in USE_CASES] == sorted(row.code for row in USE_CASES)
 
 
-def test_every_look_up_gives_the_row_of_the_one_table():
+def test_look_ups_return_rows_of_the_table():
     for row in USE_CASES:
         assert use_case(row.code) is row
         assert by_name(row.name) is row
@@ -39,7 +39,7 @@ def test_a_code_has_the_name_that_the_rtds_gives_it(code, name):
     assert use_case(code).name == name
 
 
-def test_what_is_not_in_the_table_is_none():
+def test_look_ups_of_unknown_rows_are_empty():
     assert use_case(0xFFFF) is None
     assert by_name("ECS999") is None
     assert by_name("Activate") is None

@@ -1,4 +1,4 @@
-"""Reading services by vectors of our own, made by a second hand: no message of the RTDS is needed.
+"""Reading services, with our own vectors from independent code: no message of the RTDS is needed.
 
 Accesses are written out here in octets, from the GBCS use cases; keys are derived from a seed.
 """
@@ -14,7 +14,7 @@ from gbcs import EUI, Command, KeyUsage, Status, Supplementary, decode, encode
 from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES
 from gbcs.usecases.answer import answer_reading, needs_own_counter
-from gbcs.usecases.asking import Window, asks_of, reading_command
+from gbcs.usecases.read_request import Window, read_requests_of, reading_command
 from gbcs.usecases.responding import refuse
 from gbcs.usecases.values import values_of
 from tests.support.codec_check import check_truncations
@@ -171,7 +171,7 @@ each_own = pytest.mark.parametrize("own", OWN, ids=lambda own: own.use_case)
 each_party = pytest.mark.parametrize("behind", [False, True], ids=("known", "behind the ACB"))
 
 
-def test_there_is_one_for_each_use_case_without_a_vector() -> None:
+def test_every_use_case_without_a_vector_has_one_here() -> None:
     assert [own.use_case for own in OWN] == sorted(
         service.use_case for service in READING_SERVICES if not service.vector
     )
@@ -277,12 +277,12 @@ def test_command(own: Own, behind: bool) -> None:
     octets = encode(command, KEYS)
     assert octets.hex() == _command(own, behind).hex()
     assert decode(octets, KEYS).mac_status is Status.VALID
-    asks = asks_of(decode(octets, KEYS))
-    assert asks is not None
-    assert len(asks) == len(service.accesses)
-    windows = {item.window for ask in asks for item in ask.attributes} - {None}
+    requests = read_requests_of(decode(octets, KEYS))
+    assert requests is not None
+    assert len(requests) == len(service.accesses)
+    windows = {item.window for request in requests for item in request.attributes} - {None}
     assert windows == ({WINDOW} if own.windowed else set())
-    check_truncations(lambda part: asks_of(decode(part, KEYS)), octets)
+    check_truncations(lambda part: read_requests_of(decode(part, KEYS)), octets)
 
 
 @each_party
@@ -329,7 +329,7 @@ def test_refusal(own: Own, behind: bool) -> None:
     assert {item.data for item in readings} == {None}
 
 
-def test_the_logs_of_one_structure_have_rows_of_their_own() -> None:
+def test_two_logs_in_one_structure_have_separate_rows() -> None:
     [own] = [own for own in OWN if own.use_case == "ECS20c"]
     registers, balances = values_of(decode(_response(own, True), KEYS))
     assert registers.rows == [
@@ -345,7 +345,7 @@ def test_the_logs_of_one_structure_have_rows_of_their_own() -> None:
     assert list(balances.rows[0])[1] == "emergency_credit_balance"
 
 
-def test_each_phase_has_rows_of_its_own() -> None:
+def test_each_phase_has_separate_rows() -> None:
     [own] = [own for own in OWN if own.use_case == "ECS23b"]
     readings = values_of(decode(_response(own, False), KEYS))
     rows = [item.rows for item in readings if item.rows is not None]

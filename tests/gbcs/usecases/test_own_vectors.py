@@ -1,4 +1,4 @@
-"""Vectors of our own, made by a second hand: twin element rows, and parties behind the ACB.
+"""Our own vectors, from independent code: twin element rows, and parties behind the ACB.
 
 No message of the RTDS is needed. Keys are derived from a seed; the octets are put together here.
 """
@@ -55,7 +55,7 @@ U32 = "06"
 
 @dataclass(frozen=True)
 class Table:
-    """A log's buffer: the type of its rows, the rows, and how a user sees the first."""
+    """A log's buffer: the type of its rows, the rows, and the first row as users see it."""
 
     srv: str
     code: str
@@ -144,7 +144,7 @@ def _protection(originator: EUI, recipient: EUI) -> bytes:
 
 
 def _command(table: Table, behind: bool) -> bytes:
-    """Return the command for `table`, of the supplier, or of the other user behind the ACB."""
+    """Return the command for `table`: from the supplier, or from the other user behind the ACB."""
     originator, party = (ACB, OTHER_USER) if behind else (SUPPLIER, SUPPLIER)
     information = bytes.fromhex(table.code)
     if behind:
@@ -165,7 +165,7 @@ def _command(table: Table, behind: bool) -> bytes:
 
 
 def _response(table: Table, behind: bool) -> bytes:
-    """Return the answer of the meter to `_command` that has the rows of `table`."""
+    """Return the meter's answer to `_command`, with the rows of `table`."""
     recipient, party = (ACB, OTHER_USER) if behind else (SUPPLIER, SUPPLIER)
     information = bytes.fromhex(table.code)
     if behind:
@@ -255,7 +255,7 @@ def test_refusal(behind: bool) -> None:
 
 
 class WithoutTheParty(Keystore):
-    """What a meter has: all keys save those of a party that is behind the ACB."""
+    """The keys of a meter: all but those of a party behind the ACB."""
 
     def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
         return None if eui == OTHER_USER else KEYS.private_key(eui, usage)
@@ -272,7 +272,7 @@ def test_a_meter_takes_the_key_of_the_party_from_its_certificate() -> None:
     assert octets.hex() == _response(TWIN_PROFILE, True).hex()
 
 
-def test_who_has_not_the_key_of_the_party_cannot_open_its_readings() -> None:
+def test_readings_do_not_open_without_the_key_of_the_party() -> None:
     response = decode(_response(TWIN_PROFILE, True), WithoutTheParty())
     assert response.mac_status is Status.VALID
     assert [item.status for item in response.protected] == [Status.UNVERIFIED]

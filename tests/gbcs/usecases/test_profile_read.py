@@ -1,4 +1,4 @@
-"""What is a read of a log and what is none; answers that hold no readings."""
+"""Commands that are or are not reads of a log; answers without readings."""
 
 from dataclasses import replace
 from typing import Any
@@ -77,7 +77,7 @@ def test_every_log_is_recognised(log: ProfileLog) -> None:
     assert profile_read_of(_read_of(log, moment)) == ProfileRead(log, moment)
 
 
-def test_what_is_not_such_a_read_is_none() -> None:
+def test_any_other_command_is_not_a_profile_read() -> None:
     plain, protected = _read_of(PLAIN), _read_of(PROTECTED)
     selection, data = _access_of(plain).selection, _access_of(protected).data
     backwards = Window(WINDOW.end, WINDOW.start)
@@ -114,7 +114,7 @@ def test_what_is_not_such_a_read_is_none() -> None:
         assert profile_read_of(command) is None, number
 
 
-def test_a_protected_read_is_of_its_own_counter() -> None:
+def test_a_protected_read_names_its_own_counter() -> None:
     assert profile_read_of(replace(_read_of(PROTECTED), originator_counter=8)) is None
     assert profile_read_of(replace(_read_of(PLAIN), originator_counter=8)) is not None
 
@@ -161,7 +161,7 @@ def test_an_empty_log_has_no_rows() -> None:
     assert rows_of(PLAIN, empty) == []
 
 
-def test_readings_that_are_not_opened_are_not_had(rtds_keystore: FileKeystore) -> None:
+def test_encrypted_readings_without_a_key_are_an_error(rtds_keystore: FileKeystore) -> None:
     octets = named("ECS22b_4.8.1_SINGLE_SUCCESS_RESPONSE").octets
     with pytest.raises(AuthenticationError, match="unverified"):
         buffer_of(decode(octets), PROTECTED)
@@ -199,5 +199,5 @@ def test_an_answer_needs_a_certificate_of_the_party(rtds_keystore: FileKeystore)
             )
 
 
-def test_alerts_are_no_answers() -> None:
+def test_alerts_are_not_answers() -> None:
     assert profile_read_of(_answering(PLAIN, _success(NULL), kind=Alert)) is None

@@ -1,4 +1,4 @@
-"""Reads of logs: the command, the answer, the refusal and the readings, against the RTDS."""
+"""Reads of logs: command, answer, refusal and readings, compared with the RTDS."""
 
 import struct
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ HARDWARE_FAULT = 1
 
 @dataclass(frozen=True)
 class Read:
-    """A read of the RTDS, and what a person reads in its octets."""
+    """A read in the RTDS, with its values as a person reads them from the octets."""
 
     name: str
     srv: str
@@ -254,5 +254,5 @@ def test_answer_to_a_party_behind_the_acb_is_that_of_the_vector(
 
 
 @each(lambda vector: vector.direction == "COMMAND" and not vector.reads_a_log)
-def test_other_commands_are_no_read_of_a_log(vector: Any) -> None:
+def test_other_commands_are_not_reads_of_a_log(vector: Any) -> None:
     assert profile_read_of(decode(vector.octets)) is None

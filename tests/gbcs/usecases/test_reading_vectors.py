@@ -1,4 +1,4 @@
-"""Every reading service against the RTDS: commands and responses rebuilt octet for octet."""
+"""Every reading service in the RTDS: commands and responses are rebuilt octet for octet."""
 
 import pytest
 
@@ -8,7 +8,13 @@ from gbcs.dlms.data import Data
 from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.asking import Ask, Attribute, Window, asks_of, reading_command
+from gbcs.usecases.read_request import (
+    Attribute,
+    ReadRequest,
+    Window,
+    read_requests_of,
+    reading_command,
+)
 from gbcs.usecases.responding import refuse
 from gbcs.usecases.values import Reading, protected_values, values_of
 from tests.support.rtds import Vector, answer_to, each, named
@@ -33,8 +39,8 @@ def _response(name: str, rtds_keystore: FileKeystore) -> Response:
     return response
 
 
-def _window(asks: tuple[Ask, ...]) -> Window | None:
-    found = {item.window for ask in asks for item in ask.attributes if item.window}
+def _window(requests: tuple[ReadRequest, ...]) -> Window | None:
+    found = {item.window for request in requests for item in request.attributes if item.window}
     assert len(found) <= 1
     return found.pop() if found else None
 
@@ -42,35 +48,35 @@ def _window(asks: tuple[Ask, ...]) -> Window | None:
 @of_commands
 def test_a_command_is_rebuilt_from_the_table(vector: Vector, rtds_keystore: FileKeystore) -> None:
     command = _command(vector.octets, rtds_keystore)
-    asks = asks_of(command)
-    assert asks is not None
+    requests = read_requests_of(command)
+    assert requests is not None
     built = reading_command(
         BY_USE_CASE[vector.use_case],
         device=command.recipient,
         originator=command.originator,
         counter=command.originator_counter,
-        window=_window(asks),
+        window=_window(requests),
         supplementary=command.supplementary,
     )
     assert encode(built, rtds_keystore).hex() == vector.octets.hex()
 
 
 @of_commands
-def test_a_command_asks_for_what_the_table_says(
+def test_commands_have_the_accesses_of_the_table(
     vector: Vector, rtds_keystore: FileKeystore
 ) -> None:
-    asks = asks_of(_command(vector.octets, rtds_keystore))
-    assert asks is not None
-    for ask, access in zip(asks, BY_USE_CASE[vector.use_case].accesses, strict=True):
-        assert ask.protection == access.protection
+    requests = read_requests_of(_command(vector.octets, rtds_keystore))
+    assert requests is not None
+    for request, access in zip(requests, BY_USE_CASE[vector.use_case].accesses, strict=True):
+        assert request.protection == access.protection
         assert [
             (item.class_id, item.obis, item.index, item.window is not None)
-            for item in ask.attributes
+            for item in request.attributes
         ] == [(item.class_id, item.obis, item.index, item.windowed) for item in access.attributes]
 
 
 def _results(response: Response) -> list[Result]:
-    """Return what each access gave, from the payload and not from `values_of`."""
+    """Return the result of each access, from the payload and not from `values_of`."""
     assert isinstance(response.payload, AccessResponse)
     return [
         result.code or (protected_values(response) if response.protected else (result.data,))
@@ -202,22 +208,24 @@ def test_a_failure_breaks_off(rtds_keystore: FileKeystore) -> None:
     assert readings[0].attribute == readings[3].attribute
 
 
-def test_what_a_command_asks_for(rtds_keystore: FileKeystore) -> None:
+def test_requests_of_example_commands(rtds_keystore: FileKeystore) -> None:
     command = _command(named("ECS22b_4.8.1_SINGLE_SUCCESS_COMMAND").octets, rtds_keystore)
     window = Window(parse_iso("2014-12-31"), parse_iso("2015-01-01"))
     log = Attribute(7, bytes.fromhex("0000630100FF"), 2, window)
-    assert asks_of(command) == (Ask((log,), bytes.fromhex("00002B0207FF")),)
+    assert read_requests_of(command) == (ReadRequest((log,), bytes.fromhex("00002B0207FF")),)
     command = _command(named("ECS82_4.18_SUCCESS_COMMAND").octets, rtds_keystore)
-    assert asks_of(command) == (Ask((Attribute(112, bytes.fromhex("0000130A00FF"), 2),)),)
+    assert read_requests_of(command) == (
+        ReadRequest((Attribute(112, bytes.fromhex("0000130A00FF"), 2),)),
+    )
 
 
 @each(lambda vector: vector.direction == "COMMAND" and vector.use_case not in BY_USE_CASE)
 def test_of_other_commands_only_reads_are_understood(
     vector: Vector, rtds_keystore: FileKeystore
 ) -> None:
-    """A read by window may still ask in a way that is not understood."""
+    """A read by window may still request in a way that is not understood."""
     payload = decode(vector.octets, rtds_keystore).payload
-    understood = asks_of(decode(vector.octets, rtds_keystore)) is not None
+    understood = read_requests_of(decode(vector.octets, rtds_keystore)) is not None
     if not isinstance(payload, AccessRequest):
         assert not understood
         return

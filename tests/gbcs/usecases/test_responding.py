@@ -1,4 +1,4 @@
-"""Responses to DLMS commands, against the RTDS and by hand."""
+"""Responses to DLMS commands, compared with the RTDS and by hand."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def _is_sealed_answer(vector: Vector) -> bool:
 
 @each(_is_sealed_answer)
 def test_a_response_of_the_rtds_is_made_again(vector: Vector, rtds_keystore: FileKeystore) -> None:
-    """Given the results, the rest of every response that is not signed follows."""
+    """Command and results determine every octet of a response that is not signed."""
     command = decode(answer_to(vector).octets)
     results = decode(vector.octets).payload
     by_hand = fields(vector.octets)
@@ -76,7 +76,7 @@ def test_a_response_of_the_rtds_is_made_again(vector: Vector, rtds_keystore: Fil
     assert again.hex() == vector.octets.hex()
 
 
-def test_a_failure_breaks_what_follows() -> None:
+def test_accesses_behind_a_failure_fail() -> None:
     command = _command(*Choice)
     response = decode(refuse(command, 3, KEYS), KEYS)
     assert response.mac_status is Status.VALID
@@ -94,7 +94,7 @@ def test_a_failure_breaks_what_follows() -> None:
     assert {item.data for item in response.payload.results} == {NULL}
 
 
-def test_one_access_and_none() -> None:
+def test_one_access_and_no_access() -> None:
     for choices in ((Choice.GET_WITH_SELECTION,), ()):
         response = decode(refuse(_command(*choices), 3, KEYS), KEYS)
         assert isinstance(response.payload, AccessResponse)

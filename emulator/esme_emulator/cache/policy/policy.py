@@ -40,7 +40,7 @@ from gbcs import (
     Status,
     open_message,
 )
-from gbcs.usecases.asking import asks_of
+from gbcs.usecases.read_request import read_requests_of
 
 CACHE_ENDED = "cache-ended"
 CONTRADICTED = "reply-contradicted"
@@ -320,7 +320,7 @@ class CachePolicy:
     def _request(
         self, command: Command, srv: str, octets: bytes, now: float, verified: bool = False
     ) -> Request:
-        asks = asks_of(command)
+        asks = read_requests_of(command)
         read = read_of(command, asks, self.settings.literal) if verified else None
         if read is not None and read.log.srv not in self.settings.srvs:
             read = None

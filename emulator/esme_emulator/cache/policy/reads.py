@@ -16,8 +16,8 @@ from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, from_date_time
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.usecases.answer import answer_reading
-from gbcs.usecases.asking import Ask, Window
 from gbcs.usecases.profile_read import buffer_of, takes_own_counter
+from gbcs.usecases.read_request import ReadRequest, Window
 from gbcs.usecases.responding import refuse
 
 
@@ -107,8 +107,8 @@ class Read:
         return named + _LITERAL if self.literal else named
 
 
-Asks = tuple[Ask, ...] | None
-"""What `asks_of` says of a command."""
+Asks = tuple[ReadRequest, ...] | None
+"""What `read_requests_of` says of a command."""
 
 
 def read_of(command: Message, asks: Asks, literal: bool = False) -> Read | None:

@@ -13,8 +13,8 @@ from esme_emulator.cli.render.screen import BARS, label, print_rows
 from gbcs.dlms.data import BitString
 from gbcs.instants import from_date_time, to_iso
 from gbcs.obis import dotted
+from gbcs.tables.cosem import UNITS
 from gbcs.tables.profile_logs import BALANCES
-from gbcs.tables.units import UNITS
 from gbcs.usecases.profile_read import Row
 from gbcs.usecases.values import Reading, plain
 

@@ -11,8 +11,8 @@ from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
-from gbcs.usecases.asking import reading_command
 from gbcs.usecases.profile_read import Window, answer_profile_read
+from gbcs.usecases.read_request import reading_command
 from tests.emulator.cache.bench import PATIENCE, Bench, BenchStore
 from tests.support.estate import (
     KEYS,

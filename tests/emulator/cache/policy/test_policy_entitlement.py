@@ -21,8 +21,8 @@ from gbcs.instants import DAY, EPOCH_UNIX, MAX_INSTANT, parse_iso
 from gbcs.obis import parse_dotted
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES, service_of
 from gbcs.tables.roles import Role
-from gbcs.usecases.asking import asks_of
 from gbcs.usecases.profile_read import Window
+from gbcs.usecases.read_request import read_requests_of
 from tests.emulator.cache.bench import Bench, BenchStore
 from tests.support.estate import (
     KEYS,
@@ -240,7 +240,7 @@ def test_a_command_of_the_reference_test_data_takes_the_right_to_its_own_srv(
     of the account (6.2.9), and takes the right to that too.
     """
     asked = decode(vector.octets)
-    first, *others = [srv for srv, _ in touched(asked, vector.srv, asks_of(asked))]
+    first, *others = [srv for srv, _ in touched(asked, vector.srv, read_requests_of(asked))]
     assert first == vector.srv
     got = set()
     if vector.use_case not in BY_USE_CASE and isinstance(asked.payload, AccessRequest):
@@ -265,7 +265,7 @@ def test_what_reads_the_payment_mode_takes_the_right_to_prepayment_configuration
     assert isinstance(asked.payload, AccessRequest)
     payload = replace(asked.payload, accesses=(account,))
     mode = replace(asked, message_code=0x00BE, payload=payload)
-    assert [srv for srv, _ in touched(mode, "6.2.9", asks_of(mode))] == ["6.2.9", "4.13"]
+    assert [srv for srv, _ in touched(mode, "6.2.9", read_requests_of(mode))] == ["6.2.9", "4.13"]
 
 
 def test_a_read_with_a_limit_left_open_requires_all_dates() -> None:

@@ -16,8 +16,8 @@ from gbcs import EUI, Command, decode, encode
 from gbcs.instants import DAY, HALF_HOUR
 from gbcs.tables.reading_services import service_of
 from gbcs.tables.roles import Role
-from gbcs.usecases.asking import reading_command
 from gbcs.usecases.profile_read import Window
+from gbcs.usecases.read_request import reading_command
 from tests.emulator.cache.bench import Bench
 from tests.support.estate import (
     ESTATE,

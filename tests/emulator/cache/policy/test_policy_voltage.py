@@ -10,8 +10,8 @@ from gbcs import Command, DecodeError, decode, encode, open_message
 from gbcs.instants import DAY
 from gbcs.tables.reading_services import POLYPHASE, SINGLE, service_of
 from gbcs.tables.roles import Role
-from gbcs.usecases.asking import asks_of
 from gbcs.usecases.profile_read import Window
+from gbcs.usecases.read_request import read_requests_of
 from tests.emulator.cache.bench import Bench
 from tests.support.estate import KEYS, MIDNIGHT, SEED, YESTERDAY, command, meter_octets, party
 
@@ -68,7 +68,7 @@ def test_requests_in_flight_are_one_device_hit() -> None:
 def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
     first, second = asked(variant), asked(variant, Role.ED, 7)
     octets = meter_octets(first)
-    read = read_of(first, asks_of(first))
+    read = read_of(first, read_requests_of(first))
     assert read is not None
     readings = readings_of(open_message(octets, KEYS), first, read, KEYS)
     assert mint(second, read, readings, KEYS) == meter_octets(second)
@@ -78,13 +78,13 @@ def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
 
 
 def test_one_phase_and_three_are_kept_apart() -> None:
-    reads = [read_of(asked(variant), asks_of(asked(variant))) for variant in KINDS]
+    reads = [read_of(asked(variant), read_requests_of(asked(variant))) for variant in KINDS]
     assert [read and read.kept_as for read in reads] == ["ECS23", "ECS23b"]
 
 
 def test_a_failure_is_for_who_asked_alone() -> None:
     wrong, octets = party(Role.IS, 1).ask(KINDS[SINGLE], service_of(SRV, POLYPHASE), YESTERDAY)
-    read = read_of(wrong, asks_of(wrong))
+    read = read_of(wrong, read_requests_of(wrong))
     assert read is not None
     refused = meter_octets(wrong)
     with pytest.raises(DecodeError, match=r"a part of SRV 4\.10 failed"):

@@ -1,7 +1,7 @@
-"""Protection of attributes: whose transaction it is, and the encryption of what is answered.
+"""Protected attributes: the protection parameters of a transaction, and encrypted answers.
 
-Knows the protection parameters of a data protection object (class 30) and how an answer is
-encrypted under them for the party that asked; knows nothing of what the attributes are.
+Knows the parameters of a data protection object (class 30), and encrypts an answer under them for
+the requesting party. Knows nothing of what the attributes are.
 
 Source: GBCS v4.1 section 8.5; the vectors of ECS17b, ECS20b, ECS21a, ECS21b and ECS22b.
 """
@@ -20,12 +20,12 @@ _AGREED_KEY = enum(2)
 _EMPTY = octet_string(b"")
 _KEY_PARAMETERS = structure(_AGREED_KEY, structure(octet_string(b"\x02"), _EMPTY))
 _ENCRYPTION = enum(2)
-_TRANSACTION_ID = b"\x04"  # begins a transaction id, the counter follows
+_TRANSACTION_ID = b"\x04"  # first octet of a transaction id, the counter follows
 _STRUCTURE = bytes((DataType.STRUCTURE,))
 
 
 def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data:
-    """Return the protection parameters: whose transaction it is, and an agreed key."""
+    """Return the protection parameters of a transaction, for encryption with an agreed key."""
     transaction = structure(
         octet_string(_transaction_id(counter)),
         octet_string(originator),
@@ -57,10 +57,10 @@ def names_transaction(parameters: Data, counter: int, originator: EUI, recipient
 def protect(
     command: Command, values: tuple[bytes, ...], keystore: Keystore, own_counter: int | None
 ) -> Data:
-    """Return what answers a read of protected attributes: parameters, and `values` encrypted.
+    """Return the answer to a read of protected attributes: parameters, and `values` encrypted.
 
-    `values` are A-XDR. `own_counter` is the device's, where a party behind the ACB asks.
-    Raises `AuthenticationError` where a key is missing.
+    `values` are A-XDR. `own_counter` is the device's own counter if the party is behind the ACB.
+    Raises `AuthenticationError` if a key is missing.
     """
     behind, device, counter = command.supplementary, command.recipient, command.originator_counter
     key = attribute_key(
@@ -72,7 +72,10 @@ def protect(
         behind.certificate if behind else b"",
     )
     if key is None:
-        raise AuthenticationError(f"no key to encrypt for {command.remote_party}")
+        raise AuthenticationError(
+            f"no key to encrypt for {command.remote_party}: the keystore needs the 'ka' keys of "
+            "the party and of the device, one of them private"
+        )
     plaintext = b"".join((_STRUCTURE, write_length(len(values)), *values))
     blob = encrypt(key, device, plaintext)
     return structure(protection_parameters(counter, device, command.originator), octet_string(blob))

@@ -1,7 +1,7 @@
-"""Octets written as text: hex with the usual separators, base64, and the dumps of hexdump tools.
+"""Octets written as text: hex with the usual separators, base64, and output of hexdump tools.
 
-Knows forms of writing octets, in any encoding that editors and shells use; whether the octets are a
-message is for others to say. Work is linear in the length of the text.
+Knows the ways of writing octets, in any encoding that editors and shells use. Does not know whether
+the octets are a message. Work is linear in the length of the text.
 """
 
 import base64
@@ -20,11 +20,11 @@ _MARKS = {
 }
 
 _SPACE = re.compile(r"\s+")
-# One octet at a time, so that there is one way to match and no way to backtrack.
+# One octet at a time: there is only one way to match, so the expression cannot backtrack.
 _HEX = re.compile(r"(?:(?:0[xX]|\\x)?[0-9A-Fa-f]{2}[:;,._-]?)+")
 _NO_DIGIT = re.compile(r"0[xX]|\\x|[^0-9A-Fa-f]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+=*")
-_STANDARD = str.maketrans("-_", "+/")  # from the alphabet that is safe in URLs
+_STANDARD = str.maketrans("-_", "+/")  # from the URL-safe alphabet
 
 _ROW = re.compile(r"\s*(?:0[xX])?([0-9A-Fa-f]{4,16}):?(?:\s(.*))?")
 _REPEATED = "*"
@@ -32,14 +32,14 @@ _PAIRS = re.compile(r"\s*((?:[0-9A-Fa-f]{2})+)")
 _END = re.compile(r"\s*$|\s{2}|\s*[|>]")
 _BESIDE = re.compile(r"\s{2,}|[|>]")
 _MOST_REPEATED = 1 << 24
-"""Octets that the rows which are repeated stand for at most, all together."""
-_BASES = (16, 8, 10)  # in which tools write how far they are
+"""Limit, in octets, of all that the lines `*` stand for: a short dump cannot exhaust memory."""
+_BASES = (16, 8, 10)  # of the offsets that tools write: xxd and hexdump, od, od -A d
 
 
 def text_of(content: bytes) -> str | None:
     """Return the text in `content`: UTF-8, or UTF-16 and UTF-32 with a byte order mark.
 
-    UTF-16 without a mark is known by its zeros. None if it is no text.
+    UTF-16 without a mark is recognised by its zero octets. None if `content` is not text.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and content and len(content) % 2 == 0:
@@ -54,7 +54,7 @@ def text_of(content: bytes) -> str | None:
 
 
 def hex_in(text: str) -> bytes | None:
-    """Return the octets that `text` writes as hex, or None if it does not.
+    """Return the octets that `text` writes as hex, None if it is not hex.
 
     >>> hex_in("DF:09, 0x01").hex()
     'df0901'
@@ -64,7 +64,7 @@ def hex_in(text: str) -> bytes | None:
 
 
 def base64_in(text: str) -> bytes | None:
-    """Return the octets that `text` writes as base64, padded or not, or None if it does not.
+    """Return the octets that `text` writes as base64, padded or not, None if it is not base64.
 
     >>> base64_in("3wkB").hex() == base64_in("3w kB").hex() == "df0901"
     True
@@ -80,11 +80,11 @@ def base64_in(text: str) -> bytes | None:
 
 
 def dumps_in(lines: Iterable[str]) -> list[bytes]:
-    """Return the octets of each dump in `lines`, empty if they are not rows of dumps.
+    """Return the octets of each dump in `lines`, an empty list if they are not dumps.
 
-    A row has an offset, octets in hex, and perhaps their characters beside them, as xxd,
-    hexdump -C, od -t x1, tcpdump -X and Wireshark write it. Every dump begins at offset 0. Offsets
-    say how many octets a row has, so characters are never taken for digits.
+    A row has an offset, octets in hex, and perhaps their characters, as xxd, hexdump -C, od -t x1,
+    tcpdump -X and Wireshark write them. Every dump begins at offset 0. Row lengths follow from the
+    offsets, so characters are never read as digits.
 
     >>> dumps_in(["00000000: df09 0100  ....", "00000004: ab         ."])[0].hex()
     'df090100ab'
@@ -108,9 +108,9 @@ def dumps_in(lines: Iterable[str]) -> list[bytes]:
 
 
 def _dumps(rows: list[tuple[str, str]], base: int) -> list[bytes]:
-    """Return the dumps in `rows` whose offsets are numbers of `base`, empty if they are not."""
+    """Return the dumps in `rows` if their offsets are numbers of `base`, else an empty list."""
     dumps: list[bytearray] = []
-    width = column = 0  # octets of the last row, and where its last digit was
+    width = column = 0  # octets of the last row, and the column where its digits ended
     repeats, repeated = False, 0
     for (offset, body), (following, _) in pairwise([*rows, ("0", "")]):
         if offset == _REPEATED:
@@ -132,7 +132,7 @@ def _dumps(rows: list[tuple[str, str]], base: int) -> list[bytes]:
             dump += dump[-width:] * (missing // width)
         if len(dump) != at:
             return []
-        # A row that ends its dump, or is repeated as its first row, says nothing of its length.
+        # The length of a row that ends its dump, or is followed by `*`, is not in the next offset.
         octets, end = _row(body, after - at if after > at else None, column)
         if octets is None:
             return []
@@ -142,9 +142,9 @@ def _dumps(rows: list[tuple[str, str]], base: int) -> list[bytes]:
 
 
 def _row(body: str, count: int | None, column: int) -> tuple[bytes | None, int]:
-    """Return the octets of a row, `count` of them, and where the last of their digits ends.
+    """Return the `count` octets of a row, and the column where their digits end.
 
-    If `count` is None, digits end where those of the rows before end, or else before a gap.
+    If `count` is None, digits end where they ended in the rows before, or else before a gap.
     """
     body = body.lstrip()
     if count is None:

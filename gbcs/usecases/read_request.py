@@ -1,7 +1,7 @@
-"""What a command that only reads asks for: attributes, whole or by window, in clear or protected.
+"""The read requests in a command: attributes, whole or by window, in clear or protected.
 
-Knows how a read is written as accesses and read from them, and writes the command of every reading
-service. Knows nothing of what the attributes hold or how they are answered.
+Reads them from the accesses of a command, and writes the command of every reading service. Knows
+nothing of what the attributes hold or how they are answered.
 
 Source: GBCS v4.1 clauses 8.5 and 9.1.5; the vectors of commands of SRVs 4.1.1 to 4.18.
 """
@@ -28,7 +28,7 @@ from gbcs.frozen import maker
 from gbcs.instants import from_date_time, to_date_time, to_iso
 from gbcs.message import Command, Message, Supplementary
 from gbcs.tables.reading_services import ReadAccess, ReadAttribute, ReadingService
-from gbcs.usecases.protecting import names_transaction, protection_parameters
+from gbcs.usecases.data_protection import names_transaction, protection_parameters
 from gbcs.usecases.responding import invoke_id
 
 _PROFILE_GENERIC, _DATA_PROTECTION = 7, 30
@@ -44,7 +44,7 @@ _OBIS_OCTETS = 6
 
 
 MAX_ATTRIBUTES = 64
-"""A command that asks for more is not understood; the longest reading service has 18."""
+"""A command that reads more attributes is refused; the longest reading service has 18."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,24 +60,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute that is asked for, of a log (class 7, attribute 2) the entries in `window`."""
+    """An attribute to read; of a log (class 7, attribute 2), the entries in `window`."""
 
     class_id: int
     obis: bytes
     """Six octets of the logical name."""
     index: int
     window: Window | None = None
-    """None where the whole attribute is asked for."""
+    """None to read the whole attribute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What one access of a command asks for."""
+class ReadRequest:
+    """The read request in one access of a command."""
 
     attributes: tuple[Attribute, ...]
-    """One, or several where they are protected together."""
+    """One attribute, or several that are protected together."""
     protection: bytes | None = None
-    """OBIS of the data protection object (class 30) that is asked, None where in clear."""
+    """OBIS of the data protection object (class 30) that encrypts them, None in clear."""
 
     @property
     def protected(self) -> bool:
@@ -86,23 +86,24 @@ class Ask:
 
     @property
     def choice(self) -> Choice:
-        """The kind of access that asks for this."""
+        """The kind of access that makes this request."""
         if self.protection is not None:
             return Choice.ACTION
         windowed = self.attributes[0].window is not None
         return Choice.GET_WITH_SELECTION if windowed else Choice.GET
 
 
-_window, _attribute, _ask = maker(Window), maker(Attribute), maker(Ask)
+# One request is read for every command, so constructors at half the price.
+_window, _attribute, _request = maker(Window), maker(Attribute), maker(ReadRequest)
 
 
-def asks_of(command: Message) -> tuple[Ask, ...] | None:
-    """Return what `command` asks for, access by access, or None where it does not only read.
+def read_requests_of(command: Message) -> tuple[ReadRequest, ...] | None:
+    """Return the read requests of `command`, one for each access; None if it does not only read.
 
-    None too where it is no command of DLMS, asks for nothing, leaves a limit of a window open or
-    has it end before it starts, names another transaction in its protection parameters, asks for
-    more than `MAX_ATTRIBUTES`, or has several protected accesses: their answers would be encrypted
-    under one key and IV.
+    None also if it is not a DLMS command, has no access, leaves a limit of a window open, has a
+    window that ends before it starts, names another transaction in its protection parameters,
+    reads more than `MAX_ATTRIBUTES`, or has several protected accesses: their answers would be
+    encrypted under one key and IV, which gives both away.
     """
     payload = command.payload
     if not isinstance(command, Command) or not isinstance(payload, AccessRequest):
@@ -110,18 +111,18 @@ def asks_of(command: Message) -> tuple[Ask, ...] | None:
     if len(payload.accesses) > MAX_ATTRIBUTES:
         return None
     try:
-        asks = tuple([_READERS[access.choice](access, command) for access in payload.accesses])
+        requests = tuple([_READERS[access.choice](access, command) for access in payload.accesses])
     except (LookupError, TypeError, ValueError):
         return None
-    if len(asks) > 1 and not _together(asks):
+    if len(requests) > 1 and not _together(requests):
         return None
-    return asks or None
+    return requests or None
 
 
-def _together(asks: tuple[Ask, ...]) -> bool:
-    """Return whether one response may answer all of `asks`."""
-    attributes = sum([len(ask.attributes) for ask in asks])
-    return attributes <= MAX_ATTRIBUTES and sum([ask.protected for ask in asks]) <= 1
+def _together(requests: tuple[ReadRequest, ...]) -> bool:
+    """Return whether one response may answer all of `requests`."""
+    attributes = sum([len(request.attributes) for request in requests])
+    return attributes <= MAX_ATTRIBUTES and sum([request.protected for request in requests]) <= 1
 
 
 def reading_command(
@@ -133,11 +134,11 @@ def reading_command(
     window: Window | None = None,
     supplementary: Supplementary | None = None,
 ) -> Command:
-    """Return the command, unsealed, that asks `device` for what `service` reads.
+    """Return the command, unsealed, that reads `service` from `device`.
 
-    `originator` is the ACB where `supplementary` names the party behind it; a protected service
-    then takes the party's certificate too. Raises `EncodeError` where a window is missing, or is
-    given to a service that takes none.
+    `originator` is the ACB if `supplementary` names a party behind it; a protected service then
+    needs the party's certificate in `supplementary`. Raises `EncodeError` if a window is missing,
+    or given to a service that takes none.
     """
     if service.windowed != (window is not None):
         needs = "needs a window" if service.windowed else "takes no window"
@@ -152,7 +153,7 @@ def reading_command(
             invoke_id(counter),
             tuple(
                 [
-                    _write(_asked(access, window), counter, party, device)
+                    _write(_request_of(access, window), counter, party, device)
                     for access in service.accesses
                 ]
             ),
@@ -161,23 +162,27 @@ def reading_command(
     )
 
 
-def _asked(access: ReadAccess, window: Window | None) -> Ask:
-    return Ask(
-        tuple([_asked_attribute(item, window) for item in access.attributes]), access.protection
+def _request_of(access: ReadAccess, window: Window | None) -> ReadRequest:
+    return ReadRequest(
+        tuple([_attribute_of(item, window) for item in access.attributes]), access.protection
     )
 
 
-def _asked_attribute(item: ReadAttribute, window: Window | None) -> Attribute:
+def _attribute_of(item: ReadAttribute, window: Window | None) -> Attribute:
     return Attribute(item.class_id, item.obis, item.index, window if item.windowed else None)
 
 
-def _read_whole(access: Access, command: Command) -> Ask:
+# The three readers raise `LookupError`, `TypeError` or `ValueError` for any access of another form;
+# `read_requests_of` turns these into None, since such a command does not only read.
+
+
+def _read_whole(access: Access, command: Command) -> ReadRequest:
     if access.data != NULL:
         raise ValueError
-    return _ask((_attribute(access.class_id, access.obis, access.index),))
+    return _request((_attribute(access.class_id, access.obis, access.index),))
 
 
-def _read_range(access: Access, command: Command) -> Ask:
+def _read_range(access: Access, command: Command) -> ReadRequest:
     column, start, end, columns = _value(access.selection, DataType.STRUCTURE)
     if access.selector != _BY_RANGE or column != _TIME_COLUMN or columns != _ALL_COLUMNS:
         raise ValueError
@@ -186,10 +191,10 @@ def _read_range(access: Access, command: Command) -> Ask:
     window = _in_order(
         _value(start, DataType.DOUBLE_LONG_UNSIGNED), _value(end, DataType.DOUBLE_LONG_UNSIGNED)
     )
-    return _ask((_of_log(access.class_id, access.obis, access.index, window),))
+    return _request((_of_log(access.class_id, access.obis, access.index, window),))
 
 
-def _read_protected(access: Access, command: Command) -> Ask:
+def _read_protected(access: Access, command: Command) -> ReadRequest:
     if access.class_id != _DATA_PROTECTION or access.index != _GET_PROTECTED:
         raise ValueError
     reads, protection = _value(access.data, DataType.STRUCTURE)
@@ -198,7 +203,7 @@ def _read_protected(access: Access, command: Command) -> Ask:
         protection, command.originator_counter, command.remote_party, command.recipient
     ):
         raise ValueError
-    return _ask(tuple([_protected_attribute(read) for read in items]), access.obis)
+    return _request(tuple([_protected_attribute(read) for read in items]), access.obis)
 
 
 _READERS = {
@@ -246,19 +251,19 @@ def _value(data: Data | None, kind: DataType) -> Any:
     return data.value
 
 
-def _write(ask: Ask, counter: int, party: EUI, device: EUI) -> Access:
-    """Return the access that asks for `ask`, of the transaction that the others name."""
-    if ask.protection is not None:
-        reads = array(*[_write_protected(attribute) for attribute in ask.attributes])
+def _write(request: ReadRequest, counter: int, party: EUI, device: EUI) -> Access:
+    """Return the access of a request. The parties and the counter name its transaction."""
+    if request.protection is not None:
+        reads = array(*[_write_protected(attribute) for attribute in request.attributes])
         data = structure(reads, protection_parameters(counter, party, device))
-        return Access(Choice.ACTION, _DATA_PROTECTION, ask.protection, _GET_PROTECTED, data)
-    [attribute] = ask.attributes
-    where = (ask.choice, attribute.class_id, attribute.obis, attribute.index, NULL)
+        return Access(Choice.ACTION, _DATA_PROTECTION, request.protection, _GET_PROTECTED, data)
+    [attribute] = request.attributes
+    target = (request.choice, attribute.class_id, attribute.obis, attribute.index, NULL)
     window = attribute.window
     if window is None:
-        return Access(*where)
+        return Access(*target)
     limits = double_long_unsigned(window.start), double_long_unsigned(window.end)
-    return Access(*where, _BY_RANGE, structure(_TIME_COLUMN, *limits, _ALL_COLUMNS))
+    return Access(*target, _BY_RANGE, structure(_TIME_COLUMN, *limits, _ALL_COLUMNS))
 
 
 def _write_protected(attribute: Attribute) -> Data:

@@ -1,4 +1,4 @@
-"""What a command asks for: what is understood, what is not, and answers that cannot be made."""
+"""Read requests in commands, accepted and refused, and answers that cannot be made."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,14 @@ from gbcs.dlms.data import NULL, Data, array, double_long_unsigned, octet_string
 from gbcs.instants import MAX_INSTANT, parse_iso
 from gbcs.tables.reading_services import BY_USE_CASE, READING_SERVICES, ReadingService
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.asking import MAX_ATTRIBUTES, Ask, Attribute, Window, asks_of, reading_command
+from gbcs.usecases.read_request import (
+    MAX_ATTRIBUTES,
+    Attribute,
+    ReadRequest,
+    Window,
+    read_requests_of,
+    reading_command,
+)
 from gbcs.usecases.values import values_of
 from tests.support.codec_check import outcome
 from tests.support.strategies import messages
@@ -79,9 +86,9 @@ def _with(command: Command, *accesses: Access) -> Command:
     return replace(command, payload=replace(command.payload, accesses=accesses))
 
 
-def _asked(service: ReadingService, window: Window) -> tuple[Ask, ...]:
+def _asked(service: ReadingService, window: Window) -> tuple[ReadRequest, ...]:
     return tuple(
-        Ask(
+        ReadRequest(
             tuple(
                 Attribute(item.class_id, item.obis, item.index, window if item.windowed else None)
                 for item in access.attributes
@@ -96,22 +103,24 @@ def _asked(service: ReadingService, window: Window) -> tuple[Ask, ...]:
 @given(services, windows, st.integers(0, 2**64 - 1), supplementaries)
 @example(PROTECTED, Window(0, 0), 0, None)
 @example(CLEAR, Window(0, MAX_INSTANT), 2**64 - 1, None)
-def test_what_is_asked_for_is_understood(
+def test_requests_of_a_command_are_read(
     service: ReadingService, window: Window, counter: int, behind: Supplementary | None
 ) -> None:
     command = _command(service, window, counter, supplementary=behind)
-    assert asks_of(command) == _asked(service, window)
+    assert read_requests_of(command) == _asked(service, window)
     sealed = replace(command, mac=bytes(12))
-    assert asks_of(decode(encode(sealed))) == _asked(service, window)
+    assert read_requests_of(decode(encode(sealed))) == _asked(service, window)
 
 
 @each_service
 def test_choice_and_protection(service: ReadingService) -> None:
     command = _command(service)
-    asks = asks_of(command)
-    assert asks is not None
-    assert [ask.choice for ask in asks] == [access.choice for access in _accesses(command)]
-    assert any(ask.protected for ask in asks) is service.protected
+    requests = read_requests_of(command)
+    assert requests is not None
+    assert [request.choice for request in requests] == [
+        access.choice for access in _accesses(command)
+    ]
+    assert any(request.protected for request in requests) is service.protected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +130,7 @@ def test_choice_and_protection(service: ReadingService) -> None:
         (BY_USE_CASE["ECS82"], WINDOW, r"SRV 4.18 \(ECS82\) takes no window"),
     ],
 )
-def test_a_window_where_one_belongs(
+def test_a_window_is_given_exactly_if_the_service_takes_one(
     service: ReadingService, window: Window | None, reason: str
 ) -> None:
     with pytest.raises(EncodeError, match=reason):
@@ -161,11 +170,14 @@ def _changed(data: Data | None, old: str, new: str) -> Data:
         ("0202160102", "0202160002"),  # a window, and said to be none
     ],
 )
-def test_a_protected_read_that_is_altered_is_none(old: str, new: str) -> None:
+def test_an_altered_protected_read_is_refused(old: str, new: str) -> None:
     command = _command(PROTECTED)
     [access] = _accesses(command)
-    assert asks_of(_with(command, access)) is not None
-    assert asks_of(_with(command, replace(access, data=_changed(access.data, old, new)))) is None
+    assert read_requests_of(_with(command, access)) is not None
+    assert (
+        read_requests_of(_with(command, replace(access, data=_changed(access.data, old, new))))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +191,7 @@ def test_a_protected_read_that_is_altered_is_none(old: str, new: str) -> None:
         ("06300A2600", "06310A2600"),  # ends before it starts
     ],
 )
-def test_a_read_by_window_that_is_altered_is_none(old: str, new: str) -> None:
+def test_an_altered_read_by_window_is_refused(old: str, new: str) -> None:
     command = _command(CLEAR)
     [access] = _accesses(command)
     window = f"06{WINDOW.start:08X}"
@@ -192,10 +204,10 @@ def test_a_read_by_window_that_is_altered_is_none(old: str, new: str) -> None:
         selection = Data.parse(octets[:-2] + b"\x02\x00")
     else:
         selection = _changed(access.selection, old, new)
-    assert asks_of(_with(command, replace(access, selection=selection))) is None
+    assert read_requests_of(_with(command, replace(access, selection=selection))) is None
 
 
-def test_accesses_that_do_not_only_read_are_none() -> None:
+def test_commands_that_do_not_only_read_are_refused() -> None:
     command = _command(MANY)
     get, *_, by_range, _ = _accesses(command)
     [protected] = _accesses(_command(PROTECTED))
@@ -216,13 +228,13 @@ def test_accesses_that_do_not_only_read_are_none() -> None:
         replace(protected, data=structure(array(), protected.data.value[1])),  # type: ignore[index, arg-type]
         replace(protected, data=structure(protected.data.value[0], NULL)),  # type: ignore[index, arg-type]
     ):
-        assert asks_of(_with(command, access)) is None
-        assert asks_of(_with(command, get, access)) is None
+        assert read_requests_of(_with(command, access)) is None
+        assert read_requests_of(_with(command, get, access)) is None
 
 
-def test_what_is_no_command_of_dlms_is_none() -> None:
+def test_messages_other_than_dlms_commands_are_refused() -> None:
     command = _command(MANY)
-    assert asks_of(_with(command)) is None
+    assert read_requests_of(_with(command)) is None
     response = Response(
         originator=SUPPLIER,
         recipient=METER,
@@ -230,24 +242,24 @@ def test_what_is_no_command_of_dlms_is_none() -> None:
         message_code=MANY.message_code,
         payload=command.payload,
     )
-    assert asks_of(response) is None
-    assert asks_of(replace(command, payload=AccessResponse(0, ()))) is None
+    assert read_requests_of(response) is None
+    assert read_requests_of(replace(command, payload=AccessResponse(0, ()))) is None
 
 
-def test_two_protected_accesses_are_none() -> None:
-    """Their answers would be encrypted under one key and IV."""
+def test_two_protected_accesses_are_refused() -> None:
+    """The two answers would be encrypted under one key and IV."""
     command = _command(PROTECTED)
     [access] = _accesses(command)
     [clear] = _accesses(_command(CLEAR))
-    assert asks_of(_with(command, access, clear)) is not None
-    assert asks_of(_with(command, access, access)) is None
+    assert read_requests_of(_with(command, access, clear)) is not None
+    assert read_requests_of(_with(command, access, access)) is None
 
 
-def test_more_attributes_than_a_response_holds_are_none() -> None:
+def test_too_many_attributes_are_refused() -> None:
     command = _command(MANY)
     get = _accesses(command)[0]
-    assert asks_of(_with(command, *[get] * MAX_ATTRIBUTES)) is not None
-    assert asks_of(_with(command, *[get] * (MAX_ATTRIBUTES + 1))) is None
+    assert read_requests_of(_with(command, *[get] * MAX_ATTRIBUTES)) is not None
+    assert read_requests_of(_with(command, *[get] * (MAX_ATTRIBUTES + 1))) is None
     protected = _command(PROTECTED)
     [access] = _accesses(protected)
     reads, parameters = access.data.value  # type: ignore[misc]
@@ -257,24 +269,26 @@ def test_more_attributes_than_a_response_holds_are_none() -> None:
         data = structure(array(*[read] * number), parameters)  # type: ignore[arg-type]
         return _with(protected, replace(access, data=data))
 
-    most = asks_of(asked(MAX_ATTRIBUTES))
+    most = read_requests_of(asked(MAX_ATTRIBUTES))
     assert most is not None
     assert len(most[0].attributes) == MAX_ATTRIBUTES
-    assert asks_of(asked(MAX_ATTRIBUTES + 1)) is None
+    assert read_requests_of(asked(MAX_ATTRIBUTES + 1)) is None
     full = _with(protected, *_accesses(asked(MAX_ATTRIBUTES)), get)
-    assert asks_of(full) is None
+    assert read_requests_of(full) is None
 
 
 @SEARCH
 @given(messages())
 def test_any_message_asks_for_something_or_not(message: Message) -> None:
-    asks = asks_of(message)
-    assert asks is None or all(ask.attributes for ask in asks)
+    requests = read_requests_of(message)
+    assert requests is None or all(request.attributes for request in requests)
 
 
 @SEARCH
 @given(services, st.data())
-def test_altered_commands_are_other_asks_or_none(service: ReadingService, choose: Any) -> None:
+def test_altered_commands_are_other_requests_or_refused(
+    service: ReadingService, choose: Any
+) -> None:
     octets = bytearray(encode(replace(_command(service), mac=bytes(12))))
     position = choose.draw(st.integers(0, len(octets) - 1))
     octets[position] = choose.draw(st.integers(0, 255))
@@ -282,10 +296,10 @@ def test_altered_commands_are_other_asks_or_none(service: ReadingService, choose
         message = decode(bytes(octets))
     except DecodeError:
         return
-    asks = asks_of(message)
-    if asks is not None:
+    requests = read_requests_of(message)
+    if requests is not None:
         results: list[Result] = [
-            tuple([octet_string(b"value")] * len(ask.attributes)) for ask in asks
+            tuple([octet_string(b"value")] * len(request.attributes)) for request in requests
         ]
         command = replace(message, recipient=METER, originator=SUPPLIER, supplementary=None)
         assert isinstance(command, Command)
@@ -297,9 +311,9 @@ def test_results_that_do_not_fit() -> None:
     command = _command(CLEAR)
     for results, reason in (
         ([], "access 1 has no result"),
-        ([0], "access 1: a success has values"),
-        ([(NULL, NULL)], "2 values where an access has one"),
-        ([()], "0 values where an access has one"),
+        ([0], "access 1: give values, not code 0"),
+        ([(NULL, NULL)], "2 values for an access of one"),
+        ([()], "0 values for an access of one"),
     ):
         with pytest.raises(EncodeError, match=reason):
             answer_reading(command, results, KEYS)
@@ -320,7 +334,7 @@ def test_whatever_is_behind_a_failure_is_not_attempted() -> None:
     assert {result.data for result in response.payload.results} == {NULL}
 
 
-def test_the_own_counter_is_for_encrypted_answers_alone() -> None:
+def test_only_encrypted_answers_need_the_own_counter() -> None:
     behind = Supplementary(SUPPLIER, 9, None, b"")
     protected = replace(_command(PROTECTED), originator=ACB, supplementary=behind)
     assert needs_own_counter(protected, [(NULL,)])
@@ -347,13 +361,13 @@ def _answer(service: ReadingService, *results: AccessResult) -> Response:
     )
 
 
-def test_what_is_no_answer_of_a_service_says_so() -> None:
+def test_responses_that_do_not_match_the_service_are_errors() -> None:
     value = AccessResult(Choice.GET, 0, NULL)
     with pytest.raises(DecodeError, match="not the response of a reading service"):
         values_of(replace(_answer(CLEAR, value), message_code=0x0048))
     with pytest.raises(DecodeError, match="not the response of a reading service"):
         values_of(_command(CLEAR))
-    with pytest.raises(DecodeError, match=r"2 results where SRV 4.8.3 has 1"):
+    with pytest.raises(DecodeError, match=r"2 results; SRV 4.8.3 has 1"):
         values_of(_answer(CLEAR, value, value))
     with pytest.raises(DecodeError, match="not encrypted"):
         values_of(_answer(PROTECTED, value))
@@ -376,8 +390,8 @@ def test_values_of_another_kind_say_so() -> None:
 def test_an_encrypted_answer_needs_its_keys_and_its_attributes() -> None:
     command = _command(PROTECTED)
     octets = answer_reading(command, [(NULL,)], KEYS)
-    with pytest.raises(AuthenticationError, match="they open with the key-agreement keys"):
+    with pytest.raises(AuthenticationError, match="the keystore needs the 'ka' keys"):
         values_of(decode(octets))
     two = answer_reading(command, [(NULL, NULL)], KEYS)
-    with pytest.raises(DecodeError, match=r"2 values where SRV 4.8.1 has 1"):
+    with pytest.raises(DecodeError, match=r"2 values; SRV 4.8.1 has 1"):
         values_of(decode(two, KEYS))
