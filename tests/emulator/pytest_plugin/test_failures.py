@@ -1,4 +1,4 @@
-"""What a user reads when a test fails, or asks for what there is not."""
+"""What a user reads when a test fails or is written wrongly."""
 
 import pytest
 
@@ -8,20 +8,21 @@ pytest_plugins = ["pytester"]
 
 BAD = """
 import pytest
+from esme_emulator.faults.kind import NoReply
 from esme_emulator.messaging.client import NoReplyError
 
 
 async def test_compared(esme_cache, esme_party, esme_meter, esme_faults):
-    with esme_faults.no_reply(calls=1):
+    with esme_faults(NoReply(), calls=1):
         with pytest.raises(NoReplyError):
             await esme_party.supplier.read(esme_meter, "4.8.1")
-    await esme_party.supplier.read(esme_meter, "4.8.1", patience=5)
+    await esme_party.supplier.read(esme_meter, "4.8.1", timeout=5)
     await esme_party.other_user.read(esme_meter, "4.8.1")
     assert esme_meter.hits("4.8.1") == 1
 """
 
 
-def test_a_comparison_shows_which_hits_these_were(pytester: pytest.Pytester) -> None:
+def test_a_failed_comparison_lists_the_hits(pytester: pytest.Pytester) -> None:
     result = run(pytester, BAD)
     result.assert_outcomes(failed=1)
     day = "2026-01-14/01-15"
@@ -72,11 +73,11 @@ def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytes
         ("3, meter=esme_meter", "2 device hits, not 3"),
         ("0, srv='4.6.1'", "1 device hit, not 0"),
         ("2, meter=esme_meter, srv='4.8.1'", "1 device hit, not 2"),
-        ("", "assert_device_hits takes the number expected, or at_most="),
-        ("1, at_most=2", "assert_device_hits takes the number expected, or at_most="),
+        ("", "give assert_device_hits either the expected number or at_most="),
+        ("1, at_most=2", "give assert_device_hits either the expected number or at_most="),
     ],
 )
-def test_assert_device_hits_says_what_came(
+def test_assert_device_hits_reports_the_number_of_hits(
     asserted: str, said: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
@@ -96,7 +97,7 @@ def test_assert_device_hits_says_what_came(
     [
         ("meetrs=3", "esme: marker esme has no meetrs: did you mean meters?"),
         ("x=3", "esme: marker esme has no x: there are meters, profiles, seed, *"),
-        ("3", "esme: marker esme takes keywords alone: meters, *"),
+        ("3", "esme: marker esme takes keywords only: meters, *"),
         ("meters=0", "esme: 0 meters from 00DBE50000000000 on: *"),
         ("latency='fast'", "esme: latency 'fast': give none, *"),
         ("profiles=['sinlge']", "esme: meters/sinlge.toml: there is no such profile; *"),
@@ -104,7 +105,8 @@ def test_assert_device_hits_says_what_came(
         ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
         ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
         ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
-        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
+        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are reply_timeout, *"),
+        ("cache={'retention': 26}", "esme: cache of marker esme has no retention: *"),
         ("cache=2", "esme: cache 2: give collections.abc.Mapping*"),
         ("cache={'retries': '2'}", "esme: cache: retries '2': give int"),
         ("cache={'hold_down': 2}", "esme: cache: hold_down 2: give *HoldDown | None"),
@@ -119,7 +121,7 @@ def test_assert_device_hits_says_what_came(
         ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
     ],
 )
-def test_what_a_marker_cannot_be_is_told_in_one_line(
+def test_a_mistake_in_a_marker_is_reported_in_one_line(
     marker: str, said: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
@@ -136,27 +138,27 @@ def test_what_a_marker_cannot_be_is_told_in_one_line(
 
 
 READS = {
-    "of what no cache is there for": (
+    "through a cache that does not run": (
         'read(esme_meter, "4.8.1")',
         "*did not reply to SRV 4.8.1 for supplier within 120 s of the clock: *esme_cache*",
     ),
-    "of a meter that is not there": (
-        'read(EUI(8), "4.8.1", via="direct", patience=2)',
+    "of an unknown meter": (
+        'read(EUI(8), "4.8.1", via="direct", timeout=2)',
         "*0000000000000000 did not reply to SRV 4.8.1 *within 2 s of the clock: *esme_fleet*",
     ),
     "of an SRV that reads no log": (
         'read(esme_meter, "4.1.1")',
-        "*SRV '4.1.1' does not read a log by window: 4.6.1, 4.6.2, *",
+        "*SRV '4.1.1' does not read a log by window. Choose one of 4.6.1, 4.6.2, *",
     ),
-    "of a window that is none": (
+    "of a window that ends before it begins": (
         'read(esme_meter, "4.8.1", ("2026-01-02", "2026-01-01"))',
-        "*a window from 2026-01-02 to 2026-01-01: it ends before it begins",
+        "*window from 2026-01-02 to 2026-01-01: it ends before it begins",
     ),
-    "of a time for a day": (
+    "of a time instead of a day": (
         'read(esme_meter, "4.8.1", "2026-01-02T12:00")',
-        "*2026-01-02T12:00 is a time, not a day: *",
+        "*2026-01-02T12:00 is a time, not a day. *",
     ),
-    "by a way that there is not": (
+    "by an unknown way": (
         'read(esme_meter, "4.8.1", via="post")',
         "*via 'post': give 'cache' or 'direct'",
     ),
@@ -164,7 +166,7 @@ READS = {
 
 
 @pytest.mark.parametrize("case", READS)
-def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> None:
+def test_a_failed_read_says_why(case: str, pytester: pytest.Pytester) -> None:
     call, said = READS[case]
     tests = f"""
     from gbcs import EUI
@@ -177,7 +179,7 @@ def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines([f"E *{said}"])
 
 
-def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytester) -> None:
+def test_a_refused_party_learns_the_reason(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_party, esme_meter, esme_cache):
         await esme_party.distributor.read(esme_meter, "4.6.1")
@@ -195,7 +197,7 @@ def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytes
     )
 
 
-def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Pytester) -> None:
+def test_an_ask_fails_as_soon_as_the_cache_will_not_answer_it(pytester: pytest.Pytester) -> None:
     tests = """
     import pytest
     from esme_emulator.messaging.client import NoReplyError
@@ -219,7 +221,7 @@ def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Py
             assert asked.done()
             await asked
 
-    async def test_nobody_awaits_it(esme_party, esme_meter, esme_cache, esme_clock):
+    async def test_not_awaited(esme_party, esme_meter, esme_cache, esme_clock):
         esme_party.distributor.ask(esme_meter, "4.6.1")
         await esme_clock.settle()
     """
@@ -242,11 +244,13 @@ def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Py
         ("direct", "the meter received it (silent)"),
     ],
 )
-def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest.Pytester) -> None:
+def test_a_read_that_a_meter_drops_names_the_outcome(
+    via: str, said: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
         with esme_faults.no_reply():
-            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", patience=5)
+            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", timeout=5)
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
@@ -262,11 +266,13 @@ def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest
         ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
         ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
         ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
-        ("esme_party['suplier']", "'no party is called suplier: there are supplier, *"),
-        ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
+        ("esme_party['suplier']", "'no party is called suplier; choose one of supplier, *"),
+        ("await esme_clock.advance()", "give seconds, minutes, hours or days to advance by"),
     ],
 )
-def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
+def test_an_assertion_that_could_only_pass_fails(
+    call: str, said: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
         assert_device_hits = request.getfixturevalue("assert_device_hits")
@@ -279,20 +285,22 @@ def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytes
     result.stdout.fnmatch_lines([f"E *Error: {said}"])
 
 
-def test_a_fault_that_was_never_in_force_fails(pytester: pytest.Pytester) -> None:
+def test_a_fault_without_with_fails(pytester: pytest.Pytester) -> None:
     tests = """
+    from esme_emulator.faults.kind import LateReply, NoReply
+
     async def test_it(esme_faults, esme_meter, esme_party):
-        with esme_faults.late_reply(seconds=1):
-            esme_faults.no_reply(srv="4.8.1")
+        with esme_faults(LateReply(seconds=1)):
+            esme_faults(NoReply(), srv="4.8.1")
             await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
     """
     result = run(pytester, tests)
     result.assert_outcomes(passed=1, errors=1)
-    said = "esme: fault no-reply was never in force: write with esme_faults.no_reply(…):"
+    said = "esme: fault no-reply was made but never in force; *with esme_faults(…):"
     result.stdout.fnmatch_lines([said])
 
 
-def test_a_fault_that_cannot_be_is_told_where_it_stands(pytester: pytest.Pytester) -> None:
+def test_an_invalid_fault_is_reported_at_its_line(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_faults, esme_meter):
         with esme_faults.no_reply(meter=esme_meter): ...
@@ -313,7 +321,7 @@ def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> No
     """
     result = run(pytester, tests, mode=mode)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+    result.stdout.fnmatch_lines(["esme: write async def test_it: no event loop runs in a def*"])
 
 
 SCOPES = """
@@ -334,7 +342,7 @@ filterwarnings = error
         ("module", "function", '@pytest.mark.asyncio(loop_scope="module")', True),
     ],
 )
-def test_loops_that_differ_are_told_in_one_line(
+def test_different_event_loops_are_reported_in_one_line(
     fixtures: str, tests: str, marker: str, shared: bool, pytester: pytest.Pytester
 ) -> None:
     pytester.makeini(SCOPES.format(fixtures=fixtures, tests=tests))
@@ -354,7 +362,7 @@ def test_loops_that_differ_are_told_in_one_line(
         result.stdout.fnmatch_lines([said])
 
 
-def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
+def test_a_failure_without_the_fixtures_is_unchanged(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(): assert 1 == 2")
     result.assert_outcomes(failed=1)
     assert "esme: what happened" not in result.stdout.str()
