@@ -133,7 +133,7 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
     values = _without_mistakes(table, mistakes)
     if kind == "wan":
         latencies = {key: values[key] for key in _LATENCIES if key in values}
-        found += _unreadable(_beside(latencies, path.parent), read_latency)
+        found += _unreadable(_located(latencies, path.parent), read_latency)
     for key in _REFERENCES if kind == "meter" else ():
         try:
             referred = _referred(key, values.get(key), path.parent)
@@ -214,15 +214,17 @@ def _load(name: str, folder: Path | None) -> LoadProfile:
 
 def _meter(name: str, folder: Path | None) -> MeterProfile:
     form = _form(MeterForm, "meter", name, folder)
-    beside = None if folder is None else (folder / name).parent
+    own_folder = None if folder is None else (folder / name).parent
     try:
-        primary = _referred("import", form.primary, beside)
-        secondary = _referred("secondary", form.secondary, beside)
-        export = _referred("export", form.export, beside)
-        _referred("wan", form.wan, beside)
+        primary = _referred("import", form.primary, own_folder)
+        secondary = _referred("secondary", form.secondary, own_folder)
+        export = _referred("export", form.export, own_folder)
+        _referred("wan", form.wan, own_folder)
     except ProfileError as error:
         raise ProfileError(f"{_label('meter', name)}: {error}") from None
-    is_file = beside is not None and form.wan.endswith(".toml")
+    wan = form.wan
+    if own_folder is not None and wan.endswith(".toml"):
+        wan = str(own_folder / wan)
     return MeterProfile(
         name=_stem(name),
         title=form.title,
@@ -232,7 +234,7 @@ def _meter(name: str, folder: Path | None) -> MeterProfile:
         payment=form.payment,
         tariff=form.tariff,
         block_thresholds=tuple(map(watt_hours, form.block_thresholds_kwh or ())),
-        wan=str(beside / form.wan) if beside is not None and is_file else form.wan,
+        wan=wan,
         primary=primary,
         secondary=secondary,
         export=export,
@@ -257,7 +259,7 @@ def _wan(name: str, folder: Path | None) -> WanProfile:
     form = _form(WanForm, "wan", name, folder)
     latencies = {key: getattr(form, key) for key in _LATENCIES}
     if folder is not None and name.endswith(".toml"):
-        latencies = _beside(latencies, (folder / name).parent)
+        latencies = _located(latencies, (folder / name).parent)
     return WanProfile(
         name=_stem(name),
         title=form.title,
@@ -270,7 +272,7 @@ def _wan(name: str, folder: Path | None) -> WanProfile:
     )
 
 
-def _beside(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
+def _located(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return latencies with the files that they name as paths in `folder`."""
     return {key: latency_beside(latency, folder) for key, latency in latencies.items()}
 

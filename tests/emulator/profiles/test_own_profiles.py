@@ -336,9 +336,9 @@ def test_combined_loads_have_the_sources_of_each(tmp_path: Path) -> None:
         file = write(tmp_path, METER | {"import": f'["{first}.toml", "{second}.toml"]'})
         assert check(file) == []
         sources = meter_profile(str(file)).primary.sources
-        said = {"whole": "whole assumed", "days": "days assumed: summer_weekend"}
+        texts = {"whole": "whole assumed", "days": "days assumed: summer_weekend"}
         if "days" in names:
-            expected = f"{said[first]}; {said[second]}"
+            expected = f"{texts[first]}; {texts[second]}"
             assert sources["half_hours.summer_weekend"] == expected
             assert sources.keys() == {*FIGURES, *(f"half_hours.{day}" for day in DAYS)}
         else:

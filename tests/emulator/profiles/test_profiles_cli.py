@@ -133,8 +133,8 @@ def test_plot_draws_a_chart(name: str) -> None:
     result = run("plot", name)
     assert result.exit_code == 0
     assert "█" in result.stdout
-    said = " ".join(run("plot", "--help").stdout.split())
-    assert "a weekday and a weekend day of winter and of summer, and a year" in said
+    output = " ".join(run("plot", "--help").stdout.split())
+    assert "a weekday and a weekend day of winter and of summer, and a year" in output
     for line in ("winter weekday", "winter weekend", "summer weekday", "summer weekend", "a year"):
         assert line in result.stdout
     assert run("plot", name).stdout == result.stdout

@@ -117,9 +117,9 @@ def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("code", "said"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
+@pytest.mark.parametrize(("code", "message"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
 def test_the_script_for_ci_exits_with_the_code_of_the_proof(
-    code: int, said: str, tmp_path: Path
+    code: int, message: str, tmp_path: Path
 ) -> None:
     stub = tmp_path / "esme"
     stub.write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
@@ -132,7 +132,7 @@ def test_the_script_for_ci_exits_with_the_code_of_the_proof(
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout.strip()) == (code, said)
+    assert (done.returncode, done.stdout.strip()) == (code, message)
     assert (tmp_path / "asked").read_text().split() == [
         *("prove", "mine.toml", "--report", "out", "--json")
     ]

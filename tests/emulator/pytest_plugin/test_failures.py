@@ -44,7 +44,7 @@ def test_a_failed_comparison_lists_the_hits(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asserted", "said"),
+    ("asserted", "message"),
     [
         ("esme_meters[1].hits() == 1", "assert 0 device hits == 1"),
         ("esme_fleet.hits() <= 1", "assert 2 device hits <= 1"),
@@ -52,7 +52,9 @@ def test_a_failed_comparison_lists_the_hits(pytester: pytest.Pytester) -> None:
         ("esme_meter.hits() != 2", "assert 2 device hits != 2"),
     ],
 )
-def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytest.Pytester) -> None:
+def test_every_comparison_is_explained(
+    asserted: str, message: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_fleet, esme_meters, esme_meter, esme_party):
         for srv in ("4.8.1", "4.8.1"):
@@ -62,11 +64,11 @@ def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytes
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
     shown = "none" if "[1]" in asserted else "*hit 2, answered  4.8.1*supplier 2026-01-10/01-11"
-    result.stdout.fnmatch_lines([f"E *{said}", "E *device hits of *:", f"E *{shown}"])
+    result.stdout.fnmatch_lines([f"E *{message}", "E *device hits of *:", f"E *{shown}"])
 
 
 @pytest.mark.parametrize(
-    ("asserted", "said"),
+    ("asserted", "message"),
     [
         ("1", "2 device hits, not 1"),
         ("at_most=1", "2 device hits, not at most 1"),
@@ -78,7 +80,7 @@ def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytes
     ],
 )
 def test_assert_device_hits_reports_the_number_of_hits(
-    asserted: str, said: str, pytester: pytest.Pytester
+    asserted: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     async def test_it(esme_meter, esme_party, assert_device_hits):
@@ -88,12 +90,12 @@ def test_assert_device_hits_reports_the_number_of_hits(
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *{said}"])
+    result.stdout.fnmatch_lines([f"E *{message}"])
     assert "pytest_plugin/__init__.py" not in result.stdout.str()
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "message"),
     [
         ("meetrs=3", "esme: marker esme has no meetrs: did you mean meters?"),
         ("x=3", "esme: marker esme has no x: there are meters, profiles, seed, *"),
@@ -122,7 +124,7 @@ def test_assert_device_hits_reports_the_number_of_hits(
     ],
 )
 def test_a_mistake_in_a_marker_is_reported_in_one_line(
-    marker: str, said: str, pytester: pytest.Pytester
+    marker: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     import pytest
@@ -132,7 +134,7 @@ def test_a_mistake_in_a_marker_is_reported_in_one_line(
     """
     result = run(pytester, tests)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"{said}"])
+    result.stdout.fnmatch_lines([f"{message}"])
     assert "Traceback" not in result.stdout.str()
     assert "During handling" not in result.stdout.str()
 
@@ -167,7 +169,7 @@ READS = {
 
 @pytest.mark.parametrize("case", READS)
 def test_a_failed_read_says_why(case: str, pytester: pytest.Pytester) -> None:
-    call, said = READS[case]
+    call, message = READS[case]
     tests = f"""
     from gbcs import EUI
 
@@ -176,7 +178,7 @@ def test_a_failed_read_says_why(case: str, pytester: pytest.Pytester) -> None:
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *{said}"])
+    result.stdout.fnmatch_lines([f"E *{message}"])
 
 
 def test_a_refused_party_learns_the_reason(pytester: pytest.Pytester) -> None:
@@ -238,14 +240,14 @@ def test_an_ask_fails_as_soon_as_the_cache_will_not_answer_it(pytester: pytest.P
 
 
 @pytest.mark.parametrize(
-    ("via", "said"),
+    ("via", "message"),
     [
         ("cache", "the cache forwarded it, the meter received it (silent)"),
         ("direct", "the meter received it (silent)"),
     ],
 )
 def test_a_read_that_a_meter_drops_names_the_outcome(
-    via: str, said: str, pytester: pytest.Pytester
+    via: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
@@ -254,11 +256,11 @@ def test_a_read_that_a_meter_drops_names_the_outcome(
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
+    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {message}", "E *hit 1, silent *"])
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         ("assert esme_meter.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
         ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
@@ -271,7 +273,7 @@ def test_a_read_that_a_meter_drops_names_the_outcome(
     ],
 )
 def test_an_assertion_that_could_only_pass_fails(
-    call: str, said: str, pytester: pytest.Pytester
+    call: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
@@ -282,7 +284,7 @@ def test_an_assertion_that_could_only_pass_fails(
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *Error: {said}"])
+    result.stdout.fnmatch_lines([f"E *Error: {message}"])
 
 
 def test_a_fault_without_with_fails(pytester: pytest.Pytester) -> None:
@@ -296,8 +298,8 @@ def test_a_fault_without_with_fails(pytester: pytest.Pytester) -> None:
     """
     result = run(pytester, tests)
     result.assert_outcomes(passed=1, errors=1)
-    said = "esme: fault no-reply was made but never in force; *with esme_faults(…):"
-    result.stdout.fnmatch_lines([said])
+    message = "esme: fault no-reply was made but never in force; *with esme_faults(…):"
+    result.stdout.fnmatch_lines([message])
 
 
 def test_an_invalid_fault_is_reported_at_its_line(pytester: pytest.Pytester) -> None:
@@ -356,10 +358,10 @@ def test_different_event_loops_are_reported_in_one_line(
     result = run_here(pytester)
     result.assert_outcomes(passed=int(shared), errors=int(not shared))
     if not shared:
-        said = (
+        message = (
             f"esme: this test runs in the event loop of its {tests}, and fixtures in *{fixtures}*"
         )
-        result.stdout.fnmatch_lines([said])
+        result.stdout.fnmatch_lines([message])
 
 
 def test_a_failure_without_the_fixtures_is_unchanged(pytester: pytest.Pytester) -> None:

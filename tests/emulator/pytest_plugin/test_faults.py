@@ -176,7 +176,7 @@ async def test_a_rule_may_be_in_force_before_a_fleet_starts(esme_faults):
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"meters": "00DBE5000000FFFF"}, "00DBE5000000FFFF is not a meter of this fleet"),
         ({"srv": "9.9"}, "none of these meters answers 9.9"),
@@ -190,13 +190,13 @@ async def test_a_rule_may_be_in_force_before_a_fleet_starts(esme_faults):
 )
 @pytest.mark.parametrize("by_name", [False, True])
 async def test_a_rule_that_can_match_no_command_is_an_error(
-    by_name, keys, said, esme_faults, esme_fleet
+    by_name, keys, message, esme_faults, esme_fleet
 ):
     rule = esme_faults.empty_log(**keys) if by_name else esme_faults(EmptyLog(), **keys)
     with pytest.raises(FaultError) as raised:
         with rule:
             pytest.fail("it is in force")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert not esme_faults.engine.rules
 
 
@@ -215,7 +215,7 @@ async def test_an_unknown_kind_names_the_closest(esme_faults):
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("no-reply", "'no-reply' is not a fault. Give an instance, such as NoReply()."),
         (NoReply, "is not a fault. Give an instance, such as NoReply()."),
@@ -223,10 +223,10 @@ async def test_an_unknown_kind_names_the_closest(esme_faults):
         (ClockDrift(since="2026-01-14"), "has a parameter of the wrong type"),
     ],
 )
-async def test_what_is_not_a_fault_is_refused(fault, said, esme_faults):
+async def test_what_is_not_a_fault_is_refused(fault, message, esme_faults):
     with pytest.raises(TypeError) as raised:
         esme_faults(fault)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 async def test_a_parameter_out_of_bounds_is_refused(esme_faults, esme_fleet):

@@ -192,8 +192,8 @@ def test_files_are_found_in_the_folder_of_the_test_or_the_current_one(
 
 
 def test_every_fixture_has_a_description(pytester: pytest.Pytester) -> None:
-    said = run(pytester, "", "--fixtures").stdout.str()
-    ours = said.partition("fixtures defined from esme_emulator.pytest_plugin")[2]
+    output = run(pytester, "", "--fixtures").stdout.str()
+    ours = output.partition("fixtures defined from esme_emulator.pytest_plugin")[2]
     ours = ours.partition("\n---")[0]
     for name in ("broker", "cache", "clock", "faults", "fleet", "make_fleet", "meter", "meters"):
         assert f"esme_{name} -- " in ours
