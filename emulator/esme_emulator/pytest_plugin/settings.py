@@ -5,11 +5,11 @@ Knows names and values; starts nothing.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.runtime.config import closest
 
 MEMORY, EMBEDDED = "memory", "embedded"
 """Brokers that only one test uses: in memory, and MQTT on a port of the loopback interface."""
@@ -93,9 +93,7 @@ def _check_names(names: Iterable[str], known: list[str], where: str) -> None:
     """Raise `ValueError`, one line, for the first name that is not known."""
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{where} has no {name}: {hint}")
+            raise ValueError(f"{where} has no {name}; {closest(name, known)}")
 
 
 def _check_types(declared: type[Any], values: Mapping[str, Any], where: str = "") -> None:
@@ -108,7 +106,7 @@ def _check_types(declared: type[Any], values: Mapping[str, Any], where: str = ""
         hint = hints[name]
         if not _is_of(hint, value):
             wanted = hint.__name__ if isinstance(hint, type) else hint
-            raise ValueError(f"{where}{name} {value!r}: give {wanted}")
+            raise ValueError(f"{where}{name}: {value!r} is not of type {wanted}")
 
 
 def _is_of(hint: Any, value: object) -> bool:
