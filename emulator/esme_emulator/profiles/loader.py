@@ -38,6 +38,7 @@ SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "pr
 _FOLDERS = {"load": "loads", "meter": "meters", "wan": "wan"}
 _REFERENCES = ("import", "secondary", "export", "wan")
 _LATENCIES = ("latency", "wake_latency")
+_SHAPES = ("half_hours", "sun")
 _NO_KIND = f"profile: give the kind of profile, one of {', '.join(FORMS)}"
 
 
@@ -127,7 +128,7 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
     kind = _kind(table)
     if kind is None:
         return [f"{path}: {_NO_KIND}"]
-    _, mistakes = read_form(kind, table)
+    _, mistakes = read_form(FORMS[kind], table)
     found = list(map(str, mistakes))
     # Keys without a mistake of their own are checked further, so that one run reports everything.
     values = _without_mistakes(table, mistakes)
@@ -193,27 +194,19 @@ def _unreadable(
 def _load(name: str, folder: Path | None) -> LoadProfile:
     if folder is not None and not name.endswith(".toml"):
         return load_profile(name)
-    form = _form(LoadForm, "load", name, folder)
+    form = _form(LoadForm, name, folder)
     shape: HalfHours | Sun
     if form.sun is not None:
         shape = Sun(**form.sun.model_dump())
     else:
         days = form.half_hours.model_dump() if form.half_hours else {}
         shape = HalfHours(**{day: tuple(map(float, powers)) for day, powers in days.items()})
-    return LoadProfile(
-        name=_stem(name),
-        title=form.title,
-        annual_kwh=form.annual_kwh,
-        spread=form.spread,
-        reactive=form.reactive,
-        shared=form.shared,
-        shape=shape,
-        sources=form.sources,
-    )
+    figures = form.model_dump(exclude={"profile", *_SHAPES})
+    return LoadProfile(name=_stem(name), shape=shape, **figures)
 
 
 def _meter(name: str, folder: Path | None) -> MeterProfile:
-    form = _form(MeterForm, "meter", name, folder)
+    form = _form(MeterForm, name, folder)
     own_folder = None if folder is None else (folder / name).parent
     try:
         primary = _referred("import", form.primary, own_folder)
@@ -221,24 +214,19 @@ def _meter(name: str, folder: Path | None) -> MeterProfile:
         export = _referred("export", form.export, own_folder)
         _referred("wan", form.wan, own_folder)
     except ProfileError as error:
-        raise ProfileError(f"{_label('meter', name)}: {error}") from None
+        raise ProfileError(f"{_label(MeterForm, name)}: {error}") from None
     wan = form.wan
     if own_folder is not None and wan.endswith(".toml"):
         wan = str(own_folder / wan)
+    unchanged = {"title", "share", "generation", "variant", "payment", "tariff", "sources"}
     return MeterProfile(
         name=_stem(name),
-        title=form.title,
-        share=form.share,
-        generation=form.generation,
-        variant=form.variant,
-        payment=form.payment,
-        tariff=form.tariff,
+        **form.model_dump(include=unchanged),
         block_thresholds=tuple(map(watt_hours, form.block_thresholds_kwh or ())),
         wan=wan,
         primary=primary,
         secondary=secondary,
         export=export,
-        sources=form.sources,
     )
 
 
@@ -256,20 +244,10 @@ def _referred(key: str, value: str | list[str] | None, folder: Path | None) -> A
 
 
 def _wan(name: str, folder: Path | None) -> WanProfile:
-    form = _form(WanForm, "wan", name, folder)
-    latencies = {key: getattr(form, key) for key in _LATENCIES}
+    figures = _form(WanForm, name, folder).model_dump(exclude={"profile"})
     if folder is not None and name.endswith(".toml"):
-        latencies = _located(latencies, (folder / name).parent)
-    return WanProfile(
-        name=_stem(name),
-        title=form.title,
-        wake_sms=form.wake_sms,
-        awake_seconds=form.awake_seconds,
-        loss=form.loss,
-        octets_per_second=form.octets_per_second,
-        sources=form.sources,
-        **latencies,
-    )
+        figures |= _located({key: figures[key] for key in _LATENCIES}, (folder / name).parent)
+    return WanProfile(name=_stem(name), **figures)
 
 
 def _located(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -282,20 +260,20 @@ def _without_mistakes(table: Mapping[str, Any], mistakes: list[Mistake]) -> dict
     return {key: value for key, value in table.items() if key not in wrong}
 
 
-def _form(form: type[T], kind: str, name: str, folder: Path | None) -> T:
+def _form(form: type[T], name: str, folder: Path | None) -> T:
     """Return the content of a valid profile; `folder` is None for a shipped one."""
-    label = _label(kind, name)
+    label = _label(form, name)
     if name.endswith(".toml") and folder is not None:
         table = _read(folder / name, label)
     else:
-        names = _shipped_names(kind)
+        names = _shipped_names(form.kind)
         if name not in names:
             raise ProfileError(f"{label}: there is no such profile; there are {', '.join(names)}")
-        table = _read(SHIPPED / _FOLDERS[kind] / f"{name}.toml", label)
-    if table.get("profile") != kind:
-        raise ProfileError(f'{label}: profile: must be "{kind}"')
-    content, mistakes = read_form(kind, table)
-    if mistakes or not isinstance(content, form):
+        table = _read(SHIPPED / _FOLDERS[form.kind] / f"{name}.toml", label)
+    if table.get("profile") != form.kind:
+        raise ProfileError(f'{label}: profile: must be "{form.kind}"')
+    content, mistakes = read_form(form, table)
+    if mistakes or content is None:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise ProfileError(f"{label}: {mistakes[0]}{more}")
     return content
@@ -324,5 +302,5 @@ def _stem(name: str) -> str:
     return Path(name).name.removesuffix(".toml")
 
 
-def _label(kind: str, name: str) -> str:
-    return name if name.endswith(".toml") else f"{_FOLDERS[kind]}/{name}.toml"
+def _label(form: type[ProfileForm], name: str) -> str:
+    return name if name.endswith(".toml") else f"{_FOLDERS[form.kind]}/{name}.toml"

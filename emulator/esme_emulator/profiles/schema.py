@@ -4,8 +4,8 @@ Knows the values of one file; does not check whether the profiles and files it n
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -19,6 +19,8 @@ from esme_emulator.runtime.config import (
     shown,
     validate,
 )
+
+T = TypeVar("T", bound="ProfileForm")
 
 # Registers have 32 bits, and count Wh or varh from a day in 2013 at the earliest. With this limit
 # they do not overflow before 2100, nor do balances of 32 bits with a sign, at the shipped prices.
@@ -128,6 +130,8 @@ class SunTable(Table):
 class ProfileForm(Table):
     """Keys that every profile has."""
 
+    kind: ClassVar[str]
+    """Value of the key `profile`."""
     figures: ClassVar[tuple[str, ...]]
     """Keys that need a source."""
 
@@ -136,10 +140,16 @@ class ProfileForm(Table):
     # checked by _wrong_sources, which knows the figures of the file
     sources: dict[str, Any] = Field({}, description="a table of a text for each figure")
 
+    @classmethod
+    def contradictions(cls, table: Mapping[str, Any], wrong: Collection[str]) -> Iterator[Mistake]:
+        """Yield mistakes between keys. The keys in `wrong` have mistakes of their own."""
+        return iter(())
+
 
 class LoadForm(ProfileForm):
     """Keys of a load."""
 
+    kind = "load"
     figures = ("annual_kwh", "spread", "reactive", "shared", *_SHAPES)
 
     annual_kwh: _Number = Field(ge=1e-3, le=MOST_KWH)
@@ -149,10 +159,19 @@ class LoadForm(ProfileForm):
     half_hours: HalfHoursTable | None = None
     sun: SunTable | None = None
 
+    @classmethod
+    def contradictions(cls, table: Mapping[str, Any], wrong: Collection[str]) -> Iterator[Mistake]:
+        """Yield a mistake unless there is one shape, and one if registers would overflow."""
+        if len(table.keys() & _SHAPES) != 1:
+            yield Mistake(" or ".join(_SHAPES), "give exactly one of these tables")
+        if not any(key in wrong for key in _SIZE):
+            yield from too_large(*(table[key] for key in _SIZE))
+
 
 class MeterForm(ProfileForm):
     """Keys of a meter."""
 
+    kind = "meter"
     figures = ("share", "block_thresholds_kwh")
 
     share: int = Field(ge=1, le=_MOST)
@@ -175,10 +194,19 @@ class MeterForm(ProfileForm):
         "0.001 above the one before",
     )
 
+    @classmethod
+    def contradictions(cls, table: Mapping[str, Any], wrong: Collection[str]) -> Iterator[Mistake]:
+        """Yield a key that is given without its variant or tariff, or is missing with it."""
+        if (table.get("variant") == "twin") != ("secondary" in table):
+            yield Mistake("secondary", "give it with variant twin, and only then")
+        if (table.get("tariff") == "blocks") != ("block_thresholds_kwh" in table):
+            yield Mistake("block_thresholds_kwh", "give it with tariff blocks, and only then")
+
 
 class WanForm(ProfileForm):
     """Keys of a WAN."""
 
+    kind = "wan"
     figures = (
         *("latency", "wake_sms", "wake_latency", "awake_seconds", "loss", "octets_per_second"),
     )
@@ -191,26 +219,21 @@ class WanForm(ProfileForm):
     octets_per_second: int = Field(ge=0, le=_MOST)
 
 
-FORMS: Mapping[str, type[ProfileForm]] = {"load": LoadForm, "meter": MeterForm, "wan": WanForm}
+FORMS: Mapping[str, type[ProfileForm]] = {one.kind: one for one in (LoadForm, MeterForm, WanForm)}
 """Forms by the value of the key `profile`."""
 
 
-def read_form(kind: str, table: Mapping[str, Any]) -> tuple[ProfileForm | None, list[Mistake]]:
-    """Return a table as the form of a kind of profile, and all mistakes in it.
+def read_form(form: type[T], table: Mapping[str, Any]) -> tuple[T | None, list[Mistake]]:
+    """Return a table as a form, and all mistakes in it.
 
     The form is None if the type or the bounds of a value are wrong.
     """
-    form, found = validate(FORMS[kind], table)
+    content, found = validate(form, table)
     wrong = {mistake.key for mistake in found}
-    if kind == "load":
-        found += _wrong_shape(table)
-        if not wrong.intersection(_SIZE):
-            found += too_large(*(table[key] for key in _SIZE))
-    if kind == "meter":
-        found += _contradictions(table)
+    found += form.contradictions(table, wrong)
     if "sources" not in wrong:
-        found += _wrong_sources(FORMS[kind], table)
-    return form, found
+        found += _wrong_sources(form, table)
+    return content, found
 
 
 def too_large(annual_kwh: float, spread: float, reactive: float) -> Iterator[Mistake]:
@@ -223,18 +246,6 @@ def too_large(annual_kwh: float, spread: float, reactive: float) -> Iterator[Mis
             f"{times} is {most:,.0f}; reduce it to at most {MOST_KWH:,}, or registers overflow "
             "before 2100",
         )
-
-
-def _wrong_shape(table: Mapping[str, Any]) -> Iterator[Mistake]:
-    if len(table.keys() & _SHAPES) != 1:
-        yield Mistake(" or ".join(_SHAPES), "give exactly one of these tables")
-
-
-def _contradictions(table: Mapping[str, Any]) -> Iterator[Mistake]:
-    if (table.get("variant") == "twin") != ("secondary" in table):
-        yield Mistake("secondary", "give it with variant twin, and only then")
-    if (table.get("tariff") == "blocks") != ("block_thresholds_kwh" in table):
-        yield Mistake("block_thresholds_kwh", "give it with tariff blocks, and only then")
 
 
 def _wrong_sources(form: type[ProfileForm], table: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -124,7 +124,7 @@ def _parse(octets: bytes) -> dict[str, Any]:
 def _mistake(
     form: type[Table], table: Mapping[str, Any], kind: str, location: tuple[int | str, ...]
 ) -> Mistake:
-    """Return what one error of pydantic means, said of the deepest key that its location names."""
+    """Return an error of pydantic as a mistake in the deepest key of its location."""
     inner: type[Table] | None = form
     field: FieldInfo | None = None
     value: Any = table
