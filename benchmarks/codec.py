@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from benchmarks import floor
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import SUPPLIER, RemoteParty
 from gbcs import EUI, Keystore, decode
@@ -75,7 +75,7 @@ def _compare() -> None:
 def _comparisons(srv: str, party: RemoteParty, keystore: Keystore) -> Iterator[Comparison]:
     log = BY_SRV[srv]
     command, asked = party.command(METER, srv, Window(START, END))
-    readings = buffer(nature(SEED, METER), log, Window(START, END), NOW)
+    readings = buffer(meter_of(SEED, METER), log, Window(START, END), NOW)
     reply = answer_profile_read(command, log, readings, keystore)
     secret = keystore.shared_secret(METER, SUPPLIER) or b""
 

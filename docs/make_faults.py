@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from esme_emulator.faults.parameters import Parameter
-from esme_emulator.faults.registry import Kind, kinds, selectors
+from esme_emulator.faults.registry import KindDescription, kinds, selectors
 
 PAGE = Path(__file__).parent / "faults.md"
 
@@ -30,7 +30,7 @@ def _keys(parameters: Iterable[Parameter]) -> str:
     return "".join(map(_line, rows))
 
 
-def _kinds(known: Iterable[Kind]) -> str:
+def _kinds(known: Iterable[KindDescription]) -> str:
     rows = [("kind", "stage", "parameter", "takes", "default", "what for"), ("---",) * 6]
     for kind in known:
         rows.append((f"**`{kind.name}`**", kind.stage.name.lower(), "", "", "", kind.doc))

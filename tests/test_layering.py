@@ -42,18 +42,17 @@ COMPOSERS = ("app", "cli", "pytest_plugin")
 
 PURE = (
     *("device/*.py", "faults/*.py", "fleet/*.py", "estate/*.py"),
-    "messaging/[dtv]*.py",  # device_counter, topics, transaction, validation
-    *("cache/entry.py", "cache/policy/*.py", "cache/registry/*.py"),
+    *("messaging/*.py", "cache/entry.py", "cache/policy/*.py", "cache/registry/*.py"),
 )
 """Octets and `now` in, octets and decisions out."""
 
-AT_THE_EDGE = ("*/service.py", "*file.py", "*/connections.py", "*/changes.py", "estate/estate.py")
+AT_THE_EDGE = (
+    *("*/service.py", "*file.py", "*/client.py", "*/connections.py", "*/changes.py"),
+    "estate/estate.py",
+)
 """What awaits or reads files in the rooms above."""
 
-GROUND = (
-    *("profiles/*.py", "runtime/draws.py", "runtime/errors.py", "runtime/events.py"),
-    "messaging/known_identity.py",
-)
+GROUND = ("profiles/*.py", "runtime/draws.py", "runtime/errors.py", "runtime/events.py")
 """What pure modules may use besides each other."""
 
 OUTSIDE_WORLD = frozenset(

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from esme_emulator.app.services import run_alone
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.messaging.client import Requester
@@ -70,7 +70,7 @@ def variant_of(
     """
     if device not in estate.meters:
         return SINGLE
-    return nature(estate.seed, device, profiles).profile.variant
+    return meter_of(estate.seed, device, profiles).profile.variant
 
 
 async def read(

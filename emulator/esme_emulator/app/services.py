@@ -18,23 +18,24 @@ from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
 from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.lint import Meters, unmatched
-from esme_emulator.faults.log import Fired
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.lint import Meters, lint
+from esme_emulator.faults.log import FaultFired
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
 from esme_emulator.fleet.latency import NONE, Latency
-from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
-from esme_emulator.messaging.announcing import Announcing
-from esme_emulator.messaging.known_identity import Known
-from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.messaging.identity import KnownIdentity
+from esme_emulator.messaging.service import IdentityExchange, random_identity
+from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.jsonl import journal
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
@@ -78,7 +79,7 @@ class CacheOptions:
 class Running:
     """What runs."""
 
-    parts: Controlled
+    parts: RunningParts
     control: str | None = None
     """URL of the control interface."""
     warnings: list[str] = field(default_factory=list)
@@ -116,12 +117,12 @@ async def run_services(
         transports: dict[str, Sequence[Transport]] = {}
         warnings: list[str] = []
         identity = "" if fleet_options is None else fleet_options.identity(estate.seed)
-        known = Known(identity)
-        announcing = Announcing(identity, None if cache_options is None else known)
+        known = KnownIdentity(random_identity, identity)
+        exchange = IdentityExchange(identity, None if cache_options is None else known)
         announcer = await stack.enter_async_context(
-            connect(broker, client_id="esme-identity", subscriptions=announcing.subscriptions)
+            connect(broker, client_id="esme-identity", subscriptions=exchange.subscriptions)
         )
-        await stack.enter_async_context(announcing.over(announcer))
+        await stack.enter_async_context(exchange.run(announcer))
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet, transports["fleet"] = await stack.enter_async_context(
@@ -132,7 +133,7 @@ async def run_services(
                 _cache(broker, estate, clock, cache_options, known)
             )
             transports["cache"] = cache.service.transports
-        parts = Controlled(clock, address, transports, fleet, cache)
+        parts = RunningParts(clock, address, transports, fleet, cache)
         if control_port is not None:
             from esme_emulator.control.app import create_app
             from esme_emulator.control.server import serve_control
@@ -170,10 +171,13 @@ def settle() -> None:
 @asynccontextmanager
 async def _fleet(
     broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
-) -> AsyncIterator[tuple[ControlledFleet, Sequence[Transport]]]:
-    with journal(options.fault_log, Fired.to_json) as on_fired:
-        faults = Faults(estate.seed, options.faults, on_fired=on_fired)
-        fleet = _made(estate, options, faults)
+) -> AsyncIterator[tuple[RunningFleet, Sequence[Transport]]]:
+    with journal(options.fault_log, FaultFired.to_json) as write:
+        events = Events()
+        if write is not None:
+            events.subscribe(FaultFired, write)
+        faults = Faults(estate.seed, options.faults, events=events)
+        fleet = _made(estate, options, faults, events)
         async with serve_fleet(
             broker,
             fleet,
@@ -182,11 +186,11 @@ async def _fleet(
             connections=options.connections,
             whole=whole.meters if whole else (),
         ) as transports:
-            controlled = ControlledFleet(
+            controlled = RunningFleet(
                 estate.seed,
                 estate.meters,
                 fleet,
-                partial(nature, estate.seed, profiles=options.profiles),
+                partial(meter_of, estate.seed, profiles=options.profiles),
                 options.profiles or meter_profiles(),
                 faults,
                 options.strict,
@@ -194,23 +198,24 @@ async def _fleet(
             yield controlled, transports
 
 
-def _made(estate: Estate, options: FleetOptions, faults: Faults) -> Fleet:
+def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events) -> Fleet:
     return Fleet(
         estate.meters,
         estate.keystore,
         estate.seed,
         options.latency,
-        wan=wan_of(options.wan, estate.seed, load_latency, options.profiles),
+        wan=wan_of(options.wan, estate.seed, read_text, options.profiles),
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,
+        events=events,
     )
 
 
 def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
     """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
     meters = Meters.drawn(whole.meters, whole.seed, options.profiles)
-    return unmatched(options.faults, meters, now=clock.now(), seed=whole.seed)
+    return lint(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
 def _line(told: Decided | Replied) -> object:
@@ -219,8 +224,8 @@ def _line(told: Decided | Replied) -> object:
 
 @asynccontextmanager
 async def _cache(
-    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: Known
-) -> AsyncIterator[ControlledCache]:
+    broker: Broker, estate: Estate, clock: Clock, options: CacheOptions, known: KnownIdentity
+) -> AsyncIterator[RunningCache]:
     key = None if options.store_key is None else read_store_key(options.store_key)
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
@@ -231,4 +236,4 @@ async def _cache(
         service = await stack.enter_async_context(
             serve_cache(broker, policy, store, clock, known=known)
         )
-        yield ControlledCache.watched(service, store)
+        yield RunningCache.watched(service, store)

@@ -17,7 +17,7 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.store.base import Store
 from esme_emulator.cache.store_calls import LEASE_SECONDS, Asking
-from esme_emulator.messaging.known_identity import Known
+from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
     CACHE_STATUS,
@@ -66,12 +66,12 @@ async def serve_cache(
     clock: Clock,
     *,
     real: Clock | None = None,
-    known: Known | None = None,
+    known: KnownIdentity | None = None,
 ) -> AsyncIterator["CacheService"]:
     """Answer requests with `policy` and `store` as long as the context lasts.
 
     `real` is the clock of leases, by default the machine's. `known` is whose readings are kept and
-    served, as `messaging.announcing` keeps it up to date. Raises `TransportError` if there is no
+    served, as `messaging.service` keeps it up to date. Raises `TransportError` if there is no
     broker.
     """
     tasks = Tasks()
@@ -118,7 +118,7 @@ class CacheService:
         clock: Clock,
         real: Clock,
         tasks: Tasks,
-        known: Known | None = None,
+        known: KnownIdentity | None = None,
     ) -> None:
         self.policy = policy
         self.transports: list[Transport] = []

@@ -26,7 +26,7 @@ from esme_emulator.cache.policy.effects import (
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
 from esme_emulator.cache.store.breaker import Breaker, NotAskedError
-from esme_emulator.messaging.known_identity import Known
+from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.runtime.clock import Clock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
 
@@ -59,14 +59,14 @@ class Asking:
         clock: Clock,
         real: Clock,
         tasks: Tasks,
-        known: Known | None = None,
+        known: KnownIdentity | None = None,
     ) -> None:
         self._policy = policy
         self._store = store
         self._breaker = Breaker(store, real, tasks)
         self._clock = clock
         self._real = real
-        self._known = known or Known()
+        self._known = known or KnownIdentity(str)
         self._leases: dict[int, Lease] = {}
         self._stranded: dict[Key, tuple[Lease, float]] = {}
         """Leases that no flight has any more and the store did not take back, and until when."""

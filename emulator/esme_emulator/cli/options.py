@@ -7,7 +7,7 @@ failed or something that could not be done, 2 bad usage.
 import json
 import sys
 from collections.abc import Callable, Mapping
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -21,10 +21,11 @@ from esme_emulator.cli.notes import out as out
 from esme_emulator.cli.notes import warn as warn
 from esme_emulator.cli.secrets import BROKER_PASSWORD, SecretFile
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate, EstateSource
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import ProfileError
 from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError
 from esme_emulator.runtime.extras import hint
+from esme_emulator.runtime.files import read_text
 from gbcs import EUI, GbcsError, KeystoreError
 from gbcs.instants import parse_iso
 from gbcs.sources import SourceError
@@ -65,7 +66,7 @@ def _hours(text: str) -> float:
 
 EUI_PARAMETER = Parameter("eui", EUI.parse)
 INSTANT = Parameter("time", parse_iso)
-LATENCY = Parameter("latency", load_latency)
+LATENCY = Parameter("latency", partial(parse_latency, read=read_text))
 HOURS = Parameter("hours", _hours)
 FILE = click.Path(dir_okay=False, path_type=Path)
 

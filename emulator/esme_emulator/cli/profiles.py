@@ -1,6 +1,7 @@
 """`esme profiles`: what meters, loads and WANs are made of, and whether one's own will do."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from esme_emulator.cli.render.profiles import (
     profiles_tables,
 )
 from esme_emulator.device.profile_curves import curves
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import (
     WanProfile,
     any_profile,
@@ -31,6 +32,7 @@ from esme_emulator.profiles import (
     meter_profiles,
     wan_profiles,
 )
+from esme_emulator.runtime.files import read_text
 
 
 @click.group()
@@ -71,7 +73,7 @@ def show_command(name: str, as_json: bool) -> None:
 @one_line
 def check_command(files: tuple[Path, ...], as_json: bool) -> None:
     """Say what is wrong with profiles in FILES, a line each. Exit 1 where something is."""
-    problems = {file: check(file, load_latency) for file in files}
+    problems = {file: check(file, partial(parse_latency, read=read_text)) for file in files}
     for file, found in problems.items():
         if as_json:
             click.echo(json.dumps({"source": str(file), "problems": found}))

@@ -23,9 +23,9 @@ from esme_emulator.cache.store.open import MEMORY
 from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
 from esme_emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
 from esme_emulator.estate.estate import Estate
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.wan import NO_WAN, check_wan
 from esme_emulator.profiles import MeterProfile, ProfileError, meter_profile
 from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock

@@ -23,13 +23,13 @@ from esme_emulator.control.guard import Door
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
 from esme_emulator.control.models import Health, Problem
 from esme_emulator.control.registry_routes import registry_routes
-from esme_emulator.monitor.parts import AbsentError, Controlled
+from esme_emulator.monitor.parts import AbsentError, RunningParts
 
 _MAX_REASON = 500
 """Characters of a reason, at most."""
 
 
-def create_app(parts: Controlled) -> FastAPI:
+def create_app(parts: RunningParts) -> FastAPI:
     """Return the application over what runs in this process."""
     app = FastAPI(
         title="esme-emulator control",

@@ -36,7 +36,7 @@ from esme_emulator.control.models import Problem, Removed
 from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
 from esme_emulator.control.store_calls import PATIENCE, PURGE_PATIENCE, first_of, within
 from esme_emulator.monitor.hit_ages import HitAges
-from esme_emulator.monitor.parts import Controlled, avoided_ratio, cache_of
+from esme_emulator.monitor.parts import RunningParts, avoided_ratio, cache_of
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso
@@ -47,7 +47,7 @@ SHADOW = "shadow-"
 _AWAY = {"model": Problem, "description": "The store cannot be used, and why"}
 
 
-def cache_routes(parts: Controlled) -> APIRouter:
+def cache_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints; where there is no cache they answer 404, without its store 503."""
     router = APIRouter(tags=["cache"])
 

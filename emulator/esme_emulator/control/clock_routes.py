@@ -3,11 +3,11 @@
 from fastapi import APIRouter, HTTPException
 
 from esme_emulator.control.models import Advance, ClockState
-from esme_emulator.monitor.parts import Controlled
+from esme_emulator.monitor.parts import RunningParts
 from esme_emulator.runtime.clock import ClockError, ManualClock, iso
 
 
-def clock_routes(parts: Controlled) -> APIRouter:
+def clock_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints of the clock that all parts of this process share."""
     router = APIRouter(tags=["clock"])
     clock = parts.clock

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, HTTPException, Query
 
 from esme_emulator.control.models import FaultLog, Kinds, NewRule, Removed, Rules
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rule_from, rule_to
 from esme_emulator.faults.parameters import Parameter
 from esme_emulator.faults.registry import kinds, selectors
-from esme_emulator.monitor.parts import Controlled, fleet_of
+from esme_emulator.monitor.parts import RunningParts, fleet_of
 
 MAX_RULES = 1_000
 """Rules that a fleet has from here, at most, since each is asked about every call."""
@@ -21,7 +21,7 @@ MAX_FIRED = 10_000
 _EXAMPLE = {"kind": "late-reply", "seconds": 90, "srvs": "4.8.1", "calls": "every 10"}
 
 
-def fault_routes(parts: Controlled) -> APIRouter:
+def fault_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints; where there is no fleet they answer 404."""
     router = APIRouter(tags=["faults"])
 
@@ -47,8 +47,8 @@ def fault_routes(parts: Controlled) -> APIRouter:
         if rule.name in taken:
             raise HTTPException(409, f"fault {rule.name!r}: another rule has this name")
         fleet.faults.add(rule)
-        meters = Meters(fleet.meters, fleet.profiles, lambda eui: fleet.nature_of(eui).profile)
-        warnings = unmatched([rule], meters, now=parts.clock.now(), seed=fleet.seed)
+        meters = Meters(fleet.meters, fleet.profiles, lambda eui: fleet.meter_of(eui).profile)
+        warnings = lint([rule], meters, now=parts.clock.now(), seed=fleet.seed)
         return NewRule(rule=rule_to(rule), warnings=warnings)
 
     @router.delete("/faults/{name}")

@@ -20,7 +20,7 @@ from esme_emulator.control.parameters import counted_srv, eui_of
 from esme_emulator.control.registers import registers_of
 from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
-from esme_emulator.monitor.parts import Controlled, ControlledFleet, fleet_of
+from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
@@ -28,7 +28,7 @@ MAX_ROWS = 10_000
 """Rows that one answer has, at most."""
 
 
-def fleet_routes(parts: Controlled) -> APIRouter:
+def fleet_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints; where there is no fleet they answer 404."""
     router = APIRouter(tags=["fleet"])
     process = secrets.token_hex(8)
@@ -59,8 +59,8 @@ def fleet_routes(parts: Controlled) -> APIRouter:
         """Describe one meter: kind, tariff, registers now, and what was counted of it."""
         has = fleet_of(parts)
         device = _meter(has, eui)
-        nature = has.nature_of(device)
-        kind = nature.profile
+        meter = has.meter_of(device)
+        kind = meter.profile
         now = int(parts.clock.now()) - EPOCH_UNIX
         return MeterState(
             device=str(device),
@@ -70,10 +70,10 @@ def fleet_routes(parts: Controlled) -> APIRouter:
             variant=kind.variant,
             payment=kind.payment,
             tariff=kind.tariff,
-            installed=to_iso(nature.installed * DAY),
-            tou_switching=[register + 1 for register in nature.tariff],
+            installed=to_iso(meter.installed * DAY),
+            tou_switching=[register + 1 for register in meter.tariff],
             now=to_iso(now),
-            registers=registers_of(nature, now),
+            registers=registers_of(meter, now),
             counters=[_count(row) for row in has.counters.of_meter(device)],
         )
 
@@ -123,7 +123,7 @@ def fleet_routes(parts: Controlled) -> APIRouter:
     return router
 
 
-def _meter(has: ControlledFleet, text: str) -> EUI:
+def _meter(has: RunningFleet, text: str) -> EUI:
     """Return the meter with the EUI that a text gives; one that is not there is answered 404."""
     device = eui_of(text)
     if device not in has.meters:

@@ -25,7 +25,7 @@ from esme_emulator.control.store_calls import KnownSize
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.wan import WanTally
 from esme_emulator.monitor.hit_ages import HitAges
-from esme_emulator.monitor.parts import Controlled, ControlledFleet
+from esme_emulator.monitor.parts import RunningFleet, RunningParts
 from esme_emulator.transport import Transport
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -34,7 +34,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics(Collector):
     """The metrics of `parts`."""
 
-    def __init__(self, parts: Controlled) -> None:
+    def __init__(self, parts: RunningParts) -> None:
         self._parts = parts
         self._size = None if parts.cache is None else KnownSize(parts.cache.store)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -93,7 +93,7 @@ def _of_transports(parts: Mapping[str, Sequence[Transport]]) -> Iterator[Metric]
     yield reconnections
 
 
-def _of_fleet(fleet: ControlledFleet) -> Iterator[Metric]:
+def _of_fleet(fleet: RunningFleet) -> Iterator[Metric]:
     yield GaugeMetricFamily("esme_meters", "Meters hosted.", len(fleet.meters))
     received = CounterMetricFamily(
         "esme_commands_received", "Commands that meters received.", labels=("srv", "outcome")

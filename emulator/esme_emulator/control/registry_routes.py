@@ -28,7 +28,7 @@ from esme_emulator.control.cache_models import (
 )
 from esme_emulator.control.parameters import eui_of
 from esme_emulator.control.store_calls import PATIENCE, first_of, within
-from esme_emulator.monitor.parts import Controlled, ControlledCache, cache_of
+from esme_emulator.monitor.parts import RunningCache, RunningParts, cache_of
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
@@ -42,29 +42,29 @@ _MOST_COUNTED = 10_000
 _log = logging.getLogger(__name__)
 
 
-def registry_routes(parts: Controlled) -> APIRouter:
+def registry_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints; where there is no cache they answer 404."""
     router = APIRouter(tags=["registry"], prefix="/cache/registry")
     made = 0
 
-    def changeable() -> ControlledCache:
+    def changeable() -> RunningCache:
         cache = cache_of(parts)
         if made >= MAX_CHANGES:
             told = f"the registry was changed {MAX_CHANGES} times already"
             raise HTTPException(409, f"{told}: start the cache anew to change it further")
         return cache
 
-    def party(cache: ControlledCache, text: str, what: str) -> EUI:
+    def party(cache: RunningCache, text: str, what: str) -> EUI:
         eui = eui_of(text, what)
         if not cache.policy.registry.knows(eui):
             raise HTTPException(422, f"{what}: {eui} is not a party of the registry")
         return eui
 
-    def of_device(cache: ControlledCache, device: EUI) -> list[RegistrationState]:
+    def of_device(cache: RunningCache, device: EUI) -> list[RegistrationState]:
         found = cache.policy.registry.registrations(device)
         return [_state(one, parts.clock) for one in found]
 
-    def outcome(cache: ControlledCache) -> _Outcome:
+    def outcome(cache: RunningCache) -> _Outcome:
         """Count the change that was just made, and return what became of it."""
         nonlocal made
         made += 1
@@ -76,7 +76,7 @@ def registry_routes(parts: Controlled) -> APIRouter:
         return _Outcome(registry.repeated, registry.forgotten or None)
 
     async def changed(
-        cache: ControlledCache, device: EUI, day: date, change: Callable[[], Awaitable[None]]
+        cache: RunningCache, device: EUI, day: date, change: Callable[[], Awaitable[None]]
     ) -> Changed:
         """Make a change, and tell what it dropped."""
         counted, waiting = await _counted(cache, device)
@@ -161,7 +161,7 @@ class _Outcome(NamedTuple):
     forgotten: str | None
 
 
-async def _counted(cache: ControlledCache, device: EUI) -> tuple[int | None, str]:
+async def _counted(cache: RunningCache, device: EUI) -> tuple[int | None, str]:
     """Return how many entries of a device there are to drop, or why nobody knows."""
     found = cache.store.entries(device)
     try:
@@ -171,7 +171,7 @@ async def _counted(cache: ControlledCache, device: EUI) -> tuple[int | None, str
 
 
 async def _flushed(
-    cache: ControlledCache,
+    cache: RunningCache,
     device: EUI,
     flushing: Awaitable[None],
     counted: int | None,

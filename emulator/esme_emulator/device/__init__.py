@@ -1,1 +1,1 @@
-"""A meter without I/O: octets and the time in, octets and what became of them out."""
+"""One meter, without I/O: it takes a command and the time, and returns the reply."""

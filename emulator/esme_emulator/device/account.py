@@ -1,22 +1,24 @@
-"""The account of a meter: what it has cost, what was bought, and what the balances are then.
+"""The account of a meter: cost, top-ups, debts and balances, as functions of time.
 
-Everything is a function of time alone. In prepayment mode a household buys credit every seventh
-day: as much, in steps of £5, as it takes to have its usual credit afterwards. The sum of all that
-was bought until then follows from the cost until then, so no history is walked. Debts are there
-from installation. Time debts shrink by a constant amount each midnight until they are paid. The
-payment debt shrinks by a part of each top-up. Before a top-up that would clear it the supplier adds
-another of the same size, so that every top-up has an entry in the log of debt payments. What
-balance there is in truth,
+In prepayment mode a household buys credit every seventh day: the least multiple of £5 that brings
+its credit up to its usual amount. The sum of all top-ups until an instant follows from the cost
+until then, so no history is replayed.
 
-    bought - payment debt recovered - cost - time debts recovered,
+Debts exist from installation. Time debts shrink by a constant amount each midnight until they are
+paid. The payment debt shrinks by a share of each top-up. Before a top-up that would clear it, the
+supplier adds another debt of the same size, so that each top-up has an entry in the log of debt
+payments. The true balance
 
-shows as a meter balance while it is positive, then as emergency credit used, and beyond its limit
-as accumulated debt: supply goes on, since the non-disablement calendar covers every hour.
+    bought - payment debt recovered - cost - time debts recovered
 
-In credit mode there are no debts and no credit; the meter balance is what has been used since the
-month began, when the supplier resets it, as a negative amount.
+is the meter balance while it is positive, then the emergency credit used, and beyond the limit of
+emergency credit the accumulated debt. Supply never ends, since the non-disablement calendar covers
+every hour.
 
-Source: SMETS2 5.7.5 for the registers; that households do so is assumed.
+In credit mode there are no debts and no credit. The meter balance is minus the cost since the month
+began, when the supplier resets it.
+
+Source: SMETS2 5.7.5 for the registers; the behaviour of households is assumed.
 """
 
 from dataclasses import dataclass
@@ -24,8 +26,7 @@ from dataclasses import dataclass
 from esme_emulator.device import prices
 from esme_emulator.device.blocks import block_counters
 from esme_emulator.device.calendar import month_start
-from esme_emulator.device.draws import drawn, drawn_between
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
 from gbcs.instants import DAY
 
@@ -46,38 +47,38 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One top-up: when, in seconds since 2000, for how much, and how much of it went to debt."""
+    """A top-up: time in seconds since 2000, amount, and the part that paid off debt."""
 
     time: int
     amount: int
     debt: int
 
 
-def prepays(nature: Nature) -> bool:
+def prepays(meter: Meter) -> bool:
     """Return whether a meter is in prepayment mode."""
-    return nature.profile.payment == "prepayment"
+    return meter.profile.payment == "prepayment"
 
 
-def cost(nature: Nature, instant: int) -> int:
-    """Return what energy and standing charge have come to from installation to `instant`."""
-    days = instant // DAY - nature.installed
+def cost(meter: Meter, instant: int) -> int:
+    """Return the cost of energy and standing charge from installation to `instant`."""
+    days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    return energy_cost(nature, instant) + days * prices.STANDING_CHARGE
+    return energy_cost(meter, instant) + days * prices.STANDING_CHARGE
 
 
-def energy_cost(nature: Nature, instant: int) -> int:
-    """Return what the energy of all tariff registers and blocks comes to, rounded down."""
+def energy_cost(meter: Meter, instant: int) -> int:
+    """Return the cost of the energy in all tariff registers and blocks, rounded down."""
     thousandths = 0
-    if nature.block_thresholds:
-        blocks = block_counters(nature, instant)
+    if meter.block_thresholds:
+        blocks = block_counters(meter, instant)
         thousandths += _priced(blocks, prices.BLOCK_PRICES)
     else:
-        sums = grown(nature.primary, nature.installed, instant)
-        thousandths += _priced(by_tariff(sums, nature.tariff, TOU_REGISTERS), prices.TOU_PRICES)
-    if nature.secondary is not None:
-        sums = grown(nature.secondary, nature.installed, instant)
-        tou = by_tariff(sums, nature.tariff, SECONDARY_TOU_REGISTERS)
+        sums = grown(meter.primary, meter.installed, instant)
+        thousandths += _priced(by_tariff(sums, meter.tariff, TOU_REGISTERS), prices.TOU_PRICES)
+    if meter.secondary is not None:
+        sums = grown(meter.secondary, meter.installed, instant)
+        tou = by_tariff(sums, meter.tariff, SECONDARY_TOU_REGISTERS)
         thousandths += _priced(tou, prices.TOU_PRICES)
     return thousandths // 1000
 
@@ -86,115 +87,113 @@ def _priced(energies: tuple[int, ...], by_register: tuple[int, ...]) -> int:
     return sum(energy * price for energy, price in zip(energies, by_register, strict=False))
 
 
-def balances(nature: Nature, instant: int) -> Balances:
-    """Return the balances at `instant`; before installation there is nothing."""
-    if instant < nature.installed * DAY:
+def balances(meter: Meter, instant: int) -> Balances:
+    """Return the balances at `instant`; before installation they are 0."""
+    if instant < meter.installed * DAY:
         return Balances(0, 0, 0, (0, 0), 0)
-    if not prepays(nature):
-        before = cost(nature, month_start(instant))
-        return Balances(before - cost(nature, instant), 0, 0, (0, 0), 0)
-    bought = bought_until(nature, week_of(nature, instant))
+    if not prepays(meter):
+        before = cost(meter, month_start(instant))
+        return Balances(before - cost(meter, instant), 0, 0, (0, 0), 0)
+    bought = bought_until(meter, week_of(meter, instant))
     truth = (
         bought
         - payment_debt_recovered(bought)
-        - cost(nature, instant)
-        - _time_recovered(nature, instant)
+        - cost(meter, instant)
+        - _time_recovered(meter, instant)
     )
     used = min(max(-truth, 0), prices.EMERGENCY_CREDIT)
-    days = instant // DAY - nature.installed
-    first, second = time_debts(nature)
+    days = instant // DAY - meter.installed
+    first, second = time_debts(meter)
     return Balances(
         meter_balance=max(truth, 0),
         emergency_credit_balance=prices.EMERGENCY_CREDIT - used,
-        payment_debt=payment_debt_left(nature, bought),
-        time_debts=(first - _recovered(nature, 0, days), second - _recovered(nature, 1, days)),
+        payment_debt=payment_debt_left(meter, bought),
+        time_debts=(first - _recovered(meter, 0, days), second - _recovered(meter, 1, days)),
         accumulated_debt=max(-truth - prices.EMERGENCY_CREDIT, 0),
     )
 
 
-def payment_debt(nature: Nature) -> int:
-    """Return the size of each debt that top-ups recover; the first is there at installation."""
-    return _debt(nature, prices.PAYMENT_DEBT, "payment-debt")
+def payment_debt(meter: Meter) -> int:
+    """Return the size of each payment debt; the first exists from installation."""
+    return _debt(meter, prices.PAYMENT_DEBT, "payment-debt")
 
 
-def time_debts(nature: Nature) -> tuple[int, int]:
-    """Return the debts at installation that time recovers."""
+def time_debts(meter: Meter) -> tuple[int, int]:
+    """Return the time debts at installation."""
     first, second = prices.TIME_DEBTS
-    return _debt(nature, first, "time-debt-1"), _debt(nature, second, "time-debt-2")
+    return _debt(meter, first, "time-debt-1"), _debt(meter, second, "time-debt-2")
 
 
-def _debt(nature: Nature, debt: prices.Debt, purpose: str) -> int:
-    if not prepays(nature) or drawn(nature, purpose) % debt.one_in:
+def _debt(meter: Meter, debt: prices.Debt, purpose: str) -> int:
+    if not prepays(meter) or meter.draw(purpose) % debt.one_in:
         return 0
-    return drawn_between(nature, purpose, 1, debt.least, debt.most)
+    return meter.draw_between(purpose, 1, debt.least, debt.most)
 
 
-def _time_recovered(nature: Nature, instant: int) -> int:
-    days = instant // DAY - nature.installed
-    return _recovered(nature, 0, days) + _recovered(nature, 1, days)
+def _time_recovered(meter: Meter, instant: int) -> int:
+    days = instant // DAY - meter.installed
+    return _recovered(meter, 0, days) + _recovered(meter, 1, days)
 
 
-def _recovered(nature: Nature, number: int, days: int) -> int:
-    """Return what has been recovered of a time debt after so many midnights."""
-    return min(time_debts(nature)[number], days * prices.TIME_DEBTS[number].recovery)
+def _recovered(meter: Meter, number: int, days: int) -> int:
+    """Return the recovered part of a time debt after `days` midnights."""
+    return min(time_debts(meter)[number], days * prices.TIME_DEBTS[number].recovery)
 
 
 def payment_debt_recovered(bought: int) -> int:
-    """Return how much of all payment debts is recovered once so much credit was bought."""
+    """Return the recovered part of all payment debts after top-ups of `bought` in all."""
     return bought * prices.PAYMENT_DEBT.recovery // _ALL
 
 
-def payment_debt_left(nature: Nature, bought: int) -> int:
-    """Return the payment debt once so much credit was bought; never 0 in prepayment mode."""
-    size = payment_debt(nature)
+def payment_debt_left(meter: Meter, bought: int) -> int:
+    """Return the payment debt after top-ups of `bought`; never 0 in prepayment mode."""
+    size = payment_debt(meter)
     return size - payment_debt_recovered(bought) % size
 
 
-def week_of(nature: Nature, instant: int) -> int:
-    """Return the number of the last top-up until `instant`, from 0; -1 where there is none."""
-    week = (instant // DAY - nature.installed) // prices.TOP_UP_DAYS
-    return week if week < 0 or top_up_time(nature, week) <= instant else week - 1
+def week_of(meter: Meter, instant: int) -> int:
+    """Return the number of the last top-up until `instant`, from 0; -1 if there is none."""
+    week = (instant // DAY - meter.installed) // prices.TOP_UP_DAYS
+    return week if week < 0 or top_up_time(meter, week) <= instant else week - 1
 
 
-def top_up_time(nature: Nature, week: int) -> int:
-    """Return when credit is bought for the `week`-th time, on a whole minute."""
+def top_up_time(meter: Meter, week: int) -> int:
+    """Return the time of the `week`-th top-up, a whole minute."""
     minutes = (prices.TOP_UP_CLOSES - prices.TOP_UP_OPENS) * 60
-    day = nature.installed + week * prices.TOP_UP_DAYS
-    minute = drawn(nature, "top-up-time", week) % minutes
+    day = meter.installed + week * prices.TOP_UP_DAYS
+    minute = meter.draw("top-up-time", week) % minutes
     return day * DAY + prices.TOP_UP_OPENS * _HOUR + minute * _MINUTE
 
 
-def bought_until(nature: Nature, week: int) -> int:
-    """Return the credit bought in all with the `week`-th top-up: a multiple of £5.
+def bought_until(meter: Meter, week: int) -> int:
+    """Return the sum of all top-ups up to the `week`-th: a multiple of £5.
 
-    It is the least that leaves the household its usual credit once the debts are served.
+    It is the least that leaves the household its usual credit after debts are paid.
     """
-    if week < 0 or not prepays(nature):
+    if week < 0 or not prepays(meter):
         return 0
-    instant = top_up_time(nature, week)
-    usual = drawn_between(nature, "credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
-    needed = cost(nature, instant) + _time_recovered(nature, instant) + usual
+    instant = top_up_time(meter, week)
+    usual = meter.draw_between("credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
+    needed = cost(meter, instant) + _time_recovered(meter, instant) + usual
     kept = _ALL - prices.PAYMENT_DEBT.recovery
     gross = -(-needed * _ALL // kept)
     return -(-gross // prices.TOP_UP_STEP) * prices.TOP_UP_STEP
 
 
-def payment(nature: Nature, week: int) -> Payment:
-    """Return the `week`-th top-up; its amount is 0 where the household had enough."""
-    before, after = bought_until(nature, week - 1), bought_until(nature, week)
+def payment(meter: Meter, week: int) -> Payment:
+    """Return the `week`-th top-up; its amount is 0 if the household had enough credit."""
+    before, after = bought_until(meter, week - 1), bought_until(meter, week)
     debt = payment_debt_recovered(after) - payment_debt_recovered(before)
-    return Payment(top_up_time(nature, week), after - before, debt)
+    return Payment(top_up_time(meter, week), after - before, debt)
 
 
-def last_payments(nature: Nature, instant: int, number: int) -> list[Payment]:
-    """Return the last `number` top-ups until `instant`, oldest first.
-
-    At most three weeks pass between two of them: the standing charge alone needs one by then.
-    """
+def last_payments(meter: Meter, instant: int, number: int) -> list[Payment]:
+    """Return the last `number` top-ups until `instant`, oldest first."""
+    # The standing charge alone needs a top-up every three weeks, so the loop is short.
     found: list[Payment] = []
-    week = week_of(nature, instant)
-    while prepays(nature) and week >= 0 and len(found) < number:
-        item = payment(nature, week)
+    week = week_of(meter, instant)
+    while prepays(meter) and week >= 0 and len(found) < number:
+        item = payment(meter, week)
         if item.amount:
             found.append(item)
         week -= 1

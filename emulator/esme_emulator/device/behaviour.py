@@ -1,7 +1,7 @@
-"""Conduct: how a meter is to answer one command, where it is not to answer as it should.
+"""How a meter answers one command: normally, or as a fault makes it.
 
-What a fault asks of the meter itself, such as a clock that drifts or a log with gaps; what happens
-to a reply afterwards is not known here.
+Covers what a fault changes in the meter itself, such as a drifting clock or a log with gaps. What
+happens to the reply afterwards is `faults.base.Delivery`.
 """
 
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
-    """What a meter does to one command. The defaults are those of a meter in good order."""
+class Behaviour:
+    """What a meter does with one command. The defaults are those of a meter without a fault."""
 
     silent: bool = False
-    """It does not take the command at all."""
+    """Whether the meter ignores the command."""
     refusal: int | None = None
-    """Result code that its first access fails with; success of any other is not attempted."""
+    """Result code that the first access fails with; the meter does not attempt the others."""
     drift: float = 0.0
-    """Seconds that its clock is ahead of the time."""
+    """Seconds by which the meter's clock is ahead of the time."""
     has_entry: Callable[[int], bool] | None = None
-    """Whether it still has the log entry of a stamp, seconds since 2000; None where it has all."""
+    """Returns whether the log entry of a time stamp (seconds since 2000) exists; None for all."""
 
 
-GOOD_ORDER = Conduct()
+NORMAL = Behaviour()

@@ -1,6 +1,6 @@
-"""The calendar of a meter, in UTC: when years, months and weeks of it begin.
+"""The calendar of a meter in UTC: beginnings of years and months.
 
-Instants are seconds since 2000, days are counted from 2000-01-01.
+Instants are seconds since 2000.
 """
 
 from functools import lru_cache

@@ -1,11 +1,8 @@
-"""What the objects of a meter are made of: references to attributes, and DLMS values.
-
-Knows types; nothing of what a meter says.
-"""
+"""Building blocks of COSEM objects: references to attributes, and DLMS values."""
 
 from collections.abc import Callable, Iterable
 
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.dlms.data import (
     BitString,
     Data,
@@ -24,15 +21,15 @@ from gbcs.obis import parse_dotted
 Reference = tuple[int, bytes, int]
 """Class, logical name and attribute."""
 
-Value = Callable[[Nature, int], Data]
-"""What a meter says of an attribute at a time, in seconds since 2000."""
+Value = Callable[[Meter, int], Data]
+"""Returns the value of an attribute at a time, in seconds since 2000."""
 
 WH, VARH, WATT, COUNT, CURRENCY = 30, 32, 27, 255, 254
 """Units of the DLMS Blue Book, 4.3.2, as the vectors use them; CURRENCY is theirs for a price."""
 
 TRUE, FALSE = Data(DataType.BOOLEAN, 0xFF), Data(DataType.BOOLEAN, 0)
 NO_COMMODITY = structure(long_unsigned(0), octet_string(bytes(6)), integer(0))
-"""What a charge refers to that is not for energy."""
+"""Reference of a charge that is not for energy."""
 
 _GBP_EXPONENT = -5
 
@@ -43,8 +40,8 @@ def reference(class_id: int, dotted: str, index: int = 2) -> Reference:
 
 
 def always(value: Data) -> Value:
-    """Return what says `value` at any time."""
-    return lambda nature, now: value
+    """Return a function that returns `value` for any meter and time."""
+    return lambda meter, now: value
 
 
 def scaler_unit(unit: int, scaler: int = 0) -> Data:

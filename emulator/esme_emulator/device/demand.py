@@ -1,11 +1,11 @@
-"""Maximum demand: the half hour with the most power since the registers were reset.
+"""Maximum demand: the half hour with the highest mean power since the registers were reset.
 
-The supplier is assumed to reset them when a month (UTC) begins, so at most 1,488 half hours are
-looked at, and those of days that are over only once a day. Power is the mean of a half hour, in W,
-of both elements of a twin element meter together.
+Power is in W, of both elements of a twin element meter together. Registers are assumed to be reset
+when a month (UTC) begins. So at most 1,488 half hours are searched; the result for past days is
+cached.
 
-Source: SMETS2 5.7.5 (maximum demand registers); when they are reset, and the hours of the
-configurable one, are assumed.
+Source: SMETS2 5.7.5 (maximum demand registers); the time of resets and the hours of the
+configurable register are assumed.
 """
 
 from collections.abc import Iterable
@@ -15,46 +15,44 @@ from typing import NamedTuple
 
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.energy import Series
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.shapes import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
 
 EVENING = (16, 20)
-"""Hours of the day, UTC, of the configurable register: from and to."""
+"""First and last hour (UTC) of the configurable register."""
 _ALL_DAY = (0, 24)
 
 
 class Demand(NamedTuple):
-    """The most power in W, and when its half hour ended, in seconds since 2000.
+    """The highest power in W, and the end of its half hour in seconds since 2000.
 
-    Without any half hour since the reset it is 0, at the time of the reset.
+    If no half hour has ended since the reset: 0 W, at the time of the reset.
     """
 
     power: int
     time: int
 
 
-def last_reset(nature: Nature, now: int) -> int:
-    """Return when the registers were last reset: a month began, or the meter was fitted."""
-    return max(month_start(now), min(nature.installed * DAY, now))
+def last_reset(meter: Meter, now: int) -> int:
+    """Return the last reset: the beginning of the month, or the installation."""
+    return max(month_start(now), min(meter.installed * DAY, now))
 
 
-def import_demand(nature: Nature, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
+def import_demand(meter: Meter, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
     """Return the maximum demand of import at `now`, of half hours within `hours` of the day."""
-    elements = (nature.primary, *filter(None, (nature.secondary,)))
-    return _demand(nature, elements, now, hours)
+    elements = (meter.primary, *filter(None, (meter.secondary,)))
+    return _demand(meter, elements, now, hours)
 
 
-def export_demand(nature: Nature, now: int) -> Demand:
+def export_demand(meter: Meter, now: int) -> Demand:
     """Return the maximum demand of export at `now`."""
-    return _demand(nature, (nature.active_export,), now, _ALL_DAY)
+    return _demand(meter, (meter.active_export,), now, _ALL_DAY)
 
 
-def _demand(
-    nature: Nature, elements: tuple[Series, ...], now: int, hours: tuple[int, int]
-) -> Demand:
-    reset = last_reset(nature, now)
-    if now < nature.installed * DAY:
+def _demand(meter: Meter, elements: tuple[Series, ...], now: int, hours: tuple[int, int]) -> Demand:
+    reset = last_reset(meter, now)
+    if now < meter.installed * DAY:
         return Demand(0, reset)
     first, today = reset // DAY, now // DAY
     closed = _of_days(elements, first, today, hours)
@@ -66,7 +64,7 @@ def _demand(
 def _of_days(
     elements: tuple[Series, ...], first: int, until: int, hours: tuple[int, int]
 ) -> Demand | None:
-    """Return the maximum of the days from `first` to the one before `until`."""
+    """Return the maximum of the days from `first` to before `until`."""
     return _of_half_hours(elements, first * HALF_HOURS, until * HALF_HOURS - 1, hours)
 
 
@@ -88,5 +86,5 @@ def _of_half_hours(
 
 
 def _most(demands: Iterable[Demand]) -> Demand:
-    """Return the greatest demand, the first of equal ones."""
+    """Return the highest demand; of equal ones the first."""
     return max(demands, key=lambda demand: demand.power)

@@ -1,14 +1,14 @@
-"""Energy: what flowed through a register, in closed form.
+"""The energy through a register, in closed form.
 
-Each half hour of the day has a register of its own that only grows: what the shape of its load has
-let through, and a part of what the days next to it have in common, drawn for each meter, register,
-day and half hour. Every reading is a difference or a sum of these registers, so half hours, daily
-reads and tariff registers agree exactly, and any of them costs the same however long ago it is.
-All numbers are integers, the same on every machine.
+Each half hour of the day has a register of its own that only grows. It is the sum of the load's
+shape so far, plus a random share, drawn for each meter, register, day and half hour, of the energy
+that adjacent days have in common. Every reading is a difference or a sum of these registers. So
+half hours, daily reads and tariff registers agree exactly, and each reading costs the same at any
+time. All numbers are integers, so they are the same on every machine.
 
-With C the sums of the shape, g(d) = C(d + 1) - C(d) and u(d) drawn from 0 to 0.9, the register at
-the start of day d is C(d) + u(d) × min(g(d - 1), g(d)). So day d lets through between 0.1 and 1.9
-times g(d): never less than nothing, and nothing where g(d) is nothing.
+Let C be the sums of the shape, g(d) = C(d + 1) - C(d), and u(d) a draw from 0 to 0.9. The register
+at the start of day d is C(d) + u(d) × min(g(d - 1), g(d)). So the energy of day d is between 0.1
+and 1.9 times g(d): never negative, and 0 if g(d) is 0.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from esme_emulator.profiles import LoadProfile
 _PERCENT, _MOST_OCTET = 100, 255
 _CHANCE = 3
 _WHOLE = 10 * _CHANCE * _PERCENT * _MOST_OCTET // 9
-"""What `_CHANCE` times the largest draw is 0.9 of."""
+"""`_CHANCE` times the largest draw is 0.9 of this."""
 
 _MILLI = 1000
 
@@ -35,16 +35,16 @@ class Series:
     daily: int
     """Energy of a mean day in mWh or mvarh."""
     shared: int
-    """Percent of the chance that all half hours of a day have in common."""
+    """Percentage of the random share that all half hours of a day have in common."""
     salt: bytes
-    """Makes the chance that of one meter and one register."""
+    """Makes the draws unique to one meter and register."""
 
     def registers(self, day: int) -> tuple[int, ...]:
         """Return the 48 registers in Wh at the start of `day`, counted from 2000-01-01."""
         return _registers(self, day)
 
     def calculate(self, day: int) -> tuple[int, ...]:
-        """Return what `registers` keeps."""
+        """Compute `registers` without its cache."""
         drawn = blake2b(
             self.salt, digest_size=HALF_HOURS + 1, salt=day.to_bytes(8, "big", signed=True)
         ).digest()
@@ -78,15 +78,15 @@ NOTHING = Series(Still(), 0, 0, b"")
 
 @lru_cache(maxsize=8192)
 def _registers(series: Series, day: int) -> tuple[int, ...]:
-    """Return registers, kept for reads of the same days: at most some 20 MB of them."""
+    """Return registers from a cache of at most about 20 MB."""
     return series.calculate(day)
 
 
 @lru_cache(maxsize=2048)
 def _around(shape: Shape, day: int) -> tuple[list[int], list[int]]:
-    """Return what came before `day`, and what the days before and after its start share.
+    """Return the sums before `day`, and the energy that the days around its start have in common.
 
-    Of each half hour, in units such that draws of up to `_PERCENT` × `_MOST_OCTET` can be used.
+    Both are lists of half hours, scaled for draws of up to `_PERCENT` × `_MOST_OCTET`.
     """
     yesterday, now, tomorrow = (_before(shape, day + place) for place in (-1, 0, 1))
     return [_WHOLE * sums for sums in now], [
@@ -96,15 +96,15 @@ def _around(shape: Shape, day: int) -> tuple[list[int], list[int]]:
 
 @lru_cache(maxsize=64)
 def _before(shape: Shape, day: int) -> list[int]:
-    """Return what came before `day`, kept for the days next to it."""
+    """Return the sums of a shape before `day`, from a cache for adjacent days."""
     return shape.before(day)
 
 
 def series(load: LoadProfile, secret: bytes, register: bytes) -> Series:
-    """Return the series of a load for one register of the meter that `secret` is drawn for.
+    """Return the series of a load for one register of the meter with this `secret`.
 
-    The meter's size, from 1/spread to spread times the load's, is the same for its active and its
-    reactive register; `register` is which one, without the kind of energy.
+    The size of the meter is 1/spread to spread times that of the load. It is the same for active
+    and reactive energy, so `register` names the register without the kind of energy.
     """
     size = _size(load.spread, secret + register)
     return Series(
@@ -116,18 +116,18 @@ def series(load: LoadProfile, secret: bytes, register: bytes) -> Series:
 
 
 def reactive(active: Series, load: LoadProfile) -> Series:
-    """Return the reactive energy that flows beside an active series of `load`."""
+    """Return the reactive energy that accompanies an active series of `load`."""
     flow = round(active.daily * load.reactive)
     return Series(active.shape, flow, active.shared, active.salt + b" reactive")
 
 
 def daily(load: LoadProfile) -> int:
-    """Return the energy in mWh of a mean day of a meter of mean size."""
+    """Return the energy in mWh of a mean day at mean size."""
     return round(load.annual_kwh * 1_000_000 / 365.25)
 
 
 def expected(load: LoadProfile, day: int) -> list[float]:
-    """Return the energy in Wh of each half hour of `day` without chance, at mean size."""
+    """Return the expected energy in Wh of each half hour of `day`, at mean size."""
     shape = shape_of(load)
     unit = load.annual_kwh * 1000 / 365.25 / shape.mean_day
     return [

@@ -1,16 +1,15 @@
-"""An ESME: what it says to a command that it has accepted.
+"""The meter's answer to a command that it has accepted.
 
-Knows which reads it answers, and how it refuses the rest. It is a function of (seed, EUI, time)
-and keys, so it keeps nothing between commands; the counter of its own that some replies carry is
-given.
+A pure function of seed, EUI, time and keys: nothing is kept between commands. The caller passes the
+device's own counter, which some replies carry.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.behaviour import NORMAL, Behaviour
+from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
 from esme_emulator.profiles import MeterProfile
 from gbcs import Command, GbcsError, Keystore
@@ -23,27 +22,28 @@ from gbcs.usecases.asking import Ask, asks_of
 from gbcs.usecases.responding import refuse
 
 MOST_ATTRIBUTES = 32
-"""A command that reads more than this is refused; the largest use case reads 18."""
+"""Most attributes in one command; more are refused. The largest use case reads 18."""
 
 
 class Outcome(StrEnum):
-    """What a meter did with a command that it accepted."""
+    """The outcome of a command that the meter accepted."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """Replied to with a result code: this meter does not support it, or not all of it."""
+    """The reply has a result code: the meter supports the command only in part, or not at all."""
     UNANSWERED = "unanswered"
-    """Not DLMS, or encrypted for a party without a key: no reply can be made."""
+    """No reply can be made: not DLMS, or encrypted for a party without a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a meter did, and the octets of its reply where it made one."""
+    """The outcome of a command, and the reply."""
 
     outcome: Outcome
     octets: bytes | None = None
+    """The reply; None if there is none."""
     reason: str = ""
-    """Why it made no reply; one line, empty where it made one."""
+    """Why there is no reply, in one line; empty if there is one."""
 
 
 def answer(
@@ -52,16 +52,16 @@ def answer(
     keystore: Keystore,
     now: float,
     own_counter: Callable[[], int],
-    conduct: Conduct = GOOD_ORDER,
+    behaviour: Behaviour = NORMAL,
     profiles: tuple[MeterProfile, ...] | None = None,
 ) -> Answer:
-    """Return what the meter that `command` is for says to it at `now`, Unix time in seconds.
+    """Answer `command`, which must be for a meter of `seed`, at `now`, Unix time in seconds.
 
-    `own_counter` is called only where the reply is encrypted for a party behind the ACB.
-    `conduct` is how the meter is to behave, save for silence, which is its caller's; `profiles` are
-    the kinds of meters of the fleet, None for all that are shipped.
+    `own_counter` is called only if the reply is encrypted for a party behind the Access Control
+    Broker (ACB). Silence of `behaviour` is ignored here: the caller must heed it. `profiles` are
+    those of the fleet; None is the shipped mix.
     """
-    clock = min(max(int(now + conduct.drift) - EPOCH_UNIX, 0), MAX_INSTANT)
+    clock = min(max(int(now + behaviour.drift) - EPOCH_UNIX, 0), MAX_INSTANT)
     service = BY_CODE.get(command.message_code)
     asks = asks_of(command) if service else None
     if asks is not None and sum(len(ask.attributes) for ask in asks) > MOST_ATTRIBUTES:
@@ -69,11 +69,11 @@ def answer(
     dated = service.carries_time if service else command.message_code in DATED
     time = to_date_time(clock) if dated else b""
     try:
-        if asks is None or conduct.refusal is not None:
-            code = ResultCode.OBJECT_UNDEFINED if conduct.refusal is None else conduct.refusal
+        if asks is None or behaviour.refusal is not None:
+            code = ResultCode.OBJECT_UNDEFINED if behaviour.refusal is None else behaviour.refusal
             return Answer(Outcome.REFUSED, refuse(command, code, keystore, time))
-        meter = nature(seed, command.recipient, profiles)
-        results = _results(meter, asks, clock, conduct)
+        meter = meter_of(seed, command.recipient, profiles)
+        results = _results(meter, asks, clock, behaviour)
         counter = own_counter() if needs_own_counter(command, results) else None
         octets = answer_reading(command, results, keystore, counter, time)
     except GbcsError as error:
@@ -82,13 +82,13 @@ def answer(
     return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)
 
 
-def _results(meter: Nature, asks: tuple[Ask, ...], clock: int, conduct: Conduct) -> list[Result]:
-    """Return what each access gives, up to the first that fails (break on error)."""
+def _results(meter: Meter, asks: tuple[Ask, ...], clock: int, behaviour: Behaviour) -> list[Result]:
+    """Return the result of each access, up to the first that fails (break on error)."""
     results: list[Result] = []
     for ask in asks:
         values = []
         for attribute in ask.attributes:
-            value = value_of(meter, attribute, clock, conduct.has_entry)
+            value = value_of(meter, attribute, clock, behaviour.has_entry)
             if isinstance(value, ResultCode):
                 return [*results, value]
             values.append(value)

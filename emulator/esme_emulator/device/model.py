@@ -1,6 +1,6 @@
-"""A meter's nature: kind, age, tariff and loads, all drawn from fleet seed and EUI.
+"""A meter: its profile, age, tariff and energy, all drawn from the fleet's seed and its EUI.
 
-Knows numbers only, nothing of GBCS content; a meter costs nothing until it is asked.
+A model of numbers, without GBCS content. A meter costs nothing until it is used.
 """
 
 from dataclasses import dataclass
@@ -9,51 +9,62 @@ from functools import lru_cache
 from esme_emulator.device.energy import NOTHING, Series, reactive, series
 from esme_emulator.device.shapes import HALF_HOURS
 from esme_emulator.profiles import MeterProfile, meter_profiles
-from esme_emulator.runtime.draws import draw
+from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
 
 INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
-"""First day and day after the last, since 2000-01-01, on which meters of a generation were fitted.
+"""First day, and day after the last, of the installation of a generation, since 2000-01-01.
 
 2013-01-01 to 2018-12-05, and 2017-01-01 to 2022-01-01. Assumed.
 """
 
 ONE_RATE = (0,) * HALF_HOURS
 ECONOMY_7 = tuple(1 if 1 <= slot < 15 else 0 for slot in range(HALF_HOURS))
-"""Register of each half hour: one for all, or a second one from 00:30 to 07:30 UTC."""
+"""Register of each half hour: one for all, or the second from 00:30 to 07:30 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What one meter is, and the energy through each of its registers."""
+class Meter:
+    """The properties of one meter, and the energy through each of its registers."""
 
     profile: MeterProfile
     installed: int
-    """Day of installation, at whose start every register stood at 0, since 2000-01-01."""
+    """Day of installation, since 2000-01-01; at its start all registers are 0."""
     tariff: tuple[int, ...]
-    """TOU register, from 0, of each half hour of the day."""
+    """Time of use (TOU) register, from 0, of each half hour of the day."""
     block_thresholds: tuple[int, ...]
-    """Wh a year at which each next block starts; empty unless the tariff is of blocks."""
+    """Wh per year at which each next block starts; empty without a block tariff."""
     primary: Series
     secondary: Series | None
-    """None on a meter with one element."""
+    """The second element; None on a meter with one element."""
     active_export: Series
-    """Stays at 0 where nothing is exported."""
+    """Stays at 0 if the profile has no export."""
     reactive_import: Series
-    """Beside the first element alone where there are two."""
+    """That of the first element, if there are two."""
     reactive_export: Series
     phases: int
     """1 or 3."""
     secret: bytes
-    """16 drawn octets that only this meter has, for further draws."""
+    """16 octets drawn for this meter alone: the seed of its further draws."""
+
+    def draw(self, purpose: str, number: int = 0) -> int:
+        """Return the `number`-th draw for `purpose`, 0 to 2^32 - 1.
+
+        `purpose` has at most 16 characters.
+        """
+        return draw_number(self.secret, purpose, number)
+
+    def draw_between(self, purpose: str, number: int, least: int, most: int) -> int:
+        """Return the `number`-th draw for `purpose`, `least` to `most`."""
+        return least + self.draw(purpose, number) * (most - least + 1) // 2**32
 
 
 @lru_cache(maxsize=16_384)
-def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Nature:
-    """Return the nature of the meter `eui` in the fleet of `seed`.
+def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Meter:
+    """Return the meter `eui` of the fleet of `seed`.
 
-    `profiles` are the kinds of meters of the fleet, by their shares; None for all that are shipped.
-    Raises `ProfileError` where a shipped profile cannot be used.
+    `profiles` are those of the fleet, chosen by their shares; None is the shipped mix. Raises
+    `ProfileError` if a shipped profile cannot be used.
     """
     secret = draw(seed, "meter", eui, 16)
     profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
@@ -63,7 +74,7 @@ def nature(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None
     if profile.export is not None:
         active_export = series(profile.export, secret, b"export")
         reactive_export = reactive(active_export, profile.export)
-    return Nature(
+    return Meter(
         profile=profile,
         installed=first + int.from_bytes(secret[4:8], "big") % (after - first),
         tariff=ECONOMY_7 if profile.tariff == "economy-7" else ONE_RATE,
@@ -84,4 +95,4 @@ def _choose(profiles: tuple[MeterProfile, ...], drawn: int) -> MeterProfile:
         place -= profile.share
         if place < 0:
             return profile
-    raise AssertionError("shares are whole numbers above 0")
+    raise AssertionError("shares must be whole numbers above 0")

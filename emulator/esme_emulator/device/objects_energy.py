@@ -1,9 +1,9 @@
-"""What a meter says of energy, power and demand: SRVs 4.1.1 to 4.1.3, 4.2, 4.12.1, 4.12.2 and 4.16.
+"""Objects of energy, power and demand: SRVs 4.1.1 to 4.1.3, 4.2, 4.12.1, 4.12.2 and 4.16.
 
-Collections have the parts that `gbcs.tables.reading_services` names, in that order.
+Collections have the parts of `gbcs.tables.reading_services`, in that order.
 
-Source: vectors of ECS17b and ECS17c; the other use cases by analogy. Of the collection of blocks,
-registers are taken to go on for ever and counters to begin anew with the calendar year.
+Source: vectors of ECS17b and ECS17c; the other use cases by analogy. In the collection of blocks,
+registers are assumed to continue for ever and counters to begin anew with the calendar year.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from esme_emulator.device.cosem import (
     scaler_unit,
 )
 from esme_emulator.device.demand import EVENING, Demand, export_demand, import_demand, last_reset
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import power, total
 from esme_emulator.device.snapshots import block_matrix, registers_row
 from gbcs.dlms.data import Data, array, double_long_unsigned, long_unsigned, octet_string, structure
@@ -36,43 +36,43 @@ _FROM_ANY_YEAR, _FOR_EVER = octet_string(b"\0\0\x01\xff\xff"), octet_string(b"\x
 _NO_VALIDITY = long_unsigned(0xFFFF)
 
 
-def _import(nature: Nature, now: int) -> Data:
+def _import(meter: Meter, now: int) -> Data:
     parts = [
-        double_long_unsigned(total(nature.primary, nature.installed, now)),
+        double_long_unsigned(total(meter.primary, meter.installed, now)),
         scaler_unit(WH),
-        double_long_unsigned(total(nature.reactive_import, nature.installed, now)),
+        double_long_unsigned(total(meter.reactive_import, meter.installed, now)),
         scaler_unit(VARH),
     ]
-    if nature.secondary is not None:
-        parts.append(double_long_unsigned(total(nature.secondary, nature.installed, now)))
+    if meter.secondary is not None:
+        parts.append(double_long_unsigned(total(meter.secondary, meter.installed, now)))
     return structure(*parts)
 
 
-def _tou(nature: Nature, now: int) -> Data:
-    if nature.secondary is None:
-        return structure(numbers(registers_row(nature, now)[2]))
-    return structure(*map(numbers, registers_row(nature, now)[3:5]))
+def _tou(meter: Meter, now: int) -> Data:
+    if meter.secondary is None:
+        return structure(numbers(registers_row(meter, now)[2]))
+    return structure(*map(numbers, registers_row(meter, now)[3:5]))
 
 
-def _blocks(nature: Nature, now: int) -> Data:
+def _blocks(meter: Meter, now: int) -> Data:
     registers = counters = block_matrix(())
-    if nature.block_thresholds:
-        registers = block_matrix(block_counters(nature, now))
-        counters = block_matrix(block_counters_of_year(nature, now))
+    if meter.block_thresholds:
+        registers = block_matrix(block_counters(meter, now))
+        counters = block_matrix(block_counters_of_year(meter, now))
     pairs = zip(registers, counters, strict=True)
     return structure(numbers(value for pair in pairs for row in pair for value in row))
 
 
-def _power(nature: Nature, now: int) -> Data:
-    primary = power(nature.primary, nature.installed, now)
-    second = power(nature.secondary, nature.installed, now) if nature.secondary else 0
+def _power(meter: Meter, now: int) -> Data:
+    primary = power(meter.primary, meter.installed, now)
+    second = power(meter.secondary, meter.installed, now) if meter.secondary else 0
     return structure(
         double_long_unsigned(primary + second), scaler_unit(WATT), double_long_unsigned(primary)
     )
 
 
-def _evening(nature: Nature, now: int) -> Demand:
-    return import_demand(nature, now, EVENING)
+def _evening(meter: Meter, now: int) -> Demand:
+    return import_demand(meter, now, EVENING)
 
 
 def _hours() -> Data:
@@ -95,16 +95,16 @@ def _hour(index: int, hour: int, script: int) -> Data:
     )
 
 
-def _reset(nature: Nature, now: int) -> Data:
-    return date_time(last_reset(nature, now))
+def _reset(meter: Meter, now: int) -> Data:
+    return date_time(last_reset(meter, now))
 
 
-def _register(dotted: str, demand: Callable[[Nature, int], Demand]) -> dict[Reference, Value]:
+def _register(dotted: str, demand: Callable[[Meter, int], Demand]) -> dict[Reference, Value]:
     """Return the attributes of a maximum demand register."""
     return {
-        reference(4, dotted): lambda nature, now: double_long_unsigned(demand(nature, now).power),
+        reference(4, dotted): lambda meter, now: double_long_unsigned(demand(meter, now).power),
         reference(4, dotted, 3): always(scaler_unit(WATT)),
-        reference(4, dotted, 5): lambda nature, now: date_time(demand(nature, now).time),
+        reference(4, dotted, 5): lambda meter, now: date_time(demand(meter, now).time),
     }
 
 
@@ -113,12 +113,12 @@ ENERGY: dict[Reference, Value] = {
     reference(1, "0.0.94.44.34.1"): _tou,
     reference(1, "0.0.94.44.34.2"): _blocks,
     reference(1, "0.0.94.44.34.20"): _power,
-    reference(3, "1.0.2.8.0.255"): lambda nature, now: double_long_unsigned(
-        total(nature.active_export, nature.installed, now)
+    reference(3, "1.0.2.8.0.255"): lambda meter, now: double_long_unsigned(
+        total(meter.active_export, meter.installed, now)
     ),
     reference(3, "1.0.2.8.0.255", 3): always(scaler_unit(WH)),
-    reference(3, "1.0.4.8.0.255"): lambda nature, now: double_long_unsigned(
-        total(nature.reactive_export, nature.installed, now)
+    reference(3, "1.0.4.8.0.255"): lambda meter, now: double_long_unsigned(
+        total(meter.reactive_export, meter.installed, now)
     ),
     reference(3, "1.0.4.8.0.255", 3): always(scaler_unit(VARH)),
     reference(1, "0.0.94.44.5.0"): _reset,

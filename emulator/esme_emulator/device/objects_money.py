@@ -1,4 +1,4 @@
-"""What a meter says of its account: SRVs 4.3, 4.13 and 4.18.
+"""Objects of the account: SRVs 4.3, 4.13 and 4.18.
 
 Supply never ends for lack of credit: the non-disablement calendar begins every day and never ends.
 
@@ -19,7 +19,7 @@ from esme_emulator.device.cosem import (
     unit_charge,
     unsigned,
 )
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.dlms.data import (
     Data,
     array,
@@ -38,7 +38,7 @@ _NO_VALIDITY = long_unsigned(0xFFFF)
 _NO_DAY, _WEEKDAYS, _WEEKEND = b"\x00", b"\xf8", b"\x06"
 _SPECIAL, _NOT_SPECIAL = bits(4, b"\xf0"), bits(4, b"\x00")
 _HALVES = ((b"\1\1", b"\6\x1e"), (b"\7\1", b"\x0c\x1f"))
-"""Month and day of the beginning and the end of each half of the year."""
+"""Month and day of the first and the last day of each half of the year."""
 _CALENDAR = ((_BEGINS, _WEEKEND, _SPECIAL), (_BEGINS, _WEEKDAYS, _NOT_SPECIAL),
              (_ENDS, _NO_DAY, _NOT_SPECIAL))  # fmt: skip
 _SPECIAL_DAYS = (b"\x0c\x19", b"\x0c\x1a", b"\1\1", b"\x0c\x1f")
@@ -56,7 +56,7 @@ _PAID_FROM = {
         (_ACCUMULATED_DEBT, (_STANDING, _TIME_DEBT_1, _TIME_DEBT_2)),
     ),
 }
-"""Credits by payment mode, each with the charges that are collected from it, in order of priority.
+"""Credits by payment mode, each with the charges collected from it, in order of priority.
 
 Source: ECS02_1.6 and ECS03_1.6, which set them, and ECS26a_4.13, which reads them.
 """
@@ -64,37 +64,37 @@ _SECOND_ELEMENT_PAID_FROM = {
     "credit": (_METER_BALANCE,),
     "prepayment": (_METER_BALANCE, _EMERGENCY_CREDIT),
 }
-"""Credits that the tariff of a second element is collected from; these entries come last."""
+"""Credits from which the tariff of a second element is collected; these entries come last."""
 # The vectors leave time debts out of non-disablement periods, or collect them then too
 # (ECS03_1.6_CANCELLATION). Ours are collected, as the non-disablement calendar covers every hour.
 _ALWAYS_COLLECTED = bits(3, b"\xe0")
-"""When disconnected, when load is limited, and in non-disablement periods."""
+"""While disconnected, while load is limited, and in non-disablement periods."""
 
 
-def _registers(nature: Nature, now: int) -> Data:
-    said = balances(nature, now)
+def _registers(meter: Meter, now: int) -> Data:
+    now_due = balances(meter, now)
     return structure(
         *map(
             double_long,
             (
-                said.meter_balance,
-                said.emergency_credit_balance,
-                said.accumulated_debt,
-                *said.time_debts,
-                said.payment_debt,
+                now_due.meter_balance,
+                now_due.emergency_credit_balance,
+                now_due.accumulated_debt,
+                *now_due.time_debts,
+                now_due.payment_debt,
             ),
         )
     )
 
 
 def _time_debt(number: int) -> Value:
-    """Return what says the recovery of a time debt each day; nothing where there was no debt."""
+    """Return a function for the daily recovery of a time debt; it gives 0 without a debt."""
 
-    def said(nature: Nature, now: int) -> Data:
-        rate = prices.TIME_DEBTS[number].recovery if time_debts(nature)[number] else 0
+    def value(meter: Meter, now: int) -> Data:
+        rate = prices.TIME_DEBTS[number].recovery if time_debts(meter)[number] else 0
         return unit_charge([(b"", rate)])
 
-    return said
+    return value
 
 
 def _calendar() -> Data:
@@ -129,10 +129,10 @@ def _special_days() -> Data:
     )
 
 
-def _paid_from(nature: Nature, now: int) -> Data:
-    payment = nature.profile.payment
+def _paid_from(meter: Meter, now: int) -> Data:
+    payment = meter.profile.payment
     pairs = [(credit, charge) for credit, charges in _PAID_FROM[payment] for charge in charges]
-    if nature.secondary is not None:
+    if meter.secondary is not None:
         pairs += [(credit, _SECONDARY_TARIFF) for credit in _SECOND_ELEMENT_PAID_FROM[payment]]
     return array(
         *[structure(_named(credit), _named(charge), _ALWAYS_COLLECTED) for credit, charge in pairs]
@@ -145,8 +145,8 @@ def _named(dotted: str) -> Data:
 
 MONEY: dict[Reference, Value] = {
     reference(1, "0.0.94.44.34.30"): _registers,
-    reference(112, "0.0.19.10.0.255"): lambda nature, now: double_long(
-        balances(nature, now).meter_balance
+    reference(112, "0.0.19.10.0.255"): lambda meter, now: double_long(
+        balances(meter, now).meter_balance
     ),
     reference(113, "0.0.19.20.1.255", 5): _time_debt(0),
     reference(113, "0.0.19.20.1.255", 8): always(double_long_unsigned(DAY)),

@@ -1,7 +1,7 @@
-"""What a meter says of its supply: SRV 4.10, voltage of each phase, and SRV 4.15, load limiting.
+"""Objects of supply: SRV 4.10, voltage of each phase, and SRV 4.15, load limiting.
 
-Load limiting is set to the rating of the meter, which no load of the profiles reaches, so it never
-happened; and to leave supply on if it did.
+The load limit is the rating of the meter, which no load of the profiles reaches. So limiting never
+happened; it would leave supply on.
 
 Source: vectors of ECS23 and ECS27; phases 2 and 3 by analogy.
 """
@@ -19,17 +19,17 @@ from esme_emulator.device.voltage import PERIOD, Bound, times_beyond
 from gbcs.dlms.data import double_long_unsigned
 
 RATED_POWER = 23_000
-"""W of each phase: 100 A at 230 V."""
+"""Rating of a phase in W: 100 A at 230 V."""
 _LIMIT_PERIOD, _RESTORATION_PERIOD = 300, 30
 """Seconds, as in vector ECS28a_6.4.1."""
 
 
 def _beyond(phase: int, bound: Bound) -> Value:
-    return lambda nature, now: double_long_unsigned(times_beyond(nature, phase, bound, now))
+    return lambda meter, now: double_long_unsigned(times_beyond(meter, phase, bound, now))
 
 
 def _voltage(phase: int) -> dict[Reference, Value]:
-    """Return the objects of a phase, from 0, but for its log."""
+    """Return the objects of a phase, from 0, without its log."""
     group = 32 + 20 * phase
     under, over, log = (f"1.0.{group}.{group_d}" for group_d in ("32.0.4", "36.0.4", "24.0.255"))
     return {
@@ -49,8 +49,8 @@ LOAD_LIMIT: dict[Reference, Value] = {
     reference(9000, "0.0.94.44.0.3"): always(FALSE),
     reference(3, "0.0.94.44.42.255"): always(double_long_unsigned(0)),
     reference(3, "0.0.94.44.42.255", 3): always(scaler_unit(COUNT)),
-    reference(71, "0.0.17.0.0.255", 4): lambda nature, now: double_long_unsigned(
-        RATED_POWER * nature.phases
+    reference(71, "0.0.17.0.0.255", 4): lambda meter, now: double_long_unsigned(
+        RATED_POWER * meter.phases
     ),
     reference(71, "0.0.17.0.0.255", 6): always(double_long_unsigned(_LIMIT_PERIOD)),
     reference(71, "0.0.17.0.0.255", 7): always(double_long_unsigned(_RESTORATION_PERIOD)),

@@ -1,8 +1,8 @@
-"""What a meter says of its tariff: SRVs 4.11.1 and 4.11.2.
+"""Objects of the tariff: SRVs 4.11.1 and 4.11.2.
 
-The switching table is the tariff that the registers follow: each day is alike, in all seasons. A
-script is the number of the TOU register that it selects, from 1; 100 more on a block tariff, and
-200 more for the secondary element.
+The switching table is the tariff of the registers: all days are alike, in all seasons. A script is
+the number of the time of use (TOU) register that it selects, from 1, plus 100 on a block tariff, or
+plus 200 for the secondary element.
 
 Source: vectors of ECS24b and ECS01a.
 """
@@ -21,7 +21,7 @@ from esme_emulator.device.cosem import (
     unit_charge,
     unsigned,
 )
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS
 from esme_emulator.device.shapes import HALF_HOURS
 from esme_emulator.device.snapshots import BLOCK_TOUS, BLOCKS
@@ -49,15 +49,15 @@ _SEASONS = (
     (b"fall", 9, b"\2"),
     (b"winter", 12, b"\2"),
 )
-"""Name, month in which it begins, and its week."""
+"""Name, first month, and week."""
 _WEEKS = ((b"\1", (1, 1, 1, 1, 1, 2, 2)), (b"\2", (3, 3, 3, 3, 3, 4, 4)))
-"""Name, and the day profile of each day from Monday on."""
+"""Name, and the day profiles from Monday to Sunday."""
 _DAY_PROFILES = (1, 2, 3, 4)
 _SPECIAL_DAYS = ((12, 25), (12, 26), (1, 1))
 """Month and day."""
 
 
-def _seasons(nature: Nature, now: int) -> Data:
+def _seasons(meter: Meter, now: int) -> Data:
     """Return the seasons of the year of `now`."""
     year = year_of(now).to_bytes(2, "big")
     return array(
@@ -89,9 +89,9 @@ def _special_days() -> Data:
     )
 
 
-def _days(nature: Nature, first_script: int) -> Data:
-    """Return the day profiles: when in the day which register is switched to."""
-    slots = nature.tariff
+def _days(meter: Meter, first_script: int) -> Data:
+    """Return the day profiles: the times of day at which each register is selected."""
+    slots = meter.tariff
     switches = [slot for slot in range(HALF_HOURS) if slot == 0 or slots[slot] != slots[slot - 1]]
     actions = [
         structure(
@@ -104,47 +104,47 @@ def _days(nature: Nature, first_script: int) -> Data:
     return array(*[structure(unsigned(number), array(*actions)) for number in _DAY_PROFILES])
 
 
-def _primary_days(nature: Nature, now: int) -> Data:
-    return _days(nature, _BLOCK_SCRIPT if nature.block_thresholds else _TOU_SCRIPT)
+def _primary_days(meter: Meter, now: int) -> Data:
+    return _days(meter, _BLOCK_SCRIPT if meter.block_thresholds else _TOU_SCRIPT)
 
 
-def _secondary_days(nature: Nature, now: int) -> Data:
-    return _days(nature, _SECONDARY_SCRIPT)
+def _secondary_days(meter: Meter, now: int) -> Data:
+    return _days(meter, _SECONDARY_SCRIPT)
 
 
-def _tou_price(nature: Nature, now: int) -> int:
-    return prices.TOU_PRICES[nature.tariff[now % DAY // HALF_HOUR]]
+def _tou_price(meter: Meter, now: int) -> int:
+    return prices.TOU_PRICES[meter.tariff[now % DAY // HALF_HOUR]]
 
 
-def _primary_price(nature: Nature, now: int) -> Data:
-    """Return the price of a Wh that flows at `now`."""
-    if nature.block_thresholds:
-        return double_long_unsigned(prices.BLOCK_PRICES[current_block(nature, now)])
-    return double_long_unsigned(_tou_price(nature, now))
+def _primary_price(meter: Meter, now: int) -> Data:
+    """Return the price at `now`."""
+    if meter.block_thresholds:
+        return double_long_unsigned(prices.BLOCK_PRICES[current_block(meter, now)])
+    return double_long_unsigned(_tou_price(meter, now))
 
 
 def _thresholds(tou: int) -> Value:
-    def said(nature: Nature, now: int) -> Data:
-        thresholds = nature.block_thresholds if tou == 0 else ()
+    def value(meter: Meter, now: int) -> Data:
+        thresholds = meter.block_thresholds if tou == 0 else ()
         unused = BLOCKS - 1 - len(thresholds) if thresholds else 1
         return numbers((*thresholds, *(_NO_THRESHOLD,) * unused))
 
-    return said
+    return value
 
 
 def _padded(used: tuple[int, ...], number: int) -> tuple[int, ...]:
     return (*used, *(0,) * (number - len(used)))
 
 
-def _tou_prices(nature: Nature, registers: int) -> list[tuple[bytes, int]]:
-    """Return index and price of each TOU register; those not in use cost nothing."""
-    used = prices.TOU_PRICES[: max(nature.tariff) + 1]
+def _tou_prices(meter: Meter, registers: int) -> list[tuple[bytes, int]]:
+    """Return index and price of each TOU register; the price of unused ones is 0."""
+    used = prices.TOU_PRICES[: max(meter.tariff) + 1]
     return [(bytes((number,)), price) for number, price in enumerate(_padded(used, registers), 1)]
 
 
-def _block_prices(nature: Nature) -> list[tuple[bytes, int]]:
-    """Return index and price of each block and TOU: A1 to A8 of the first block, B1 of the next."""
-    used = prices.BLOCK_PRICES[: len(nature.block_thresholds) + 1]
+def _block_prices(meter: Meter) -> list[tuple[bytes, int]]:
+    """Return index and price of each block and TOU: A1 to A8 for the first block, then B1 on."""
+    used = prices.BLOCK_PRICES[: len(meter.block_thresholds) + 1]
     return [
         (bytes((0xA0 + 0x10 * block + tou,)), price if tou == 1 else 0)
         for block, price in enumerate(_padded(used, BLOCKS))
@@ -152,18 +152,18 @@ def _block_prices(nature: Nature) -> list[tuple[bytes, int]]:
     ]
 
 
-def _price_matrix(nature: Nature, now: int) -> Data:
-    if nature.block_thresholds:
+def _price_matrix(meter: Meter, now: int) -> Data:
+    if meter.block_thresholds:
         no_tou = [(bytes((number,)), 0) for number in range(1, TOU_REGISTERS + 1)]
-        matrix = no_tou + _block_prices(nature)
+        matrix = no_tou + _block_prices(meter)
     else:
-        no_blocks = [(index, 0) for index, _ in _block_prices(nature)]
-        matrix = _tou_prices(nature, TOU_REGISTERS) + no_blocks
+        no_blocks = [(index, 0) for index, _ in _block_prices(meter)]
+        matrix = _tou_prices(meter, TOU_REGISTERS) + no_blocks
     return unit_charge(matrix, _commodity("1.0.1.8.0.255"), _PER_KWH)
 
 
-def _secondary_prices(nature: Nature, now: int) -> Data:
-    used = _tou_prices(nature, SECONDARY_TOU_REGISTERS)
+def _secondary_prices(meter: Meter, now: int) -> Data:
+    used = _tou_prices(meter, SECONDARY_TOU_REGISTERS)
     return unit_charge(used, _commodity("1.20.1.8.0.255"), _PER_KWH)
 
 
@@ -186,9 +186,7 @@ TARIFF: dict[Reference, Value] = {
 
 SECONDARY_TARIFF: dict[Reference, Value] = {
     reference(113, "0.0.19.20.5.255", 5): _secondary_prices,
-    reference(3, "0.0.94.44.1.8"): lambda nature, now: double_long_unsigned(
-        _tou_price(nature, now)
-    ),
+    reference(3, "0.0.94.44.1.8"): lambda meter, now: double_long_unsigned(_tou_price(meter, now)),
     reference(3, "0.0.94.44.1.8", 3): always(PRICE_UNIT),
     reference(11, "0.0.11.0.1.255"): always(_special_days()),
     reference(20, "0.0.13.0.1.255", 3): _seasons,

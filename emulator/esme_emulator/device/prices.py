@@ -1,8 +1,7 @@
-"""Prices, charges and terms of payment: the figures that money follows from.
+"""Prices, charges and terms of payment.
 
-Money is in thousandths of a penny (10^-5 GBP), as the vectors have it, prices are for a kWh. The
-same figures hold all the time a meter is in place, which is assumed: so what energy has cost is a
-sum of registers, however long ago it began.
+Money is in thousandths of a penny (10^-5 GBP), as in the vectors; prices are per kWh. Prices are
+assumed to be constant for the life of a meter, so the cost of energy is a sum of registers.
 """
 
 from dataclasses import dataclass
@@ -14,22 +13,22 @@ TOU_PRICES = (
     24_500,  # 24.50p: Ofgem, price cap of October to December 2024, the only or the day rate
     14_000,  # 14p: the night rate of an Economy 7 tariff. Assumed.
 )
-"""Price of a kWh in the first TOU registers; the others are not in use."""
+"""Price of a kWh in the first TOU registers; the others are unused."""
 
 BLOCK_PRICES = (24_500, 22_000, 20_000, 18_000)
 """Price of a kWh in each block: the price cap's in the first, then falling. Assumed."""
 
 STANDING_CHARGE = 25 * PENCE
-"""A day. Assumed: the price cap's 60.99p is more than 16 bits hold at the scale of the vectors."""
+"""Per day. Assumed: the price cap's 60.99p exceeds 16 bits at the scale of the vectors."""
 
 TOP_UP_STEP = 5 * POUNDS
 """Credit is bought in multiples of £5. Assumed."""
 LEAST_CREDIT, MOST_CREDIT = 5 * POUNDS, 30 * POUNDS
-"""What households have at least on their meter after a top-up, drawn between these. Assumed."""
+"""Range of the usual credit of a household after a top-up. Assumed."""
 TOP_UP_DAYS = 7
-"""Days between visits to the shop. Assumed."""
+"""Days between top-ups. Assumed."""
 TOP_UP_OPENS, TOP_UP_CLOSES = 8, 20
-"""Hours of the day, UTC, between which credit is bought. Assumed."""
+"""Hours of the day (UTC) between which households top up. Assumed."""
 
 EMERGENCY_CREDIT = 10 * POUNDS
 """Limit of emergency credit. Assumed, as suppliers offer £5 to £15."""
@@ -38,9 +37,9 @@ EMERGENCY_THRESHOLD = 1 * POUNDS
 LOW_CREDIT = 5 * POUNDS
 """Meter balance below which the meter warns, as in ECS26a_4.13_SINGLE_SUCCESS."""
 DISABLEMENT = 0
-"""Meter balance at which supply would end, were it not for the non-disablement calendar."""
+"""Meter balance at which supply would end without the non-disablement calendar."""
 MOST_TOP_UP, MOST_BALANCE = 1_000 * POUNDS, 2_000 * POUNDS
-"""What one top-up and the meter balance may be at most. Assumed, well above what is bought."""
+"""Limits of one top-up and of the meter balance. Assumed, well above actual top-ups."""
 
 RECOVERY_CAP, RECOVERY_CAP_PERIOD = 10_000, 604_800
 """Cap of payment based recovery and its period in seconds, as in ECS26a_4.13_SINGLE_SUCCESS.
@@ -49,13 +48,13 @@ Its unit is not known; it is assumed never to bind."""
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """Ranges of a debt: one in `one_in` prepayment meters has it. All assumed."""
+    """A kind of debt: one in `one_in` prepayment meters has it. All assumed."""
 
     one_in: int
     least: int
     most: int
     recovery: int
-    """A day for a time debt, in hundredths of a percent of a top-up for a payment debt."""
+    """Per day for a time debt; in hundredths of a percent of a top-up for a payment debt."""
 
 
 TIME_DEBTS = (

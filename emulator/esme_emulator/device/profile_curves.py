@@ -1,13 +1,13 @@
-"""Curves of profiles: what a load or the registers of a meter let through in weeks and in a year.
+"""Curves of profiles: energy and power of a load, or of a meter, in weeks and in a year.
 
-Knows profiles, series and days; nothing of how they are shown. Days count from 2000-01-01.
+Days count from 2000-01-01.
 """
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from esme_emulator.device.energy import Series, daily, expected, series
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.profiles import LoadProfile, MeterProfile
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI
@@ -16,7 +16,7 @@ from gbcs.instants import DAY, parse_iso
 WINTER_WEEK, SUMMER_WEEK, YEAR = (
     parse_iso(date) // DAY for date in ("2026-01-12", "2026-07-13", "2026-01-01")
 )
-"""First days of what is shown: two weeks from Monday, and a year."""
+"""First days of two weeks, both Mondays, and of a year."""
 
 WEEK_DAYS, YEAR_DAYS = 7, 365
 _HALF_HOURS = 48
@@ -24,7 +24,7 @@ _HALF_HOURS = 48
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The highest half hour of some days: power in W, and when it begins in UTC."""
+    """The half hour with the highest power: power in W, and its beginning in UTC."""
 
     watts: float
     at: str
@@ -32,14 +32,14 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One register of one meter: what it lets through, with chance and without."""
+    """One register of one meter: expected and metered values."""
 
     title: str
     load: LoadProfile
     register: Series
 
     def expected_watts(self, day: int, days: int) -> list[float]:
-        """Return the power of each half hour without chance."""
+        """Return the expected power in W of each half hour."""
         return [
             2 * self._size * energy
             for each in range(day, day + days)
@@ -47,19 +47,19 @@ class Curve:
         ]
 
     def metered_watts(self, day: int, days: int) -> list[float]:
-        """Return the power of each half hour."""
+        """Return the metered power in W of each half hour."""
         first = day * _HALF_HOURS
         energies = self.register.half_hours(first, first + days * _HALF_HOURS - 1)
         return [2.0 * energy for energy in energies]
 
     def expected_kwh(self, day: int, days: int) -> list[float]:
-        """Return the energy of each day without chance."""
+        """Return the expected energy of each day."""
         return [
             self._size * sum(expected(self.load, each)) / 1000 for each in range(day, day + days)
         ]
 
     def metered_kwh(self, day: int, days: int) -> list[float]:
-        """Return the energy of each day."""
+        """Return the metered energy of each day."""
         sums = [sum(self.register.registers(each)) for each in range(day, day + days + 1)]
         return [(after - before) / 1000 for before, after in pairwise(sums)]
 
@@ -69,14 +69,14 @@ class Curve:
 
 
 def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
-    """Return a curve for each register of the meter of this kind that `seed` gives.
+    """Return a curve for each register of a meter drawn from `profile` with `seed`.
 
-    Of a load, the one of a meter that uses as much as the load says.
+    For a load profile, the meter has exactly the annual energy of the profile.
     """
     if isinstance(profile, LoadProfile):
         register = series(profile, draw(seed, "curve", profile.name.encode(), 16), b"load")
         return [Curve(profile.title, profile, replace(register, daily=daily(profile)))]
-    meter = nature(seed, EUI.from_int(0), (profile,))
+    meter = meter_of(seed, EUI.from_int(0), (profile,))
     registers = (
         ("Import", profile.primary, meter.primary),
         ("Second element", profile.secondary, meter.secondary),
@@ -90,7 +90,7 @@ def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
 
 
 def peak(load: LoadProfile, day: int) -> Peak:
-    """Return the highest half hour of the week from `day`, without chance."""
+    """Return the expected peak of the week from `day`."""
     energies = [energy for each in range(day, day + WEEK_DAYS) for energy in expected(load, each)]
     slot = energies.index(max(energies)) % _HALF_HOURS
     return Peak(2 * max(energies), f"{slot // 2:02}:{slot % 2 * 30:02}")

@@ -1,8 +1,7 @@
 """Energy registers at any instant, in closed form.
 
-A register at an instant is what flowed from installation to the last full half hour, and of the
-running one the part that has passed, rounded down. So registers only grow, and half hours sum
-exactly to their differences.
+A register is the energy from installation to the last full half hour, plus the elapsed part of the
+current one, rounded down. So registers only grow, and half hours sum exactly to their differences.
 """
 
 from esme_emulator.device.energy import Series
@@ -13,10 +12,10 @@ TOU_REGISTERS, SECONDARY_TOU_REGISTERS = 48, 4
 
 
 def grown(series: Series, installed: int, instant: int) -> list[int]:
-    """Return what each half hour of the day has let through from installation to `instant`.
+    """Return the energy of each half hour of the day, summed from installation to `instant`.
 
-    `installed` is a day and `instant` in seconds, since 2000; energies in Wh or varh. Before
-    installation it is nothing.
+    `installed` is in days and `instant` in seconds since 2000. The result is 48 energies in Wh or
+    varh, all 0 before installation.
     """
     day, second = divmod(instant, DAY)
     if day < installed:
@@ -33,12 +32,12 @@ def grown(series: Series, installed: int, instant: int) -> list[int]:
 
 
 def total(series: Series, installed: int, instant: int) -> int:
-    """Return the whole register at `instant`, in Wh or varh."""
+    """Return the register at `instant`, in Wh or varh."""
     return sum(grown(series, installed, instant))
 
 
 def power(series: Series, installed: int, instant: int) -> int:
-    """Return the mean power of the half hour that runs at `instant`, in W or var."""
+    """Return the mean power of the half hour of `instant`, in W or var."""
     half_hour = instant // HALF_HOUR
     if half_hour < installed * HALF_HOURS:
         return 0
@@ -46,7 +45,7 @@ def power(series: Series, installed: int, instant: int) -> int:
 
 
 def by_tariff(sums: list[int], tariff: tuple[int, ...], registers: int) -> tuple[int, ...]:
-    """Return the tariff registers that the half hours of a day in `sums` add up to."""
+    """Add up the half hours of a day in `sums` to tariff registers."""
     tou = [0] * registers
     for register, energy in zip(tariff, sums, strict=True):
         tou[register] += energy

@@ -1,8 +1,8 @@
-"""Shapes: when in the day and in the year a load flows, as sums of whole numbers.
+"""Shapes: the distribution of a load over the day and the year, as sums of integers.
 
-A shape tells how much of its load, in units of its own, each half hour of the day has let through
-before any given day. It repeats after a whole number of years, so that any day costs the same. The
-tables are made with floats once and rounded, so they are the same on every machine.
+A shape gives, for each half hour of the day, the sum of its load before any day, in units of the
+shape. It repeats after a whole number of years, so every day costs the same. The tables are
+computed with floats and then rounded, so they are the same on every machine.
 """
 
 from array import array
@@ -21,42 +21,42 @@ from esme_emulator.profiles import HalfHours, LoadProfile, Sun
 HALF_HOURS = 48
 _PPM = 1_000_000
 _YEARS_4, _YEARS_28 = 1461, 10_227
-"""Days after which leap days, and leap days and weekdays, come round again."""
+"""Days after which leap days repeat, and leap days together with weekdays."""
 
 _MIDWINTER = 14
-"""Day of the year, from 0, when demand for heat and light is highest: mid January. Assumed."""
+"""Day of the year, from 0, with the highest demand for heat and light. Assumed."""
 
 _NOON = 720
-"""Minutes from midnight."""
+"""Minutes after midnight."""
 
 
 class Shape(Protocol):
-    """When a load flows; found again by identity."""
+    """The distribution of a load over time; hashed by identity."""
 
     def __hash__(self) -> int: ...
 
     @property
     def mean_day(self) -> int:
-        """What flows on a mean day, all half hours together."""
+        """The sum of a mean day."""
         ...
 
     def before(self, day: int) -> list[int]:
-        """Return what each half hour has let through before `day`, counted from 2000-01-01."""
+        """Return the sum of each half hour before `day`, counted from 2000-01-01."""
         ...
 
 
 class Still:
-    """Nothing flows."""
+    """No load at any time."""
 
     mean_day = 1
 
     def before(self, day: int) -> list[int]:
-        """Return 48 times 0."""
+        """Return 48 zeros."""
         return [0] * HALF_HOURS
 
 
 class Seasonal:
-    """Four kinds of day: winter and summer, weekday and weekend; seasons pass into one another."""
+    """Four kinds of day, winter or summer, weekday or weekend, with gradual seasons."""
 
     def __init__(self, shape: HalfHours) -> None:
         days = (
@@ -72,7 +72,7 @@ class Seasonal:
         self.mean_day = sum(self.before(_YEARS_28)) // _YEARS_28
 
     def before(self, day: int) -> list[int]:
-        """Return what each half hour has let through before `day`, counted from 2000-01-01."""
+        """Return the sum of each half hour before `day`, counted from 2000-01-01."""
         cycles, rest = divmod(day, _YEARS_28)
         a, b, c, d = (cycles * days[-1] + days[rest] for days in _days_of_each_kind())
         return [a * p + b * q + c * r + d * s for p, q, r, s in self._powers]
@@ -80,9 +80,9 @@ class Seasonal:
 
 @cache
 def _days_of_each_kind() -> tuple[Sequence[int], ...]:
-    """Return how many days of each kind there were before each day of a cycle, in millionths.
+    """Return the number of days of each kind before each day of a cycle, in millionths.
 
-    A day in between is a part of a winter's and a part of a summer's day.
+    A day between the seasons counts partly as a winter day and partly as a summer day.
     """
     winter = [
         round(_PPM * (1 + cos(tau * (day - _MIDWINTER) / 365.25)) / 2) for day in range(_YEARS_4)
@@ -102,7 +102,7 @@ def _days_of_each_kind() -> tuple[Sequence[int], ...]:
 
 
 class Sunlit:
-    """The height of the sun above the one at which the flow begins, in closed form."""
+    """The height of the sun above the level at which the flow begins, in closed form."""
 
     def __init__(self, sun: Sun) -> None:
         north = radians(sun.latitude)
@@ -110,7 +110,7 @@ class Sunlit:
         sums = [0] * HALF_HOURS
         lit.extend(sums)
         for day in range(_YEARS_4):
-            # The cycle from 2024 stands for all others.
+            # The cycle from 2024 on stands for all cycles.
             century = julianday_to_juliancentury(julianday(date(2024, 1, 1) + timedelta(day)) + 0.5)
             declination = radians(sun_declination(century))
             noon = _NOON - eq_of_time(century) - 4 * sun.longitude
@@ -124,7 +124,7 @@ class Sunlit:
         self.mean_day = sum(sums) // _YEARS_4
 
     def before(self, day: int) -> list[int]:
-        """Return what each half hour has let through before `day`, counted from 2000-01-01."""
+        """Return the sum of each half hour before `day`, counted from 2000-01-01."""
         cycles, rest = divmod(day, _YEARS_4)
         sums = self._lit[rest * HALF_HOURS : (rest + 1) * HALF_HOURS]
         cycle = self._lit[-HALF_HOURS:]
@@ -132,9 +132,9 @@ class Sunlit:
 
 
 def _add_day(sums: list[int], level: float, swing: float, half_day: float, noon: float) -> None:
-    """Add to `sums` the integral of level + swing × cos(hour angle), while that is above 0.
+    """Add to `sums` the integral of level + swing × cos(hour angle), where it is positive.
 
-    `half_day` and `noon` are angles of the earth's turn, noon since midnight.
+    `half_day` and `noon` are angles in radians; `noon` counts from midnight.
     """
     slot_angle = tau / HALF_HOURS
     first = int((noon - half_day) / slot_angle)
@@ -151,5 +151,5 @@ def _add_day(sums: list[int], level: float, swing: float, half_day: float, noon:
 
 @cache
 def shape_of(load: LoadProfile) -> Shape:
-    """Return when `load` flows; made when it is first asked for."""
+    """Return the shape of `load`, which is computed once."""
     return Sunlit(load.shape) if isinstance(load.shape, Sun) else Seasonal(load.shape)

@@ -1,10 +1,10 @@
-"""Voltage: the average RMS voltage of each phase in each hour, and how often it was out of bounds.
+"""Voltage: the average RMS voltage of each phase per hour, and the number of hours out of bounds.
 
-Voltage stands around that of the substation, falls with the power that is imported in the hour and
-rises with what is exported, each phase carrying an equal part, and has some noise. It stays within
-the statutory bounds except in hours that are drawn: in each cycle of so many days one hour is over
-and one is under. So a counter is the number of cycles that are over, and of this one's hour if it
-has passed: it agrees with the log, only grows, and costs the same at any time.
+The voltage of a phase starts from that of its substation. It falls with the imported power of the
+hour and rises with the exported power, of which phases carry equal parts, and has some noise. It
+stays within the statutory bounds except in drawn hours: each cycle of days has one hour above and
+one below. So a counter is the number of past cycles, plus one if this cycle's hour has passed. It
+agrees with the log, only grows, and costs the same at any time.
 
 Source: the Electricity Safety, Quality and Continuity Regulations 2002, regulation 27 (230 V +10 %
 -6 %); the period of an hour is that of vector ECS23_4.10_SUCCESS; all else is assumed.
@@ -14,35 +14,34 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 
-from esme_emulator.device.draws import drawn, drawn_between
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from gbcs.instants import DAY, HALF_HOUR
 
 PERIOD = 3600
-"""Seconds over which an entry is averaged; its stamp marks the end."""
+"""Averaging period of an entry, in seconds; its time stamp marks the end."""
 HIGHEST, LOWEST = 253, 216
 """Thresholds in V: 230 V +10 %, and -6 % rounded down."""
 
 _HOURS = DAY // PERIOD
 _SUBSTATION_MV = (238_000, 246_000)
-"""Voltage without load, drawn for each phase."""
+"""Range of the voltage without load, in mV, drawn for each phase."""
 _MV_PER_W = 1
-"""Rise and fall with the power of a phase: an impedance of a quarter of an ohm at 240 V."""
+"""Change of voltage with the power of a phase: a quarter of an ohm at 240 V."""
 _NOISE_MV = 12
-"""Of each of 256 steps, so 3 V from one end to the other."""
+"""Size of each of 256 steps of noise, so 3 V in all."""
 _CYCLE_DAYS = (20, 90)
 _BEYOND = 8
-"""V by which a drawn hour is out of bounds at most."""
+"""Most V by which a drawn hour is out of bounds."""
 
 
 class Bound(StrEnum):
-    """A bound that voltage may be beyond."""
+    """A side on which voltage can be out of bounds."""
 
     OVER = "over"
     UNDER = "under"
 
 
-def voltages(nature: Nature, phase: int, stamps: range) -> list[int]:
+def voltages(meter: Meter, phase: int, stamps: range) -> list[int]:
     """Return the averages in V of the hours that end at `stamps`, which are `PERIOD` apart.
 
     `phase` counts from 0. All stamps must be after installation.
@@ -50,66 +49,64 @@ def voltages(nature: Nature, phase: int, stamps: range) -> list[int]:
     if not stamps:
         return []
     first, last = (stamps[0] - PERIOD) // HALF_HOUR, stamps[-1] // HALF_HOUR - 1
-    flow = _net_import(nature, first, last)
-    base = drawn_between(nature, "substation", phase, *_SUBSTATION_MV)
-    fitted = nature.installed * _HOURS
+    flow = _net_import(meter, first, last)
+    base = meter.draw_between("substation", phase, *_SUBSTATION_MV)
+    fitted = meter.installed * _HOURS
     hours = range(stamps[0] // PERIOD - 1, stamps[-1] // PERIOD)
-    beyond = _drawn_voltages(nature, phase, hours[0] - fitted, hours[-1] - fitted)
+    beyond = _drawn_voltages(meter, phase, hours[0] - fitted, hours[-1] - fitted)
     found = []
     for index, hour in enumerate(hours):
-        power = (flow[2 * index] + flow[2 * index + 1]) // nature.phases
-        noise = _noise(nature.secret, phase, hour // _HOURS)[hour % _HOURS] - 128
+        power = (flow[2 * index] + flow[2 * index + 1]) // meter.phases
+        noise = _noise(meter.secret, phase, hour // _HOURS)[hour % _HOURS] - 128
         volts = (base - _MV_PER_W * power + _NOISE_MV * noise) // 1000
         found.append(beyond.get(hour - fitted) or min(max(volts, LOWEST), HIGHEST))
     return found
 
 
-def times_beyond(nature: Nature, phase: int, bound: Bound, now: int) -> int:
-    """Return how many hours until `now`, since installation, were out of bounds on that side."""
-    hours = now // PERIOD - nature.installed * _HOURS
+def times_beyond(meter: Meter, phase: int, bound: Bound, now: int) -> int:
+    """Return how many hours from installation to `now` were out of bounds on that side."""
+    hours = now // PERIOD - meter.installed * _HOURS
     if hours <= 0:
         return 0
-    cycle, hour = divmod(hours - 1, _cycle(nature, phase, bound))
-    return cycle + (_hour_beyond(nature, phase, bound, cycle) <= hour)
+    cycle, hour = divmod(hours - 1, _cycle(meter, phase, bound))
+    return cycle + (_hour_beyond(meter, phase, bound, cycle) <= hour)
 
 
-def _net_import(nature: Nature, first: int, last: int) -> list[int]:
-    """Return the energy in Wh, export negative, of half hours counted from 2000-01-01."""
-    net = nature.primary.half_hours(first, last)
-    if nature.secondary is not None:
-        second = nature.secondary.half_hours(first, last)
+def _net_import(meter: Meter, first: int, last: int) -> list[int]:
+    """Return the net import in Wh of half hours, which count from 2000-01-01."""
+    net = meter.primary.half_hours(first, last)
+    if meter.secondary is not None:
+        second = meter.secondary.half_hours(first, last)
         net = [one + other for one, other in zip(net, second, strict=True)]
-    export = nature.active_export.half_hours(first, last)
+    export = meter.active_export.half_hours(first, last)
     return [one - other for one, other in zip(net, export, strict=True)]
 
 
-def _drawn_voltages(nature: Nature, phase: int, first: int, last: int) -> dict[int, int]:
-    """Return the voltages out of bounds by their hours, of cycles that `first` to `last` touch.
+def _drawn_voltages(meter: Meter, phase: int, first: int, last: int) -> dict[int, int]:
+    """Return the voltages out of bounds, by hour, of all cycles between two hours.
 
     Hours count from installation.
     """
     found = {}
     for bound in Bound:
-        length = _cycle(nature, phase, bound)
+        length = _cycle(meter, phase, bound)
         for cycle in range(first // length, last // length + 1):
-            hour = cycle * length + _hour_beyond(nature, phase, bound, cycle)
-            beyond = 1 + drawn(nature, f"beyond-{bound}-{phase}", cycle) % _BEYOND
+            hour = cycle * length + _hour_beyond(meter, phase, bound, cycle)
+            beyond = 1 + meter.draw(f"beyond-{bound}-{phase}", cycle) % _BEYOND
             found[hour] = HIGHEST + beyond if bound is Bound.OVER else LOWEST - beyond
     return found
 
 
-def _cycle(nature: Nature, phase: int, bound: Bound) -> int:
-    """Return the hours in each of which one is out of bounds."""
-    return drawn_between(nature, f"cycle-{bound}", phase, *_CYCLE_DAYS) * _HOURS
+def _cycle(meter: Meter, phase: int, bound: Bound) -> int:
+    """Return the length of a cycle in hours; one hour of each is out of bounds."""
+    return meter.draw_between(f"cycle-{bound}", phase, *_CYCLE_DAYS) * _HOURS
 
 
-def _hour_beyond(nature: Nature, phase: int, bound: Bound, cycle: int) -> int:
-    """Return the hour of a cycle that is out of bounds: even if over, odd if under.
-
-    So no hour is both, as cycles are of an even number of hours.
-    """
-    pairs = _cycle(nature, phase, bound) // 2
-    pair = drawn(nature, f"hour-{bound}-{phase}", cycle) % pairs
+def _hour_beyond(meter: Meter, phase: int, bound: Bound, cycle: int) -> int:
+    """Return the hour of a cycle that is out of bounds."""
+    # Even if over and odd if under, so no hour is both: cycles have an even number of hours.
+    pairs = _cycle(meter, phase, bound) // 2
+    pair = meter.draw(f"hour-{bound}-{phase}", cycle) % pairs
     return 2 * pair + (bound is Bound.UNDER)
 
 

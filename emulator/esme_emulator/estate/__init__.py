@@ -1,1 +1,1 @@
-"""Which meters, keys and parties there are."""
+"""Meters, keys and parties."""

@@ -1,4 +1,4 @@
-"""Key-agreement certificates for parties that meters do not know: test certificates, self-signed.
+"""Self-signed test certificates of key-agreement keys, for parties that meters do not know.
 
 Source: GBCS v4.1 clause 12.4 for subject and key usage; vector ECS21b_4.14_URP_SUCCESS_COMMAND.
 """
@@ -15,16 +15,16 @@ from cryptography.x509.oid import NameOID
 from gbcs import EUI, AuthenticationError, Keystore, KeyUsage
 from gbcs.crypto.keystore import point
 
-# The clock of a scenario may be set to any day, and meters heed the dates of certificates.
+# Meters check the dates of certificates, and the clock of a scenario may show any day.
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
-_NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: no end is known
-_OTHER_USER = "7F"  # remote party role other, as the organisational unit of the subject
+_NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: no expiry
+_OTHER_USER = "7F"  # remote party role "other", the organisational unit of the subject
 
 
 def make_certificate(party: EUI, keystore: Keystore) -> bytes:
-    """Return a DER certificate of the key-agreement key of `party`, the same each time.
+    """Return a DER certificate of the key-agreement key of `party`; repeated calls agree.
 
-    Raises `AuthenticationError` where `keystore` lacks the private key.
+    Raises `AuthenticationError` if `keystore` lacks the private key.
     """
     key = keystore.private_key(party, KeyUsage.KEY_AGREEMENT)
     if key is None:

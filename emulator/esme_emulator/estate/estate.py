@@ -1,7 +1,4 @@
-"""An estate: which meters there are, with which keys, and who asks them.
-
-Derived from a seed, or as a keystore file names it.
-"""
+"""An estate: meters, their keys and the parties that ask them, from a seed or a keystore file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +18,7 @@ _PARTY_PREFIX = bytes.fromhex("90B3D51F")
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """Meters, keys and parties. `name` tells estates apart: its readings belong to no other."""
+    """Meters, keys and parties. Readings of one `name` never belong to another estate."""
 
     name: str
     seed: str
@@ -29,7 +26,7 @@ class Estate:
     meters: Sequence[EUI]
 
     def parties(self, counter: int) -> tuple[RemoteParty, ...]:
-        """Return the parties whose keys are there; their originator counters begin at `counter`."""
+        """Return the parties whose keys are known; their originator counters begin at `counter`."""
         usage = KeyUsage.KEY_AGREEMENT
         return tuple(
             RemoteParty(eui, role, self.keystore, counter, behind_acb)
@@ -39,26 +36,26 @@ class Estate:
 
 
 def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
-    """Return the estate of `meters` meters from `base` on, all of it drawn from `seed`.
+    """Return an estate of `meters` meters from `base` on, drawn from `seed`.
 
-    Raises `ValueError` where there are no such EUIs.
+    Raises `ValueError` if there are no such EUIs.
     """
     return Estate(_name("seed", seed.encode()), seed, DerivedKeystore(seed), EuiRange(base, meters))
 
 
 def sharded(estate: Estate, part: int, parts: int) -> Estate:
-    """Return the estate with a shard of its meters; it is still the same estate by name.
+    """Return the estate with a shard of its meters, under the same name.
 
-    Raises `ValueError` where there is no such shard.
+    Raises `ValueError` if there is no such shard.
     """
     return replace(estate, meters=shard(estate.meters, part, parts))
 
 
 def keystore_estate(path: Path, seed: str) -> Estate:
-    """Return the estate of a keystore file; it hosts the devices of the file.
+    """Return the estate of a keystore file, with the devices in the file as its meters.
 
-    Devices are the EUIs with keys for both usages, other than those of DCC's users (90B3D51F...).
-    What the meters say is drawn from `seed`. Raises `KeystoreError`.
+    Devices are the EUIs with keys for both usages, except users of the Data Communications Company
+    (90B3D51F...). Readings are drawn from `seed`. Raises `KeystoreError`.
     """
     keystore = FileKeystore.load(path)
     meters = tuple(
@@ -69,23 +66,23 @@ def keystore_estate(path: Path, seed: str) -> Estate:
         and keystore.public_key(eui, KeyUsage.DIGITAL_SIGNATURE) is not None
     )
     if not meters:
-        raise KeystoreError(f"keystore {path} has no device with keys for ka and ds")
+        raise KeystoreError(f"keystore {path} has no device with keys for ka and ds: add one")
     return Estate(_name("keystore", path.read_bytes() + seed.encode()), seed, keystore, meters)
 
 
 @dataclass(frozen=True, slots=True)
 class EstateSource:
-    """Where meters and keys come from; every process makes its own `Estate` of it."""
+    """The recipe of an estate, which can be sent to other processes."""
 
     seed: str
     meters: int
     base: EUI
     keystore: Path | None = None
     takes_expired: bool = False
-    """Whether certificates in messages are taken outside their dates too."""
+    """Whether to accept expired certificates in messages."""
 
     def estate(self) -> Estate:
-        """Return the estate. Raises `KeystoreError`, and `ValueError` where there are no EUIs."""
+        """Return the estate. Raises `KeystoreError`, and `ValueError` for bad EUIs."""
         if self.keystore is not None:
             estate = keystore_estate(self.keystore, self.seed)
         else:

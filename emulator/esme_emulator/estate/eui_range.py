@@ -1,4 +1,4 @@
-"""Ranges of EUIs, and parts of them, that cost the same however many they hold."""
+"""Ranges of EUIs, and shards of them, at the same cost for any size."""
 
 from collections.abc import Sequence
 from typing import overload
@@ -9,12 +9,14 @@ from gbcs import EUI
 class EuiRange(Sequence[EUI]):
     """The EUIs `base` to `base + number - 1`.
 
-    Raises `ValueError` where there are no such EUIs.
+    Raises `ValueError` if there are no such EUIs.
     """
 
     def __init__(self, base: EUI, number: int) -> None:
         if number < 1 or int(base) + number > 1 << 64:
-            raise ValueError(f"{number} meters from {base} on: there are no such EUIs")
+            raise ValueError(
+                f"{number} meters from {base} on: give 1 or more, up to EUI FFFFFFFFFFFFFFFF"
+            )
         self._numbers = range(int(base), int(base) + number)
 
     def __contains__(self, eui: object) -> bool:
@@ -36,17 +38,20 @@ class EuiRange(Sequence[EUI]):
         return EUI.from_int(self._numbers[index])
 
 
-def shard(meters: Sequence[EUI], part: int, parts: int) -> Sequence[EUI]:
-    """Return every `parts`-th of `meters`, from number `part` on, which counts from 0.
+EVERY_EUI = EuiRange(EUI.from_int(0), 1 << 64)
 
-    All shards together are the meters, each in one of them. Raises `ValueError` where there is no
-    such shard, or no meter in it.
+
+def shard(meters: Sequence[EUI], part: int, parts: int) -> Sequence[EUI]:
+    """Return every `parts`-th of `meters`, beginning with number `part`, from 0.
+
+    Each meter is in exactly one of the shards. Raises `ValueError` if there is no such shard, or no
+    meter in it.
 
     >>> shard(EuiRange(EUI.from_int(0), 7), 1, 3)[1]
     EUI('0000000000000004')
     """
     if not 0 <= part < parts:
-        raise ValueError(f"shard {part} of {parts}: there must be 1 or more, which count from 0")
+        raise ValueError(f"shard {part} of {parts}: shards are numbered from 0 to their number - 1")
     if part >= len(meters):
         raise ValueError(f"shard {part} of {parts}: there are only {len(meters)} meters")
     return meters[part::parts]

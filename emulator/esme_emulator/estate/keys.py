@@ -1,4 +1,4 @@
-"""Keys of a whole estate from one seed: a meter costs nothing until its keys are asked for."""
+"""Keys of an estate, derived from one seed when they are first used."""
 
 import json
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class DerivedKeystore(Keystore):
-    """P-256 keys of every EUI there is, derived from `seed`: test keys, never real ones."""
+    """P-256 keys of every EUI, derived from `seed`. For tests only."""
 
     def __init__(self, seed: str) -> None:
         super().__init__()
         self.seed = seed
-        self._kept = lru_cache(maxsize=4096)(self._derive)
+        self._cached = lru_cache(maxsize=4096)(self._derive)
 
     def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey:
         """Return the private key of `eui`."""
-        return self._kept(eui, usage)
+        return self._cached(eui, usage)
 
     def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey:
         """Return the public key of `eui`."""
-        return self._kept(eui, usage).public_key()
+        return self._cached(eui, usage).public_key()
 
     def _derive(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(self._scalar(eui, usage), CURVE)
@@ -39,7 +39,7 @@ class DerivedKeystore(Keystore):
         )
 
     def export(self, euis: Iterable[EUI]) -> str:
-        """Return a keystore file with all keys of `euis`, private and public."""
+        """Return the text of a keystore file with the private and public keys of `euis`."""
         usages = KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE
         entries = {
             str(eui): {

@@ -1,7 +1,7 @@
-"""Remote parties: who asks, in which role, and the commands they make.
+"""Remote parties, their roles and their commands.
 
-A party that meters know is the originator of its commands; another user is not known to them and
-stands behind the ACB, with its certificate where the reply is to be encrypted for it.
+A party that meters know is the originator of its commands. A user that they do not know sends
+commands through the Access Control Broker (ACB), with its certificate if the reply is encrypted.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ EXPORT_SUPPLIER = EUI.parse("90B3D51F30010008")
 DISTRIBUTOR = EUI.parse("90B3D51F30020000")
 OTHER_USER = EUI.parse("90B3D51F30040000")
 NEW_SUPPLIER = EUI.parse("90B3D51F30050000")
-"""EUIs of the emulated parties; the first three are those of DCC's reference test data."""
+"""EUIs of the emulated parties; the first three are in DCC's reference test data."""
 
 PARTIES = (
     (SUPPLIER, Role.IS, False),
@@ -26,7 +26,7 @@ PARTIES = (
     (OTHER_USER, Role.OU, True),
     (NEW_SUPPLIER, Role.IS, False),
 )
-"""EUI, role, and whether it stands behind the ACB."""
+"""EUI, role, and whether the party is behind the ACB."""
 
 PARTY_NAMES = {
     SUPPLIER: "import-supplier",
@@ -35,19 +35,19 @@ PARTY_NAMES = {
     OTHER_USER: "other-user",
     NEW_SUPPLIER: "new-supplier",
 }
-"""What scenarios and reports call the parties; the new supplier takes over from the first."""
+"""Names of the parties in scenarios and reports; the new supplier succeeds the first."""
 
 
 @dataclass(slots=True)
 class RemoteParty:
-    """One party: its role, its keys, and the originator counter of its next command."""
+    """A party that makes commands."""
 
     eui: EUI
     role: Role
     keystore: Keystore
     counter: int
-    """Originator counter of the next command. One that was used must not come again: the key of
-    an encrypted reply depends on it."""
+    """Originator counter of the next command. It must never repeat: the key of an encrypted reply
+    depends on it."""
     behind_acb: bool = False
     certificate: bytes = field(init=False, default=b"", repr=False)
 
@@ -57,7 +57,7 @@ class RemoteParty:
 
     @property
     def recipient(self) -> EUI:
-        """Whom replies to this party are addressed to: itself, or the ACB."""
+        """The recipient of replies to this party: itself, or the ACB."""
         return self.keystore.access_control_broker if self.behind_acb else self.eui
 
     def may_ask(self, srv: str) -> bool:
@@ -65,18 +65,18 @@ class RemoteParty:
         return self.role in entitled(srv)
 
     def command(self, device: EUI, srv: str, window: Window) -> tuple[Command, bytes]:
-        """Return the next command, and its octets, that asks `device` for `window` of `srv`.
+        """Return the next command, and its octets, that reads `window` of `srv` from `device`.
 
-        Raises `ValueError` for an SRV that takes no window, `AuthenticationError` for missing keys.
+        Raises `ValueError` if the SRV takes no window, `AuthenticationError` for missing keys.
         """
         return self.ask(device, service_of(srv), window)
 
     def ask(
         self, device: EUI, service: ReadingService, window: Window | None = None
     ) -> tuple[Command, bytes]:
-        """Return the next command, and its octets, that asks `device` for a reading service.
+        """Return the next command, and its octets, that reads a service from `device`.
 
-        Raises `ValueError` where it takes a window and there is none, or the other way round, and
+        Raises `ValueError` if `window` is missing, or given for a service without window, and
         `AuthenticationError` for missing keys.
         """
         counter = self.counter

@@ -1,1 +1,1 @@
-"""Faults on demand: what makes meters misbehave, by rules, the same in every run."""
+"""Faults on demand: rules that make meters misbehave, the same way in every run."""

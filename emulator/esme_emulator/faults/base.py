@@ -1,7 +1,8 @@
-"""What every fault is: something that may change a meter's conduct, or what becomes of its reply.
+"""The interface of every fault, and the data it works on.
 
-A fault is a pure function of the call, what is so far, and its `Means`, so that a rerun with the
-same seed suffers the same. It knows no other faults: `Stage` says in which order they come.
+A fault changes how a meter behaves, or what becomes of its reply. It is a pure function of the
+call, the result of the faults before it, and its `FaultContext`, so a rerun with the same seed has
+the same faults. It does not know other faults: `Stage` gives their order.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,15 +10,31 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, TypeAlias
 
-from esme_emulator.device.behaviour import Conduct
-from esme_emulator.faults.context import Means
+from esme_emulator.device.behaviour import Behaviour
+from esme_emulator.faults.context import FaultContext
 from gbcs import EUI, Command, Keystore
 
 Detail: TypeAlias = Mapping[str, str | int | float]
-"""What exactly a fault did: names and JSON values, enough to do the same to the same reply."""
+"""What a fault did, as JSON values: enough to do the same to the same reply."""
 
 MAX_DELIVERIES = 10_000
-"""More than these are not made of one reply, by whatever faults together."""
+"""Most deliveries that all faults together may make of one reply."""
+
+
+class FaultError(Exception):
+    """A rule that cannot be used. The text is one line with rule, key and reason."""
+
+    def __init__(self, reason: str, key: str = "", rule: str = "") -> None:
+        self.reason = reason
+        self.key = key
+        """The wrong key of the table; empty if no single key is wrong."""
+        self.rule = rule
+        """Number or name of the rule; empty if the whole text is wrong."""
+        super().__init__(": ".join(part for part in (rule, key, reason) if part))
+
+    def of(self, rule: str) -> "FaultError":
+        """Return the same error with the name of its rule."""
+        return FaultError(self.reason, self.key, rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +44,16 @@ class Call:
     device: EUI
     srv: str
     number: int
-    """1 for the first command of this SRV that the meter received, and so on."""
+    """Number of this command among those of its SRV to this meter, from 1."""
     now: float
     """Unix time in seconds."""
     command: Command
     keystore: Keystore
     profile_of: Callable[[], str] = str
-    """Returns the name of the profile of the meter, empty where nobody knows it; not every rule
-    asks, and it takes a draw."""
+    """Returns the name of the meter's profile, or an empty text if it is unknown.
+
+    A function, since the profile takes a draw and few rules need it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +62,16 @@ class Delivery:
 
     octets: bytes
     delay: float = 0.0
-    """Seconds to wait, from when the meter has answered, before they are sent."""
+    """Seconds between the meter's answer and the sending of the octets."""
     overtaken: bool = False
-    """They leave directly behind the meter's next reply, if that comes before the delay is over."""
+    """Send them directly after the meter's next reply, if that leaves before the delay is over."""
 
 
 class Stage(IntEnum):
-    """When a fault has its turn; faults of one stage come in the order of their rules.
+    """The order of faults; faults of one stage apply in the order of their rules.
 
-    The first that silences the meter or makes it refuse is the last to change its conduct.
+    The first fault that silences the meter or makes it refuse is the last that changes its
+    behaviour.
     """
 
     SILENCE = 1
@@ -59,28 +79,28 @@ class Stage(IntEnum):
     REFUSAL = 2
     """Whether it answers with a result code."""
     LOGS = 3
-    """What clock and logs say."""
+    """Its clock and logs."""
     MESSAGE = 4
-    """What the reply says, sealed anew."""
+    """Fields of the reply, which is sealed again."""
     SEAL = 5
     """The MAC of the reply."""
     OCTETS = 6
-    """Octets of the reply, whatever they mean."""
+    """Octets of the reply, without regard to their meaning."""
     BLOCKS = 7
     """The reply in several parts."""
     WAY = 8
-    """When, how often and in which order parts arrive."""
+    """When, how often and in which order the parts arrive."""
 
     @property
-    def changes_conduct(self) -> bool:
+    def changes_behaviour(self) -> bool:
         """Whether faults of this stage change how the meter answers, not what becomes of it."""
         return self <= Stage.LOGS
 
 
 class Fault:
-    """One kind of misbehaviour, with its parameters: a frozen dataclass that overrides a method.
+    """One kind of misbehaviour and its parameters: a frozen dataclass.
 
-    Faults up to the stage LOGS override `conduct`, others `deliver`. Neither may raise.
+    Faults up to stage LOGS override `behave`, the others `deliver`. Neither may raise.
     """
 
     __slots__ = ()
@@ -90,18 +110,20 @@ class Fault:
     stage: ClassVar[Stage]
 
     def concerns(self, srv: str) -> bool:
-        """Return whether the answer to a command of an SRV can be another because of it."""
+        """Return whether this fault can change the answer to a command of an SRV."""
         return True
 
-    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
-        """Return how the meter answers, and what is new in it; None where this changes nothing."""
+    def behave(
+        self, call: Call, behaviour: Behaviour, context: FaultContext
+    ) -> tuple[Behaviour, Detail] | None:
+        """Return the changed behaviour and what was changed, or None to change nothing."""
         return None
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return what becomes of the reply, and what was done; None where this changes nothing.
+        """Return the changed deliveries and what was changed, or None to change nothing.
 
-        There is at least one delivery, and up to the stage OCTETS there is one.
+        There is at least one delivery, and exactly one up to stage OCTETS.
         """
         return None

@@ -1,7 +1,4 @@
-"""What a fault may draw on: chance that repeats in every run, and memory that is bounded.
-
-Both belong to one rule. Knows no clock and not what is drawn or remembered.
-"""
+"""The context of a fault: repeatable chance and bounded memory, one of each for every rule."""
 
 from collections.abc import Hashable
 from typing import Protocol
@@ -13,11 +10,11 @@ _PURPOSE = "fault"
 
 
 class Numbered(Protocol):
-    """A call, as far as chance depends on it."""
+    """The part of a call that draws depend on."""
 
     @property
     def device(self) -> EUI:
-        """The meter that is called."""
+        """The meter."""
         ...
 
     @property
@@ -27,19 +24,19 @@ class Numbered(Protocol):
 
     @property
     def number(self) -> int:
-        """Which of the commands of this SRV to this meter it is."""
+        """Number of the command among those of its SRV to this meter, from 1."""
         ...
 
 
 class Memory:
-    """What a fault remembers, by subject; of more than `size` the one longest unused is forgotten.
+    """Values by subject. Beyond `size` subjects, the least recently written one is forgotten.
 
-    Raises `ValueError` for a size below 1.
+    Raises `ValueError` if `size` is below 1.
     """
 
     def __init__(self, size: int) -> None:
         if size < 1:
-            raise ValueError(f"{size}: a memory has at least 1 entry")
+            raise ValueError(f"memory size {size}: give 1 or more")
         self._size = size
         self._entries: dict[Hashable, tuple[float, ...]] = {}
 
@@ -47,22 +44,22 @@ class Memory:
         return len(self._entries)
 
     def get(self, subject: Hashable) -> tuple[float, ...] | None:
-        """Return what is remembered of `subject`, or None."""
+        """Return the values of `subject`, or None if it has none."""
         return self._entries.get(subject)
 
     def put(self, subject: Hashable, *values: float) -> None:
-        """Remember `values` of `subject` in place of what was remembered."""
+        """Replace the values of `subject`."""
         self._entries.pop(subject, None)
         if len(self._entries) >= self._size:
             del self._entries[next(iter(self._entries))]
         self._entries[subject] = values
 
 
-class Means:
-    """Chance and memory of the rule `rule`.
+class FaultContext:
+    """Chance and memory of the rule named `rule`.
 
-    A draw follows from seed, rule, what is drawn for and its purpose, and from nothing else; so it
-    depends neither on other rules and meters, nor on what was drawn before.
+    A draw depends only on seed, rule, subject and purpose, so other rules, other meters and earlier
+    draws do not change it.
     """
 
     __slots__ = ("_rule", "_seed", "memory")
@@ -73,15 +70,15 @@ class Means:
         self.memory = Memory(memory_size)
 
     def unit(self, call: Numbered, purpose: str) -> float:
-        """Return a number above 0 and below 1 for this call."""
+        """Draw a number above 0 and below 1 for this call."""
         return draw_unit(self._seed, _PURPOSE, self._subject(call, purpose))
 
     def octets(self, call: Numbered, purpose: str, size: int) -> bytes:
-        """Return `size` octets, up to 64, for this call."""
+        """Draw `size` octets, up to 64, for this call."""
         return draw(self._seed, _PURPOSE, self._subject(call, purpose), size)
 
     def lasting(self, device: EUI, purpose: str) -> float:
-        """Return a number above 0 and below 1 that is this meter's in every call."""
+        """Draw a number above 0 and below 1 that is the same in every call of this meter."""
         return draw_unit(self._seed, _PURPOSE, self._rule + device + purpose.encode())
 
     def _subject(self, call: Numbered, purpose: str) -> bytes:

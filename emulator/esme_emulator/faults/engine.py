@@ -1,42 +1,39 @@
-"""The engine: rules put to work on each call of a fleet.
+"""The engine applies the fault rules of a fleet to each call.
 
-Knows in which order rules come and keeps their means, their counts and the log; what a fault does
-is its own. Without rules it is false, so that who asks `if faults:` pays nothing.
+It orders the rules and keeps their contexts, their counts and the log. Without rules it is false,
+so `if faults:` costs nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
-from esme_emulator.faults.base import Call, Delivery, Detail
-from esme_emulator.faults.context import Means
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.log import Fired, FiredLog
-from esme_emulator.faults.rule import FaultRule
-from esme_emulator.faults.selector import matcher
+from esme_emulator.device.behaviour import NORMAL, Behaviour
+from esme_emulator.faults.base import Call, Delivery, Detail, FaultError
+from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.log import FaultFired, FaultLog
+from esme_emulator.faults.selector import FaultRule, matcher
+from esme_emulator.runtime.events import Events
 
 LOG_SIZE = 10_000
 MEMORY_SIZE = 100_000
-"""Meters, or meters and SRVs, that a rule remembers."""
+"""Subjects that a rule remembers: meters, or pairs of meter and SRV."""
 
 
-class _Armed:
-    """A rule at work: its means, and how often it has fired."""
-
-    __slots__ = ("fault", "fired", "matches", "means", "rule")
+class _ArmedRule:
+    __slots__ = ("context", "fault", "fired", "matches", "rule")
 
     def __init__(self, rule: FaultRule, seed: str, memory_size: int) -> None:
         self.rule = rule
         self.fault = rule.fault
-        self.means = Means(seed, rule.name, memory_size)
-        self.matches = matcher(rule.where, self.means)
+        self.context = FaultContext(seed, rule.name, memory_size)
+        self.matches = matcher(rule.where, self.context)
         self.fired = 0
 
 
 class Faults:
-    """The faults of a fleet: what `rules` make of each call, drawn from `seed`.
+    """Applies `rules` to the calls of a fleet, with draws from `seed`.
 
-    Rules have their turn by the stage of their fault, and in one stage in the order in which they
-    were added. `on_fired` is told of every fault that fires, at once.
+    Rules apply in the order of their fault's stage, and within a stage in the order in which they
+    were added. Publishes `FaultFired` for every fault that fires.
     """
 
     def __init__(
@@ -44,20 +41,20 @@ class Faults:
         seed: str,
         rules: Iterable[FaultRule] = (),
         *,
-        on_fired: Callable[[Fired], None] | None = None,
+        events: Events | None = None,
         log_size: int = LOG_SIZE,
         memory_size: int = MEMORY_SIZE,
     ) -> None:
-        """Arm `rules`. Raises `FaultError` where two have one name, `ValueError` for bad sizes."""
+        """Add `rules`. Raises `FaultError` for a duplicate name, `ValueError` for bad sizes."""
         if memory_size < 1:
-            raise ValueError(f"{memory_size}: a memory has at least 1 entry")
+            raise ValueError(f"memory size {memory_size}: give 1 or more")
         self._seed = seed
         self._memory_size = memory_size
-        self._on_fired = on_fired
-        self._armed: dict[str, _Armed] = {}
-        self._conducting: list[_Armed] = []
-        self._delivering: list[_Armed] = []
-        self.log = FiredLog(log_size)
+        self._events = events or Events()
+        self._armed: dict[str, _ArmedRule] = {}
+        self._behaving: list[_ArmedRule] = []
+        self._delivering: list[_ArmedRule] = []
+        self.log = FaultLog(log_size)
         for rule in rules:
             self.add(rule)
 
@@ -75,44 +72,44 @@ class Faults:
         return {name: armed.fired for name, armed in self._armed.items()}
 
     def add(self, rule: FaultRule) -> None:
-        """Put a rule to work. Raises `FaultError` where another has its name."""
+        """Apply a rule from now on. Raises `FaultError` if its name is taken."""
         if rule.name in self._armed:
             raise FaultError("another rule has this name", "name", f"fault {rule.name!r}")
-        self._armed[rule.name] = _Armed(rule, self._seed, self._memory_size)
+        self._armed[rule.name] = _ArmedRule(rule, self._seed, self._memory_size)
         self._arrange()
 
     def remove(self, name: str) -> FaultRule:
-        """Take a rule out, with all that it remembers. Raises `KeyError` where there is none."""
+        """Remove a rule and its memory. Raises `KeyError` if there is no such rule."""
         rule = self._armed.pop(name).rule
         self._arrange()
         return rule
 
     def clear(self) -> None:
-        """Take all rules out; the log stays."""
+        """Remove all rules; the log stays."""
         self._armed.clear()
         self._arrange()
 
-    def conduct(self, call: Call) -> Conduct:
-        """Return how the meter is to answer."""
-        conduct = GOOD_ORDER
-        for armed in self._conducting:
+    def behaviour(self, call: Call) -> Behaviour:
+        """Return how the meter answers."""
+        behaviour = NORMAL
+        for armed in self._behaving:
             if armed.matches(call):
-                imposed = armed.fault.conduct(call, conduct, armed.means)
-                if imposed is not None:
-                    conduct, detail = imposed
+                changed = armed.fault.behave(call, behaviour, armed.context)
+                if changed is not None:
+                    behaviour, detail = changed
                     self._record(armed, call, detail)
-                    if conduct.silent or conduct.refusal is not None:
+                    if behaviour.silent or behaviour.refusal is not None:
                         break
-        return conduct
+        return behaviour
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         """Return what becomes of the reply `octets` of a meter that was not silent."""
         deliveries: tuple[Delivery, ...] = (Delivery(octets),)
         for armed in self._delivering:
             if armed.matches(call):
-                altered = armed.fault.deliver(call, deliveries, armed.means)
-                if altered is not None:
-                    deliveries, detail = altered
+                changed = armed.fault.deliver(call, deliveries, armed.context)
+                if changed is not None:
+                    deliveries, detail = changed
                     self._record(armed, call, detail)
                     if not deliveries:
                         break
@@ -120,13 +117,14 @@ class Faults:
 
     def _arrange(self) -> None:
         ordered = sorted(self._armed.values(), key=lambda armed: armed.fault.stage)
-        self._conducting = [armed for armed in ordered if armed.fault.stage.changes_conduct]
-        self._delivering = [armed for armed in ordered if not armed.fault.stage.changes_conduct]
+        self._behaving = [armed for armed in ordered if armed.fault.stage.changes_behaviour]
+        self._delivering = [armed for armed in ordered if not armed.fault.stage.changes_behaviour]
 
-    def _record(self, armed: _Armed, call: Call, detail: Detail) -> None:
+    def _record(self, armed: _ArmedRule, call: Call, detail: Detail) -> None:
         armed.fired += 1
         rule = armed.rule
-        fired = Fired(call.now, rule.name, rule.kind, call.device, call.srv, call.number, detail)
+        fired = FaultFired(
+            call.now, rule.name, rule.kind, call.device, call.srv, call.number, detail
+        )
         self.log.append(fired)
-        if self._on_fired is not None:
-            self._on_fired(fired)
+        self._events.publish(fired)

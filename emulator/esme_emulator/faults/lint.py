@@ -1,57 +1,55 @@
-"""Rules that can match nothing: what is most likely a slip of the pen, said before a run.
+"""Find rules that can match nothing, most likely mistakes, before a run.
 
-Knows the fleet as a container of EUIs and the profiles of their meters; whether a pattern fits a
-range of them is computed. Of a range with gaps, as one part of a fleet has them, the gaps count as
-meters: others host these.
+Whether a pattern matches a range of EUIs is computed. If a process hosts a part of a fleet, its
+range has gaps; EUIs in the gaps count as meters, since other processes host them.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.pattern import EuiPattern
-from esme_emulator.faults.rule import FaultRule
-from esme_emulator.faults.selector import Selector, is_drawn, meter_test
+from esme_emulator.faults.selector import FaultRule, Selector, is_drawn, meter_test
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 from gbcs.tables.reading_services import READING_SERVICES
 
 MAX_DRAWN = 10_000
-"""Of a fleet with more meters than these, a fraction or a profile is taken to have some."""
+"""Fleets of at most this many meters are searched for those of a fraction or a profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meters:
-    """The meters of a fleet, as far as rules address them."""
+    """The meters of a fleet, as rules select them."""
 
     euis: Container[EUI]
     profiles: Collection[MeterProfile]
-    """The kinds that they are drawn from."""
+    """The profiles that the meters are drawn from."""
     profile_of: Callable[[EUI], MeterProfile]
 
     @classmethod
     def drawn(
         cls, euis: Container[EUI], seed: str, profiles: tuple[MeterProfile, ...] | None
     ) -> "Meters":
-        """Return meters that are drawn from `profiles` by `seed`; None for the shipped mix."""
+        """Return meters drawn from `profiles` with `seed`; None is the shipped mix."""
         kinds = profiles or meter_profiles()
-        return cls(euis, kinds, lambda eui: nature(seed, eui, profiles).profile)
+        return cls(euis, kinds, lambda eui: meter_of(seed, eui, profiles).profile)
 
 
-def unmatched(
+def lint(
     rules: Iterable[FaultRule],
     meters: Meters,
     *,
     now: float | None = None,
     seed: str | None = None,
 ) -> list[str]:
-    """Return a line for each reason why a rule, or a part of it, matches no call.
+    """Return a line for each rule, or part of a rule, that matches no call, with the reason.
 
-    `now` is Unix time in seconds and `seed` the fleet's; what needs one of the two is not looked at
-    where it is not given.
+    `now` is Unix time in seconds and `seed` is the fleet's; checks that need one of them are
+    skipped without it.
     """
     return [
         f"fault {rule.name!r}: {warning}"
@@ -66,19 +64,19 @@ def _warnings(
     where = rule.where
     for pattern in where.meters:
         if not _is_hosted(pattern, meters.euis):
-            what = "fits no meter" if pattern.eui is None else "is not a meter"
+            what = "matches no meter" if pattern.eui is None else "is not a meter"
             yield f"meters: {pattern} {what} of this fleet"
     kinds = _named_kinds(where, meters) if where.profiles or where.srvs else []
     yield from _of_profiles(where, meters, kinds)
     if where.fraction == 0:
-        yield "fraction: 0 is no meter"
+        yield "fraction: 0 selects no meter"
     elif where.fraction < 1 and seed is not None and _none_drawn(rule, meters, seed):
-        yield f"fraction: {where.fraction:g} of these meters is none of them"
+        yield f"fraction: {where.fraction:g} selects none of these meters"
     yield from _of_srvs(rule, [kind for kind in kinds if _is_wanted(where, kind)])
     if where.end is not None and now is not None and now >= where.end + EPOCH_UNIX:
-        yield f"to: {to_iso(where.end)} is over"
+        yield f"to: {to_iso(where.end)} is in the past"
     if where.probability == 0:
-        yield "probability: 0 is never"
+        yield "probability: 0 never fires"
 
 
 def _of_profiles(where: Selector, meters: Meters, kinds: Collection[MeterProfile]) -> Iterator[str]:
@@ -91,7 +89,7 @@ def _of_profiles(where: Selector, meters: Meters, kinds: Collection[MeterProfile
 
 
 def _of_srvs(rule: FaultRule, kinds: Collection[MeterProfile]) -> Iterator[str]:
-    """Yield a line for each SRV that none of these `kinds` answers, or the fault leaves alone."""
+    """Yield a line for each SRV that no meter of `kinds` answers, or that the fault ignores."""
     variants = {kind.variant for kind in kinds}
     answered = dict.fromkeys(
         service.srv for service in READING_SERVICES if variants.intersection(service.meters)
@@ -115,7 +113,7 @@ def _is_hosted(pattern: EuiPattern, meters: Container[EUI]) -> bool:
 
 
 def _named_kinds(where: Selector, meters: Meters) -> list[MeterProfile]:
-    """Return the kinds of the meters that are named: all there are, where these are too many."""
+    """Return the profiles of the selected meters, or all profiles if the fleet is too large."""
     euis = _countable(meters.euis)
     if not euis:
         return list(meters.profiles)
@@ -130,10 +128,10 @@ def _named_kinds(where: Selector, meters: Meters) -> list[MeterProfile]:
 
 
 def _none_drawn(rule: FaultRule, meters: Meters, seed: str) -> bool:
-    where, means = rule.where, Means(seed, rule.name, 1)
+    where, context = rule.where, FaultContext(seed, rule.name, 1)
     euis = _countable(meters.euis)
     return bool(euis) and not any(
-        is_drawn(where, means, eui) and _is_wanted(where, meters.profile_of(eui))
+        is_drawn(where, context, eui) and _is_wanted(where, meters.profile_of(eui))
         for eui in filter(meter_test(where.meters), euis)
     )
 
@@ -143,5 +141,5 @@ def _is_wanted(where: Selector, kind: MeterProfile) -> bool:
 
 
 def _countable(euis: Container[EUI]) -> Collection[EUI]:
-    """Return the meters of a fleet, none where they are too many or cannot be counted."""
+    """Return the meters of a fleet; none if they are too many or cannot be counted."""
     return euis if isinstance(euis, Collection) and len(euis) <= MAX_DRAWN else ()

@@ -1,6 +1,6 @@
-"""Rules from tables and back: TOML text, and the objects of JSON.
+"""Read fault rules from TOML text and JSON objects, and write them back.
 
-Knows keys and names; reading files is for the caller. Every mistake is a `FaultError`.
+Reads no files. Every mistake is a `FaultError`.
 """
 
 import re
@@ -8,18 +8,19 @@ import tomllib
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.parameters import describe, nearest, read_table, write_table
 from esme_emulator.faults.registry import FAULTS
-from esme_emulator.faults.rule import FaultRule
-from esme_emulator.faults.selector import Selector
+from esme_emulator.faults.selector import FaultRule, Selector
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLES = "fault"
 
 
 def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
-    """Return the rules of a TOML text, one for each table `[[fault]]`; others have names `taken`.
+    """Return the rules of a TOML text, one for each table `[[fault]]`.
+
+    Names in `taken` belong to other rules.
 
     >>> [rule.name for rule in parse_rules('''
     ... [[fault]]
@@ -28,7 +29,7 @@ def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
     ... ''')]
     ['no-reply-1']
 
-    Raises `FaultError` for the first thing that is wrong.
+    Raises `FaultError` for the first mistake.
     """
     try:
         document = tomllib.loads(text)
@@ -41,9 +42,9 @@ def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
 
 
 def rules_from(tables: object, taken: Collection[str] = ()) -> list[FaultRule]:
-    """Return the rules of a list of tables, each with a name of its own that is not `taken`.
+    """Return the rules of a list of tables; their names must be unique and not in `taken`.
 
-    Raises `FaultError`, which names a rule by its number, from 1, and its name.
+    Raises `FaultError` with the number of the rule, from 1, and its name.
     """
     if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
         raise FaultError(f"write each rule as a table [[{_TABLES}]]", _TABLES)
@@ -58,7 +59,7 @@ def rules_from(tables: object, taken: Collection[str] = ()) -> list[FaultRule]:
 
 
 def rule_from(table: Mapping[str, Any], taken: Container[str] = ()) -> FaultRule:
-    """Return the rule of one table; without a name it is called kind-N, not one of `taken`.
+    """Return the rule of one table; without a name it is called kind-N, with a free N.
 
     Raises `FaultError`.
     """
@@ -66,7 +67,7 @@ def rule_from(table: Mapping[str, Any], taken: Container[str] = ()) -> FaultRule
 
 
 def rule_to(rule: FaultRule) -> dict[str, Any]:
-    """Return the table of a rule, of which `rule_from` makes the same rule: JSON can hold it."""
+    """Return the JSON object of a rule; `rule_from` makes an equal rule from it."""
     where = write_table(rule.where, defaults=False)
     return {"name": rule.name, "kind": rule.kind, **where, **write_table(rule.fault)}
 
@@ -110,6 +111,6 @@ def _free_name(kind: str, taken: Container[str]) -> str:
 
 
 def _label(number: str, table: Mapping[str, Any]) -> str:
-    """Return what to call a rule in an error: its number, and its name where it has one."""
+    """Return the label of a rule in errors: its number, and its name if it has one."""
     name = table.get("name")
     return f"{number} {name!r:.70}" if isinstance(name, str) else number

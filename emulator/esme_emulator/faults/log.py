@@ -1,4 +1,4 @@
-"""Ground truth: every fault that fired, in order, as far back as the log reaches."""
+"""The log of faults that fired, and the event of one: ground truth for tests and users."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from gbcs.instants import EPOCH, EPOCH_UNIX
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
-    """One fault that changed something of one call."""
+class FaultFired:
+    """A fault changed one call or its reply."""
 
     time: float
     """Unix time in seconds."""
@@ -22,7 +22,7 @@ class Fired:
     device: EUI
     srv: str
     number: int
-    """Which of the commands of this SRV to this meter it was, from 1."""
+    """Number of the command among those of its SRV to this meter, from 1."""
     detail: Detail
 
     def __str__(self) -> str:
@@ -31,7 +31,7 @@ class Fired:
         return f"{iso(self.time)} {self.rule} ({self.kind}) {call}{done}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object; `time` is ISO 8601 in UTC, to the microsecond."""
+        """Return a JSON object; `time` is ISO 8601 in UTC, to the microsecond."""
         return {
             "time": iso(self.time),
             "rule": self.rule,
@@ -43,33 +43,33 @@ class Fired:
         }
 
 
-class FiredLog:
-    """The newest `size` faults that fired. Raises `ValueError` for a size below 0."""
+class FaultLog:
+    """The newest `size` faults that fired. Raises `ValueError` if `size` is negative."""
 
     def __init__(self, size: int) -> None:
-        self._kept: deque[Fired] = deque(maxlen=size)
+        self._kept: deque[FaultFired] = deque(maxlen=size)
         self.dropped = 0
-        """How many are no longer kept."""
+        """Number of older ones that were dropped."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __iter__(self) -> Iterator[Fired]:
+    def __iter__(self) -> Iterator[FaultFired]:
         return iter(self._kept)
 
-    def append(self, fired: Fired) -> None:
-        """Keep this one, and drop the oldest where there is no room for both."""
+    def append(self, fired: FaultFired) -> None:
+        """Add a fault; drop the oldest if the log is full."""
         if len(self._kept) == self._kept.maxlen:
             self.dropped += 1
         self._kept.append(fired)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object, oldest first."""
+        """Return a JSON object with the oldest fault first."""
         return {"dropped": self.dropped, "fired": [fired.to_json() for fired in self]}
 
 
 def iso(time: float) -> str:
-    """Return a Unix time in ISO 8601, UTC, to the microsecond.
+    """Return a Unix time as ISO 8601 in UTC, to the microsecond.
 
     >>> iso(946684800.25)
     '2000-01-01T00:00:00.250000Z'

@@ -1,8 +1,7 @@
-"""Parameters: what each key of a rule takes, how it is read, and how it is described.
+"""Parameters of rules: the values that each key takes, how to read them, how to describe them.
 
-A parameter is a field of a frozen dataclass whose type is annotated with its `Key`; reading a
-table, writing one and describing it for people and for JSON Schema all follow from that. Knows no
-fault.
+A parameter is a field of a frozen dataclass whose type is annotated with a `Key`. Reading a table,
+writing one, and describing it in words and in JSON Schema follow from the annotation.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +10,7 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from gbcs import EUI
 from gbcs.instants import from_datetime, parse_iso, to_iso
 
@@ -24,28 +23,28 @@ def _as_it_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """What a key takes: the words for it, its JSON Schema, and the way in and out of a table."""
+    """The values of a key: words for them, their JSON Schema, a reader and a writer."""
 
     words: str
     schema: Mapping[str, Any]
     read: Callable[[Any], Any]
-    """Raises `ValueError`, with a text where more can be said than that the value does not fit."""
+    """Raises `ValueError`; a text is optional, and says more than that the value does not fit."""
     write: Callable[[Any], Any] = _as_it_is
-    """Returns what JSON and TOML can hold, None for what is left out."""
+    """Returns a value for JSON and TOML, or None to leave the key out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One key of a rule, for who is to describe it."""
+    """The description of one key of a rule."""
 
     key: str
     takes: Takes
     default: Any
-    """As it would be written, None where without the key there is none."""
+    """As it is written in a table; None if the key has no default."""
     doc: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object; `schema` is a JSON Schema with its default."""
+        """Return a JSON object; `schema` is a JSON Schema with the default."""
         default = {} if self.default is None else {"default": self.default}
         schema = {**self.takes.schema, **default}
         return {"key": self.key, "takes": self.takes.words, "doc": self.doc, "schema": schema}
@@ -53,19 +52,19 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a table may set a field to, and what for.
+    """Declares a field as a key of rules, with the values that it takes and their meaning.
 
-    A field has it as in `seconds: Annotated[float, Key(SECONDS, "seconds later")] = 30.0`.
+    Example: `seconds: Annotated[float, Key(SECONDS, "seconds of delay")] = 30.0`.
     """
 
     takes: Takes
     doc: str
     name: str = ""
-    """The key of the table, where it is not the name of the field."""
+    """The key in the table; empty if it is the name of the field."""
 
 
 def describe(kind: type[Any]) -> tuple[Parameter, ...]:
-    """Return the parameters of a dataclass, in their order."""
+    """Return the parameters of a dataclass, in the order of its fields."""
     return tuple(
         Parameter(key, declared.takes, declared.takes.write(default), declared.doc)
         for key, _, default, declared in _declared(kind)
@@ -73,9 +72,9 @@ def describe(kind: type[Any]) -> tuple[Parameter, ...]:
 
 
 def read_table(kind: type[T], table: Mapping[str, Any]) -> T:
-    """Return the dataclass that a table describes; keys that are not of it do not matter.
+    """Return an instance of `kind` from a table; other keys are ignored, and so are None values.
 
-    Raises `FaultError` naming the key whose value does not fit. A value of None is one not given.
+    Raises `FaultError` with the key whose value does not fit.
     """
     values = {}
     for key, name, _, declared in _declared(kind):
@@ -90,7 +89,7 @@ def read_table(kind: type[T], table: Mapping[str, Any]) -> T:
 
 
 def write_table(values: Any, defaults: bool = True) -> dict[str, Any]:
-    """Return the table of a dataclass; without `defaults` only what differs from them."""
+    """Return the table of a dataclass; without `defaults`, only values that differ from them."""
     table = {
         key: declared.takes.write(getattr(values, name))
         for key, name, default, declared in _declared(type(values))
@@ -100,20 +99,20 @@ def write_table(values: Any, defaults: bool = True) -> dict[str, Any]:
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
-    """Return which of `known` may have been meant, as the end of a sentence."""
+    """Return a hint at which of `known` was meant, as the end of a sentence."""
     names = list(known)
     close = get_close_matches(text, names, 1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
 
 
 def _declared(kind: type[Any]) -> tuple[tuple[str, str, Any, Key], ...]:
-    """Return key, attribute, default and declaration of each field."""
+    """Return key, field name, default and declaration of each field."""
     found = [(item, get_args(item.type)[1]) for item in fields(kind)]
     return tuple([(key.name or item.name, item.name, item.default, key) for item, key in found])
 
 
 def number(least: float, most: float, unit: str = "a number") -> Takes:
-    """Return what takes a number in these limits."""
+    """Accept a number in these limits."""
 
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -127,7 +126,7 @@ def number(least: float, most: float, unit: str = "a number") -> Takes:
 
 
 def whole(least: int, most: int) -> Takes:
-    """Return what takes a whole number in these limits."""
+    """Accept a whole number in these limits."""
 
     def read(value: Any) -> int:
         if type(value) is not int or not least <= value <= most:
@@ -139,7 +138,7 @@ def whole(least: int, most: int) -> Takes:
 
 
 def choice(names: Mapping[str, Any]) -> Takes:
-    """Return what takes one of these names, and stands for its value."""
+    """Accept one of these names; it is read as its value."""
     texts = {value: name for name, value in names.items()}
 
     def read(value: Any) -> Any:

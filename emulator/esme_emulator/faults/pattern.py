@@ -1,7 +1,7 @@
 """Patterns of EUIs: 16 hexadecimal digits, `?` for any one of them and `*` for any run.
 
-Whether a pattern fits any EUI of a range is computed digit by digit, at the same cost for a range
-of three and of thirty million.
+Whether a pattern matches any EUI of a range is computed digit by digit, so a range of three EUIs
+costs as much as one of thirty million.
 """
 
 import re
@@ -19,7 +19,7 @@ _HEX = "0123456789ABCDEF"
 
 @dataclass(frozen=True, slots=True)
 class EuiPattern:
-    """A pattern in upper case; one without `?` and `*` is the EUI itself."""
+    """A pattern in upper case; without `?` and `*` it is one EUI."""
 
     text: str
 
@@ -27,7 +27,7 @@ class EuiPattern:
     def parse(cls, text: str) -> "EuiPattern":
         """Return the pattern in `text`; hyphens, colons and case do not matter.
 
-        Raises `ValueError` where it is none, or fits no EUI.
+        Raises `ValueError` if it is not a pattern, or matches no EUI.
         """
         pattern = re.sub(r"\*+", "*", re.sub("[-:]", "", text.strip().upper()))
         if not _TEXT.fullmatch(pattern):
@@ -42,20 +42,20 @@ class EuiPattern:
 
     @property
     def eui(self) -> EUI | None:
-        """The one EUI that it fits, or None where it has wildcards."""
+        """The one EUI that it matches, or None if it has wildcards."""
         return None if re.search("[?*]", self.text) else EUI.parse(self.text)
 
     def regex(self) -> str:
-        """Return the regular expression that matches the text of the same EUIs."""
+        """Return a regular expression for the text of the same EUIs."""
         return translate(self.text)
 
     def fits_some(self, low: int, high: int) -> bool:
-        """Return whether it fits an EUI of those from `low` to `high`, both inclusive."""
+        """Return whether it matches an EUI from `low` to `high`, both inclusive."""
         return _fits_some(frozenset({self.text}), 0, DIGITS, low, high)
 
 
 def _fits_some(rests: frozenset[str], start: int, digits: int, low: int, high: int) -> bool:
-    """Return whether one of `rests` fits the last `digits` of an EUI from `start` on."""
+    """Return whether one of `rests` matches the last `digits` of an EUI from `start` on."""
     end = start + 16**digits - 1
     if end < low or high < start or not any(_fits(rest, digits) for rest in rests):
         return False
@@ -69,13 +69,13 @@ def _fits_some(rests: frozenset[str], start: int, digits: int, low: int, high: i
 
 
 def _fits(rest: str, digits: int) -> bool:
-    """Return whether it fits some text of so many digits."""
+    """Return whether `rest` matches some text of this many digits."""
     needed = len(rest) - rest.count("*")
     return needed == digits or ("*" in rest and needed < digits)
 
 
 def _behind(rests: frozenset[str], digit: str) -> frozenset[str]:
-    """Return what is left of patterns once they have taken a digit."""
+    """Return what is left of patterns after they have matched a digit."""
     left = {rest for rest in rests if rest.startswith("*")}
     for rest in rests:
         following = rest.removeprefix("*")

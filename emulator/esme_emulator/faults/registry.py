@@ -1,6 +1,6 @@
-"""The kinds of faults there are, and their description for documents, command line and OpenAPI.
+"""All kinds of faults, and their descriptions for the docs, the command line and OpenAPI.
 
-A new kind is one file in `emulator/esme_emulator/faults/kind/` and one line in `_KINDS`.
+A new kind is one file in `faults/kind/` and one line in `_KINDS`.
 """
 
 from collections.abc import Mapping
@@ -47,12 +47,12 @@ _KINDS: tuple[type[Fault], ...] = (
 )
 
 FAULTS: Mapping[str, type[Fault]] = {fault.kind: fault for fault in _KINDS}
-"""Every kind of fault, by its name in rules."""
+"""All kinds of faults by their names in rules."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of fault, for who is to describe it."""
+class KindDescription:
+    """The description of one kind of fault."""
 
     name: str
     stage: Stage
@@ -61,7 +61,7 @@ class Kind:
     parameters: tuple[Parameter, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return a JSON object."""
         return {
             "kind": self.name,
             "stage": self.stage.name.lower(),
@@ -70,15 +70,16 @@ class Kind:
         }
 
 
-def kinds() -> tuple[Kind, ...]:
-    """Return every kind of fault, by the order of their stages."""
+def kinds() -> tuple[KindDescription, ...]:
+    """Return the description of every kind, in the order of their stages."""
     return tuple(
-        Kind(fault.kind, fault.stage, _first_line(fault), describe(fault)) for fault in _KINDS
+        KindDescription(fault.kind, fault.stage, _first_line(fault), describe(fault))
+        for fault in _KINDS
     )
 
 
 def selectors() -> tuple[Parameter, ...]:
-    """Return the keys by which a rule of any kind addresses calls."""
+    """Return the keys by which a rule of any kind selects calls."""
     return describe(Selector)
 
 

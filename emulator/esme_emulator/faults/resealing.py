@@ -1,7 +1,4 @@
-"""A reply with other fields than the meter gave it, sealed as if they were right.
-
-Knows messages and keys; what is changed is for the fault to say.
-"""
+"""Change fields of a reply and seal it again, so that its MAC is valid."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +17,11 @@ from gbcs import (
 def resealed(
     octets: bytes, keystore: Keystore, change: Callable[[Message], Message]
 ) -> tuple[bytes, bool] | None:
-    """Return the changed message and whether its MAC is renewed; None where there is no message.
+    """Return the changed message and whether its MAC is new, or None if it cannot be decoded.
 
-    A MAC is not renewed where there is none, or no key for it. What is encrypted in the message
-    stays as it is: another plaintext or ciphertext under a key that is used elsewhere would break
-    GCM for it.
+    The MAC stays if the message has none, or if its key is unknown. Encrypted data stays as it is.
     """
+    # Encrypting another plaintext under a key and IV that are used elsewhere would break GCM.
     try:
         changed = change(decode(octets))
         if changed.mac is None:

@@ -1,32 +1,84 @@
-"""Which calls a rule addresses: by meter, profile, SRV, number of the call, time and chance.
+"""Fault rules, and the calls they select: by meter, profile, SRV, call number, time and chance.
 
-The configuration; `matcher` turns it into what is asked for every call.
+A `Selector` is configuration; `matcher` compiles it to a predicate that runs for every call.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from re import compile as regex
 from typing import Annotated, Any, TypeAlias
 
-from esme_emulator.faults.base import Call
-from esme_emulator.faults.calls import FORMS as CALL_FORMS
-from esme_emulator.faults.calls import Calls, read_calls, write_calls
-from esme_emulator.faults.context import Means
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import Call, Fault, FaultError
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key, Takes
 from esme_emulator.faults.pattern import FORMS as EUI_FORMS
 from esme_emulator.faults.pattern import EuiPattern
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 
+CallNumbers: TypeAlias = tuple[range, ...]
+"""Numbers of calls, from 1; empty for all."""
+
 Matches: TypeAlias = Callable[[Call], bool]
 
-_SRV = regex(r"[0-9]{1,2}(\.[0-9]{1,2}){1,2}|unknown")
+CALL_FORMS = 'a call "1", a range "1-3" or "5-", "every 3", or several with commas'
+
+_ENDLESS = 1 << 62
+_PART = re.compile(r"([0-9]{1,15})(?:(-)([0-9]{1,15})?)?|every ([0-9]{1,15})")
+_SRV = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){1,2}|unknown")
+
+
+def read_calls(value: object) -> CallNumbers:
+    """Return the call numbers that a number or a text selects.
+
+    >>> read_calls("1-3, every 10")[0]
+    range(1, 4)
+
+    Raises `ValueError` for any other value, and for numbers that no call has.
+    """
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError
+    return tuple(_range(part.strip()) for part in value.split(","))
+
+
+def write_calls(calls: CallNumbers) -> str | None:
+    """Return the text of call numbers, or None for all of them."""
+    return ", ".join(map(_text, calls)) or None
+
+
+def _range(part: str) -> range:
+    match = _PART.fullmatch(part)
+    if match is None:
+        raise ValueError
+    first, dash, last, step = match.groups()
+    if step is not None:
+        if int(step) == 0:
+            raise ValueError(f"{part!r}: give 1 or more after `every`")
+        return range(int(step), _ENDLESS, int(step))
+    if int(first) == 0:
+        raise ValueError(f"{part!r}: calls are counted from 1")
+    if not dash:
+        return range(int(first), int(first) + 1)
+    if last is None:
+        return range(int(first), _ENDLESS)
+    if int(last) < int(first):
+        raise ValueError(f"{part!r}: it ends before it begins")
+    return range(int(first), int(last) + 1)
+
+
+def _text(calls: range) -> str:
+    if calls.step > 1:
+        return f"every {calls.step}"
+    if calls.stop == _ENDLESS:
+        return f"{calls.start}-"
+    return f"{calls.start}" if len(calls) == 1 else f"{calls.start}-{calls.stop - 1}"
 
 
 def _several(read_one: Callable[[str], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads one text, or a list of at least one."""
+    """Return a reader of one text, or of a list of at least one."""
 
     def read(value: Any) -> tuple[Any, ...]:
         texts = value if isinstance(value, list | tuple) else [value]
@@ -45,7 +97,7 @@ def _read_srv(text: str) -> str:
 
 def _read_name(text: str) -> str:
     if not (text and text.isprintable()):
-        raise ValueError(f"{text!r:.100} is not the name of a profile")
+        raise ValueError(f"{text!r:.100} is not the name of a profile: give printable text")
     return text
 
 
@@ -82,9 +134,9 @@ _CALLS = Takes(
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """What must all hold of a call; without any parameter it is every call.
+    """Conditions that a call must all meet; without any, every call matches.
 
-    Raises `FaultError` where no time fits.
+    Raises `FaultError` if `start` is not before `end`.
     """
 
     meters: Annotated[
@@ -100,7 +152,7 @@ class Selector:
     ] = 1.0
     srvs: Annotated[tuple[str, ...], Key(_SRVS, "the SRVs; without it all of them")] = ()
     calls: Annotated[
-        Calls,
+        CallNumbers,
         Key(_CALLS, "which commands of an SRV to a meter, counted from 1; without it all of them"),
     ] = ()
     start: Annotated[int | None, Key(INSTANT, "not before this time", name="from")] = None
@@ -117,47 +169,63 @@ class Selector:
 EVERY_CALL = Selector()
 
 
-def matcher(selector: Selector, means: Means) -> Matches:
-    """Return whether a call is addressed, as a function; what costs least is asked first."""
-    questions: list[Matches] = []
+@dataclass(frozen=True, slots=True)
+class FaultRule:
+    """One fault, for the calls that `where` selects."""
+
+    name: str
+    """Unique among the rules of a fleet; draws depend on it."""
+    fault: Fault
+    where: Selector = EVERY_CALL
+
+    @property
+    def kind(self) -> str:
+        """The kind of its fault."""
+        return self.fault.kind
+
+
+def matcher(selector: Selector, context: FaultContext) -> Matches:
+    """Return a predicate that tells whether `selector` selects a call."""
+    # The cheapest conditions come first.
+    conditions: list[Matches] = []
     if selector.srvs:
         srvs = frozenset(selector.srvs)
-        questions.append(lambda call: call.srv in srvs)
+        conditions.append(lambda call: call.srv in srvs)
     if selector.start is not None or selector.end is not None:
         start = -inf if selector.start is None else selector.start + EPOCH_UNIX
         end = inf if selector.end is None else selector.end + EPOCH_UNIX
-        questions.append(lambda call: start <= call.now < end)
+        conditions.append(lambda call: start <= call.now < end)
     if selector.calls:
         calls = selector.calls
-        questions.append(lambda call: any(call.number in numbers for numbers in calls))
+        conditions.append(lambda call: any(call.number in numbers for numbers in calls))
     if selector.profiles:
         profiles = frozenset(selector.profiles)
-        questions.append(lambda call: call.profile_of() in profiles)
+        conditions.append(lambda call: call.profile_of() in profiles)
     if selector.meters:
         is_named = meter_test(selector.meters)
-        questions.append(lambda call: is_named(call.device))
+        conditions.append(lambda call: is_named(call.device))
     if selector.fraction < 1:
-        questions.append(lambda call: is_drawn(selector, means, call.device))
+        conditions.append(lambda call: is_drawn(selector, context, call.device))
     if selector.probability < 1:
         probability = selector.probability
-        questions.append(lambda call: means.unit(call, "probability") < probability)
-    if len(questions) == 1:
-        return questions[0]
-    return lambda call: all(question(call) for question in questions)
+        conditions.append(lambda call: context.unit(call, "probability") < probability)
+    if len(conditions) == 1:
+        return conditions[0]
+    return lambda call: all(condition(call) for condition in conditions)
 
 
 def meter_test(patterns: tuple[EuiPattern, ...]) -> Callable[[EUI], bool]:
-    """Return whether an EUI fits one of `patterns`, or there is none, as a function."""
+    """Return a predicate for EUIs that match one of `patterns`; without patterns all match."""
     if not patterns:
         return lambda device: True
     exact = frozenset(pattern.eui for pattern in patterns if pattern.eui)
     globs = [pattern for pattern in patterns if not pattern.eui]
     if not globs:
         return exact.__contains__
-    fits = regex("|".join(glob.regex() for glob in globs)).match
+    fits = re.compile("|".join(glob.regex() for glob in globs)).match
     return lambda device: device in exact or fits(str(device)) is not None
 
 
-def is_drawn(selector: Selector, means: Means, device: EUI) -> bool:
-    """Return whether a meter is of the fraction."""
-    return means.lasting(device, "fraction") < selector.fraction
+def is_drawn(selector: Selector, context: FaultContext, device: EUI) -> bool:
+    """Return whether a meter belongs to the fraction that is drawn."""
+    return context.lasting(device, "fraction") < selector.fraction

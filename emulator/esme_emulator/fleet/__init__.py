@@ -1,1 +1,1 @@
-"""Many meters behind one door: queues, networks, latency, counters."""
+"""A fleet of meters: queues, networks, latency, counters."""

@@ -1,7 +1,4 @@
-"""A connection for each meter of a fleet, for trying brokers with as many clients.
-
-Knows transports and file descriptors, nothing of what is carried.
-"""
+"""One broker connection for each meter, to test brokers with many clients."""
 
 import asyncio
 import resource
@@ -22,15 +19,15 @@ from esme_emulator.transport import (
 from gbcs import EUI
 
 AT_ONCE = 32
-"""Connections that are being made or ended at the same time."""
+"""Most connections that are opened or closed at the same time."""
 
 START_TIMEOUT = 30.0
-"""Seconds to try to make one of them; brokers answer late while many arrive."""
+"""Timeout of one connection, in seconds. Brokers answer late while many clients connect."""
 
 _PER_CONNECTION = 1
-"""File descriptors that one takes: its socket."""
+"""File descriptors of one connection: its socket."""
 _OTHERS = 128
-"""File descriptors that the rest of the process may need."""
+"""File descriptors for the rest of the process."""
 
 
 @asynccontextmanager
@@ -41,11 +38,11 @@ async def connect_each(
     drop: OnDropped,
     transports: MutableMapping[EUI, Transport],
 ) -> AsyncIterator[None]:
-    """Connect each of `meters` as a client named after its EUI, subscribed to its own commands.
+    """Connect each of `meters` as a client named after its EUI, subscribed to its commands.
 
-    `drop` is told of messages that are not taken. Each is put into `transports` when it is
-    connected, before it receives anything. Raises `TransportError` where there is no broker, or
-    where this process may not have so many file descriptors.
+    `drop` is called for messages that the transport drops. A connection is added to `transports`
+    before it receives anything. Raises `TransportError` if there is no broker, or if this process
+    may not open that many file descriptors.
     """
     if not isinstance(broker, MemoryBroker):
         _check_descriptors(len(meters))

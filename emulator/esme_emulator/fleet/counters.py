@@ -1,7 +1,7 @@
-"""Counters: how many commands meters received, and how many replies the broker took from them.
+"""Exact counts of the commands that meters received and of the replies that the broker took.
 
-Knows meters, SRVs and outcomes by name, and nothing of why. Counts are exact, and a meter that
-nobody asked takes no memory. Those of several processes add up with `merge`.
+Counts are kept by meter, SRV and outcome. A meter without commands takes no memory. `merge` adds up
+the counts of several processes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,30 +14,30 @@ from esme_emulator.messaging.topics import BAD_TOPIC
 from gbcs import EUI
 
 NOT_HOSTED = "not-hosted"
-"""Outcome of a command for a meter that is not of this fleet; it is counted for no meter."""
+"""Outcome of a command for a meter that this fleet does not host."""
 RETAINED, TOO_LONG = "retained", "too-long"
-"""Outcomes of messages that the transport dropped: from the past, or longer than any command."""
+"""Outcomes of messages that the transport dropped: retained ones, and ones too long."""
 
 NO_HITS = frozenset({NOT_HOSTED, RETAINED, TOO_LONG, BAD_TOPIC})
-"""Outcomes of what reached no meter of this fleet. They are counted for no meter."""
+"""Outcomes of messages that reached no meter of this fleet; they count in totals only."""
 
 PROCESS_HEADER = "Esme-Process"
-"""HTTP header of exported counts: the same for as long as a process lives, and for no other."""
+"""HTTP header of exported counts: a value that identifies the process."""
 
 
 class Stage(StrEnum):
-    """When something is counted."""
+    """What is counted, and when."""
 
     RECEIVED = "received"
-    """A command, when it comes from the broker; its outcome is what becomes of it."""
+    """A command, when the fleet receives it."""
     REPLIED = "replied"
-    """A reply, when the broker has it; its outcome is that of its command."""
+    """A reply, when the broker has taken it; its outcome is that of its command."""
     UNSENT = "unsent"
     """A reply that the broker did not take; its outcome is that of its command."""
 
 
 class Series(NamedTuple):
-    """What is counted together."""
+    """The key of one count."""
 
     stage: Stage
     srv: str
@@ -45,7 +45,7 @@ class Series(NamedTuple):
 
 
 class Row(NamedTuple):
-    """How often one meter was counted in one series."""
+    """The count of one meter in one series."""
 
     device: EUI
     stage: Stage
@@ -58,7 +58,7 @@ class Row(NamedTuple):
 class _Tally:
     total: int = 0
     by_meter: dict[int, int] = field(default_factory=dict)
-    """Keys are EUIs as numbers, which take a third less memory than their octets."""
+    """Keys are EUIs as numbers, which take a third less memory than octets."""
 
 
 class Counters:
@@ -69,12 +69,12 @@ class Counters:
     def __init__(self) -> None:
         self._tallies: dict[Series, _Tally] = {}
         self._received: dict[str, list[dict[int, int]]] = {}
-        """The tallies of what was received, by SRV."""
+        """Tallies of received commands, by SRV."""
 
     def count(
         self, stage: Stage, device: EUI | None, srv: str, outcome: str, number: int = 1
     ) -> None:
-        """Count `number` more; where `device` is None, in the total alone."""
+        """Add `number` to a count, and only to its total if `device` is None."""
         tally = self._tally(Series(stage, srv, outcome))
         tally.total += number
         if device is not None:
@@ -90,19 +90,19 @@ class Counters:
         return tally
 
     def received(self, device: EUI, srv: str) -> int:
-        """Return how many commands of `srv` a meter received, whatever became of them."""
+        """Return how many commands of `srv` a meter received, with any outcome."""
         key = int.from_bytes(device, "big")
         return sum([by_meter.get(key, 0) for by_meter in self._received.get(srv, ())])
 
     @property
     def device_hits(self) -> int:
-        """Commands that the meters of this fleet received, whatever became of them."""
+        """Commands that the meters of this fleet received, with any outcome."""
         return self.hits()
 
     def hits(
         self, srv: str | None = None, *, device: EUI | None = None, outcome: str | None = None
     ) -> int:
-        """Return how many commands that fit the meters of this fleet received; None fits all."""
+        """Return how many matching commands the meters of this fleet received; None matches all."""
         wanted = Stage.RECEIVED, srv, outcome
         return sum(
             self._number(series, device)
@@ -111,7 +111,7 @@ class Counters:
         )
 
     def _number(self, series: Series, device: EUI | None) -> int:
-        """Return how often a series was counted, of one meter if it is given."""
+        """Return the count of a series, of one meter or, if `device` is None, of all."""
         tally = self._tallies.get(series)
         if tally is None:
             return 0
@@ -120,7 +120,7 @@ class Counters:
     def total(
         self, stage: Stage | None = None, *, srv: str | None = None, outcome: str | None = None
     ) -> int:
-        """Return the sum of everything that fits; None fits all."""
+        """Return the sum of all matching series; None matches all."""
         wanted = stage, srv, outcome
         return sum(tally.total for series, tally in self._tallies.items() if _fits(series, wanted))
 
@@ -129,7 +129,7 @@ class Counters:
         return {series: self._tallies[series].total for series in sorted(self._tallies)}
 
     def meters(self) -> int:
-        """Return how many different meters were counted; takes time and memory for each."""
+        """Return the number of distinct meters; takes time and memory in proportion to it."""
         return len(set().union(*[tally.by_meter for tally in self._tallies.values()]))
 
     def of_meter(self, device: EUI) -> list[Row]:
@@ -149,10 +149,10 @@ class Counters:
         outcome: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
-        """Yield at most `limit` rows that fit, series by series; None fits all.
+        """Yield at most `limit` matching rows, series by series; None matches all.
 
-        Within a series meters come in the order in which they were first counted. Nothing may be
-        counted meanwhile.
+        Within a series, meters come in the order of their first count. Do not count during the
+        iteration.
         """
         wanted = stage, srv, outcome
         found = (
@@ -164,14 +164,14 @@ class Counters:
         return islice(found, limit)
 
     def received_by_meter(self) -> dict[tuple[EUI, str], int]:
-        """Return the commands that every meter received, by meter and SRV."""
+        """Return the numbers of commands received, by meter and SRV."""
         sums: dict[tuple[EUI, str], int] = {}
         for row in self.rows(Stage.RECEIVED):
             sums[row.device, row.srv] = sums.get((row.device, row.srv), 0) + row.number
         return sums
 
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """Return the commands received, by SRV and outcome."""
+        """Return the numbers of commands received, by SRV and outcome."""
         return {
             (series.srv, series.outcome): total
             for series, total in self.totals().items()
@@ -181,9 +181,9 @@ class Counters:
     def as_table(
         self, device: EUI | None = None, srv: str | None = None
     ) -> list[tuple[str, str, int, int]]:
-        """Return a row for every SRV and outcome: these two, commands received, replies sent.
+        """Return rows of SRV, outcome, commands received and replies sent.
 
-        If `device` or `srv` is given, only what was counted of it.
+        `device` and `srv` limit the rows to one meter and one SRV.
         """
         pairs = sorted(
             {
@@ -202,12 +202,12 @@ class Counters:
         ]
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all counts."""
         self._tallies.clear()
         self._received.clear()
 
     def merge(self, other: "Counters") -> None:
-        """Add what another process counted."""
+        """Add the counts of another process."""
         for series, tally in other._tallies.items():
             ours = self._tally(series)
             ours.total += tally.total
@@ -215,7 +215,7 @@ class Counters:
                 ours.by_meter[key] = ours.by_meter.get(key, 0) + number
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return everything, as JSON has it: each series with its total and its meters."""
+        """Return a JSON array of all series with their totals and meters."""
         return [
             {
                 **series._asdict(),
@@ -229,7 +229,7 @@ class Counters:
 
     @classmethod
     def from_json(cls, form: object) -> "Counters":
-        """Return what `to_json` gave. Raises `ValueError` where it did not."""
+        """Return the counters of a `to_json` array. Raises `ValueError` for anything else."""
         counters = cls()
         if not isinstance(form, list):
             raise ValueError("counters are a JSON array of series")

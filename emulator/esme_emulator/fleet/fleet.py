@@ -1,8 +1,8 @@
-"""A fleet: many meters behind one door, without I/O.
+"""A fleet of many meters, without I/O.
 
-Knows which EUIs it hosts, counts every command when it is received, and gives each reply with the
-time to send it. A meter does one thing at a time, and none waits for another. Only meters that
-were asked leave anything in memory.
+A fleet counts every command when it receives it, and returns each reply with the time to send it.
+A meter handles one command at a time; meters do not wait for each other. Only meters that received
+commands take memory.
 """
 
 from collections.abc import Container
@@ -10,46 +10,46 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.meter import Answer, answer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
-from esme_emulator.fleet.anti_replay import AntiReplay
-from esme_emulator.fleet.call_numbers import CallNumbers
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.outbox import Reply
 from esme_emulator.fleet.queueing import MeterState, MeterStates
+from esme_emulator.fleet.sequences import AntiReplay, CallNumbers
 from esme_emulator.fleet.wan import Wan, WanLink
-from esme_emulator.messaging.device_counter import METER, OwnCounter
+from esme_emulator.messaging.device_counter import METER, DeviceCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.draws import draw_unit
+from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore
 
 QUEUE = 16
-"""Commands that wait at a meter while it is busy with another, unless said otherwise."""
+"""Default for the most commands that wait at a busy meter."""
 
 
 class Dropped(StrEnum):
-    """Why a command that is authentic comes to nothing."""
+    """Why a meter did not answer an authentic command."""
 
     LOST = "lost"
-    """The WAN lost it on its way to the meter."""
+    """The WAN lost the command."""
     QUEUE_FULL = "queue-full"
     REPLAYED = "replayed"
-    """Its originator counter is not above that of one that the meter took before."""
+    """Its originator counter is not above that of an earlier command that the meter took."""
     SILENT = "silent"
-    """A fault keeps the meter from taking it."""
+    """A fault makes the meter ignore the command."""
     FAILED = "failed"
-    """An error in here, which is raised as well."""
+    """An internal error, which is raised as well."""
 
 
 class Faults(Protocol):
-    """What makes meters misbehave."""
+    """The interface of `faults.engine.Faults`."""
 
-    def conduct(self, call: Call) -> Conduct:
-        """Return how the meter is to answer."""
+    def behaviour(self, call: Call) -> Behaviour:
+        """Return how the meter answers."""
         ...
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
@@ -58,28 +58,52 @@ class Faults(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """Event: the fleet received and counted a command."""
+
+    time: float
+    """Unix time in seconds."""
+    device: EUI
+    srv: str
+    outcome: str
+    octets: bytes
+    replies: tuple[Reply, ...] = ()
+    """The replies to send, each with the time at which it is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySent:
+    """Event: the broker took a reply."""
+
+    time: float
+    """Unix time in seconds."""
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a command, and the replies to send because of it."""
+    """The outcome of a command, and the replies to send."""
 
     srv: str
     outcome: str
     replies: tuple[Reply, ...] = ()
     reason: str = ""
-    """Why the meter made no reply to a command that it took; empty where it is as it should be."""
+    """Why the meter could not reply to a command that it took; else empty."""
 
     @property
     def reply(self) -> bytes | None:
-        """The octets of the first reply."""
+        """The octets of the first reply, or None."""
         return self.replies[0].octets if self.replies else None
 
 
 class Fleet:
-    """The meters of `hosted`, with keys from `keystore` and everything else from `seed`.
+    """The meters `hosted`, with keys from `keystore` and everything else drawn from `seed`.
 
-    `latency` is how long a meter takes to answer one command; `queue` others may wait meanwhile.
-    `wan` is between them and us. A `strict` meter drops every command whose originator counter is
-    not above those that it took of that party before; others answer it again. `profiles` are the
-    kinds of meters there are, None for all that are shipped.
+    `latency` is the time in which a meter answers one command; up to `queue` other commands wait
+    meanwhile. A `strict` meter drops a command whose originator counter is not above all that it
+    took from that party; other meters answer it again. `profiles` are the kinds of meters; None is
+    the shipped mix. Publishes `CommandReceived` on `events`, and `serve_fleet` publishes
+    `ReplySent`.
     """
 
     def __init__(
@@ -94,16 +118,18 @@ class Fleet:
         strict: bool = False,
         queue: int = QUEUE,
         profiles: tuple[MeterProfile, ...] | None = None,
+        events: Events | None = None,
     ) -> None:
         self.hosted = hosted
+        self.events = events or Events()
         self.counters = Counters()
-        """Commands received, counted here; replies sent are for who sends them to count."""
+        """Commands are counted here; replies are counted by `serve_fleet`, which sends them."""
         self.wan = wan
         self.busy_seconds = 0.0
-        """For how long meters were busy answering, together."""
+        """Seconds that all meters together spent answering."""
         self._keystore = keystore
         self._seed = seed
-        self._latency = latency
+        self.latency = latency
         self._faults = faults
         self._strict = strict
         self._queue = queue
@@ -113,21 +139,19 @@ class Fleet:
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
         self._instant = latency == NONE and wan is None
-        """Whether no meter is ever busy."""
+        """Whether meters answer at once, so that none is ever busy."""
 
     @property
     def busy_meters(self) -> int:
-        """How many meters answer, have commands waiting, or are awake behind a WAN.
-
-        As of when the last command came.
-        """
+        """Number of meters that are answering or awake behind a WAN, as of the last command."""
         return len(self._states)
 
     def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-        """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
+        """Handle a command for `device` at `now`, Unix time in seconds."""
         if device not in self.hosted:
-            self.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, NOT_HOSTED)
-            return Receipt(UNKNOWN_SRV, NOT_HOSTED)
+            receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
+            self._record(device, octets, now, receipt)
+            return receipt
         accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
         number = self._call_numbers.next(meter, srv)
@@ -136,41 +160,50 @@ class Fleet:
         else:
             call = Call(
                 *(device, srv, number, now, accepted.command, self._keystore),
-                lambda: nature(self._seed, device, self._profiles).profile.name,
+                lambda: meter_of(self._seed, device, self._profiles).profile.name,
             )
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:
-                self.counters.count(Stage.RECEIVED, device, srv, Dropped.FAILED)
+                self._record(device, octets, now, Receipt(srv, Dropped.FAILED))
                 raise
-        self.counters.count(Stage.RECEIVED, device, srv, receipt.outcome)
+        self._record(device, octets, now, receipt)
         return receipt
 
+    def _record(self, device: EUI, octets: bytes, now: float, receipt: Receipt) -> None:
+        """Count and publish a command."""
+        srv, outcome = receipt.srv, receipt.outcome
+        counted = None if outcome == NOT_HOSTED else device
+        self.counters.count(Stage.RECEIVED, counted, srv, outcome)
+        if self.events.wants(CommandReceived):
+            event = CommandReceived(now, device, srv, str(outcome), octets, receipt.replies)
+            self.events.publish(event)
+
     def _take(self, call: Call, meter: int, size: int) -> Receipt:
-        """Bring an authentic command of `size` octets to its meter, and back what it says."""
+        """Handle an authentic command of `size` octets."""
         state = _ALWAYS_FREE if self._instant else self._states.at(meter, call.now)
         start = self._reach(call, size, meter, state)
         if isinstance(start, Dropped):
             return Receipt(call.srv, start)
         begun = call if start == call.now else replace(call, now=start)
-        conduct = self._faults.conduct(begun) if self._faults else GOOD_ORDER
-        if conduct.silent:
+        behaviour = self._faults.behaviour(begun) if self._faults else NORMAL
+        if behaviour.silent:
             return Receipt(call.srv, Dropped.SILENT)
         if self._strict:
             self._anti_replay.take(meter, call.command)
         finish = start
         if not self._instant:
             drawn = draw_unit(self._seed, "latency", _subject(call).encode())
-            latency = self._latency.seconds(drawn)
+            latency = self.latency.seconds(drawn)
             self.busy_seconds += latency
             finish += latency
             state.occupy(start, finish, call.now)
-        said = self._answer(begun, meter, conduct)
-        replies = () if said.octets is None else self._replies(begun, said, finish, state)
-        return Receipt(call.srv, said.outcome, replies, said.reason)
+        answered = self._answer(begun, meter, behaviour)
+        replies = () if answered.octets is None else self._replies(begun, answered, finish, state)
+        return Receipt(call.srv, answered.outcome, replies, answered.reason)
 
     def _reach(self, call: Call, size: int, meter: int, state: MeterState) -> float | Dropped:
-        """Return when the meter begins with a command, or why it does not."""
+        """Return when the meter begins with a command, or why it never does."""
         arrives: float | None = call.now
         link = self._link(call)
         if link is not None:
@@ -185,10 +218,10 @@ class Fleet:
         return start
 
     def _replies(
-        self, call: Call, said: Answer, finish: float, state: MeterState
+        self, call: Call, answered: Answer, finish: float, state: MeterState
     ) -> tuple[Reply, ...]:
-        """Return what a meter that has answered at `finish` sends, and when it is here."""
-        octets = said.octets or b""
+        """Return the replies of a meter that has answered at `finish`, with their arrivals."""
+        octets = answered.octets or b""
         deliveries: tuple[Delivery, ...] = (Delivery(octets),)
         if self._faults:
             deliveries = self._faults.deliver(call, octets)
@@ -203,17 +236,17 @@ class Fleet:
                 due = arrives
             recipient, overtaken = call.command.originator, delivery.overtaken
             replies.append(
-                Reply(call.device, recipient, call.srv, said.outcome, octets, due, overtaken)
+                Reply(call.device, recipient, call.srv, answered.outcome, octets, due, overtaken)
             )
         return tuple(replies)
 
     def _link(self, call: Call) -> WanLink | None:
         return None if self.wan is None else self.wan.of(call.device)
 
-    def _answer(self, call: Call, meter: int, conduct: Conduct) -> Answer:
+    def _answer(self, call: Call, meter: int, behaviour: Behaviour) -> Answer:
         def own_counter() -> int:
             last = self._own_counters.get(meter, 0)
-            number = self._own_counters[meter] = OwnCounter(METER, last).next(call.now)
+            number = self._own_counters[meter] = DeviceCounter(METER, last).next(call.now)
             return number
 
         return answer(
@@ -222,13 +255,13 @@ class Fleet:
             self._keystore,
             call.now,
             own_counter,
-            conduct,
+            behaviour,
             self._profiles,
         )
 
 
 def _subject(call: Call) -> str:
-    """Return what a call's draws are of."""
+    """Return the subject of a call's draws."""
     return f"{call.device} {call.srv} {call.number}"
 
 

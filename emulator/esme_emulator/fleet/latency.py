@@ -1,7 +1,6 @@
-"""Latency: how long something takes, a meter to answer or a link to carry.
+"""Distributions of latency, for the answer of a meter or the transport of a link.
 
-Knows distributions, by quantile; where the draws come from, and how a file of measurements is
-read, is the caller's to say.
+A latency maps a draw to seconds; the caller makes the draw, and reads files of measurements.
 """
 
 import csv
@@ -16,7 +15,7 @@ _NORMAL = NormalDist()
 _Z99 = _NORMAL.inv_cdf(0.99)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 MAX_SECONDS = 86_400.0
-"""The longest latency, written or drawn: a day."""
+"""Longest latency, written or drawn: a day."""
 _FORMS = (
     "none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, lognormal:MEDIAN,P99 "
     "such as lognormal:2s,15s, or empirical:FILE, or empirical:FILE#COLUMN for a CSV file"
@@ -24,21 +23,21 @@ _FORMS = (
 
 
 class Latency(Protocol):
-    """How long something takes, in seconds, for a draw from 0 to 1."""
+    """A distribution of seconds."""
 
     def seconds(self, drawn: float) -> float:
-        """Return the seconds that `drawn`, above 0 and below 1, stands for."""
+        """Return the quantile `drawn`, above 0 and below 1, in seconds."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Always the same."""
+    """A constant, in seconds."""
 
     value: float
 
     def seconds(self, drawn: float) -> float:
-        """Return the one value."""
+        """Return the constant."""
         return self.value
 
 
@@ -47,7 +46,7 @@ NONE = Fixed(0.0)
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Anything from `low` to `high` seconds, all alike."""
+    """Uniform from `low` to `high` seconds."""
 
     low: float
     high: float
@@ -59,13 +58,13 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """Normal, by mean and standard deviation in seconds, of which only what is not below 0."""
+    """Normal, by mean and standard deviation in seconds, truncated at 0."""
 
     mean: float
     deviation: float
 
     def seconds(self, drawn: float) -> float:
-        """Return the quantile `drawn` of the part that is not below 0."""
+        """Return the quantile `drawn` of the truncated distribution."""
         below = _NORMAL.cdf(-self.mean / self.deviation)
         quantile = min(below + (1 - below) * drawn, 1 - 2**-53)
         seconds = self.mean + self.deviation * _NORMAL.inv_cdf(quantile)
@@ -88,12 +87,12 @@ class LogNormal:
 
 @dataclass(frozen=True, slots=True)
 class Empirical:
-    """What was measured: at least one value, in seconds and in order."""
+    """Measurements in seconds: at least one, sorted."""
 
     values: tuple[float, ...]
 
     def seconds(self, drawn: float) -> float:
-        """Return the quantile `drawn`, between two values as far as it is between their ranks."""
+        """Return the quantile `drawn`, interpolated linearly between ranks."""
         rank = drawn * (len(self.values) - 1)
         low = int(rank)
         lower, upper = self.values[low], self.values[min(low + 1, len(self.values) - 1)]
@@ -101,10 +100,10 @@ class Empirical:
 
 
 def parse_latency(text: str, read: Callable[[str], str] | None = None) -> Latency:
-    """Return the latency that `text` names. Raises `ValueError` that says what may be given.
+    """Return the latency that `text` names. Raises `ValueError` with the accepted forms.
 
-    `read` returns the content of a file, by its path, and raises `ValueError` where it cannot;
-    without it no file may be named (`esme_emulator.fleet.latency_file.load_latency` has one).
+    `read` returns the text of a file by its path, or raises `ValueError`, as
+    `esme_emulator.runtime.files.read_text` does; without it, `text` may not name a file.
 
     >>> parse_latency("lognormal:2s,15s").seconds(0.5)
     2.0
@@ -147,10 +146,10 @@ def _parse_seconds(text: str, part: str) -> float:
 
 def _measured(text: str, values: str, read: Callable[[str], str] | None) -> Empirical:
     if read is None:
-        raise ValueError(f"latency {text!r}: no file can be named here")
+        raise ValueError(f"latency {text!r}: files are not supported here")
     path, hash_mark, column = values.partition("#")
     try:
-        lines = read(path).splitlines()
+        lines = _lines(path, read)
         found = _column(lines, column) if hash_mark else enumerate(lines, start=1)
         measured = [_number(line, value) for line, value in found if value.strip()]
     except ValueError as error:
@@ -160,8 +159,15 @@ def _measured(text: str, values: str, read: Callable[[str], str] | None) -> Empi
     return Empirical(tuple(sorted(measured)))
 
 
+def _lines(path: str, read: Callable[[str], str]) -> list[str]:
+    try:
+        return read(path).splitlines()
+    except ValueError as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+
+
 def _column(lines: list[str], name: str) -> Iterable[tuple[int, str]]:
-    """Yield line number and value of a column of a CSV file whose first line names them."""
+    """Yield line number and value of a column of a CSV file; its first line names the columns."""
     rows = csv.DictReader(lines, restval="")
     try:
         columns = rows.fieldnames or ()

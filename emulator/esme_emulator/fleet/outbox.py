@@ -1,7 +1,4 @@
-"""Replies on their way: each leaves when it is due, and one may be held back to be overtaken.
-
-Pure; who asks says what time it is.
-"""
+"""The queue of replies until they are due. A reply may be held back until it is overtaken."""
 
 import heapq
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ from gbcs import EUI
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Octets of `device` for `recipient`, and the SRV and outcome of the command they are for."""
+    """A reply of `device` to `recipient`, with the SRV and the outcome of its command."""
 
     device: EUI
     recipient: EUI
@@ -19,9 +16,9 @@ class Reply:
     outcome: str
     octets: bytes
     due: float
-    """When they are to be sent, Unix time in seconds."""
+    """When to send it, Unix time in seconds."""
     overtaken: bool = False
-    """They leave directly behind the meter's next reply, if that is due before them."""
+    """Send it directly after the meter's next reply, if that is due earlier."""
 
 
 class Outbox:
@@ -30,16 +27,16 @@ class Outbox:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Reply]] = []
         self._held: dict[EUI, list[tuple[int, Reply]]] = {}
-        """Replies that wait to be overtaken, in the heap too, with their places in its order."""
+        """Replies that wait to be overtaken, with their places; they are in the heap too."""
         self._gone: set[int] = set()
-        """Places in the heap whose reply was let go before."""
+        """Places in the heap whose reply was released early."""
         self._order = 0
 
     def __len__(self) -> int:
         return len(self._heap) - len(self._gone)
 
     def put(self, replies: tuple[Reply, ...]) -> None:
-        """Take the replies of one meter to one command."""
+        """Add the replies of one meter to one command."""
         for reply in replies:
             if not reply.overtaken:
                 self._push(reply.due, reply)
@@ -50,7 +47,7 @@ class Outbox:
                 self._push(reply.due, reply)
 
     def take(self, now: float) -> list[Reply]:
-        """Return what is due at `now`, in order."""
+        """Remove and return the replies that are due at `now`, in order."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             _, place, reply = heapq.heappop(self._heap)
@@ -67,7 +64,7 @@ class Outbox:
         self._order += 1
 
     def _release(self, next_reply: Reply) -> None:
-        """Let what was held back of a meter leave directly behind its next reply."""
+        """Make replies that a meter held back due directly after its next reply."""
         for place, held in self._held.pop(next_reply.device, ()):
             if held.due > next_reply.due:
                 self._gone.add(place)

@@ -1,6 +1,6 @@
-"""Waiting at meters: each does one thing at a time, and its radio sleeps when nothing happens.
+"""Queues at meters: each handles one command at a time, and its radio sleeps without traffic.
 
-Knows times; nothing of what is said. What it keeps of a meter is dropped when it is over.
+The state of a meter is dropped as soon as it equals that of an idle meter.
 """
 
 import heapq
@@ -10,25 +10,25 @@ from esme_emulator.fleet.wan import Radio
 
 
 class MeterState:
-    """What one meter is busy with, and its radio. Times are Unix times in seconds."""
+    """The queue and the radio of one meter. Times are Unix times in seconds."""
 
     __slots__ = ("_busy_until", "_starts", "radio")
 
     def __init__(self) -> None:
         self._busy_until = -inf
         self._starts: tuple[float, ...] = ()
-        """When the meter begins with commands that wait."""
+        """When the meter begins with each waiting command."""
         self.radio = Radio()
 
     @property
     def over_at(self) -> float:
-        """When this is the same as of a meter that nobody ever asked."""
+        """When this state equals that of a meter that never received a command."""
         return max(self._busy_until, self.radio.awake_until)
 
     def turn(self, arrives: float, room: int) -> float | None:
-        """Return when the meter begins with a command that arrives then.
+        """Return when the meter begins with a command that arrives at `arrives`.
 
-        None where it would have to wait, and `room` others do already.
+        Returns None if the command would have to wait, and `room` commands do already.
         """
         if self._busy_until <= arrives:
             return arrives
@@ -36,24 +36,24 @@ class MeterState:
         return self._busy_until if waiting < room else None
 
     def occupy(self, start: float, finish: float, now: float) -> None:
-        """Be busy with a command from `start`, which `turn` gave, to `finish`."""
+        """Handle a command from `start`, which `turn` returned, to `finish`."""
         self._busy_until = finish
         self._starts = tuple(other for other in (*self._starts, start) if other > now)
 
 
 class MeterStates:
-    """The states of all meters of a fleet that have one at present."""
+    """The states of the meters that are not idle."""
 
     def __init__(self) -> None:
         self._states: dict[int, MeterState] = {}
         self._ends: list[tuple[float, int]] = []
-        """One entry for every state: no sooner than then it is over."""
+        """A heap with one entry for each state: a lower bound of its end."""
 
     def __len__(self) -> int:
         return len(self._states)
 
     def at(self, meter: int, now: float) -> MeterState:
-        """Return the state of a meter, and drop those that are over at `now`."""
+        """Return the state of a meter. Drops all states that are over at `now`."""
         while self._ends and self._ends[0][0] <= now:
             _, other = self._ends[0]
             over_at = self._states[other].over_at

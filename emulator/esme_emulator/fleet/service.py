@@ -1,4 +1,4 @@
-"""A fleet on a broker: commands in, each reply out when it is due and counted once it is out."""
+"""A fleet on a broker: receives commands, and sends and counts each reply when it is due."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from esme_emulator.fleet.connections import connect_each
 from esme_emulator.fleet.counters import Stage
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import Fleet, ReplySent
 from esme_emulator.fleet.outbox import Outbox, Reply
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
@@ -24,7 +24,7 @@ from esme_emulator.transport import Broker, Transport, TransportError, connect
 from gbcs import EUI
 
 GROUP = "fleet"
-"""Name of the shared subscription of fleets that share the load."""
+"""Name of the MQTT shared subscription of several fleets."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,19 +39,19 @@ async def serve_fleet(
     connections: bool = False,
     whole: Container[EUI] = (),
 ) -> AsyncIterator[Sequence[Transport]]:
-    """Answer commands for the meters of `fleet` as long as the context lasts; give its transports.
+    """Answer commands for the meters of `fleet` within the context; yield its transports.
 
-    Of several fleets that are `shared`, each command goes to one. With `connections` every meter
-    has one of its own. Commands for others of the `whole` that the fleet is a shard of are left to
-    those. Raises `TransportError` where there is no broker, or it does not do this.
+    With `shared`, each command goes to one of several fleets. With `connections`, every meter has a
+    connection of its own. Commands for other meters of `whole` are ignored, not counted: other
+    fleets host them. Raises `TransportError` if there is no broker, or if it does not support this.
     """
     if shared and connections:
-        raise ValueError("meters with connections of their own do not share commands")
+        raise ValueError("shared and connections exclude each other: choose one")
     tasks = Tasks()
     service = _Service(fleet, clock, tasks, whole)
     if connections:
         if not isinstance(fleet.hosted, Sequence):
-            raise ValueError("connections for each meter need a fleet that can name them")
+            raise ValueError("connections need a fleet whose hosted meters are a sequence")
         transports: dict[EUI, Transport] = {}
         service.transport_of = transports.__getitem__
         async with (
@@ -77,7 +77,7 @@ async def serve_fleet(
 
 class _Service:
     transport_of: Callable[[EUI], Transport]
-    """Which transport carries what a meter says."""
+    """Returns the transport for the replies of a meter."""
 
     def __init__(self, fleet: Fleet, clock: Clock, tasks: Tasks, whole: Container[EUI]) -> None:
         self._fleet = fleet
@@ -87,10 +87,10 @@ class _Service:
         self._outbox = Outbox()
         self._complaints = Complaints(_log)
         self._unanswered: set[str] = set()
-        """SRVs of which it was logged that a meter could make no reply."""
+        """SRVs without a possible reply that were logged already."""
 
     def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Give the fleet a command, and send what it leads to, each in its time."""
+        """Pass a command to the fleet, and send each reply when it is due."""
         device = device_of(topic)
         if device is None:
             self.drop(topic, BAD_TOPIC)
@@ -103,7 +103,7 @@ class _Service:
         if receipt.reason and receipt.srv not in self._unanswered:
             self._unanswered.add(receipt.srv)
             _log.warning(
-                "%s makes no reply to SRV %s: %s (logged once for each SRV)",
+                "%s cannot reply to SRV %s: %s (logged once for each SRV)",
                 *(device, receipt.srv, receipt.reason),
             )
         self._outbox.put(receipt.replies)
@@ -113,7 +113,7 @@ class _Service:
         self._send_due(now)
 
     def drop(self, _: str, reason: str) -> None:
-        """Count a message that is not taken for a command, which no meter received."""
+        """Count a message that reached no meter."""
         self._fleet.counters.count(Stage.RECEIVED, None, UNKNOWN_SRV, reason)
 
     async def _wait_for(self, due: float, now: float) -> None:
@@ -135,4 +135,7 @@ class _Service:
             stage = Stage.UNSENT
         else:
             stage = Stage.REPLIED
+            events = self._fleet.events
+            if events.wants(ReplySent):
+                events.publish(ReplySent(self._clock.now(), reply))
         self._fleet.counters.count(stage, reply.device, reply.srv, reply.outcome)

@@ -1,7 +1,7 @@
-"""The WAN between broker and meters: how long it takes, what it loses, and what it costs.
+"""The wide area network (WAN) between broker and meters: delay, loss and cost.
 
-Knows octets in number, times and draws; nothing of what is carried. A meter that had no traffic
-for a while sleeps, and the next command wakes it.
+The WAN sees numbers of octets, not messages. A meter without traffic sleeps after a while, and the
+next command wakes it.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,61 +9,61 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Protocol
 
-from esme_emulator.device.model import nature
-from esme_emulator.fleet.latency import NONE, Latency, parse_latency
+from esme_emulator.device.model import meter_of
+from esme_emulator.fleet.latency import NONE, parse_latency
 from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 from esme_emulator.runtime.draws import draw_unit
 from gbcs import EUI
 
 NO_WAN = "none"
-"""Name of the WAN profile that is no WAN."""
+"""Name that stands for no WAN."""
 
 BY_PROFILE = "profile"
-"""Stands in place of a name for the WAN of each meter's own profile."""
+"""Name that stands for the WAN of each meter's own profile."""
 
 
 @dataclass(slots=True)
 class WanTally:
-    """What a WAN carried for a whole fleet; each only ever grows."""
+    """Totals of a whole fleet; they only grow."""
 
     commands: int = 0
     replies: int = 0
     octets_down: int = 0
-    """Octets of commands sent to meters, lost ones too."""
+    """Octets of commands to meters, lost ones included."""
     octets_up: int = 0
-    """Octets of replies sent by meters, lost ones too."""
+    """Octets of replies from meters, lost ones included."""
     radio_seconds: float = 0.0
-    """Time that these octets took; 0 where the link has no rate."""
+    """Seconds on air of these octets; 0 if the link has no rate."""
     wakes: int = 0
     sms: int = 0
     lost_commands: int = 0
     lost_replies: int = 0
 
     def as_dict(self) -> dict[str, int | float]:
-        """Return the tally as JSON has it."""
+        """Return a JSON object."""
         return asdict(self)
 
 
 class Wan(Protocol):
-    """The WAN of a fleet: which link each meter is behind, and what all of them carried."""
+    """The WAN of a fleet: the link of each meter, and the totals of all links."""
 
     @property
     def name(self) -> str:
-        """What a user calls it."""
+        """The name that a user gave."""
         ...
 
     @property
     def tally(self) -> WanTally:
-        """What was carried so far."""
+        """Totals so far."""
         ...
 
     def of(self, device: EUI) -> "WanLink | None":
-        """Return the link of a meter, None where it has none."""
+        """Return the link of a meter, or None if it has none."""
         ...
 
 
 class Radio:
-    """When the radio of one meter is awake, Unix times in seconds."""
+    """Unix times, in seconds, from and until which the radio of one meter is awake."""
 
     __slots__ = ("awake_from", "awake_until")
 
@@ -73,29 +73,29 @@ class Radio:
 
 
 class WanLink:
-    """The link of every meter of a fleet, by one profile, with draws from `seed`.
+    """The link of every meter of a fleet, from one profile, with draws from `seed`.
 
-    The latency of the profile is from command to reply, so each of the two takes half of it.
-    `parse` reads latencies. Raises `ValueError` where the profile has one that is none.
+    The latency of the profile is a round trip, so command and reply take half of it each. `read`
+    reads files of measurements. Raises `ValueError` if a latency of the profile is invalid.
     """
 
     def __init__(
-        self, profile: WanProfile, seed: str, parse: Callable[[str], Latency] = parse_latency
+        self, profile: WanProfile, seed: str, read: Callable[[str], str] | None = None
     ) -> None:
         self.profile = profile
         self.name = profile.name
         self.tally = WanTally()
         self._seed = seed
-        self._latency = parse(profile.latency)
-        self._wake_latency = parse(profile.wake_latency)
+        self._latency = parse_latency(profile.latency, read)
+        self._wake_latency = parse_latency(profile.wake_latency, read)
         self._sleeps = profile.wake_sms > 0 or self._wake_latency != NONE
 
     def of(self, _: EUI) -> "WanLink":
-        """Return the one link that all meters are behind."""
+        """Return this link, which all meters share."""
         return self
 
     def command(self, radio: Radio, subject: str, octets: int, now: float) -> float | None:
-        """Return when a command that leaves at `now` is at its meter, None where it is lost.
+        """Return the arrival of a command at its meter, or None if the command is lost.
 
         `subject` names the exchange, for its draws. Times are Unix times in seconds.
         """
@@ -116,9 +116,9 @@ class WanLink:
     def reply(
         self, radio: Radio, subject: str, place: int, octets: int, now: float
     ) -> float | None:
-        """Return when what leaves a meter at `now` is here, None where it is lost.
+        """Return the arrival of a reply that leaves its meter at `now`, or None if it is lost.
 
-        `place` tells apart what one command led to.
+        `place` numbers the replies to one command.
         """
         self.tally.replies += 1
         self.tally.octets_up += octets
@@ -147,9 +147,9 @@ class WanLink:
 
 
 class WanByProfile:
-    """Each meter behind the WAN of its own profile: a link for every WAN that `profiles` name.
+    """One link for each WAN that `profiles` name; each meter is behind that of its profile.
 
-    Raises `ProfileError` and `ValueError` where one of them cannot be used.
+    Raises `ProfileError` and `ValueError` if a WAN profile cannot be used.
     """
 
     name = BY_PROFILE
@@ -157,48 +157,49 @@ class WanByProfile:
     def __init__(
         self,
         seed: str,
-        parse: Callable[[str], Latency] = parse_latency,
+        read: Callable[[str], str] | None = None,
         profiles: tuple[MeterProfile, ...] | None = None,
     ) -> None:
         self._seed = seed
         self._profiles = profiles
         names = {profile.wan for profile in profiles or meter_profiles()}
-        self._links = {name: _link_to(name, seed, parse) for name in names}
+        self._links = {name: _link_to(name, seed, read) for name in names}
 
     @property
     def tally(self) -> WanTally:
-        """What all links carried together."""
+        """Totals of all links."""
         return _sum(link.tally for link in self._links.values() if link is not None)
 
     def of(self, device: EUI) -> WanLink | None:
-        """Return the link of a meter, None where its profile has no WAN."""
-        return self._links[nature(self._seed, device, self._profiles).profile.wan]
+        """Return the link of a meter, or None if its profile has no WAN."""
+        return self._links[meter_of(self._seed, device, self._profiles).profile.wan]
 
 
 def wan_of(
     name: str,
     seed: str,
-    parse: Callable[[str], Latency] = parse_latency,
+    read: Callable[[str], str] | None = None,
     profiles: tuple[MeterProfile, ...] | None = None,
 ) -> Wan | None:
-    """Return the WAN of a fleet of `profiles`; None for `none`, which costs nothing.
+    """Return the WAN of a fleet of `profiles`, or None if `name` is `none`.
 
-    `name` is that of a WAN profile or its `.toml` file, for all meters, or `profile` for that of
-    each meter's own. Raises `ProfileError` where there is none, and what `WanLink` raises.
+    `name` is a WAN profile or its `.toml` file, for all meters, or `profile` for the WAN of each
+    meter's own profile. `read` reads files of measurements. Raises `ProfileError` if there is no
+    such profile, and `ValueError` if a latency is invalid.
     """
     if name == BY_PROFILE:
-        return WanByProfile(seed, parse, profiles)
-    return _link_to(name, seed, parse)
+        return WanByProfile(seed, read, profiles)
+    return _link_to(name, seed, read)
 
 
 def check_wan(name: str) -> None:
-    """Raise `ProfileError` where `wan_of` would, for `name` alone."""
+    """Raise `ProfileError` if there is no WAN profile `name`."""
     if name != BY_PROFILE:
         wan_profile(name)
 
 
-def _link_to(name: str, seed: str, parse: Callable[[str], Latency]) -> WanLink | None:
-    return None if name == NO_WAN else WanLink(wan_profile(name), seed, parse)
+def _link_to(name: str, seed: str, read: Callable[[str], str] | None) -> WanLink | None:
+    return None if name == NO_WAN else WanLink(wan_profile(name), seed, read)
 
 
 def _sum(tallies: Iterable[WanTally]) -> WanTally:

@@ -1,1 +1,1 @@
-"""What both ends of a topic share: topics, transactions, validation and the client."""
+"""What both ends of a topic share: topics, transactions, validation, identity and the client."""

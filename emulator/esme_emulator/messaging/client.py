@@ -1,4 +1,4 @@
-"""Asking on a broker: commands of remote parties out, their responses back."""
+"""A client of the topics: sends commands of remote parties and receives the responses."""
 
 import asyncio
 from collections import Counter
@@ -23,27 +23,27 @@ from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, open_me
 
 
 class NoReplyError(UserError):
-    """A command to which no reply came in time."""
+    """A command got no reply within its timeout."""
 
 
 class NobodyListensError(NoReplyError):
-    """A command that the broker took, and to whose topic nobody subscribes."""
+    """A command was sent to a topic without subscribers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedReply:
-    """The response to a command, whatever its MAC is worth: decoded, as octets, and its origin."""
+    """The response to a command. Its MAC may be invalid."""
 
     response: Message
     octets: bytes
     cache_status: str | None
-    """Cache-Status of RFC 9211, where a cache sent one and the broker speaks MQTT 5."""
+    """Cache-Status of RFC 9211, or None if no cache sent one, as on MQTT 3.1.1."""
     seconds: float
-    """From the command to the reply."""
+    """Time between command and reply."""
 
 
 class Requester:
-    """Sends commands under a topic prefix and waits, by `clock`, for the responses to them."""
+    """Sends commands under a topic prefix and waits for the responses, in the time of `clock`."""
 
     def __init__(self, prefix: str, keystore: Keystore, clock: Clock | None = None) -> None:
         self._prefix = prefix
@@ -52,13 +52,13 @@ class Requester:
         self._waiting: dict[Transaction, asyncio.Future[tuple[Message, bytes, str | None]]] = {}
         self._transport: Transport | None = None
         self.dropped: Counter[str] = Counter()
-        """Messages that came and were not the reply to a command that waits, by reason."""
+        """Received messages that were not the reply to a command in flight, by reason."""
 
     @asynccontextmanager
     async def connected(self, broker: Broker, recipients: Iterable[EUI]) -> AsyncIterator[None]:
-        """Listen for responses to `recipients` as long as the context lasts.
+        """Receive responses to `recipients` within the context.
 
-        Raises `TransportError` where there is no broker.
+        Raises `TransportError` if there is no broker.
         """
         subscriptions = {
             response_topic(self._prefix, "+", recipient): self._receive for recipient in recipients
@@ -69,26 +69,26 @@ class Requester:
             self._transport = transport
             yield
 
-    async def request(self, command: Command, octets: bytes, patience: float) -> ReceivedReply:
+    async def request(self, command: Command, octets: bytes, timeout: float) -> ReceivedReply:  # noqa: ASYNC109  # by its own clock
         """Send a command and return the response to it.
 
-        Raises `NoReplyError` after `patience` seconds, `NobodyListensError` at once if the broker
-        says that nobody subscribes to the command's topic, and `TransportError`.
+        Raises `NoReplyError` after `timeout` seconds, `NobodyListensError` at once if the broker
+        reports no subscriber of the command's topic, and `TransportError`.
         """
         if self._transport is None:
-            raise RuntimeError("a requester is used inside its connected()")
+            raise RuntimeError("not connected: call request() inside `async with connected(…)`")
         transaction = transaction_of(command)
         future = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting[transaction] = future
         sent = self._clock.now()
-        expiry = asyncio.create_task(self._expire(future, transaction, patience))
+        expiry = asyncio.create_task(self._expire(future, transaction, timeout))
         try:
             topic = command_topic(self._prefix, command.device)
             if not await self._transport.publish(topic, octets):
-                what = "cache" if self._prefix == CACHED else "fleet with this meter"
+                peer = "cache" if self._prefix == CACHED else "fleet with this meter"
                 raise NobodyListensError(
-                    f"nobody subscribes to {topic}: is a {what} connected to this broker?"
+                    f"nobody subscribes to {topic}: is a {peer} connected to this broker?"
                 )
             response, reply, status = await future
         finally:
@@ -97,22 +97,22 @@ class Requester:
         return ReceivedReply(response, reply, status, self._clock.now() - sent)
 
     def give_up(self, command: Command, error: NoReplyError) -> None:
-        """Have the request of `command`, where it still waits for its reply, raise `error`."""
+        """Fail the request of `command` with `error`, if it is still in flight."""
         future = self._waiting.get(transaction_of(command))
         if future is not None and not future.done():
             future.set_exception(error)
 
     async def _expire(
-        self, future: asyncio.Future[Any], transaction: Transaction, patience: float
+        self, future: asyncio.Future[Any], transaction: Transaction, seconds: float
     ) -> None:
-        await self._clock.sleep(patience)
+        await self._clock.sleep(seconds)
         if not future.done():
             text = (
-                f"{transaction.device} did not reply within {patience:g} s: "
+                f"{transaction.device} did not reply within {seconds:g} s: "
                 "is it in the fleet, with this seed or keystore"
             )
             if self._prefix == CACHED:
-                text += f", and may {transaction.party} ask, by the registry of the cache"
+                text += f", and is {transaction.party} entitled by the registry of the cache"
             future.set_exception(NoReplyError(f"{text}?"))
 
     def _drop(self, _: str, reason: Drop) -> None:
@@ -131,6 +131,6 @@ class Requester:
         if future is None or future.done() or not isinstance(message, Response):
             self.dropped["unexpected"] += 1
             return
-        # Only now: anybody can publish, and reading content is most of the work.
+        # Not earlier: anybody can publish, and reading content is most of the work.
         message = read_content(message, self._keystore)
         future.set_result((message, octets, properties.get(CACHE_STATUS)))

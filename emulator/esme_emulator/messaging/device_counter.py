@@ -1,26 +1,26 @@
-"""The device's own counter in encrypted replies to parties behind the ACB.
+"""The device's own counter in encrypted replies to parties behind the Access Control Broker (ACB).
 
-It strictly increases and is never used twice, since key and IV follow from it (GBCS v4.1 clause
-4.3). Meter and cache mint such replies independently and restart independently, so each takes its
-values from the clock: microseconds times two, even ones for the meter and odd ones for the cache,
-and the next one free where the clock has not moved on.
+It must strictly increase and never repeat, since key and IV depend on it (GBCS v4.1 clause 4.3).
+Meter and cache make such replies, and restart, independently of each other. So each takes its
+counters from the clock: microseconds times two, even for the meter and odd for the cache. If the
+clock has not moved on, the next free counter is used.
 """
 
 METER, CACHE = 0, 1
-"""Who takes values: the lowest bit tells them apart."""
+"""The lowest bit of the counters of each."""
 
 
-class OwnCounter:
-    """A sequence of counters for one minter; `last` is the highest value that may be in use."""
+class DeviceCounter:
+    """The counters of a meter or a cache; `last` is the highest that may be in use."""
 
-    __slots__ = ("_minter", "last")
+    __slots__ = ("_bit", "last")
 
-    def __init__(self, minter: int, last: int = 0) -> None:
-        self._minter = minter
+    def __init__(self, bit: int, last: int = 0) -> None:
+        self._bit = bit
         self.last = last
 
     def next(self, now: float) -> int:
         """Return the next counter at `now`, Unix time in seconds."""
         earliest = self.last // 2 + 1
-        self.last = max(earliest, int(now * 1_000_000)) * 2 + self._minter
+        self.last = max(earliest, int(now * 1_000_000)) * 2 + self._bit
         return self.last

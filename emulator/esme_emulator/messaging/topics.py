@@ -1,6 +1,6 @@
 """Topics: `<prefix>/<EUI>/command` and `<prefix>/<EUI>/response/<recipient EUI>`.
 
-Every payload is the octets of one GBCS message, except on those of identities.
+Every payload is one GBCS message, except on the topics of identities.
 """
 
 import re
@@ -10,48 +10,47 @@ from typing import Literal
 from gbcs import EUI
 
 DIRECT, CACHED = "esme", "s1sp"
-"""Prefixes: straight to the meters, and through the cache."""
+"""Topic prefixes: directly to meters, and through the cache."""
 
 Via = Literal["cache", "direct"]
 
 PREFIXES: Mapping[Via, str] = {"cache": CACHED, "direct": DIRECT}
-"""What users call them."""
+"""Topic prefixes by their names in options."""
 
 IDENTITY = f"{DIRECT}/identity"
-"""Where a fleet tells the identity of its readings when it is asked."""
+"""Topic on which a fleet answers queries for the identity of its readings."""
 NEW_IDENTITY = f"{DIRECT}/identity/new"
-"""Where it tells it when it starts."""
+"""Topic on which a fleet announces its identity when it starts."""
 ASK_IDENTITY = f"{DIRECT}/identity/ask"
-"""Where a cache asks for it."""
+"""Topic on which a cache queries identities."""
 
 CACHE_STATUS = "cache-status"
-"""User property of MQTT 5 that says how a reply came about, in the words of RFC 9211."""
-
+"""MQTT 5 user property with the Cache-Status of RFC 9211."""
 
 BAD_TOPIC = "topic-invalid"
-"""Why a message is dropped whose topic matches a subscription and is none of the above."""
+"""Reason to drop a message whose topic matches a subscription but is not valid."""
 
-TOPIC_RULE = "an EUI in a topic is written as 16 upper-case hex digits"
+TOPIC_RULE = "write the EUI in a topic as 16 upper-case hex digits"
 
 _EUI = "[0-9A-F]{16}"
 _TOPIC = re.compile(rf"(?:{DIRECT}|{CACHED})/({_EUI})/(?:command|response/{_EUI})")
 
 
 def command_topic(prefix: str, device: EUI | str) -> str:
-    """Return the topic of commands for `device`; `+` stands for every device."""
+    """Return the topic of commands for `device`; `+` matches all devices."""
     return f"{prefix}/{device}/command"
 
 
 def response_topic(prefix: str, device: EUI | str, recipient: EUI | str) -> str:
-    """Return the topic of what `device` sends `recipient`; `+` stands for every one."""
+    """Return the topic of responses of `device` to `recipient`; `+` matches all."""
     return f"{prefix}/{device}/response/{recipient}"
 
 
 def device_of(topic: str) -> EUI | None:
-    """Return the device that a topic is about, None if it is not exactly a topic as above.
+    """Return the device of a command or response topic, or None for any other topic.
 
-    MQTT tells topics apart by every character, so an EUI in lower case or with hyphens is another
-    topic, on which nobody would hear the reply.
+    MQTT compares topics octet by octet: an EUI in lower case or with hyphens makes another topic,
+    and no requester would subscribe to its response topic.
 
     >>> device_of("esme/00DBE50000000000/command")
     EUI('00DBE50000000000')

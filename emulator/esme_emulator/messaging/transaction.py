@@ -1,4 +1,4 @@
-"""What a command and the response to it have in common."""
+"""The transaction that a command and its response share."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from gbcs import CRA, EUI, Message
 
 
 class Transaction(NamedTuple):
-    """Identifies a command and its response. `originator` is the command's, on the wire."""
+    """Identifies a command and its response. `originator` is that of the command."""
 
     device: EUI
     originator: EUI

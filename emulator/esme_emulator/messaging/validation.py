@@ -1,8 +1,8 @@
-"""Reception: whether octets are a command, for this device, and authentic.
+"""Validate that octets are an authentic command for a device.
 
-Meter and cache ask the same, since a cache that holds the device-side keys must take no command
-that the meter would not. Anybody can publish to a topic, so nothing is read of a command before its
-MAC is checked but its header: reading content is most of the work.
+Meters and the cache use the same checks: a cache holds the meters' keys and must not accept a
+command that the meter would not. Anybody can publish to a topic and reading content is most of the
+work, so only the header is read before the MAC is checked.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from gbcs.crypto.keystore import point
 from gbcs.tables.use_cases import use_case
 
 MAX_COMMAND = 1 << 15
-"""Octets of the longest command that is taken. The longest vector has 1,902; a replacement of every
-credential of a device has some 12,000."""
+"""Longest command, in octets. The longest test vector has 1,902; a command that replaces every
+credential of a device has about 12,000."""
 
 UNKNOWN_SRV = "unknown"
-"""Stands for the SRV of a message whose use case is not known or has none."""
+"""Stands for the SRV of a message whose use case is unknown or has no SRV."""
 
 
 class Discard(StrEnum):
-    """Why a command is not taken."""
+    """Why a command is discarded."""
 
     MALFORMED = "malformed"
     TOO_LONG = "too-long"
@@ -45,20 +45,20 @@ class Discard(StrEnum):
     SIGNATURE_ABSENT = "signature-absent"
     SIGNATURE_INVALID = "signature-invalid"
     NO_KEY = "no-key"
-    """There is no key to verify MAC or signature with."""
+    """The key for MAC or signature is unknown."""
     CERTIFICATE_INVALID = "certificate-invalid"
-    """What the command brings is not a certificate of a P-256 key-agreement key."""
+    """The certificate in the command is not one of a P-256 key-agreement key."""
     CERTIFICATE_FOREIGN = "certificate-foreign"
-    """It names another party than the one that the command is for."""
+    """The certificate names another party than the command does."""
     CERTIFICATE_EXPIRED = "certificate-expired"
-    """It does not hold yet, or no longer."""
+    """The certificate is not valid yet, or no longer."""
     CERTIFICATE_KEY = "certificate-key"
-    """Its key is not the one that is held for the party."""
+    """The key of the certificate is not the known key of the party."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A command that is for the device and authentic."""
+    """An authentic command for the device."""
 
     command: Command
     srv: str
@@ -66,7 +66,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A command that is not taken, and why."""
+    """A discarded command."""
 
     reason: Discard
     srv: str = UNKNOWN_SRV
@@ -86,10 +86,11 @@ _BY_SIGNATURE = {
 
 
 def accept(device: EUI, octets: bytes, keystore: Keystore, now: float) -> Accepted | Discarded:
-    """Return the command in `octets` if `device` takes it at `now`, or why it does not.
+    """Return the command in `octets` if `device` accepts it at `now`, or the reason to discard it.
 
-    Every command has a valid MAC; one that is critical, or signed all the same, a valid signature
-    of its originator too. A certificate that it brings must be one of the party it is for.
+    A command needs a valid MAC. If it is critical or has a signature, the signature must be valid
+    too. If it has a certificate, that must be a valid one of the party it is for. `now` is Unix
+    time in seconds.
     """
     if len(octets) > MAX_COMMAND:
         return Discarded(Discard.TOO_LONG)
@@ -106,10 +107,10 @@ def accept(device: EUI, octets: bytes, keystore: Keystore, now: float) -> Accept
 
 
 def readable(message: Message) -> Command | None:
-    """Return a command of `open_message` with its content read, or None if that cannot be.
+    """Return a command of `open_message` with its content, or None if that cannot be decoded.
 
-    Content of a kind that is not known is left as it is, but DLMS must be read whole: what a
-    command reads decides who may send it.
+    Content of an unknown kind stays encoded. DLMS must be decoded completely, since the attributes
+    that a command reads decide which parties are entitled to it.
     """
     command = read_content(message)
     payload = command.payload
@@ -119,24 +120,24 @@ def readable(message: Message) -> Command | None:
 
 
 def _of_header(message: Message, device: EUI) -> Discard | None:
-    """Return what is wrong with the header, MAC or signature of a command."""
+    """Return what is wrong with header, MAC or signature, or None."""
     if not isinstance(message, Command) or message.signature is None:
         return Discard.NOT_A_COMMAND
     if message.recipient != device:
         return Discard.FOREIGN_RECIPIENT
     reason = _BY_MAC.get(message.mac_status)
     if reason in (None, Discard.NO_KEY) and (message.signature or message.critical):
-        # what is known to be wrong counts before what cannot be known for want of a key
+        # A known mistake takes precedence over a missing key.
         reason = _BY_SIGNATURE.get(message.signature_status) or reason
     return reason
 
 
 def _of_certificate(command: Message, keystore: Keystore, now: float) -> Discard | None:
-    """Return what is wrong with the certificate that a command brings, if it brings one."""
+    """Return what is wrong with the certificate of a command, or None."""
     behind = command.supplementary
     if behind is None or not behind.certificate:
         return None
-    # Deferred, since x509 takes half of the import and few commands bring a certificate.
+    # Deferred: x509 takes half of the import time and few commands have a certificate.
     from gbcs.crypto.certificate import read_certificate
 
     try:
@@ -154,6 +155,6 @@ def _of_certificate(command: Message, keystore: Keystore, now: float) -> Discard
 
 
 def srv_of(message_code: int) -> str:
-    """Return the service reference that leads to a message code, `unknown` where none does."""
+    """Return the service reference variant (SRV) of a message code, or `unknown`."""
     found = use_case(message_code)
     return found.srvs[0] if found and found.srvs else UNKNOWN_SRV

@@ -1,1 +1,1 @@
-"""What runs, as data: for the live view and the control interface."""
+"""The running parts as data, for the live view and the control interface."""

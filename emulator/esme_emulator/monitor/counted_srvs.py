@@ -1,7 +1,4 @@
-"""The SRVs that device hits are counted by, so that none is asked for that could only be zero.
-
-Knows the table of use cases; nothing of meters.
-"""
+"""The SRVs by which device hits are counted; asking for any other is refused, not answered 0."""
 
 from difflib import get_close_matches
 
@@ -14,18 +11,17 @@ _COUNTED = frozenset({UNKNOWN_SRV, *_SRVS})
 
 
 def counted(srv: str | None) -> str | None:
-    """Return `srv`, by which hits are counted, or None for all.
+    """Return `srv` if hits are counted by it; None stands for all.
 
-    Raises `ValueError`, with the SRVs on a second line, for what no command has: its hits would
-    be 0 whatever happened.
+    Raises `ValueError`, with the SRVs on a second line, for any other SRV.
     """
     if srv is None or srv in _COUNTED:
         return srv
     others = for_srv(srv)
     if others:
-        said = f"its commands are those of {others[0].srvs[0]}, and counted there"
+        hint = f"its commands are counted as {others[0].srvs[0]}"
     else:
         close = get_close_matches(str(srv), sorted(_COUNTED), 1)
         meant = f"did you mean {close[0]}?" if close else "write one such as 4.8.1"
-        said = f"{meant}\ncounted are {', '.join(_SRVS)} and {UNKNOWN_SRV}"
-    raise ValueError(f"no device hit is counted as SRV {srv!r:.30}: {said}")
+        hint = f"{meant}\ncounted are {', '.join(_SRVS)} and {UNKNOWN_SRV}"
+    raise ValueError(f"no device hit is counted as SRV {srv!r:.30}: {hint}")

@@ -1,7 +1,4 @@
-"""The replies that the cache sent lately, and how each came about.
-
-Remembers a bounded number of them; knows no HTTP.
-"""
+"""The latest replies of the cache, up to a maximum number."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -11,11 +8,11 @@ from esme_emulator.monitor.telling import both
 from gbcs import EUI
 
 MOST = 1000
-"""Replies that are remembered."""
+"""Most replies that are kept."""
 
 
 class LatestReplies:
-    """The newest replies, and the number of all since it listens."""
+    """The latest replies, and the number of all."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -26,12 +23,12 @@ class LatestReplies:
         ledger.on_reply = both(ledger.on_reply, self.remember)
 
     def remember(self, replied: Replied) -> None:
-        """Remember a reply."""
+        """Add a reply."""
         self.total += 1
         self._replies.append(replied)
 
     def newest(self, device: EUI | None, srv: str | None) -> Iterator[Replied]:
-        """Yield those of a device, or of all, and of an SRV, or of all, the newest first."""
+        """Yield the replies of a device and an SRV, newest first; None matches all."""
         for replied in reversed(self._replies):
             if device in (None, replied.device) and srv in (None, replied.srv):
                 yield replied

@@ -1,7 +1,4 @@
-"""What the control interface and the live view look at: the parts that run in this process.
-
-Knows the parts by what they count and tell; knows no HTTP and no terminal.
-"""
+"""The parts that run in this process, for the control interface and the live view."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +8,7 @@ from esme_emulator.cache.policy.ledger import Decision, Ledger
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
@@ -25,36 +22,36 @@ from gbcs import EUI
 
 
 class ControlError(UserError):
-    """A control interface that cannot be had; the text is one line for the user."""
+    """A control interface that cannot start. The text is one line for the user."""
 
 
 class AbsentError(Exception):
-    """A part that does not run in this process; the text says which."""
+    """A part that does not run in this process. The text names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledFleet:
+class RunningFleet:
     """The meters of this process, drawn from `seed`."""
 
     seed: str
     meters: Sequence[EUI]
     fleet: Fleet
-    nature_of: Callable[[EUI], Nature]
+    meter_of: Callable[[EUI], Meter]
     profiles: Sequence[MeterProfile]
-    """Kinds that meters are drawn from, by their shares."""
+    """Profiles that meters are drawn from, by their shares."""
     faults: Faults
     strict: bool = False
-    """Whether meters drop commands whose counters are not above those that they took."""
+    """Whether meters drop commands whose counters are not above those of earlier ones."""
 
     @property
     def counters(self) -> Counters:
-        """What was counted of commands and replies."""
+        """Counts of commands and replies."""
         return self.fleet.counters
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledCache:
-    """The cache of this process, and the store it was given."""
+class RunningCache:
+    """The cache of this process and its store."""
 
     service: CacheService
     store: Store
@@ -62,8 +59,8 @@ class ControlledCache:
     latest_replies: LatestReplies = field(default_factory=LatestReplies)
 
     @classmethod
-    def watched(cls, service: CacheService, store: Store) -> "ControlledCache":
-        """Return a cache whose hits and replies are noted from now on."""
+    def watched(cls, service: CacheService, store: Store) -> "RunningCache":
+        """Return a cache whose hits and replies are recorded from now on."""
         cache = cls(service, store)
         cache.hit_ages.listen(cache.ledger)
         cache.latest_replies.listen(cache.ledger)
@@ -71,31 +68,31 @@ class ControlledCache:
 
     @property
     def policy(self) -> CachePolicy:
-        """What decides, with its settings, registry and ledger."""
+        """The policy, with settings, registry and ledger."""
         return self.service.policy
 
     @property
     def ledger(self) -> Ledger:
-        """What was decided."""
+        """The decisions of the cache."""
         return self.policy.ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Controlled:
-    """What runs in this process; `fleet` or `cache` is None where it does not.
+class RunningParts:
+    """The parts of this process; `fleet` or `cache` is None if it does not run.
 
-    `broker` is shown, so it is to be without a password. `transports` are the connections that do
-    the work, by the part that they belong to.
+    `broker` is shown to users, so it must not contain a password. `transports` are the connections
+    of each part.
     """
 
     clock: Clock
     broker: str
     transports: Mapping[str, Sequence[Transport]]
-    fleet: ControlledFleet | None = None
-    cache: ControlledCache | None = None
+    fleet: RunningFleet | None = None
+    cache: RunningCache | None = None
 
     def lost(self) -> list[str]:
-        """Return which parts have lost connections, and how many of how many."""
+        """Return a text for each part that lost connections: how many, of how many."""
         counted = (
             (part, sum(not one.is_connected for one in transports), len(transports))
             for part, transports in self.transports.items()
@@ -103,23 +100,23 @@ class Controlled:
         return [f"{part}: {lost} of {number}" for part, lost, number in counted if lost]
 
     def is_connected(self) -> bool:
-        """Tell whether every connection is there that fleet and cache work with."""
+        """Return whether all connections of fleet and cache are up."""
         return not self.lost()
 
     @property
     def ledger(self) -> Ledger | None:
-        """The ledger of the cache, None where none runs."""
+        """The ledger of the cache, or None if no cache runs."""
         return None if self.cache is None else self.cache.ledger
 
 
-def fleet_of(parts: Controlled) -> ControlledFleet:
+def fleet_of(parts: RunningParts) -> RunningFleet:
     """Return the fleet. Raises `AbsentError`."""
     if parts.fleet is None:
         raise AbsentError("no meters run in this process")
     return parts.fleet
 
 
-def cache_of(parts: Controlled) -> ControlledCache:
+def cache_of(parts: RunningParts) -> RunningCache:
     """Return the cache. Raises `AbsentError`."""
     if parts.cache is None:
         raise AbsentError("no cache runs in this process")
@@ -127,16 +124,16 @@ def cache_of(parts: Controlled) -> ControlledCache:
 
 
 def avoided_ratio(ledger: Ledger) -> float | None:
-    """Return which part of the requests taken meters were spared; None where none was taken.
+    """Return the share of accepted requests that caused no command; None without any request.
 
-    Below 0 where the cache sent more than it was asked, such as retries.
+    Negative if the cache sent more commands than it got requests, because of retries.
     """
     taken = sum(map(ledger.total, (Decision.HIT, Decision.COLLAPSED, Decision.FORWARDED)))
     return 1 - ledger.sent() / taken if taken else None
 
 
 def fired_lately(faults: Faults, number: int) -> tuple[int, list[str]]:
-    """Return how many faults fired since the start, and the newest of them, newest first."""
+    """Return how many faults fired since the start, and the last `number`, newest first."""
     log = faults.log
     newest = islice(log, max(len(log) - number, 0), None)
     return len(log) + log.dropped, [str(fired) for fired in newest][::-1]

@@ -1,7 +1,4 @@
-"""What the live view shows: one look at the parts that run, and what happened between two looks.
-
-Knows the parts by what they count; knows no terminal.
-"""
+"""Snapshots of the running parts for the live view, and rates between two snapshots."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,52 +7,52 @@ from heapq import nlargest
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.fleet.counters import Counters, Stage
-from esme_emulator.monitor.parts import Controlled, avoided_ratio, fired_lately
+from esme_emulator.monitor.parts import RunningParts, avoided_ratio, fired_lately
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
 BUSIEST = 5
-"""Meters that are shown."""
+"""Number of busiest meters in a snapshot."""
 LATELY = 5
-"""Faults that are shown."""
+"""Number of latest faults in a snapshot."""
 
 MAX_ROWS = 20_000
-"""Where more meters than these were asked, the busiest are not looked for: it takes too long."""
+"""Most counts that are searched for the busiest meters; more would take too long."""
 
 _BUSIEST_SECONDS = 5.0
-"""How often busy meters are looked for, since every meter that was asked has to be looked at."""
+"""Interval between searches, in seconds: each visits every meter that received a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What runs, at one moment. Counts are since the start."""
+    """The running parts at one moment. Counts are since the start."""
 
     at: float
-    """Real time in seconds; only differences matter."""
+    """Real time in seconds, from an arbitrary origin."""
     now: float
-    """Unix time that the clock shows."""
+    """Unix time of the clock, in seconds."""
     clock: str
     broker: str
     connected: bool
     meters: int | None = None
-    """None where no meters run here."""
+    """Number of meters; None if no fleet runs in this process."""
     received: int = 0
     replied: int = 0
     table: Sequence[tuple[str, str, int, int]] = ()
     """SRV, outcome, commands received and replies sent."""
     busiest: Sequence[tuple[EUI, int]] = ()
-    """Meters and commands received, most first."""
+    """Meters and commands received, busiest first."""
     fired: int = 0
-    """Times that a fault changed something."""
+    """Number of faults that fired."""
     lately: Sequence[str] = ()
-    """The latest of them, newest first."""
+    """The latest faults, newest first."""
     requests: int | None = None
-    """To the cache; None where none runs here."""
+    """Requests to the cache; None if no cache runs in this process."""
     decisions: Mapping[Decision, int] | None = None
     avoided_ratio: float | None = None
 
     def rate(self, before: "Snapshot | None") -> tuple[float, float]:
-        """Return commands received and replies sent a second since `before`."""
+        """Return commands received and replies sent per second since `before`."""
         if before is None or self.at <= before.at:
             return 0.0, 0.0
         passed = self.at - before.at
@@ -64,16 +61,16 @@ class Snapshot:
 
 
 class Sampler:
-    """Takes snapshots of `parts`; `machine` tells the real time between them."""
+    """Takes snapshots of `parts`; `machine` is the clock of real time."""
 
-    def __init__(self, parts: Controlled, machine: Clock) -> None:
+    def __init__(self, parts: RunningParts, machine: Clock) -> None:
         self._parts = parts
         self._machine = machine
         self._busiest: Sequence[tuple[EUI, int]] = ()
         self._busiest_until = float("-inf")
 
     def __call__(self) -> Snapshot:
-        """Return what runs, as it is now."""
+        """Return a snapshot."""
         parts, at = self._parts, self._machine.now()
         fleet, ledger = parts.fleet, parts.ledger
         counters = Counters() if fleet is None else fleet.counters
@@ -101,9 +98,9 @@ class Sampler:
 
 
 def busiest(counters: Counters, number: int = BUSIEST) -> list[tuple[EUI, int]]:
-    """Return the meters that received most commands; of equals the lowest EUI first.
+    """Return the meters that received most commands, ties by EUI, lowest first.
 
-    Returns none where there are more than `MAX_ROWS` counts of meters.
+    Returns an empty list if there are more than `MAX_ROWS` counts.
     """
     sums: Counter[EUI] = Counter()
     for place, row in enumerate(counters.rows(Stage.RECEIVED, limit=MAX_ROWS + 1)):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.meter import answer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.proof.driver import Exchange
 from gbcs import GbcsError, Keystore
@@ -82,7 +82,7 @@ class Judge:
     def _truth(self, exchange: Exchange, now: float) -> list[Row]:
         """Return what the meter has at `now`, Unix time in seconds, whatever a fault did to it."""
         key = exchange.ask.key
-        meter, log = nature(self.seed, key.device, self.profiles), BY_SRV[key.srv]
+        meter, log = meter_of(self.seed, key.device, self.profiles), BY_SRV[key.srv]
         window = Window(key.start, key.end)
         return rows_of(log, buffer(meter, log, window, int(now) - EPOCH_UNIX))
 

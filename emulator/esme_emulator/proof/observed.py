@@ -1,35 +1,25 @@
-"""A fleet that is observed: every command as it is received, and what it took of the meter.
+"""The fleet's own account of a run: every command that it received, and what it cost the meter.
 
-Pure. What it notes is the fleet's own account; the cache's is elsewhere.
+Pure. It subscribes to the fleet's events and knows nothing of the cache's account.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.log import Fired
-from esme_emulator.faults.rule import FaultRule
-from esme_emulator.fleet.fleet import Fleet, Receipt
+from esme_emulator.faults.log import FaultFired
+from esme_emulator.fleet.counters import Counters
+from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.proof.accounts import Request, Seen
 from esme_emulator.proof.result import Spent
 from esme_emulator.scenario.scenario import Costs
-from gbcs import EUI, GbcsError, Keystore, decode
+from gbcs import EUI, GbcsError, decode
 
 
-class ObservedFleet(Fleet):
-    """A fleet with `rules` for its faults, which takes note of what it receives."""
+class FleetObserver:
+    """Collects the evidence of `fleet`, and of its `engine`, from the events they publish."""
 
-    def __init__(
-        self,
-        hosted: Sequence[EUI],
-        keystore: Keystore,
-        seed: str,
-        rules: Sequence[FaultRule],
-        **options: Any,
-    ) -> None:
-        self.engine = Faults(seed, rules, on_fired=self._fired)
-        super().__init__(hosted, keystore, seed, faults=self.engine if rules else None, **options)
+    def __init__(self, fleet: Fleet, engine: Faults) -> None:
+        self.fleet = fleet
+        self.engine = engine
         self.received: list[Seen] = []
         """Every command, when it was received."""
         self.replied: list[Seen] = []
@@ -37,47 +27,53 @@ class ObservedFleet(Fleet):
         self.faulty: set[Request] = set()
         """The commands to which a fault fired."""
         self._octets = 0
-        self._current: Request | None = None
+        self._fired = False
+        fleet.events.subscribe(FaultFired, self._note_fault)
+        fleet.events.subscribe(CommandReceived, self.note)
 
-    def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-        """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
-        self._current = None
-        party, counter = _asked_by(octets)
-        self._current = Request(device, "", party, counter)
-        receipt = super().receive(device, octets, now)
-        request = self._current._replace(srv=receipt.srv)
-        self.received.append(Seen(now, request, receipt.outcome))
-        self.replied += [Seen(reply.due, request) for reply in receipt.replies]
-        self._octets += len(octets) + sum(len(reply.octets) for reply in receipt.replies)
-        return receipt
+    @property
+    def counters(self) -> Counters:
+        """The fleet's counters."""
+        return self.fleet.counters
 
-    def _fired(self, fired: Fired) -> None:
-        if self._current is not None:
-            self.faulty.add(self._current._replace(srv=fired.srv))
+    def note(self, event: CommandReceived) -> None:
+        """Collect a command and its replies."""
+        request = Request(event.device, event.srv, *_asked_by(event.octets))
+        self.received.append(Seen(event.time, request, event.outcome))
+        self.replied += [Seen(reply.due, request) for reply in event.replies]
+        self._octets += len(event.octets) + sum(len(reply.octets) for reply in event.replies)
+        if self._fired:
+            self.faulty.add(request)
+        self._fired = False
+
+    def _note_fault(self, _: FaultFired) -> None:
+        # A fleet handles one command at a time and publishes it once its faults have fired.
+        self._fired = True
 
     def spent(self, costs: Costs) -> Spent:
-        """Return what was asked of meters and their network so far."""
+        """Return what the commands so far cost the meters and their network."""
+        fleet = self.fleet
         messages = len(self.received) + sum(
             total for series, total in self.counters.totals().items() if series.stage == "replied"
         )
         radio = messages * costs.radio_seconds_per_message
         radio += self._octets / costs.octets_per_radio_second
         sms = 0
-        if self.wan is not None:
-            tally, each = self.wan.tally, costs.sms_per_wake
+        if fleet.wan is not None:
+            tally, each = fleet.wan.tally, costs.sms_per_wake
             sms = tally.sms if each is None else tally.wakes * each
         return Spent(
             device_hits=self.counters.device_hits,
             octets=self._octets,
             radio_seconds=round(radio, 3),
-            busy_seconds=None if self._latency == NONE else round(self.busy_seconds, 3),
+            busy_seconds=None if fleet.latency == NONE else round(fleet.busy_seconds, 3),
             sms=sms,
             pounds=round(sms * costs.sms_pounds, 6),
         )
 
 
 def _asked_by(octets: bytes) -> tuple[EUI | None, int | None]:
-    """Return the party and the originator counter of a command, None where it is none."""
+    """Return the party and the originator counter of a command, None if it cannot be decoded."""
     try:
         message = decode(octets)
     except GbcsError:

@@ -15,7 +15,9 @@ from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import wan_of
 from esme_emulator.messaging.client import Requester
@@ -24,11 +26,13 @@ from esme_emulator.profiles import meter_profile
 from esme_emulator.proof.driver import Driver
 from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.judge import Judge
-from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.result import INTERRUPTED, ProofResult
 from esme_emulator.proof.result_builder import assemble
 from esme_emulator.proof.run_record import RunAccount
 from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.changes import Entitling, Upstream, events, follow, registry
 from esme_emulator.scenario.scenario import Caching, Scenario
@@ -132,18 +136,21 @@ class Proof:
         clock = ManualClock(self._scenario.start + EPOCH_UNIX)
         return RunAccount(self._fleet(), clock)
 
-    def _fleet(self) -> ObservedFleet:
-        settings, seed = self._scenario.fleet, self._estate.seed
-        return ObservedFleet(
+    def _fleet(self) -> FleetObserver:
+        settings, seed, hub = self._scenario.fleet, self._estate.seed, Events()
+        faults = Faults(seed, self._scenario.faults, events=hub)
+        fleet = Fleet(
             self._estate.meters,
             self._estate.keystore,
             seed,
-            self._scenario.faults,
-            latency=load_latency(settings.latency),
-            wan=wan_of(settings.wan, seed, load_latency, self._profiles),
+            parse_latency(settings.latency, read_text),
+            wan=wan_of(settings.wan, seed, read_text, self._profiles),
+            faults=faults,
             strict=settings.strict,
             profiles=self._profiles,
+            events=hub,
         )
+        return FleetObserver(fleet, faults)
 
     async def _run_direct(self, account: RunAccount, done: Callable[[], None]) -> None:
         """Make the requests of meters; what a party is not entitled to is refused on the way."""
@@ -189,7 +196,7 @@ class Proof:
         driver = Driver(requester, account.clock, self._broker.gauge, patience, refused)
         account.exchanges, account.sent = driver.exchanges, driver.sent
         async with (
-            serve_fleet(self._broker, account.fleet, account.clock),
+            serve_fleet(self._broker, account.fleet.fleet, account.clock),
             requester.connected(self._broker, self._recipients),
         ):
             yield driver

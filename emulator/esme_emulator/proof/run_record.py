@@ -6,7 +6,7 @@ from esme_emulator.cache.policy.ledger import Decided, Ledger
 from esme_emulator.proof.accounts import Seen
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.judge import Check
-from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.scenario.workload import Ask
 
@@ -15,7 +15,7 @@ from esme_emulator.scenario.workload import Ask
 class RunAccount:
     """The accounts of a run's parties, cache and fleet; each is kept by whom it is of."""
 
-    fleet: ObservedFleet
+    fleet: FleetObserver
     clock: ManualClock
     exchanges: list[Exchange] = field(default_factory=list)
     sent: list[tuple[float, Ask]] = field(default_factory=list)

@@ -18,15 +18,15 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.eui_range import EVERY_EUI, EuiRange
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
-from esme_emulator.fleet.latency import Latency
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.fleet.fleet import CommandReceived, Fleet
+from esme_emulator.fleet.latency import Latency, parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
@@ -36,13 +36,15 @@ from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
-from esme_emulator.pytest_plugin.fleet import EsmeFleet, WatchedFleet
+from esme_emulator.pytest_plugin.fleet import EsmeFleet
 from esme_emulator.pytest_plugin.journal import Hits, Journal
 from esme_emulator.pytest_plugin.meters import FleetContext
 from esme_emulator.pytest_plugin.parties import Parties
 from esme_emulator.pytest_plugin.party import PartyContext, PendingReads
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from esme_emulator.runtime.clock import ManualClock, parse_clock
+from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from gbcs import EUI
 
@@ -84,13 +86,17 @@ class NearbyFiles:
         found = self.folder / name
         return str(found) if found.is_file() else name
 
+    def read(self, name: str) -> str:
+        """Return the text of a file. Raises `UnreadableError`."""
+        return read_text(self.path(name))
+
     def profile(self, name: str) -> str:
         """Return the name of a shipped profile unchanged, or the path of a `.toml` file."""
         return self.path(name) if name.endswith(".toml") else name
 
     def latency(self, text: str) -> Latency:
         """Return the latency that `text` describes. Raises `ValueError`."""
-        return load_latency(text, self.path)
+        return parse_latency(text, self.read)
 
 
 class Bench:
@@ -109,7 +115,11 @@ class Bench:
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
         self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
-        self.faults = EsmeFaults(settings.seed, self.hosted.meters, self.clock, self.journal)
+        self._events = Events()
+        self._events.subscribe(CommandReceived, self.journal.add)
+        self.faults = EsmeFaults(
+            settings.seed, self.hosted.meters, self.clock, self.journal, self._events
+        )
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
@@ -157,22 +167,23 @@ class Bench:
         profiles: tuple[MeterProfile, ...] | None = None
         if wanted.profiles is not None:
             profiles = tuple(meter_profile(files.profile(name)) for name in wanted.profiles)
-        fleet = WatchedFleet(
-            self.journal,
+        fleet = Fleet(
             euis,
             self.keystore,
             wanted.seed,
             files.latency(wanted.latency),
-            wan=wan_of(wan, wanted.seed, files.latency, profiles),
+            wan=wan_of(wan, wanted.seed, files.read, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,
+            events=self._events,
         )
         counters = fleet.counters
         context = FleetContext(wanted.seed, profiles, counters, self.journal, self.clock)
         self.hosted.add(euis, wanted.seed, profiles)
         self._counters.append(counters)
-        async with serve_fleet(broker, fleet, self.clock):
+        # Other fleets may host all other meters: their commands are not counted or answered.
+        async with serve_fleet(broker, fleet, self.clock, whole=EVERY_EUI):
             yield EsmeFleet(fleet, euis, self.keystore, context)
 
     @asynccontextmanager
@@ -226,7 +237,7 @@ class HostedMeters(Collection[EUI]):
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
         seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)
-        return nature(seed, eui, profiles).profile
+        return meter_of(seed, eui, profiles).profile
 
     def __contains__(self, eui: object) -> bool:
         return any(eui in euis for euis, _, _ in self._fleets)

@@ -9,16 +9,16 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from esme_emulator.faults.base import Fault
+from esme_emulator.faults.base import Fault, FaultError
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import Fired
+from esme_emulator.faults.log import FaultFired
 from esme_emulator.faults.parameters import nearest, write_table
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ArmedFault:
         """Name of the rule; empty until the `with` block is entered."""
         self.entered = False
         """Whether its `with` block was entered."""
-        self.fired: list[Fired] = []
+        self.fired: list[FaultFired] = []
         """Each time that it changed something."""
 
     @property
@@ -101,7 +101,12 @@ class EsmeFaults:
     """
 
     def __init__(
-        self, seed: str, meters: Callable[[], Meters], clock: Clock, journal: Journal
+        self,
+        seed: str,
+        meters: Callable[[], Meters],
+        clock: Clock,
+        journal: Journal,
+        events: Events,
     ) -> None:
         self._seed = seed
         self._meters = meters
@@ -109,7 +114,8 @@ class EsmeFaults:
         self._journal = journal
         self._made: list[ArmedFault] = []
         self._armed: dict[str, ArmedFault] = {}
-        self.engine = Faults(seed, on_fired=self._on_fired)
+        events.subscribe(FaultFired, self._on_fired)
+        self.engine = Faults(seed, events=events)
         """Engine that the fleet asks about each command."""
 
     def __call__(self, fault: Fault, **where: Unpack[SelectorKeys]) -> ArmedFault:
@@ -157,7 +163,7 @@ class EsmeFaults:
         rule = rule_from(table, self._armed)
         now = self._clock.now()
         # A rule that can match no command would let a test pass because of a typing mistake.
-        for reason in unmatched([rule], self._meters(), now=now, seed=self._seed):
+        for reason in lint([rule], self._meters(), now=now, seed=self._seed):
             raise FaultError(reason)
         self.engine.add(rule)
         self._armed[rule.name] = armed
@@ -174,11 +180,11 @@ class EsmeFaults:
         return tuple(armed.kind for armed in self._made if not armed.entered)
 
     @property
-    def fired(self) -> tuple[Fired, ...]:
+    def fired(self) -> tuple[FaultFired, ...]:
         """Each time that a fault changed something in this test, oldest first."""
-        return tuple(event for event in self._journal.events if isinstance(event, Fired))
+        return tuple(event for event in self._journal.events if isinstance(event, FaultFired))
 
-    def _on_fired(self, fired: Fired) -> None:
+    def _on_fired(self, fired: FaultFired) -> None:
         self._journal.add(fired)
         self._armed[fired.rule].fired.append(fired)
 

@@ -1,37 +1,14 @@
-"""The fleet of a test, and a journal of every command that its meters receive."""
+"""The fleet of a test, and the commands that its meters received."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.fleet.counters import Counters
-from esme_emulator.fleet.fleet import Fleet, Receipt
-from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.monitor.counted_srvs import counted
-from esme_emulator.pytest_plugin.journal import Hits, Journal, Received
+from esme_emulator.pytest_plugin.journal import Hits
 from esme_emulator.pytest_plugin.meters import EsmeMeter, EsmeMeters, FleetContext
 from gbcs import EUI
-
-NOT_OURS = "not-ours"
-
-
-class WatchedFleet(Fleet):
-    """A fleet that writes into a journal what its meters receive.
-
-    It neither counts nor answers what is for meters that are not its own: others may host these.
-    """
-
-    def __init__(self, journal: Journal, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._journal = journal
-
-    def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-        """Return what becomes of a command for `device` at `now`, Unix time in seconds."""
-        if device not in self.hosted:
-            return Receipt(UNKNOWN_SRV, NOT_OURS)
-        receipt = super().receive(device, octets, now)
-        self._journal.add(Received(now, device, receipt.srv, str(receipt.outcome), octets))
-        return receipt
 
 
 class EsmeFleet:

@@ -5,7 +5,7 @@ Pure. It decodes commands only to show them, which happens when a test fails.
 
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import accumulate, islice
 from typing import TypeAlias
 
@@ -17,7 +17,8 @@ from esme_emulator.estate.parties import (
     OTHER_USER,
     SUPPLIER,
 )
-from esme_emulator.faults.log import Fired
+from esme_emulator.faults.log import FaultFired
+from esme_emulator.fleet.fleet import CommandReceived
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI, Command, GbcsError, decode
 from gbcs.instants import DAY, to_iso
@@ -52,20 +53,7 @@ _CACHE_VERBS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A command that a meter received."""
-
-    time: float
-    """Unix time in seconds."""
-    device: EUI
-    srv: str
-    outcome: str
-    """How the meter handled it, such as `answered` or `silent`."""
-    octets: bytes
-
-
-Event: TypeAlias = Received | Decided | Fired
+Event: TypeAlias = CommandReceived | Decided | FaultFired
 
 
 class Journal:
@@ -76,6 +64,8 @@ class Journal:
 
     def add(self, event: Event) -> None:
         """Append an event; drop the oldest one if there are `MAX_EVENTS`."""
+        if isinstance(event, CommandReceived):
+            event = replace(event, replies=())  # never shown, and most of the memory
         self.events.append(event)
 
     def outcome(self, command: Command, octets: bytes) -> str:
@@ -89,7 +79,7 @@ class Journal:
                 ) and event.party == command.remote_party:
                     reason = f" ({event.reason})" if event.reason else ""
                     handled["cache"] = f"the cache {_CACHE_VERBS[event.decision]}{reason}"
-                case Received(device=command.device, octets=received) if received == octets:
+                case CommandReceived(device=command.device, octets=received) if received == octets:
                     handled["meter"] = f"the meter received it ({event.outcome})"
         return ", ".join(handled.values())
 
@@ -108,7 +98,7 @@ class Journal:
             for event in self.events
             if (devices is None or event.device in devices) and srv in (None, event.srv)
         ]
-        is_hit = [int(isinstance(event, Received)) for event in selected]
+        is_hit = [int(isinstance(event, CommandReceived)) for event in selected]
         lines = [
             _line(event, number)
             for event, number in islice(
@@ -148,14 +138,14 @@ def _party_name(party: EUI) -> str:
 
 def _line(event: Event, number: int) -> str:
     match event:
-        case Received(outcome=outcome, octets=octets):
+        case CommandReceived(outcome=outcome, octets=octets):
             what = f"hit {number}, {outcome}"
             party, window = _request(octets)
         case Decided(decision=decision, reason=reason):
             verb = "from the cache" if decision is Decision.HIT else str(decision)
             what = f"{verb}, {reason}" if reason else verb
             party, window = event.party, event.window
-        case Fired(rule=rule):
+        case FaultFired(rule=rule):
             what, party, window = f"fault {rule}", None, None
     words = [iso(event.time), f"{what:<16}", f"{event.srv:<5}", str(event.device)]
     if party is not None:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TypeAlias, overload
 
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.monitor.counted_srvs import counted
 from esme_emulator.profiles import MeterProfile
@@ -82,7 +82,7 @@ class EsmeMeter:
     @property
     def profile(self) -> MeterProfile:
         """Profile that this meter was drawn from."""
-        return nature(self._fleet.seed, self.eui, self._fleet.profiles).profile
+        return meter_of(self._fleet.seed, self.eui, self._fleet.profiles).profile
 
     def hits(self, srv: str | None = None) -> Hits:
         """Return the number of commands it received, for one SRV or all.
@@ -102,7 +102,7 @@ class EsmeMeter:
         """
         fleet, log = self._fleet, log_of(srv)
         now = fleet.clock.now()
-        meter = nature(fleet.seed, self.eui, fleet.profiles)
+        meter = meter_of(fleet.seed, self.eui, fleet.profiles)
         held = buffer(meter, log, window_of(window, now), int(now) - EPOCH_UNIX)
         return rows_of(log, held)
 

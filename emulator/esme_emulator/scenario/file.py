@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.faults.errors import FaultError
-from esme_emulator.faults.lint import Meters, unmatched
+from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
-from esme_emulator.faults.rule import FaultRule
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.faults.selector import FaultRule
+from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import (
     MeterProfile,
@@ -104,7 +105,7 @@ def fault_warnings(scenario: Scenario) -> list[str]:
     names, seed = scenario.fleet.profiles, scenario.seed
     kinds = tuple(map(meter_profile, names)) or None
     meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
-    return unmatched(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
+    return lint(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
@@ -284,10 +285,13 @@ def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
             yield f"mix.{place}.days: the windows of the first requests begin before 2000-01-01"
 
 
+_read_latency = partial(parse_latency, read=read_text)
+
+
 def _contradictions(scenario: Scenario) -> Iterator[str]:
     """Yield what fits by itself and not together, or names what there is not."""
     try:
-        load_latency(scenario.fleet.latency)
+        parse_latency(scenario.fleet.latency, read_text)
     except ValueError as error:
         yield f"fleet.latency: {error}"
     kinds: list[MeterProfile] = []
@@ -299,7 +303,7 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     wan = scenario.fleet.wan
     for name in dict.fromkeys(kind.wan for kind in kinds) if wan == BY_PROFILE else [wan]:
         try:
-            for mistake in unreadable_latencies(wan_profile(name), load_latency):
+            for mistake in unreadable_latencies(wan_profile(name), _read_latency):
                 yield f"fleet.wan: {name}: {mistake}"
         except ProfileError as error:
             yield f"fleet.wan: {error}"

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, Len
 
 from esme_emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
 from esme_emulator.cache.policy.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 
 _LONGEST = 10 * 86400.0
 """Seconds: no scenario is about more than days."""

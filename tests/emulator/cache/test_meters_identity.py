@@ -14,10 +14,11 @@ from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_
 from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.messaging.client import ReceivedReply, Requester
-from esme_emulator.messaging.known_identity import Known, is_identity
+from esme_emulator.messaging.identity import KnownIdentity, is_identity
+from esme_emulator.messaging.service import random_identity
 from esme_emulator.messaging.topics import (
     ASK_IDENTITY,
     CACHED,
@@ -118,7 +119,7 @@ def truth(fleet: FleetOptions, device: EUI = METER) -> list[object]:
     log = BY_SRV["4.8.1"]
     empty = (lambda _: False) if fleet is GAPS else None
     return list(
-        rows_of(log, buffer(nature(SEED, device, fleet.profiles), log, YESTERDAY, NOW, empty))
+        rows_of(log, buffer(meter_of(SEED, device, fleet.profiles), log, YESTERDAY, NOW, empty))
     )
 
 
@@ -166,7 +167,7 @@ async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
     """Nobody knows yet which fleet comes."""
     async with running(SINGLE, kept) as (_, asker):
         await asker.ask()
-    monkeypatch.setattr("esme_emulator.messaging.announcing.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("esme_emulator.messaging.service.ANSWER_SECONDS", 0.0)
     asked = asyncio.Event()
     subscriptions = {command_topic(DIRECT, METER): lambda *_: asked.set()}
     broker = MemoryBroker()
@@ -204,17 +205,17 @@ async def test_a_fleet_tells_when_it_starts_and_whoever_asks() -> None:
 # what is known
 
 
-def answer(known: Known, *fleets: str) -> str:
+def answer(known: KnownIdentity, *fleets: str) -> str:
     """Ask, and have these fleets answer."""
-    known.asked()
+    known.query()
     for told in fleets:
         known.hear(told)
-    known.answered()
+    known.conclude()
     return known.identity
 
 
 def test_one_fleet_is_known_by_what_it_told_and_may_start_again() -> None:
-    known = Known()
+    known = KnownIdentity(random_identity)
     assert not known.hear(A, starts=True)
     assert (known.identity, known.settled) == (A, True), "there is no other fleet"
     assert answer(known, A) == A
@@ -223,7 +224,7 @@ def test_one_fleet_is_known_by_what_it_told_and_may_start_again() -> None:
 
 
 def test_until_all_have_answered_the_identity_is_one_of_its_own() -> None:
-    known, between = Known(B), set()
+    known, between = KnownIdentity(random_identity, B), set()
     for told in (A, B, A, B):
         assert known.hear(told, starts=True)
         between.add(known.identity)
@@ -237,37 +238,40 @@ def test_until_all_have_answered_the_identity_is_one_of_its_own() -> None:
 
 
 def test_answers_do_not_count_if_a_fleet_starts_between_them() -> None:
-    known = Known()
+    known = KnownIdentity(random_identity)
     answer(known, A)
-    known.asked()
+    known.query()
     known.hear(A)
     known.hear(B, starts=True)
-    known.answered()
+    known.conclude()
     assert not known.settled
     assert answer(known, B) == B
 
 
 def test_several_fleets_are_known_together_in_any_order() -> None:
-    found = {answer(Known(), A, B), answer(Known(), B, A)}
+    found = {
+        answer(KnownIdentity(random_identity), A, B),
+        answer(KnownIdentity(random_identity), B, A),
+    }
     assert len(found) == 1
     assert is_identity(found.pop())
 
 
 def test_a_fleet_that_was_not_heard_to_start_is_found_by_its_answer() -> None:
-    known = Known()
+    known = KnownIdentity(random_identity)
     answer(known, A)
-    known.asked()
+    known.query()
     assert known.hear(B)
     assert known.identity not in (A, B)
-    known.answered()
+    known.conclude()
     assert known.identity == B
 
 
 def test_silence_and_garbage_change_nothing() -> None:
-    known = Known()
+    known = KnownIdentity(random_identity)
     answer(known, A)
-    known.asked()
+    known.query()
     for garbage in ("", "garbage", A.upper(), A + "\n"):
         assert not known.hear(garbage)
-    known.answered()
+    known.conclude()
     assert known.identity == A

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from esme_emulator.cli.main import main as esme_command
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from gbcs import EUI
 from gbcs.instants import parse_iso
@@ -37,10 +37,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @cache
-def meter_of(kind: str) -> EUI:
+def first_of(kind: str) -> EUI:
     """The first meter of a kind among those of seed 1."""
     meters = derived_estate("1", 1000).meters
-    return next(eui for eui in meters if nature("1", eui).profile.variant == kind)
+    return next(eui for eui in meters if meter_of("1", eui).profile.variant == kind)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def esme(capsys: pytest.CaptureFixture[str]) -> Esme:
 
 
 def args_of(service: ReadingService, kind: str) -> tuple[object, ...]:
-    device = meter_of(kind)
+    device = first_of(kind)
     window = DAY if service.windowed else ()
     return "read", device, service.srv, *window, "--base", device, "--meters", 1
 
@@ -98,7 +98,7 @@ def test_every_service_is_read_as_json(service: ReadingService, kind: str, esme:
     form = esme.form(*args_of(service, kind))
     body = set(form) - HEAD
     assert body in ({"rows"}, {"values"})
-    assert form["device"] == str(meter_of(kind))
+    assert form["device"] == str(first_of(kind))
     assert form["srv"] == service.srv
     assert form["via"] == "cache"
     is_cached = service.srv in CACHED
@@ -152,7 +152,7 @@ def test_a_log_of_one_day_has_its_half_hours(esme: Esme) -> None:
 
 
 def test_a_window_without_entries_is_no_mistake(esme: Esme) -> None:
-    device = meter_of(SINGLE)
+    device = first_of(SINGLE)
     before = ("--from", "2001-01-01", "--to", "2001-01-02")
     form = esme.form("read", device, "4.8.1", *before, "--base", device, "--meters", 1)
     assert form["rows"] == []
@@ -161,7 +161,7 @@ def test_a_window_without_entries_is_no_mistake(esme: Esme) -> None:
 
 
 def test_a_meter_of_another_kind_says_that_it_has_no_such_thing(esme: Esme) -> None:
-    device = meter_of(SINGLE)
+    device = first_of(SINGLE)
     own = ("--base", device, "--meters", 1)
     said = esme.refused(2, "read", device, "4.11.2", *own)
     assert "a single meter has no reading service 4.11.2: " in said

@@ -15,7 +15,7 @@ from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.control.app import create_app
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.base import Call
 from esme_emulator.faults.engine import Faults
@@ -23,7 +23,7 @@ from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.wan import WanLink
-from esme_emulator.monitor.parts import Controlled, ControlledCache, ControlledFleet
+from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
@@ -74,7 +74,7 @@ class Process:
         self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, wan=self.wan, faults=self.faults)
         policy = CachePolicy(KEYS, self.settings)
         service = CacheService(policy, self.store, self.clock, SystemClock(), Tasks())
-        self.cache = ControlledCache.watched(service, self.store)
+        self.cache = RunningCache.watched(service, self.store)
 
     @property
     def counters(self) -> Counters:
@@ -88,16 +88,16 @@ class Process:
     def transports(self) -> Mapping[str, list[Transport]]:
         return {"fleet": [self.meters_transport], "cache": [self.cache_transport]}
 
-    def parts(self, *, fleet: bool = True, cache: bool = True) -> Controlled:
-        meters = ControlledFleet(
+    def parts(self, *, fleet: bool = True, cache: bool = True) -> RunningParts:
+        meters = RunningFleet(
             SEED,
             ESTATE.meters,
             self.fleet,
-            partial(nature, SEED),
+            partial(meter_of, SEED),
             meter_profiles(),
             self.faults,
         )
-        return Controlled(
+        return RunningParts(
             self.clock,
             "127.0.0.1:1883",
             self.transports,
@@ -139,5 +139,5 @@ class Process:
         """Let the meter have the faults in force on its call `number`."""
         asked, octets = command("4.8.1")
         call = Call(METER, "4.8.1", number, self.clock.now(), asked, KEYS)
-        if not self.faults.conduct(call).silent:
+        if not self.faults.behaviour(call).silent:
             self.faults.deliver(call, octets)

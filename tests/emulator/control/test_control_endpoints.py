@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from esme_emulator.control.models import MAX_ADVANCE
 from esme_emulator.device.meter import answer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.profiles import wan_profile
@@ -255,7 +255,7 @@ async def test_a_rule_for_an_srv_that_meters_answer_is_no_warning(
     service: ReadingService, process: Process, client: httpx.AsyncClient
 ) -> None:
     answer = await client.post("/faults", json={"kind": "no-reply", "srvs": service.srv})
-    kinds = {nature(SEED, meter).profile.variant for meter in ESTATE.meters}
+    kinds = {meter_of(SEED, meter).profile.variant for meter in ESTATE.meters}
     assert (answer.json()["warnings"] == []) is bool(kinds.intersection(service.meters))
 
 

@@ -9,14 +9,14 @@ from functools import partial
 import httpx
 
 from esme_emulator.control.app import create_app
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
 from esme_emulator.fleet.latency import NONE
-from esme_emulator.monitor.parts import Controlled, ControlledFleet
+from esme_emulator.monitor.parts import RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
 from esme_emulator.runtime.clock import parse_clock
 from tests.emulator.control.process import BASE_URL, KEY, Process
@@ -34,18 +34,18 @@ def examples() -> Iterator[tuple[str, str]]:
             yield command, printed
 
 
-async def documented() -> Controlled:
+async def documented() -> RunningParts:
     """Return the process of the page, after one read that the cache answered and one of its own."""
     estate = derived_estate("1", 100)
     meters = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
     for device in estate.meters[:2]:
         meters.counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
         meters.counters.count(Stage.REPLIED, device, "4.8.1", "answered")
-    fleet = ControlledFleet(
+    fleet = RunningFleet(
         estate.seed,
         estate.meters,
         meters,
-        partial(nature, estate.seed),
+        partial(meter_of, estate.seed),
         meter_profiles(),
         Faults(estate.seed),
     )
@@ -53,7 +53,7 @@ async def documented() -> Controlled:
     process.work()
     key = KEY._replace(identity=identity_of(estate.seed))
     await process.keep(*(key._replace(device=device) for device in estate.meters[7:9]))
-    return Controlled(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
+    return RunningParts(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:

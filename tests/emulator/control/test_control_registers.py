@@ -1,5 +1,5 @@
 from esme_emulator.control.registers import registers_of
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.device.snapshots import registers_row
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.profiles import meter_profile
@@ -13,7 +13,7 @@ NOW = parse_iso("2026-01-15T12:00:00Z")
 def test_they_are_those_that_the_meter_logs_whatever_its_tariff() -> None:
     shipped = map(meter_profile, ("single", "single-economy-7", "single-blocks", "twin"))
     for kind in (*shipped, TWIN_BLOCKS):
-        meter = nature("registers", METER, (kind,))
+        meter = meter_of("registers", METER, (kind,))
         registers = registers_of(meter, NOW)
         shown = registers["active_import"]
         row = registers_row(meter, NOW)

@@ -1,10 +1,10 @@
-"""Meters to test with: one of each kind, any of any fleet, and days that are special."""
+"""Meters and days for tests: one meter of each profile, strategies for any meter, special days."""
 
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from gbcs import EUI
 from gbcs.instants import DAY, MAX_INSTANT, parse_iso
@@ -16,37 +16,37 @@ TWIN_BLOCKS = replace(
     tariff="blocks",
     block_thresholds=meter_profile("single-blocks").block_thresholds,
 )
-"""A kind that is not shipped: the first element counts in blocks, the second in a TOU register."""
+"""A profile that is not shipped: blocks on the first element, a TOU register on the second."""
 PROFILES = (*meter_profiles(), TWIN_BLOCKS)
-KINDS: dict[str, Nature] = {
-    profile.name: nature(SEED, EUI.from_int(7), (profile,)) for profile in PROFILES
+KINDS: dict[str, Meter] = {
+    profile.name: meter_of(SEED, EUI.from_int(7), (profile,)) for profile in PROFILES
 }
 """A meter of each profile."""
 
 _BY_PROFILE: dict[str, EUI] = {}
 for _number in range(3000):
     _eui = EUI.from_int(_number)
-    _BY_PROFILE.setdefault(nature(SEED, _eui).profile.variant, _eui)
+    _BY_PROFILE.setdefault(meter_of(SEED, _eui).profile.variant, _eui)
 SINGLE, TWIN, POLYPHASE = (_BY_PROFILE[variant] for variant in ("single", "twin", "polyphase"))
 """A meter of each variant among those of `SEED`."""
 
 euis = st.integers(0, 2**64 - 1).map(EUI.from_int)
 
 
-def natures_of(*profiles: MeterProfile) -> st.SearchStrategy[Nature]:
-    """Any meter of these profiles."""
+def meters_of(*profiles: MeterProfile) -> st.SearchStrategy[Meter]:
+    """Return a strategy for meters of these profiles."""
     return st.builds(
-        lambda seed, eui, profile: nature(seed, eui, (profile,)),
+        lambda seed, eui, profile: meter_of(seed, eui, (profile,)),
         st.text(max_size=8),
         euis,
         st.sampled_from(profiles),
     )
 
 
-natures = st.one_of(st.builds(nature, st.text(max_size=8), euis), natures_of(*PROFILES))
-prepaying = natures_of(*[item for item in PROFILES if item.payment == "prepayment"])
-in_credit_mode = natures_of(*[item for item in PROFILES if item.payment == "credit"])
-with_blocks = natures_of(*[item for item in PROFILES if item.block_thresholds])
+any_meters = st.one_of(st.builds(meter_of, st.text(max_size=8), euis), meters_of(*PROFILES))
+prepaying = meters_of(*[item for item in PROFILES if item.payment == "prepayment"])
+in_credit_mode = meters_of(*[item for item in PROFILES if item.payment == "credit"])
+with_blocks = meters_of(*[item for item in PROFILES if item.block_thresholds])
 
 special_days = [
     parse_iso(date) // DAY
@@ -63,7 +63,7 @@ special_days = [
     )
 ]
 days = st.one_of(st.sampled_from(special_days), st.integers(4500, 45_000))
-"""Days since 2000-01-01: year ends and leap days, and any from 2012 to 2123."""
+"""Days since 2000-01-01: ends of years, leap days, and any from 2012 to 2123."""
 
 moments = st.one_of(
     st.builds(lambda day, second: day * DAY + second, days, st.integers(0, DAY - 1)),

@@ -1,4 +1,4 @@
-"""The account: money agrees with the registers, the logs and itself at every instant."""
+"""The account agrees with the registers, the logs and itself at every instant."""
 
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ from esme_emulator.device.account import (
 )
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
 from gbcs import EUI
@@ -38,10 +38,10 @@ from gbcs.usecases.rows import Row, rows_of
 from gbcs.usecases.values import plain
 from tests.emulator.device.meters import (
     KINDS,
+    any_meters,
     in_credit_mode,
     instants,
     moments,
-    natures,
     prepaying,
 )
 
@@ -54,19 +54,19 @@ def log_of(srv: str, number: int = 0) -> ProfileLog:
     return [log for log in (*PROFILE_LOGS, *OTHER_LOGS) if log.srv == srv][number]
 
 
-def rows(meter: Nature, log: ProfileLog, now: int, window: Window = EVER) -> list[Row]:
+def rows(meter: Meter, log: ProfileLog, now: int, window: Window = EVER) -> list[Row]:
     return rows_of(log, buffer(meter, log, window, now))
 
 
 def truth(said: Balances) -> int:
-    """What the household would have without emergency credit; only where that is in use."""
+    """Return the true balance; valid only while emergency credit is in use."""
     used = prices.EMERGENCY_CREDIT - said.emergency_credit_balance
     return said.meter_balance - used - said.accumulated_debt
 
 
-@given(natures, moments, st.one_of(st.integers(0, 2 * DAY), st.integers(0, 900 * DAY)))
+@given(any_meters, moments, st.one_of(st.integers(0, 2 * DAY), st.integers(0, 900 * DAY)))
 def test_cost_only_grows_and_follows_from_the_registers(
-    meter: Nature, instant: int, later: int
+    meter: Meter, instant: int, later: int
 ) -> None:
     assert cost(meter, instant) <= cost(meter, instant + later)
     row = registers_row(meter, instant)
@@ -83,7 +83,7 @@ def test_cost_only_grows_and_follows_from_the_registers(
 
 
 @given(prepaying, moments)
-def test_balance_is_what_was_bought_less_cost_and_debts(meter: Nature, instant: int) -> None:
+def test_balance_is_top_ups_less_cost_and_debts(meter: Meter, instant: int) -> None:
     instant = max(instant, meter.installed * DAY)
     said = balances(meter, instant)
     bought = bought_until(meter, week_of(meter, instant))
@@ -104,7 +104,7 @@ def test_balance_is_what_was_bought_less_cost_and_debts(meter: Nature, instant: 
 @given(prepaying, st.integers(0, 5000))
 @example(PREPAYING, 0)
 def test_top_ups_are_multiples_of_five_pounds_that_restore_the_usual_credit(
-    meter: Nature, week: int
+    meter: Meter, week: int
 ) -> None:
     bought = payment(meter, week)
     assert bought.amount % prices.TOP_UP_STEP == 0
@@ -120,7 +120,7 @@ def test_top_ups_are_multiples_of_five_pounds_that_restore_the_usual_credit(
 
 
 @given(prepaying, st.integers(0, 5000))
-def test_credit_is_bought_once_in_seven_days_at_opening_hours(meter: Nature, week: int) -> None:
+def test_top_ups_are_every_seven_days_at_opening_hours(meter: Meter, week: int) -> None:
     time = top_up_time(meter, week)
     assert time // DAY == meter.installed + 7 * week
     assert time % 60 == 0
@@ -130,7 +130,7 @@ def test_credit_is_bought_once_in_seven_days_at_opening_hours(meter: Nature, wee
 
 
 @given(prepaying, moments, st.integers(0, 60 * DAY))
-def test_debts_only_shrink_until_they_are_paid(meter: Nature, instant: int, later: int) -> None:
+def test_debts_only_shrink_until_they_are_paid(meter: Meter, instant: int, later: int) -> None:
     """A payment debt that is almost paid is followed by one of the same size."""
     instant = max(instant, meter.installed * DAY)
     before, after = balances(meter, instant), balances(meter, instant + later)
@@ -145,7 +145,7 @@ def test_debts_only_shrink_until_they_are_paid(meter: Nature, instant: int, late
 
 
 @given(prepaying, moments)
-def test_logs_of_payments_explain_the_balances(meter: Nature, instant: int) -> None:
+def test_logs_of_payments_explain_the_balances(meter: Meter, instant: int) -> None:
     instant = max(instant, meter.installed * DAY)
     credit, debts = log_of("4.4.5"), log_of("4.4.4")
     bought, served = rows(meter, credit, instant), rows(meter, debts, instant)
@@ -172,17 +172,15 @@ def test_logs_of_payments_explain_the_balances(meter: Nature, instant: int) -> N
 
 @settings(max_examples=25)
 @given(prepaying, st.integers(0, 250 * WEEK))
-def test_logs_of_payments_have_the_last_ones(meter: Nature, age: int) -> None:
+def test_logs_of_payments_have_the_last_payments(meter: Meter, age: int) -> None:
     instant = meter.installed * DAY + age
     every = [payment(meter, week) for week in range(week_of(meter, instant) + 1)]
     assert last_payments(meter, instant, 5) == [item for item in every if item.amount][-5:]
     assert last_payments(meter, instant, 10) == [item for item in every if item.debt][-10:]
 
 
-@given(natures, moments)
-def test_the_collection_of_balances_has_them_in_the_order_of_its_fields(
-    meter: Nature, now: int
-) -> None:
+@given(any_meters, moments)
+def test_the_collection_of_balances_has_the_order_of_its_fields(meter: Meter, now: int) -> None:
     collection = parse_dotted("0.0.94.44.34.30")
     value = value_of(meter, Attribute(1, collection, 2), now)
     assert isinstance(value, Data)
@@ -198,7 +196,7 @@ def test_the_collection_of_balances_has_them_in_the_order_of_its_fields(
 
 
 @given(prepaying, moments, st.integers(1, 30))
-def test_debt_payments_are_a_part_of_credit(meter: Nature, instant: int, number: int) -> None:
+def test_debt_payments_are_a_part_of_credit(meter: Meter, instant: int, number: int) -> None:
     found = last_payments(meter, instant, number)
     assert len(found) <= number
     assert [item.time for item in found] == sorted({item.time for item in found})
@@ -207,8 +205,8 @@ def test_debt_payments_are_a_part_of_credit(meter: Nature, instant: int, number:
 
 
 @given(prepaying, st.integers(0, 20 * 365 * DAY))
-def test_a_prepayment_meter_served_its_debt_in_the_last_month(meter: Nature, age: int) -> None:
-    """Both logs of top-ups have entries, whenever a month of them is read, and they agree."""
+def test_a_prepayment_meter_paid_debt_in_the_last_month(meter: Meter, age: int) -> None:
+    """Both logs of top-ups have entries in any month, and they agree."""
     now = (meter.installed + 31) * DAY + age
     month = Window(now - 31 * DAY, now)
     served = rows(meter, log_of("4.4.4"), now, month)
@@ -220,8 +218,8 @@ def test_a_prepayment_meter_served_its_debt_in_the_last_month(meter: Nature, age
 
 
 @given(prepaying, st.integers(0, 20 * 365))
-def test_the_debt_log_explains_the_daily_read_log(meter: Nature, day: int) -> None:
-    """From midnight to midnight the debt falls by the entries between, and rises by whole debts."""
+def test_the_debt_log_explains_the_daily_read_log(meter: Meter, day: int) -> None:
+    """Between midnights the debt falls by the entries of the day, and rises by whole debts."""
     now = (meter.installed + 31 + day) * DAY
     served = rows(meter, log_of("4.4.4"), now)
     daily = rows(meter, log_of("4.14"), now)
@@ -230,9 +228,9 @@ def test_the_debt_log_explains_the_daily_read_log(meter: Nature, day: int) -> No
         assert (before["payment_debt"] - after["payment_debt"] - paid) % payment_debt(meter) == 0
 
 
-@given(natures, moments)
-def test_the_prepayment_daily_read_log_is_the_balances_at_midnight(
-    meter: Nature, instant: int
+@given(any_meters, moments)
+def test_the_prepayment_daily_read_log_has_the_balances_at_midnight(
+    meter: Meter, instant: int
 ) -> None:
     found = rows(meter, log_of("4.14"), instant)
     assert len(found) <= 31
@@ -254,9 +252,9 @@ def as_columns(said: Balances) -> tuple[int, ...]:
     )
 
 
-@given(natures, moments)
-def test_billing_logs_are_the_registers_and_balances_of_their_time(
-    meter: Nature, instant: int
+@given(any_meters, moments)
+def test_billing_logs_have_the_registers_and_balances_of_their_time(
+    meter: Meter, instant: int
 ) -> None:
     registers, money = log_of("4.4.3"), log_of("4.4.3", 1)
     changes = log_of("4.4.2")
@@ -275,12 +273,12 @@ def test_billing_logs_are_the_registers_and_balances_of_their_time(
 
 
 def flat(row: Row, name: str) -> list[object]:
-    """The columns of a row, with `name` as the several that it stands for."""
+    """Return the columns of a row, with `name` expanded to its parts."""
     return [item for key, value in row.items() for item in (value if key == name else [value])]
 
 
-@given(natures, moments)
-def test_billing_and_tariff_dates_are_the_last_ones_before_now(meter: Nature, instant: int) -> None:
+@given(any_meters, moments)
+def test_billing_and_tariff_dates_are_the_latest_before_now(meter: Meter, instant: int) -> None:
     for dates, most in (
         (billing_dates(meter, instant, 12), 12),
         (tariff_changes(meter, instant, 12), 12),
@@ -296,8 +294,8 @@ def test_billing_and_tariff_dates_are_the_last_ones_before_now(meter: Nature, in
         assert other - one < 731 * DAY
 
 
-@given(natures, moments, st.integers(0, 40 * DAY))
-def test_a_later_read_of_an_entry_says_the_same(meter: Nature, instant: int, later: int) -> None:
+@given(any_meters, moments, st.integers(0, 40 * DAY))
+def test_a_later_read_of_an_entry_gives_the_same(meter: Meter, instant: int, later: int) -> None:
     for log in OTHER_LOGS:
         if log.srv == "4.10" and log.log[2] != 32 and meter.phases == 1:
             continue
@@ -309,7 +307,7 @@ def test_a_later_read_of_an_entry_says_the_same(meter: Nature, instant: int, lat
 
 
 @given(in_credit_mode, moments)
-def test_in_credit_mode_the_balance_is_what_the_month_has_cost(meter: Nature, instant: int) -> None:
+def test_in_credit_mode_the_balance_is_the_cost_of_the_month(meter: Meter, instant: int) -> None:
     assert not prepays(meter)
     instant = max(instant, meter.installed * DAY)
     start = max(month_start(instant), meter.installed * DAY)
@@ -319,8 +317,8 @@ def test_in_credit_mode_the_balance_is_what_the_month_has_cost(meter: Nature, in
     assert rows(meter, log_of("4.4.4"), instant) == rows(meter, log_of("4.4.5"), instant) == []
 
 
-@given(natures, instants)
-def test_before_installation_there_is_no_money(meter: Nature, instant: int) -> None:
+@given(any_meters, instants)
+def test_balances_are_0_before_installation(meter: Meter, instant: int) -> None:
     instant = min(instant, meter.installed * DAY - 1)
     assert balances(meter, instant) == Balances(0, 0, 0, (0, 0), 0)
     assert cost(meter, instant) == 0
@@ -328,7 +326,7 @@ def test_before_installation_there_is_no_money(meter: Nature, instant: int) -> N
 
 
 @pytest.mark.parametrize("number", range(len(prices.TIME_DEBTS)))
-def test_some_meters_have_a_time_debt_and_some_have_none(number: int) -> None:
+def test_only_some_meters_have_a_time_debt(number: int) -> None:
     debt = prices.TIME_DEBTS[number]
     amounts = [time_debts(meter)[number] for meter in prepaying_fleet()]
     assert 0 in amounts
@@ -344,5 +342,5 @@ def test_every_prepayment_meter_has_a_payment_debt() -> None:
     assert len(set(amounts)) > 1
 
 
-def prepaying_fleet() -> list[Nature]:
-    return [nature("debts", EUI.from_int(number), (PREPAYING.profile,)) for number in range(60)]
+def prepaying_fleet() -> list[Meter]:
+    return [meter_of("debts", EUI.from_int(number), (PREPAYING.profile,)) for number in range(60)]

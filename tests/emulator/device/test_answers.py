@@ -1,4 +1,4 @@
-"""What a meter says to every command of the reading service, and to those of no such service."""
+"""Answers of a meter to every reading service, and to other commands."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.meter import MOST_ATTRIBUTES, Answer, Outcome, answer
 from esme_emulator.estate.certificate import make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
@@ -34,12 +34,12 @@ PARTIES = ("known", "behind the ACB")
 TESTED = ("single", "twin", "polyphase", "single-blocks", "single-prepayment", "smets1")
 KINDS = {profile.name: profile for profile in (*map(meter_profile, TESTED), TWIN_BLOCKS)}
 EVENTS = 900 * DAY
-"""Long enough for everything that happens once a year or so."""
+"""A window with all yearly events."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A service as one kind of party asks one kind of meter for it."""
+    """A service, the role of its requester and a kind of meter."""
 
     service: ReadingService
     party: str
@@ -50,7 +50,7 @@ class Case:
 
     @property
     def is_there(self) -> bool:
-        """Whether that kind of meter has all that is asked for."""
+        """Whether that kind of meter has all attributes of the service."""
         variant = KINDS[self.kind].variant
         if self.service.use_case == "ECS23":
             return True
@@ -74,7 +74,7 @@ class Case:
 
     def said(
         self,
-        conduct: Conduct = GOOD_ORDER,
+        behaviour: Behaviour = NORMAL,
         now: float = NOW + EPOCH_UNIX,
         window: Window | None = None,
     ) -> Answer:
@@ -84,7 +84,7 @@ class Case:
             KEYS,
             now,
             lambda: OWN_COUNTER,
-            conduct,
+            behaviour,
             (KINDS[self.kind],),
         )
 
@@ -118,7 +118,7 @@ def codes(said: Answer) -> list[int]:
 
 
 @every_case
-def test_an_answer_verifies_and_is_for_the_one_who_asked(case: Case) -> None:
+def test_an_answer_verifies_and_is_addressed_to_the_requester(case: Case) -> None:
     said, asked = case.said(), case.command()
     response = opened(said)
     assert response.mac_status is Status.VALID
@@ -137,14 +137,14 @@ def test_an_answer_verifies_and_is_for_the_one_who_asked(case: Case) -> None:
 
 
 @every_case
-def test_responses_carry_the_time_of_the_meter_where_the_service_does(case: Case) -> None:
-    for conduct in (GOOD_ORDER, Conduct(refusal=1)):
-        time = opened(case.said(conduct)).transaction_time
+def test_responses_carry_the_time_if_the_service_requires_it(case: Case) -> None:
+    for behaviour in (NORMAL, Behaviour(refusal=1)):
+        time = opened(case.said(behaviour)).transaction_time
         assert time == (to_date_time(NOW) if case.service.carries_time else b"")
 
 
 @every_case
-def test_everything_is_answered_that_this_kind_of_meter_has(case: Case) -> None:
+def test_every_service_of_this_kind_of_meter_is_answered(case: Case) -> None:
     said = case.said()
     if case.is_there:
         assert said.outcome is Outcome.ANSWERED
@@ -174,7 +174,7 @@ def test_everything_is_answered_that_this_kind_of_meter_has(case: Case) -> None:
         ("4.10", "twin", 6),
     ],
 )
-def test_what_is_not_there_breaks_off_the_rest(srv: str, kind: str, successes: int) -> None:
+def test_a_missing_attribute_stops_the_execution(srv: str, kind: str, successes: int) -> None:
     [*_, service] = [service for service in READING_SERVICES if service.srv == srv]
     found = codes(Case(service, PARTIES[0], kind).said())
     rest = len(service.accesses) - successes - 1
@@ -182,8 +182,8 @@ def test_what_is_not_there_breaks_off_the_rest(srv: str, kind: str, successes: i
 
 
 @given(any_case, st.sampled_from([1, 2, 3, 250]))
-def test_a_refusal_is_of_the_first_access_and_breaks_off_the_rest(case: Case, code: int) -> None:
-    said = case.said(Conduct(refusal=code))
+def test_a_refusal_fails_the_first_access_and_stops_the_execution(case: Case, code: int) -> None:
+    said = case.said(Behaviour(refusal=code))
     assert said.outcome is Outcome.REFUSED
     assert codes(said) == [code] + [ResultCode.OTHER_REASON] * (len(case.service.accesses) - 1)
     assert not opened(said).protected
@@ -191,7 +191,7 @@ def test_a_refusal_is_of_the_first_access_and_breaks_off_the_rest(case: Case, co
     assert supplementary is None or supplementary.originator_counter is None
 
 
-def test_an_own_counter_is_taken_only_where_something_is_encrypted_behind_the_acb() -> None:
+def test_an_own_counter_is_taken_only_for_encrypted_replies_behind_the_acb() -> None:
     for case in cases():
         taken: list[int] = []
 
@@ -199,37 +199,37 @@ def test_an_own_counter_is_taken_only_where_something_is_encrypted_behind_the_ac
             taken.append(1)
             return OWN_COUNTER
 
-        for conduct in (GOOD_ORDER, Conduct(refusal=4)):
+        for behaviour in (NORMAL, Behaviour(refusal=4)):
             answer(
                 SEED,
                 case.command(),
                 KEYS,
                 NOW + EPOCH_UNIX,
                 own_counter,
-                conduct,
+                behaviour,
                 (KINDS[case.kind],),
             )
         assert len(taken) == (case.party != PARTIES[0] and case.service.protected), str(case)
 
 
 @given(any_case, st.integers(-400 * DAY, 400 * DAY))
-def test_drift_is_what_the_meter_would_say_at_another_time(case: Case, drift: int) -> None:
+def test_drift_gives_the_answer_of_another_time(case: Case, drift: int) -> None:
     window = Window(NOW - 800 * DAY, NOW - 797 * DAY)
-    drifted = case.said(Conduct(drift=drift + 0.25), window=window)
+    drifted = case.said(Behaviour(drift=drift + 0.25), window=window)
     assert drifted == case.said(now=NOW + EPOCH_UNIX + drift + 0.25, window=window)
     if case.service.carries_time:
         assert from_date_time(opened(drifted).transaction_time) == NOW + drift
 
 
 @every_case
-def test_entries_that_a_meter_has_not_are_left_out(case: Case) -> None:
+def test_missing_entries_are_left_out(case: Case) -> None:
     def has_entry(time: int) -> bool:
         return time // 3600 % 2 == 0
 
     for whole, some, none in zip(
         readings(case.said()),
-        readings(case.said(Conduct(has_entry=has_entry))),
-        readings(case.said(Conduct(has_entry=lambda time: False))),
+        readings(case.said(Behaviour(has_entry=has_entry))),
+        readings(case.said(Behaviour(has_entry=lambda time: False))),
         strict=True,
     ):
         if whole.rows is None or some.rows is None:
@@ -249,22 +249,22 @@ def test_a_meter_answers_at_any_time(case: Case, now: int) -> None:
 
 
 @pytest.mark.parametrize("now", [0.0, -1e12, 1e12])
-def test_a_clock_outside_what_octets_can_say_stands_at_their_end(now: float) -> None:
+def test_a_clock_beyond_the_encodable_range_is_clamped(now: float) -> None:
     for case in cases():
         assert case.said(now=now).outcome in (Outcome.ANSWERED, Outcome.REFUSED)
 
 
 @given(any_case)
-def test_the_same_command_at_the_same_time_has_the_same_answer(case: Case) -> None:
+def test_equal_commands_at_the_same_time_have_equal_answers(case: Case) -> None:
     assert case.said() == case.said()
 
 
 FROZEN = "55680fbc0ba9bc1b45445080e6703ea5ec1572c6bc91c5e05ca771f341073c3d"
-"""Of the answers to every service by the meters of `flat_profiles`."""
+"""SHA-256 of the answers to every service by the meters of `flat_profiles`."""
 
 
 def flat_profiles() -> Iterator[MeterProfile]:
-    """Profiles that are of this test alone, so that what is shipped may change."""
+    """Return profiles of this test alone, so that shipped ones may change."""
     day, night = (1.0,) * 48, (3.0,) * 14 + (1.0,) * 34
     load = LoadProfile("flat", "Flat", 3000.0, 2.0, 0.3, 0.2, HalfHours(night, night, day, day), {})
     sun = LoadProfile("sun", "Sun", 900.0, 1.5, 0.3, 0.5, Sun(52.0, -1.0, 0.1), {})
@@ -290,7 +290,7 @@ def flat_profiles() -> Iterator[MeterProfile]:
         )
 
 
-def test_answers_are_what_they_were() -> None:
+def test_answers_equal_the_recorded_ones() -> None:
     digest = sha256()
     for profile in flat_profiles():
         for case in cases():
@@ -333,7 +333,7 @@ def test_a_command_that_reads_more_than_any_use_case_is_refused() -> None:
         assert len(codes(said)) == number
 
 
-def test_profiles_say_which_kinds_of_meters_there_are() -> None:
+def test_a_meter_is_one_of_the_given_profiles() -> None:
     command = Case(READING_SERVICES[0], PARTIES[0], "twin").command()
     said = {
         kind: answer(

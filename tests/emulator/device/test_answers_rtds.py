@@ -1,4 +1,4 @@
-"""A meter's answers beside those of the RTDS: the same structure, and the same failures.
+"""A meter's answers have the structure and the failures of those in the RTDS.
 
 What the specification leaves open is taken from the vector: the kind of meter that it is of, how
 many entries an array has, and which access fails. Which responses carry the time is judged with the
@@ -7,7 +7,7 @@ table of the reading services, in tests/gbcs/tables.
 
 from dataclasses import replace
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.device.meter import Answer, Outcome, answer
 from esme_emulator.device.voltage import PERIOD
 from esme_emulator.profiles import MeterProfile, meter_profile
@@ -35,16 +35,16 @@ from tests.support.rtds import Vector, answer_to, each, needs_rtds
 pytestmark = needs_rtds
 
 NOW = parse_iso("2026-01-01T00:00:00Z")
-"""When emulated meters have been in place for years."""
+"""A time at which emulated meters have been installed for years."""
 
 PAID_FROM = ReadAttribute(111, parse_dotted("0.0.19.0.0.255"), 11, windowed=False)
 SECONDARY_TARIFF = parse_dotted("0.0.19.20.5.255")
 ENTRIES_IN_CREDIT_MODE = 3
-"""What the credit charge configuration has at most in credit mode."""
+"""The most charges that the credit charge configuration has in credit mode."""
 
 
 def codes(vector: Vector) -> list[int]:
-    """The result codes of a response to a read; none of any other message."""
+    """Return the result codes of a response to a read; none for any other message."""
     if vector.direction != "RESPONSE":
         return []
     response = decode(vector.octets)
@@ -71,7 +71,7 @@ def command_of(vector: Vector, keystore: Keystore) -> Command:
 
 
 def profile_of(vector: Vector, keystore: Keystore) -> MeterProfile:
-    """The kind of meter that a response is of, as it shows itself."""
+    """Return the kind of meter that sent a response, judging by its structure."""
     meters = service_of(vector).meters
     readings = values_of(opened(vector.octets, keystore))
     if meters in ((POLYPHASE,), (TWIN,)):
@@ -110,7 +110,7 @@ def said_to(
     profile: MeterProfile,
     keystore: Keystore,
     now: int,
-    conduct: Conduct | None = None,
+    behaviour: Behaviour | None = None,
 ) -> Answer:
     return answer(
         "1",
@@ -118,13 +118,13 @@ def said_to(
         keystore,
         now + EPOCH_UNIX,
         lambda: 5,
-        conduct or Conduct(),
+        behaviour or Behaviour(),
         (profile,),
     )
 
 
 def alike(mine: Data, other: Data, *, numbered: bool = False) -> bool:
-    """Whether two values have the same types, whatever numbers and octets they have.
+    """Return whether two values have the same types, regardless of their contents.
 
     Arrays have as many entries as there are things to say, and are of one type. Those that are
     `numbered` have an entry for each register.
@@ -157,7 +157,7 @@ def opened(octets: bytes | None, keystore: Keystore) -> Response:
 
 
 @successes
-def test_the_command_of_a_vector_is_answered_in_the_structure_of_its_response(
+def test_answers_to_commands_of_vectors_have_the_structure_of_their_responses(
     vector: Vector, rtds_keystore: Keystore
 ) -> None:
     theirs = opened(vector.octets, rtds_keystore)
@@ -181,7 +181,9 @@ def test_the_command_of_a_vector_is_answered_in_the_structure_of_its_response(
 
 
 @successes
-def test_scalers_and_units_are_those_of_the_vector(vector: Vector, rtds_keystore: Keystore) -> None:
+def test_scalers_and_units_equal_those_of_the_vector(
+    vector: Vector, rtds_keystore: Keystore
+) -> None:
     profile = profile_of(vector, rtds_keystore)
     said = said_to(command_of(vector, rtds_keystore), profile, rtds_keystore, NOW)
     mine, others = (
@@ -192,7 +194,7 @@ def test_scalers_and_units_are_those_of_the_vector(vector: Vector, rtds_keystore
 
 
 def units(data: Data | None) -> list[tuple[object, object]]:
-    """Every scaler and unit in a value."""
+    """Return all scalers and units in a value."""
     if data is None or not isinstance(data.value, tuple):
         return []
     kinds = [item.type for item in data.value]
@@ -205,7 +207,7 @@ def units(data: Data | None) -> list[tuple[object, object]]:
 def test_a_window_as_long_as_that_of_the_vector_has_an_entry_for_each_period(
     vector: Vector, rtds_keystore: Keystore
 ) -> None:
-    """How many entries a vector itself has depends on how long its meter was in place."""
+    """The number of entries in a vector depends on the installation of its meter."""
     asked = command_of(vector, rtds_keystore)
     asks = asks_of(asked)
     assert asks is not None
@@ -234,9 +236,7 @@ def test_a_window_as_long_as_that_of_the_vector_has_an_entry_for_each_period(
 
 
 @refusals
-def test_a_refusal_is_that_of_the_vector_octet_for_octet(
-    vector: Vector, rtds_keystore: Keystore
-) -> None:
+def test_a_refusal_equals_that_of_the_vector(vector: Vector, rtds_keystore: Keystore) -> None:
     theirs = opened(vector.octets, rtds_keystore)
     service = service_of(vector)
     assert isinstance(theirs.payload, AccessResponse)
@@ -245,7 +245,7 @@ def test_a_refusal_is_that_of_the_vector_octet_for_octet(
     assert isinstance(command.payload, AccessRequest)
     now = from_date_time(theirs.transaction_time) if theirs.transaction_time else NOW
     profile = meter_profile(service.meters[0])
-    said = said_to(command, profile, rtds_keystore, now, Conduct(refusal=code))
+    said = said_to(command, profile, rtds_keystore, now, Behaviour(refusal=code))
     assert said.outcome is Outcome.REFUSED
     if service.carries_time is bool(theirs.transaction_time):
         assert said.octets == vector.octets

@@ -1,4 +1,4 @@
-"""Maximum demand: the greatest half hour since the month began."""
+"""Maximum demand: the highest half hour since the month began."""
 
 from operator import add
 
@@ -6,14 +6,14 @@ from hypothesis import given
 
 from esme_emulator.device.calendar import month_start
 from esme_emulator.device.demand import EVENING, Demand, export_demand, import_demand, last_reset
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.objects_supply import RATED_POWER
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT
-from tests.emulator.device.meters import KINDS, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, moments
 
 
-def half_hours_of(meter: Nature, start: int, now: int) -> list[tuple[int, int]]:
-    """End and import in Wh of each half hour from `start` that is over at `now`."""
+def half_hours_of(meter: Meter, start: int, now: int) -> list[tuple[int, int]]:
+    """Return end and import in Wh of each half hour from `start` that has ended at `now`."""
     first, last = start // HALF_HOUR, now // HALF_HOUR - 1
     energies = meter.primary.half_hours(first, last) if last >= first else []
     if meter.secondary is not None and energies:
@@ -21,9 +21,9 @@ def half_hours_of(meter: Nature, start: int, now: int) -> list[tuple[int, int]]:
     return [((first + number + 1) * HALF_HOUR, energy) for number, energy in enumerate(energies)]
 
 
-@given(natures, moments)
-def test_it_is_the_first_of_the_greatest_half_hours_since_the_reset(
-    meter: Nature, now: int
+@given(any_meters, moments)
+def test_demand_is_the_first_of_the_highest_half_hours_since_the_reset(
+    meter: Meter, now: int
 ) -> None:
     now = max(now, meter.installed * DAY)
     reset = last_reset(meter, now)
@@ -44,8 +44,8 @@ def test_it_is_the_first_of_the_greatest_half_hours_since_the_reset(
         assert demand.time == expected
 
 
-@given(natures, moments)
-def test_export_has_its_own(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_export_has_a_demand_of_its_own(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     demand = export_demand(meter, now)
     first, last = last_reset(meter, now) // HALF_HOUR, now // HALF_HOUR - 1
@@ -60,12 +60,12 @@ def test_a_meter_that_exports_has_a_demand_of_export() -> None:
     assert export_demand(KINDS["single-blocks"], noon).power == 0
 
 
-@given(natures, moments)
-def test_no_load_reaches_the_rating(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_no_load_reaches_the_rating(meter: Meter, now: int) -> None:
     assert import_demand(meter, now).power < RATED_POWER * meter.phases
 
 
-def test_before_installation_there_is_none() -> None:
+def test_demand_is_0_before_installation() -> None:
     for meter in KINDS.values():
         for now in (0, meter.installed * DAY - 1):
             assert import_demand(meter, now) == Demand(0, now)

@@ -62,9 +62,7 @@ def test_registers_only_grow(register: Series, day: int, later: int) -> None:
 
 
 @given(registers, days)
-def test_a_day_lets_through_a_tenth_to_nearly_twice_what_it_is_expected_to(
-    register: Series, day: int
-) -> None:
+def test_a_day_has_a_tenth_to_nearly_twice_its_expected_energy(register: Series, day: int) -> None:
     shape = register.shape
     unit = register.daily / 1000 / shape.mean_day
     grown = register.half_hours(day * HALF_HOURS, day * HALF_HOURS + 47)
@@ -87,14 +85,14 @@ def test_the_sun_exports_only_while_it_is_up(secret: bytes, day: int) -> None:
     up, down = (
         (event(place, when) - midnight).total_seconds() / 1800 for event in (sunrise, sunset)
     )
-    beside = reactive(register, SOLAR).half_hours(day * HALF_HOURS, day * HALF_HOURS + 47)
+    reactive_energy = reactive(register, SOLAR).half_hours(day * HALF_HOURS, day * HALF_HOURS + 47)
     for slot in range(HALF_HOURS):
         if slot + 1 <= up or slot >= down:
-            assert energies[slot] == beside[slot] == 0
+            assert energies[slot] == reactive_energy[slot] == 0
     assert energies[24] > 0, "at noon"
 
 
-def test_days_of_sun_are_longer_and_stronger_in_summer() -> None:
+def test_solar_days_are_longer_and_stronger_in_summer() -> None:
     winter, summer = (
         expected(SOLAR, parse_iso(day) // DAY) for day in ("2026-12-21", "2026-06-21")
     )
@@ -119,8 +117,8 @@ def test_a_mean_year_has_the_annual_energy(load: LoadProfile) -> None:
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
-def test_chance_evens_out(load: LoadProfile) -> None:
-    """The mean of many meters is what is expected, within a few percent."""
+def test_random_parts_even_out(load: LoadProfile) -> None:
+    """The mean of many meters is within a few percent of the expectation."""
     day = parse_iso("2026-03-18") // DAY
     total = size = 0.0
     for number in range(400):
@@ -131,7 +129,7 @@ def test_chance_evens_out(load: LoadProfile) -> None:
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
-def test_weekdays_and_weekends_differ_where_people_are_and_not_where_the_sun_is(
+def test_weekdays_and_weekends_differ_for_people_but_not_for_the_sun(
     load: LoadProfile,
 ) -> None:
     friday = parse_iso("2026-01-16") // DAY
@@ -148,7 +146,7 @@ def peak_slot(load: LoadProfile, day: str) -> int:
     return energies.index(max(energies))
 
 
-def test_peaks_are_when_gb_has_them() -> None:
+def test_peaks_are_at_the_times_of_gb_peaks() -> None:
     domestic = load_profile("domestic")
     assert peak_slot(domestic, "2026-01-14") == 34, "17:00 in winter"
     assert 32 <= peak_slot(domestic, "2026-07-15") <= 36
@@ -159,7 +157,7 @@ def test_peaks_are_when_gb_has_them() -> None:
     assert peak_slot(SOLAR, "2026-06-21") in (23, 24)
 
 
-def test_winter_takes_more_than_summer() -> None:
+def test_winter_has_more_energy_than_summer() -> None:
     for load in LOADS:
         winter, summer = (
             sum(expected(load, parse_iso(day) // DAY)) for day in ("2026-01-14", "2026-07-15")
@@ -167,14 +165,14 @@ def test_winter_takes_more_than_summer() -> None:
         assert (winter > summer) is not isinstance(load.shape, Sun), load.name
 
 
-def test_a_cheap_night_takes_two_fifths_of_economy_7() -> None:
+def test_two_fifths_of_economy_7_energy_is_at_night() -> None:
     shape = shape_of(load_profile("domestic-economy-7"))
     cycle = shape.before(YEARS_28)
     assert 0.35 < sum(cycle[1:15]) / sum(cycle) < 0.45
 
 
 @given(st.binary(max_size=40), days, st.integers(0, 10_000))
-def test_nothing_stays_nothing(salt: bytes, day: int, later: int) -> None:
+def test_an_empty_register_stays_at_0(salt: bytes, day: int, later: int) -> None:
     assert NOTHING.registers(day) == (0,) * HALF_HOURS
     assert NOTHING.half_hours(day * HALF_HOURS + 7, day * HALF_HOURS + 7 + later) == [0] * (
         later + 1
@@ -182,18 +180,18 @@ def test_nothing_stays_nothing(salt: bytes, day: int, later: int) -> None:
 
 
 @given(registers, days)
-def test_no_half_hours_are_none(register: Series, day: int) -> None:
+def test_an_empty_range_has_no_half_hours(register: Series, day: int) -> None:
     assert register.half_hours(day * HALF_HOURS, day * HALF_HOURS - 1) == []
 
 
 @given(registers, st.integers(-4000, 0))
-def test_days_before_2000_are_like_any_other(register: Series, day: int) -> None:
+def test_days_before_2000_follow_the_same_rule(register: Series, day: int) -> None:
     before, after = register.registers(day), register.registers(day + 1)
     assert all(b <= a for b, a in zip(before, after, strict=True))
 
 
-def test_chance_shared_by_a_day_moves_its_half_hours_together() -> None:
-    """Where the sun is behind clouds at ten it is more often so at two."""
+def test_the_shared_random_part_moves_half_hours_of_a_day_together() -> None:
+    """If clouds cover the sun at ten, they are more likely to cover it at two."""
 
     def agreement(load: LoadProfile) -> float:
         agree = 0
@@ -209,8 +207,8 @@ def test_chance_shared_by_a_day_moves_its_half_hours_together() -> None:
     assert agreement(load_profile("domestic")) < agreement(SOLAR)
 
 
-# One meter's registers and half hours, as this code gave them when its numbers were frozen; any
-# change of them changes what every seed stands for.
+# Registers and half hours of one meter, recorded once. Changing them changes the fleet of every
+# seed.
 FROZEN_DAY = 9509
 FROZEN = {
     "domestic": [

@@ -1,4 +1,4 @@
-"""The largest loads that a profile may have: registers and balances hold them until 2100."""
+"""The largest loads that a profile may have: registers and balances do not overflow until 2100."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 
 from esme_emulator.device.account import balances
 from esme_emulator.device.meter import Outcome, answer
-from esme_emulator.device.model import INSTALLATION_DAYS, nature
+from esme_emulator.device.model import INSTALLATION_DAYS, meter_of
 from esme_emulator.device.registers import total
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
@@ -47,8 +47,8 @@ def kinds() -> Iterator[object]:
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_what_a_meter_keeps_has_room_until_2100(kind: MeterProfile) -> None:
-    drawn = nature(SEED, METER, (kind,))
+def test_registers_and_counters_do_not_overflow_until_2100(kind: MeterProfile) -> None:
+    drawn = meter_of(SEED, METER, (kind,))
     meter = replace(drawn, installed=min(first for first, _ in INSTALLATION_DAYS.values()))
     assert meter.secondary is not None
     for series in (
@@ -75,7 +75,7 @@ def test_a_meter_answers_until_2100(kind: MeterProfile) -> None:
         assert said.outcome is Outcome.ANSWERED, (service.srv, said.reason)
 
 
-def test_a_meter_that_cannot_say_what_it_holds_says_why() -> None:
+def test_a_meter_that_cannot_encode_a_value_gives_the_reason() -> None:
     load = LoadProfile("more", "More", 1e9, 1.0, 0.3, 1.0, SHAPES["flat"], {})
     command = reading_command(
         READING_SERVICES[0], device=METER, originator=SUPPLIER, counter=77, window=None

@@ -1,4 +1,4 @@
-"""What the logs of a meter say: they agree with one another, and with the depths of the table."""
+"""The logs of a meter agree with each other, and with the depths in the table."""
 
 import subprocess
 import sys
@@ -9,15 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.device import account, blocks, demand, draws, energy, model, registers, voltage
+from esme_emulator.device import account, blocks, demand, energy, model, registers, voltage
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.model import Meter, meter_of
+from esme_emulator.runtime import draws
 from gbcs import EUI
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
 from gbcs.usecases.asking import Window
 from gbcs.usecases.rows import rows_of
-from tests.emulator.device.meters import KINDS, SINGLE, TWIN, days, euis, instants, natures
+from tests.emulator.device.meters import KINDS, SINGLE, TWIN, any_meters, days, euis, instants
 
 Row = dict[str, Any]
 
@@ -31,7 +32,7 @@ DEPTHS = {
     "4.14": 31,
     "4.17": 731,
 }
-"""Entries that a meter keeps: SMETS2 5.7.5."""
+"""Depths of logs: SMETS2 5.7.5."""
 
 HOUR = 3600
 PERIODS = {
@@ -49,13 +50,13 @@ DAILY_SPAN = 28
 DAILY_SPAN = 28
 
 
-def rows(meter: Nature, srv: str, start: int, end: int, now: int) -> list[Row]:
+def rows(meter: Meter, srv: str, start: int, end: int, now: int) -> list[Row]:
     log = BY_SRV[srv]
     return [dict(row) for row in rows_of(log, buffer(meter, log, Window(start, end), now))]
 
 
-def daily(meter: Nature, srv: str, day: int) -> list[Row]:
-    """Four weeks of daily reads from `day`, or from installation, as read soon after."""
+def daily(meter: Meter, srv: str, day: int) -> list[Row]:
+    """Return four weeks of daily reads from `day`, or from installation, read soon after."""
     start = max(day, meter.installed + 1) * DAY
     end = start + DAILY_SPAN * DAY
     found = rows(meter, srv, start, end, now=end + HALF_HOUR)
@@ -63,16 +64,16 @@ def daily(meter: Nature, srv: str, day: int) -> list[Row]:
     return found
 
 
-def energy_between(meter: Nature, srv: str, column: str, after: int, until: int) -> int:
-    """The sum of the half hours that end after one instant and not after another."""
+def energy_between(meter: Meter, srv: str, column: str, after: int, until: int) -> int:
+    """Return the sum of the half hours that end after `after` but not after `until`."""
     found = rows(meter, srv, after + HALF_HOUR, until, now=until)
     assert len(found) == (until - after) // HALF_HOUR
     return sum(int(row[column]) for row in found)
 
 
-@given(natures, days)
+@given(any_meters, days)
 def test_half_hours_of_import_sum_to_the_differences_of_the_daily_reads(
-    meter: Nature, day: int
+    meter: Meter, day: int
 ) -> None:
     found = daily(meter, "4.6.1", day)
     columns = {"import": "primary"}
@@ -84,8 +85,8 @@ def test_half_hours_of_import_sum_to_the_differences_of_the_daily_reads(
             assert grown == energy_between(meter, "4.8.1", column, before["time"], after["time"])
 
 
-@given(natures)
-def test_first_daily_read_is_what_the_first_day_let_through(meter: Nature) -> None:
+@given(any_meters)
+def test_the_first_daily_read_is_the_energy_of_the_first_day(meter: Meter) -> None:
     installed, first = meter.installed * DAY, (meter.installed + 1) * DAY
     (read,) = rows(meter, "4.6.1", 0, first, now=first)
     assert read["import"] == energy_between(meter, "4.8.1", "primary", installed, first)
@@ -93,9 +94,9 @@ def test_first_daily_read_is_what_the_first_day_let_through(meter: Nature) -> No
     assert read["export"] == energy_between(meter, "4.8.3", "active_export", installed, first)
 
 
-@given(natures, days)
+@given(any_meters, days)
 def test_half_hours_of_export_sum_to_the_differences_of_the_daily_reads(
-    meter: Nature, day: int
+    meter: Meter, day: int
 ) -> None:
     found = daily(meter, "4.6.2", day)
     for before, after in pairwise(found[:4]):
@@ -105,9 +106,9 @@ def test_half_hours_of_export_sum_to_the_differences_of_the_daily_reads(
         )
 
 
-@given(natures, days)
+@given(any_meters, days)
 @example(KINDS["twin-blocks"], parse_iso("2026-01-14") // DAY)
-def test_tou_registers_and_blocks_sum_to_the_import_register(meter: Nature, day: int) -> None:
+def test_tou_registers_and_blocks_sum_to_the_import_register(meter: Meter, day: int) -> None:
     for row in daily(meter, "4.6.1", day):
         assert len(row["tou"]) == 48
         assert sum(row["tou"]) + sum(map(sum, row["blocks"])) == row["import"]
@@ -118,8 +119,8 @@ def test_tou_registers_and_blocks_sum_to_the_import_register(meter: Nature, day:
             assert sum(row["secondary_tou"]) == row["secondary_import"]
 
 
-@given(natures, days)
-def test_registers_only_grow(meter: Nature, day: int) -> None:
+@given(any_meters, days)
+def test_registers_only_grow(meter: Meter, day: int) -> None:
     for srv in ("4.6.1", "4.6.2"):
         found = daily(meter, srv, day)
         for before, after in pairwise(found):
@@ -133,16 +134,16 @@ def test_registers_only_grow(meter: Nature, day: int) -> None:
 @pytest.mark.parametrize("eui", [SINGLE, TWIN])
 def test_logs_have_the_depth_of_the_table(srv: str, depth: int, eui: EUI) -> None:
     now = parse_iso("2025-06-01T12:34:56Z")
-    found = rows(nature("tests", eui), srv, 0, MAX_INSTANT, now)
+    found = rows(meter_of("tests", eui), srv, 0, MAX_INSTANT, now)
     assert len(found) == depth
     newest = now // PERIODS[srv] * PERIODS[srv]
     assert found[-1]["time"] == newest
     assert found[0]["time"] == newest - (depth - 1) * PERIODS[srv]
 
 
-@given(natures, st.sampled_from(sorted(DEPTHS)), days, st.integers(0, DAY - 1), st.data())
-def test_entries_are_all_that_exist_in_the_window_and_no_other(
-    meter: Nature, srv: str, day: int, second: int, data: st.DataObject
+@given(any_meters, st.sampled_from(sorted(DEPTHS)), days, st.integers(0, DAY - 1), st.data())
+def test_entries_are_exactly_those_that_exist_in_the_window(
+    meter: Meter, srv: str, day: int, second: int, data: st.DataObject
 ) -> None:
     now = day * DAY + second
     near = st.integers(now - 5 * DAY, min(now + 5 * DAY, MAX_INSTANT))
@@ -162,12 +163,12 @@ def test_entries_are_all_that_exist_in_the_window_and_no_other(
     assert [row["time"] for row in rows(meter, srv, start, end, now)] == expected
 
 
-@given(natures, st.sampled_from(sorted(DEPTHS)), instants, instants, instants)
-@example(nature("tests", SINGLE), "4.8.1", 0, MAX_INSTANT, 0)
-@example(nature("tests", SINGLE), "4.6.1", MAX_INSTANT, MAX_INSTANT, MAX_INSTANT)
-@example(nature("tests", TWIN), "4.8.3", 0, MAX_INSTANT, -1)
-def test_any_window_at_any_time_has_rows_or_none(
-    meter: Nature, srv: str, start: int, end: int, now: int
+@given(any_meters, st.sampled_from(sorted(DEPTHS)), instants, instants, instants)
+@example(meter_of("tests", SINGLE), "4.8.1", 0, MAX_INSTANT, 0)
+@example(meter_of("tests", SINGLE), "4.6.1", MAX_INSTANT, MAX_INSTANT, MAX_INSTANT)
+@example(meter_of("tests", TWIN), "4.8.3", 0, MAX_INSTANT, -1)
+def test_any_window_at_any_time_can_be_read(
+    meter: Meter, srv: str, start: int, end: int, now: int
 ) -> None:
     window = sorted((start, end))
     for row in rows(meter, srv, window[0], window[1], now):
@@ -177,12 +178,12 @@ def test_any_window_at_any_time_has_rows_or_none(
 
 def test_a_day_on_the_half_hour_is_49_rows() -> None:
     start = parse_iso("2025-12-31T00:00:00Z")
-    found = rows(nature("tests", SINGLE), "4.8.1", start, start + DAY, now=start + 2 * DAY)
+    found = rows(meter_of("tests", SINGLE), "4.8.1", start, start + DAY, now=start + 2 * DAY)
     assert len(found) == 49
 
 
-@given(natures, st.sampled_from(sorted(DEPTHS)), days)
-def test_rows_of_a_window_do_not_depend_on_the_window(meter: Nature, srv: str, day: int) -> None:
+@given(any_meters, st.sampled_from(sorted(DEPTHS)), days)
+def test_rows_of_a_window_do_not_depend_on_the_window(meter: Meter, srv: str, day: int) -> None:
     start, now = day * DAY, day * DAY + 3 * DAY
     whole = rows(meter, srv, start, start + 2 * DAY, now)
     parts = [
@@ -194,19 +195,21 @@ def test_rows_of_a_window_do_not_depend_on_the_window(meter: Nature, srv: str, d
 
 SAMPLE = """
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from gbcs import EUI
 from gbcs.tables.profile_logs import OTHER_LOGS, PROFILE_LOGS
 from gbcs.usecases.asking import Window
 for log in (*PROFILE_LOGS, *OTHER_LOGS):
     for number in range(20):
-        meter = nature("tests", EUI.from_int(number))
+        meter = meter_of("tests", EUI.from_int(number))
         print(buffer(meter, log, Window(820000000, 820100000), 820200000).hex())
 """
 
 
 @pytest.mark.processes
-def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readings_are_the_same_twice_and_in_another_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
     for module in (account, blocks, demand, draws, energy, model, registers, voltage):
@@ -228,12 +231,12 @@ def test_the_same_twice_and_in_another_process(capsys: pytest.CaptureFixture[str
 @given(st.text(max_size=8), st.text(max_size=8), euis)
 def test_another_seed_is_another_meter(one: str, other: str, eui: EUI) -> None:
     window = (830_000_000, 830_000_000 + DAY, 840_000_000)
-    said = [rows(nature(seed, eui), "4.8.1", *window) for seed in (one, other)]
+    said = [rows(meter_of(seed, eui), "4.8.1", *window) for seed in (one, other)]
     assert (said[0] == said[1]) is (one == other)
 
 
 @given(st.text(max_size=8), euis, euis)
 def test_another_eui_is_another_meter(seed: str, one: EUI, other: EUI) -> None:
     window = (830_000_000, 830_000_000 + DAY, 840_000_000)
-    said = [rows(nature(seed, eui), "4.8.1", *window) for eui in (one, other)]
+    said = [rows(meter_of(seed, eui), "4.8.1", *window) for eui in (one, other)]
     assert (said[0] == said[1]) is (one == other)

@@ -1,4 +1,4 @@
-"""Which objects a meter has, and that each says what the module of its topic says."""
+"""The objects of a meter, and that their values agree with the modules of their topics."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 
 from esme_emulator.device import prices
 from esme_emulator.device.demand import EVENING, export_demand, import_demand, last_reset
-from esme_emulator.device.model import Nature, nature
+from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.objects_supply import RATED_POWER
 from esme_emulator.device.registers import total
@@ -23,13 +23,13 @@ from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.asking import Attribute, Window
 from gbcs.usecases.values import plain
-from tests.emulator.device.meters import KINDS, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, moments
 from tests.support.rtds import named
 
 NOON = 821_750_400 + DAY // 2
 
 
-def said(meter: Nature, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
+def said(meter: Meter, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
     value = value_of(meter, Attribute(class_id, parse_dotted(dotted), index), now)
     return plain(value) if isinstance(value, Data) else value
 
@@ -49,7 +49,7 @@ def test_a_meter_has_the_objects_of_its_variant_and_no_others(kind: str) -> None
     assert said(meter, 1, "1.0.2.8.0.255") is ResultCode.OBJECT_UNDEFINED
 
 
-def test_amounts_of_configuration_are_those_of_the_account() -> None:
+def test_configured_amounts_equal_those_of_the_account() -> None:
     meter = KINDS["single-prepayment"]
     assert said(meter, 112, "0.0.19.10.1.255", 9) == prices.EMERGENCY_CREDIT
     assert said(meter, 113, "0.0.19.20.3.255", 13) == prices.PAYMENT_DEBT.recovery
@@ -63,7 +63,7 @@ PREPAID = [
     *[(EMERGENCY_CREDIT, charge) for charge in (3, 0, 4, 1, 2)],
     *[(ACCUMULATED_DEBT, charge) for charge in (4, 1, 2)],
 ]
-"""Credit and charge, by their numbers in the OBIS code: what a person reads in ECS03_1.6.
+"""Credit and charge by their numbers in the OBIS code, read from ECS03_1.6 by hand.
 
 Charges: 0 tariff, 4 standing charge, 1 and 2 time debts, 3 payment debt, 5 secondary tariff.
 """
@@ -80,11 +80,11 @@ Charges: 0 tariff, 4 standing charge, 1 and 2 time debts, 3 payment debt, 5 seco
         ("twin", "prepayment", [*PREPAID, (METER_BALANCE, 5), (EMERGENCY_CREDIT, 5)]),
     ],
 )
-def test_charges_are_collected_as_the_payment_mode_and_the_elements_have_it(
+def test_collected_charges_depend_on_payment_mode_and_elements(
     variant: str, payment: str, expected: list[tuple[int, int]]
 ) -> None:
     profile = replace(meter_profile(variant), payment=payment)
-    meter = nature("charges", EUI.from_int(7), (profile,))
+    meter = meter_of("charges", EUI.from_int(7), (profile,))
     entries = said(meter, 111, "0.0.19.0.0.255", 11)
     assert [(credit[4], charge[4]) for credit, charge, _ in entries] == expected
     assert {credit[:4] + credit[5:] for credit, _, _ in entries} == {b"\0\0\x13\x0a\xff"}
@@ -112,11 +112,11 @@ def test_a_vector_that_sets_the_payment_mode_sets_the_charges_that_are_read(
         if (access.class_id, access.index) == (111, 11)
     ]
     profile = replace(meter_profile(variant), payment=payment)
-    ours = said(nature("charges", EUI.from_int(7), (profile,)), 111, "0.0.19.0.0.255", 11)
+    ours = said(meter_of("charges", EUI.from_int(7), (profile,)), 111, "0.0.19.0.0.255", 11)
     assert [entry[:2] for entry in ours] == [entry[:2] for entry in theirs]
 
 
-def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
+def test_logs_of_missing_phases_are_undefined() -> None:
     for kind, meter in KINDS.items():
         for group in (32, 52, 72):
             log = Attribute(7, parse_dotted(f"1.0.{group}.24.0.255"), 2, Window(NOON - DAY, NOON))
@@ -126,8 +126,8 @@ def test_logs_of_phases_that_are_not_there_are_undefined() -> None:
     assert value_of(KINDS["twin"], nothing, NOON) is ResultCode.OBJECT_UNDEFINED
 
 
-@given(natures, moments)
-def test_registers_of_demand_are_the_demand(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_demand_registers_show_the_demand(meter: Meter, now: int) -> None:
     for register, reset, demand in (
         ("1.0.1.6.0.255", "0.0.94.44.5.1", import_demand(meter, now)),
         ("1.0.1.6.1.255", "0.0.94.44.5.0", import_demand(meter, now, EVENING)),
@@ -139,15 +139,13 @@ def test_registers_of_demand_are_the_demand(meter: Nature, now: int) -> None:
         assert from_date_time(said(meter, 1, reset, now=now)) == last_reset(meter, now)
 
 
-def test_the_configurable_period_is_that_of_its_register() -> None:
+def test_the_configurable_period_matches_its_register() -> None:
     entries = said(KINDS["single"], 10, "0.0.12.0.0.255")
     assert tuple(entry[4][0] for entry in entries) == EVENING
 
 
-@given(natures, moments)
-def test_registers_of_export_and_counters_of_voltage_are_those_of_their_modules(
-    meter: Nature, now: int
-) -> None:
+@given(any_meters, moments)
+def test_export_registers_and_voltage_counters_match_their_modules(meter: Meter, now: int) -> None:
     assert said(meter, 3, "1.0.2.8.0.255", now=now) == total(
         meter.active_export, meter.installed, now
     )

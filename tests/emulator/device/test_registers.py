@@ -1,4 +1,4 @@
-"""Registers at any instant: they only grow, and everything that is read from them adds up."""
+"""Registers only grow, and all readings derived from them add up."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ from esme_emulator.device.blocks import block_counters, block_counters_of_year, 
 from esme_emulator.device.calendar import month_start, months_until, year_of, year_start
 from esme_emulator.device.energy import Series
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.registers import (
     SECONDARY_TOU_REGISTERS,
@@ -28,14 +28,14 @@ from gbcs.tables.profile_logs import BY_OBIS, BY_SRV
 from gbcs.usecases.asking import Attribute, Window
 from gbcs.usecases.rows import rows_of
 from gbcs.usecases.values import plain
-from tests.emulator.device.meters import KINDS, days, instants, moments, natures, with_blocks
+from tests.emulator.device.meters import KINDS, any_meters, days, instants, moments, with_blocks
 
 BLOCKS, TWIN_BLOCKS = KINDS["single-blocks"], KINDS["twin-blocks"]
 LEAP_YEAR_END = parse_iso("2024-12-31T23:59:59Z")
 CONSUMPTION = next(log for log in BY_OBIS.values() if log.srv == "4.17")
 
 
-def every_series(meter: Nature) -> list[Series]:
+def every_series(meter: Meter) -> list[Series]:
     return [
         meter.primary,
         *([meter.secondary] if meter.secondary else []),
@@ -45,17 +45,17 @@ def every_series(meter: Nature) -> list[Series]:
     ]
 
 
-@given(natures, moments, st.one_of(st.integers(0, 4 * HALF_HOUR), st.integers(0, 900 * DAY)))
-def test_registers_only_grow(meter: Nature, instant: int, later: int) -> None:
+@given(any_meters, moments, st.one_of(st.integers(0, 4 * HALF_HOUR), st.integers(0, 900 * DAY)))
+def test_registers_only_grow(meter: Meter, instant: int, later: int) -> None:
     for series in every_series(meter):
         before = grown(series, meter.installed, instant)
         after = grown(series, meter.installed, instant + later)
         assert all(a <= b for a, b in zip(before, after, strict=True))
 
 
-@given(natures, moments)
-def test_a_register_is_full_half_hours_and_the_linear_part_of_the_running_one(
-    meter: Nature, instant: int
+@given(any_meters, moments)
+def test_a_register_is_full_half_hours_plus_a_linear_part_of_the_current_one(
+    meter: Meter, instant: int
 ) -> None:
     instant = max(instant, meter.installed * DAY)
     half_hour, passed = divmod(instant, HALF_HOUR)
@@ -68,8 +68,10 @@ def test_a_register_is_full_half_hours_and_the_linear_part_of_the_running_one(
         assert total(series, meter.installed, instant) == expected
 
 
-@given(natures, st.integers(1, 300))
-def test_the_register_is_all_half_hours_since_installation(meter: Nature, half_hours: int) -> None:
+@given(any_meters, st.integers(1, 300))
+def test_a_register_is_the_sum_of_half_hours_since_installation(
+    meter: Meter, half_hours: int
+) -> None:
     first = meter.installed * 48
     for series in every_series(meter):
         energies = series.half_hours(first, first + half_hours - 1)
@@ -77,10 +79,10 @@ def test_the_register_is_all_half_hours_since_installation(meter: Nature, half_h
         assert total(series, meter.installed, instant) == sum(energies)
 
 
-@given(natures, instants)
+@given(any_meters, instants)
 @example(BLOCKS, 0)
 @example(BLOCKS, MAX_INSTANT)
-def test_before_installation_there_is_nothing(meter: Nature, instant: int) -> None:
+def test_registers_are_0_before_installation(meter: Meter, instant: int) -> None:
     if instant <= meter.installed * DAY:
         assert all(total(series, meter.installed, instant) == 0 for series in every_series(meter))
         assert sum(map(sum, registers_row(meter, instant)[-4:])) == 0
@@ -88,10 +90,10 @@ def test_before_installation_there_is_nothing(meter: Nature, instant: int) -> No
         assert total(meter.primary, meter.installed, instant) >= 0
 
 
-@given(natures, moments)
+@given(any_meters, moments)
 @example(TWIN_BLOCKS, LEAP_YEAR_END)
 def test_tariff_registers_and_blocks_sum_to_the_import_registers(
-    meter: Nature, instant: int
+    meter: Meter, instant: int
 ) -> None:
     row = registers_row(meter, instant)
     assert row[0] == instant
@@ -106,8 +108,8 @@ def test_tariff_registers_and_blocks_sum_to_the_import_registers(
         assert sum(row[-5]) == row[2]
 
 
-@given(natures, days)
-def test_a_half_hour_is_counted_in_the_register_of_its_tariff(meter: Nature, day: int) -> None:
+@given(any_meters, days)
+def test_a_half_hour_is_counted_in_the_register_of_its_tariff(meter: Meter, day: int) -> None:
     start = max(day, meter.installed) * DAY
     for slot in (0, 1, 14, 15, 47):
         before = grown(meter.primary, meter.installed, start + slot * HALF_HOUR)
@@ -123,8 +125,8 @@ def test_a_half_hour_is_counted_in_the_register_of_its_tariff(meter: Nature, day
         assert not any(grew)
 
 
-@given(natures, moments)
-def test_power_is_twice_the_energy_of_the_running_half_hour(meter: Nature, instant: int) -> None:
+@given(any_meters, moments)
+def test_power_is_twice_the_energy_of_the_current_half_hour(meter: Meter, instant: int) -> None:
     start = instant // HALF_HOUR * HALF_HOUR
     for series in every_series(meter):
         energy = total(series, meter.installed, start + HALF_HOUR) - total(
@@ -133,9 +135,9 @@ def test_power_is_twice_the_energy_of_the_running_half_hour(meter: Nature, insta
         assert power(series, meter.installed, instant) == 2 * energy
 
 
-@given(natures, days)
+@given(any_meters, days)
 def test_half_hours_sum_to_daily_consumption_and_to_the_difference_of_daily_reads(
-    meter: Nature, day: int
+    meter: Meter, day: int
 ) -> None:
     first = max(day, meter.installed + 1) * DAY
     now = first + 3 * DAY
@@ -161,7 +163,7 @@ def test_half_hours_sum_to_daily_consumption_and_to_the_difference_of_daily_read
 
 @given(with_blocks, moments, st.integers(0, 900 * DAY))
 def test_block_counters_only_grow_and_never_decrease(
-    meter: Nature, instant: int, later: int
+    meter: Meter, instant: int, later: int
 ) -> None:
     before, after = block_counters(meter, instant), block_counters(meter, instant + later)
     assert all(a <= b for a, b in zip(before, after, strict=True))
@@ -169,7 +171,7 @@ def test_block_counters_only_grow_and_never_decrease(
 
 
 @given(with_blocks, moments)
-def test_blocks_of_a_year_are_filled_one_after_another(meter: Nature, instant: int) -> None:
+def test_blocks_of_a_year_are_filled_one_after_another(meter: Meter, instant: int) -> None:
     instant = max(instant, meter.installed * DAY)
     of_year = block_counters_of_year(meter, instant)
     edges = (0, *meter.block_thresholds)
@@ -188,7 +190,7 @@ def test_blocks_of_a_year_are_filled_one_after_another(meter: Nature, instant: i
 
 @given(with_blocks, st.integers(2014, 2120))
 @example(BLOCKS, 2024)
-def test_counters_of_a_year_begin_anew_and_the_others_go_on(meter: Nature, year: int) -> None:
+def test_counters_of_a_year_restart_and_the_others_continue(meter: Meter, year: int) -> None:
     edge = year_start(year)
     assert sum(block_counters_of_year(meter, edge)) == 0
     before = block_counters(meter, edge - 1)
@@ -199,7 +201,7 @@ def test_counters_of_a_year_begin_anew_and_the_others_go_on(meter: Nature, year:
 
 
 @given(with_blocks, st.integers(2023, 2120))
-def test_years_add_up_to_the_counters(meter: Nature, year: int) -> None:
+def test_years_add_up_to_the_counters(meter: Meter, year: int) -> None:
     ends = [year_start(number) - 1 for number in range(2013, year + 1)]
     of_years = [block_counters_of_year(meter, end) for end in ends]
     whole = block_counters(meter, year_start(year))
@@ -215,7 +217,7 @@ def test_years_add_up_to_the_counters(meter: Nature, year: int) -> None:
         assert seen <= counter <= seen + sum(rests)
 
 
-def value(meter: Nature, dotted: str, now: int) -> tuple[Any, ...]:
+def value(meter: Meter, dotted: str, now: int) -> tuple[Any, ...]:
     said = value_of(meter, Attribute(1, parse_dotted(dotted), 2), now)
     assert isinstance(said, Data)
     parts = plain(said)
@@ -223,8 +225,8 @@ def value(meter: Nature, dotted: str, now: int) -> tuple[Any, ...]:
     return parts
 
 
-@given(natures, moments)
-def test_collections_are_the_registers(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_collections_contain_the_registers(meter: Meter, now: int) -> None:
     row = registers_row(meter, now)
     second = meter.secondary
     imported = value(meter, "0.0.94.44.34.10", now)
@@ -237,9 +239,9 @@ def test_collections_are_the_registers(meter: Nature, now: int) -> None:
     assert value(meter, "0.0.94.44.34.20", now) == (both, (0, 27), power_now)
 
 
-@given(natures, moments)
-def test_the_collection_of_blocks_is_registers_and_counters_block_by_block(
-    meter: Nature, now: int
+@given(any_meters, moments)
+def test_the_collection_of_blocks_has_registers_and_counters_by_block(
+    meter: Meter, now: int
 ) -> None:
     [flat] = value(meter, "0.0.94.44.34.2", now)
     assert len(flat) == 64

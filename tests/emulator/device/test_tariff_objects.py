@@ -1,4 +1,4 @@
-"""What a meter says of its tariff is what its registers and its account follow."""
+"""The tariff that a meter shows is the one that its registers and its account follow."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given
 
 from esme_emulator.device.account import cost
 from esme_emulator.device.blocks import block_counters
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.objects import value_of
 from esme_emulator.device.registers import by_tariff, grown
 from gbcs.dlms.data import Data
@@ -15,19 +15,19 @@ from gbcs.instants import DAY, HALF_HOUR
 from gbcs.obis import parse_dotted
 from gbcs.usecases.asking import Attribute
 from gbcs.usecases.values import plain
-from tests.emulator.device.meters import KINDS, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, moments
 
 NOON = 821_750_400 + DAY // 2
 SPECIAL_DAYS, SWITCHING, PRICES = "0.0.11.0.0.255", "0.0.13.0.0.255", "0.0.19.20.0.255"
 
 
-def said(meter: Nature, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
+def said(meter: Meter, class_id: int, dotted: str, index: int = 2, now: int = NOON) -> Any:
     value = value_of(meter, Attribute(class_id, parse_dotted(dotted), index), now)
     return plain(value) if isinstance(value, Data) else value
 
 
-def register_of(meter: Nature, slot: int, switching: str = SWITCHING) -> set[int]:
-    """The script that every day profile has run last when a half hour begins."""
+def register_of(meter: Meter, slot: int, switching: str = SWITCHING) -> set[int]:
+    """Return the script that every day profile ran last when a half hour begins."""
     scripts = set()
     for _, actions in said(meter, 20, switching, 5):
         times = [(60 * time[0] + time[1], script) for time, _, script in actions]
@@ -38,7 +38,7 @@ def register_of(meter: Nature, slot: int, switching: str = SWITCHING) -> set[int
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_the_switching_table_selects_the_register_that_counts(kind: str) -> None:
+def test_the_switching_table_selects_the_active_register(kind: str) -> None:
     meter = KINDS[kind]
     base = 101 if meter.block_thresholds else 1
     for slot in range(48):
@@ -55,7 +55,7 @@ def test_the_switching_table_selects_the_register_that_counts(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_seasons_weeks_days_and_special_days_refer_to_one_another(kind: str) -> None:
+def test_seasons_weeks_days_and_special_days_refer_to_each_other(kind: str) -> None:
     meter = KINDS[kind]
     weeks = {name: days for name, *days in said(meter, 20, SWITCHING, 4)}
     seasons = said(meter, 20, SWITCHING, 3)
@@ -66,14 +66,14 @@ def test_seasons_weeks_days_and_special_days_refer_to_one_another(kind: str) -> 
     assert all(start[:2] == (2026).to_bytes(2, "big") for _, start, _ in seasons)
 
 
-def price_list(meter: Nature, dotted: str = PRICES) -> dict[bytes, int]:
+def price_list(meter: Meter, dotted: str = PRICES) -> dict[bytes, int]:
     (scale, exponent), _, matrix = said(meter, 113, dotted, 5)
     assert (scale, exponent) == (3, -5)
     return dict(matrix)
 
 
-@given(natures, moments)
-def test_cost_is_registers_at_the_prices_that_it_says(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_cost_equals_registers_times_the_prices_shown(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     of = price_list(meter)
     assert len(of) == 80
@@ -95,8 +95,8 @@ def test_cost_is_registers_at_the_prices_that_it_says(meter: Nature, now: int) -
     assert cost(meter, now) == thousandths // 1000 + days * standing
 
 
-@given(natures, moments)
-def test_the_price_now_is_that_of_the_register_that_counts_now(meter: Nature, now: int) -> None:
+@given(any_meters, moments)
+def test_the_present_price_is_that_of_the_active_register(meter: Meter, now: int) -> None:
     now = max(now, meter.installed * DAY)
     price = said(meter, 3, "0.0.94.44.1.7", now=now)
     of = price_list(meter)
@@ -109,7 +109,7 @@ def test_the_price_now_is_that_of_the_register_that_counts_now(meter: Nature, no
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_thresholds_are_those_of_the_blocks(kind: str) -> None:
+def test_thresholds_equal_those_of_the_blocks(kind: str) -> None:
     meter = KINDS[kind]
     first, *others = (said(meter, 21, f"0.0.16.0.{number}.255") for number in range(11, 19))
     assert others == [(0xFFFFFFFF,)] * 7

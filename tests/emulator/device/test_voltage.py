@@ -1,4 +1,4 @@
-"""Voltage: within bounds but for the hours that the counters count, lower under load."""
+"""Voltage is within bounds except in the hours that counters count, and lower under load."""
 
 from itertools import pairwise
 
@@ -8,27 +8,27 @@ from hypothesis import strategies as st
 
 from esme_emulator.device import voltage
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import Nature
+from esme_emulator.device.model import Meter
 from esme_emulator.device.voltage import HIGHEST, LOWEST, PERIOD, Bound, times_beyond, voltages
 from gbcs.instants import DAY, MAX_INSTANT
 from gbcs.obis import parse_dotted
 from gbcs.tables.profile_logs import BY_OBIS
 from gbcs.usecases.asking import Window
 from gbcs.usecases.rows import rows_of
-from tests.emulator.device.meters import KINDS, instants, moments, natures
+from tests.emulator.device.meters import KINDS, any_meters, instants, moments
 
 SOLAR, POLYPHASE = KINDS["single-solar"], KINDS["polyphase"]
 
 
-def hours(meter: Nature, start: int, number: int) -> range:
-    """Stamps of `number` hours from `start`, or from installation."""
+def hours(meter: Meter, start: int, number: int) -> range:
+    """Return the stamps of `number` hours from `start`, or from installation."""
     first = max(start, meter.installed * DAY) // PERIOD * PERIOD + PERIOD
     return range(first, first + number * PERIOD, PERIOD)
 
 
-@given(natures, moments, st.integers(1, 400), st.data())
+@given(any_meters, moments, st.integers(1, 400), st.data())
 def test_counters_agree_with_the_log(
-    meter: Nature, start: int, number: int, data: st.DataObject
+    meter: Meter, start: int, number: int, data: st.DataObject
 ) -> None:
     phase = data.draw(st.integers(0, meter.phases - 1), label="phase")
     stamps = hours(meter, start, number)
@@ -44,8 +44,8 @@ def test_counters_agree_with_the_log(
             assert times_beyond(meter, phase, bound, stamp) == before
 
 
-@given(natures, st.integers(0, 2000))
-def test_counters_are_all_hours_since_installation(meter: Nature, number: int) -> None:
+@given(any_meters, st.integers(0, 2000))
+def test_counters_are_all_hours_since_installation(meter: Meter, number: int) -> None:
     stamps = hours(meter, 0, number)
     found = voltages(meter, 0, stamps)
     now = meter.installed * DAY + number * PERIOD
@@ -53,18 +53,18 @@ def test_counters_are_all_hours_since_installation(meter: Nature, number: int) -
     assert times_beyond(meter, 0, Bound.UNDER, now) == sum(volts < LOWEST for volts in found)
 
 
-@given(natures, instants, st.integers(0, 10**9))
+@given(any_meters, instants, st.integers(0, 10**9))
 @example(POLYPHASE, 0, 0)
-def test_counters_only_grow(meter: Nature, instant: int, later: int) -> None:
+def test_counters_only_grow(meter: Meter, instant: int, later: int) -> None:
     for phase in range(meter.phases):
         for bound in Bound:
             before = times_beyond(meter, phase, bound, instant)
             assert 0 <= before <= times_beyond(meter, phase, bound, instant + later)
 
 
-@given(natures, st.integers(0, 10**6), st.integers(0, 10**6))
-def test_no_hour_is_both_over_and_under(meter: Nature, one: int, other: int) -> None:
-    """Cycles have even hours, so those of one bound are even and those of the other odd."""
+@given(any_meters, st.integers(0, 10**6), st.integers(0, 10**6))
+def test_no_hour_is_both_over_and_under(meter: Meter, one: int, other: int) -> None:
+    """Cycles have an even length, so hours of one bound are even and those of the other odd."""
     for phase in range(meter.phases):
         for bound, parity in ((Bound.OVER, 0), (Bound.UNDER, 1)):
             assert voltage._cycle(meter, phase, bound) % 2 == 0
@@ -74,8 +74,8 @@ def test_no_hour_is_both_over_and_under(meter: Nature, one: int, other: int) -> 
                 assert hour % 2 == parity
 
 
-@given(natures, moments)
-def test_voltage_is_plausible(meter: Nature, start: int) -> None:
+@given(any_meters, moments)
+def test_voltage_is_plausible(meter: Meter, start: int) -> None:
     for volts in voltages(meter, 0, hours(meter, start, 100)):
         assert 200 <= volts <= 265
 
@@ -95,16 +95,16 @@ def test_voltage_falls_with_import_and_rises_with_export() -> None:
     assert sum(ordered[:tenth]) / tenth > sum(ordered[-tenth:]) / tenth + 0.5
 
 
-@given(natures, moments, st.integers(1, 50), st.integers(1, 50))
+@given(any_meters, moments, st.integers(1, 50), st.integers(1, 50))
 def test_an_hour_does_not_depend_on_the_window(
-    meter: Nature, start: int, one: int, other: int
+    meter: Meter, start: int, one: int, other: int
 ) -> None:
     stamps = hours(meter, start, one + other)
     parts = voltages(meter, 0, stamps[:one]) + voltages(meter, 0, stamps[one:])
     assert parts == voltages(meter, 0, stamps)
 
 
-def test_no_stamps_have_no_voltage() -> None:
+def test_an_empty_range_has_no_voltage() -> None:
     assert voltages(SOLAR, 0, range(0)) == []
 
 
@@ -117,7 +117,7 @@ def test_phases_differ() -> None:
 @pytest.mark.parametrize("group", [32, 52, 72])
 @given(instants)
 @example(MAX_INSTANT)
-def test_the_log_is_these_voltages(group: int, now: int) -> None:
+def test_the_log_has_these_voltages(group: int, now: int) -> None:
     log = BY_OBIS[parse_dotted(f"1.0.{group}.24.0.255")]
     window = Window(max(now - 50 * PERIOD, 0), now)
     found = rows_of(log, buffer(POLYPHASE, log, window, now))

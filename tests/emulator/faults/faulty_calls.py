@@ -1,10 +1,10 @@
-"""Calls to suffer faults, and what the meter itself says to them."""
+"""Calls for fault rules, and the replies of the meter to them."""
 
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import rules_from
@@ -24,7 +24,7 @@ def call(
     role: Role | None = None,
     keystore: Keystore = KEYS,
 ) -> Call:
-    """The `number`-th command of an SRV, with an originator counter of its own."""
+    """Return the `number`-th command of an SRV, with an originator counter of its own."""
     asked, _ = command(srv, role or SRVS[srv], 1000 + number, device=device)
     return Call(device, srv, number, now, asked, keystore)
 
@@ -35,33 +35,33 @@ def _said(srv: str, role: Role | None, device: EUI, number: int) -> bytes:
 
 
 def reply(to: Call, role: Role | None = None) -> bytes:
-    """What the meter says to a call of `call`."""
+    """Return the reply of the meter to a call of `call`."""
     return _said(to.srv, role, to.device, to.number)
 
 
 def faults(*tables: Mapping[str, Any], seed: str = "tests", **options: Any) -> Faults:
-    """An engine with the rules of these tables."""
+    """Return an engine with the rules of these tables."""
     return Faults(seed, rules_from(list(tables)), **options)
 
 
 def fired_calls(engine: Faults, calls: list[Call]) -> list[int]:
-    """The numbers of those calls for which a rule of conduct fires."""
+    """Return the numbers of the calls for which a rule that changes behaviour fires."""
     return [one.number for one in calls if _fires(engine, one)]
 
 
 def _fires(engine: Faults, one: Call) -> bool:
     before = sum(engine.fired.values())
-    engine.conduct(one)
+    engine.behaviour(one)
     return sum(engine.fired.values()) > before
 
 
-def suffer(engine: Faults, one: Call) -> tuple[Conduct, tuple[Delivery, ...]]:
-    """What the engine makes of a call and of the meter's reply, as a fleet asks it."""
-    conduct = engine.conduct(one)
-    return conduct, () if conduct.silent else engine.deliver(one, reply(one))
+def suffer(engine: Faults, one: Call) -> tuple[Behaviour, tuple[Delivery, ...]]:
+    """Apply the engine to a call and to the meter's reply, as a fleet does."""
+    behaviour = engine.behaviour(one)
+    return behaviour, () if behaviour.silent else engine.deliver(one, reply(one))
 
 
 def delivered(table: Mapping[str, Any], one: Call | None = None) -> list[bytes]:
-    """The octets that arrive under one rule."""
+    """Return the octets that arrive under one rule."""
     _, deliveries = suffer(faults(table), one or call())
     return [delivery.octets for delivery in deliveries]

@@ -1,4 +1,4 @@
-"""Rules together: their order, their counts, the log of what happened, and the same once more."""
+"""Rules together: order, counts, log and reproducibility."""
 
 import json
 from dataclasses import replace
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER
-from esme_emulator.faults.base import Call, Delivery, Stage
+from esme_emulator.device.behaviour import NORMAL
+from esme_emulator.faults.base import Call, Delivery, FaultError, Stage
 from esme_emulator.faults.context import Memory
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.errors import FaultError
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import Fired, FiredLog
+from esme_emulator.faults.log import FaultFired, FaultLog
 from esme_emulator.faults.registry import FAULTS
+from esme_emulator.runtime.events import Events
 from gbcs import EUI, Reassembler, decode, encode
 from gbcs.block import Block
 from gbcs.message import UNSEALED
@@ -28,13 +28,13 @@ from tests.support.estate import KEYS, METER, OTHER_METER, UNIX_NOW
 def test_without_rules_there_are_no_faults() -> None:
     engine = Faults("s")
     assert not engine
-    assert engine.conduct(call()) is GOOD_ORDER
+    assert engine.behaviour(call()) is NORMAL
     assert engine.deliver(call(), b"octets") == (Delivery(b"octets"),)
     engine.add(rule_from({"kind": "no-reply"}))
     assert engine
     engine.clear()
     assert not engine
-    assert engine.conduct(call()) is GOOD_ORDER
+    assert engine.behaviour(call()) is NORMAL
 
 
 def test_rules_are_added_and_removed_by_name() -> None:
@@ -50,21 +50,21 @@ def test_rules_are_added_and_removed_by_name() -> None:
         Faults("s", [*engine.rules, *engine.rules])
 
 
-def test_what_silences_comes_first_and_alone() -> None:
+def test_silence_comes_first_and_alone() -> None:
     engine = faults({"kind": "result-code"}, {"kind": "empty-log"}, {"kind": "no-reply"})
-    assert engine.conduct(call()).silent
+    assert engine.behaviour(call()).silent
     assert engine.fired == {"result-code-1": 0, "empty-log-1": 0, "no-reply-1": 1}
 
 
 def test_a_meter_that_refuses_shows_no_logs() -> None:
     engine = faults({"kind": "clock-drift"}, {"kind": "result-code"}, {"kind": "result-code"})
-    assert engine.conduct(call()) == replace(GOOD_ORDER, refusal=2)
+    assert engine.behaviour(call()) == replace(NORMAL, refusal=2)
     assert engine.fired == {"clock-drift-1": 0, "result-code-1": 1, "result-code-2": 0}
 
 
 def test_clock_and_logs_go_together() -> None:
-    conduct = faults({"kind": "empty-log"}, {"kind": "clock-drift"}).conduct(call())
-    assert (conduct.drift, conduct.has_entry is None) == (300, False)
+    behaviour = faults({"kind": "empty-log"}, {"kind": "clock-drift"}).behaviour(call())
+    assert (behaviour.drift, behaviour.has_entry is None) == (300, False)
 
 
 def test_a_reply_is_changed_before_it_is_cut() -> None:
@@ -85,26 +85,30 @@ def test_a_reply_is_changed_before_it_is_cut() -> None:
     assert parts[0].data + parts[1].data == whole[128:300]
 
 
-def test_what_never_arrives_is_not_late() -> None:
+def test_a_reply_that_never_arrives_is_not_late() -> None:
     engine = faults({"kind": "lost-block", "block_size": 65535}, {"kind": "late-reply"})
     assert suffer(engine, call())[1] == ()
     assert engine.fired == {"lost-block-1": 1, "late-reply-1": 0}
 
 
-def test_every_stage_has_its_method() -> None:
-    """A fault overrides what its stage asks, so that none is never asked."""
+def test_every_fault_overrides_the_method_of_its_stage() -> None:
+    """Otherwise a fault would never be called."""
     for fault in FAULTS.values():
-        overridden = {"conduct", "deliver"} & vars(fault).keys()
-        assert overridden == {"conduct" if fault.stage.changes_conduct else "deliver"}
+        overridden = {"behave", "deliver"} & vars(fault).keys()
+        assert overridden == {"behave" if fault.stage.changes_behaviour else "deliver"}
     assert {fault.stage for fault in FAULTS.values()} == set(Stage)
 
 
-def test_whoever_wants_to_know_is_told_at_once() -> None:
-    told: list[Fired] = []
-    engine = faults({"kind": "late-reply", "name": "slow"}, on_fired=told.append)
+def test_a_fault_that_fires_is_published() -> None:
+    told: list[FaultFired] = []
+    events = Events()
+    events.subscribe(FaultFired, told.append)
+    engine = faults({"kind": "late-reply", "name": "slow"}, events=events)
     suffer(engine, call(7))
     assert told == list(engine.log)
-    assert told == [Fired(UNIX_NOW, "slow", "late-reply", METER, "4.8.1", 7, {"seconds": 30.0})]
+    assert told == [
+        FaultFired(UNIX_NOW, "slow", "late-reply", METER, "4.8.1", 7, {"seconds": 30.0})
+    ]
     assert str(told[0]) == (
         f"2026-01-15T12:00:00.000000Z slow (late-reply) {METER} 4.8.1 call 7 seconds=30.0"
     )
@@ -127,21 +131,21 @@ def test_whoever_wants_to_know_is_told_at_once() -> None:
 def test_the_log_keeps_the_newest() -> None:
     engine = faults({"kind": "no-reply"}, log_size=3)
     for number in range(1, 11):
-        engine.conduct(call(number))
+        engine.behaviour(call(number))
     assert [fired.number for fired in engine.log] == [8, 9, 10]
     assert (len(engine.log), engine.log.dropped) == (3, 7)
     assert engine.fired == {"no-reply-1": 10}
 
 
-def test_a_log_may_keep_nothing() -> None:
-    log = FiredLog(0)
-    log.append(Fired(0.0, "r", "k", METER, "4.8.1", 1, {}))
+def test_a_log_may_have_size_0() -> None:
+    log = FaultLog(0)
+    log.append(FaultFired(0.0, "r", "k", METER, "4.8.1", 1, {}))
     assert (list(log), log.dropped) == ([], 1)
     with pytest.raises(ValueError, match="maxlen"):
-        FiredLog(-1)
+        FaultLog(-1)
 
 
-def test_memory_forgets_what_was_longest_unused() -> None:
+def test_memory_forgets_the_least_recently_written_subject() -> None:
     memory = Memory(2)
     memory.put("a", 1)
     memory.put("b", 2)
@@ -149,18 +153,18 @@ def test_memory_forgets_what_was_longest_unused() -> None:
     memory.put("c", 4)
     assert [memory.get(key) for key in "abc"] == [(3,), None, (4,)]
     assert len(memory) == 2
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="give 1 or more"):
         Memory(0)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="give 1 or more"):
         Faults("s", memory_size=0)
 
 
-def test_a_meter_that_was_forgotten_sleeps() -> None:
+def test_a_forgotten_meter_sleeps() -> None:
     engine = faults({"kind": "asleep"}, memory_size=1)
-    assert engine.conduct(call(1)).silent
-    assert not engine.conduct(call(2)).silent
-    assert engine.conduct(call(1, device=OTHER_METER)).silent
-    assert engine.conduct(call(3)).silent
+    assert engine.behaviour(call(1)).silent
+    assert not engine.behaviour(call(2)).silent
+    assert engine.behaviour(call(1, device=OTHER_METER)).silent
+    assert engine.behaviour(call(3)).silent
 
 
 @pytest.mark.parametrize("kind", ["asleep", "fail-first"])
@@ -169,12 +173,12 @@ def test_many_meters_take_little_memory(kind: str) -> None:
     one = call()
     with within(400_000):
         for number in range(5_000):
-            engine.conduct(replace(one, device=EUI.from_int(number)))
+            engine.behaviour(replace(one, device=EUI.from_int(number)))
     assert engine.log.dropped == 4_900
 
 
 def _resealed(octets: bytes, one: Call, **done: Any) -> tuple[bytes, None]:
-    """The reply with the change that the log tells, made here in another way."""
+    """Apply the change in the log to a reply, independently of the fault."""
     message = decode(octets)
     if "offset" in done:
         counter = message.originator_counter + done["offset"]
@@ -185,8 +189,8 @@ def _resealed(octets: bytes, one: Call, **done: Any) -> tuple[bytes, None]:
     return encode(replace(message, mac=UNSEALED), KEYS), None
 
 
-def _replayed(octets: bytes, one: Call, log: list[Fired]) -> list[tuple[bytes, float, bool]]:
-    """What must have arrived by the log alone: octets, delay, whether overtaken."""
+def _replayed(octets: bytes, one: Call, log: list[FaultFired]) -> list[tuple[bytes, float, bool]]:
+    """Return the deliveries that the log implies: octets, delay, whether overtaken."""
     arriving = [(octets, 0.0, False)]
     for fired in log:
         done = fired.detail
@@ -222,7 +226,7 @@ def _replayed(octets: bytes, one: Call, log: list[Fired]) -> list[tuple[bytes, f
 REPLY_KINDS = sorted(
     kind
     for kind, fault in FAULTS.items()
-    if not fault.stage.changes_conduct and kind != "lost-block"
+    if not fault.stage.changes_behaviour and kind != "lost-block"
 )
 REPLY_RULES = st.lists(
     st.fixed_dictionaries(
@@ -239,7 +243,7 @@ CALLS = [call(number, srv) for number in range(1, 5) for srv in ("4.8.1", "4.8.3
 
 @given(REPLY_RULES, st.sampled_from(["s", "t"]))
 @settings(max_examples=60, deadline=None)
-def test_the_log_is_what_happened(tables: list[dict[str, Any]], seed: str) -> None:
+def test_the_log_explains_each_reply(tables: list[dict[str, Any]], seed: str) -> None:
     engine = faults(*tables, seed=seed)
     for one in CALLS:
         before = len(engine.log)
@@ -268,18 +272,20 @@ CONDUCT_RULES = st.lists(
 
 @given(CONDUCT_RULES)
 @settings(max_examples=60, deadline=None)
-def test_conduct_differs_where_the_log_says_so(tables: list[dict[str, Any]]) -> None:
+def test_behaviour_differs_if_the_log_says_so(tables: list[dict[str, Any]]) -> None:
     engine = faults(*tables)
     for one in CALLS:
         before = len(engine.log)
-        conduct = engine.conduct(one)
+        behaviour = engine.behaviour(one)
         kinds = {fired.kind for fired in list(engine.log)[before:]}
         silencing = {"no-reply", "asleep", "fail-first"}
-        assert conduct.silent is bool(kinds & silencing)
-        assert (conduct.refusal is not None) is ("result-code" in kinds)
-        assert (conduct.drift != 0) is ("clock-drift" in kinds)
-        assert (conduct.has_entry is not None) is bool(kinds & {"empty-log", "missing-half-hours"})
-        if conduct.silent or conduct.refusal is not None:
+        assert behaviour.silent is bool(kinds & silencing)
+        assert (behaviour.refusal is not None) is ("result-code" in kinds)
+        assert (behaviour.drift != 0) is ("clock-drift" in kinds)
+        assert (behaviour.has_entry is not None) is bool(
+            kinds & {"empty-log", "missing-half-hours"}
+        )
+        if behaviour.silent or behaviour.refusal is not None:
             assert len(kinds) == 1
 
 
@@ -288,14 +294,14 @@ def test_conduct_differs_where_the_log_says_so(tables: list[dict[str, Any]]) -> 
 def test_a_run_is_repeated_and_meters_do_not_disturb_each_other(
     tables: list[dict[str, Any]], chance: Any
 ) -> None:
-    """The same once more; and with the calls of two meters mixed in any other order."""
+    """The run is repeated, and once more with the calls of two meters in any other order."""
 
     def run(calls: list[Call]) -> dict[tuple[EUI, int], Any]:
         engine = faults(*tables)
         done = {}
         for one in calls:
-            conduct, deliveries = suffer(engine, one)
-            key = (conduct.silent, conduct.refusal, conduct.drift, deliveries)
+            behaviour, deliveries = suffer(engine, one)
+            key = (behaviour.silent, behaviour.refusal, behaviour.drift, deliveries)
             done[one.device, one.number] = key
         logs.append(sorted(map(str, engine.log)))
         return done
@@ -312,7 +318,7 @@ def test_a_run_is_repeated_and_meters_do_not_disturb_each_other(
     assert logs[0] == logs[1] == logs[2]
 
 
-def test_another_seed_suffers_otherwise() -> None:
+def test_another_seed_gives_other_faults() -> None:
     def run(seed: str) -> list[tuple[Delivery, ...]]:
         engine = faults({"kind": "corrupt-octets", "probability": 0.5}, seed=seed)
         return [suffer(engine, one)[1] for one in CALLS]
@@ -320,11 +326,11 @@ def test_another_seed_suffers_otherwise() -> None:
     assert run("s") == run("s") != run("t")
 
 
-def test_a_rule_draws_the_same_whatever_stands_beside_it() -> None:
+def test_the_draws_of_a_rule_do_not_depend_on_other_rules() -> None:
     corrupt = {"kind": "corrupt-octets", "name": "noise", "probability": 0.5}
-    alone, beside = faults(corrupt), faults({"kind": "late-reply", "probability": 0.5}, corrupt)
+    alone, together = faults(corrupt), faults({"kind": "late-reply", "probability": 0.5}, corrupt)
     for one in CALLS:
-        mine, theirs = suffer(alone, one)[1], suffer(beside, one)[1]
+        mine, theirs = suffer(alone, one)[1], suffer(together, one)[1]
         assert [each.octets for each in mine] == [each.octets for each in theirs]
 
 

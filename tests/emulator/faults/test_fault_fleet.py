@@ -1,10 +1,10 @@
-"""Faults as a remote party meets them: through a fleet, in the replies that it sends."""
+"""Faults as a remote party sees them, in the replies of a fleet."""
 
 from typing import Any
 
 import pytest
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.fleet import Fleet, Receipt
@@ -22,7 +22,7 @@ PLAINLY: dict[str, dict[str, Any]] = {
     "clock-drift": {"seconds": -30 * DAY},
     "missing-half-hours": {"share": 0.5},
 }
-"""Parameters with which a fault shows in a reply, where its defaults may not."""
+"""Parameters with which a fault surely changes a reply."""
 
 
 def receive(engine: Faults | None) -> Receipt:
@@ -35,7 +35,7 @@ def sent(receipt: Receipt) -> list[tuple[bytes, float, bool]]:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_every_kind_shows(kind: str) -> None:
+def test_every_kind_has_an_effect(kind: str) -> None:
     engine = faults({"kind": kind, **PLAINLY.get(kind, {})})
     suffered = sent(receive(engine))
     assert suffered != sent(receive(None))
@@ -43,19 +43,19 @@ def test_every_kind_shows(kind: str) -> None:
     assert suffered == sent(receive(faults({"kind": kind, **PLAINLY.get(kind, {})})))
 
 
-def test_a_rule_that_addresses_others_shows_nothing() -> None:
+def test_a_rule_for_other_meters_has_no_effect() -> None:
     engine = faults({"kind": "no-reply", "srvs": "4.8.3"}, {"kind": "truncated", "calls": "2-"})
     assert sent(receive(engine)) == sent(receive(None))
     assert not list(engine.log)
 
 
-def test_a_rule_addresses_the_meters_of_a_profile() -> None:
+def test_a_rule_selects_the_meters_of_a_profile() -> None:
     kinds = meter_profile("twin"), meter_profile("single-solar")
     engine = faults({"kind": "no-reply", "profile": "twin"})
     fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, faults=engine, profiles=kinds)
     for meter in ESTATE.meters:
         fleet.receive(meter, command(SRV, device=meter)[1], UNIX_NOW)
-    twins = [meter for meter in ESTATE.meters if nature(SEED, meter, kinds).profile is kinds[0]]
+    twins = [meter for meter in ESTATE.meters if meter_of(SEED, meter, kinds).profile is kinds[0]]
     assert 0 < len(twins) < len(ESTATE.meters)
     assert [fired.device for fired in engine.log] == twins
 

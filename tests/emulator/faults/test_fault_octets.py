@@ -1,4 +1,4 @@
-"""What each fault does to a reply, seen by who receives it."""
+"""Faults that change a reply, as its recipient sees it."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.support.estate import KEYS, METER
 EVERY_SRV = pytest.mark.parametrize("srv", SRVS)
 
 
-def test_a_wrong_mac_is_invalid_and_the_message_is_whole() -> None:
+def test_a_wrong_mac_is_invalid_and_the_rest_is_intact() -> None:
     one = call()
     [octets] = delivered({"kind": "wrong-mac"}, one)
     assert octets[:-12] == reply(one)[:-12]
@@ -29,7 +29,7 @@ def test_two_wrong_macs_do_not_make_a_right_one() -> None:
 
 @EVERY_SRV
 @pytest.mark.parametrize("offset", [1, -1, 1000])
-def test_a_wrong_counter_is_well_sealed(srv: str, offset: int) -> None:
+def test_a_wrong_counter_has_a_valid_mac(srv: str, offset: int) -> None:
     one = call(srv=srv)
     [octets] = delivered({"kind": "wrong-counter", "offset": offset}, one)
     message = decode(octets, KEYS)
@@ -51,7 +51,7 @@ def test_a_counter_wraps() -> None:
     assert (message.originator_counter, message.mac_status) == (expected, Status.VALID)
 
 
-def test_a_wrong_recipient_is_well_sealed_for_it() -> None:
+def test_a_wrong_recipient_has_a_valid_mac() -> None:
     other = "90B3D51F30020000"
     [octets] = delivered({"kind": "wrong-recipient", "recipient": other})
     message = decode(octets, KEYS)
@@ -68,7 +68,7 @@ def test_the_wrong_recipient_is_by_default_another_party(srv: str) -> None:
     assert message.mac_status is Status.VALID
 
 
-def test_whoever_asked_is_no_wrong_recipient() -> None:
+def test_the_requester_is_not_a_wrong_recipient() -> None:
     one = call()
     engine = faults({"kind": "wrong-recipient", "recipient": str(one.command.originator)})
     _, [delivery] = suffer(engine, one)
@@ -89,7 +89,7 @@ def test_without_keys_the_addressee_changes_and_the_mac_does_not() -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 2, 30, 100, None])
-def test_what_is_truncated_cannot_be_decoded(keep: int | None) -> None:
+def test_a_truncated_reply_cannot_be_decoded(keep: int | None) -> None:
     one = call()
     [octets] = delivered({"kind": "truncated", "keep": keep}, one)
     assert reply(one).startswith(octets)
@@ -98,14 +98,14 @@ def test_what_is_truncated_cannot_be_decoded(keep: int | None) -> None:
         decode(octets)
 
 
-def test_where_truncated_is_drawn_for_each_reply() -> None:
+def test_the_cut_is_drawn_for_each_reply() -> None:
     engine = faults({"kind": "truncated"})
     sizes = {len(suffer(engine, call(number))[1][0].octets) for number in range(1, 20)}
     assert len(sizes) > 5
     assert min(sizes) >= 1
 
 
-def test_nothing_is_truncated_that_is_short_enough() -> None:
+def test_a_short_reply_is_not_truncated() -> None:
     one = call()
     size = len(reply(one))
     engine = faults({"kind": "truncated", "keep": size})
@@ -117,7 +117,7 @@ def test_nothing_is_truncated_that_is_short_enough() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 3, 1000])
-def test_so_many_octets_are_corrupt(number: int) -> None:
+def test_the_given_number_of_octets_is_corrupt(number: int) -> None:
     one = call()
     right = reply(one)
     [octets] = delivered({"kind": "corrupt-octets", "octets": number}, one)
@@ -161,32 +161,32 @@ def test_the_lost_block_is_drawn_or_the_last() -> None:
     assert [Block.parse(block).number for block in arriving] == list(range(1, blocks))
 
 
-def test_of_a_reply_in_one_block_nothing_arrives() -> None:
+def test_a_reply_in_one_block_is_lost() -> None:
     engine = faults({"kind": "lost-block", "block_size": 65535})
     assert suffer(engine, call())[1] == ()
     assert [dict(fired.detail) for fired in engine.log] == [{"lost": 1, "blocks": 1}]
 
 
 def test_no_reply_is_silence() -> None:
-    conduct, deliveries = suffer(faults({"kind": "no-reply"}), call())
-    assert conduct.silent
+    behaviour, deliveries = suffer(faults({"kind": "no-reply"}), call())
+    assert behaviour.silent
     assert deliveries == ()
 
 
-def test_a_late_reply_is_the_same_later() -> None:
+def test_a_late_reply_is_delayed_and_unchanged() -> None:
     one = call()
     _, [delivery] = suffer(faults({"kind": "late-reply", "seconds": 12.5}), one)
     assert (delivery.octets, delivery.delay, delivery.overtaken) == (reply(one), 12.5, False)
 
 
-def test_lateness_is_drawn_within_its_jitter() -> None:
+def test_the_delay_is_drawn_within_its_jitter() -> None:
     engine = faults({"kind": "late-reply", "seconds": 10, "jitter": 5})
     delays = [suffer(engine, call(number))[1][0].delay for number in range(1, 30)]
     assert all(10 < delay < 15 for delay in delays)
     assert len(set(delays)) == len(delays)
 
 
-def test_a_reply_that_is_no_later_is_no_fault() -> None:
+def test_a_delay_of_0_is_no_fault() -> None:
     engine = faults({"kind": "late-reply", "seconds": 0})
     assert suffer(engine, call())[1][0].delay == 0
     assert not list(engine.log)
@@ -209,7 +209,7 @@ def test_duplicates_of_duplicates_end() -> None:
     assert engine.fired["duplicate-5"] == 0
 
 
-def test_a_reordered_reply_is_to_be_overtaken() -> None:
+def test_a_reordered_reply_is_marked_as_overtaken() -> None:
     one = call()
     engine = faults({"kind": "reordered", "hold": 20}, {"kind": "reordered"})
     _, [delivery] = suffer(engine, one)
@@ -219,14 +219,14 @@ def test_a_reordered_reply_is_to_be_overtaken() -> None:
 
 @pytest.mark.parametrize("kind", ["wrong-mac", "wrong-counter", "wrong-recipient"])
 @pytest.mark.parametrize("octets", [b"", b"\xdd", b"\xdd" * 40, bytes(60)])
-def test_what_is_no_message_stays_as_it_is(kind: str, octets: bytes) -> None:
+def test_octets_that_are_no_message_stay_unchanged(kind: str, octets: bytes) -> None:
     engine = faults({"kind": kind})
     [delivery] = engine.deliver(call(), octets)
     assert delivery.octets == octets
     assert not list(engine.log)
 
 
-def test_a_message_without_a_mac_has_no_wrong_one() -> None:
+def test_a_message_without_a_mac_stays_unchanged() -> None:
     unsealed = bytes.fromhex("DF0902 0000000000000001 08 00DBE50000000000 08 90B3D51F30010000 00")
     octets = unsealed + bytes.fromhex("02 0036 00 00")
     engine = faults({"kind": "wrong-mac"}, {"kind": "wrong-counter"})

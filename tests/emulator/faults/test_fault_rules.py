@@ -1,4 +1,4 @@
-"""Rules as text: what is read, what is written, and what is said of every mistake."""
+"""Rules as text: reading, writing, and the error of every mistake."""
 
 import json
 from contextlib import suppress
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules, rule_from, rule_to, rules_from
 from esme_emulator.faults.registry import FAULTS, kinds, selectors
-from esme_emulator.faults.rule import FaultRule
+from esme_emulator.faults.selector import FaultRule
 from gbcs.instants import parse_iso
 from gbcs.tables.result_codes import ResultCode
 
@@ -39,7 +39,7 @@ kind = "result-code"
 """
 
 
-def test_a_rule_is_read_whole() -> None:
+def test_all_keys_of_a_rule_are_read() -> None:
     winter, first, second = parse_rules(FULL)
     assert [rule.name for rule in (winter, first, second)] == [
         "winter",
@@ -57,25 +57,25 @@ def test_a_rule_is_read_whole() -> None:
     assert first.kind == "result-code"
 
 
-def test_no_rules_are_no_mistake() -> None:
+def test_an_empty_text_has_no_rules() -> None:
     assert parse_rules("") == []
     assert parse_rules("fault = []") == []
 
 
-def test_rules_go_to_json_and_back() -> None:
+def test_rules_survive_a_round_trip_through_json() -> None:
     for rule in parse_rules(FULL):
         assert rule_from(json.loads(json.dumps(rule_to(rule)))) == rule
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_every_kind_goes_to_json_and_back(kind: str) -> None:
+def test_every_kind_survives_a_round_trip_through_json(kind: str) -> None:
     rule = rule_from({"kind": kind})
     table = rule_to(rule)
     assert rule_from(json.loads(json.dumps(table))) == rule
     assert table["name"] == f"{kind}-1"
 
 
-def test_every_parameter_goes_to_json_and_back() -> None:
+def test_every_parameter_survives_a_round_trip_through_json() -> None:
     tables: list[dict[str, Any]] = [
         {"kind": "missing-half-hours", "since": "2026-01-01T00:00:00Z", "until": "2026-01-02"},
         {"kind": "clock-drift", "per_day": -2, "since": "2026-01-01"},
@@ -96,23 +96,23 @@ def test_every_parameter_goes_to_json_and_back() -> None:
         }
 
 
-def test_a_profile_goes_to_json_and_back() -> None:
+def test_a_profile_survives_a_round_trip_through_json() -> None:
     rule = rule_from({"kind": "no-reply", "profile": "smets1"})
     assert rule_to(rule)["profile"] == ["smets1"]
     assert rule_from(rule_to(rule)) == rule
 
 
-def test_null_is_not_given() -> None:
+def test_null_means_not_given() -> None:
     rule = rule_from({"kind": "truncated", "keep": None, "meters": None, "name": None})
     assert rule == rule_from({"kind": "truncated"})
 
 
-def test_times_of_toml_are_times() -> None:
+def test_toml_times_are_read() -> None:
     for value in (date(2026, 1, 2), datetime(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)):
         assert rule_from({"kind": "no-reply", "from": value}).where.start == parse_iso("2026-01-02")
 
 
-def test_default_names_avoid_those_that_are_taken() -> None:
+def test_default_names_avoid_taken_names() -> None:
     names = [
         rule.name
         for rule in rules_from([{"kind": "no-reply"}, {"kind": "no-reply", "name": "no-reply-1"}])
@@ -121,7 +121,7 @@ def test_default_names_avoid_those_that_are_taken() -> None:
     assert rule_from({"kind": "no-reply"}, {"no-reply-1", "no-reply-2"}).name == "no-reply-3"
 
 
-def test_names_of_other_texts_are_taken() -> None:
+def test_names_in_other_files_are_taken() -> None:
     text = '[[fault]]\nkind = "no-reply"\n'
     first = parse_rules(text)
     second = parse_rules(text, [rule.name for rule in first])
@@ -159,7 +159,7 @@ MISTAKES = [
     ({"calls": "0"}, "calls: '0': calls are counted from 1"),
     ({"calls": 0}, "calls: '0': calls are counted from 1"),
     ({"calls": "0-3"}, "calls: '0-3': calls are counted from 1"),
-    ({"calls": "every 0"}, "calls: 'every 0': there are no such calls"),
+    ({"calls": "every 0"}, "calls: 'every 0': give 1 or more after `every`"),
     ({"calls": "sometimes"}, f"calls: 'sometimes' does not fit; {CALL_FORM}"),
     ({"calls": "1,,2"}, f"calls: '1,,2' does not fit; {CALL_FORM}"),
     ({"calls": -1}, f"calls: -1 does not fit; {CALL_FORM}"),
@@ -232,13 +232,13 @@ MISTAKES = [
         {"profile": 3},
         "profile: 3 does not fit; give the name of a meter profile, or a list of names",
     ),
-    ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile"),
-    ({"kind": "clock-drift", "per_day": 1}, "since: is missing; `per_day` counts from it"),
+    ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile: give printable text"),
+    ({"kind": "clock-drift", "per_day": 1}, "since: is missing: `per_day` counts from it"),
 ]
 
 
 @pytest.mark.parametrize(("table", "expected"), MISTAKES, ids=[text[:40] for _, text in MISTAKES])
-def test_every_mistake_is_told(table: dict[str, Any], expected: str) -> None:
+def test_every_mistake_is_reported(table: dict[str, Any], expected: str) -> None:
     whole = {"kind": "late-reply", **table} if table else table
     with pytest.raises(FaultError) as caught:
         rule_from(whole)
@@ -259,7 +259,7 @@ def test_a_mistake_names_the_rule() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "ä", "a" * 65, "a\n", "a/b"])
-def test_bad_names(name: str) -> None:
+def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(FaultError, match="give up to 64 letters"):
         rule_from({"kind": "no-reply", "name": name})
 
@@ -281,7 +281,7 @@ def test_bad_names(name: str) -> None:
         ),
     ],
 )
-def test_text_that_is_not_rules(text: str, expected: str) -> None:
+def test_text_without_rules_is_refused(text: str, expected: str) -> None:
     with pytest.raises(FaultError, match=expected):
         parse_rules(text)
 
@@ -326,7 +326,7 @@ def test_any_text_is_rules_or_a_clean_error(text: str) -> None:
         assert all(isinstance(rule, FaultRule) for rule in parse_rules(text))
 
 
-def test_kinds_tell_parameters_defaults_and_a_line_each() -> None:
+def test_descriptions_of_kinds_have_parameters_and_defaults() -> None:
     described = {kind.name: kind.to_json() for kind in kinds()}
     assert described.keys() == FAULTS.keys()
     late = described["late-reply"]
@@ -334,7 +334,7 @@ def test_kinds_tell_parameters_defaults_and_a_line_each() -> None:
     assert late["parameters"][0] == {
         "key": "seconds",
         "takes": "seconds from 0 to 31622400",
-        "doc": "seconds later",
+        "doc": "seconds of delay",
         "schema": {"type": "number", "minimum": 0, "maximum": 31622400, "default": 30.0},
     }
     for kind in described.values():

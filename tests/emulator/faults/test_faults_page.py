@@ -1,25 +1,25 @@
-"""The tables of docs/faults.md are those of the registry."""
+"""The tables in docs/faults.md match the registry."""
 
 import pytest
 
 from docs.make_faults import PAGE, page
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.registry import FAULTS
 
 
-def test_the_tables_are_what_the_registry_says() -> None:
+def test_the_tables_match_the_registry() -> None:
     text = PAGE.read_text("utf-8")
     assert page(text) == text, "run `python -m docs.make_faults`"
     assert all(f"| **`{kind}`** |" in text for kind in FAULTS)
 
 
-def test_a_page_without_a_place_for_tables_is_refused() -> None:
+def test_a_page_without_markers_for_tables_is_refused() -> None:
     with pytest.raises(ValueError, match="no one place for selectors"):
         page("# Faults")
 
 
-def test_the_first_example_is_as_the_page_says() -> None:
+def test_the_first_example_behaves_as_documented() -> None:
     text = PAGE.read_text("utf-8")
     example = text.partition("```toml\n")[2].partition("```")[0]
     names = [rule.name for rule in parse_rules(example)]

@@ -1,4 +1,4 @@
-"""Fleet, cache and requester where brokers refuse, have retained, or have nobody to give it to."""
+"""Fleet, cache and requester on brokers that refuse or retain messages, or have no subscriber."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ RESPONSES = response_topic(DIRECT, "+", "+")
 LONG = Window(YESTERDAY.start - 10 * 86_400, YESTERDAY.end)
 
 NO_DELAY = TUNED[0]
-"""With `max_queued_messages 0` mosquitto 2.0.11 ends the connection of who is denied a message."""
+"""With `max_queued_messages 0`, mosquitto 2.0.11 ends the connection if it denies a message."""
 
 needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
 
@@ -66,7 +66,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def settle() -> None:
-    """Let a broker in memory, and who is on it, do all that they have to do."""
+    """Let all tasks on a broker in memory run until they wait."""
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -82,12 +82,12 @@ async def caching(broker: Broker) -> AsyncIterator[CacheService]:
         yield service
 
 
-# Who is there
+# Subscribers
 
 
 @pytest.fixture(params=["memory", "mosquitto"])
 async def telling(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
-    """A broker that says if nobody subscribes."""
+    """A broker that reports topics without subscribers."""
     if request.param == "memory":
         yield MemoryBroker()
         return
@@ -98,7 +98,7 @@ async def telling(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 @pytest.mark.parametrize(("prefix", "what"), [(DIRECT, "fleet"), (CACHED, "cache")])
-async def test_a_request_that_nobody_hears_fails_at_once(
+async def test_a_request_without_a_subscriber_fails_at_once(
     telling: Broker, prefix: str, what: str
 ) -> None:
     asked, octets = command("4.8.1")
@@ -107,11 +107,11 @@ async def test_a_request_that_nobody_hears_fails_at_once(
         with pytest.raises(
             NobodyListensError, match=rf"{command_topic(prefix, METER)}: is a {what}"
         ):
-            await requester.request(asked, octets, patience=60.0)
+            await requester.request(asked, octets, timeout=60.0)
 
 
 @pytest.mark.parametrize("prefix", [DIRECT, CACHED])
-async def test_a_request_without_a_reply_fails_in_time(prefix: str) -> None:
+async def test_a_request_without_a_reply_times_out(prefix: str) -> None:
     broker, clock, inbox = MemoryBroker(), ManualClock(UNIX_NOW), Inbox()
     asked, octets = command("4.8.1")
     requester = Requester(prefix, KEYS, clock)
@@ -119,7 +119,7 @@ async def test_a_request_without_a_reply_fails_in_time(prefix: str) -> None:
         connect(broker, client_id="deaf", subscriptions={command_topic(prefix, "+"): inbox}),
         requester.connected(broker, {RECIPIENT}),
     ):
-        asking = asyncio.create_task(requester.request(asked, octets, patience=60.0))
+        asking = asyncio.create_task(requester.request(asked, octets, timeout=60.0))
         await settle()
         await clock.advance(60.0)
         with pytest.raises(NoReplyError) as caught:
@@ -130,14 +130,14 @@ async def test_a_request_without_a_reply_fails_in_time(prefix: str) -> None:
     assert ("by the registry of the cache" in said) is (prefix == CACHED)
 
 
-async def test_a_cache_learns_at_once_that_no_meter_listens(telling: Broker) -> None:
+async def test_a_cache_notices_a_missing_subscriber_at_once(telling: Broker) -> None:
     async with caching(telling) as service, connect(telling, client_id="party") as transport:
         await transport.publish(command_topic(CACHED, METER), command("4.8.1")[1])
         ledger = service.policy.ledger
         await until(lambda: ledger.reasons[NO_SUBSCRIBER] == 1)
         assert service.policy.next_deadline() is None
         assert (ledger.requests, ledger.undecided()) == (1, 0)
-        # It asks again as soon as there is somebody.
+        # It forwards again as soon as there is a subscriber.
         fleet = make_fleet()
         async with serve_fleet(telling, fleet, ManualClock(UNIX_NOW)):
             octets = command("4.8.1", counter=2)[1]
@@ -145,7 +145,7 @@ async def test_a_cache_learns_at_once_that_no_meter_listens(telling: Broker) -> 
             await until(lambda: fleet.counters.total(Stage.REPLIED) == 1)
 
 
-# What brokers refuse
+# Refusals
 
 
 @needs_mosquitto
@@ -199,7 +199,7 @@ async def test_a_reply_that_is_too_long_fails_alone(
 
 
 @needs_mosquitto
-async def test_what_the_broker_does_not_take_from_a_cache_is_noted_and_given_up(
+async def test_a_command_of_a_cache_that_the_broker_refuses_is_logged_and_given_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write s1sp/+/command\n")
@@ -215,10 +215,10 @@ async def test_what_the_broker_does_not_take_from_a_cache_is_noted_and_given_up(
     assert caplog.text.count("the broker refuses it (not authorized)") == 1
 
 
-# What is from the past
+# Retained messages
 
 
-def test_counters_and_transport_call_it_the_same() -> None:
+def test_counters_and_transport_use_the_same_names() -> None:
     assert {RETAINED, TOO_LONG} == set(Drop)
 
 
@@ -239,7 +239,7 @@ async def test_retained_commands_are_no_device_hits(
 
 
 async def retained_commands(url: str, *, sends_them: bool) -> None:
-    """Start fleet and cache where commands are retained, and look at what they count."""
+    """Start fleet and cache on a broker with retained commands, and check their counts."""
     octets = command("4.8.1", counter=1)[1]
     async with aiomqtt.Client("127.0.0.1", int(url.rpartition(":")[2])) as careless:
         for prefix in (DIRECT, CACHED):
@@ -260,7 +260,7 @@ async def retained_commands(url: str, *, sends_them: bool) -> None:
     assert (ledger.reasons[RETAINED] > 0) is sends_them
 
 
-# Topics that are none of ours
+# Other topics
 
 STRAY = (
     str(METER).lower(),
@@ -276,7 +276,7 @@ STRAY = (
 
 
 @pytest.mark.parametrize("eui", STRAY)
-def test_an_eui_in_a_topic_is_written_in_one_way(eui: str) -> None:
+def test_a_topic_has_only_one_form_of_an_eui(eui: str) -> None:
     assert device_of(command_topic(DIRECT, METER)) == METER
     assert device_of(response_topic(CACHED, METER, RECIPIENT)) == METER
     assert device_of(command_topic(DIRECT, eui)) is None
@@ -296,7 +296,7 @@ def test_an_eui_in_a_topic_is_written_in_one_way(eui: str) -> None:
         "/esme/{}/command",
     ],
 )
-def test_topics_are_those_of_the_contract(topic: str) -> None:
+def test_topics_have_the_form_of_the_contract(topic: str) -> None:
     assert device_of(topic.format(METER)) is None
 
 
@@ -323,7 +323,7 @@ async def test_messages_to_other_topics_are_dropped_and_counted(
     assert (ledger.requests, ledger.reasons) == (0, {BAD_TOPIC: 3})
     assert requester.dropped == {BAD_TOPIC: 1}
     assert [record.getMessage() for record in caplog.records] == [
-        f"dropped a message to {command_topic(prefix, lower)}: an EUI in a topic is written as "
+        f"dropped a message to {command_topic(prefix, lower)}: write the EUI in a topic as "
         "16 upper-case hex digits (logged once)"
         for prefix in (DIRECT, CACHED)
     ]
@@ -333,7 +333,7 @@ async def test_messages_to_other_topics_are_dropped_and_counted(
 
 
 @needs_mosquitto
-async def test_health_is_that_of_every_connection_that_works(
+async def test_health_covers_all_connections_of_parts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shared = CacheOptions(replace(SETTINGS, shared=True), "memory:")

@@ -1,4 +1,4 @@
-"""Call numbers: counted from 1 by meter and SRV, whatever becomes of the counters shown."""
+"""Call numbers count from 1 by meter and SRV, independently of the counters shown."""
 
 from collections import Counter
 
@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.fleet.call_numbers import CallNumbers
 from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import Uniform
+from esme_emulator.fleet.sequences import CallNumbers
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, SEED, UNIX_NOW, command
 
 SRVS = tuple(f"4.{number}" for number in range(20))
@@ -23,14 +23,14 @@ calls = "1"
 
 
 @given(st.lists(st.tuples(st.sampled_from((0, 1, 2**64 - 1)), st.sampled_from(SRVS))))
-def test_every_meter_and_srv_is_counted_by_itself(calls: list[tuple[int, str]]) -> None:
+def test_each_meter_and_srv_has_its_own_numbers(calls: list[tuple[int, str]]) -> None:
     numbers, told = CallNumbers(), Counter[tuple[int, str]]()
     for call in calls:
         told[call] += 1
         assert numbers.next(*call) == told[call]
 
 
-def test_many_calls_of_one_srv_do_not_run_into_another() -> None:
+def test_many_calls_of_one_srv_do_not_overflow_into_another() -> None:
     numbers = CallNumbers()
     assert [numbers.next(7, "4.3") for _ in range(3)] == [1, 2, 3]
     for number in range(1, 70_000):
@@ -40,7 +40,7 @@ def test_many_calls_of_one_srv_do_not_run_into_another() -> None:
 
 
 def run(*, reset: bool = False, merge: bool = False) -> list[tuple[str, list[float]]]:
-    """What comes of six commands: outcomes, and when replies leave."""
+    """Return the outcomes of six commands, and when their replies are due."""
     faults = Faults(SEED, parse_rules(FIRST_CALL))
     fleet = Fleet(ESTATE.meters, KEYS, SEED, Uniform(0.0, 9.0), faults=faults)
     came = []
@@ -64,7 +64,7 @@ def test_meters_behave_the_same_whether_counters_are_reset_or_merged() -> None:
     assert run(merge=True) == plain
 
 
-def test_commands_that_are_not_taken_are_calls_too() -> None:
+def test_discarded_commands_have_call_numbers() -> None:
     faults = Faults(SEED, parse_rules(FIRST_CALL))
     fleet = Fleet(ESTATE.meters, KEYS, SEED, Uniform(0.0, 9.0), faults=faults)
     octets = command("4.8.1")[1]

@@ -1,4 +1,4 @@
-"""Counters: exact whatever is counted in whatever order, and added up over processes."""
+"""Counters are exact for any order of counts, and add up over processes."""
 
 import json
 from collections import Counter
@@ -57,7 +57,7 @@ def test_every_query_agrees_with_counting_one_by_one(
 
 
 @given(events, events)
-def test_counters_of_two_processes_add_up_by_way_of_json(
+def test_counters_of_two_processes_add_up_through_json(
     here: list[tuple[Stage, EUI, str, str]], there: list[tuple[Stage, EUI, str, str]]
 ) -> None:
     counters = counted(*here)
@@ -68,7 +68,7 @@ def test_counters_of_two_processes_add_up_by_way_of_json(
     assert counters.received(ONE, "4.8.1") == together.received(ONE, "4.8.1")
 
 
-def test_rows_can_be_chosen_and_limited() -> None:
+def test_rows_can_be_filtered_and_limited() -> None:
     counters = counted(
         (Stage.RECEIVED, ONE, "4.8.1", "answered"),
         (Stage.RECEIVED, TWO, "4.8.1", "answered"),
@@ -84,7 +84,7 @@ def test_rows_can_be_chosen_and_limited() -> None:
     assert next(iter(counters.totals())) == Series(Stage.RECEIVED, "4.6.1", "refused")
 
 
-def test_what_is_for_no_meter_is_in_the_total_and_no_device_hit() -> None:
+def test_messages_for_no_meter_count_in_totals_but_not_as_device_hits() -> None:
     counters = counted(
         (Stage.RECEIVED, None, "unknown", NOT_HOSTED), (Stage.RECEIVED, ONE, "4.8.1", "answered")
     )
@@ -95,7 +95,7 @@ def test_what_is_for_no_meter_is_in_the_total_and_no_device_hit() -> None:
     assert again.totals() == counters.totals()
 
 
-def test_after_a_reset_nothing_was_counted_and_counting_goes_on() -> None:
+def test_counting_begins_anew_after_a_reset() -> None:
     counters = counted((Stage.RECEIVED, ONE, "4.8.1", "answered"))
     counters.reset()
     assert counters.totals() == {}
@@ -128,14 +128,14 @@ GOOD: dict[str, Any] = {
         ([{"stage": "received"}], "series 0: 'srv' is missing"),
     ],
 )
-def test_what_is_no_count_is_refused_in_one_line(form: object, says: str) -> None:
+def test_invalid_counts_are_refused_in_one_line(form: object, says: str) -> None:
     assert Counters.from_json([GOOD]).total() == 1
     with pytest.raises(ValueError, match=says) as raised:
         Counters.from_json(form)
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_hits_and_rows_are_of_the_meter_and_srv_asked_for() -> None:
+def test_hits_and_rows_are_those_of_the_given_meter_and_srv() -> None:
     one, other, counters = EUI.from_int(1), EUI.from_int(2), Counters()
     for device, srv, number in ((one, "4.8.1", 3), (one, "4.6.1", 2), (other, "4.8.1", 5)):
         counters.count(Stage.RECEIVED, device, srv, "answered", number)

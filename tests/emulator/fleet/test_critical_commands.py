@@ -1,4 +1,4 @@
-"""Critical commands: taken with a valid signature alone, and answered signed and without a MAC."""
+"""Critical commands need a valid signature; answers are signed and have no MAC."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def reply_to(octets: bytes) -> Response:
 
 
 @pytest.mark.parametrize(("code", "dated"), [(ECS42, False), (ECS01A, True), (ECS01C, True)])
-def test_the_answer_is_signed_has_no_mac_and_the_time_where_the_use_case_has_it(
+def test_the_answer_is_signed_without_mac_and_with_time_if_the_use_case_has_it(
     code: int, dated: bool
 ) -> None:
     asked = critical_command(code)
@@ -51,7 +51,7 @@ def test_the_same_command_gives_the_same_octets() -> None:
 
 
 def without_signing_keys(*owners: EUI) -> FileKeystore:
-    """The keys of these for MACs alone."""
+    """Return a keystore with only the MAC keys of these EUIs."""
     rows = {}
     for eui in owners:
         private = KEYS.private_key(eui, KeyUsage.KEY_AGREEMENT)
@@ -63,14 +63,14 @@ def without_signing_keys(*owners: EUI) -> FileKeystore:
     return FileKeystore(rows)
 
 
-def test_a_signature_that_cannot_be_verified_is_discarded_for_want_of_a_key() -> None:
+def test_a_signature_of_an_unknown_key_is_discarded() -> None:
     keys = without_signing_keys(METER, KEYS.access_control_broker, party(Role.IS).eui)
     octets = encode(critical_command(), KEYS)
     receipt = make_fleet(keystore=keys).receive(METER, octets, UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == (Discard.NO_KEY, None)
 
 
-def test_the_cache_passes_a_signed_answer_on_and_no_forged_one() -> None:
+def test_the_cache_forwards_a_signed_answer_but_no_forged_one() -> None:
     bench = Bench()
     assert bench.receive(encode(critical_command(), KEYS)) == []
     octets = bench.meter_reply()
@@ -95,7 +95,7 @@ def _is_of_no_read(vector: Vector) -> bool:
 
 
 @each(_is_of_no_read)
-def test_a_response_of_the_rtds_has_a_time_where_the_table_says_so(vector: Vector) -> None:
+def test_a_response_of_the_rtds_has_a_time_if_the_table_says_so(vector: Vector) -> None:
     response = decode(vector.octets)
     if not isinstance(response.payload, AccessResponse):
         return

@@ -1,4 +1,4 @@
-"""A fleet: what it counts, what it answers, and what it leaves unanswered."""
+"""The commands that a fleet counts, answers, refuses and discards."""
 
 import json
 from collections.abc import Callable
@@ -11,10 +11,11 @@ import pytest
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import OTHER_USER
 from esme_emulator.fleet.counters import NOT_HOSTED, Stage
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.messaging.validation import Discard
 from gbcs import (
+    EUI,
     Command,
     FileKeystore,
     KeyUsage,
@@ -79,12 +80,25 @@ def make_fleet(latency: Latency = NONE, keystore: Keystore = KEYS, seed: str = S
     return Fleet(ESTATE.meters, keystore, seed, latency)
 
 
+@pytest.mark.parametrize(
+    ("device", "outcome"), [(METER, "answered"), (STRANGER, NOT_HOSTED)], ids=str
+)
+def test_each_command_is_published_when_it_is_received(device: EUI, outcome: str) -> None:
+    fleet, events = make_fleet(), []
+    fleet.events.subscribe(CommandReceived, events.append)
+    _, octets = command("4.8.1", device=device)
+    receipt = fleet.receive(device, octets, UNIX_NOW)
+    [event] = events
+    assert event == CommandReceived(UNIX_NOW, device, receipt.srv, outcome, octets, receipt.replies)
+    assert [reply.due for reply in event.replies] == [UNIX_NOW] * len(receipt.replies)
+
+
 def sealed(message: Command) -> bytes:
     return encode(replace(message, mac=b""), KEYS)
 
 
 @pytest.mark.parametrize(("srv", "role"), ASKED)
-def test_what_a_party_asks_is_answered_readably_and_authentically(srv: str, role: Role) -> None:
+def test_a_read_gets_an_authentic_answer_with_readings(srv: str, role: Role) -> None:
     fleet = make_fleet()
     asked, octets = command(srv, role)
     receipt = fleet.receive(METER, octets, UNIX_NOW)
@@ -153,7 +167,7 @@ def test_a_repeated_command_is_answered_again() -> None:
     assert first == second
 
 
-def test_a_device_that_is_not_hosted_is_counted_apart_and_says_nothing() -> None:
+def test_a_command_for_a_device_that_is_not_hosted_is_counted_apart() -> None:
     fleet = make_fleet()
     receipt = fleet.receive(STRANGER, command("4.8.1", device=STRANGER)[1], UNIX_NOW)
     assert (receipt.outcome, receipt.reply) == (NOT_HOSTED, None)
@@ -205,7 +219,7 @@ DISCARDED: list[tuple[Discard, str, Callable[[bytes], bytes]]] = [
 
 
 @pytest.mark.parametrize(("reason", "srv", "spoil"), DISCARDED)
-def test_what_does_not_verify_is_discarded_counted_and_gets_no_reply(
+def test_a_command_that_fails_verification_is_counted_and_gets_no_reply(
     reason: Discard, srv: str, spoil: Callable[[bytes], bytes]
 ) -> None:
     fleet = make_fleet()
@@ -243,7 +257,7 @@ def test_without_a_key_for_the_party_an_encrypted_read_is_counted_and_unanswered
     assert fleet.counters.received_by_meter() == {(METER, "4.8.1"): 1}
 
 
-def test_every_discard_is_shown_above() -> None:
+def test_every_reason_to_discard_is_tested() -> None:
     shown = {reason for reason, _, _ in DISCARDED} | {reason for _, reason, _ in BROUGHT}
     assert shown == set(Discard) - {Discard.NO_KEY}
 
@@ -251,21 +265,21 @@ def test_every_discard_is_shown_above() -> None:
 @pytest.mark.parametrize(
     ("reason", "brought"), [row[1:] for row in BROUGHT], ids=[row[0] for row in BROUGHT]
 )
-def test_a_certificate_by_anybody_speaks_for_nobody(reason: Discard, brought: bytes) -> None:
+def test_an_invalid_certificate_is_discarded(reason: Discard, brought: bytes) -> None:
     fleet = make_fleet()
     receipt = fleet.receive(METER, bringing(brought), UNIX_NOW)
     assert (receipt.srv, receipt.outcome, receipt.reply) == ("4.8.1", reason, None)
     assert fleet.counters.outcomes() == {("4.8.1", reason): 1}
 
 
-def test_another_certificate_of_the_same_key_is_as_good() -> None:
+def test_another_certificate_of_the_same_key_is_accepted() -> None:
     renewed = certificate(OTHER_USER, OWN, serial=2)
     receipt = make_fleet().receive(METER, bringing(renewed), UNIX_NOW)
     assert receipt.outcome == "answered"
     assert decode(receipt.reply or b"", KEYS, renewed).protected[0].status is Status.VALID
 
 
-def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
+def test_a_certificate_introduces_a_party_whose_key_is_unknown() -> None:
     held = FileKeystore(json.loads(KEYS.export([METER, KEYS.access_control_broker])))
     brought = certificate(OTHER_USER, OTHER)
     receipt = make_fleet(keystore=held).receive(METER, bringing(brought), UNIX_NOW)
@@ -274,7 +288,7 @@ def test_a_certificate_speaks_for_a_party_whose_key_is_not_held() -> None:
 
 
 @pytest.mark.parametrize("takes", [False, True])
-def test_dates_are_heeded_by_the_clock_unless_the_keystore_takes_expired_ones(takes: bool) -> None:
+def test_dates_of_certificates_are_checked_unless_expired_ones_are_accepted(takes: bool) -> None:
     keystore = derived_estate(SEED, 1).keystore
     keystore.takes_expired = takes
     fleet = make_fleet(keystore=keystore)
@@ -287,8 +301,8 @@ def test_dates_are_heeded_by_the_clock_unless_the_keystore_takes_expired_ones(ta
     assert fleet.receive(METER, octets, end - day).outcome == "answered"
 
 
-def test_what_is_not_authentic_is_never_read() -> None:
-    """Content without a MAC costs no more than its header, however much of it there is."""
+def test_content_that_is_not_authentic_is_never_read() -> None:
+    """Without a MAC, content of any length costs no more than its header."""
     fleet = make_fleet()
     nulls = b"\xd9\x20\x00\x00\x01\x00\x82\x70\x00" + bytes(0x7000)
     octets = last_octet_flipped(with_content(nulls))
@@ -343,7 +357,7 @@ def results_of(message: Command) -> list[tuple[Choice, int]]:
     return [(result.choice, result.code) for result in reply.payload.results]
 
 
-def test_what_it_does_not_support_is_refused_with_object_undefined_then_other_reason() -> None:
+def test_unsupported_commands_are_refused_with_object_undefined_then_other_reason() -> None:
     assert results_of(of_several(reading(1))) == [(Choice.GET, 4)]
     asked = of_several(reading(1), reading(2, Choice.SET), reading(3, Choice.ACTION), reading(4))
     assert results_of(asked) == [
@@ -361,12 +375,12 @@ def test_a_read_that_ends_before_it_begins_is_refused() -> None:
 
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1"])
 def test_a_protected_read_for_another_transaction_is_refused(srv: str) -> None:
-    """Its parameters name a counter, and the reply would be encrypted under that."""
+    """Its parameters name a counter under which the reply would be encrypted."""
     asked = replace(command(srv)[0], originator_counter=2)
     assert results_of(asked) == [(Choice.ACTION, 4)]
 
 
-def test_content_that_is_not_dlms_is_taken_and_unanswered() -> None:
+def test_content_that_is_not_dlms_is_accepted_and_unanswered() -> None:
     fleet = make_fleet()
     asked = replace(command("4.8.1")[0], payload=Opaque(b"\x01\x09\x00"), message_code=0x0010)
     receipt = fleet.receive(METER, sealed(asked), UNIX_NOW)
@@ -382,7 +396,7 @@ def test_a_signed_command_that_is_not_supported_is_refused() -> None:
 
 
 def delays(fleet: Fleet, number: int) -> list[float]:
-    """The delays of replies to one command after the other, each when the last one is out."""
+    """Return the delays of replies to commands that are sent one after the other."""
     octets = command("4.8.3", Role.ED, window=Window(NOW - 1800, NOW))[1]
     now, found = UNIX_NOW, []
     for _ in range(number):
@@ -392,12 +406,12 @@ def delays(fleet: Fleet, number: int) -> list[float]:
     return found
 
 
-def test_without_latency_and_with_a_fixed_one_every_delay_is_that() -> None:
+def test_a_fixed_latency_is_the_delay_of_every_reply() -> None:
     assert set(delays(make_fleet(), 20)) == {0.0}
     assert set(delays(make_fleet(Fixed(0.15)), 20)) == {0.15}
 
 
-def test_log_normal_latency_is_drawn_from_the_seed_and_as_it_says() -> None:
+def test_a_log_normal_latency_is_drawn_from_the_seed_with_its_quantiles() -> None:
     latency = LogNormal(2.0, 15.0)
     drawn = delays(make_fleet(latency), 3000)
     assert drawn == delays(make_fleet(latency), 3000)
@@ -409,7 +423,7 @@ def test_log_normal_latency_is_drawn_from_the_seed_and_as_it_says() -> None:
     assert 0.15 < percent[0] < 0.5
 
 
-def test_meters_draw_their_latencies_apart() -> None:
+def test_each_meter_draws_its_own_latencies() -> None:
     fleet = make_fleet(LogNormal(2.0, 15.0))
     drawn = {
         fleet.receive(meter, command("4.8.1", device=meter)[1], UNIX_NOW).replies[0].due
@@ -418,7 +432,7 @@ def test_meters_draw_their_latencies_apart() -> None:
     assert len(drawn) == len(ESTATE.meters)
 
 
-def test_latency_does_not_change_what_is_said() -> None:
+def test_latency_does_not_change_replies() -> None:
     asked, octets = command("4.8.1")
     receipt = make_fleet(LogNormal(2.0, 15.0)).receive(METER, octets, UNIX_NOW)
     assert receipt.reply == meter_says(asked).octets

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate, EstateSource, keystore_estate
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
@@ -64,7 +64,7 @@ def test_a_read_of_the_rtds_is_answered(
     assert reply.remote_party == asked.remote_party
     assert all(item.status is Status.VALID for item in reply.protected)
     log = BY_SRV[vector.srv]
-    in_the_log = buffer(nature(estate.seed, asked.recipient), log, read.window, NOW)
+    in_the_log = buffer(meter_of(estate.seed, asked.recipient), log, read.window, NOW)
     assert readings_in(reply, vector.srv) == rows_of(log, in_the_log)
 
 
@@ -130,7 +130,7 @@ def test_any_other_command_of_the_rtds_is_replied_to_or_unanswered_or_discarded(
 
 
 @pytest.mark.parametrize("takes", [False, True])
-def test_the_certificate_of_the_rtds_has_ended_and_is_taken_if_that_is_asked_for(
+def test_the_expired_certificate_of_the_rtds_is_accepted_only_on_request(
     takes: bool,
 ) -> None:
     source = EstateSource("1", 1, DEFAULT_BASE, KEYSTORE, takes_expired=takes)

@@ -1,4 +1,4 @@
-"""A fleet on brokers: what is counted when, brokers that die, shared load, many connections."""
+"""A fleet on brokers: counts, outages, shared load, many connections."""
 
 import asyncio
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.estate.eui_range import shard
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
-from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.fleet import Fleet, ReplySent
 from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
@@ -46,7 +46,7 @@ def make_fleet(latency: Latency = NONE, **options: Any) -> Fleet:
 
 
 async def settle() -> None:
-    """Let a broker in memory, and who is on it, do all that they have to do."""
+    """Let all tasks on a broker in memory run until they wait."""
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -77,7 +77,7 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
                 yield running.url
 
 
-async def test_a_command_is_counted_when_it_comes_and_its_reply_when_the_broker_has_it() -> None:
+async def test_a_command_is_counted_on_receipt_and_its_reply_when_the_broker_has_it() -> None:
     broker, clock, fleet, inbox = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(), Inbox()
     slow = make_fleet(Fixed(5.0))
     for one, delay in ((fleet, 0.0), (slow, 5.0)):
@@ -95,7 +95,25 @@ async def test_a_command_is_counted_when_it_comes_and_its_reply_when_the_broker_
     assert len(inbox.messages) == 2
 
 
-async def test_a_fleet_that_ends_amid_a_reply_has_not_replied() -> None:
+async def test_a_reply_is_published_once_the_broker_has_it() -> None:
+    broker, clock, fleet = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
+    events: list[ReplySent] = []
+    fleet.events.subscribe(ReplySent, events.append)
+    async with (
+        serve_fleet(broker, fleet, clock),
+        connect(broker, client_id="party") as transport,
+    ):
+        await transport.publish(command_topic(DIRECT, METER), command("4.8.1")[1])
+        await settle()
+        assert not events
+        await clock.advance(5.0)
+        await settle()
+    [event] = events
+    assert (event.time, event.reply.due) == (UNIX_NOW + 5.0, UNIX_NOW + 5.0)
+    assert (event.reply.device, event.reply.srv) == (METER, "4.8.1")
+
+
+async def test_a_reply_that_is_due_after_the_end_is_not_counted() -> None:
     broker, clock, fleet = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
     async with connect(broker, client_id="party") as transport:
         async with serve_fleet(broker, fleet, clock):
@@ -133,7 +151,7 @@ async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_ar
     assert fleet.counters.as_table() == [("4.8.1", "answered", expected, expected)]
 
 
-async def test_what_a_broker_that_stays_away_does_not_take_is_not_counted_as_a_reply(
+async def test_replies_during_an_outage_of_the_broker_are_not_counted(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
@@ -154,7 +172,7 @@ async def test_what_a_broker_that_stays_away_does_not_take_is_not_counted_as_a_r
     assert caplog.text.count("not counted as sent") == 1
 
 
-async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
+async def test_the_reason_for_no_reply_is_logged_once_for_each_srv(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     too_much = replace(load_profile("domestic"), annual_kwh=1e9)
@@ -171,14 +189,14 @@ async def test_why_a_meter_makes_no_reply_is_logged_once_for_each_srv(
         await settle()
     assert fleet.counters.as_table() == [("4.6.1", "unanswered", 4, 0), ("4.8.1", "answered", 2, 2)]
     [record] = caplog.records
-    assert record.getMessage().startswith(f"{METER} makes no reply to SRV 4.6.1: compact-array: ")
+    assert record.getMessage().startswith(f"{METER} cannot reply to SRV 4.6.1: compact-array: ")
 
 
 class Overtaking:
-    """Holds the first reply back, and sends the second one twice."""
+    """Hold the first reply back, and send the second one twice."""
 
-    def conduct(self, call: Call) -> Conduct:
-        return GOOD_ORDER
+    def behaviour(self, call: Call) -> Behaviour:
+        return NORMAL
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         if call.number == 1:
@@ -186,7 +204,7 @@ class Overtaking:
         return Delivery(octets), Delivery(octets, 1.0)
 
 
-async def test_an_overtaken_reply_comes_behind_the_next_and_each_is_counted_once() -> None:
+async def test_an_overtaken_reply_follows_the_next_and_each_is_counted_once() -> None:
     broker, clock, inbox = MemoryBroker(), ManualClock(UNIX_NOW), Inbox()
     fleet = make_fleet(Fixed(2.0), faults=Overtaking())
     async with (
@@ -213,7 +231,7 @@ async def test_an_overtaken_reply_comes_behind_the_next_and_each_is_counted_once
     assert fleet.counters.as_table() == [("4.8.1", "answered", 2, 3)]
 
 
-async def test_fleets_that_share_take_each_command_once_between_them() -> None:
+async def test_each_command_goes_to_one_of_the_fleets_that_share() -> None:
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     one, other = make_fleet(), make_fleet()
     async with (
@@ -232,7 +250,7 @@ async def test_fleets_that_share_take_each_command_once_between_them() -> None:
     assert together.total(Stage.REPLIED) == 20
 
 
-async def test_fleets_of_shards_take_each_command_once_between_them() -> None:
+async def test_each_command_goes_to_the_fleet_of_its_shard() -> None:
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     fleets = [Fleet(shard(ESTATE.meters, part, 2), KEYS, SEED, NONE) for part in range(2)]
     async with (
@@ -248,7 +266,7 @@ async def test_fleets_of_shards_take_each_command_once_between_them() -> None:
     assert [fleet.counters.total(outcome=NOT_HOSTED) for fleet in fleets] == [2, 3]
 
 
-async def test_the_embedded_broker_says_that_it_does_not_share() -> None:
+async def test_the_embedded_broker_refuses_shared_subscriptions() -> None:
     async with embedded_broker() as url:
         with pytest.raises(TransportError, match=r"refuses the subscription .share/fleet/esme"):
             async with serve_fleet(url, make_fleet(), ManualClock(UNIX_NOW), shared=True):
@@ -287,7 +305,9 @@ async def test_connections_that_need_too_many_file_descriptors_are_refused_in_on
     assert len(str(e.value).splitlines()) == 1
 
 
-async def test_connections_to_no_broker_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_without_a_broker_fail_with_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connections, "START_TIMEOUT", 0.1)
     with pytest.raises(TransportError, match=r"no MQTT broker at 127.0.0.1:1 "):
         async with serve_fleet(
@@ -296,7 +316,7 @@ async def test_connections_to_no_broker_are_one_error(monkeypatch: pytest.Monkey
             pytest.fail("it began")
 
 
-async def test_connections_are_for_fleets_that_can_name_their_meters_and_are_not_shared() -> None:
+async def test_connections_need_a_sequence_of_meters_and_exclude_sharing() -> None:
     nameless = Fleet(frozenset(ESTATE.meters), KEYS, SEED, NONE)
     for fleet, shared in ((nameless, False), (make_fleet(), True)):
         with pytest.raises(ValueError, match="connections"):
@@ -306,7 +326,7 @@ async def test_connections_are_for_fleets_that_can_name_their_meters_and_are_not
                 pytest.fail("it began")
 
 
-async def test_a_scenario_run_twice_is_the_same_to_the_octet() -> None:
+async def test_a_scenario_run_twice_gives_the_same_octets() -> None:
     first, second = [await scenario() for _ in range(2)]
     assert first == second
     messages, _, _, fired = first
@@ -315,17 +335,17 @@ async def test_a_scenario_run_twice_is_the_same_to_the_octet() -> None:
 
 
 async def scenario() -> tuple[list[tuple[float, str, bytes]], Any, list[str], list[str]]:
-    """Return what was sent and when, counts, what was dropped, and the faults that fired."""
+    """Return messages with times, counts, drops and the faults that fired."""
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     sent: list[tuple[float, str, bytes]] = []
     fired: list[str] = []
 
     class Sometimes(Overtaking):
-        def conduct(self, call: Call) -> Conduct:
+        def behaviour(self, call: Call) -> Behaviour:
             silent = call.number % 5 == 0
             if silent:
                 fired.append(f"silent {call.device} {call.srv} {call.now}")
-            return Conduct(silent=silent)
+            return Behaviour(silent=silent)
 
     fleet = make_fleet(LogNormal(2.0, 15.0), faults=Sometimes(), strict=True, queue=3)
     asks: list[tuple[EUI, bytes]] = []

@@ -1,4 +1,4 @@
-"""Shards: parts of a fleet's meters that together are all of them, at no cost."""
+"""Shards are a partition of a fleet's meters, and cost nothing."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def test_shards_are_a_partition(number: int, parts: int) -> None:
         assert sum(map(len, shards)) == number
 
 
-def test_a_shard_of_any_number_of_meters_is_had_at_once() -> None:
+def test_a_shard_takes_no_time_for_any_number_of_meters() -> None:
     third = shard(EuiRange(BASE, 10**15), 2, 3)
     assert len(third) == 333_333_333_333_333
     assert third[0] == EUI.from_int(int(BASE) + 2)
@@ -34,12 +34,12 @@ def test_a_shard_of_any_number_of_meters_is_had_at_once() -> None:
 @pytest.mark.parametrize(
     ("part", "parts", "says"),
     [
-        (3, 3, "count from 0"),
-        (-1, 3, "count from 0"),
+        (3, 3, "numbered from 0"),
+        (-1, 3, "numbered from 0"),
         (0, 0, "shard 0 of 0"),
         (5, 9, "there are only 5 meters"),
     ],
 )
-def test_a_shard_that_is_none_is_refused(part: int, parts: int, says: str) -> None:
+def test_an_invalid_shard_is_refused(part: int, parts: int, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         shard(EuiRange(BASE, 5), part, parts)

@@ -1,4 +1,4 @@
-"""The identity of a fleet's readings changes with all that decides them, and with nothing else."""
+"""The identity of a fleet changes with everything that its readings depend on, and nothing else."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.identity import MODEL, identity_of
-from esme_emulator.messaging.known_identity import is_identity
+from esme_emulator.messaging.identity import is_identity
 from esme_emulator.profiles import meter_profile, meter_profiles
 from gbcs.instants import DAY, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
@@ -22,19 +22,19 @@ SHIPPED = ROOT / "profiles"
 GAPS = '[[fault]]\nkind = "missing-half-hours"\nshare = 0.5\n'
 
 
-def test_what_the_model_says_is_that_of_its_version() -> None:
-    """If this fails since meters say something else: raise MODEL, and write the new digest here."""
+def test_readings_match_the_version_of_the_model() -> None:
+    """If this fails because readings changed: raise MODEL and update the digest here."""
     now = parse_iso("2026-01-15T12:00:00Z")
     window = Window(now - 3 * DAY, now)
     said = sha256()
     for profile in meter_profiles():
         for device in derived_estate("model", 3).meters:
             for log in BY_SRV.values():
-                said.update(buffer(nature("model", device, (profile,)), log, window, now))
+                said.update(buffer(meter_of("model", device, (profile,)), log, window, now))
     assert (MODEL, said.hexdigest()[:16]) == (1, "713726e9b343895a")
 
 
-def test_seed_and_profiles_decide_whose_readings_they_are() -> None:
+def test_the_identity_depends_on_seed_and_profiles() -> None:
     single, twin = meter_profile("single"), meter_profile("twin")
     chosen = [None, (single,), (twin,), (single, twin), (twin, single)]
     found = [identity_of(seed, profiles) for seed in ("1", "2") for profiles in chosen]
@@ -44,7 +44,7 @@ def test_seed_and_profiles_decide_whose_readings_they_are() -> None:
 
 
 def copied(folder: Path, *changes: tuple[str, str]) -> Path:
-    """A profile in a file beside the loads that it names, with some of its text changed."""
+    """Write a profile and the loads that it names to files, with some of its text changed."""
     text = (SHIPPED / "meters" / "single.toml").read_text().replace('"domestic"', '"mine.toml"')
     load = (SHIPPED / "loads" / "domestic.toml").read_text()
     for old, new in changes:
@@ -66,7 +66,7 @@ def copied(folder: Path, *changes: tuple[str, str]) -> Path:
         (("annual_kwh = 2500", "annual_kwh = 2501"), False),
     ],
 )
-def test_a_profile_counts_by_what_is_in_it(
+def test_the_identity_depends_on_the_content_of_profiles(
     change: tuple[str, str], same: bool, tmp_path: Path
 ) -> None:
     one = copied(tmp_path / "one")
@@ -75,7 +75,7 @@ def test_a_profile_counts_by_what_is_in_it(
     assert (len(identities) == 1) is same
 
 
-def test_faults_that_alter_logs_decide_too_and_all_others_do_not() -> None:
+def test_the_identity_depends_on_faults_of_logs_only() -> None:
     sound = identity_of("1")
     altering = set()
     for kind in FAULTS:
@@ -89,5 +89,5 @@ def test_faults_that_alter_logs_decide_too_and_all_others_do_not() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0" * 15, "0" * 17, "g" * 16, "0" * 16 + "\n", "A" * 16])
-def test_what_is_no_identity(text: str) -> None:
+def test_other_texts_are_no_identity(text: str) -> None:
     assert not is_identity(text)

@@ -1,4 +1,4 @@
-"""Latencies: what a user may write, and what the draws amount to."""
+"""Latencies: the accepted texts, and the distributions of their draws."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from esme_emulator.fleet.latency import (
     Uniform,
     parse_latency,
 )
-from esme_emulator.fleet.latency_file import load_latency
+from esme_emulator.runtime.files import read_text
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from esme_emulator.fleet.latency_file import load_latency
         ("normal:0s,1s", Normal(0.0, 1.0)),
     ],
 )
-def test_latencies_that_can_be_written(text: str, latency: object) -> None:
+def test_every_form_of_latency_is_read(text: str, latency: object) -> None:
     assert parse_latency(text) == latency
 
 
@@ -67,7 +67,7 @@ def test_latencies_that_can_be_written(text: str, latency: object) -> None:
         "None",
     ],
 )
-def test_others_are_refused_saying_what_may_be_written(text: str) -> None:
+def test_other_texts_are_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape("give none, a time such as 150ms or 2s")) as e:
         parse_latency(text)
     assert len(str(e.value).splitlines()) == 1
@@ -76,14 +76,14 @@ def test_others_are_refused_saying_what_may_be_written(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["86401s", "99999999999s", "uniform:0s,86401s", "lognormal:1s,100000000ms"]
 )
-def test_what_is_longer_than_a_day_is_refused(text: str) -> None:
+def test_a_latency_above_a_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is longer than a day: give 86400s or less$"):
         parse_latency(text)
     with pytest.raises(ValueError, match="line 2: 1e300 seconds are longer than a day"):
         parse_latency("empirical:file", lambda _: "1\n1e300\n")
 
 
-def test_a_day_is_not_too_long() -> None:
+def test_a_latency_of_a_day_is_accepted() -> None:
     assert parse_latency("86400s").seconds(0.5) == 86400
 
 
@@ -96,7 +96,7 @@ def test_a_day_is_not_too_long() -> None:
         f"lognormal:0.{'0' * 300}1s,86400s",
     ],
 )
-def test_nothing_that_is_drawn_is_longer_than_a_day(text: str) -> None:
+def test_no_draw_is_above_a_day(text: str) -> None:
     latency = parse_latency(text)
     drawn = [latency.seconds(number) for number in (2**-49, 0.01, 0.5, 0.99, 1 - 2**-49)]
     assert drawn == sorted(drawn)
@@ -105,7 +105,7 @@ def test_nothing_that_is_drawn_is_longer_than_a_day(text: str) -> None:
     assert drawn[-1] <= 86_400
 
 
-def test_quantiles_of_a_log_normal_are_those_it_was_made_of() -> None:
+def test_a_log_normal_latency_has_the_given_quantiles() -> None:
     latency = LogNormal(2.0, 15.0)
     assert latency.seconds(0.5) == pytest.approx(2.0)
     assert latency.seconds(0.99) == pytest.approx(15.0)
@@ -128,10 +128,10 @@ def test_a_fixed_latency_is_always_the_same() -> None:
         ("uniform:2s,2s", "LOW must be below HIGH"),
         ("uniform:2s,1s", "LOW must be below HIGH"),
         ("normal:2s,0s", "SD must be above 0"),
-        ("empirical:file", "no file can be named here"),
+        ("empirical:file", "files are not supported here"),
     ],
 )
-def test_numbers_that_do_not_fit_are_refused_saying_why(text: str, says: str) -> None:
+def test_bad_parameters_are_refused_with_the_reason(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=f"^latency {re.escape(repr(text))}: {says}$"):
         parse_latency(text)
 
@@ -143,7 +143,7 @@ def quantiles_of(latency: Latency, number: int = 2000) -> list[float]:
     return drawn
 
 
-def test_uniform_and_normal_latencies_are_as_they_say() -> None:
+def test_uniform_and_normal_latencies_have_the_given_moments() -> None:
     uniform = quantiles_of(Uniform(1.0, 3.0))
     assert fmean(uniform) == pytest.approx(2.0)
     assert [uniform[0], uniform[-1]] == pytest.approx([1.0, 3.0], abs=0.01)
@@ -159,7 +159,7 @@ def test_a_normal_latency_is_cut_off_at_0_and_not_piled_up_there() -> None:
     assert Normal(0.0, 1.0).seconds(1 - 2**-49) < 10
 
 
-def test_an_empirical_latency_is_interpolated_between_what_was_measured() -> None:
+def test_an_empirical_latency_is_interpolated_between_measurements() -> None:
     latency = Empirical((1.0, 2.0, 4.0))
     assert [latency.seconds(drawn) for drawn in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1, 1.5, 2, 3, 4]
     assert Empirical((7.0,)).seconds(0.3) == 7.0
@@ -180,7 +180,7 @@ def test_measurements_come_from_a_file(
 ) -> None:
     file = tmp_path / "measured"
     file.write_text(content, newline="")
-    assert load_latency(f"empirical:{file}{column}") == Empirical(values)
+    assert parse_latency(f"empirical:{file}{column}", read_text) == Empirical(values)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_measurements_come_from_a_file(
         (b"a,b\n1,x\n", "#b", "line 2: 'x' is not"),
         (b"a,b\n1\n", "#b", "has no values"),
         (b"", "#b", "the first line names no columns"),
-        (b"\xff\xfe", "", "is not text in UTF-8"),
+        (b"\xff\xfe", "", "is not UTF-8"),
         (b"a" * 200_000, "#a", "line"),
     ],
 )
@@ -207,27 +207,25 @@ def test_files_without_measurements_are_refused_in_one_line(
     file = tmp_path / "measured"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=says) as raised:
-        load_latency(f"empirical:{file}{column}")
+        parse_latency(f"empirical:{file}{column}", read_text)
     assert len(str(raised.value).splitlines()) == 1
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ValueError, match=says) as raised:
-            load_latency(f"empirical:{path}")
+            parse_latency(f"empirical:{path}", read_text)
         assert len(str(raised.value).splitlines()) == 1
     with pytest.raises(ValueError, match="null byte"):
-        load_latency("empirical:\0")
-    assert load_latency("2s") == Fixed(2.0)
+        parse_latency("empirical:\0", read_text)
+    assert parse_latency("2s", read_text) == Fixed(2.0)
 
 
-def test_a_file_that_is_too_long_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("esme_emulator.fleet.latency_file.MAX_OCTETS", 10)
+def test_a_file_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esme_emulator.runtime.files.MAX_OCTETS", 10)
     file = tmp_path / "measured"
     file.write_text("1\n" * 5)
-    assert load_latency(f"empirical:{file}") == Empirical((1.0,) * 5)
+    assert parse_latency(f"empirical:{file}", read_text) == Empirical((1.0,) * 5)
     file.write_text("1\n" * 6)
     with pytest.raises(ValueError, match="longer than 10 octets"):
-        load_latency(f"empirical:{file}")
+        parse_latency(f"empirical:{file}", read_text)

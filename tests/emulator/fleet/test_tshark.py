@@ -1,9 +1,9 @@
-"""What a running fleet and cache put on the broker, as tshark reads it.
+"""Messages of a running fleet and cache, as tshark decodes them.
 
-tshark's dissector `gbcs_message` knows GBCS apart from us, so it judges the envelope: use case,
-originator counter and both EUIs of every message. It expects an originator counter of the device
-before any certificate, so where a command brings one the fields behind the party's counter are
-not looked at.
+tshark's dissector `gbcs_message` is independent of this project, so it checks the envelope: use
+case, originator counter and both EUIs of every message. It expects a counter of the device before
+any certificate, so if a command has a certificate, the fields after the party's counter are
+skipped.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ USE_CASES = {
     "4.8.2": "ECS22c",
     "4.8.3": "ECS22a",
 }
-"""GBCS v4.1, as in section 4 of the wire facts."""
+"""As in GBCS v4.1."""
 
 ASKING = [Role.IS, Role.ES, Role.ED, Role.OU]
 
@@ -58,7 +58,7 @@ pytestmark = [
 
 
 class Envelope(NamedTuple):
-    """What tshark says of one message."""
+    """The fields that tshark decodes in one message."""
 
     use_case: str
     cra: str
@@ -78,7 +78,7 @@ def write_pcap(path: Path, messages: list[bytes]) -> None:
 
 
 def dissect(path: Path) -> list[Envelope]:
-    """Return what tshark says of every packet of a file."""
+    """Return what tshark decodes in every packet of a file."""
     said = subprocess.run(
         [str(TSHARK), "-r", str(path), "-o", DISSECT_USER0, "-T", "pdml"],
         capture_output=True,
@@ -116,7 +116,7 @@ def eui(shown: str) -> str:
 
 
 def expected(srv: str, asked: Command) -> tuple[Envelope, Envelope]:
-    """Return what tshark must say of a command and of the response to it."""
+    """Return the expected fields of a command and of its response."""
     originator, device = str(asked.originator), str(asked.recipient)
     counter = str(asked.originator_counter)
     behind = (str(asked.supplementary.party), counter) if asked.supplementary else ("", "")

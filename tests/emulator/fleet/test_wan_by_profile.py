@@ -1,11 +1,11 @@
-"""The WAN of a fleet: one for all meters, or that of each one's own profile."""
+"""The WAN of a fleet: one for all meters, or that of each meter's profile."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.eui_range import EuiRange
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
@@ -25,13 +25,13 @@ def fleet_behind(name: str) -> Fleet:
 
 
 def ask_all(fleet: Fleet) -> dict[str, list[float]]:
-    """Seconds to the reply of every meter, by the WAN of its profile."""
+    """Return the seconds to the reply of every meter, by the WAN of its profile."""
     taken: dict[str, list[float]] = {}
     for device in METERS:
         octets = command("4.8.3", Role.ED, device=device)[1]
         (reply,) = fleet.receive(device, octets, UNIX_NOW).replies or (None,)
         if reply is not None:
-            kind = nature(SEED, device, PROFILES).profile.wan
+            kind = meter_of(SEED, device, PROFILES).profile.wan
             taken.setdefault(kind, []).append(reply.due - UNIX_NOW)
     return taken
 
@@ -39,7 +39,7 @@ def ask_all(fleet: Fleet) -> dict[str, list[float]]:
 def test_each_meter_is_behind_the_wan_of_its_own_profile() -> None:
     fleet = fleet_behind(BY_PROFILE)
     taken = ask_all(fleet)
-    kinds = [nature(SEED, device, PROFILES).profile.wan for device in METERS]
+    kinds = [meter_of(SEED, device, PROFILES).profile.wan for device in METERS]
     assert set(taken) == {"smets2-cellular", "smets1-sms", "smets2-long-range-radio"}
     assert all(seconds > 0 for all_ in taken.values() for seconds in all_)
     assert fleet.wan is not None
@@ -49,13 +49,13 @@ def test_each_meter_is_behind_the_wan_of_its_own_profile() -> None:
     assert fleet.wan.tally.commands == len(METERS)
 
 
-def test_links_by_profile_draw_what_the_same_link_draws_for_all() -> None:
+def test_links_by_profile_draw_the_same_as_one_link_for_all() -> None:
     by_profile, for_all = (ask_all(fleet_behind(name)) for name in (BY_PROFILE, "smets1-sms"))
     assert by_profile["smets1-sms"] == for_all["smets1-sms"]
     assert by_profile["smets2-cellular"] != for_all["smets2-cellular"]
 
 
-def test_a_wan_by_name_is_that_of_all_and_none_is_none() -> None:
+def test_a_wan_by_name_is_shared_and_none_is_no_wan() -> None:
     wan = wan_of("smets1-sms", SEED, profiles=PROFILES)
     assert isinstance(wan, WanLink)
     assert {wan.of(device) for device in METERS} == {wan}
@@ -77,7 +77,7 @@ def test_meters_whose_profile_has_no_wan_answer_at_once(tmp_path: Path) -> None:
     assert set(asdict(fleet.wan.tally).values()) == {0}
 
 
-def test_what_is_no_wan_is_told() -> None:
+def test_an_unknown_wan_is_refused() -> None:
     for name in (BY_PROFILE, NO_WAN, "smets1-sms"):
         check_wan(name)
     with pytest.raises(ProfileError, match="there is no such profile"):

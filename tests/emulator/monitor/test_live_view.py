@@ -1,4 +1,4 @@
-"""The live view: what a look shows, on a screen and in lines, without waiting for real time."""
+"""The live view: snapshots, screen and lines, in simulated time."""
 
 import asyncio
 from dataclasses import replace
@@ -51,7 +51,7 @@ BUSY = replace(
 
 
 def screen(now: Snapshot, before: Snapshot | None = None, width: int = 100) -> list[str]:
-    """Return the lines of the screen, with single spaces in place of frames."""
+    """Return the lines of the screen, with frames replaced by single spaces."""
     console = Console(width=width, record=True, file=StringIO())
     console.print(render(now, before))
     text = console.export_text()
@@ -63,10 +63,10 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-# a look
+# snapshots
 
 
-def test_a_look_at_what_runs() -> None:
+def test_a_snapshot_of_all_parts() -> None:
     process, machine = Process(), ManualClock(5.0)
     process.work()
     process.faults.add(rule_from({"kind": "no-reply", "name": "mute"}))
@@ -82,7 +82,7 @@ def test_a_look_at_what_runs() -> None:
     assert look.avoided_ratio == pytest.approx(2 / 3)
 
 
-def test_a_look_at_a_part_alone() -> None:
+def test_a_snapshot_of_a_single_part() -> None:
     process = Process()
     process.work()
     cache = Sampler(process.parts(fleet=False), ManualClock(0.0))()
@@ -91,7 +91,7 @@ def test_a_look_at_a_part_alone() -> None:
     assert (fleet.meters, fleet.requests, fleet.decisions) == (5, None, None)
 
 
-async def test_busy_meters_are_looked_for_now_and_then() -> None:
+async def test_busiest_meters_are_searched_at_intervals() -> None:
     process, machine = Process(), ManualClock(0.0)
     take = Sampler(process.parts(), machine)
     assert take().busiest == []
@@ -101,7 +101,7 @@ async def test_busy_meters_are_looked_for_now_and_then() -> None:
     assert take().busiest == [(METER, 2), (OTHER_METER, 1)]
 
 
-def test_the_busiest_come_first_whatever_they_were_asked() -> None:
+def test_the_busiest_meters_come_first() -> None:
     counters = Counters()
     for number, device in enumerate(ESTATE.meters):
         counters.count(Stage.RECEIVED, device, "4.8.1", "answered", 10)
@@ -113,7 +113,7 @@ def test_the_busiest_come_first_whatever_they_were_asked() -> None:
     assert busiest(counters, 2) == ranked[:2]
 
 
-def test_of_very_many_meters_none_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_meters_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("esme_emulator.monitor.snapshot.MAX_ROWS", 3)
     counters = Counters()
     for device in ESTATE.meters[:3]:
@@ -123,7 +123,7 @@ def test_of_very_many_meters_none_is_looked_for(monkeypatch: pytest.MonkeyPatch)
     assert busiest(counters) == []
 
 
-def test_rates_are_what_came_between_two_looks() -> None:
+def test_rates_are_differences_of_two_snapshots() -> None:
     assert BUSY.rate(IDLE) == (15.0, 10.0)
     assert BUSY.rate(None) == BUSY.rate(BUSY) == (0.0, 0.0)
     assert replace(IDLE, at=104.0).rate(BUSY) == (0.0, 0.0), "counters that began again"
@@ -159,7 +159,7 @@ def test_the_screen_without_a_broker() -> None:
     )
 
 
-def test_the_screen_of_a_part_alone() -> None:
+def test_the_screen_of_a_single_part() -> None:
     cache = "\n".join(screen(replace(BUSY, meters=None, busiest=(), fired=0)))
     assert "hits 30" in cache
     assert "received" not in cache
@@ -193,7 +193,7 @@ def test_names_are_not_markup() -> None:
 # lines
 
 
-def test_a_line_says_what_came() -> None:
+def test_a_line_shows_new_events() -> None:
     assert line(BUSY, IDLE) == (
         "2026-01-15T12:00:00Z, commands 30 (+30), replies 20 (+20), requests 50, hits 30, "
         "forwarded 20, avoided 60.0%, faults 3"
@@ -203,7 +203,7 @@ def test_a_line_says_what_came() -> None:
     )
 
 
-def test_that_time_goes_by_is_no_news() -> None:
+def test_passing_time_prints_no_line() -> None:
     assert not has_changed(replace(IDLE, at=9e9, now=2e9), IDLE)
     assert has_changed(replace(IDLE, connected=False), IDLE)
     assert has_changed(replace(IDLE, received=1), IDLE)
@@ -214,7 +214,7 @@ def test_that_time_goes_by_is_no_news() -> None:
 
 
 class Watching:
-    """A view of looks that the test chooses, in a real time that the test moves."""
+    """A view of given snapshots, in a real time that the test moves."""
 
     def __init__(self, terminal: bool) -> None:
         self.machine = ManualClock(0.0)
@@ -233,7 +233,7 @@ class Watching:
         await asyncio.wait([self.task])
 
 
-async def test_lines_come_when_something_changed_and_not_too_often() -> None:
+async def test_lines_are_printed_on_changes_but_not_too_often() -> None:
     view = Watching(terminal=False)
     await settle()
     await view.machine.advance(LINE_EVERY)

@@ -5,12 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from esme_emulator.fleet.latency import parse_latency
-from esme_emulator.fleet.latency_file import load_latency
 from esme_emulator.profiles import (
     HalfHours,
     LoadProfile,
@@ -24,6 +24,7 @@ from esme_emulator.profiles import (
     meter_profile,
     wan_profile,
 )
+from esme_emulator.runtime.files import read_text
 
 DAY = "[" + ", ".join(["1"] * 48) + "]"
 FIGURES = {"annual_kwh": "1000", "spread": "2.0", "reactive": "0.3", "shared": "0.5"}
@@ -68,6 +69,8 @@ WAN = {
     **{f"sources.{figure}": '"published: a paper"' for figure in WAN_FIGURES},
 }
 GOOD = {"load": LOAD, "sun": SUN, "meter": METER, "wan": WAN}
+
+READ_LATENCY = partial(parse_latency, read=read_text)
 
 
 def write(folder: Path, keys: dict[str, str], name: str = "own.toml") -> Path:
@@ -427,12 +430,12 @@ def test_an_unreadable_file_of_latencies_is_a_mistake(tmp_path: Path) -> None:
     reads = tmp_path / "reads.txt"
     reason = f"latency 'empirical:{reads}': cannot read {reads}: No such file or directory"
     keys = ("latency", "wake_latency")
-    assert check(file, load_latency) == [f"{file}: {key}: {reason}" for key in keys]
-    assert check(meter, load_latency) == [f"{meter}: wan: {key}: {reason}" for key in keys]
+    assert check(file, READ_LATENCY) == [f"{file}: {key}: {reason}" for key in keys]
+    assert check(meter, READ_LATENCY) == [f"{meter}: wan: {key}: {reason}" for key in keys]
     reads.write_text("soon\n")
-    assert all("line 1: 'soon' is not a number" in line for line in check(file, load_latency))
+    assert all("line 1: 'soon' is not a number" in line for line in check(file, READ_LATENCY))
     reads.write_text("1.5\n")
-    assert check(file, load_latency) == check(meter, load_latency) == []
+    assert check(file, READ_LATENCY) == check(meter, READ_LATENCY) == []
 
 
 @pytest.mark.processes

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 import esme_emulator.proof.run as run_module
-from esme_emulator.fleet.fleet import Receipt
+from esme_emulator.fleet.fleet import Fleet, Receipt
 from esme_emulator.proof.judge import Check
-from esme_emulator.proof.observed import ObservedFleet
 from esme_emulator.scenario.file import parse_scenario
 from esme_emulator.scenario.scenario import Scenario
 from gbcs import EUI
@@ -70,7 +69,7 @@ async def test_what_no_fault_touched_is_still_compared(monkeypatch: pytest.Monke
     assert (await prove(scenario)).passed
     accounts = accounts_of(monkeypatch)
 
-    class Careless(ObservedFleet):
+    class Careless(Fleet):
         altered = 0
 
         def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
@@ -82,7 +81,7 @@ async def test_what_no_fault_touched_is_still_compared(monkeypatch: pytest.Monke
             wrong = reply.octets[:-1] + bytes((reply.octets[-1] ^ 1,))
             return replace(receipt, replies=(replace(reply, octets=wrong),))
 
-    monkeypatch.setattr(run_module, "ObservedFleet", Careless)
+    monkeypatch.setattr(run_module, "Fleet", Careless)
     result = await prove(scenario)
     assert result.replies_different == 1
     faulty = {request.device for run in accounts for request in run.fleet.faulty}

@@ -23,10 +23,11 @@ from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.faults.log import FaultFired
 from esme_emulator.fleet.counters import Stage
-from esme_emulator.fleet.fleet import Receipt
+from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
-from esme_emulator.proof.observed import ObservedFleet
+from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.report.markdown import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
@@ -216,19 +217,21 @@ async def test_it_fails_when_the_octets_of_one_reply_of_a_meter_are_altered(
     """Seam: the fleet, whose first prompt reply without a fault is altered."""
     altered = 0
 
-    class Careless(ObservedFleet):
+    class Careless(Fleet):
         def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
             nonlocal altered
+            fired: list[FaultFired] = []
+            unsubscribe = self.events.subscribe(FaultFired, fired.append)
             receipt = super().receive(device, octets, now)
-            faulty = self.received[-1].request in self.faulty
-            if altered or faulty or not receipt.replies or receipt.replies[0].due > now + 9:
+            unsubscribe()
+            if altered or fired or not receipt.replies or receipt.replies[0].due > now + 9:
                 return receipt
             altered += 1
             [reply] = receipt.replies
             wrong = reply.octets[:-1] + bytes((reply.octets[-1] ^ 1,))
             return replace(receipt, replies=(replace(reply, octets=wrong),))
 
-    monkeypatch.setattr(run_module, "ObservedFleet", Careless)
+    monkeypatch.setattr(run_module, "Fleet", Careless)
     result = await prove(small(name))
     assert not result.passed
     assert result.replies_different == 1
@@ -297,14 +300,17 @@ async def test_it_fails_when_one_device_hit_is_not_counted(
 ) -> None:
     """Seam: the fleet, which does not count its seventh command of each run."""
 
-    class Discreet(ObservedFleet):
+    class Discreet(Fleet):
+        seen = 0
+
         def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
             receipt = super().receive(device, octets, now)
-            if len(self.received) == 7:
+            self.seen += 1
+            if self.seen == 7:
                 self.counters.count(Stage.RECEIVED, device, receipt.srv, receipt.outcome, -1)
             return receipt
 
-    monkeypatch.setattr(run_module, "ObservedFleet", Discreet)
+    monkeypatch.setattr(run_module, "Fleet", Discreet)
     result = await prove(small(name))
     assert not result.passed
     assert result.ledger_difference == 2
@@ -318,18 +324,17 @@ async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
     """Seam: the fleet, which keeps its seventh command of each run to itself."""
     hidden: list[str] = []
 
-    class Secretive(ObservedFleet):
+    class Secretive(FleetObserver):
         seen = 0
 
-        def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
-            receipt = super().receive(device, octets, now)
+        def note(self, event: CommandReceived) -> None:
+            super().note(event)
             self.seen += 1
             if self.seen == 7:
-                self.counters.count(Stage.RECEIVED, device, receipt.srv, receipt.outcome, -1)
+                self.counters.count(Stage.RECEIVED, event.device, event.srv, event.outcome, -1)
                 hidden.append(str(self.received.pop().request))
-            return receipt
 
-    monkeypatch.setattr(run_module, "ObservedFleet", Secretive)
+    monkeypatch.setattr(run_module, "FleetObserver", Secretive)
     result = await prove(small(name))
     assert not result.passed
     assert result.ledger_difference == 2

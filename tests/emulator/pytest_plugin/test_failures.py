@@ -266,7 +266,7 @@ def test_a_read_that_a_meter_drops_names_the_outcome(
         ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
         ("assert_device_hits(0, srv='4.81')", "*as SRV '4.81': did you mean 4.8.1?"),
         ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
-        ("esme_meter.hits('7.6')", "*'7.6': its commands are those of 7.5, and counted there"),
+        ("esme_meter.hits('7.6')", "*'7.6': its commands are counted as 7.5"),
         ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
         ("esme_party['suplier']", "'no party is called suplier; choose one of supplier, *"),
         ("await esme_clock.advance()", "give seconds, minutes, hours or days to advance by"),

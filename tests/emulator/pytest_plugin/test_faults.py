@@ -16,7 +16,7 @@ def test_every_fault_can_be_imported_from_one_place() -> None:
 EVERY = """
 import asyncio
 import pytest
-from esme_emulator.faults.errors import FaultError
+from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.kind import *
 from esme_emulator.faults.parameters import write_table
 from esme_emulator.faults.registry import FAULTS
@@ -183,8 +183,8 @@ async def test_a_rule_may_be_in_force_before_a_fleet_starts(esme_faults):
         ({"srv": "4.18"}, "empty-log changes nothing of 4.18"),
         ({"profile": "toaster"}, "no meter of this fleet is toaster"),
         ({"calls": "0"}, "calls are counted from 1"),
-        ({"end": "2026-01-01"}, "2026-01-01T00:00:00Z is over"),
-        ({"fraction": 0.01}, "0.01 of these meters is none of them"),
+        ({"end": "2026-01-01"}, "2026-01-01T00:00:00Z is in the past"),
+        ({"fraction": 0.01}, "0.01 selects none of these meters"),
         ({"meter": "x"}, "unknown key of empty-log; did you mean meters?"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The kinds of faults, one a file; `emulator/esme_emulator/faults/registry.py` lists them.
+"""The kinds of faults, one a file; `faults/registry.py` lists them.
 
 Tests import the classes from here: `from esme_emulator.faults.kind import LateReply, NoReply`.
 """

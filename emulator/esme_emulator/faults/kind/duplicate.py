@@ -1,27 +1,27 @@
-"""Duplicate: a reply that comes again."""
+"""Duplicate: the reply arrives more than once."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.faults.base import MAX_DELIVERIES, Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import SECONDS, Key, whole
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Fault):
-    """The reply comes more than once, each time the same octets."""
+    """The same reply arrives more than once."""
 
     kind: ClassVar[str] = "duplicate"
     stage: ClassVar[Stage] = Stage.WAY
 
-    copies: Annotated[int, Key(whole(1, 100), "how often it comes again")] = 1
-    after: Annotated[float, Key(SECONDS, "seconds between one and the next")] = 0.0
+    copies: Annotated[int, Key(whole(1, 100), "additional copies")] = 1
+    after: Annotated[float, Key(SECONDS, "seconds between copies")] = 0.0
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return all of them behind each other, once more for each copy."""
+        """Append the deliveries once more for each copy."""
         if len(deliveries) * (self.copies + 1) > MAX_DELIVERIES:
             return None
         several = tuple(

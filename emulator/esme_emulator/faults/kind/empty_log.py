@@ -1,11 +1,11 @@
-"""Empty log: a meter that has kept nothing."""
+"""Empty log: the meter has no log entries."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from gbcs.tables.reading_services import READING_SERVICES
 
 _OF_LOGS = frozenset(service.srv for service in READING_SERVICES if service.windowed)
@@ -13,7 +13,7 @@ _OF_LOGS = frozenset(service.srv for service in READING_SERVICES if service.wind
 
 @dataclass(frozen=True, slots=True)
 class EmptyLog(Fault):
-    """The log that is read has no entries; the read itself succeeds."""
+    """The log has no entries; reading it succeeds."""
 
     kind: ClassVar[str] = "empty-log"
     stage: ClassVar[Stage] = Stage.LOGS
@@ -22,8 +22,10 @@ class EmptyLog(Fault):
         """Return whether an SRV reads a log."""
         return srv in _OF_LOGS
 
-    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
-        """Return that there is no entry, where a log is read."""
+    def behave(
+        self, call: Call, behaviour: Behaviour, context: FaultContext
+    ) -> tuple[Behaviour, Detail] | None:
+        """Remove all entries if the command reads a log."""
         if not self.concerns(call.srv):
             return None
-        return replace(conduct, has_entry=lambda stamp: False), {}
+        return replace(behaviour, has_entry=lambda stamp: False), {}

@@ -1,10 +1,10 @@
-"""Lost block: a reply that travels in blocks, of which one does not arrive."""
+"""Lost block: the reply is sent in blocks and one of them is lost."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.faults.base import MAX_DELIVERIES, Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import Key, whole
 from gbcs import CRA, segment
 from gbcs.block import MAX_WINDOW, Routing
@@ -13,27 +13,25 @@ from gbcs.block_transfer import MAX_BLOCKS
 
 @dataclass(frozen=True, slots=True)
 class LostBlock(Fault):
-    """The reply is sent as blocks of a general block transfer, one message each; one is missing."""
+    """The reply is sent as blocks of a general block transfer, one message each; one is lost."""
 
     kind: ClassVar[str] = "lost-block"
     stage: ClassVar[Stage] = Stage.BLOCKS
 
-    block_size: Annotated[int, Key(whole(128, 65_535), "octets of the reply in a block")] = 256
-    window: Annotated[
-        int, Key(whole(1, MAX_WINDOW), "blocks until an acknowledgement is asked for")
-    ] = MAX_WINDOW
+    block_size: Annotated[int, Key(whole(128, 65_535), "octets of the reply per block")] = 256
+    window: Annotated[int, Key(whole(1, MAX_WINDOW), "blocks per acknowledgement")] = MAX_WINDOW
     lost: Annotated[
         int | None,
         Key(
             whole(1, MAX_BLOCKS),
-            "the block that is missing, the last where there are not so many; without it drawn",
+            "number of the lost block, at most that of the last; drawn if not given",
         ),
     ] = None
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return the blocks but one: none at all where one takes the whole reply."""
+        """Split the reply and drop one block; of a reply that fits one block, nothing arrives."""
         if len(deliveries) > 1:
             return None
         [delivery] = deliveries
@@ -50,7 +48,7 @@ class LostBlock(Fault):
         blocks = segment(
             delivery.octets, block_size=self.block_size, window=self.window, routing=routing
         )
-        drawn = 1 + int(means.unit(call, "lost") * len(blocks))
+        drawn = 1 + int(context.unit(call, "lost") * len(blocks))
         lost = min(self.lost or drawn, len(blocks))
         arriving = tuple(
             replace(delivery, octets=block)

@@ -1,20 +1,22 @@
-"""No reply: the requester waits in vain."""
+"""No reply: the meter ignores the command."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 
 
 @dataclass(frozen=True, slots=True)
 class NoReply(Fault):
-    """The meter does not take the command, and nothing comes back."""
+    """The meter ignores the command and sends no reply."""
 
     kind: ClassVar[str] = "no-reply"
     stage: ClassVar[Stage] = Stage.SILENCE
 
-    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail]:
-        """Return silence."""
-        return replace(conduct, silent=True), {}
+    def behave(
+        self, call: Call, behaviour: Behaviour, context: FaultContext
+    ) -> tuple[Behaviour, Detail]:
+        """Silence the meter."""
+        return replace(behaviour, silent=True), {}

@@ -1,10 +1,10 @@
-"""Reordered: a reply that the next one overtakes."""
+"""Reordered: the next reply overtakes this one."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import SECONDS, Key
 
 
@@ -15,12 +15,12 @@ class Reordered(Fault):
     kind: ClassVar[str] = "reordered"
     stage: ClassVar[Stage] = Stage.WAY
 
-    hold: Annotated[float, Key(SECONDS, "seconds after which it leaves all the same")] = 60.0
+    hold: Annotated[float, Key(SECONDS, "most seconds to hold it back")] = 60.0
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return the same, to be overtaken, where they are not so already."""
+        """Hold the deliveries back, unless all of them are already."""
         if all(part.overtaken for part in deliveries):
             return None
         held = tuple(

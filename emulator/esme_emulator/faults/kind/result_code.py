@@ -1,11 +1,11 @@
-"""Result code: a meter that says that it cannot."""
+"""Result code: the meter refuses the command."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from esme_emulator.device.behaviour import Conduct
+from esme_emulator.device.behaviour import Behaviour
 from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import Key, choice
 from gbcs.dlms.access import AccessRequest
 from gbcs.tables.result_codes import ResultCode
@@ -14,13 +14,13 @@ FAILURES = {str(code): code for code in ResultCode if code is not ResultCode.SUC
 
 
 def can_refuse(call: Call) -> bool:
-    """Return whether a command is answered with result codes: a DLMS command is."""
+    """Return whether a command is answered with result codes, as DLMS commands are."""
     return isinstance(call.command.payload, AccessRequest)
 
 
 @dataclass(frozen=True, slots=True)
 class FailWithCode(Fault):
-    """The first access of a DLMS command fails with a result code, the others are not tried."""
+    """The first access of a DLMS command fails with a result code; the meter skips the others."""
 
     kind: ClassVar[str] = "result-code"
     stage: ClassVar[Stage] = Stage.REFUSAL
@@ -29,8 +29,10 @@ class FailWithCode(Fault):
         ResultCode.TEMPORARY_FAILURE
     )
 
-    def conduct(self, call: Call, conduct: Conduct, means: Means) -> tuple[Conduct, Detail] | None:
-        """Return the refusal."""
+    def behave(
+        self, call: Call, behaviour: Behaviour, context: FaultContext
+    ) -> tuple[Behaviour, Detail] | None:
+        """Refuse a DLMS command."""
         if not can_refuse(call):
             return None
-        return replace(conduct, refusal=int(self.code)), {"code": str(self.code)}
+        return replace(behaviour, refusal=int(self.code)), {"code": str(self.code)}

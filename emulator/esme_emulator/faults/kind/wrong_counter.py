@@ -1,10 +1,10 @@
-"""Wrong counter: the answer to a command that was not this one."""
+"""Wrong counter: the reply belongs to another command."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.parameters import Key, Takes, whole
 from esme_emulator.faults.resealing import resealed
 from gbcs import Message
@@ -27,20 +27,20 @@ _OFFSET = Takes(f"{_ANY.words}, but 0", {**_ANY.schema, "not": {"const": 0}}, _r
 
 @dataclass(frozen=True, slots=True)
 class WrongCounter(Fault):
-    """The reply has another originator counter than the command, under a MAC that is valid.
+    """The originator counter of the reply is not that of the command; its MAC is valid.
 
-    The long invoke id follows the counter. What is encrypted stays under the key of the right one.
+    The long invoke id follows the counter. Encrypted data stays encrypted under the right counter.
     """
 
     kind: ClassVar[str] = "wrong-counter"
     stage: ClassVar[Stage] = Stage.MESSAGE
 
-    offset: Annotated[int, Key(_OFFSET, "what is added to the counter, modulo 2**64")] = 1
+    offset: Annotated[int, Key(_OFFSET, "number added to the counter, modulo 2**64")] = 1
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return the reply to another command."""
+        """Change the counter of the reply and seal it again."""
         [delivery] = deliveries
         renewed = resealed(delivery.octets, call.keystore, self._change)
         if renewed is None:

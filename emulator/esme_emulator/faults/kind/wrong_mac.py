@@ -1,24 +1,24 @@
-"""Wrong MAC: a reply that nobody may believe."""
+"""Wrong MAC: the reply is not authentic."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from gbcs import GbcsError, decode
 
 
 @dataclass(frozen=True, slots=True)
 class WrongMac(Fault):
-    """The MAC of the reply is another; the message is whole."""
+    """The MAC of the reply is wrong; the rest is intact."""
 
     kind: ClassVar[str] = "wrong-mac"
     stage: ClassVar[Stage] = Stage.SEAL
 
     def deliver(
-        self, call: Call, deliveries: tuple[Delivery, ...], means: Means
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
     ) -> tuple[tuple[Delivery, ...], Detail] | None:
-        """Return the reply with a drawn MAC, where it has one."""
+        """Replace the MAC, if the reply has one, with a drawn one."""
         [delivery] = deliveries
         octets = delivery.octets
         try:
@@ -27,7 +27,7 @@ class WrongMac(Fault):
             return None
         if not mac:
             return None
-        drawn = means.octets(call, "mac", len(mac))
+        drawn = context.octets(call, "mac", len(mac))
         if drawn == mac:
             drawn = bytes(octet ^ 0xFF for octet in mac)
         wrong = octets[: -len(mac)] + drawn

@@ -4,7 +4,7 @@ import pytest
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.parties import SUPPLIER
 from gbcs import decode, encode
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
@@ -122,7 +122,7 @@ def test_gaps_are_kept_and_a_log_that_lacks_the_end_is_not(lost: set[int], store
     bench.ask("4.8.1")
     bench.forwards.clear()
     log = BY_SRV["4.8.1"]
-    readings = buffer(nature(SEED, METER), log, YESTERDAY, NOW, lambda stamp: stamp not in lost)
+    readings = buffer(meter_of(SEED, METER), log, YESTERDAY, NOW, lambda stamp: stamp not in lost)
     bench.deliver(answer_profile_read(command("4.8.1")[0], log, readings, KEYS))
     assert bool(bench.store) is stored
 
@@ -208,7 +208,7 @@ def test_without_literal_a_part_of_what_is_kept_is_complete_whatever_gaps_there_
     bench.ask("4.8.1")
     bench.forwards.clear()
     log, lost = BY_SRV["4.8.1"], MIDNIGHT - HALF_HOUR
-    readings = buffer(nature(SEED, METER), log, YESTERDAY, NOW, lambda stamp: stamp != lost)
+    readings = buffer(meter_of(SEED, METER), log, YESTERDAY, NOW, lambda stamp: stamp != lost)
     bench.deliver(answer_profile_read(command("4.8.1")[0], log, readings, KEYS))
     (hit,) = bench.ask("4.8.1", counter=2, window=Window(YESTERDAY.start, lost))
     assert hit.status.endswith("sub-window")
@@ -257,6 +257,6 @@ def test_a_later_entry_shows_the_end_of_a_part_whose_own_last_entry_was_lost() -
     bench.ask("4.8.1", window=WIDE)
     bench.forwards.clear()
     log, lost = BY_SRV["4.8.1"], NOW - 2 * HALF_HOUR
-    readings = buffer(nature(SEED, METER), log, WIDE, NOW, lambda stamp: stamp != lost)
+    readings = buffer(meter_of(SEED, METER), log, WIDE, NOW, lambda stamp: stamp != lost)
     bench.deliver(answer_profile_read(command("4.8.1", window=WIDE)[0], log, readings, KEYS))
     assert len(bench.ask("4.8.1", counter=2, window=Window(WIDE.start, lost))) == 1

@@ -7,7 +7,7 @@ import pytest
 from esme_emulator.cache.policy.effects import Alarm
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
 from esme_emulator.transport import connect
 from gbcs import decode
@@ -44,7 +44,7 @@ def forged(
 ) -> bytes:
     """A reply without the first entry, such as whoever has the key of the party can make."""
     log = BY_SRV[srv]
-    readings = buffer(nature(SEED, METER), log, window, NOW, lambda stamp: stamp > window.start)
+    readings = buffer(meter_of(SEED, METER), log, window, NOW, lambda stamp: stamp > window.start)
     asked, _ = command(srv, role, counter, window)
     return answer_profile_read(asked, log, readings, KEYS, own_counter)
 
@@ -146,7 +146,7 @@ def test_readings_of_other_dates_are_an_alarm_too() -> None:
     true = bench.meter_reply()
     asked, _ = command("4.8.1")
     log = BY_SRV["4.8.1"]
-    wide = buffer(nature(SEED, METER), log, Window(YESTERDAY.start - 86_400, MIDNIGHT), NOW)
+    wide = buffer(meter_of(SEED, METER), log, Window(YESTERDAY.start - 86_400, MIDNIGHT), NOW)
     for octets in (answer_profile_read(asked, log, wide, KEYS), true, true):
         bench.deliver(octets)
     assert bench.alarms == [alarm()]

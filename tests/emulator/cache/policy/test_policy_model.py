@@ -18,7 +18,7 @@ from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.registry.registration import ChangeOfSupplier, ChangeOfTenancy
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, decode
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
@@ -326,7 +326,7 @@ class Processes(RuleBasedStateMachine):
     def readings(self, key: Key, clock: float, since: int = 0) -> bytes:
         window = Window(key.start, key.end)
         instant = int(clock) - EPOCH_UNIX
-        meter, log = nature(SEED, key.device), BY_SRV[key.srv]
+        meter, log = meter_of(SEED, key.device), BY_SRV[key.srv]
         return buffer(meter, log, window, instant, lambda stamp: stamp > since)
 
     def truth(self, key: Key) -> bytes:

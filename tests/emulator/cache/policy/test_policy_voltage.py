@@ -4,7 +4,7 @@ import pytest
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.reads import cut, mint, read_of, readings_of
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from gbcs import Command, DecodeError, decode, encode, open_message
 from gbcs.instants import DAY
@@ -20,7 +20,7 @@ KINDS = {
     variant: next(
         eui
         for eui in derived_estate(SEED, 2000).meters
-        if nature(SEED, eui).profile.variant == variant
+        if meter_of(SEED, eui).profile.variant == variant
     )
     for variant in (SINGLE, POLYPHASE)
 }

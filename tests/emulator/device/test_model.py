@@ -1,4 +1,4 @@
-"""A meter's nature: drawn from seed and EUI alone, by the shares of the kinds of meters."""
+"""A meter is drawn from seed and EUI alone, by the shares of profiles."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esme_emulator.device import energy, shapes
-from esme_emulator.device.model import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, nature
+from esme_emulator.device.model import ECONOMY_7, INSTALLATION_DAYS, ONE_RATE, meter_of
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from gbcs import EUI
 
@@ -20,8 +20,10 @@ kinds = st.sampled_from(meter_profiles())
 
 
 @given(seeds, euis, kinds)
-def test_a_nature_is_that_of_its_profile(seed: str, eui: EUI, profile: MeterProfile) -> None:
-    meter = nature(seed, eui, (profile,))
+def test_a_meter_has_the_properties_of_its_profile(
+    seed: str, eui: EUI, profile: MeterProfile
+) -> None:
+    meter = meter_of(seed, eui, (profile,))
     assert meter.profile is profile
     first, after = INSTALLATION_DAYS[profile.generation]
     assert first <= meter.installed < after
@@ -36,7 +38,7 @@ def test_a_nature_is_that_of_its_profile(seed: str, eui: EUI, profile: MeterProf
 
 @given(seeds, euis, kinds)
 def test_reactive_energy_follows_active_energy(seed: str, eui: EUI, profile: MeterProfile) -> None:
-    meter = nature(seed, eui, (profile,))
+    meter = meter_of(seed, eui, (profile,))
     active, reactive = (
         sum(s.registers(9000 + 1461)) - sum(s.registers(9000))
         for s in (meter.primary, meter.reactive_import)
@@ -45,14 +47,14 @@ def test_reactive_energy_follows_active_energy(seed: str, eui: EUI, profile: Met
 
 
 def test_a_fleet_has_every_kind_of_meter_by_its_share() -> None:
-    fleet = Counter(nature("tests", EUI.from_int(number)).profile for number in range(10_000))
+    fleet = Counter(meter_of("tests", EUI.from_int(number)).profile for number in range(10_000))
     for profile in meter_profiles():
         assert abs(fleet[profile] / 100 - profile.share) < 2
 
 
-def test_a_fleet_may_be_of_some_kinds_only() -> None:
+def test_a_fleet_may_have_only_some_profiles() -> None:
     some = (meter_profile("twin"), meter_profile("smets1"))
-    fleet = Counter(nature("tests", EUI.from_int(number), some).profile for number in range(1600))
+    fleet = Counter(meter_of("tests", EUI.from_int(number), some).profile for number in range(1600))
     assert set(fleet) == set(some)
     assert fleet[some[0]] / 1600 == pytest.approx(3 / 16, abs=0.05)
 
@@ -63,29 +65,29 @@ def test_economy_7_is_seven_hours_of_the_night() -> None:
 
 
 @given(seeds, seeds, euis, euis)
-def test_secrets_are_a_meters_own(one: str, other: str, eui: EUI, another: EUI) -> None:
-    same = nature(one, eui).secret == nature(other, another).secret
+def test_each_meter_has_a_secret_of_its_own(one: str, other: str, eui: EUI, another: EUI) -> None:
+    same = meter_of(one, eui).secret == meter_of(other, another).secret
     assert same is ((one, eui) == (other, another))
 
 
-def test_a_nature_is_found_again() -> None:
+def test_a_meter_is_cached() -> None:
     eui = EUI.from_int(7)
-    assert nature("tests", eui) is nature("tests", eui)
-    assert nature("tests", eui).secret == nature("tests", eui, meter_profiles()).secret
+    assert meter_of("tests", eui) is meter_of("tests", eui)
+    assert meter_of("tests", eui).secret == meter_of("tests", eui, meter_profiles()).secret
 
 
 SAMPLE = """
-from esme_emulator.device.model import nature
+from esme_emulator.device.model import meter_of
 from gbcs import EUI
 for number in range(40):
-    meter = nature("frozen", EUI.from_int(number))
+    meter = meter_of("frozen", EUI.from_int(number))
     print(meter.profile.name, meter.installed, meter.phases, meter.secret.hex())
     for series in (meter.primary, meter.secondary, meter.active_export, meter.reactive_import):
         if series is not None:
             print(list(series.registers(9600)), series.half_hours(9600 * 48 - 3, 9600 * 48 + 60))
 """
 DIGEST = "e24654e2b8f62341735a7861d6f7d6bfe89f3eb915d86a2c6f520cb3faf847ee"
-"""SHA-256 of what the sample prints; a change of it changes what every seed stands for."""
+"""SHA-256 of the output of the sample. Changing it changes the fleet of every seed."""
 
 
 @pytest.mark.processes
@@ -94,7 +96,7 @@ def test_a_fleet_is_the_same_in_another_process_and_on_every_machine(
 ) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
-    for kept in (nature, energy._around, shapes.shape_of, shapes._days_of_each_kind):
+    for kept in (meter_of, energy._around, shapes.shape_of, shapes._days_of_each_kind):
         kept.cache_clear()
     exec(SAMPLE, {})
     assert capsys.readouterr().out == first

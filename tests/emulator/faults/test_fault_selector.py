@@ -1,4 +1,4 @@
-"""Which calls a rule addresses."""
+"""The calls that a rule selects."""
 
 from typing import Any
 
@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from esme_emulator.estate.eui_range import EuiRange
 from esme_emulator.faults.base import Call
-from esme_emulator.faults.calls import read_calls, write_calls
-from esme_emulator.faults.context import Means
+from esme_emulator.faults.context import FaultContext
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.pattern import EuiPattern
-from esme_emulator.faults.selector import matcher, meter_test
+from esme_emulator.faults.selector import matcher, meter_test, read_calls, write_calls
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.faults.faulty_calls import call
@@ -34,7 +33,7 @@ def a_call(
 
 def addresses(one: Call, seed: str = "s", name: str = "rule", **where: Any) -> bool:
     rule = rule_from({"kind": "no-reply", "name": name, **where})
-    return matcher(rule.where, Means(seed, name, 1))(one)
+    return matcher(rule.where, FaultContext(seed, name, 1))(one)
 
 
 def numbers(calls: object) -> list[int]:
@@ -54,7 +53,7 @@ def numbers(calls: object) -> list[int]:
         ("1-2, 7, every 6", [1, 2, 6, 7, 12]),
     ],
 )
-def test_calls_are_addressed_by_number(calls: object, expected: list[int]) -> None:
+def test_calls_are_selected_by_number(calls: object, expected: list[int]) -> None:
     assert numbers(calls) == expected
 
 
@@ -63,18 +62,18 @@ def test_calls_are_written_as_they_are_read(text: str) -> None:
     assert write_calls(read_calls(text)) == text
 
 
-def test_a_call_far_away_is_of_an_open_range() -> None:
+def test_an_open_range_selects_distant_calls() -> None:
     assert addresses(a_call(10**17), calls="5-")
 
 
-def test_srvs() -> None:
+def test_calls_are_selected_by_srv() -> None:
     assert addresses(a_call(), srvs="4.8.1")
     assert addresses(a_call(), srvs=["4.6.1", "4.8.1"])
     assert not addresses(a_call(srv="4.8.3"), srvs=["4.6.1", "4.8.1"])
     assert addresses(a_call(srv="unknown"), srvs="unknown")
 
 
-def test_profiles() -> None:
+def test_calls_are_selected_by_profile() -> None:
     assert addresses(a_call(), profile="single")
     assert addresses(a_call(), profile=["twin", "single"])
     assert not addresses(a_call(profile="single-north"), profile=["twin", "single"])
@@ -82,7 +81,7 @@ def test_profiles() -> None:
     assert addresses(a_call(profile="my own meter"), profile="my own meter")
 
 
-def test_a_time_window_has_its_beginning_and_not_its_end() -> None:
+def test_a_period_includes_its_start_but_not_its_end() -> None:
     start, end = (EPOCH_UNIX + parse_iso(f"2026-01-0{day}") for day in (1, 2))
     window = {"from": "2026-01-01", "to": "2026-01-02T00:00:00Z"}
     assert not addresses(a_call(now=start - 0.001), **window)
@@ -109,18 +108,18 @@ def test_a_time_window_has_its_beginning_and_not_its_end() -> None:
         [str(OTHER_METER), "*0000"],
     ],
 )
-def test_a_meter_is_addressed(pattern: object) -> None:
+def test_patterns_select_a_meter(pattern: object) -> None:
     assert addresses(a_call(device=METER), meters=pattern)
 
 
 @pytest.mark.parametrize("pattern", [str(OTHER_METER), "*1", "01*", "?" * 15 + "1", ["*1", "*2"]])
-def test_another_meter_is_not(pattern: object) -> None:
+def test_patterns_do_not_select_another_meter(pattern: object) -> None:
     assert not addresses(a_call(device=METER), meters=pattern)
 
 
 def drawn(seed: str, fraction: float, name: str = "rule", **where: Any) -> set[EUI]:
     rule = rule_from({"kind": "no-reply", "name": name, "fraction": fraction, **where})
-    matches = matcher(rule.where, Means(seed, name, 1))
+    matches = matcher(rule.where, FaultContext(seed, name, 1))
     return {device for device in FLEET if matches(a_call(device=device))}
 
 
@@ -135,11 +134,11 @@ def test_a_fraction_of_the_meters_is_the_same_in_every_run() -> None:
     assert drawn("s", 1) == set(FLEET)
 
 
-def test_a_fraction_is_of_those_that_are_named() -> None:
+def test_a_fraction_is_taken_of_the_named_meters() -> None:
     assert drawn("s", 0.1, meters="*00") == {eui for eui in drawn("s", 0.1) if eui[-1] == 0}
 
 
-def test_a_meter_of_the_fraction_is_so_in_every_call() -> None:
+def test_a_meter_of_the_fraction_is_selected_in_every_call() -> None:
     for number in range(1, 50):
         assert addresses(a_call(number), fraction=0.5) == addresses(a_call(1), fraction=0.5)
 
@@ -160,7 +159,7 @@ def test_probability_is_drawn_for_each_call() -> None:
     assert not addresses(a_call(), probability=0)
 
 
-def test_all_must_hold() -> None:
+def test_all_conditions_must_hold() -> None:
     where = {
         **{"srvs": "4.8.1", "calls": "2-", "meters": "*0", "to": "2001-01-01"},
         "profile": "single",
@@ -179,9 +178,7 @@ PATTERNS = st.lists(
 
 
 @given(PATTERNS, st.integers(0, (1 << 64) - 1), st.integers(1, 40))
-def test_whether_a_pattern_fits_a_range_is_what_enumeration_says(
-    text: str, low: int, number: int
-) -> None:
+def test_matching_a_range_agrees_with_enumeration(text: str, low: int, number: int) -> None:
     padded = text if "*" in text else text + "*"
     low = min(low, (1 << 64) - number)
     try:
@@ -195,7 +192,7 @@ def test_whether_a_pattern_fits_a_range_is_what_enumeration_says(
 
 
 @given(PATTERNS, st.lists(st.sampled_from("018F"), min_size=16, max_size=16))
-def test_a_pattern_fits_where_its_text_does(text: str, digits: list[str]) -> None:
+def test_a_pattern_matches_the_texts_of_its_regex(text: str, digits: list[str]) -> None:
     try:
         pattern = EuiPattern.parse(text + "*")
     except ValueError:

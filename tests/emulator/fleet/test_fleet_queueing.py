@@ -1,4 +1,4 @@
-"""Meters that do one thing at a time, wait in line, sleep behind a WAN, or misbehave."""
+"""Queues at meters, sleep behind a WAN, faults, and the memory that they take."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import GOOD_ORDER, Conduct
+from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Dropped, Fleet, Receipt
@@ -41,7 +41,7 @@ def ask(
 
 
 def due(receipt: Receipt) -> list[float]:
-    """When the replies are to be sent, in seconds from the beginning."""
+    """Return when replies are due, in seconds from the beginning."""
     return [round(reply.due - UNIX_NOW, 6) for reply in receipt.replies]
 
 
@@ -53,16 +53,16 @@ def test_a_meter_answers_one_command_at_a_time_in_order() -> None:
 
 
 def test_a_meter_is_not_disturbed_by_a_slow_neighbour() -> None:
-    alone, beside = (Fleet(ESTATE.meters, KEYS, SEED, LogNormal(2.0, 15.0)) for _ in range(2))
+    alone, shared = (Fleet(ESTATE.meters, KEYS, SEED, LogNormal(2.0, 15.0)) for _ in range(2))
     for number in range(1, 12):
-        ask(beside, number, device=OTHER_METER)
+        ask(shared, number, device=OTHER_METER)
     for number in range(1, 5):
-        assert due(ask(alone, number)) == due(ask(beside, number))
-    assert ask(beside, 5).replies == ask(alone, 5).replies
+        assert due(ask(alone, number)) == due(ask(shared, number))
+    assert ask(shared, 5).replies == ask(alone, 5).replies
 
 
-def test_an_answer_is_as_of_when_the_meter_begins_with_the_command() -> None:
-    """Its own counter, which follows the clock, tells the time."""
+def test_an_answer_has_the_time_at_which_the_meter_begins() -> None:
+    """The device's own counter follows the clock, so it shows the time."""
     fleet = make_fleet(3600.0)
     octets = [command("4.8.1", Role.OU, counter)[1] for counter in (1, 2)]
     seen = [fleet.receive(METER, one, UNIX_NOW).reply or b"" for one in octets]
@@ -72,7 +72,7 @@ def test_an_answer_is_as_of_when_the_meter_begins_with_the_command() -> None:
 
 
 @pytest.mark.parametrize("queue", [0, 1, 3, 16])
-def test_who_finds_the_queue_full_gets_no_reply_and_is_counted(queue: int) -> None:
+def test_a_command_that_finds_the_queue_full_gets_no_reply_and_is_counted(queue: int) -> None:
     fleet = make_fleet(5.0, queue=queue)
     receipts = [ask(fleet, number) for number in range(1, queue + 5)]
     assert [bool(receipt.replies) for receipt in receipts] == [True] * (queue + 1) + [False] * 3
@@ -87,12 +87,12 @@ def test_who_finds_the_queue_full_gets_no_reply_and_is_counted(queue: int) -> No
     assert due(ask(fleet, 94, after=1000.0)) == [1005]
 
 
-def test_without_latency_nobody_waits() -> None:
+def test_without_latency_no_command_waits() -> None:
     fleet = make_fleet(0.0, queue=0)
     assert [due(ask(fleet, number)) for number in range(1, 50)] == [[0]] * 49
 
 
-def test_what_is_discarded_takes_no_time() -> None:
+def test_a_discarded_command_takes_no_time() -> None:
     fleet = make_fleet(5.0)
     octets = command("4.8.1")[1]
     for _ in range(100):
@@ -118,35 +118,35 @@ def test_a_strict_meter_keeps_remote_parties_apart() -> None:
             assert fleet.receive(METER, octets, UNIX_NOW).outcome == wanted
 
 
-def test_what_a_strict_meter_does_not_take_does_not_raise_its_counter() -> None:
+def test_a_dropped_command_does_not_raise_the_counter_of_a_strict_meter() -> None:
     fleet = make_fleet(5.0, strict=True, queue=0)
     forged = encode(replace(command("4.8.1", counter=9)[0], mac=bytes(12)))
     assert fleet.receive(METER, forged, UNIX_NOW).outcome == "mac-invalid"
     assert ask(fleet, 1).outcome == "answered"
     assert ask(fleet, 8).outcome == Dropped.QUEUE_FULL
     assert ask(fleet, 2, after=5.0).outcome == "answered"
-    silent = make_fleet(0.0, strict=True, faults=Script([Conduct(silent=True)]))
+    silent = make_fleet(0.0, strict=True, faults=Script([Behaviour(silent=True)]))
     assert ask(silent, 8).outcome == Dropped.SILENT
     assert ask(silent, 2).outcome == "answered"
 
 
 @dataclass
 class Script:
-    """Faults as they are written down, call by call; afterwards there are none."""
+    """Scripted faults, call by call, and none afterwards."""
 
-    conducts: list[Conduct] = field(default_factory=list)
+    conducts: list[Behaviour] = field(default_factory=list)
     delivered: list[list[Delivery]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    def conduct(self, call: Call) -> Conduct:
+    def behaviour(self, call: Call) -> Behaviour:
         self.calls.append(call)
-        return self.conducts.pop(0) if self.conducts else GOOD_ORDER
+        return self.conducts.pop(0) if self.conducts else NORMAL
 
     def deliver(self, call: Call, octets: bytes) -> tuple[Delivery, ...]:
         return tuple(self.delivered.pop(0)) if self.delivered else (Delivery(octets),)
 
 
-def test_a_fault_is_told_which_command_of_its_srv_it_is_and_when_it_is_begun() -> None:
+def test_a_fault_gets_the_call_number_and_the_time_at_which_the_meter_begins() -> None:
     script = Script()
     fleet = make_fleet(5.0, faults=script)
     ask(fleet, 1)
@@ -163,9 +163,9 @@ def test_a_fault_is_told_which_command_of_its_srv_it_is_and_when_it_is_begun() -
     ]
 
 
-def test_a_command_is_counted_even_where_a_fault_breaks_its_promise() -> None:
+def test_a_command_is_counted_even_if_a_fault_raises() -> None:
     class Broken(Script):
-        def conduct(self, call: Call) -> Conduct:
+        def behaviour(self, call: Call) -> Behaviour:
             raise RuntimeError("a fault that raises")
 
     fleet = make_fleet(5.0, faults=Broken())
@@ -174,14 +174,14 @@ def test_a_command_is_counted_even_where_a_fault_breaks_its_promise() -> None:
     assert fleet.counters.outcomes() == {("4.8.1", Dropped.FAILED): 1}
 
 
-def test_a_silent_meter_is_counted_says_nothing_and_is_not_busy() -> None:
-    fleet = make_fleet(5.0, faults=Script([Conduct(silent=True)] * 20))
+def test_a_command_to_a_silent_meter_is_counted_and_takes_no_time() -> None:
+    fleet = make_fleet(5.0, faults=Script([Behaviour(silent=True)] * 20))
     assert {ask(fleet, number).outcome for number in range(1, 21)} == {Dropped.SILENT}
     assert fleet.counters.outcomes() == {("4.8.1", Dropped.SILENT): 20}
     assert due(ask(fleet, 21)) == [5]
 
 
-def test_what_becomes_of_a_reply_is_the_faults_to_say() -> None:
+def test_faults_decide_on_deliveries() -> None:
     several = [Delivery(b"one"), Delivery(b"two", 3.0), Delivery(b"three", 60.0, overtaken=True)]
     fleet = make_fleet(5.0, faults=Script([], [several, []]))
     receipt = ask(fleet, 1)
@@ -215,7 +215,7 @@ def wan(
     return WanLink(profile, SEED)
 
 
-def test_a_wan_takes_its_latency_and_time_by_the_octet() -> None:
+def test_a_wan_adds_its_latency_and_time_per_octet() -> None:
     link = wan(latency="4s", octets_per_second=100)
     fleet = make_fleet(10.0, wan=link)
     asked, octets = command("4.8.1")
@@ -246,7 +246,7 @@ def test_a_sleeping_meter_is_woken_once_and_stays_awake_for_a_while() -> None:
     assert link.tally.wakes == 3
 
 
-def test_a_wan_loses_commands_and_replies_as_often_as_it_says() -> None:
+def test_a_wan_loses_commands_and_replies_at_its_rate() -> None:
     link = wan(loss=0.2)
     fleet = make_fleet(0.0, wan=link)
     octets = command("4.8.3", Role.ED)[1]
@@ -261,7 +261,7 @@ def test_a_wan_loses_commands_and_replies_as_often_as_it_says() -> None:
     assert fleet.counters.total(outcome=Dropped.LOST) == len(lost)
 
 
-def test_what_happens_follows_from_the_seed() -> None:
+def test_the_seed_determines_every_outcome() -> None:
     def run(seed: str) -> list[tuple[str, list[float]]]:
         link = wan("uniform:0s,3s", 1, "lognormal:5s,40s", 20.0, 0.1, 500)
         fleet = Fleet(ESTATE.meters, KEYS, seed, Uniform(0.0, 2.0), wan=WanLink(link.profile, seed))
@@ -280,11 +280,11 @@ def test_what_happens_follows_from_the_seed() -> None:
 ASKS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=60
 )
-"""Seconds after the one before, a meter, and the seconds that it takes."""
+"""Seconds after the command before, a meter, and the seconds that it takes."""
 
 
 @given(ASKS, st.integers(0, 4))
-def test_meters_wait_as_in_a_simulation_that_keeps_everything(
+def test_queues_agree_with_a_simulation_that_keeps_everything(
     asks: list[tuple[int, int, int]], room: int
 ) -> None:
     states = MeterStates()
@@ -316,7 +316,7 @@ def taken(outbox: Outbox, now: float) -> list[bytes]:
     return [one.octets for one in outbox.take(now)]
 
 
-def test_an_outbox_gives_replies_when_they_are_due_in_order() -> None:
+def test_an_outbox_releases_replies_in_order_when_they_are_due() -> None:
     outbox = Outbox()
     outbox.put((reply(b"late", 5.0), reply(b"soon", 1.0), reply(b"then", 1.0)))
     assert taken(outbox, 0.9) == []
@@ -326,7 +326,7 @@ def test_an_outbox_gives_replies_when_they_are_due_in_order() -> None:
     assert len(outbox) == 0
 
 
-def test_an_overtaken_reply_leaves_directly_behind_the_next_one_of_its_meter() -> None:
+def test_an_overtaken_reply_leaves_directly_after_the_next_one_of_its_meter() -> None:
     outbox = Outbox()
     outbox.put((reply(b"held", 100.0, overtaken=True),))
     outbox.put((reply(b"held too", 100.0, overtaken=True),))
@@ -340,7 +340,7 @@ def test_an_overtaken_reply_leaves_directly_behind_the_next_one_of_its_meter() -
     assert len(outbox) == 0
 
 
-def test_an_overtaken_reply_that_nothing_overtakes_leaves_in_its_time() -> None:
+def test_an_overtaken_reply_without_a_next_one_leaves_when_it_is_due() -> None:
     outbox = Outbox()
     outbox.put((reply(b"held", 10.0, overtaken=True),))
     assert taken(outbox, 9.0) == []
@@ -351,7 +351,7 @@ def test_an_overtaken_reply_that_nothing_overtakes_leaves_in_its_time() -> None:
     assert taken(outbox, 30.0) == [b"next"]
 
 
-def test_a_reply_does_not_overtake_what_the_same_command_led_to() -> None:
+def test_replies_to_one_command_do_not_overtake_each_other() -> None:
     outbox = Outbox()
     outbox.put((reply(b"held", 50.0, overtaken=True), reply(b"own", 10.0)))
     assert taken(outbox, 10.0) == [b"own"]
@@ -359,19 +359,19 @@ def test_a_reply_does_not_overtake_what_the_same_command_led_to() -> None:
     assert taken(outbox, 20.0) == [b"next", b"held"]
 
 
-def test_what_a_fleet_keeps_of_a_meter_is_dropped_when_it_is_over() -> None:
+def test_the_state_of_an_idle_meter_is_dropped() -> None:
     fleet = make_fleet(5.0)
     for number, device in enumerate(ESTATE.meters):
         ask(fleet, after=number, device=device)
     ask(fleet, 2, after=4.0)
     assert fleet.busy_meters == 5
     ask(fleet, 3, after=7.5, device=OTHER_METER)
-    assert fleet.busy_meters == 4  # all but one that was done at 7 s
+    assert fleet.busy_meters == 4  # all except the one finished at 7 s
     ask(fleet, 4, after=100.0, device=OTHER_METER)
     assert fleet.busy_meters == 1
 
 
-def test_a_fleet_whose_meters_take_no_time_keeps_nothing_of_them() -> None:
+def test_a_fleet_without_latency_keeps_no_states() -> None:
     fleet = make_fleet(0.0, strict=True)
     for device in ESTATE.meters:
         assert ask(fleet, device=device).replies

@@ -1,11 +1,11 @@
-"""The device's own counter: no value comes twice, whoever mints it and whatever the clock does."""
+"""The device's own counter never repeats, for any mix of meter and cache and any clock."""
 
 from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.messaging.device_counter import CACHE, METER, OwnCounter
+from esme_emulator.messaging.device_counter import CACHE, METER, DeviceCounter
 from tests.support.estate import UNIX_NOW
 
 clocks = st.lists(
@@ -20,10 +20,10 @@ clocks = st.lists(
 @given(clocks, st.sampled_from([METER, CACHE]), st.integers(0, 2**52))
 @example([UNIX_NOW, UNIX_NOW, UNIX_NOW - 86400, UNIX_NOW], CACHE, 0)
 @example([0.0, 0.0], METER, 1)
-def test_it_strictly_increases_whatever_the_clock_does(
+def test_counters_strictly_increase_with_any_clock(
     clock: list[float], minter: int, last: int
 ) -> None:
-    counter = OwnCounter(minter, last)
+    counter = DeviceCounter(minter, last)
     taken = [last, *[counter.next(now) for now in clock]]
     assert all(before < after for before, after in pairwise(taken))
     assert counter.last == taken[-1]
@@ -31,13 +31,15 @@ def test_it_strictly_increases_whatever_the_clock_does(
 
 
 @given(clocks, clocks)
-def test_meter_and_cache_never_take_the_same(of_meter: list[float], of_cache: list[float]) -> None:
-    meter, cache = OwnCounter(METER), OwnCounter(CACHE)
+def test_meter_and_cache_never_take_the_same_counter(
+    of_meter: list[float], of_cache: list[float]
+) -> None:
+    meter, cache = DeviceCounter(METER), DeviceCounter(CACHE)
     by_meter = {meter.next(now) for now in of_meter}
     by_cache = {cache.next(now) for now in of_cache}
     assert by_meter.isdisjoint(by_cache)
 
 
-def test_a_restart_goes_on_above_what_was_taken_when_the_clock_went_on() -> None:
-    before = OwnCounter(METER).next(UNIX_NOW)
-    assert OwnCounter(METER).next(UNIX_NOW + 0.001) > before
+def test_a_restart_continues_above_earlier_counters_if_the_clock_advanced() -> None:
+    before = DeviceCounter(METER).next(UNIX_NOW)
+    assert DeviceCounter(METER).next(UNIX_NOW + 0.001) > before

@@ -1,0 +1,108 @@
+"""The exchange of identities on a broker: fleets announce theirs, and caches ask for them.
+
+A cache cannot know with which profiles and faults a fleet was started, and a user would forget to
+repeat them. So a fleet announces its identity when it starts and whenever a cache asks. The
+messages are not retained, since a retained identity would outlive its fleet.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from esme_emulator.messaging.identity import DIGITS, KnownIdentity
+from esme_emulator.messaging.topics import ASK_IDENTITY, IDENTITY, NEW_IDENTITY
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.transport import Handler, Transport, TransportError
+
+ASK_SECONDS = 3.0
+"""Interval between queries of a cache, in seconds of real time: announcements may be lost."""
+
+ANSWER_SECONDS = 0.5
+"""Time for all fleets to answer a query, in seconds of real time."""
+
+_log = logging.getLogger(__name__)
+
+
+def random_identity() -> str:
+    """Return an identity that no fleet has."""
+    return secrets.token_hex(DIGITS // 2)
+
+
+class IdentityExchange:
+    """Announces `identity` unless it is empty, and keeps `known` up to date unless it is None."""
+
+    def __init__(self, identity: str, known: KnownIdentity | None) -> None:
+        self._identity = identity
+        self._known = known
+        self._tasks = Tasks()
+        self._answered = asyncio.Event()
+        self._changed = asyncio.Event()
+        self.subscriptions: dict[str, Handler] = {}
+        """Subscribe the transport to these before `run`."""
+        if identity:
+            self.subscriptions[ASK_IDENTITY] = self._on_query
+        if known is not None:
+            self.subscriptions |= {IDENTITY: self._on_identity, NEW_IDENTITY: self._on_identity}
+
+    @asynccontextmanager
+    async def run(self, transport: Transport) -> AsyncIterator[None]:
+        """Announce and ask over `transport` within the context.
+
+        On entry all caches have heard of the fleet here, so it may take commands; and the cache
+        here has an answer, unless no fleet answered within `ANSWER_SECONDS`.
+        """
+        self._transport = transport
+        async with self._tasks:
+            await self._announce(NEW_IDENTITY)
+            if self._known is not None:
+                self._known.query()
+                await self._publish(ASK_IDENTITY)
+                await _wait(self._answered, ANSWER_SECONDS)
+                self._conclude(self._known)
+                self._tasks.start(self._poll(self._known))
+            yield
+
+    def _on_query(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
+        self._tasks.start(self._announce(IDENTITY))
+
+    def _on_identity(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+        starts = topic == NEW_IDENTITY
+        identity = octets.decode("ascii", "replace")
+        if self._known is not None and self._known.hear(identity, starts=starts):
+            self._changed.set()
+        if not starts:
+            self._answered.set()
+
+    async def _poll(self, known: KnownIdentity) -> None:
+        """Query all fleets every `ASK_SECONDS`, and at once after a change."""
+        while True:
+            if known.settled:
+                self._changed.clear()
+                await _wait(self._changed, ASK_SECONDS)
+            known.query()
+            await self._publish(ASK_IDENTITY)
+            await asyncio.sleep(ANSWER_SECONDS)
+            self._conclude(known)
+
+    def _conclude(self, known: KnownIdentity) -> None:
+        former = known.identity
+        known.conclude()
+        if known.identity != former:
+            _log.info("the meters' readings have the identity %s", known.identity)
+
+    async def _announce(self, topic: str) -> None:
+        if self._identity:
+            await self._publish(topic, self._identity.encode())
+
+    async def _publish(self, topic: str, octets: bytes = b"") -> None:
+        # If the broker is away, caches ask again when it is back.
+        with suppress(TransportError):
+            await self._transport.publish(topic, octets)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
