@@ -1,6 +1,6 @@
-"""A client in plain asyncio: yesterday's half hours of one meter, as an import supplier.
+"""A client in plain asyncio: reads yesterday's half hours of one meter as an import supplier.
 
-python asyncio_client.py                                    # everything within this process
+python asyncio_client.py                                          # starts a fleet in this process
 python asyncio_client.py mqtt://127.0.0.1:1883 00DBE50000000007   # with esme serve running
 """
 
@@ -26,15 +26,15 @@ SRV = "4.8.1"
 
 
 async def read(broker: Broker, meter: EUI, prefix: str) -> list[Row]:
-    """Ask one meter for yesterday, under `esme` directly or under `s1sp` through the cache."""
+    """Read yesterday from one meter: directly on prefix `esme`, through the cache on `s1sp`."""
     now = time.time()
     midnight = int(now - EPOCH_UNIX) // DAY * DAY
-    supplier = ESTATE.parties(counter=int(now * 1e6))[0]  # a counter must never come again
+    supplier = ESTATE.parties(counter=int(now * 1e6))[0]  # a counter must never repeat
     command, octets = supplier.command(meter, SRV, Window(midnight - DAY, midnight))
     requester = Requester(prefix, ESTATE.keystore)
     async with requester.connected(broker, {supplier.recipient}):
-        reply = await requester.request(command, octets, patience=60)
-    authenticate(reply.response)  # raises where the MAC does not verify
+        reply = await requester.request(command, octets, 60)  # timeout in seconds
+    authenticate(reply.response)  # raises if the MAC does not verify
     readings = buffer_of(reply.response, BY_SRV[SRV])
     if isinstance(readings, int):
         raise SystemExit(f"{meter} refuses with result code {readings}")
@@ -42,7 +42,7 @@ async def read(broker: Broker, meter: EUI, prefix: str) -> list[Row]:
 
 
 async def main(arguments: list[str]) -> list[Row]:
-    """Read the meter of a broker, or one of a fleet that lasts for this one read."""
+    """Read a meter on a broker, or a meter of a fleet started for this one read."""
     if arguments:
         if len(arguments) != 2:
             raise SystemExit("give the URL of a broker and the EUI of a meter, or neither")
@@ -61,5 +61,5 @@ async def main(arguments: list[str]) -> list[Row]:
 if __name__ == "__main__":
     try:
         asyncio.run(main(sys.argv[1:]))
-    except (UserError, GbcsError, ValueError) as error:  # one line that says how to mend it
+    except (UserError, GbcsError, ValueError) as error:  # one line that says how to correct it
         raise SystemExit(str(error)) from None

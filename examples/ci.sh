@@ -1,11 +1,11 @@
 #!/bin/sh
-# A step of CI: prove the cache, and leave reports. Exit 0 where every threshold of the scenario
-# holds, 1 where one does not or the proof could not be made, 2 where the scenario cannot be used.
+# A CI step: prove the cache and write reports. Exit 0 if every threshold of the scenario holds,
+# 1 if one does not or the proof failed, 2 if the scenario is invalid.
 #
 #   sh examples/ci.sh [SCENARIO.toml] [FOLDER]
 #
-# FOLDER then has junit.xml (one test for each threshold), proof.json, summary.md and report.html,
-# and never those of an earlier run.
+# Writes junit.xml (one test for each threshold), proof.json, summary.md and report.html to FOLDER,
+# and removes those of an earlier run.
 set -u
 
 scenario=${1:-$(dirname "$0")/ci-scenario.toml}

@@ -17,7 +17,7 @@ PACKAGE = "emulator/esme_emulator"
 
 ARROWS = {
     "runtime": (),
-    "profiles": (),
+    "profiles": ("runtime",),
     "estate": ("runtime",),
     "transport": ("runtime",),
     "messaging": ("runtime", "transport"),
@@ -95,7 +95,10 @@ HOMES = {
     "jinja2": ("proof/report/page.py",),
     "matplotlib": ("cli/render/profile_plot.py", "proof/report/*.py"),
     "prometheus_client": ("control/metrics.py",),
-    "pydantic": ("control/*models.py", "scenario/file.py", "runtime/json_schema.py"),
+    "pydantic": (
+        *("control/*models.py", "scenario/file.py", "profiles/schema.py"),
+        *("runtime/config.py", "runtime/json_schema.py"),
+    ),
     "starlette": ("control/*",),
     "uvicorn": ("control/server.py", "control/connection.py"),
     "valkey": ("cache/store/valkey.py",),

@@ -1,8 +1,8 @@
-"""A system under test: a read-through cache of half-hourly readings, as somebody might write it.
+"""A system under test: a simple read-through cache of half-hourly readings.
 
-It listens where remote parties ask (`s1sp/…`), asks meters (`esme/…`), and keeps what they say. It
-knows the topics, gbcs, and nothing of the emulator but the transport, which speaks MQTT and, in
-tests, the broker within the process.
+It takes the commands of remote parties on `s1sp/…`, sends commands to meters on `esme/…`, and keeps
+the readings. It uses gbcs and, of the emulator, only the transport, which supports MQTT and the
+in-memory broker of the tests.
 
     esme keys --meters 100 > keystore.json
     python own_cache.py mqtt://127.0.0.1:1883 keystore.json
@@ -31,20 +31,20 @@ Key = tuple[gbcs.EUI, str, Window]
 
 
 class OwnCache:
-    """Keeps readings for `keep` seconds of the clock `now`, and asks for each only once."""
+    """Keeps readings for `keep` seconds of the clock `now`, and fetches each only once."""
 
     def __init__(
         self, keystore: gbcs.Keystore, keep: float, now: Callable[[], float] = time.time
     ) -> None:
         self._keystore, self._keep, self._now = keystore, keep, now
         self._kept: dict[Key, tuple[bytes, float]] = {}
-        self._asking: dict[Key, list[tuple[gbcs.Command, ProfileRead]]] = {}
+        self._fetching: dict[Key, list[tuple[gbcs.Command, ProfileRead]]] = {}
         self._own_counter = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.transport: Transport
 
     def on_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Answer a command from what is kept, or pass it on to the meter."""
+        """Answer a command from a kept reading, or forward it to the meter."""
         try:
             command = gbcs.decode(octets, self._keystore)
             gbcs.authenticate(command)
@@ -57,25 +57,25 @@ class OwnCache:
         buffer, received = self._kept.get(key, (b"", 0.0))
         if buffer and self._now() < received + self._keep:
             self._answer(command, read, buffer, "hit")
-        elif key in self._asking:
-            self._asking[key].append((command, read))
+        elif key in self._fetching:
+            self._fetching[key].append((command, read))
         else:
-            self._asking[key] = [(command, read)]
+            self._fetching[key] = [(command, read)]
             self._publish(f"esme/{command.device}/command", octets)
 
     def on_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Keep what a meter says, and answer everybody who waits for it."""
+        """Keep the readings of a response, and answer all commands that wait for them."""
         try:
             response = gbcs.decode(octets, self._keystore)
             gbcs.authenticate(response)
         except gbcs.GbcsError:
             return
-        for key, waiting in list(self._asking.items()):
-            asked, read = waiting[0]
-            counters = asked.originator_counter, response.originator_counter
-            if asked.device == response.originator and counters[0] == counters[1]:
+        for key, waiting in list(self._fetching.items()):
+            first, read = waiting[0]
+            counters = first.originator_counter, response.originator_counter
+            if first.device == response.originator and counters[0] == counters[1]:
                 buffer = buffer_of(response, read.log)
-                del self._asking[key]
+                del self._fetching[key]
                 if isinstance(buffer, bytes):
                     self._kept[key] = buffer, self._now()
                     for number, (command, wanted) in enumerate(waiting):
@@ -88,18 +88,21 @@ class OwnCache:
             self._own_counter = max(self._own_counter + 1, int(self._now() * 1e6))
             own_counter = self._own_counter * 2 + 1
         octets = answer_profile_read(command, read.log, buffer, self._keystore, own_counter)
-        told = {"cache-status": f"own-cache; {status}"}  # RFC 9211; esme load tells hits by it
-        self._publish(f"s1sp/{command.device}/response/{command.originator}", octets, told)
+        # as in RFC 9211; esme load counts hits by it
+        properties = {"cache-status": f"own-cache; {status}"}
+        self._publish(f"s1sp/{command.device}/response/{command.originator}", octets, properties)
 
-    def _publish(self, topic: str, octets: bytes, told: Mapping[str, str] | None = None) -> None:
-        task = asyncio.ensure_future(self.transport.publish(topic, octets, told))
+    def _publish(
+        self, topic: str, octets: bytes, properties: Mapping[str, str] | None = None
+    ) -> None:
+        task = asyncio.ensure_future(self.transport.publish(topic, octets, properties))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 @asynccontextmanager
 async def serve(broker: Broker, cache: OwnCache) -> AsyncIterator[None]:
-    """Run `cache` on a broker as long as the context lasts."""
+    """Run `cache` on a broker until the context ends."""
     subscriptions = {"s1sp/+/command": cache.on_command, "esme/+/response/+": cache.on_response}
     async with connect(broker, client_id="own-cache", subscriptions=subscriptions) as transport:
         cache.transport = transport
@@ -114,8 +117,8 @@ async def main(url: str, keystore: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        raise SystemExit("give the URL of a broker, and the keystore file of esme keys")
+        raise SystemExit("give the URL of a broker and the keystore file that esme keys wrote")
     try:
         asyncio.run(main(*sys.argv[1:]))
-    except (TransportError, gbcs.GbcsError) as error:  # one line that says how to mend it
+    except (TransportError, gbcs.GbcsError) as error:  # one line that says how to correct it
         raise SystemExit(str(error)) from None

@@ -1,10 +1,11 @@
-"""Tests of the system in own_cache.py: it takes the place of `esme_cache`."""
+"""Tests of the system in own_cache.py, which replaces the fixture `esme_cache`."""
 
 import asyncio
 
 import pytest
 from own_cache import OwnCache, serve
 
+from esme_emulator.faults.kind import NoReply
 from esme_emulator.messaging.client import NoReplyError
 
 
@@ -15,15 +16,15 @@ async def own_cache(esme_broker, esme_fleet, esme_clock):
         yield cache
 
 
-async def test_everybody_gets_the_truth_for_one_hit(own_cache, esme_party, esme_meter):
+async def test_all_parties_get_correct_readings_for_one_hit(own_cache, esme_party, esme_meter):
     for party in (esme_party.supplier, esme_party.distributor, esme_party.other_user):
         reading = await party.read(esme_meter, "4.8.1")
         assert reading.rows == esme_meter.rows("4.8.1")
     assert esme_meter.hits() == 1
 
 
-@pytest.mark.esme(broker="memory")  # which carries user properties, as the embedded one does not
-async def test_it_says_where_answers_come_from(own_cache, esme_party, esme_meter):
+@pytest.mark.esme(broker="memory")  # unlike the embedded broker, it carries user properties
+async def test_the_cache_status_names_the_origin_of_an_answer(own_cache, esme_party, esme_meter):
     for status in ("fwd=miss; stored", "hit"):
         reading = await esme_party.supplier.read(esme_meter, "4.8.1")
         assert reading.cache_status == f"own-cache; {status}"
@@ -41,9 +42,11 @@ async def test_readings_are_kept_for_an_hour(own_cache, esme_party, esme_meter, 
         assert esme_meter.hits() == expected
 
 
-@pytest.mark.xfail(reason="own_cache.py waits for ever for a reply that was lost", strict=True)
-async def test_a_lost_reply_is_asked_for_again(own_cache, esme_party, esme_meter, esme_faults):
-    with esme_faults.no_reply(calls=1), pytest.raises(NoReplyError):
+@pytest.mark.xfail(reason="own_cache.py waits forever for a lost reply", strict=True)
+async def test_after_a_lost_reply_the_meter_is_read_again(
+    own_cache, esme_party, esme_meter, esme_faults
+):
+    with esme_faults(NoReply(), calls=1), pytest.raises(NoReplyError):
         await esme_party.supplier.read(esme_meter, "4.8.1")
     await esme_party.supplier.read(esme_meter, "4.8.1")
     assert esme_meter.hits() == 2

@@ -1,4 +1,4 @@
-"""What a reading is, and how often meters were troubled for it."""
+"""Readings, and the number of device hits that they cost."""
 
 import pytest
 
@@ -10,7 +10,7 @@ async def test_three_parties_are_one_device_hit(esme_cache, esme_party, esme_met
     assert esme_meter.hits("4.8.1") == 1
 
 
-async def test_directly_each_of_them_is_a_hit(esme_party, esme_meter):
+async def test_without_the_cache_each_of_them_is_a_hit(esme_party, esme_meter):
     for party in (esme_party.supplier, esme_party.distributor, esme_party.other_user):
         await party.read(esme_meter, "4.8.1", via="direct")
     assert esme_meter.hits("4.8.1") == 3

@@ -1,6 +1,6 @@
-"""Profiles of loads, meters and WANs: TOML files, and the frozen dataclasses they are read into.
+"""Profiles of loads, meters and WANs: read from TOML files into frozen dataclasses.
 
-Knows files and their meaning in numbers; imports nothing else of the project.
+Knows files and the meaning of their numbers; imports nothing else of ours except `runtime`.
 """
 
 from esme_emulator.profiles.loader import (

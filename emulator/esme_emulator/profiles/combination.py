@@ -1,25 +1,28 @@
-"""Several loads behind one register, as one load.
+"""Combine several loads behind one register into one load.
 
-Knows the mean day of a shape of half hours: midwinter and midsummer count alike, and five days in
-seven are weekdays.
+Knows the mean day of a shape of half hours: midwinter and midsummer have equal weight, and five
+days in seven are weekdays.
 """
 
 from collections.abc import Sequence
 from dataclasses import astuple
 
 from esme_emulator.profiles.model import HalfHours, LoadProfile, ProfileError, source_of
-from esme_emulator.profiles.schema import KEYS, SHAPES, too_large
+from esme_emulator.profiles.schema import HalfHoursTable, too_large
+from esme_emulator.runtime.config import keys_of
 
 _MEAN_DAY = (5 / 14, 2 / 14, 5 / 14, 2 / 14)
-"""Part of each shape of `HalfHours` in the mean day."""
-_FIGURES = [name for name, key in KEYS["load"].items() if key.is_figure]
+"""Weight of each shape of `HalfHours` in the mean day."""
+
+_FIGURES = ("annual_kwh", "spread", "reactive", "shared")
 _SHAPE = "half_hours"
+_DAYS = [f"{_SHAPE}.{day}" for day in keys_of(HalfHoursTable)]
 
 
 def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
-    """Return the load that is all of `loads`, at least one. Raises `ProfileError`.
+    """Return the sum of `loads`, at least one. Raises `ProfileError`.
 
-    Spread, reactive part and shared chance are those of the parts by their energy.
+    Spread, reactive and shared are means of those of the loads, weighted by energy.
     """
     if len(loads) == 1:
         return loads[0]
@@ -27,7 +30,7 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
     days: list[list[tuple[float, ...]]] = []
     for load in loads:
         if not isinstance(load.shape, HalfHours):
-            raise ProfileError(f"{load.name} follows the sun and cannot be added to another load")
+            raise ProfileError(f"{load.name} follows the sun, so no other load can be added")
         shapes: tuple[tuple[float, ...], ...] = astuple(load.shape)
         mean = sum(part * sum(day) for part, day in zip(_MEAN_DAY, shapes, strict=True))
         days.append([tuple(load.annual_kwh * power / mean for power in day) for day in shapes])
@@ -52,10 +55,9 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
 
 
 def _sources(loads: Sequence[LoadProfile]) -> dict[str, str]:
-    """Return the sources of all loads; of each kind of day where one load tells them apart."""
-    days = SHAPES[_SHAPE]
-    is_whole = all(days.keys().isdisjoint(load.sources) for load in loads)
+    """Return the sources of all loads: for each kind of day if one load has them by day."""
+    is_whole = all(load.sources.keys().isdisjoint(_DAYS) for load in loads)
     return {
         key: "; ".join(f"{load.name} {source_of(load.sources, key)}" for load in loads)
-        for key in (*_FIGURES, *([_SHAPE] if is_whole else days))
+        for key in (*_FIGURES, *([_SHAPE] if is_whole else _DAYS))
     }

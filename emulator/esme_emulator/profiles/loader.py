@@ -1,14 +1,13 @@
-"""Reading profiles: every mistake in one is a `ProfileError` that names file and key.
+"""Read profiles: every mistake in one is a `ProfileError` that names file, key and reason.
 
-A name is that of a shipped profile; what ends with `.toml` is a file, and the files that it names
-are beside it.
+A name without ending is that of a shipped profile. A name that ends with `.toml` is a file; a file
+that it names in turn is in the same folder.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from esme_emulator.profiles.combination import combined
 from esme_emulator.profiles.model import (
@@ -20,34 +19,43 @@ from esme_emulator.profiles.model import (
     WanProfile,
     watt_hours,
 )
-from esme_emulator.profiles.schema import KEYS, problems
+from esme_emulator.profiles.schema import (
+    FORMS,
+    LoadForm,
+    MeterForm,
+    ProfileForm,
+    WanForm,
+    read_form,
+)
+from esme_emulator.runtime.config import ConfigError, Mistake, read_toml
+
+T = TypeVar("T", bound=ProfileForm)
 
 _INSTALLED = Path(__file__).with_name("shipped")
-# In a wheel the profiles lie within this package; in a checkout at its top level.
+# In a wheel the profiles are in this package; in a checkout they are at the top level.
 SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "profiles"
 
 _FOLDERS = {"load": "loads", "meter": "meters", "wan": "wan"}
-_METER_TEXTS = ("title", "share", "generation", "variant", "payment", "tariff")
 _REFERENCES = ("import", "secondary", "export", "wan")
 _LATENCIES = ("latency", "wake_latency")
-_MOST_OCTETS = 1_000_000
-_NO_KIND = f"profile: say what it is, one of {', '.join(KEYS)}"
+_SHAPES = ("half_hours", "sun")
+_NO_KIND = f"profile: give the kind of profile, one of {', '.join(FORMS)}"
 
 
 @cache
 def load_profile(name: str) -> LoadProfile:
-    """Return the shipped load profile of that name. Raises `ProfileError`."""
+    """Return the shipped load profile called `name`. Raises `ProfileError`."""
     return _load(name, None)
 
 
 @cache
 def load_profiles() -> tuple[LoadProfile, ...]:
-    """Return every shipped load profile, by name. Raises `ProfileError`."""
+    """Return all shipped load profiles, sorted by name. Raises `ProfileError`."""
     return tuple(load_profile(name) for name in _shipped_names("load"))
 
 
 def meter_profile(name_or_path: str) -> MeterProfile:
-    """Return the shipped meter profile of that name, or the one in that `.toml` file.
+    """Return the shipped meter profile with this name, or the one in this `.toml` file.
 
     Raises `ProfileError`.
     """
@@ -58,7 +66,7 @@ def meter_profile(name_or_path: str) -> MeterProfile:
 
 @cache
 def meter_profiles() -> tuple[MeterProfile, ...]:
-    """Return every shipped meter profile, by name. Raises `ProfileError`."""
+    """Return all shipped meter profiles, sorted by name. Raises `ProfileError`."""
     return tuple(_shipped_meter(name) for name in _shipped_names("meter"))
 
 
@@ -68,7 +76,7 @@ def _shipped_meter(name: str) -> MeterProfile:
 
 
 def wan_profile(name_or_path: str) -> WanProfile:
-    """Return the shipped WAN profile of that name, or the one in that `.toml` file.
+    """Return the shipped WAN profile with this name, or the one in this `.toml` file.
 
     Raises `ProfileError`.
     """
@@ -79,7 +87,7 @@ def wan_profile(name_or_path: str) -> WanProfile:
 
 @cache
 def wan_profiles() -> tuple[WanProfile, ...]:
-    """Return every shipped WAN profile, by name. Raises `ProfileError`."""
+    """Return all shipped WAN profiles, sorted by name. Raises `ProfileError`."""
     return tuple(_shipped_wan(name) for name in _shipped_names("wan"))
 
 
@@ -89,7 +97,7 @@ def _shipped_wan(name: str) -> WanProfile:
 
 
 def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
-    """Return the profile of that name or in that `.toml` file, of whichever kind it is.
+    """Return the profile of any kind with this name or in this `.toml` file.
 
     Raises `ProfileError`.
     """
@@ -98,7 +106,7 @@ def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
         if kind is None:
             raise ProfileError(f"{name_or_path}: {_NO_KIND}")
     else:
-        kinds = [kind for kind in KEYS if name_or_path in _shipped_names(kind)]
+        kinds = [kind for kind in FORMS if name_or_path in _shipped_names(kind)]
         if not kinds:
             raise ProfileError(f"{name_or_path}: there is no such profile; see esme profiles list")
         kind = kinds[0]
@@ -108,10 +116,10 @@ def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
 
 
 def check(path: Path, read_latency: Callable[[str], object] = lambda text: text) -> list[str]:
-    """Return what is wrong with the profile in a file, one line each as `file: key: reason`.
+    """Return all mistakes in the profile of a file, one line each as `file: key: reason`.
 
-    `read_latency` is given each latency, and raises `ValueError` where it, or the file that it
-    names, cannot be used; without it no such file is looked for.
+    `read_latency` is called with each latency, and raises `ValueError` if the latency or the file
+    it names is invalid. By default such files are not read.
     """
     try:
         table = _read(path, str(path))
@@ -120,13 +128,16 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
     kind = _kind(table)
     if kind is None:
         return [f"{path}: {_NO_KIND}"]
-    found = list(problems(kind, table))
+    _, mistakes = read_form(FORMS[kind], table)
+    found = list(map(str, mistakes))
+    # Keys without a mistake of their own are checked further, so that one run reports everything.
+    values = _without_mistakes(table, mistakes)
     if kind == "wan":
-        figures = {key: table[key] for key in _LATENCIES if _fits(kind, table, key)}
-        found += _unreadable(_beside(figures, path.parent), read_latency)
+        latencies = {key: values[key] for key in _LATENCIES if key in values}
+        found += _unreadable(_located(latencies, path.parent), read_latency)
     for key in _REFERENCES if kind == "meter" else ():
         try:
-            referred = _referred(table, key, path.parent)
+            referred = _referred(key, values.get(key), path.parent)
         except ProfileError as error:
             found.append(str(error))
         else:
@@ -136,24 +147,24 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
 
 
 def unreadable_latencies(wan: WanProfile, read_latency: Callable[[str], object]) -> Iterator[str]:
-    """Yield each latency of a WAN for which `read_latency` raises `ValueError`, and why."""
+    """Yield key and reason of each latency for which `read_latency` raises `ValueError`."""
     return _unreadable({key: getattr(wan, key) for key in _LATENCIES}, read_latency)
 
 
 def latency_beside(latency: str, folder: Path) -> str:
-    """Return a latency with the file that it names, if it names one, as a path from a folder."""
+    """Return a latency; if it names a file, with the path of that file in `folder`."""
     kind, colon, file = latency.partition(":")
     return f"{kind}{colon}{folder / file}" if kind == "empirical" else latency
 
 
 def latency_file(latency: str) -> Path | None:
-    """Return the file that a latency names, None where it names none."""
+    """Return the file that a latency names, or None if it names none."""
     kind, _, file = latency.partition(":")
     return Path(file.partition("#")[0]) if kind == "empirical" else None
 
 
 def profile_files(path: Path) -> Iterator[Path]:
-    """Yield the file of a profile in which nothing is wrong, and all files that it names in turn.
+    """Yield the file of a valid profile, and all files that it names, directly or through others.
 
     Raises `ProfileError`.
     """
@@ -183,110 +194,96 @@ def _unreadable(
 def _load(name: str, folder: Path | None) -> LoadProfile:
     if folder is not None and not name.endswith(".toml"):
         return load_profile(name)
-    table = _table("load", name, folder)
+    form = _form(LoadForm, name, folder)
     shape: HalfHours | Sun
-    if "sun" in table:
-        shape = Sun(**table["sun"])
+    if form.sun is not None:
+        shape = Sun(**form.sun.model_dump())
     else:
-        powers = table["half_hours"].items()
-        shape = HalfHours(**{day: tuple(map(float, of_day)) for day, of_day in powers})
-    figures = {key: table[key] for key in KEYS["load"]}
-    return LoadProfile(_name(name), **figures, shape=shape, sources=table["sources"])
+        days = form.half_hours.model_dump() if form.half_hours else {}
+        shape = HalfHours(**{day: tuple(map(float, powers)) for day, powers in days.items()})
+    figures = form.model_dump(exclude={"profile", *_SHAPES})
+    return LoadProfile(name=_stem(name), shape=shape, **figures)
 
 
 def _meter(name: str, folder: Path | None) -> MeterProfile:
-    table = _table("meter", name, folder)
-    beside = None if folder is None else (folder / name).parent
+    form = _form(MeterForm, name, folder)
+    own_folder = None if folder is None else (folder / name).parent
     try:
-        primary, secondary, export, _ = (_referred(table, key, beside) for key in _REFERENCES)
+        primary = _referred("import", form.primary, own_folder)
+        secondary = _referred("secondary", form.secondary, own_folder)
+        export = _referred("export", form.export, own_folder)
+        _referred("wan", form.wan, own_folder)
     except ProfileError as error:
-        raise ProfileError(f"{_label('meter', name)}: {error}") from None
-    is_file = beside is not None and table["wan"].endswith(".toml")
+        raise ProfileError(f"{_label(MeterForm, name)}: {error}") from None
+    wan = form.wan
+    if own_folder is not None and wan.endswith(".toml"):
+        wan = str(own_folder / wan)
+    unchanged = {"title", "share", "generation", "variant", "payment", "tariff", "sources"}
     return MeterProfile(
-        name=_name(name),
-        **{key: table[key] for key in _METER_TEXTS},
-        block_thresholds=tuple(
-            watt_hours(limit) for limit in table.get("block_thresholds_kwh", ())
-        ),
-        wan=str(beside / table["wan"]) if is_file else table["wan"],
+        name=_stem(name),
+        **form.model_dump(include=unchanged),
+        block_thresholds=tuple(map(watt_hours, form.block_thresholds_kwh or ())),
+        wan=wan,
         primary=primary,
         secondary=secondary,
         export=export,
-        sources=table["sources"],
     )
 
 
-def _referred(table: dict[str, Any], key: str, folder: Path | None) -> Any:
-    """Return what a key of a meter profile names, None where it names nothing that can be."""
-    if not _fits("meter", table, key):
+def _referred(key: str, value: str | list[str] | None, folder: Path | None) -> Any:
+    """Return the profile that a key of a meter profile names, or None if the value is None."""
+    if value is None:
         return None
-    value = table[key]
+    names = [value] if isinstance(value, str) else value
     try:
         if key == "wan":
-            return _wan(value, folder)
-        names: list[str] = value if isinstance(value, list) else [value]
+            return _wan(names[0], folder)
         return combined([_load(name, folder) for name in names])
     except ProfileError as error:
         raise ProfileError(f"{key}: {error}") from None
 
 
 def _wan(name: str, folder: Path | None) -> WanProfile:
-    table = _table("wan", name, folder)
-    figures = {key: table[key] for key in KEYS["wan"]}
+    figures = _form(WanForm, name, folder).model_dump(exclude={"profile"})
     if folder is not None and name.endswith(".toml"):
-        latencies = {key: table[key] for key in _LATENCIES}
-        figures |= _beside(latencies, (folder / name).parent)
-    return WanProfile(_name(name), **figures, sources=table["sources"])
+        figures |= _located({key: figures[key] for key in _LATENCIES}, (folder / name).parent)
+    return WanProfile(name=_stem(name), **figures)
 
 
-def _beside(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return latencies with the files that they name as paths, from that folder."""
+def _located(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return latencies with the files that they name as paths in `folder`."""
     return {key: latency_beside(latency, folder) for key, latency in latencies.items()}
 
 
-def _fits(kind: str, table: Mapping[str, Any], key: str) -> bool:
-    return key in table and KEYS[kind][key].fits(table[key])
+def _without_mistakes(table: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
+    wrong = {mistake.key for mistake in mistakes}
+    return {key: value for key, value in table.items() if key not in wrong}
 
 
-def _table(kind: str, name: str, folder: Path | None) -> dict[str, Any]:
-    """Return the table of a profile, in which nothing is wrong; `folder` is None for a shipped."""
-    label = _label(kind, name)
+def _form(form: type[T], name: str, folder: Path | None) -> T:
+    """Return the content of a valid profile; `folder` is None for a shipped one."""
+    label = _label(form, name)
     if name.endswith(".toml") and folder is not None:
         table = _read(folder / name, label)
     else:
-        names = _shipped_names(kind)
+        names = _shipped_names(form.kind)
         if name not in names:
             raise ProfileError(f"{label}: there is no such profile; there are {', '.join(names)}")
-        table = _read(SHIPPED / _FOLDERS[kind] / f"{name}.toml", label)
-    if table.get("profile") != kind:
-        raise ProfileError(f'{label}: profile: is to be "{kind}"')
-    wrong = list(problems(kind, table))
-    if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise ProfileError(f"{label}: {wrong[0]}{more}")
-    return table
+        table = _read(SHIPPED / _FOLDERS[form.kind] / f"{name}.toml", label)
+    if table.get("profile") != form.kind:
+        raise ProfileError(f'{label}: profile: must be "{form.kind}"')
+    content, mistakes = read_form(form, table)
+    if mistakes or content is None:
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        raise ProfileError(f"{label}: {mistakes[0]}{more}")
+    return content
 
 
 def _read(file: Path, label: str) -> dict[str, Any]:
     try:
-        with file.open("rb") as octets:
-            text = octets.read(_MOST_OCTETS + 1)
-    except FileNotFoundError:
-        raise ProfileError(f"{label}: there is no such file") from None
-    except OSError as error:
-        raise ProfileError(f"{label}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ProfileError(f"{label}: cannot be read: no such name is possible") from None
-    if len(text) > _MOST_OCTETS:
-        raise ProfileError(f"{label}: has more than {_MOST_OCTETS} octets")
-    try:
-        return tomllib.loads(text.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ProfileError(f"{label}: is not UTF-8") from None
-    except RecursionError:
-        raise ProfileError(f"{label}: is nested too deep") from None
-    except ValueError as error:
-        raise ProfileError(f"{label}: is not TOML: {' '.join(str(error).split())}") from None
+        return read_toml(file, label)
+    except ConfigError as error:
+        raise ProfileError(str(error)) from None
 
 
 def _shipped_names(kind: str) -> list[str]:
@@ -298,12 +295,12 @@ def _shipped_names(kind: str) -> list[str]:
 
 def _kind(table: dict[str, Any]) -> str | None:
     kind = table.get("profile")
-    return kind if isinstance(kind, str) and kind in KEYS else None
+    return kind if isinstance(kind, str) and kind in FORMS else None
 
 
-def _name(name: str) -> str:
+def _stem(name: str) -> str:
     return Path(name).name.removesuffix(".toml")
 
 
-def _label(kind: str, name: str) -> str:
-    return name if name.endswith(".toml") else f"{_FOLDERS[kind]}/{name}.toml"
+def _label(form: type[ProfileForm], name: str) -> str:
+    return name if name.endswith(".toml") else f"{_FOLDERS[form.kind]}/{name}.toml"

@@ -1,34 +1,36 @@
-"""What profiles are read into: plain numbers, each with the source that its file gives.
+"""Profiles as frozen dataclasses: plain numbers, each with the source that its file gives.
 
-Knows what a profile means; nothing of files. Profiles are compared by identity, so that what is
-kept per profile is found at once.
+Knows the meaning of a profile; nothing about files. Profiles compare by identity, so that caches
+keyed by profile are fast.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from esme_emulator.runtime.errors import NamedFileError
+
 HALF_HOURS = 48
 
 
-class ProfileError(Exception):
-    """A profile that cannot be used; the text names file, key and reason."""
+class ProfileError(NamedFileError):
+    """A profile is missing or invalid; the text names file, key and reason."""
 
 
 def watt_hours(kwh: float) -> int:
-    """Return an energy as meters count it."""
+    """Return an energy in kWh as whole Wh, as meters count it."""
     return round(1000 * kwh)
 
 
 def source_of(sources: Mapping[str, str], figure: str) -> str:
-    """Return the source of a figure: its own, that of the table it is in, or an empty text."""
+    """Return the source of a figure or of the table it is in; empty if there is none."""
     return sources.get(figure) or sources.get(figure.partition(".")[0], "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HalfHours:
-    """Power in each half hour of the day, from 00:00 UTC, on four kinds of day; in any one unit.
+    """Power in each half hour from 00:00 UTC on four kinds of day, all in the same unit.
 
-    Between midwinter and midsummer the shapes are blended, so their sizes tell the season too.
+    Between midwinter and midsummer the shapes are blended, so their sizes give the season too.
     """
 
     winter_weekday: tuple[float, ...]
@@ -39,43 +41,43 @@ class HalfHours:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sun:
-    """Power that follows the height of the sun at a place, less what is used before it flows."""
+    """Power that follows the elevation of the sun at a place, less the power used on site."""
 
     latitude: float
-    """Degrees north."""
+    """Latitude in degrees north."""
     longitude: float
-    """Degrees east."""
+    """Longitude in degrees east."""
     self_use: float
-    """Sine of the sun's elevation above which there is any flow."""
+    """Sine of the sun's elevation above which power is exported."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadProfile:
-    """The energy that flows through one register in a year, and when."""
+    """The energy that one register counts in a year, and its distribution over time."""
 
     name: str
     title: str
     annual_kwh: float
-    """Energy in a mean year of a meter in the middle of the spread."""
+    """Energy in kWh in a mean year of a meter in the middle of the spread."""
     spread: float
-    """Meters have from 1/spread to spread times the annual energy."""
+    """Annual energy of meters ranges from 1/spread to spread times `annual_kwh`."""
     reactive: float
-    """Reactive energy in varh against active energy in Wh."""
+    """Reactive energy in varh for each Wh of active energy."""
     shared: float
-    """Part of the chance in a half hour that all half hours of its day have in common, 0 to 1."""
+    """Part of the random variation that all half hours of a day share, 0 to 1."""
     shape: HalfHours | Sun
     sources: Mapping[str, str]
-    """Of each figure, whether it is measured, published or assumed."""
+    """Source of each figure: measured, published or assumed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeterProfile:
-    """A kind of meter: what it is, and which loads its registers see."""
+    """A kind of meter: its configuration, and the loads behind its registers."""
 
     name: str
     title: str
     share: int
-    """Its part of a fleet, against the shares of the others."""
+    """Weight of this kind in a fleet, relative to the shares of the others."""
     generation: str
     """SMETS1 or SMETS2."""
     variant: str
@@ -85,33 +87,33 @@ class MeterProfile:
     tariff: str
     """one-rate, economy-7 or blocks."""
     block_thresholds: tuple[int, ...]
-    """Wh a year at which each next block starts; empty unless the tariff is of blocks."""
+    """Energy in Wh a year at which each further block starts; empty unless the tariff is blocks."""
     wan: str
-    """Name of the WAN profile that it is reached by, or a file."""
+    """Name or file of the profile of the WAN that connects it."""
     primary: LoadProfile
     secondary: LoadProfile | None
-    """The second element's, None on a meter with one element."""
+    """Load of the second element; None if there is one element."""
     export: LoadProfile | None
-    """None where nothing is exported."""
+    """Exported energy; None if it exports nothing."""
     sources: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WanProfile:
-    """The way between head end and meter. Latencies are texts as `esme --latency` takes them."""
+    """The network between head end and meter. Latencies have the format of `esme --latency`."""
 
     name: str
     title: str
     latency: str
-    """How long a meter takes to reply once it is awake."""
+    """Time that a meter takes to reply once it is awake."""
     wake_sms: int
-    """SMS that wake a sleeping meter; 0 where it is always awake."""
+    """Number of SMS that wake a sleeping meter; 0 if it is always awake."""
     wake_latency: str
-    """How long waking takes."""
+    """Time that waking takes."""
     awake_seconds: float
-    """How long a meter stays awake after its last message."""
+    """Seconds that a meter stays awake after its last message."""
     loss: float
     """Probability that a message is lost, 0 to 1."""
     octets_per_second: int
-    """0 where there is no limit."""
+    """Data rate; 0 for no limit."""
     sources: Mapping[str, str]

@@ -1,7 +1,7 @@
 """The pytest plugin `esme`: meters, a reading cache, parties and faults as fixtures.
 
-pytest loads this module at every start, needed or not. So it imports nothing but pytest and, where
-that is installed, pytest-asyncio; a fixture imports what it needs when a test asks for it.
+pytest loads this module at every start, so it imports only pytest and, if installed,
+pytest-asyncio. Each fixture imports what it needs when a test uses it.
 """
 
 import os
@@ -15,49 +15,53 @@ import pytest
 if TYPE_CHECKING:
     from pytest_asyncio import fixture as asynchronous
 
-    from esme_emulator.pytest_plugin.bench import Allotment, Bench
+    from esme_emulator.pytest_plugin.bench import Bench, EuiAllocator
     from esme_emulator.pytest_plugin.cache import EsmeCache
     from esme_emulator.pytest_plugin.clock import SteppedClock
     from esme_emulator.pytest_plugin.faults import EsmeFaults
     from esme_emulator.pytest_plugin.fleet import EsmeFleet
-    from esme_emulator.pytest_plugin.meters import EsmeMeter, Meters
+    from esme_emulator.pytest_plugin.meters import EsmeMeter, EsmeMeters
     from esme_emulator.pytest_plugin.parties import Parties
     from esme_emulator.transport import Broker
 
 else:
     try:
         from pytest_asyncio import fixture as asynchronous
-    except ImportError:  # then every fixture says what to install
+    except ImportError:  # then each fixture fails and says what to install
         asynchronous = pytest.fixture
 
-_ALLOTMENT: "pytest.StashKey[Allotment]" = pytest.StashKey()
+_ALLOCATOR: "pytest.StashKey[EuiAllocator]" = pytest.StashKey()
 _BENCH: "pytest.StashKey[Bench]" = pytest.StashKey()
 _JOURNAL = "esme_emulator.pytest_plugin.journal"
 
+# Settings of pytest-asyncio: the scope of the event loop that fixtures and tests run in.
+_FIXTURE_LOOP = "asyncio_default_fixture_loop_scope"
+_TEST_LOOP = "asyncio_default_test_loop_scope"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+    """Add the options `--esme-broker` and `--esme-seed`."""
     group = parser.getgroup("esme", "emulated smart electricity meters")
     group.addoption(
         "--esme-broker",
-        metavar="WHERE",
-        help="memory (default), embedded: MQTT on a free port for each test, or mqtt://host:port",
+        metavar="BROKER",
+        help="memory (default), embedded (MQTT on a free port for each test), or mqtt://host:port",
     )
-    group.addoption("--esme-seed", metavar="SEED", help="what keys and readings follow from")
+    group.addoption("--esme-seed", metavar="SEED", help="seed for keys, meters and readings")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker `esme`."""
     config.addinivalue_line(
         "markers",
         "esme(meters=10, profiles=None, seed='1', latency='none', wan=None, strict=False, "
         "retention=25, cache={}, broker='memory', now='2026-01-15T12:00:00Z', quiet=None): "
-        "what the esme fixtures of a test run",
+        "settings of the esme fixtures of a test",
     )
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Show, where a number of device hits is not the one asserted, which hits these were."""
+    """Return the device hits behind a failed comparison, or None if it compared no hits."""
     journal = sys.modules.get(_JOURNAL)
     if journal is None:
         return None
@@ -71,7 +75,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show below a failure what meters received, what the cache decided and which faults fired."""
+    """Add a section to a failed test: commands received, decisions of the cache, faults fired."""
     report = yield
     bench = item.stash.get(_BENCH, None)
     if report.failed and bench is not None and bench.journal.events:
@@ -80,7 +84,7 @@ def pytest_runtest_makereport(
 
 
 class MakeFleet(Protocol):
-    """Starts a fleet more; what is None is as the marker has it."""
+    """Starts another fleet. A keyword that is None has the value of the marker."""
 
     async def __call__(
         self,
@@ -91,12 +95,12 @@ class MakeFleet(Protocol):
         wan: str | None = None,
         strict: bool | None = None,
     ) -> "EsmeFleet":
-        """Return a fleet that runs as long as the test, with EUIs that no other has."""
+        """Return a fleet that runs until the test ends; no other fleet has its EUIs."""
         ...
 
 
 class AssertDeviceHits(Protocol):
-    """Fails the test where the meters received another number of commands."""
+    """Fails the test if the meters received a different number of commands."""
 
     def __call__(
         self,
@@ -106,7 +110,7 @@ class AssertDeviceHits(Protocol):
         srv: str | None = None,
         at_most: int | None = None,
     ) -> None:
-        """Compare with `expected`, or with `at_most`: of one meter or all, of one SRV or all."""
+        """Compare with `expected` or `at_most`, for one meter or all and one SRV or all."""
         ...
 
 
@@ -114,18 +118,16 @@ class AssertDeviceHits(Protocol):
 def _esme(request: pytest.FixtureRequest) -> "Bench":
     if not request.config.pluginmanager.hasplugin("asyncio"):
         pytest.fail("the esme fixtures need pytest-asyncio: pip install pytest-asyncio", False)
-    from esme_emulator.pytest_plugin.bench import Allotment, Bench
-    from esme_emulator.pytest_plugin.loops import trouble_of
-    from esme_emulator.pytest_plugin.nearby import Nearby
+    from esme_emulator.pytest_plugin.bench import Bench, EuiAllocator, NearbyFiles
     from esme_emulator.pytest_plugin.settings import settings_of
 
-    trouble = trouble_of(request)
-    if trouble is not None:
-        pytest.fail(f"esme: {trouble}", False)
+    problem = _loop_problem(request)
+    if problem is not None:
+        pytest.fail(f"esme: {problem}", False)
     config = request.config
-    if _ALLOTMENT not in config.stash:
+    if _ALLOCATOR not in config.stash:
         worker = getattr(config, "workerinput", {}).get("workerid", "gw-1")
-        config.stash[_ALLOTMENT] = Allotment(int(worker.removeprefix("gw")) + 1)
+        config.stash[_ALLOCATOR] = EuiAllocator(int(worker.removeprefix("gw")) + 1)
     markers = [(mark.args, mark.kwargs) for mark in request.node.iter_markers("esme")]
     with _one_line():
         settings = settings_of(
@@ -133,14 +135,15 @@ def _esme(request: pytest.FixtureRequest) -> "Bench":
             broker=_with_password(config.getoption("--esme-broker")),
             seed=config.getoption("--esme-seed"),
         )
-        parts = config.stash[_ALLOTMENT], Nearby(request.path.parent)
-        bench = request.node.stash[_BENCH] = Bench(settings, *parts)
+        files = NearbyFiles(request.path.parent)
+        bench = Bench(settings, config.stash[_ALLOCATOR], files)
+        request.node.stash[_BENCH] = bench
     return bench
 
 
 @asynchronous
 async def esme_broker(_esme: "Bench") -> "AsyncIterator[Broker]":
-    """Broker of this test: a `transport.MemoryBroker`, or the URL of one over MQTT."""
+    """Broker of this test: a `transport.MemoryBroker`, or the URL of an MQTT broker."""
     async with AsyncExitStack() as stack:
         with _one_line():
             broker = await stack.enter_async_context(_esme.broker())
@@ -149,13 +152,13 @@ async def esme_broker(_esme: "Bench") -> "AsyncIterator[Broker]":
 
 @pytest.fixture
 def esme_clock(_esme: "Bench") -> "SteppedClock":
-    """Clock of meters and cache; it stands still until `await esme_clock.advance(hours=25)`."""
+    """Clock of meters and cache. It stands still until `await esme_clock.advance(hours=25)`."""
     return _esme.clock
 
 
 @asynchronous
 async def esme_make_fleet(_esme: "Bench", esme_broker: "Broker") -> AsyncIterator[MakeFleet]:
-    """Start more fleets: each `await` of this, with keywords of the marker, returns one."""
+    """Start more fleets, each with an `await` and keywords of the marker: `meters=3`."""
     async with AsyncExitStack() as stack:
 
         async def make(**changes: Any) -> "EsmeFleet":
@@ -170,12 +173,12 @@ async def esme_make_fleet(_esme: "Bench", esme_broker: "Broker") -> AsyncIterato
 
 @asynchronous
 async def esme_fleet(esme_make_fleet: MakeFleet) -> "EsmeFleet":
-    """Fleet of meters, as marker `esme` has it: `meters`, `counters`, `hits()`."""
+    """Fleet of meters that the marker `esme` describes: `meters`, `counters`, `hits()`."""
     return await esme_make_fleet()
 
 
 @pytest.fixture
-def esme_meters(esme_fleet: "EsmeFleet") -> "Meters":
+def esme_meters(esme_fleet: "EsmeFleet") -> "EsmeMeters":
     """Meters of `esme_fleet`, by number from 0: `eui`, `hits()`, `rows()`."""
     return esme_fleet.meters
 
@@ -188,7 +191,7 @@ def esme_meter(esme_fleet: "EsmeFleet") -> "EsmeMeter":
 
 @asynchronous
 async def esme_cache(_esme: "Bench", esme_broker: "Broker") -> "AsyncIterator[EsmeCache]":
-    """Cache of readings, on the prefix `s1sp`: `ledger`, `decisions`, `purge()`."""
+    """Run the reading cache on the prefix `s1sp`: `ledger`, `decisions`, `purge()`."""
     async with AsyncExitStack() as stack:
         with _one_line():
             cache = await stack.enter_async_context(_esme.cache(esme_broker))
@@ -204,11 +207,11 @@ async def esme_party(_esme: "Bench", esme_broker: "Broker") -> "AsyncIterator[Pa
 
 @pytest.fixture
 def esme_faults(_esme: "Bench") -> "Iterator[EsmeFaults]":
-    """Faults of the meters: `with esme_faults.no_reply(srv="4.8.1"):` and every other kind."""
+    """Make meters misbehave: in a `with` statement, call it with a fault and selector keys."""
     yield _esme.faults
     for kind in _esme.faults.never_entered:
-        call = f"esme_faults.{kind.replace('-', '_')}(…)"
-        pytest.fail(f"esme: fault {kind} was never in force: write with {call}:", False)
+        how = "use it in a statement: with esme_faults(…):"
+        pytest.fail(f"esme: fault {kind} was made but never in force; {how}", False)
 
 
 @pytest.fixture
@@ -224,7 +227,7 @@ def assert_device_hits(_esme: "Bench") -> AssertDeviceHits:
     ) -> None:
         __tracebackhide__ = True
         if (expected is None) == (at_most is None):
-            raise TypeError("assert_device_hits takes the number expected, or at_most=")
+            raise TypeError("give assert_device_hits either the expected number or at_most=")
         hits = _esme.hits(srv) if meter is None else meter.hits(srv)
         wrong = hits != expected if at_most is None else hits > at_most
         if wrong:
@@ -234,21 +237,42 @@ def assert_device_hits(_esme: "Bench") -> AssertDeviceHits:
     return check
 
 
+def _loop_problem(request: pytest.FixtureRequest) -> str | None:
+    """Return why meters could not answer in the event loop of a test, or None if they can."""
+    from pytest_asyncio import is_async_test
+
+    if not is_async_test(request.node):
+        name = request.function.__name__
+        return f"write async def {name}: no event loop runs in a def, so no meter could answer"
+    marker = request.node.get_closest_marker("asyncio")
+    marked = marker.kwargs.get("loop_scope") if marker else None
+    # pytest-asyncio uses the scope "function" if nothing is set.
+    tests = marked or request.config.getini(_TEST_LOOP) or "function"
+    fixtures = request.config.getini(_FIXTURE_LOOP) or "function"
+    if tests == fixtures:
+        return None
+    return (
+        f"this test runs in the event loop of its {tests}, and fixtures in that of the {fixtures}: "
+        f"set {_FIXTURE_LOOP} = {tests}, or {_TEST_LOOP} = {fixtures}, "
+        f'or mark the test asyncio(loop_scope="{fixtures}")'
+    )
+
+
 def _with_password(url: str | None) -> str | None:
-    """Return a broker's URL with the password of the environment, if it names a user and none."""
+    """Return the URL of a broker, with the password from the environment if it has a user only."""
     from esme_emulator.transport.credentials import user_of, with_password
 
     password = os.environ.get("ESME_BROKER_PASSWORD")
     if url is None or not password or not user_of(url):
         return url
-    with suppress(ValueError):  # what is on the command line counts for more
+    with suppress(ValueError):  # the URL has a password already, which takes precedence
         return with_password(url, password)
     return url
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Fail the test with one line for what a user mistook."""
+    """Turn errors that the user can correct into a test failure of one line."""
     from esme_emulator.profiles import ProfileError
     from esme_emulator.runtime.extras import hint
     from esme_emulator.transport import TransportError

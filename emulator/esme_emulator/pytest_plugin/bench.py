@@ -1,14 +1,15 @@
-"""What one test runs: broker, clock, meters, cache and parties, put together.
+"""Starts and stops what one test needs: broker, clock, meters, cache and parties.
 
-The one place of the plugin that starts anything. What it starts ends with the context that it was
-started in.
+The only module of the plugin that starts anything. Each part ends with the context manager that
+started it.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from esme_emulator.cache.entry import retention_seconds
@@ -25,67 +26,92 @@ from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
+from esme_emulator.fleet.latency import Latency, parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.monitor.counted_srvs import counted
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
 from esme_emulator.pytest_plugin.fleet import EsmeFleet
 from esme_emulator.pytest_plugin.journal import Hits, Journal
-from esme_emulator.pytest_plugin.nearby import Nearby
+from esme_emulator.pytest_plugin.meters import FleetContext
 from esme_emulator.pytest_plugin.parties import Parties
-from esme_emulator.pytest_plugin.party import Asking
+from esme_emulator.pytest_plugin.party import PartyContext, PendingReads
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
-from esme_emulator.pytest_plugin.srvs import counted
 from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.files import read_text
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from gbcs import EUI
 
-RANGE = 1 << 24
-"""Meters that one worker has for itself on a broker that it shares with others."""
+METERS_PER_WORKER = 1 << 24
+"""EUIs reserved for one worker on a shared broker."""
 
 _MICROSECONDS = 1_000_000
 
 
-class Allotment:
-    """Which EUIs the tests of one process take on a broker that others use too.
+class EuiAllocator:
+    """Hands out the EUIs of one worker process on a shared broker; `worker` is its number.
 
-    `worker` is its number. Every fleet gets EUIs that none had before, so that what is late for
-    one test is for no meter of the next.
+    It never hands out an EUI twice, so a late message of one test reaches no meter of the next.
     """
 
     def __init__(self, worker: int) -> None:
-        self._next = int(DEFAULT_BASE) + worker * RANGE
-        self._end = self._next + RANGE
+        self._next = int(DEFAULT_BASE) + worker * METERS_PER_WORKER
+        self._end = self._next + METERS_PER_WORKER
 
     def take(self, number: int) -> EUI:
-        """Return the first EUI of `number` new ones. Raises `ValueError` where none are left."""
+        """Return the first of `number` unused EUIs. Raises `ValueError` if none are left."""
         first, self._next = self._next, self._next + number
         if self._next > self._end:
-            raise ValueError(f"more than {RANGE} meters in one worker, on a broker that is shared")
+            raise ValueError(
+                f"one worker has used its {METERS_PER_WORKER} meters on the shared broker. "
+                "Use fewer meters, or a broker for each test"
+            )
         return EUI.from_int(first)
 
 
+@dataclass(frozen=True, slots=True)
+class NearbyFiles:
+    """Finds the files that a test names: in the folder of the test, else where pytest started."""
+
+    folder: Path
+
+    def path(self, name: str) -> str:
+        """Return the path of a file in the folder if it exists there, else `name` unchanged."""
+        found = self.folder / name
+        return str(found) if found.is_file() else name
+
+    def read(self, name: str) -> str:
+        """Return the text of a file. Raises `UnreadableError`."""
+        return read_text(self.path(name))
+
+    def profile(self, name: str) -> str:
+        """Return the name of a shipped profile unchanged, or the path of a `.toml` file."""
+        return self.path(name) if name.endswith(".toml") else name
+
+    def latency(self, text: str) -> Latency:
+        """Return the latency that `text` describes. Raises `ValueError`."""
+        return parse_latency(text, self.read)
+
+
 class Bench:
-    """What one test runs by `settings`; `allotment` matters on a shared broker alone.
+    """Runs the parts of one test. `allocator` provides EUIs if the broker is shared."""
 
-    `nearby` finds the files that the test names.
-    """
-
-    def __init__(self, settings: Settings, allotment: Allotment, nearby: Nearby) -> None:
-        """Make ready, and start nothing. Raises `ValueError` for a time that is none."""
+    def __init__(self, settings: Settings, allocator: EuiAllocator, files: NearbyFiles) -> None:
+        """Prepare; start nothing. Raises `ValueError` if `settings.now` is not a time."""
         self.settings = settings
         self.journal = Journal()
-        self.hosted = Hosted()
+        self.hosted = HostedMeters()
         self._counters: list[Counters] = []
-        self._asking = Asking()
+        self._reads = PendingReads()
         self.keystore = _keystore(settings.seed)
-        self._nearby = nearby
-        self._allotment = allotment if settings.is_shared else Allotment(0)
+        self._files = files
+        self._allocator = allocator if settings.is_shared else EuiAllocator(0)
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
         self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
@@ -97,9 +123,9 @@ class Bench:
         self._counter = int(start * _MICROSECONDS)
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands the meters of all fleets received, of `srv` or in all.
+        """Return the number of commands that the meters of all fleets received, for one SRV or all.
 
-        Raises `ValueError` for an SRV that there is not.
+        Raises `ValueError` for an unknown SRV.
         """
         srv = counted(srv)
         number = sum(counters.hits(srv) for counters in self._counters)
@@ -108,63 +134,61 @@ class Bench:
 
     @asynccontextmanager
     async def broker(self) -> AsyncIterator[Broker]:
-        """Run the broker, or connect to the one that is there, and count what it carries."""
+        """Run a broker, or connect to the one of the settings, and count its messages."""
         async with AsyncExitStack() as stack:
             broker: Broker = MemoryBroker()
             if self.settings.broker == EMBEDDED:
-                from esme_emulator.transport.embedded import (
-                    embedded_broker,  # amqtt is slow to import
-                )
+                # amqtt is slow to import, and few tests need it
+                from esme_emulator.transport.embedded import embedded_broker
 
                 broker = await stack.enter_async_context(embedded_broker())
             elif self.settings.broker != MEMORY:
                 broker = self.settings.broker
             ours = [f"{prefix}/#" for prefix in PREFIXES.values()]
             filters = ours if self.settings.is_shared else ["#"]
-            watch = connect(
-                broker, client_id="esme-test", subscriptions=dict.fromkeys(filters, self._seen)
-            )
+            counting = dict.fromkeys(filters, self._count)
+            watch = connect(broker, client_id="esme-test", subscriptions=counting)
             await stack.enter_async_context(watch)
             yield broker
 
-    def _seen(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
+    def _count(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
         self._traffic.messages += 1
 
     @asynccontextmanager
     async def fleet(self, broker: Broker, **changes: Any) -> AsyncIterator[EsmeFleet]:
-        """Run a fleet by the settings and `changes` to them; one of None is none.
+        """Run a fleet with the settings and `changes` to them; a change of None does not count.
 
         Raises `ValueError` and `ProfileError`.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         wanted = replace(self.settings, **given)
-        nearby, wan = self._nearby, self._nearby.profile(wanted.wan or NO_WAN)
-        base = self._allotment.take(wanted.meters)
-        euis = EuiRange(base, wanted.meters)
+        files, wan = self._files, self._files.profile(wanted.wan or NO_WAN)
+        euis = EuiRange(self._allocator.take(wanted.meters), wanted.meters)
         profiles: tuple[MeterProfile, ...] | None = None
         if wanted.profiles is not None:
-            profiles = tuple(meter_profile(nearby.profile(name)) for name in wanted.profiles)
+            profiles = tuple(meter_profile(files.profile(name)) for name in wanted.profiles)
         fleet = Fleet(
             euis,
             self.keystore,
             wanted.seed,
-            nearby.latency(wanted.latency),
-            wan=wan_of(wan, wanted.seed, nearby.read, profiles),
+            files.latency(wanted.latency),
+            wan=wan_of(wan, wanted.seed, files.read, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,
             events=self._events,
         )
-        parts = self.keystore, wanted.seed, profiles, self.journal, self.clock
+        counters = fleet.counters
+        context = FleetContext(wanted.seed, profiles, counters, self.journal, self.clock)
         self.hosted.add(euis, wanted.seed, profiles)
-        self._counters.append(fleet.counters)
+        self._counters.append(counters)
         # Other fleets may host all other meters: their commands are not counted or answered.
         async with serve_fleet(broker, fleet, self.clock, whole=EVERY_EUI):
-            yield EsmeFleet(fleet, euis, *parts)
+            yield EsmeFleet(fleet, euis, self.keystore, context)
 
     @asynccontextmanager
     async def cache(self, broker: Broker) -> AsyncIterator[EsmeCache]:
-        """Run the reading cache. Raises `ValueError` for settings that cannot be."""
+        """Run the reading cache. Raises `ValueError` for invalid settings."""
         wanted = self.settings
         retention = retention_seconds(wanted.retention)
         settings = CacheSettings(**{"retention": retention, "seed": wanted.seed, **wanted.cache})
@@ -180,36 +204,36 @@ class Bench:
 
     def _decided(self, event: Decided) -> None:
         self.journal.add(event)
-        self._asking.decided(event)
+        self._reads.on_decision(event)
 
     @asynccontextmanager
     async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
-        """Connect the parties, each under both prefixes."""
+        """Connect the parties, each with a client for either prefix."""
         requesters = {via: Requester(prefix, self.keystore) for via, prefix in PREFIXES.items()}
         recipients = {eui for eui, _, behind_acb in PARTIES if not behind_acb}
         recipients.add(self.keystore.access_control_broker)
         async with AsyncExitStack() as stack:
             for requester in requesters.values():
                 await stack.enter_async_context(requester.connected(broker, recipients))
-            asking = await stack.enter_async_context(self._asking)
-            parts = requesters, self.clock, asking, self.journal
-            yield Parties(self.keystore, self._counter, *parts)
+            reads = await stack.enter_async_context(self._reads)
+            context = PartyContext(requesters, self.clock, reads, self.journal)
+            yield Parties(self.keystore, self._counter, context)
 
 
-class Hosted(Collection[EUI]):
+class HostedMeters(Collection[EUI]):
     """The meters of all fleets of a test."""
 
     def __init__(self) -> None:
         self._fleets: list[tuple[EuiRange, str, tuple[MeterProfile, ...] | None]] = []
 
     def add(self, euis: EuiRange, seed: str, profiles: tuple[MeterProfile, ...] | None) -> None:
-        """Host these too; `profiles` are the kinds that they are drawn from by `seed`."""
+        """Add the meters of a fleet, which `seed` draws from `profiles`."""
         self._fleets.append((euis, seed, profiles))
 
     def meters(self) -> Meters:
-        """Return all meters and their kinds; before there is a fleet, all kinds there could be."""
-        kinds = [kind for _, _, profiles in self._fleets for kind in profiles or meter_profiles()]
-        return Meters(self, tuple(dict.fromkeys(kinds)) or meter_profiles(), self._profile_of)
+        """Return all meters and their profiles; all shipped profiles if there is no fleet yet."""
+        used = [one for _, _, profiles in self._fleets for one in profiles or meter_profiles()]
+        return Meters(self, tuple(dict.fromkeys(used)) or meter_profiles(), self._profile_of)
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
         seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)
@@ -227,5 +251,5 @@ class Hosted(Collection[EUI]):
 
 @cache
 def _keystore(seed: str) -> DerivedKeystore:
-    """Return the keys of a seed: the same object in every test, since it keeps what it derived."""
+    """Return the keystore of a seed: one for all tests, since deriving keys takes time."""
     return DerivedKeystore(seed)

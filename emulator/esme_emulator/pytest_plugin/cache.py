@@ -1,4 +1,4 @@
-"""The reading cache of a test: what it decided, what it keeps, and who is registered."""
+"""The reading cache of a test: its decisions, its entries and its registry."""
 
 from collections.abc import Callable
 
@@ -9,40 +9,40 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.reads import CACHEABLE_SRVS
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
+from esme_emulator.monitor.counted_srvs import counted
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.pytest_plugin.meters import EsmeMeter
-from esme_emulator.pytest_plugin.srvs import counted
 from gbcs import EUI, GbcsError, decode
 
 
 class EsmeCache:
-    """A reading cache that runs on the broker of a test."""
+    """The reading cache on the broker of a test."""
 
     def __init__(self, service: CacheService, store: Store, journal: Journal) -> None:
         self.service = service
-        """Has `register`, `change_of_supplier` and `change_of_tenancy`."""
+        """Has `register`, `change_of_supplier` and `change_of_tenancy` to change the registry."""
         self.store = store
         self._journal = journal
 
     @property
     def policy(self) -> CachePolicy:
-        """What decides."""
+        """Decides how each request is answered."""
         return self.service.policy
 
     @property
     def ledger(self) -> Ledger:
-        """Counts by SRV, party, meter and decision, and reasons."""
+        """Counts of decisions by SRV, party and meter, and of their reasons."""
         return self.policy.ledger
 
     @property
     def decisions(self) -> tuple[Decided, ...]:
-        """Every decision so far, in order, as far back as the journal reaches."""
+        """Every decision that the journal still holds, oldest first."""
         return tuple(event for event in self._journal.events if isinstance(event, Decided))
 
     async def purge(self, meter: EsmeMeter | EUI | None = None, srv: str | None = None) -> int:
-        """Drop what is kept, all of it or of a meter or an SRV; return how many readings.
+        """Remove the readings of a meter, of an SRV, or all; return the number removed.
 
-        Raises `ValueError` for an SRV that there is not.
+        Raises `ValueError` for an unknown SRV.
         """
         device = meter.eui if isinstance(meter, EsmeMeter) else meter
         if counted(srv) in (None, *CACHEABLE_SRVS):
@@ -51,24 +51,25 @@ class EsmeCache:
 
     def __repr__(self) -> str:
         ledger = self.ledger
-        counted: dict[str, int] = {}
+        totals: dict[str, int] = {}
         for (_, decision), number in ledger.decisions.items():
-            counted[str(decision)] = counted.get(str(decision), 0) + number
-        said = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
-        return f"<cache with {ledger.requests} requests{f': {said}' if said else ''}>"
+            totals[str(decision)] = totals.get(str(decision), 0) + number
+        shown = ", ".join(f"{name} {number}" for name, number in sorted(totals.items()))
+        return f"<cache with {ledger.requests} requests{f': {shown}' if shown else ''}>"
 
 
 class OwnDevices(CachePolicy):
-    """A cache that leaves alone the meters of others on a broker that several tests share."""
+    """A cache policy that ignores the meters of other tests on a shared broker."""
 
     is_ours: Callable[[EUI], bool]
+    """Whether a meter belongs to this test."""
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
-        """Return what to do with a command for `device`."""
+        """Return what to do with a command for `device`; nothing if the meter is not ours."""
         return super().command(device, octets, now) if self.is_ours(device) else []
 
     def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
-        """Return what to do with octets that a device sent; `sender` is that of its topic."""
+        """Return what to do with a response from a device; `sender` is the EUI in the topic."""
         try:
             device = decode(octets).originator
         except GbcsError:

@@ -1,6 +1,6 @@
-"""The clock of a test: it stands still, is advanced by hand, and waits for what that leads to.
+"""The clock of a test: the test advances it, and it waits until no message is in flight.
 
-Knows how to tell that nothing is on its way; nothing of what is.
+Knows how to detect that no message is in flight; nothing about the messages.
 """
 
 import asyncio
@@ -10,28 +10,27 @@ from collections.abc import Callable
 from esme_emulator.runtime.clock import LAST, ManualClock, iso
 
 TURNS = 25
-"""Turns of the event loop without a message after which, in memory, none is on its way."""
+"""Iterations of the event loop without a message after which, in memory, none is in flight."""
 
 BRIEF = 0.01
-"""Seconds that a message over MQTT is given to set out when the clock has woken somebody."""
-
+"""Seconds to wait, over MQTT, for the messages that a woken task may send."""
 
 POLL = 0.005
-"""Seconds after which it is looked again whether what is waited for has come."""
+"""Polling interval in seconds."""
 
 
 class Traffic:
-    """How many messages a test has seen; who sees one adds it."""
+    """Number of messages that the broker of a test has carried."""
 
     messages = 0
 
 
 class SteppedClock(ManualClock):
-    """A clock that stands still until it is advanced, and then waits for what that leads to.
+    """A clock that stands still until it is advanced, and then waits for the consequences.
 
-    It wakes each sleeper at its time, and lets messages arrive before it goes on. `quiet` is the
-    real time in seconds without a message after which none is on its way; with 0 that is told by
-    turns of the event loop.
+    It wakes each sleeper at its time, and lets messages arrive before it moves on. After `quiet`
+    seconds of real time without a message, none is in flight; if `quiet` is 0, iterations of the
+    event loop are counted instead.
     """
 
     def __init__(self, now: float, traffic: Traffic, quiet: float) -> None:
@@ -40,7 +39,7 @@ class SteppedClock(ManualClock):
         self._quiet = quiet
         self._stepping = asyncio.Lock()
         self.moves = 0
-        """How often it was moved."""
+        """Number of times that it was moved."""
 
     def __repr__(self) -> str:
         return f"<clock at {iso(self.now())}>"
@@ -53,15 +52,15 @@ class SteppedClock(ManualClock):
         hours: float | None = None,
         days: float | None = None,
     ) -> None:
-        """Move on by the sum of these, and return when all that is due on the way has happened.
+        """Advance by the sum of the arguments; return once everything due by then has happened.
 
-        Raises `ClockError` where the sum is below 0, or leads beyond what a meter can write, and
-        `TypeError` where none of them is given.
+        Raises `ClockError` if the sum is negative or exceeds the latest time that a meter can
+        encode, and `TypeError` without arguments.
         """
         units = (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400)
         given = [number * unit for number, unit in units if number is not None]
         if not given:
-            raise TypeError("advance by what? give seconds, minutes, hours or days")
+            raise TypeError("give seconds, minutes, hours or days to advance by")
         total = sum(given)
         brief = min(BRIEF, self._quiet)
         async with self._stepping:
@@ -69,7 +68,7 @@ class SteppedClock(ManualClock):
             self.moves += 1
             end = self.now() + total
             if not 0 <= total <= LAST - self.now():
-                await super().advance(total)  # which refuses it
+                await super().advance(total)  # raises ClockError
             while (wake := self.next_wake()) is not None and wake <= end:
                 await super().advance(max(wake - self.now(), 0.0))
                 await self._wait(brief)
@@ -79,17 +78,17 @@ class SteppedClock(ManualClock):
     async def settle(
         self, is_over: Callable[[], bool] = lambda: False, quiet: float | None = None
     ) -> None:
-        """Return when nothing is on its way, or earlier when `is_over`. The clock stands still.
+        """Return when no message is in flight, or as soon as `is_over()`. The clock stands still.
 
-        `quiet` replaces that of the clock.
+        `quiet`, in seconds, replaces the value of the clock.
         """
         await self._wait(self._quiet if quiet is None else quiet, is_over)
 
     async def step(self, until: float, moves: int) -> None:
-        """Move on to when the next sleeper wakes, or to `until` where none does before.
+        """Move to the time of the next sleeper, but at most to `until`. Do not wait for effects.
 
-        What the sleeper does is not waited for. Where the clock was moved more often than `moves`,
-        somebody else has woken a sleeper since, and it stands still.
+        Do nothing if the clock has been moved since `moves` was read from it: then another task has
+        woken a sleeper already.
         """
         async with self._stepping:
             if self.moves != moves:

@@ -1,6 +1,6 @@
-"""The journal of a test: what meters received, what the cache decided, which faults fired.
+"""The journal of a test: commands received by meters, decisions of the cache, faults fired.
 
-Pure; it reads commands only when somebody wants to see the lines, which is when a test fails.
+Pure. It decodes commands only to show them, which happens when a test fails.
 """
 
 from collections import deque
@@ -31,17 +31,20 @@ NAMES = {
     "other_user": OTHER_USER,
     "new_supplier": NEW_SUPPLIER,
 }
-"""What the emulated parties are called in tests."""
+"""EUIs of the emulated parties by their names in tests."""
 
 _BY_EUI = {eui: name for name, eui in NAMES.items()}
 
-KEPT = 100_000
-"""Events that a journal keeps; the oldest go first."""
+MAX_EVENTS = 100_000
+"""Events that a journal keeps; older ones are dropped."""
 
-SHOWN = 200
-"""Lines that are shown below a failure; the newest."""
+LINES_BELOW_FAILURE = 200
+"""Lines shown below a failed test; the latest ones."""
 
-_DID = {
+LINES_IN_MESSAGE = 5
+"""Lines shown in an assertion message; pytest truncates it after 8."""
+
+_CACHE_VERBS = {
     Decision.HIT: "answered it",
     Decision.COLLAPSED: "answered it with another's reply",
     Decision.FORWARDED: "forwarded it",
@@ -49,28 +52,25 @@ _DID = {
     Decision.FAILED: "gave it up",
 }
 
-IN_MESSAGE = 5
-"""Lines that are in its message, which pytest cuts off after 8."""
-
 
 Event: TypeAlias = CommandReceived | Decided | FaultFired
 
 
 class Journal:
-    """What happened, in order."""
+    """Events of a test, oldest first."""
 
     def __init__(self) -> None:
-        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
 
     def add(self, event: Event) -> None:
-        """Keep an event; the newest `KEPT` are."""
+        """Append an event; drop the oldest one if there are `MAX_EVENTS`."""
         if isinstance(event, CommandReceived):
             event = replace(event, replies=())  # never shown, and most of the memory
         self.events.append(event)
 
-    def fate(self, command: Command, octets: bytes) -> str:
-        """Return what cache and meter made of a command, last; empty where neither had it."""
-        said = {}
+    def outcome(self, command: Command, octets: bytes) -> str:
+        """Return how cache and meter last handled a command; empty if it reached neither."""
+        handled = {}
         for event in self.events:
             match event:
                 case Decided(device=device, counter=counter) if (device, counter) == (
@@ -78,42 +78,45 @@ class Journal:
                     command.originator_counter,
                 ) and event.party == command.remote_party:
                     reason = f" ({event.reason})" if event.reason else ""
-                    said["cache"] = f"the cache {_DID[event.decision]}{reason}"
+                    handled["cache"] = f"the cache {_CACHE_VERBS[event.decision]}{reason}"
                 case CommandReceived(device=command.device, octets=received) if received == octets:
-                    said["meter"] = f"the meter received it ({event.outcome})"
-        return ", ".join(said.values())
+                    handled["meter"] = f"the meter received it ({event.outcome})"
+        return ", ".join(handled.values())
 
     def lines(
-        self, devices: Container[EUI] | None = None, srv: str | None = None, shown: int = SHOWN
+        self,
+        devices: Container[EUI] | None = None,
+        srv: str | None = None,
+        shown: int = LINES_BELOW_FAILURE,
     ) -> list[str]:
-        """Return a line for each event of these devices and this SRV; None fits all.
+        """Return a line for each of the last `shown` events of these devices and this SRV.
 
-        Hits are numbered. Of more than `shown` events the last ones are shown.
+        None stands for all devices or all SRVs. Hits are numbered.
         """
-        fitting = [
+        selected = [
             event
             for event in self.events
             if (devices is None or event.device in devices) and srv in (None, event.srv)
         ]
-        is_hit = [int(isinstance(event, CommandReceived)) for event in fitting]
+        is_hit = [int(isinstance(event, CommandReceived)) for event in selected]
         lines = [
             _line(event, number)
             for event, number in islice(
-                zip(fitting, accumulate(is_hit), strict=True), max(0, len(fitting) - shown), None
+                zip(selected, accumulate(is_hit), strict=True), max(0, len(selected) - shown), None
             )
         ]
-        left = len(fitting) - len(lines)
+        left = len(selected) - len(lines)
         return [f"… {left} earlier", *lines] if left else lines
 
 
 class Hits(int):
-    """A number of device hits that can say, where a test fails, which these were."""
+    """A number of device hits that lists these hits if an assertion about it fails."""
 
     subject: str
     _lines: Callable[[int], list[str]]
 
     def __new__(cls, number: int, subject: str, lines: Callable[[int], list[str]]) -> "Hits":
-        """Return `number`, the hits of `subject`; `lines` gives the last so many of their lines."""
+        """Return `number` hits of `subject`; `lines(n)` returns lines of the last n events."""
         hits = super().__new__(cls, number)
         hits.subject = subject
         hits._lines = lines
@@ -123,36 +126,37 @@ class Hits(int):
         return f"{int(self)} device hit{'' if self == 1 else 's'}"
 
     def explain(self) -> list[str]:
-        """Return lines that say of what these are, and what happened there."""
-        return [f"{self.subject}:", *[f"  {line}" for line in self._lines(IN_MESSAGE) or ("none",)]]
+        """Return lines that name the subject and list its latest events."""
+        lines = self._lines(LINES_IN_MESSAGE) or ["none"]
+        return [f"{self.subject}:", *[f"  {line}" for line in lines]]
 
 
-def party_name(party: EUI | None) -> str:
-    """Return what a party is called in tests, or its EUI."""
-    return "nobody" if party is None else _BY_EUI.get(party, str(party))
+def _party_name(party: EUI) -> str:
+    """Return the name of a party in tests, or its EUI if it has none."""
+    return _BY_EUI.get(party, str(party))
 
 
 def _line(event: Event, number: int) -> str:
     match event:
         case CommandReceived(outcome=outcome, octets=octets):
-            did = f"hit {number}, {outcome}"
-            party, window = _asked(octets)
+            what = f"hit {number}, {outcome}"
+            party, window = _request(octets)
         case Decided(decision=decision, reason=reason):
             verb = "from the cache" if decision is Decision.HIT else str(decision)
-            did = f"{verb}, {reason}" if reason else verb
+            what = f"{verb}, {reason}" if reason else verb
             party, window = event.party, event.window
         case FaultFired(rule=rule):
-            did, party, window = f"fault {rule}", None, None
-    words = [iso(event.time), f"{did:<16}", f"{event.srv:<5}", str(event.device)]
+            what, party, window = f"fault {rule}", None, None
+    words = [iso(event.time), f"{what:<16}", f"{event.srv:<5}", str(event.device)]
     if party is not None:
-        words.append(party_name(party))
+        words.append(_party_name(party))
     if window is not None:
         words.append(_short(window))
     return " ".join(words)
 
 
-def _asked(octets: bytes) -> tuple[EUI | None, Window | None]:
-    """Return who asks in a command, and for which window."""
+def _request(octets: bytes) -> tuple[EUI | None, Window | None]:
+    """Return the requester and the window of a command; None for what it does not have."""
     try:
         message = decode(octets)
     except GbcsError:
@@ -162,7 +166,7 @@ def _asked(octets: bytes) -> tuple[EUI | None, Window | None]:
 
 
 def _short(window: Window) -> str:
-    """Return a window in few characters: days where it is from midnight to midnight."""
+    """Return a window in few characters: as days if it goes from midnight to midnight."""
     if window.start % DAY == window.end % DAY == 0:
         return f"{to_iso(window.start)[:10]}/{to_iso(window.end)[5:10]}"
     return f"{to_iso(window.start)[:16]}/{to_iso(window.end)[:16]}"

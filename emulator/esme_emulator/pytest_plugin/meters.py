@@ -1,78 +1,108 @@
-"""The meters of a test: what they truly hold, and how often they were asked."""
+"""The meters of a test: their true readings, the commands they received, and windows to read."""
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeAlias, overload
 
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
 from esme_emulator.fleet.counters import Counters
+from esme_emulator.monitor.counted_srvs import counted
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.pytest_plugin.journal import Hits, Journal
-from esme_emulator.pytest_plugin.srvs import counted
-from esme_emulator.pytest_plugin.windows import WindowLike, window_of
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
-from gbcs.instants import EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV, ProfileLog
-from gbcs.usecases.profile_read import Row, rows_of
+from gbcs.usecases.profile_read import Row, Window, rows_of
+
+Instant: TypeAlias = str | date | datetime
+"""A day or a time, as ISO 8601 or as an object. Without a time zone it is UTC."""
+
+WindowLike: TypeAlias = Window | Instant | tuple[Instant, Instant] | None
+"""A window, a day, two times (both inclusive), or None for the last whole day."""
+
+
+def window_of(given: WindowLike, now: float) -> Window:
+    """Return the window that `given` means at `now`, Unix time in seconds.
+
+    >>> window_of("2026-01-14", 0.0)
+    Window(start=821664000, end=821750400)
+
+    A day lasts from midnight to midnight, both inclusive. Raises `ValueError`.
+    """
+    if isinstance(given, Window):
+        return given
+    if given is None:
+        midnight = int(now - EPOCH_UNIX) // DAY * DAY
+        return Window(midnight - DAY, midnight)
+    if isinstance(given, tuple):
+        start, end = (_seconds(one) for one in given)
+        if start > end:
+            raise ValueError(f"window from {given[0]} to {given[1]}: it ends before it begins")
+        return Window(start, end)
+    start = _seconds(given)
+    if start % DAY:
+        raise ValueError(f"{given} is a time, not a day. Give two times: ({str(given)!r}, …)")
+    return Window(start, start + DAY)
+
+
+def _seconds(given: Instant) -> int:
+    return parse_iso(given if isinstance(given, str) else given.isoformat())
 
 
 def log_of(srv: str) -> ProfileLog:
-    """Return the log that `srv` reads. Raises `ValueError` where it reads none by window."""
+    """Return the log that `srv` reads. Raises `ValueError` if it reads no log by window."""
     if srv not in BY_SRV:
-        raise ValueError(f"SRV {srv!r} does not read a log by window: {', '.join(BY_SRV)} do")
+        known = ", ".join(BY_SRV)
+        raise ValueError(f"SRV {srv!r} does not read a log by window. Choose one of {known}.")
     return BY_SRV[srv]
 
 
-class Estate:
-    """What the meters of one fleet have in common."""
+@dataclass(frozen=True, slots=True)
+class FleetContext:
+    """What all meters of one fleet share."""
 
-    def __init__(
-        self,
-        seed: str,
-        profiles: tuple[MeterProfile, ...] | None,
-        counters: Counters,
-        journal: Journal,
-        clock: Clock,
-    ) -> None:
-        self.seed = seed
-        self.profiles = profiles
-        self.counters = counters
-        self.journal = journal
-        self.clock = clock
+    seed: str
+    profiles: tuple[MeterProfile, ...] | None
+    """Profiles that the meters are drawn from; None for the shipped mix."""
+    counters: Counters
+    journal: Journal
+    clock: Clock
 
 
 class EsmeMeter:
-    """One meter. Equal to another with its EUI; `str` gives the EUI as topics have it."""
+    """One meter. It equals another object for the same EUI; `str` returns its EUI."""
 
-    def __init__(self, eui: EUI, estate: Estate) -> None:
+    def __init__(self, eui: EUI, fleet: FleetContext) -> None:
         self.eui = eui
-        self._estate = estate
+        self._fleet = fleet
 
     @property
     def profile(self) -> MeterProfile:
-        """What kind of meter it is."""
-        return meter_of(self._estate.seed, self.eui, self._estate.profiles).profile
+        """Profile that this meter was drawn from."""
+        return meter_of(self._fleet.seed, self.eui, self._fleet.profiles).profile
 
     def hits(self, srv: str | None = None) -> Hits:
-        """Return how many commands it received, of `srv` or in all.
+        """Return the number of commands it received, for one SRV or all.
 
-        Raises `ValueError` for an SRV that there is not.
+        Raises `ValueError` for an unknown SRV.
         """
-        counters, journal = self._estate.counters, self._estate.journal
+        counters, journal = self._fleet.counters, self._fleet.journal
         srv = counted(srv)
         number = counters.hits(srv, device=self.eui)
         subject = f"device hits of {self.eui}{f', SRV {srv}' if srv else ''}"
         return Hits(number, subject, lambda shown: journal.lines((self.eui,), srv, shown))
 
     def rows(self, srv: str, window: WindowLike = None) -> list[Row]:
-        """Return what its log holds now, without asking it: the truth to compare readings with.
+        """Return the log entries it holds now, without sending a command: the expected readings.
 
-        Rows are as `EsmeParty.read` gives them. Raises `ValueError` for an SRV that reads no log.
+        The rows have the form of `Reading.rows`. Raises `ValueError` if `srv` reads no log.
         """
-        estate, log = self._estate, log_of(srv)
-        now = estate.clock.now()
-        meter = meter_of(estate.seed, self.eui, estate.profiles)
+        fleet, log = self._fleet, log_of(srv)
+        now = fleet.clock.now()
+        meter = meter_of(fleet.seed, self.eui, fleet.profiles)
         held = buffer(meter, log, window_of(window, now), int(now) - EPOCH_UNIX)
         return rows_of(log, held)
 
@@ -89,12 +119,14 @@ class EsmeMeter:
         return hash(self.eui)
 
 
-class Meters(Sequence[EsmeMeter]):
-    """Meters by number, from 0; one is made when it is asked for."""
+class EsmeMeters(Sequence[EsmeMeter]):
+    """The meters of a fleet by number, from 0."""
 
-    def __init__(self, euis: Sequence[EUI], estate: Estate) -> None:
+    # An EsmeMeter is made on access, so that a fleet of a million meters costs nothing here.
+
+    def __init__(self, euis: Sequence[EUI], fleet: FleetContext) -> None:
         self.euis = euis
-        self._estate = estate
+        self._fleet = fleet
 
     def __len__(self) -> int:
         return len(self.euis)
@@ -102,15 +134,15 @@ class Meters(Sequence[EsmeMeter]):
     @overload
     def __getitem__(self, index: int) -> EsmeMeter: ...
     @overload
-    def __getitem__(self, index: slice) -> "Meters": ...
+    def __getitem__(self, index: slice) -> "EsmeMeters": ...
 
-    def __getitem__(self, index: "int | slice") -> "EsmeMeter | Meters":
+    def __getitem__(self, index: "int | slice") -> "EsmeMeter | EsmeMeters":
         if isinstance(index, slice):
-            return Meters(self.euis[index], self._estate)
-        return EsmeMeter(self.euis[index], self._estate)
+            return EsmeMeters(self.euis[index], self._fleet)
+        return EsmeMeter(self.euis[index], self._fleet)
 
     def __iter__(self) -> Iterator[EsmeMeter]:
-        return (EsmeMeter(eui, self._estate) for eui in self.euis)
+        return (EsmeMeter(eui, self._fleet) for eui in self.euis)
 
     def __repr__(self) -> str:
         return f"<{len(self.euis)} meters, {self.euis[0]} to {self.euis[-1]}>"

@@ -1,4 +1,4 @@
-"""A remote party of a test: who reads meters, through the cache or directly."""
+"""A remote party of a test: it reads meters, through the cache or directly."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -11,26 +11,25 @@ from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
-from esme_emulator.pytest_plugin.journal import IN_MESSAGE, Journal
-from esme_emulator.pytest_plugin.meters import EsmeMeter, log_of
-from esme_emulator.pytest_plugin.windows import WindowLike, window_of
+from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, Journal
+from esme_emulator.pytest_plugin.meters import EsmeMeter, WindowLike, log_of, window_of
 from gbcs import EUI, Command, Message, authenticate
 from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
 
-PATIENCE = 120.0
-"""Seconds, by the clock of the test, that a read waits for its reply."""
+TIMEOUT = 120.0
+"""Timeout of a read, in seconds of the test's clock."""
 
-_HANGING = 600.0
-"""Seconds of real time after which a request is given up whatever the clock shows."""
+_REAL_TIMEOUT = 600.0
+"""Timeout of any request, in seconds of real time."""
 
 _UNANSWERED = {Decision.REFUSED, Decision.FAILED}
 """Decisions of the cache after which no reply comes."""
 
 
 class RefusedError(Exception):
-    """A meter that says that it cannot; the text is one line."""
+    """A meter answered with a failure; the text is one line."""
 
     def __init__(self, meter: EUI, srv: str, code: int) -> None:
         super().__init__(f"{meter} refuses SRV {srv}: {result_name(code)}")
@@ -40,7 +39,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a read brought."""
+    """The result of a read."""
 
     meter: EUI
     srv: str
@@ -49,18 +48,18 @@ class Reading:
     rows: list[Row]
     """`time` in seconds since 2000 and the columns of the log, in Wh or varh."""
     cache_status: str | None
-    """In the words of RFC 9211, such as `s1sp; hit; ttl=90000`; None directly, or on MQTT 3.1.1."""
+    """As in RFC 9211, such as `s1sp; hit; ttl=90000`. None for a direct read and on MQTT 3.1.1."""
     octets: bytes = field(repr=False)
-    """Of the response as it came."""
+    """Octets of the response as received."""
     response: Message = field(repr=False)
-    """The same, decoded, verified and decrypted."""
+    """The response, decoded, verified and decrypted."""
     command: bytes = field(repr=False)
-    """Octets of the command that it answers."""
+    """Octets of the command."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A command, and what it is for."""
+class _Read:
+    """A command, and the read that it was made for."""
 
     log: ProfileLog
     window: Window
@@ -69,29 +68,29 @@ class _Asked:
     octets: bytes
 
 
-class Asking:
-    """The reads of a test, which end with it."""
+class PendingReads:
+    """The reads that a test has started; they are cancelled when it ends."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[Reading]] = []
         self._waiting: dict[tuple[EUI, EUI, int], Callable[[], object]] = {}
 
-    def begin(self, read: Coroutine[Any, Any, Reading]) -> "asyncio.Task[Reading]":
-        """Begin a read, and return the task of it."""
+    def start(self, read: Coroutine[Any, Any, Reading]) -> "asyncio.Task[Reading]":
+        """Start a read and return its task."""
         task = asyncio.get_running_loop().create_task(read)
         self._tasks.append(task)
         return task
 
-    def unless_answered(
+    def if_unanswered(
         self, task: "asyncio.Task[Reading]", command: Command, give_up: Callable[[], object]
     ) -> None:
-        """Call `give_up` as soon as the cache decides not to answer `command`, of `task`."""
+        """Call `give_up` if the cache decides not to answer `command` while `task` waits for it."""
         key = command.device, command.remote_party, command.originator_counter
         self._waiting[key] = give_up
         task.add_done_callback(lambda _: self._waiting.pop(key, None))
 
-    def decided(self, event: Decided) -> None:
-        """Take note of a decision of the cache."""
+    def on_decision(self, event: Decided) -> None:
+        """Give up the read that a decision of the cache leaves unanswered."""
         if event.decision in _UNANSWERED and event.party is not None and event.counter is not None:
             give_up = self._waiting.pop((event.device, event.party, event.counter), None)
             if give_up is not None:
@@ -111,29 +110,31 @@ class Asking:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-class EsmeParty:
-    """One remote party, in its role, with its keys."""
+@dataclass(frozen=True, slots=True)
+class PartyContext:
+    """What all parties of a test share."""
 
-    def __init__(
-        self,
-        name: str,
-        remote: RemoteParty,
-        requesters: Mapping[Via, Requester],
-        clock: SteppedClock,
-        asking: "Asking",
-        journal: Journal,
-    ) -> None:
+    requesters: Mapping[Via, Requester]
+    clock: SteppedClock
+    reads: PendingReads
+    journal: Journal
+
+
+class EsmeParty:
+    """One remote party with its role and keys."""
+
+    def __init__(self, name: str, remote: RemoteParty, context: PartyContext) -> None:
         self.name = name
         self.remote = remote
-        """Makes its commands."""
-        self._requesters = requesters
-        self._clock = clock
-        self._asking = asking
-        self._journal = journal
+        """Makes commands with its keys and counter."""
+        self._requesters = context.requesters
+        self._clock = context.clock
+        self._reads = context.reads
+        self._journal = context.journal
 
     @property
     def eui(self) -> EUI:
-        """Its EUI."""
+        """EUI of the party."""
         return self.remote.eui
 
     async def read(
@@ -143,20 +144,20 @@ class EsmeParty:
         window: WindowLike = None,
         *,
         via: Via = "cache",
-        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,  # noqa: ASYNC109  of the test's clock, not of the loop's
     ) -> Reading:
-        """Return one reading; while it is waited for, the clock goes on as far as it must.
+        """Return one reading, and advance the clock as far as the reply needs.
 
-        `window` is a day, two times, or the last whole day. `patience` is in seconds of the clock.
+        `window` is a day, two times, or the last whole day. `timeout` is in seconds of the clock.
 
-        Raises `NoReplyError` where no reply came in this time, `RefusedError` where the meter
-        says that it cannot, `AuthenticationError` for a reply whose MAC does not verify, and
-        `ValueError` for an SRV that reads no log.
+        Raises `NoReplyError` if no reply came in this time, `RefusedError` if the meter answered
+        with a failure, `AuthenticationError` if the MAC of the reply does not verify, and
+        `ValueError` if `srv` reads no log.
         """
         __tracebackhide__ = True
-        clock, asked = self._clock, self._command(meter, srv, window, via)
-        task = self._asking.begin(self._fetch(asked))
-        deadline = clock.now() + patience
+        clock, read = self._clock, self._prepare(meter, srv, window, via)
+        task = self._reads.start(self._fetch(read))
+        deadline = clock.now() + timeout
         try:
             while True:
                 moves = clock.moves
@@ -164,7 +165,7 @@ class EsmeParty:
                 if task.done():
                     break
                 if clock.now() >= deadline and clock.moves == moves:
-                    raise self._no_reply(asked, f" within {patience:g} s of the clock")
+                    raise self._no_reply(read, f" within {timeout:g} s of the clock")
                 await clock.step(deadline, moves)
             reading = await task
             await clock.settle(quiet=0.0)
@@ -180,73 +181,73 @@ class EsmeParty:
         *,
         via: Via = "cache",
     ) -> "asyncio.Task[Reading]":
-        """Begin a read, and leave the clock to the test: await what this returns for its outcome.
+        """Start a read without advancing the clock; return a task to await for the reading.
 
-        It raises what `read` raises, save that it waits for a reply as long as the test lasts, or
-        until `esme_cache` decides that it is refused or has failed.
+        The task raises the errors of `read`. It has no timeout: it waits for a reply until the test
+        ends, or until `esme_cache` decides `refused` or `failed`.
         """
-        asked = self._command(meter, srv, window, via)
-        task = self._asking.begin(self._fetch(asked))
+        read = self._prepare(meter, srv, window, via)
+        task = self._reads.start(self._fetch(read))
         if via == "cache":
             requester = self._requesters[via]
 
             def give_up() -> None:
-                requester.give_up(asked.command, self._no_reply(asked))
+                requester.give_up(read.command, self._no_reply(read))
 
-            self._asking.unless_answered(task, asked.command, give_up)
+            self._reads.if_unanswered(task, read.command, give_up)
         return task
 
     async def request(
         self, command: Command, octets: bytes, *, via: Via = "cache"
     ) -> ReceivedReply:
-        """Send any command, and return the response to it, whatever its MAC is worth.
+        """Send any command and return the response; do not verify its MAC.
 
-        The clock is left to the test. Raises `NoReplyError` after ten minutes of real time.
+        The clock is not advanced. Raises `NoReplyError` after ten minutes of real time.
         """
-        return await self._requesters[via].request(command, octets, _HANGING)
+        return await self._requesters[via].request(command, octets, _REAL_TIMEOUT)
 
-    def _command(self, meter: EsmeMeter | EUI, srv: str, window: WindowLike, via: Via) -> "_Asked":
-        log, asked = log_of(srv), window_of(window, self._clock.now())
+    def _prepare(self, meter: EsmeMeter | EUI, srv: str, window: WindowLike, via: Via) -> _Read:
+        log, wanted = log_of(srv), window_of(window, self._clock.now())
         if via not in self._requesters:
             raise ValueError(f"via {via!r}: give {' or '.join(map(repr, self._requesters))}")
-        return _Asked(log, asked, via, *self.remote.command(_eui(meter), log.srv, asked))
+        return _Read(log, wanted, via, *self.remote.command(_eui(meter), log.srv, wanted))
 
-    async def _fetch(self, asked: "_Asked") -> Reading:
-        reply = await self.request(asked.command, asked.octets, via=asked.via)
+    async def _fetch(self, read: _Read) -> Reading:
+        reply = await self.request(read.command, read.octets, via=read.via)
         authenticate(reply.response)
-        log, device = asked.log, asked.command.device
+        log, device = read.log, read.command.device
         readings = buffer_of(reply.response, log)
         if isinstance(readings, int):
             raise RefusedError(device, log.srv, readings)
         return Reading(
             meter=device,
             srv=log.srv,
-            window=asked.window,
-            via=asked.via,
+            window=read.window,
+            via=read.via,
             rows=rows_of(log, readings),
             cache_status=reply.cache_status,
             octets=reply.octets,
             response=reply.response,
-            command=asked.octets,
+            command=read.octets,
         )
 
-    def _no_reply(self, asked: "_Asked", within: str = "") -> NoReplyError:
-        device, srv = asked.command.device, asked.log.srv
-        counts = self._requesters[asked.via].dropped.items()
+    def _no_reply(self, read: _Read, within: str = "") -> NoReplyError:
+        device, srv = read.command.device, read.log.srv
+        counts = self._requesters[read.via].dropped.items()
         dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
         known = [
-            self._journal.fate(asked.command, asked.octets),
+            self._journal.outcome(read.command, read.octets),
             f"{dropped} replies were dropped" if dropped else "",
         ]
-        if asked.via == "cache":
-            hint = "ask for fixture esme_cache, or run your system on s1sp/"
+        if read.via == "cache":
+            hint = "use the fixture esme_cache, or run your own system on s1sp/"
         else:
-            hint = "is it a meter of esme_fleet?"
+            hint = "check that it is a meter of esme_fleet"
         error = NoReplyError(
             f"{device} did not reply to SRV {srv} for {self.name}{within}: "
             f"{'; '.join(filter(None, known)) or hint}"
         )
-        for line in self._journal.lines((device,), srv, IN_MESSAGE):
+        for line in self._journal.lines((device,), srv, LINES_IN_MESSAGE):
             error.add_note(f"  {line}")
         return error
 

@@ -1,36 +1,39 @@
-"""What a test asks for: marker `esme`, and the options of the command line, checked.
+"""Settings of a test: the marker `esme` and the options of the command line, checked.
 
-Knows names and values, and starts nothing.
+Knows names and values; starts nothing.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.pytest_plugin.kinds import check_kinds
+from esme_emulator.runtime.config import closest
 
 MEMORY, EMBEDDED = "memory", "embedded"
-"""Brokers of a test's own: within its process, and MQTT on a port of the loopback interface."""
+"""Brokers that only one test uses: in memory, and MQTT on a port of the loopback interface."""
+
+# The marker has keywords of its own for these: retention in hours, and the seed of everything.
+_NOT_IN_CACHE = ("retention", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a test runs; each field is a keyword of the marker."""
+    """Settings of a test. Each field is a keyword of the marker."""
 
     meters: int = 10
-    """How many meters the fleet has."""
+    """Number of meters in the fleet."""
     profiles: tuple[str, ...] | None = None
-    """The kinds of meters, by name or `.toml` file; None for the mix of all that are shipped."""
+    """Meter profiles, by name or `.toml` file; None for the mix of all shipped profiles."""
     seed: str = "1"
-    """Draws keys, meters and readings."""
+    """Seed for keys, meters and readings."""
     latency: str = "none"
-    """How long a meter takes, in the words of `--latency`."""
+    """Time that a meter takes to reply, in the format of `--latency`."""
     wan: str | None = None
-    """The WAN profile between broker and meters, by name or `.toml` file."""
+    """WAN profile between broker and meters, by name or `.toml` file."""
     strict: bool = False
-    """Whether meters drop commands whose counter is not above those they took before."""
+    """Whether meters drop commands whose counter is not above all earlier ones."""
     retention: float = 25.0
     """Hours for which the cache keeps readings, 25 to 72."""
     cache: Mapping[str, Any] = field(default_factory=dict)
@@ -38,28 +41,28 @@ class Settings:
     broker: str = MEMORY
     """`memory`, `embedded`, or the URL of a broker."""
     now: str = "2026-01-15T12:00:00Z"
-    """What the clock shows at first, in ISO 8601."""
+    """Time that the clock shows at the start, in ISO 8601."""
     quiet: float | None = None
-    """Seconds of real time without a message after which nothing is taken to be on its way.
+    """Seconds of real time without a message after which no message is in flight.
 
-    None is 0 in memory, where turns of the event loop are counted, and 1 over MQTT.
+    None is 1 over MQTT, and 0 in memory, where iterations of the event loop are counted instead.
     """
 
     def __post_init__(self) -> None:
-        """Raise `ValueError`, one line, for values that are none of these."""
-        check_kinds(Settings, {one.name: getattr(self, one.name) for one in fields(Settings)})
-        known = [one.name for one in fields(CacheSettings)]
-        _check(self.cache, known, "cache of marker esme")
-        check_kinds(CacheSettings, self.cache, "cache: ")
+        """Raise `ValueError`, one line, for a value of the wrong type or an unknown cache field."""
+        _check_types(Settings, {one.name: getattr(self, one.name) for one in fields(Settings)})
+        known = [one.name for one in fields(CacheSettings) if one.name not in _NOT_IN_CACHE]
+        _check_names(self.cache, known, "cache of marker esme")
+        _check_types(CacheSettings, self.cache, "cache: ")
 
     @property
     def is_shared(self) -> bool:
-        """Whether others may use the broker too."""
+        """Whether other tests or programs may use the broker too."""
         return self.broker not in (MEMORY, EMBEDDED)
 
     @property
     def quiet_seconds(self) -> float:
-        """`quiet`, or what it is by default."""
+        """The value of `quiet`, or its default for the broker."""
         if self.quiet is None:
             return 0.0 if self.broker == MEMORY else 1.0
         return self.quiet
@@ -68,16 +71,17 @@ class Settings:
 def settings_of(
     markers: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], **options: Any
 ) -> Settings:
-    """Return the settings of a test from its markers, the closest first, and from `options`.
+    """Return the settings of a test from its markers, closest first, and from `options`.
 
-    Options of None are not given. Raises `ValueError`, one line, for what there is not.
+    A marker takes precedence over an option; an option that is None does not count. Raises
+    `ValueError`, one line, for unknown keywords and wrong values.
     """
     known = [one.name for one in fields(Settings)]
     values = {name: value for name, value in options.items() if value is not None}
     for positional, named in reversed(list(markers)):
         if positional:
-            raise ValueError(f"marker esme takes keywords alone: {', '.join(known)}")
-        _check(named, known, "marker esme")
+            raise ValueError(f"marker esme takes keywords only: {', '.join(known)}")
+        _check_names(named, known, "marker esme")
         values |= named
     profiles = values.get("profiles")
     if profiles is not None:
@@ -85,10 +89,33 @@ def settings_of(
     return replace(Settings(), **values)
 
 
-def _check(names: Iterable[str], known: list[str], where: str) -> None:
-    """Raise `ValueError`, one line, for the first of `names` that is not known there."""
+def _check_names(names: Iterable[str], known: list[str], where: str) -> None:
+    """Raise `ValueError`, one line, for the first name that is not known."""
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{where} has no {name}: {hint}")
+            raise ValueError(f"{where} has no {name}; {closest(name, known)}")
+
+
+def _check_types(declared: type[Any], values: Mapping[str, Any], where: str = "") -> None:
+    """Raise `ValueError`, one line, for the first value of another type than its field.
+
+    `declared` is a dataclass; `where` precedes the name of the field.
+    """
+    hints = get_type_hints(declared)
+    for name, value in values.items():
+        hint = hints[name]
+        if not _is_of(hint, value):
+            wanted = hint.__name__ if isinstance(hint, type) else hint
+            raise ValueError(f"{where}{name}: {value!r} is not of type {wanted}")
+
+
+def _is_of(hint: Any, value: object) -> bool:
+    """Return whether `value` has the type `hint`. An int is a float too; a bool is no number."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is_of(one, value) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is_of(inner[0], one) for one in value)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, int | float if hint is float else origin or hint)

@@ -1,4 +1,4 @@
-"""Profiles of one's own: read from files, and each mistake in one named by file, key and reason."""
+"""A user's profiles: read from files, with file, key and reason of each mistake."""
 
 import os
 import re
@@ -79,7 +79,7 @@ def write(folder: Path, keys: dict[str, str], name: str = "own.toml") -> Path:
     return file
 
 
-def test_a_load_is_read_as_it_is_written(tmp_path: Path) -> None:
+def test_a_load_is_read(tmp_path: Path) -> None:
     load = any_profile(str(write(tmp_path, LOAD)))
     assert isinstance(load, LoadProfile)
     assert (load.name, load.title, load.annual_kwh, load.spread) == ("own", "A load", 1000, 2)
@@ -96,7 +96,7 @@ def test_a_load_may_follow_the_sun(tmp_path: Path) -> None:
     assert (load.shape.latitude, load.shape.longitude, load.shape.self_use) == (52.5, -1, 0.1)
 
 
-def test_a_wan_is_read_as_it_is_written(tmp_path: Path) -> None:
+def test_a_wan_is_read(tmp_path: Path) -> None:
     wan = any_profile(str(write(tmp_path, WAN)))
     assert isinstance(wan, WanProfile)
     assert (wan.name, wan.latency, wan.wake_sms, wan.awake_seconds) == ("own", "150ms", 1, 60)
@@ -107,19 +107,19 @@ def test_a_wan_is_read_as_it_is_written(tmp_path: Path) -> None:
     "latency",
     ["none", "0s", "1.5s", "uniform:0ms,1s", "normal:0s,1ms", "lognormal:999ms,1s"],
 )
-def test_a_latency_that_is_good_can_be_read(latency: str, tmp_path: Path) -> None:
+def test_a_valid_latency_can_be_parsed(latency: str, tmp_path: Path) -> None:
     wan = wan_profile(str(write(tmp_path, WAN | {"latency": f'"{latency}"'})))
     assert wan.latency == latency
     assert parse_latency(latency).seconds(0.5) >= 0
 
 
-def test_a_file_of_latencies_is_beside_the_profile(tmp_path: Path) -> None:
+def test_a_file_of_latencies_is_in_the_folder_of_the_profile(tmp_path: Path) -> None:
     wan = wan_profile(str(write(tmp_path, WAN | {"latency": '"empirical:reads.csv#seconds"'})))
     assert wan.latency == f"empirical:{tmp_path}/reads.csv#seconds"
     assert wan.wake_latency == "none"
 
 
-def test_a_meter_names_shipped_profiles_and_files_beside_it(tmp_path: Path) -> None:
+def test_a_meter_names_shipped_profiles_and_files_in_its_folder(tmp_path: Path) -> None:
     write(tmp_path, LOAD, "load.toml")
     write(tmp_path, WAN, "wan.toml")
     keys = METER | {"import": '["domestic", "load.toml"]', "wan": '"wan.toml"', "export": '"solar"'}
@@ -133,7 +133,7 @@ def test_a_meter_names_shipped_profiles_and_files_beside_it(tmp_path: Path) -> N
     assert wan_profile(meter.wan).title == "A WAN"
 
 
-def test_a_meter_is_of_blocks_or_a_twin(tmp_path: Path) -> None:
+def test_a_meter_may_have_blocks_or_a_second_element(tmp_path: Path) -> None:
     blocks = {"tariff": '"blocks"', "block_thresholds_kwh": "[0.5, 2000]"}
     sources = {"sources.block_thresholds_kwh": '"assumed"'}
     meter = meter_profile(str(write(tmp_path, METER | blocks | sources)))
@@ -232,7 +232,7 @@ def assert_names(text: str, file: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "key", "value"), [*mistakes()])
-def test_a_wrong_value_is_an_error_that_names_it(
+def test_a_wrong_value_is_an_error_that_names_its_key(
     kind: str, key: str, value: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path, GOOD[kind] | {key: value})
@@ -248,7 +248,7 @@ def test_a_wrong_value_is_an_error_that_names_it(
 @pytest.mark.parametrize(
     ("kind", "key"), [(kind, key) for kind, keys in GOOD.items() for key in keys]
 )
-def test_a_missing_key_is_an_error_that_names_it(kind: str, key: str, tmp_path: Path) -> None:
+def test_a_missing_key_is_an_error_that_names_the_key(kind: str, key: str, tmp_path: Path) -> None:
     file = write(tmp_path, {name: value for name, value in GOOD[kind].items() if name != key})
     found = check(file)
     assert any(key in line for line in found), found
@@ -275,13 +275,13 @@ def test_all_mistakes_are_reported_and_the_first_one_raised(tmp_path: Path) -> N
         (b"\xff\xfe", "is not UTF-8"),
         (b"a = " + b"[" * 5000, "is nested too deep"),
         (b"#" * 1_000_001, "has more than 1000000 octets"),
-        (b"", "profile: say what it is"),
-        (b'profile = "tariff"', "profile: say what it is"),
-        (b"profile = [1]", "profile: say what it is"),
+        (b"", "profile: give the kind of profile"),
+        (b'profile = "tariff"', "profile: give the kind of profile"),
+        (b"profile = [1]", "profile: give the kind of profile"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_is_not_a_profile_is_an_error_that_names_the_file(
+def test_an_unreadable_profile_is_an_error_that_names_the_file(
     octets: bytes, reason: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "own.toml"
@@ -293,7 +293,7 @@ def test_what_is_not_a_profile_is_an_error_that_names_the_file(
         any_profile(str(file))
 
 
-def test_a_folder_or_nothing_in_place_of_a_profile_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_or_a_missing_file_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "folder.toml"
     folder.mkdir()
     assert check(folder) == [f"{folder}: cannot be read: Is a directory"]
@@ -305,33 +305,31 @@ def test_a_folder_or_nothing_in_place_of_a_profile_is_an_error(tmp_path: Path) -
         meter_profile("a\0.toml")
 
 
-def test_a_profile_of_another_kind_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_profile_of_another_kind_is_an_error(tmp_path: Path) -> None:
     load, meter = write(tmp_path, LOAD, "load.toml"), write(tmp_path, METER, "meter.toml")
-    with pytest.raises(ProfileError, match='profile: is to be "meter"'):
+    with pytest.raises(ProfileError, match='profile: must be "meter"'):
         meter_profile(str(load))
-    with pytest.raises(ProfileError, match='profile: is to be "wan"'):
+    with pytest.raises(ProfileError, match='profile: must be "wan"'):
         wan_profile(str(meter))
     file = write(tmp_path, METER | {"import": '"meter.toml"'})
-    assert check(file) == [f'{file}: import: meter.toml: profile: is to be "load"']
+    assert check(file) == [f'{file}: import: meter.toml: profile: must be "load"']
 
 
-def test_a_mistake_in_a_file_beside_is_named_with_both_files(tmp_path: Path) -> None:
+def test_a_mistake_in_a_named_file_is_reported_with_both_files(tmp_path: Path) -> None:
     write(tmp_path, LOAD | {"spread": "0"}, "load.toml")
     file = write(tmp_path, METER | {"import": '"load.toml"'})
     (line,) = check(file)
-    assert line.startswith(f"{file}: import: load.toml: spread: 0 does not fit")
+    assert line.startswith(f"{file}: import: load.toml: spread: 0 is not a number from 1 to 100")
 
 
-def test_what_follows_the_sun_cannot_be_added_to_another_load(tmp_path: Path) -> None:
+def test_a_load_that_follows_the_sun_cannot_be_added_to_another(tmp_path: Path) -> None:
     file = write(tmp_path, METER | {"import": '["domestic", "solar"]'})
     with pytest.raises(ProfileError, match=r"import: solar follows the sun"):
         meter_profile(str(file))
-    assert check(file) == [
-        f"{file}: import: solar follows the sun and cannot be added to another load"
-    ]
+    assert check(file) == [f"{file}: import: solar follows the sun, so no other load can be added"]
 
 
-def test_the_sources_of_loads_that_are_added_up_are_those_of_each(tmp_path: Path) -> None:
+def test_combined_loads_have_the_sources_of_each(tmp_path: Path) -> None:
     by_day = {key: value for key, value in LOAD.items() if key != "sources.half_hours"}
     by_day |= {f'sources."half_hours.{day}"': f'"assumed: {day}"' for day in DAYS}
     write(tmp_path, LOAD, "whole.toml")
@@ -341,9 +339,9 @@ def test_the_sources_of_loads_that_are_added_up_are_those_of_each(tmp_path: Path
         file = write(tmp_path, METER | {"import": f'["{first}.toml", "{second}.toml"]'})
         assert check(file) == []
         sources = meter_profile(str(file)).primary.sources
-        said = {"whole": "whole assumed", "days": "days assumed: summer_weekend"}
+        texts = {"whole": "whole assumed", "days": "days assumed: summer_weekend"}
         if "days" in names:
-            expected = f"{said[first]}; {said[second]}"
+            expected = f"{texts[first]}; {texts[second]}"
             assert sources["half_hours.summer_weekend"] == expected
             assert sources.keys() == {*FIGURES, *(f"half_hours.{day}" for day in DAYS)}
         else:
@@ -357,18 +355,18 @@ def test_the_sources_of_loads_that_are_added_up_are_those_of_each(tmp_path: Path
         ({"annual_kwh": "2401", "spread": "2", "reactive": "10"}, "spread and reactive is 48,020"),
     ],
 )
-def test_a_load_that_registers_cannot_hold_is_refused(
+def test_a_load_too_large_for_the_registers_is_refused(
     figures: dict[str, str], times: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path, LOAD | figures)
     (line,) = check(file)
     assert line.startswith(f"{file}: annual_kwh: ")
     assert times in line
-    assert line.endswith("it is at most 48,000, or registers overflow before 2100")
+    assert line.endswith("reduce it to at most 48,000, or registers overflow before 2100")
     assert check(write(tmp_path, LOAD | figures | {"annual_kwh": "2400"})) == []
 
 
-def test_loads_that_fit_by_themselves_may_not_fit_together(tmp_path: Path) -> None:
+def test_combined_loads_may_be_too_large_for_the_registers(tmp_path: Path) -> None:
     write(tmp_path, LOAD | {"annual_kwh": "20000"}, "load.toml")
     file = write(tmp_path, METER | {"import": '["load.toml", "load.toml"]'})
     (line,) = check(file)
@@ -380,7 +378,7 @@ def test_loads_that_fit_by_themselves_may_not_fit_together(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("limits", "fits"),
+    ("limits", "valid"),
     [
         ("[0.001]", True),
         ("[0.001, 0.002, 1000000]", True),
@@ -391,42 +389,40 @@ def test_loads_that_fit_by_themselves_may_not_fit_together(tmp_path: Path) -> No
         ('["1"]', False),
     ],
 )
-def test_thresholds_are_watt_hours_apart(limits: str, fits: bool, tmp_path: Path) -> None:
+def test_thresholds_are_a_watt_hour_apart(limits: str, valid: bool, tmp_path: Path) -> None:
     blocks = {"tariff": '"blocks"', "block_thresholds_kwh": limits}
     file = write(tmp_path, METER | blocks | {"sources.block_thresholds_kwh": '"assumed"'})
-    assert (check(file) == []) is fits
-    if not fits:
-        assert "1 to 3 numbers from 0.001 to 1000000, each at least 0.001 above" in check(file)[0]
+    assert (check(file) == []) is valid
+    if not valid:
+        assert "1 to 3 numbers from 0.001 to 1,000,000, each at least 0.001 above" in check(file)[0]
 
 
 @pytest.mark.parametrize("shape", ["half_hours", "sun"])
-def test_what_stands_in_place_of_a_table_is_told_so(shape: str, tmp_path: Path) -> None:
+def test_a_number_in_place_of_a_table_is_one_mistake(shape: str, tmp_path: Path) -> None:
     keys = {key: value for key, value in LOAD.items() if "half_hours" not in key}
     file = write(tmp_path, {shape: "3"} | keys | {f"sources.{shape}": '"assumed"'})
     (line,) = check(file)
-    assert line.startswith(f"{file}: {shape}: 3 does not fit; give a table of ")
+    assert line.startswith(f"{file}: {shape}: 3 is not a table of ")
 
 
-def test_a_list_where_one_name_is_wanted_is_one_mistake(tmp_path: Path) -> None:
+def test_a_list_in_place_of_a_name_is_one_mistake(tmp_path: Path) -> None:
     file = write(tmp_path, METER | {"export": '["solar", "solar"]'})
-    assert check(file) == [
-        f"{file}: export: ['solar', 'solar'] does not fit; give the name of a profile"
-    ]
+    assert check(file) == [f"{file}: export: ['solar', 'solar'] is not the name of a profile"]
 
 
-def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     file = write(tmp_path, LOAD)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     assert check(file) == []
     assert any_profile(str(file)).title == "A load"
 
 
-def test_keys_that_terminals_obey_are_not_printed_as_they_are(tmp_path: Path) -> None:
+def test_control_characters_in_keys_are_escaped(tmp_path: Path) -> None:
     file = write(tmp_path, WAN | {r'"\u001b[31m"': "1", r'sources."\n"': '"assumed"'})
     assert [line.split(": ")[1] for line in check(file)] == [r"'\x1b[31m'", r"sources.'\n'"]
 
 
-def test_a_file_of_latencies_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+def test_an_unreadable_file_of_latencies_is_a_mistake(tmp_path: Path) -> None:
     wan = WAN | {"latency": '"empirical:reads.txt"', "wake_latency": '"empirical:reads.txt"'}
     file = write(tmp_path, wan, "wan.toml")
     meter = write(tmp_path, METER | {"wan": '"wan.toml"'})
@@ -443,8 +439,8 @@ def test_a_file_of_latencies_that_cannot_be_read_is_a_mistake(tmp_path: Path) ->
 
 
 @pytest.mark.processes
-def test_mistakes_come_in_the_order_of_the_file(tmp_path: Path) -> None:
-    """Also where hashes are others, as they are in every process."""
+def test_mistakes_are_in_the_same_order_in_every_process(tmp_path: Path) -> None:
+    # hashes of strings differ from process to process
     strange = {f"strange_{number}": "1" for number in range(9)}
     keys = {key: value for key, value in WAN.items() if not key.startswith("sources")}
     file = write(tmp_path, strange | keys | {f"sources.odd_{number}": "1" for number in range(9)})

@@ -1,4 +1,4 @@
-"""The profiles that are shipped: whole, used, and each figure with its source."""
+"""The shipped profiles: valid, used, and with a source for each figure."""
 
 import re
 from pathlib import Path
@@ -25,11 +25,11 @@ SOURCE = re.compile(r"(published|measured): .+|assumed(: .+)?")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_nothing_is_wrong_with_a_shipped_profile(file: Path) -> None:
+def test_every_shipped_profile_is_valid(file: Path) -> None:
     assert check(file) == []
 
 
-def test_every_file_is_a_profile_by_its_name() -> None:
+def test_every_profile_has_the_name_of_its_file() -> None:
     found = [*load_profiles(), *meter_profiles(), *wan_profiles()]
     assert sorted(profile.name for profile in found) == sorted(file.stem for file in FILES)
     assert len({profile.name for profile in found}) == len(found)
@@ -37,7 +37,7 @@ def test_every_file_is_a_profile_by_its_name() -> None:
         assert any_profile(profile.name) is profile
 
 
-def test_there_are_the_loads_and_wans_that_the_documentation_promises() -> None:
+def test_the_loads_and_wans_of_the_documentation_are_shipped() -> None:
     assert [load.name for load in load_profiles()] == [
         "domestic",
         "domestic-economy-7",
@@ -55,7 +55,7 @@ def test_there_are_the_loads_and_wans_that_the_documentation_promises() -> None:
     ]
 
 
-def test_the_kinds_of_meters_have_shares_in_percent() -> None:
+def test_the_shares_of_meters_are_percentages() -> None:
     meters = meter_profiles()
     assert sum(meter.share for meter in meters) == 100
     assert {meter.variant for meter in meters} == {"single", "twin", "polyphase"}
@@ -64,7 +64,7 @@ def test_the_kinds_of_meters_have_shares_in_percent() -> None:
     assert {meter.generation for meter in meters} == {"SMETS1", "SMETS2"}
 
 
-def test_every_load_is_that_of_a_meter() -> None:
+def test_every_load_belongs_to_a_meter() -> None:
     used = {
         name
         for meter in meter_profiles()
@@ -82,7 +82,7 @@ def test_only_a_twin_has_a_second_element_and_only_blocks_have_thresholds() -> N
     assert meter_profile("single-blocks").block_thresholds == (1_000_000, 2_000_000, 4_000_000)
 
 
-def test_every_meter_is_reached_by_a_wan_whose_latency_can_be_read() -> None:
+def test_every_meter_has_a_wan_with_valid_latencies() -> None:
     reached = {meter.wan for meter in meter_profiles()}
     for wan in wan_profiles():
         assert wan.name == "none" or wan.name in reached
@@ -109,7 +109,7 @@ def test_every_figure_has_a_source() -> None:
             assert SOURCE.fullmatch(wan.sources[figure])
 
 
-def test_households_use_what_ofgem_has_as_typical_since_july_2026() -> None:
+def test_households_have_the_typical_consumption_of_ofgem_since_july_2026() -> None:
     for name, annual in (("domestic", 2500), ("domestic-economy-7", 3400)):
         load = load_profile(name)
         assert load.annual_kwh == annual
@@ -129,7 +129,7 @@ def test_several_loads_behind_one_register_add_up() -> None:
     ("read", "folder"), [(load_profile, "loads"), (meter_profile, "meters"), (wan_profile, "wan")]
 )
 @pytest.mark.parametrize("name", ["absent", "", "../loads/domestic", "domestic\0"])
-def test_a_name_that_is_not_shipped_is_an_error_that_names_those_that_are(
+def test_an_unknown_name_is_an_error_that_lists_the_shipped_ones(
     read: object, folder: str, name: str
 ) -> None:
     assert callable(read)
@@ -140,6 +140,6 @@ def test_a_name_that_is_not_shipped_is_an_error_that_names_those_that_are(
     )
 
 
-def test_any_profile_of_no_name_says_where_names_are() -> None:
+def test_an_unknown_name_of_any_kind_points_to_esme_profiles_list() -> None:
     with pytest.raises(ProfileError, match=r"^absent: there is no such profile; see esme profiles"):
         any_profile("absent")

@@ -1,11 +1,11 @@
-"""Running pytest on the test files of a user, with the plugin as it is installed."""
+"""Run pytest on test files that a user might write, with the installed plugin."""
 
 from importlib.metadata import entry_points
 
 import pytest
 
 import esme_emulator.pytest_plugin
-import esme_emulator.pytest_plugin.bench  # what is imported here is not imported anew by every run
+import esme_emulator.pytest_plugin.bench  # imported once here, not again by every run
 from tests.support.rtds import ROOT
 
 INSTALLED = any(entry.name == "esme" for entry in entry_points(group="pytest11"))
@@ -21,7 +21,7 @@ pythonpath = {root}
 
 
 def write(pytester: pytest.Pytester, tests: str, mode: str) -> None:
-    """Write a file of tests, and the configuration of who has it."""
+    """Write a file of tests and a pytest.ini."""
     pytester.makeini(INI.format(mode=mode, root=ROOT))
     pytester.makepyfile(tests)
 
@@ -35,7 +35,7 @@ def run(
 
 
 def run_here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the tests that are there within this process, where all that they use is imported."""
+    """Run the tests in the current folder within this process, which has imported the plugin."""
     plugins = [] if INSTALLED else [esme_emulator.pytest_plugin]
     imported = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
     return pytester.runpytest_inprocess(*options, "-W", imported, plugins=plugins)

@@ -1,4 +1,4 @@
-"""Tests over MQTT: a broker of each test's own, and one that workers share."""
+"""Tests over MQTT: with a broker for each test, and with one that workers share."""
 
 import sys
 from pathlib import Path
@@ -13,9 +13,10 @@ pytest_plugins = ["pytester"]
 OVER_MQTT = """
 import asyncio
 import pytest
+from esme_emulator.faults.kind import NoReply
 from esme_emulator.messaging.client import NoReplyError
 
-HOW = {properties!r}
+STATUSES = {properties!r}
 
 
 async def test_hits(esme_broker, esme_cache, esme_party, esme_meter, assert_device_hits):
@@ -23,13 +24,13 @@ async def test_hits(esme_broker, esme_cache, esme_party, esme_meter, assert_devi
     first = await esme_party.supplier.read(esme_meter, "4.8.1")
     second = await esme_party.other_user.read(esme_meter, "4.8.1")
     assert first.rows == second.rows == esme_meter.rows("4.8.1")
-    assert [first.cache_status, second.cache_status] == HOW
+    assert [first.cache_status, second.cache_status] == STATUSES
     assert_device_hits(1)
     assert esme_cache.ledger.requests == 2
 
 
 @pytest.mark.parametrize("number", range(3))
-async def test_the_same_elsewhere(number, esme_cache, esme_party, esme_meters):
+async def test_the_same_with_other_meters(number, esme_cache, esme_party, esme_meters):
     for meter in esme_meters[:3]:
         for _ in range(2):
             await esme_party.distributor.read(meter, "4.8.1")
@@ -42,16 +43,16 @@ async def test_time(esme_clock, esme_cache, esme_party, esme_meter, esme_faults)
     began = esme_clock.now()
     await esme_party.supplier.read(esme_meter, "4.8.1")
     assert esme_clock.now() - began == 4
-    with esme_faults.no_reply(srv="4.6.1"):
+    with esme_faults(NoReply(), srv="4.6.1"):
         with pytest.raises(NoReplyError):
-            await esme_party.supplier.read(esme_meter, "4.6.1", patience=30)
+            await esme_party.supplier.read(esme_meter, "4.6.1", timeout=30)
     assert esme_clock.now() - began == 34
     await esme_clock.advance(hours=1)
     assert esme_cache.ledger.undecided() == 0
 
 
 @pytest.mark.esme(latency="4s", quiet=0.2)
-async def test_who_waits_does_not_move_the_clock_past_what_others_wait_for(
+async def test_reads_at_once_do_not_advance_the_clock_past_each_others_replies(
     esme_clock, esme_cache, esme_party, esme_meters
 ):
     began = esme_clock.now()
@@ -61,13 +62,13 @@ async def test_who_waits_does_not_move_the_clock_past_what_others_wait_for(
 """
 
 
-def test_each_test_has_a_broker_of_its_own(pytester: pytest.Pytester) -> None:
+def test_each_test_has_its_own_broker(pytester: pytest.Pytester) -> None:
     tests = OVER_MQTT.format(properties=[None, None])
     run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=6)
 
 
 @pytest.mark.processes
-def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_workers_share_a_broker_but_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     tests = OVER_MQTT.format(properties=["s1sp; fwd=miss; stored", "s1sp; hit; ttl=90000"])
@@ -76,7 +77,7 @@ def test_workers_share_a_broker_and_no_meter(pytester: pytest.Pytester, tmp_path
     result.assert_outcomes(passed=6)
 
 
-def test_the_marker_wins_over_the_option(pytester: pytest.Pytester) -> None:
+def test_the_marker_takes_precedence_over_the_option(pytester: pytest.Pytester) -> None:
     tests = """
     import pytest
 
@@ -87,7 +88,7 @@ def test_the_marker_wins_over_the_option(pytester: pytest.Pytester) -> None:
     run(pytester, tests, "--esme-broker", "mqtt://127.0.0.1:1").assert_outcomes(passed=1)
 
 
-def test_a_broker_that_is_not_there_is_one_line(pytester: pytest.Pytester) -> None:
+def test_an_unreachable_broker_is_reported_in_one_line(pytester: pytest.Pytester) -> None:
     result = run(
         pytester, "async def test_it(esme_fleet): ...", "--esme-broker", "mqtt://127.0.0.1:1"
     )
@@ -95,7 +96,7 @@ def test_a_broker_that_is_not_there_is_one_line(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["esme: *127.0.0.1:1*"])
 
 
-def test_an_embedded_broker_that_is_not_installed_is_one_line(
+def test_a_missing_embedded_broker_is_reported_in_one_line(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "esme_emulator.transport.embedded", raising=False)

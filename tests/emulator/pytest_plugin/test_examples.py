@@ -1,4 +1,4 @@
-"""The examples do what they say."""
+"""The examples work as they describe."""
 
 import importlib.util
 import os
@@ -30,7 +30,7 @@ COMPOSE = EXAMPLES / "docker-compose"
 @pytest.mark.parametrize(
     ("folder", "outcomes"), [("pytest", {"passed": 8}), ("own_system", {"passed": 4, "xfailed": 1})]
 )
-def test_tests_of_a_user_pass(
+def test_example_tests_pass(
     folder: str, outcomes: dict[str, int], pytester: pytest.Pytester
 ) -> None:
     shutil.copytree(EXAMPLES / folder, pytester.path, dirs_exist_ok=True)
@@ -65,16 +65,18 @@ async def test_the_client_reads_yesterday(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("script", "arguments", "said"),
+    ("script", "arguments", "message"),
     [
         ("asyncio_client.py", ["mqtt://127.0.0.1:1"], "give the URL of a broker and the EUI *"),
         ("asyncio_client.py", ["mqtt://127.0.0.1:1", "x"], "'x' is not an EUI-64: *"),
         ("asyncio_client.py", ["x", "00DBE50000000007"], "'x' is not the URL of a broker: *"),
-        ("own_system/own_cache.py", [], "give the URL of a broker, and the keystore file *"),
+        ("own_system/own_cache.py", [], "give the URL of a broker and the keystore file *"),
         ("own_system/own_cache.py", ["x", "none.json"], "keystore none.json: *"),
     ],
 )
-def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], said: str) -> None:
+def test_wrong_arguments_are_reported_in_one_line(
+    script: str, arguments: list[str], message: str
+) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLES / script, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -84,15 +86,15 @@ def test_programs_are_told_what_to_give_them(script: str, arguments: list[str], 
     )
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
-    assert fnmatch(line, said)
+    assert fnmatch(line, message)
 
 
 @pytest.mark.processes
 def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
-    """With the `esme` of this environment, in a folder that is empty."""
+    # with the `esme` of this environment, in an empty folder
     folder = Path(sys.executable).parent
     if not (folder / "esme").exists():
-        pytest.skip("esme is not installed beside this Python (make test installs it)")
+        pytest.skip("esme is not installed in this environment (make test installs it)")
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed (apt-get install bash)")
     summary = tmp_path / "step.md"
@@ -115,8 +117,10 @@ def test_the_script_for_ci_proves_its_scenario(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("code", "said"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
-def test_the_script_for_ci_ends_as_the_proof_does(code: int, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "message"), [(0, "passed; JUnit report: out/junit.xml"), (1, "")])
+def test_the_script_for_ci_exits_with_the_code_of_the_proof(
+    code: int, message: str, tmp_path: Path
+) -> None:
     stub = tmp_path / "esme"
     stub.write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
     stub.chmod(0o755)
@@ -128,13 +132,13 @@ def test_the_script_for_ci_ends_as_the_proof_does(code: int, said: str, tmp_path
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout.strip()) == (code, said)
+    assert (done.returncode, done.stdout.strip()) == (code, message)
     assert (tmp_path / "asked").read_text().split() == [
         *("prove", "mine.toml", "--report", "out", "--json")
     ]
 
 
-def test_the_scenario_for_ci_is_toml_with_rules_that_can_be() -> None:
+def test_the_scenario_for_ci_has_valid_thresholds_mix_and_faults() -> None:
     scenario = tomllib.loads((EXAMPLES / "ci-scenario.toml").read_text("utf-8"))
     assert {"ledger_difference == 0", "replies_different == 0"} <= set(scenario["thresholds"])
     assert {mix["srv"] for mix in scenario["mix"]} <= BY_SRV.keys()
@@ -142,7 +146,7 @@ def test_the_scenario_for_ci_is_toml_with_rules_that_can_be() -> None:
 
 
 def _commands() -> list[tuple[str, str]]:
-    """Every command line of `esme` in the examples, with where it is."""
+    """Return each command line of `esme` in the examples, with its file."""
     found = []
     for path in sorted(EXAMPLES.rglob("*")):
         if path.suffix in (".md", ".sh", ".py", ".yaml"):
@@ -155,16 +159,17 @@ def _commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("where", "line"), _commands())
-def test_options_in_examples_are_options_of_the_command(where: str, line: str) -> None:
+def test_options_in_examples_exist(where: str, line: str) -> None:
     command, *words = line.split()
-    asked = CliRunner().invoke(main, [command, "--help"])
-    assert asked.exit_code == 0, f"{where}: there is no esme {command}"
-    said = asked.output
+    help_page = CliRunner().invoke(main, [command, "--help"])
+    assert help_page.exit_code == 0, f"{where}: esme has no command {command}"
     for option in (word for word in words if word.startswith("--")):
-        assert re.search(rf"{option}\b", said), f"{where}: esme {command} has no {option}"
+        assert re.search(rf"{option}\b", help_page.output), (
+            f"{where}: esme {command} has no {option}"
+        )
 
 
-def test_compose_starts_what_makes_up_a_fleet() -> None:
+def test_compose_starts_every_shard_of_the_fleet() -> None:
     text = (COMPOSE / "compose.yaml").read_text("utf-8")
     assert re.findall(r"--shard (\d)/4", text) == ["0", "1", "2", "3"]
     assert len(set(re.findall(r"--meters (\d+)", text))) == 1
@@ -178,14 +183,14 @@ def test_compose_starts_what_makes_up_a_fleet() -> None:
 
 
 def test_the_image_has_every_package() -> None:
-    said = (COMPOSE / "Dockerfile").read_text("utf-8")
+    dockerfile = (COMPOSE / "Dockerfile").read_text("utf-8")
     for name in ("gbcs", "emulator", "profiles"):
-        assert f"COPY {name} {name}" in said
-    copied = [word for line in re.findall(r"COPY (.*) \S+\n", said) for word in line.split()]
+        assert f"COPY {name} {name}" in dockerfile
+    copied = [word for line in re.findall(r"COPY (.*) \S+\n", dockerfile) for word in line.split()]
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_mosquitto_is_set_as_the_page_on_brokers_has_it() -> None:
+def test_mosquitto_has_the_settings_of_the_page_on_brokers() -> None:
     page = (ROOT / "docs" / "broker.md").read_text("utf-8")
     settings = (COMPOSE / "mosquitto.conf").read_text("utf-8").splitlines()
     for line in ("set_tcp_nodelay true", "max_inflight_messages 0", "max_queued_messages 0"):

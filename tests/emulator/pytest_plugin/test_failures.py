@@ -1,4 +1,4 @@
-"""What a user reads when a test fails, or asks for what there is not."""
+"""What a user reads when a test fails or is written wrongly."""
 
 import pytest
 
@@ -8,20 +8,21 @@ pytest_plugins = ["pytester"]
 
 BAD = """
 import pytest
+from esme_emulator.faults.kind import NoReply
 from esme_emulator.messaging.client import NoReplyError
 
 
 async def test_compared(esme_cache, esme_party, esme_meter, esme_faults):
-    with esme_faults.no_reply(calls=1):
+    with esme_faults(NoReply(), calls=1):
         with pytest.raises(NoReplyError):
             await esme_party.supplier.read(esme_meter, "4.8.1")
-    await esme_party.supplier.read(esme_meter, "4.8.1", patience=5)
+    await esme_party.supplier.read(esme_meter, "4.8.1", timeout=5)
     await esme_party.other_user.read(esme_meter, "4.8.1")
     assert esme_meter.hits("4.8.1") == 1
 """
 
 
-def test_a_comparison_shows_which_hits_these_were(pytester: pytest.Pytester) -> None:
+def test_a_failed_comparison_lists_the_hits(pytester: pytest.Pytester) -> None:
     result = run(pytester, BAD)
     result.assert_outcomes(failed=1)
     day = "2026-01-14/01-15"
@@ -43,7 +44,7 @@ def test_a_comparison_shows_which_hits_these_were(pytester: pytest.Pytester) -> 
 
 
 @pytest.mark.parametrize(
-    ("asserted", "said"),
+    ("asserted", "message"),
     [
         ("esme_meters[1].hits() == 1", "assert 0 device hits == 1"),
         ("esme_fleet.hits() <= 1", "assert 2 device hits <= 1"),
@@ -51,7 +52,9 @@ def test_a_comparison_shows_which_hits_these_were(pytester: pytest.Pytester) -> 
         ("esme_meter.hits() != 2", "assert 2 device hits != 2"),
     ],
 )
-def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytest.Pytester) -> None:
+def test_every_comparison_is_explained(
+    asserted: str, message: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_fleet, esme_meters, esme_meter, esme_party):
         for srv in ("4.8.1", "4.8.1"):
@@ -61,23 +64,23 @@ def test_every_comparison_is_explained(asserted: str, said: str, pytester: pytes
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
     shown = "none" if "[1]" in asserted else "*hit 2, answered  4.8.1*supplier 2026-01-10/01-11"
-    result.stdout.fnmatch_lines([f"E *{said}", "E *device hits of *:", f"E *{shown}"])
+    result.stdout.fnmatch_lines([f"E *{message}", "E *device hits of *:", f"E *{shown}"])
 
 
 @pytest.mark.parametrize(
-    ("asserted", "said"),
+    ("asserted", "message"),
     [
         ("1", "2 device hits, not 1"),
         ("at_most=1", "2 device hits, not at most 1"),
         ("3, meter=esme_meter", "2 device hits, not 3"),
         ("0, srv='4.6.1'", "1 device hit, not 0"),
         ("2, meter=esme_meter, srv='4.8.1'", "1 device hit, not 2"),
-        ("", "assert_device_hits takes the number expected, or at_most="),
-        ("1, at_most=2", "assert_device_hits takes the number expected, or at_most="),
+        ("", "give assert_device_hits either the expected number or at_most="),
+        ("1, at_most=2", "give assert_device_hits either the expected number or at_most="),
     ],
 )
-def test_assert_device_hits_says_what_came(
-    asserted: str, said: str, pytester: pytest.Pytester
+def test_assert_device_hits_reports_the_number_of_hits(
+    asserted: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     async def test_it(esme_meter, esme_party, assert_device_hits):
@@ -87,40 +90,41 @@ def test_assert_device_hits_says_what_came(
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *{said}"])
+    result.stdout.fnmatch_lines([f"E *{message}"])
     assert "pytest_plugin/__init__.py" not in result.stdout.str()
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "message"),
     [
-        ("meetrs=3", "esme: marker esme has no meetrs: did you mean meters?"),
-        ("x=3", "esme: marker esme has no x: there are meters, profiles, seed, *"),
-        ("3", "esme: marker esme takes keywords alone: meters, *"),
+        ("meetrs=3", "esme: marker esme has no meetrs; did you mean meters?"),
+        ("x=3", "esme: marker esme has no x; known are meters, profiles, seed, *"),
+        ("3", "esme: marker esme takes keywords only: meters, *"),
         ("meters=0", "esme: 0 meters from 00DBE50000000000 on: *"),
         ("latency='fast'", "esme: latency 'fast': give none, *"),
         ("profiles=['sinlge']", "esme: meters/sinlge.toml: there is no such profile; *"),
         ("wan='tin-can'", "esme: wan/tin-can.toml: there is no such profile; *"),
         ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
         ("cache={'retries': -1}", "esme: retries and device queue: give 0 or more; *"),
-        ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow: *sub_window?"),
-        ("cache={'x': 1}", "esme: cache of marker esme has no x: there are retention, *"),
-        ("cache=2", "esme: cache 2: give collections.abc.Mapping*"),
-        ("cache={'retries': '2'}", "esme: cache: retries '2': give int"),
-        ("cache={'hold_down': 2}", "esme: cache: hold_down 2: give *HoldDown | None"),
-        ("meters='3'", "esme: meters '3': give int"),
-        ("meters=True", "esme: meters True: give int"),
-        ("seed=7", "esme: seed 7: give str"),
-        ("retention='26'", "esme: retention '26': give float"),
-        ("latency=2", "esme: latency 2: give str"),
-        ("profiles=[3]", "esme: profiles (3,): give tuple[[]str, ...] | None"),
-        ("quiet='1'", "esme: quiet '1': give float | None"),
+        ("cache={'subwindow': 1}", "esme: cache of marker esme has no subwindow; *sub_window?"),
+        ("cache={'x': 1}", "esme: cache of marker esme has no x; known are reply_timeout, *"),
+        ("cache={'retention': 26}", "esme: cache of marker esme has no retention; *"),
+        ("cache=2", "esme: cache: 2 is not of type collections.abc.Mapping*"),
+        ("cache={'retries': '2'}", "esme: cache: retries: '2' is not of type int"),
+        ("cache={'hold_down': 2}", "esme: cache: hold_down: 2 is not of type *HoldDown | None"),
+        ("meters='3'", "esme: meters: '3' is not of type int"),
+        ("meters=True", "esme: meters: True is not of type int"),
+        ("seed=7", "esme: seed: 7 is not of type str"),
+        ("retention='26'", "esme: retention: '26' is not of type float"),
+        ("latency=2", "esme: latency: 2 is not of type str"),
+        ("profiles=[3]", "esme: profiles: (3,) is not of type tuple[[]str, ...] | None"),
+        ("quiet='1'", "esme: quiet: '1' is not of type float | None"),
         ("now='noon'", "esme: clock 'manual@noon': 'noon' is not a time: *"),
         ("broker='tcp://there'", "esme: 'tcp://there' is not the URL of a broker: *"),
     ],
 )
-def test_what_a_marker_cannot_be_is_told_in_one_line(
-    marker: str, said: str, pytester: pytest.Pytester
+def test_a_mistake_in_a_marker_is_reported_in_one_line(
+    marker: str, message: str, pytester: pytest.Pytester
 ) -> None:
     tests = f"""
     import pytest
@@ -130,33 +134,33 @@ def test_what_a_marker_cannot_be_is_told_in_one_line(
     """
     result = run(pytester, tests)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"{said}"])
+    result.stdout.fnmatch_lines([f"{message}"])
     assert "Traceback" not in result.stdout.str()
     assert "During handling" not in result.stdout.str()
 
 
 READS = {
-    "of what no cache is there for": (
+    "through a cache that does not run": (
         'read(esme_meter, "4.8.1")',
         "*did not reply to SRV 4.8.1 for supplier within 120 s of the clock: *esme_cache*",
     ),
-    "of a meter that is not there": (
-        'read(EUI(8), "4.8.1", via="direct", patience=2)',
+    "of an unknown meter": (
+        'read(EUI(8), "4.8.1", via="direct", timeout=2)',
         "*0000000000000000 did not reply to SRV 4.8.1 *within 2 s of the clock: *esme_fleet*",
     ),
     "of an SRV that reads no log": (
         'read(esme_meter, "4.1.1")',
-        "*SRV '4.1.1' does not read a log by window: 4.6.1, 4.6.2, *",
+        "*SRV '4.1.1' does not read a log by window. Choose one of 4.6.1, 4.6.2, *",
     ),
-    "of a window that is none": (
+    "of a window that ends before it begins": (
         'read(esme_meter, "4.8.1", ("2026-01-02", "2026-01-01"))',
-        "*a window from 2026-01-02 to 2026-01-01: it ends before it begins",
+        "*window from 2026-01-02 to 2026-01-01: it ends before it begins",
     ),
-    "of a time for a day": (
+    "of a time instead of a day": (
         'read(esme_meter, "4.8.1", "2026-01-02T12:00")',
-        "*2026-01-02T12:00 is a time, not a day: *",
+        "*2026-01-02T12:00 is a time, not a day. *",
     ),
-    "by a way that there is not": (
+    "by an unknown way": (
         'read(esme_meter, "4.8.1", via="post")',
         "*via 'post': give 'cache' or 'direct'",
     ),
@@ -164,8 +168,8 @@ READS = {
 
 
 @pytest.mark.parametrize("case", READS)
-def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> None:
-    call, said = READS[case]
+def test_a_failed_read_says_why(case: str, pytester: pytest.Pytester) -> None:
+    call, message = READS[case]
     tests = f"""
     from gbcs import EUI
 
@@ -174,10 +178,10 @@ def test_a_read_that_fails_says_why(case: str, pytester: pytest.Pytester) -> Non
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *{said}"])
+    result.stdout.fnmatch_lines([f"E *{message}"])
 
 
-def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytester) -> None:
+def test_a_refused_party_learns_the_reason(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_party, esme_meter, esme_cache):
         await esme_party.distributor.read(esme_meter, "4.6.1")
@@ -195,7 +199,7 @@ def test_a_party_that_may_not_ask_is_refused_for_a_reason(pytester: pytest.Pytes
     )
 
 
-def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Pytester) -> None:
+def test_an_ask_fails_as_soon_as_the_cache_will_not_answer_it(pytester: pytest.Pytester) -> None:
     tests = """
     import pytest
     from esme_emulator.messaging.client import NoReplyError
@@ -219,7 +223,7 @@ def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Py
             assert asked.done()
             await asked
 
-    async def test_nobody_awaits_it(esme_party, esme_meter, esme_cache, esme_clock):
+    async def test_not_awaited(esme_party, esme_meter, esme_cache, esme_clock):
         esme_party.distributor.ask(esme_meter, "4.6.1")
         await esme_clock.settle()
     """
@@ -236,25 +240,27 @@ def test_an_ask_that_the_cache_does_not_answer_fails_at_once(pytester: pytest.Py
 
 
 @pytest.mark.parametrize(
-    ("via", "said"),
+    ("via", "message"),
     [
         ("cache", "the cache forwarded it, the meter received it (silent)"),
         ("direct", "the meter received it (silent)"),
     ],
 )
-def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest.Pytester) -> None:
+def test_a_read_that_a_meter_drops_names_the_outcome(
+    via: str, message: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_party, esme_meter, esme_cache, esme_faults):
         with esme_faults.no_reply():
-            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", patience=5)
+            await esme_party.other_user.read(esme_meter, "4.8.1", via="{via}", timeout=5)
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {said}", "E *hit 1, silent *"])
+    result.stdout.fnmatch_lines([f"E *within 5 s of the clock: {message}", "E *hit 1, silent *"])
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         ("assert esme_meter.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
         ("assert esme_fleet.hits('4.8.11') == 0", "no device hit is counted as SRV '4.8.11': *"),
@@ -262,11 +268,13 @@ def test_a_read_that_a_meter_drops_says_so(via: str, said: str, pytester: pytest
         ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
         ("esme_meter.hits('7.6')", "*'7.6': its commands are counted as 7.5"),
         ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
-        ("esme_party['suplier']", "'no party is called suplier: there are supplier, *"),
-        ("await esme_clock.advance()", "advance by what? give seconds, minutes, hours or days"),
+        ("esme_party['suplier']", "'no party is called suplier; choose one of supplier, *"),
+        ("await esme_clock.advance()", "give seconds, minutes, hours or days to advance by"),
     ],
 )
-def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytester) -> None:
+def test_an_assertion_that_could_only_pass_fails(
+    call: str, message: str, pytester: pytest.Pytester
+) -> None:
     tests = f"""
     async def test_it(esme_meter, esme_cache, esme_clock, request, esme_fleet, esme_party):
         assert_device_hits = request.getfixturevalue("assert_device_hits")
@@ -276,23 +284,25 @@ def test_what_could_only_pass_fails(call: str, said: str, pytester: pytest.Pytes
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E *Error: {said}"])
+    result.stdout.fnmatch_lines([f"E *Error: {message}"])
 
 
-def test_a_fault_that_was_never_in_force_fails(pytester: pytest.Pytester) -> None:
+def test_a_fault_without_with_fails(pytester: pytest.Pytester) -> None:
     tests = """
+    from esme_emulator.faults.kind import LateReply, NoReply
+
     async def test_it(esme_faults, esme_meter, esme_party):
-        with esme_faults.late_reply(seconds=1):
-            esme_faults.no_reply(srv="4.8.1")
+        with esme_faults(LateReply(seconds=1)):
+            esme_faults(NoReply(), srv="4.8.1")
             await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
     """
     result = run(pytester, tests)
     result.assert_outcomes(passed=1, errors=1)
-    said = "esme: fault no-reply was never in force: write with esme_faults.no_reply(…):"
-    result.stdout.fnmatch_lines([said])
+    message = "esme: fault no-reply was made but never in force; *with esme_faults(…):"
+    result.stdout.fnmatch_lines([message])
 
 
-def test_a_fault_that_cannot_be_is_told_where_it_stands(pytester: pytest.Pytester) -> None:
+def test_an_invalid_fault_is_reported_at_its_line(pytester: pytest.Pytester) -> None:
     tests = """
     async def test_it(esme_faults, esme_meter):
         with esme_faults.no_reply(meter=esme_meter): ...
@@ -313,7 +323,7 @@ def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> No
     """
     result = run(pytester, tests, mode=mode)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["esme: write async def test_it: in a def no loop turns*"])
+    result.stdout.fnmatch_lines(["esme: write async def test_it: no event loop runs in a def*"])
 
 
 SCOPES = """
@@ -334,7 +344,7 @@ filterwarnings = error
         ("module", "function", '@pytest.mark.asyncio(loop_scope="module")', True),
     ],
 )
-def test_loops_that_differ_are_told_in_one_line(
+def test_different_event_loops_are_reported_in_one_line(
     fixtures: str, tests: str, marker: str, shared: bool, pytester: pytest.Pytester
 ) -> None:
     pytester.makeini(SCOPES.format(fixtures=fixtures, tests=tests))
@@ -348,13 +358,13 @@ def test_loops_that_differ_are_told_in_one_line(
     result = run_here(pytester)
     result.assert_outcomes(passed=int(shared), errors=int(not shared))
     if not shared:
-        said = (
+        message = (
             f"esme: this test runs in the event loop of its {tests}, and fixtures in *{fixtures}*"
         )
-        result.stdout.fnmatch_lines([said])
+        result.stdout.fnmatch_lines([message])
 
 
-def test_a_failure_without_the_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
+def test_a_failure_without_the_fixtures_is_unchanged(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(): assert 1 == 2")
     result.assert_outcomes(failed=1)
     assert "esme: what happened" not in result.stdout.str()

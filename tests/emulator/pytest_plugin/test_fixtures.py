@@ -1,4 +1,4 @@
-"""The fixtures, as a user's tests use them."""
+"""The fixtures, used as in a user's tests."""
 
 import pytest
 
@@ -59,7 +59,7 @@ async def test_purge(esme_cache, esme_party, esme_meters):
 
 
 @pytest.mark.esme(retention=26)
-async def test_retention_is_over_after_26_hours(esme_clock, esme_cache, esme_party, esme_meter):
+async def test_readings_expire_after_26_hours(esme_clock, esme_cache, esme_party, esme_meter):
     supplier, began = esme_party.supplier, esme_clock.now()
     await supplier.read(esme_meter, "4.8.1", "2026-01-14")
     await esme_clock.advance(hours=25, minutes=59)
@@ -72,14 +72,14 @@ async def test_retention_is_over_after_26_hours(esme_clock, esme_cache, esme_par
 
 
 @pytest.mark.esme(latency="5s")
-async def test_a_read_takes_its_time_on_the_clock(esme_clock, esme_party, esme_meter):
+async def test_a_read_advances_the_clock_by_its_latency(esme_clock, esme_party, esme_meter):
     began = esme_clock.now()
     await esme_party.supplier.read(esme_meter, "4.8.1", via="direct")
     assert esme_clock.now() - began == 5
 
 
 @pytest.mark.esme(latency="5s")
-async def test_ask_leaves_the_clock_to_the_test(esme_clock, esme_party, esme_cache, esme_meter):
+async def test_ask_does_not_advance_the_clock(esme_clock, esme_party, esme_cache, esme_meter):
     asked = [esme_party.supplier.ask(esme_meter, "4.8.1") for _ in range(3)]
     await esme_clock.advance(seconds=4.5)
     assert not any(one.done() for one in asked)
@@ -90,7 +90,7 @@ async def test_ask_leaves_the_clock_to_the_test(esme_clock, esme_party, esme_cac
     assert esme_meter.hits() == 1
 
 
-async def test_an_ask_that_nobody_awaits_ends_with_the_test(esme_party, esme_fleet, esme_meter):
+async def test_an_ask_that_is_not_awaited_ends_with_the_test(esme_party, esme_fleet, esme_meter):
     esme_party.supplier.ask(esme_meter, "4.8.1")
 
 
@@ -103,7 +103,7 @@ class TestMarker:
         assert repr(esme_clock) == "<clock at 2026-06-01T00:00:00Z>"
 
     @pytest.mark.esme(meters=4)
-    async def test_a_closer_one_wins(self, esme_meters):
+    async def test_the_closest_takes_precedence(self, esme_meters):
         assert len(esme_meters) == 4
         assert esme_meters[0].profile.name == "twin"
 
@@ -130,17 +130,17 @@ async def test_settings_of_the_cache(esme_cache, esme_party, esme_meter):
 
 @pytest.mark.esme(wan="smets2-cellular", strict=True)
 async def test_wan(esme_fleet, esme_party, esme_meter):
-    await esme_party.supplier.read(esme_meter, "4.8.1", via="direct", patience=3600)
+    await esme_party.supplier.read(esme_meter, "4.8.1", via="direct", timeout=3600)
     assert esme_fleet.fleet.wan.tally.commands == 1
 
 
 @pytest.mark.esme(wan="profile", profiles=("smets1",))
-async def test_the_wan_of_each_meters_own_profile(esme_fleet, esme_party, esme_meter):
-    await esme_party.supplier.read(esme_meter, "4.6.1", "2026-01-14", via="direct", patience=3600)
+async def test_each_meter_has_the_wan_of_its_profile(esme_fleet, esme_party, esme_meter):
+    await esme_party.supplier.read(esme_meter, "4.6.1", "2026-01-14", via="direct", timeout=3600)
     assert esme_fleet.fleet.wan.tally.sms == 2
 
 
-async def test_memory_is_the_broker(esme_broker):
+async def test_the_default_broker_is_in_memory(esme_broker):
     assert isinstance(esme_broker, MemoryBroker)
 
 
@@ -153,7 +153,7 @@ async def test_two_hundred_at_once(esme_cache, esme_party, esme_meter):
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_good_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
+def test_correct_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
     tests = GOOD
     if mode == "strict":
         tests = tests.replace("\n\n\nasync def", "\n\n\n@pytest.mark.asyncio\nasync def")
@@ -180,7 +180,7 @@ async def test_it(esme_meter, esme_party, esme_clock, esme_make_fleet):
 
 
 @pytest.mark.parametrize("where", ["deep", "."])
-def test_files_are_beside_the_test_or_where_pytest_starts(
+def test_files_are_found_in_the_folder_of_the_test_or_the_current_one(
     where: str, pytester: pytest.Pytester
 ) -> None:
     twin = (ROOT / "profiles" / "meters" / "twin.toml").read_text("utf-8")
@@ -191,9 +191,9 @@ def test_files_are_beside_the_test_or_where_pytest_starts(
     run(pytester, "").assert_outcomes(passed=1)
 
 
-def test_every_fixture_says_what_it_is(pytester: pytest.Pytester) -> None:
-    said = run(pytester, "", "--fixtures").stdout.str()
-    ours = said.partition("fixtures defined from esme_emulator.pytest_plugin")[2]
+def test_every_fixture_has_a_description(pytester: pytest.Pytester) -> None:
+    output = run(pytester, "", "--fixtures").stdout.str()
+    ours = output.partition("fixtures defined from esme_emulator.pytest_plugin")[2]
     ours = ours.partition("\n---")[0]
     for name in ("broker", "cache", "clock", "faults", "fleet", "make_fleet", "meter", "meters"):
         assert f"esme_{name} -- " in ours
@@ -222,19 +222,21 @@ def test_the_same_seed_gives_the_same_octets(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.processes
-def test_nothing_is_imported_that_no_test_asks_for(pytester: pytest.Pytester) -> None:
+def test_the_plugin_imports_nothing_until_a_test_uses_a_fixture(pytester: pytest.Pytester) -> None:
     tests = """
     import sys
 
     def test_nothing():
-        ours = {name for name in sys.modules if name.split(".")[0] in {"emulator", "gbcs"}}
-        assert ours <= {"emulator", "esme_emulator.pytest_plugin"}
+        roots = {name.split(".")[0] for name in sys.modules}
+        ours = {name for name in sys.modules if name.startswith("esme_emulator")}
+        assert ours == {"esme_emulator", "esme_emulator.pytest_plugin"}
+        assert not roots & {"gbcs", "construct", "cryptography", "pydantic", "aiomqtt", "click"}
     """
     run_apart(pytester, tests).assert_outcomes(passed=1)
 
 
 @pytest.mark.processes
-def test_without_pytest_asyncio_it_says_what_to_install(pytester: pytest.Pytester) -> None:
+def test_a_missing_pytest_asyncio_is_reported_in_one_line(pytester: pytest.Pytester) -> None:
     tests = "def test_needs(esme_clock): ...\n\ndef test_not(): ..."
     ini = "-p", "no:asyncio", "-c", "/dev/null", "--rootdir", str(pytester.path)
     result = run_apart(pytester, tests, *ini)
