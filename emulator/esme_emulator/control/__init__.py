@@ -1,6 +1,5 @@
-"""The control interface: what runs, seen and steered over HTTP on loopback.
+"""The HTTP control interface: shows and steers the parts of this process, on loopback only.
 
-`esme_emulator.control.app` makes the application over what `esme_emulator.monitor.parts` names,
-`esme_emulator.control.server` serves it. Both import packages that nothing else needs, so they are
-imported where a control interface is asked for.
+`app` makes the ASGI application over the parts that `esme_emulator.monitor.parts` describes, and
+`server` serves it. Both import packages of the extra `control`, so import them only on demand.
 """

@@ -1,6 +1,6 @@
-"""What the endpoints of the cache say and take, as JSON: the models of their description.
+"""JSON models of requests and answers of the cache and its registry.
 
-Of what is kept they say all but the readings. Times are ISO 8601 in UTC, days too.
+Field names are stable. Times and days are ISO 8601 in UTC. No model has readings.
 """
 
 import re
@@ -13,7 +13,7 @@ from esme_emulator.control.models import Model
 from gbcs.tables.roles import Role
 
 MAX_ROWS = 10_000
-"""Rows that one answer has, at most."""
+"""Maximum number of rows of an answer."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EUI_TEXT = "EUI-64 as 16 hexadecimal digits"
@@ -25,7 +25,7 @@ def _day(value: object) -> date:
             return date.fromisoformat(value)
     except ValueError:
         pass
-    raise ValueError(f"{value!r:.40} is not a day: write 2026-01-31")
+    raise ValueError(f"{value!r:.40} is not a day: write it as 2026-01-31")
 
 
 Day = Annotated[date, BeforeValidator(_day)]
@@ -34,7 +34,7 @@ Limit = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 
 
 class CacheCount(Model):
-    """How many requests for one SRV met with one decision."""
+    """The number of requests for one SRV with one decision."""
 
     srv: str
     decision: Literal["hits", "collapsed", "forwarded", "refused", "failed"]
@@ -42,20 +42,20 @@ class CacheCount(Model):
 
 
 class PartyCount(CacheCount):
-    """The same of one party; null are all that the registry does not have."""
+    """The same for one party; null stands for all parties that are not in the registry."""
 
     party: str | None
 
 
 class HoldDownState(Model):
-    """After so many failures in a row a meter is left alone for so many seconds."""
+    """The cooldown: after `failures` in a row, requests to a meter are rejected for `seconds`."""
 
     failures: int
     seconds: float
 
 
 class SettingsState(Model):
-    """How the cache behaves."""
+    """The settings of the cache."""
 
     retention_hours: float
     reply_timeout: float = Field(description="seconds")
@@ -64,7 +64,7 @@ class SettingsState(Model):
     sub_window: bool
     clock_skew: float = Field(description="tolerated clock skew of meters, seconds")
     collapse: bool
-    shadow: float = Field(description="part of hits, 0 to 1")
+    shadow: float = Field(description="share of hits audited with the meter, 0 to 1")
     retries: int
     device_limit: int
     device_queue: int
@@ -73,27 +73,25 @@ class SettingsState(Model):
 
 
 class StoreState(Model):
-    """The store, and how much is in it; null where it cannot be used, for the reason given."""
+    """The store and its size; the size is null if the store cannot be used, with `error`."""
 
     kind: str = Field(description="such as memory, sqlite or valkey")
     entries: int | None = None
     octets: int | None = None
-    evicted: int | None = Field(
-        default=None, description="entries that went to make room for others"
-    )
+    evicted: int | None = Field(default=None, description="entries evicted to make room")
     unreadable: int | None = Field(default=None, description="entries that could not be read")
     error: str | None = None
 
 
 class AgeCount(Model):
-    """Hits with readings of up to so many hours, and more than in the class before."""
+    """Hits whose readings were up to `hours` old, and older than in the class before."""
 
-    hours: int | None = Field(description="null for all that is older")
+    hours: int | None = Field(description="null for all older ones")
     number: int
 
 
 class HitState(Model):
-    """What was answered from the store."""
+    """Hits, by SRV, by party and by age of the readings."""
 
     by_srv: dict[str, int]
     by_party: dict[str, int]
@@ -101,20 +99,20 @@ class HitState(Model):
 
 
 class CacheState(Model):
-    """What the cache is to do, what it keeps and what it decided."""
+    """Ledger, settings and store of the cache."""
 
     requests: int
-    undecided: int = Field(description="requests that wait for a meter")
+    undecided: int = Field(description="requests that are waiting for a meter")
     avoided_ratio: float | None = Field(
-        description="part of hits, collapsed and forwarded that meters were spared; null if none"
+        description="share of taken requests that meters were spared; null if there are none"
     )
-    retries: int = Field(description="reads that were sent again")
-    shadow: int = Field(description="hits for which the meter was asked all the same")
+    retries: int = Field(description="reads that were resent")
+    shadow: int = Field(description="hits that were audited with the meter")
     shadow_outcomes: dict[str, int] = Field(description="such as equal and different")
-    shadow_compared: int = Field(description="hits of these to which the meter replied")
-    shadow_different: int = Field(description="hits of these that the meter said otherwise")
+    shadow_compared: int = Field(description="audited hits to which the meter replied")
+    shadow_different: int = Field(description="audited hits that differ from the meter's reply")
     shadow_difference_ratio: float | None = Field(
-        description="part of what was compared that is different; null if nothing was"
+        description="share of compared hits that differ; null if none was compared"
     )
     decisions: list[CacheCount]
     by_party: list[PartyCount]
@@ -125,20 +123,20 @@ class CacheState(Model):
 
 
 class Chosen(Model):
-    """Which entries are meant; without a condition all of them."""
+    """Selects entries by device and SRV; without either, all."""
 
     device: Text | None = Field(default=None, description=_EUI_TEXT)
     srv: Text | None = None
 
 
 class ChosenSome(Chosen):
-    """The same, and how many of them."""
+    """The same, limited in number."""
 
     limit: Limit = 100
 
 
 class ReplyState(Model):
-    """A reply that was sent, and how it came about; the words are those of RFC 9211."""
+    """A reply that was sent, and how it came about, in the terms of RFC 9211."""
 
     time: float = Field(description="Unix time")
     at: str
@@ -146,108 +144,112 @@ class ReplyState(Model):
     srv: str
     party: str
     counter: int = Field(description="originator counter of the command")
-    start: str | None = Field(serialization_alias="from", description="first instant asked for")
-    end: str | None = Field(serialization_alias="to", description="last instant asked for")
-    reply: str = Field(description="all of it, as MQTT 5 has it in `cache-status`")
+    start: str | None = Field(serialization_alias="from", description="first instant of the window")
+    end: str | None = Field(serialization_alias="to", description="last instant of the window")
+    reply: str = Field(description="the whole text, as in the MQTT 5 property `cache-status`")
     hit: bool
-    fwd: str | None = Field(description="why the meter was asked; null for a hit")
+    fwd: str | None = Field(description="why the request was forwarded; null for a hit")
     collapsed: bool
     stored: bool
-    detail: str = Field(description="such as why it was not stored")
-    age: int | None = Field(description="of a hit: seconds since receipt")
-    ttl: int | None = Field(description="of a hit: seconds for which it would still be one")
+    detail: str = Field(description="further information, such as why the reply was not stored")
+    age: int | None = Field(description="for a hit: seconds since its readings were received")
+    ttl: int | None = Field(description="for a hit: seconds until its readings expire")
 
 
 class RepliesState(Model):
-    """The newest replies, newest first, and how many there were since the start."""
+    """The newest replies, newest first, and their total number since the start."""
 
     total: int
     replies: list[ReplyState]
 
 
 class EntryState(Model):
-    """What is kept under one key, but for the readings."""
+    """A stored entry, without its readings."""
 
     device: str
     srv: str
     start: str = Field(serialization_alias="from", description="first instant of the window")
     end: str = Field(serialization_alias="to", description="last instant of the window")
     received: str
-    age: int = Field(description="seconds since then")
-    remaining: int = Field(description="seconds for which it is served yet, if it is not flushed")
-    octets: int = Field(description="of its readings, before they are packed")
-    identity: str = Field(description="of the meters; only those of the fleet that runs are served")
+    age: int = Field(description="seconds since receipt")
+    remaining: int = Field(description="seconds until it expires, unless it is flushed before")
+    octets: int = Field(description="size of its readings before compression")
+    identity: str = Field(
+        description="identity of the meters; only entries of the running fleet are served"
+    )
 
 
 class EntriesState(Model):
-    """Entries, in no order."""
+    """Entries in arbitrary order."""
 
     entries: list[EntryState]
     left_off: bool
 
 
 class PartyState(Model):
-    """A party, and what it may be."""
+    """A party and its roles."""
 
     party: str
     roles: list[Role]
 
 
 class RegistrationState(Model):
-    """A registration, in the words of the file of a registry."""
+    """A registration, with the keys of a registry file."""
 
     party: str
     devices: str = Field(description='"*", an EUI-64, or "EUI to EUI"')
-    start: date | None = Field(serialization_alias="from", description="null: since ever")
-    end: date | None = Field(serialization_alias="to", description="the day after; null: for ever")
-    roles: list[Role] | None = Field(description="null: all that the party has")
-    current: bool = Field(description="whether today is in it")
+    start: date | None = Field(serialization_alias="from", description="first day; null: no limit")
+    end: date | None = Field(
+        serialization_alias="to", description="day after the last; null: no limit"
+    )
+    roles: list[Role] | None = Field(description="null: all roles of the party")
+    current: bool = Field(description="whether it holds today")
 
 
-_REPEATED = "whether an equal change was told before: it was made then, and not again"
-_FORGOTTEN = "why the change is forgotten when the cache ends; null: it is not"
+_REPEATED = "whether an equal change was made before; it is not made again"
+_FORGOTTEN = "why the change is lost when the cache ends; null if it is kept"
 
 
 class Registered(RegistrationState):
-    """A registration that was added."""
+    """An added registration."""
 
     repeated: bool = Field(description=_REPEATED)
     forgotten: str | None = Field(description=_FORGOTTEN)
 
 
 class RegistryQuery(Model):
-    """Whose registrations are wanted, and how many rows."""
+    """Selects the registrations of a device; limits the number of rows."""
 
     device: Text | None = Field(default=None, description=_EUI_TEXT)
     limit: Limit = 100
 
 
 class RegistryState(Model):
-    """Parties, and what is registered for the device that was asked about."""
+    """The parties and, if a device was given, its registrations."""
 
     parties: list[PartyState]
-    registrations: list[RegistrationState] | None = Field(description="null without a device")
+    registrations: list[RegistrationState] | None = Field(description="null if no device was given")
     left_off: bool
 
 
 class NewRegistration(Model):
-    """A registration to add, with the keys of the file of a registry."""
+    """A registration to add, with the keys of a registry file."""
 
     party: Text = Field(description=_EUI_TEXT)
     devices: Text = Field(default="*", description='"*", an EUI-64, or "EUI to EUI"')
     start: Day | None = Field(
-        default=None, validation_alias="from", description="without: since ever"
+        default=None, validation_alias="from", description="first day; without: no limit"
     )
     end: Day | None = Field(
-        default=None, validation_alias="to", description="the day after the last"
+        default=None, validation_alias="to", description="day after the last; without: no limit"
     )
     roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))] | None = Field(
-        default=None, description="without: all that the party has"
+        default=None, description="without: all roles of the party"
     )
 
 
 class SupplierChange(Model):
-    """Who supplies a device no more, and who does from a day on."""
+    """A change of a device's supplier, from a day on."""
 
     device: Text = Field(description=_EUI_TEXT)
     old: Text = Field(description=_EUI_TEXT)
@@ -256,20 +258,20 @@ class SupplierChange(Model):
 
 
 class TenancyChange(Model):
-    """From which day on another consumer is at a device."""
+    """A change of the consumer at a device, from a day on."""
 
     device: Text = Field(description=_EUI_TEXT)
     day: Day
 
 
 class Changed(Model):
-    """A change that was made, and what came of it."""
+    """A change that was made, and its effects."""
 
     device: str
     day: date
-    flushed: int | None = Field(description="entries of the device that were dropped")
+    flushed: int | None = Field(description="number of dropped entries of the device")
     waiting: str | None = Field(
-        description="why entries are still to be dropped; until they are, none is served"
+        description="why entries could not be dropped yet; they are not served meanwhile"
     )
     repeated: bool = Field(description=_REPEATED)
     forgotten: str | None = Field(description=_FORGOTTEN)

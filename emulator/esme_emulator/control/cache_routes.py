@@ -1,6 +1,6 @@
-"""Endpoints of the cache: its settings, its ledger, and what is in its store.
+"""Endpoints of the cache: settings, ledger, replies, and the entries of its store.
 
-Never says what was read, only that it was.
+Shows that readings are stored, never the readings.
 """
 
 from collections import Counter
@@ -34,26 +34,29 @@ from esme_emulator.control.cache_models import (
 )
 from esme_emulator.control.models import Problem, Removed
 from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
-from esme_emulator.control.store_calls import PATIENCE, PURGE_PATIENCE, first_of, within
+from esme_emulator.control.store_calls import STORE_TIMEOUT, first_of, within
 from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.monitor.parts import RunningParts, avoided_ratio, cache_of
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso
 
-SHADOW = "shadow-"
-"""Begins the reasons that say how a shadow audit ended."""
+PURGE_TIMEOUT = 60.0
+"""Timeout of a purge, in seconds; one of many entries takes several calls."""
 
-_AWAY = {"model": Problem, "description": "The store cannot be used, and why"}
+SHADOW = "shadow-"
+"""Prefix of the reasons that say how a shadow audit ended."""
+
+_AWAY = {"model": Problem, "description": "The store cannot be used"}
 
 
 def cache_routes(parts: RunningParts) -> APIRouter:
-    """Return the endpoints; where there is no cache they answer 404, without its store 503."""
+    """Return the endpoints; they answer 404 without a cache, and 503 if its store is down."""
     router = APIRouter(tags=["cache"])
 
     @router.get("/cache", responses={503: {"model": CacheState}})
     async def get_cache(response: Response) -> CacheState:
-        """Tell what the cache decided and keeps; 503 where its store cannot be used."""
+        """Return ledger, settings and store of the cache; 503 if the store cannot be used."""
         cache = cache_of(parts)
         store = await _store(cache.store)
         if store.error is not None:
@@ -94,29 +97,29 @@ def cache_routes(parts: RunningParts) -> APIRouter:
         )
 
     @router.get("/cache/entries", responses={503: _AWAY})
-    async def get_entries(asked: Annotated[ChosenSome, Query()]) -> EntriesState:
-        """List what is kept, without the readings."""
+    async def get_entries(wanted: Annotated[ChosenSome, Query()]) -> EntriesState:
+        """List the stored entries, without their readings."""
         cache = cache_of(parts)
-        found = queries.entries(cache.store, *_chosen(asked))
-        entries = await within(PATIENCE, first_of(found, asked.limit + 1))
+        found = queries.entries(cache.store, *_chosen(wanted))
+        entries = await within(STORE_TIMEOUT, first_of(found, wanted.limit + 1))
         now, retention = parts.clock.now(), cache.policy.settings.retention
         rows = [_entry(key, entry, now, retention) for key, entry in entries.items()]
-        return EntriesState(entries=rows[: asked.limit], left_off=len(rows) > asked.limit)
+        return EntriesState(entries=rows[: wanted.limit], left_off=len(rows) > wanted.limit)
 
     @router.get("/cache/replies")
-    async def get_replies(asked: Annotated[ChosenSome, Query()]) -> RepliesState:
-        """List the newest replies, newest first, and how each came about."""
+    async def get_replies(wanted: Annotated[ChosenSome, Query()]) -> RepliesState:
+        """List the newest replies, newest first, with how each came about."""
         latest = cache_of(parts).latest_replies
-        device = None if asked.device is None else eui_of(asked.device, "device")
-        found = islice(latest.newest(device, counted_srv(asked.srv)), asked.limit)
+        device = None if wanted.device is None else eui_of(wanted.device, "device")
+        found = islice(latest.newest(device, counted_srv(wanted.srv)), wanted.limit)
         return RepliesState(total=latest.total, replies=[_reply(replied) for replied in found])
 
     @router.delete("/cache/entries", responses={503: _AWAY})
-    async def purge_entries(asked: Annotated[Chosen, Query()]) -> Removed:
-        """Drop what is kept; what is under way to a meter is kept when it comes."""
+    async def purge_entries(wanted: Annotated[Chosen, Query()]) -> Removed:
+        """Drop stored entries. Reads in flight are stored when their replies arrive."""
         cache = cache_of(parts)
-        device, srv = _chosen(asked)
-        number = await within(PURGE_PATIENCE, queries.purge(cache.store, device, srv))
+        device, srv = _chosen(wanted)
+        number = await within(PURGE_TIMEOUT, queries.purge(cache.store, device, srv))
         return Removed(removed=number)
 
     return router
@@ -125,7 +128,7 @@ def cache_routes(parts: RunningParts) -> APIRouter:
 async def _store(store: Store) -> StoreState:
     kind = type(store).__name__.removesuffix("Store").lower()
     try:
-        size = await within(PATIENCE, store.size())
+        size = await within(STORE_TIMEOUT, store.size())
     except StoreError as error:
         return StoreState(kind=kind, error=str(error))
     return StoreState(
@@ -172,9 +175,9 @@ def _settings(settings: CacheSettings) -> SettingsState:
     )
 
 
-def _chosen(asked: Chosen) -> tuple[EUI | None, str | None]:
-    device = None if asked.device is None else eui_of(asked.device, "device")
-    return device, cached_srv(asked.srv)
+def _chosen(wanted: Chosen) -> tuple[EUI | None, str | None]:
+    device = None if wanted.device is None else eui_of(wanted.device, "device")
+    return device, cached_srv(wanted.srv)
 
 
 def _reply(replied: Replied) -> ReplyState:

@@ -1,4 +1,4 @@
-"""Endpoints of the faults: the rules in force, what they did, and what kinds there are."""
+"""Endpoints of the faults: active rules, the log, and the kinds."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -15,25 +15,27 @@ from esme_emulator.faults.registry import kinds, selectors
 from esme_emulator.monitor.parts import RunningParts, fleet_of
 
 MAX_RULES = 1_000
-"""Rules that a fleet has from here, at most, since each is asked about every call."""
+"""Maximum number of rules, because each is checked for every command."""
+
 MAX_FIRED = 10_000
+"""Maximum number of log entries of an answer."""
 
 _EXAMPLE = {"kind": "late-reply", "seconds": 90, "srvs": "4.8.1", "calls": "every 10"}
 
 
 def fault_routes(parts: RunningParts) -> APIRouter:
-    """Return the endpoints; where there is no fleet they answer 404."""
+    """Return the endpoints; they answer 404 if no meters run in this process."""
     router = APIRouter(tags=["faults"])
 
     @router.get("/faults")
     async def get_faults() -> Rules:
-        """Give the rules in force, in the order in which they were added."""
+        """Return the active rules, in the order in which they were added."""
         faults = fleet_of(parts).faults
         return Rules(rules=[rule_to(rule) for rule in faults.rules], fired=faults.fired)
 
     @router.post("/faults", status_code=201, openapi_extra={"requestBody": _request_body()})
     async def add_fault(table: Annotated[dict[str, Any], Body()]) -> NewRule:
-        """Add a rule, and say what of it can match nothing; without a name it is given one."""
+        """Add a rule; one without a name gets one. Warns of parts that can match nothing."""
         fleet = fleet_of(parts)
         taken = {rule.name for rule in fleet.faults.rules}
         if len(taken) >= MAX_RULES:
@@ -57,7 +59,9 @@ def fault_routes(parts: RunningParts) -> APIRouter:
         try:
             fleet_of(parts).faults.remove(name)
         except KeyError:
-            raise HTTPException(404, f"there is no rule {name!r:.100}") from None
+            raise HTTPException(
+                404, f"there is no rule {name!r:.100}: GET /faults lists them"
+            ) from None
         return Removed(removed=1)
 
     @router.delete("/faults")
@@ -70,7 +74,7 @@ def fault_routes(parts: RunningParts) -> APIRouter:
 
     @router.get("/faults/log")
     async def get_log(limit: Annotated[int, Query(ge=0, le=MAX_FIRED)] = 100) -> FaultLog:
-        """Give the faults that fired lately, newest first."""
+        """Return the faults that fired last, newest first."""
         log = fleet_of(parts).faults.log
         newest = islice(reversed(list(log)), limit)
         fired = [one.to_json() for one in newest]
@@ -78,7 +82,7 @@ def fault_routes(parts: RunningParts) -> APIRouter:
 
     @router.get("/faults/kinds")
     async def get_kinds() -> Kinds:
-        """Describe every kind of fault, and the keys by which rules of any kind address calls."""
+        """Describe every kind of fault, and the selectors that rules of any kind take."""
         return Kinds(
             kinds=[kind.to_json() for kind in kinds()],
             selectors=[selector.to_json() for selector in selectors()],
@@ -89,7 +93,7 @@ def fault_routes(parts: RunningParts) -> APIRouter:
 
 def _request_body() -> dict[str, Any]:
     """Return the OpenAPI description of a rule: one schema for each kind of fault."""
-    named = {"name": {"type": "string", "description": "unique; kind-N where there is none"}}
+    named = {"name": {"type": "string", "description": "unique; kind-N if not given"}}
     schemas = [
         {
             "type": "object",

@@ -1,9 +1,9 @@
-"""Metrics: what was counted, for Prometheus, read when it is scraped.
+"""Prometheus metrics, computed from the counters of the parts when they are scraped.
 
-Nothing is counted here a second time, and nothing is said by meter or party, which would make a
-series for each. A collector cannot wait, so the store is asked before, and now and then.
+Counts nothing itself. No label names a meter or a party, because each would get its own series.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -20,8 +20,8 @@ from prometheus_client.registry import Collector
 
 from esme_emulator.cache.policy.audit import audit_of
 from esme_emulator.cache.policy.ledger import Ledger
-from esme_emulator.cache.store.base import Size
-from esme_emulator.control.store_calls import KnownSize
+from esme_emulator.cache.store.base import Size, Store, StoreError
+from esme_emulator.control.store_calls import within
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.wan import WanTally
 from esme_emulator.monitor.hit_ages import HitAges
@@ -30,26 +30,33 @@ from esme_emulator.transport import Transport
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+SIZE_INTERVAL = 10.0
+"""Minimum time between two queries of the store's size, in seconds."""
+
+SIZE_TIMEOUT = 2.0
+"""Timeout of a query of the store's size, in seconds."""
+
 
 class Metrics(Collector):
-    """The metrics of `parts`."""
+    """Collects the metrics of `parts`."""
 
     def __init__(self, parts: RunningParts) -> None:
         self._parts = parts
-        self._size = None if parts.cache is None else KnownSize(parts.cache.store)
+        self._size = None if parts.cache is None else _KnownSize(parts.cache.store)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     async def exposition(self) -> bytes:
         """Return the metrics in the text format of Prometheus, of type `CONTENT_TYPE`."""
+        # A collector cannot await, so the store is queried before it runs.
         if self._size is not None:
             await self._size.refresh()
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is so now."""
+        """Yield the current metrics."""
         parts = self._parts
-        yield GaugeMetricFamily("esme_up", "1 as long as this process answers.", 1)
+        yield GaugeMetricFamily("esme_up", "1 while this process answers.", 1)
         connected = parts.is_connected()
         yield GaugeMetricFamily(
             "esme_broker_connected",
@@ -59,7 +66,7 @@ class Metrics(Collector):
         yield from _of_transports(parts.transports)
         yield GaugeMetricFamily(
             "esme_clock_seconds",
-            "Unix time that the clock shows.",
+            "Time of the clock, as Unix time.",
             parts.clock.now(),
         )
         if parts.fleet is not None:
@@ -74,12 +81,12 @@ class Metrics(Collector):
 def _of_transports(parts: Mapping[str, Sequence[Transport]]) -> Iterator[Metric]:
     messages = CounterMetricFamily(
         "esme_transport_messages",
-        "Messages by what became of them between part and broker.",
+        "Messages between a part and the broker, by event.",
         labels=("part", "event"),
     )
     reconnections = CounterMetricFamily(
         "esme_transport_reconnections",
-        "Connections made after one was lost.",
+        "Connections that replaced a lost one.",
         labels=("part",),
     )
     for part, transports in parts.items():
@@ -94,29 +101,29 @@ def _of_transports(parts: Mapping[str, Sequence[Transport]]) -> Iterator[Metric]
 
 
 def _of_fleet(fleet: RunningFleet) -> Iterator[Metric]:
-    yield GaugeMetricFamily("esme_meters", "Meters hosted.", len(fleet.meters))
+    yield GaugeMetricFamily("esme_meters", "Meters of this process.", len(fleet.meters))
     received = CounterMetricFamily(
         "esme_commands_received", "Commands that meters received.", labels=("srv", "outcome")
     )
     sent = CounterMetricFamily(
-        "esme_replies_sent", "Replies that the broker has.", labels=("srv", "outcome")
+        "esme_replies_sent", "Replies that the broker accepted.", labels=("srv", "outcome")
     )
     unsent = CounterMetricFamily(
-        "esme_replies_unsent", "Replies that the broker did not take.", labels=("srv", "outcome")
+        "esme_replies_unsent", "Replies that the broker did not accept.", labels=("srv", "outcome")
     )
     families = {Stage.RECEIVED: received, Stage.REPLIED: sent, Stage.UNSENT: unsent}
     for series, number in fleet.counters.totals().items():
         families[series.stage].add_metric((series.srv, series.outcome), number)
     yield from families.values()
     fired = CounterMetricFamily(
-        "esme_faults_fired", "Times that a rule changed something.", labels=("rule", "kind")
+        "esme_faults_fired", "Times that a fault rule changed something.", labels=("rule", "kind")
     )
     times = fleet.faults.fired
     for rule in fleet.faults.rules:
         fired.add_metric((rule.name, rule.kind), times[rule.name])
     yield fired
     yield CounterMetricFamily(
-        "esme_busy_seconds", "Time that meters were busy answering.", fleet.fleet.busy_seconds
+        "esme_busy_seconds", "Time that meters spent answering.", fleet.fleet.busy_seconds
     )
     if fleet.fleet.wan is not None:
         yield from _of_wan(fleet.fleet.wan.tally)
@@ -124,8 +131,8 @@ def _of_fleet(fleet: RunningFleet) -> Iterator[Metric]:
 
 def _of_wan(tally: WanTally) -> Iterator[Metric]:
     for name, documentation, down, up in (
-        ("messages", "Messages that the WAN took.", tally.commands, tally.replies),
-        ("octets", "Octets that the WAN took.", tally.octets_down, tally.octets_up),
+        ("messages", "Messages sent over the WAN.", tally.commands, tally.replies),
+        ("octets", "Octets sent over the WAN.", tally.octets_down, tally.octets_up),
         ("lost", "Messages that the WAN lost.", tally.lost_commands, tally.lost_replies),
     ):
         both = CounterMetricFamily(f"esme_wan_{name}", documentation, labels=("direction",))
@@ -133,40 +140,40 @@ def _of_wan(tally: WanTally) -> Iterator[Metric]:
         both.add_metric(("up",), up)
         yield both
     yield CounterMetricFamily(
-        "esme_wan_radio_seconds", "Time that octets took on the WAN.", tally.radio_seconds
+        "esme_wan_radio_seconds", "Transmission time on the WAN.", tally.radio_seconds
     )
-    yield CounterMetricFamily("esme_wan_wakes", "Times that a meter was woken.", tally.wakes)
+    yield CounterMetricFamily("esme_wan_wakes", "Times a meter was woken.", tally.wakes)
     yield CounterMetricFamily("esme_wan_sms", "SMS that woke meters.", tally.sms)
 
 
 def _of_ledger(ledger: Ledger) -> Iterator[Metric]:
     yield CounterMetricFamily("s1sp_requests", "Requests to the cache.", ledger.requests)
-    yield CounterMetricFamily("s1sp_retries", "Reads that were sent again.", ledger.retries)
+    yield CounterMetricFamily("s1sp_retries", "Reads that were resent.", ledger.retries)
     audit = audit_of(ledger)
+    yield CounterMetricFamily("s1sp_shadow", "Hits audited with the meter.", audit.asked)
     yield CounterMetricFamily(
-        "s1sp_shadow", "Hits for which the meter was asked all the same.", audit.asked
+        "s1sp_shadow_compared", "Audited hits to which the meter replied.", audit.compared
     )
     yield CounterMetricFamily(
-        "s1sp_shadow_compared", "Hits of these to which the meter replied.", audit.compared
-    )
-    yield CounterMetricFamily(
-        "s1sp_shadow_differences", "Hits of these that the meter said otherwise.", audit.different
+        "s1sp_shadow_differences",
+        "Audited hits that differ from the meter's reply.",
+        audit.different,
     )
     if audit.difference_ratio is not None:
         yield GaugeMetricFamily(
             "s1sp_shadow_difference_ratio",
-            "Part of what was compared that is different.",
+            "Share of compared hits that differ.",
             audit.difference_ratio,
         )
     decisions = CounterMetricFamily(
-        "s1sp_decisions", "What became of requests.", labels=("srv", "decision")
+        "s1sp_decisions", "Requests by decision.", labels=("srv", "decision")
     )
     for (srv, decision), number in sorted(ledger.decisions.items()):
         decisions.add_metric((srv, decision), number)
     yield decisions
     reasons = CounterMetricFamily(
         "s1sp_reasons",
-        "Why requests were refused or failed, replies not kept or not delivered.",
+        "Reasons why requests were refused or failed, and replies not stored or delivered.",
         labels=("reason",),
     )
     for reason, number in sorted(ledger.reasons.items()):
@@ -181,7 +188,7 @@ def _of_ages(ages: HitAges) -> Metric:
         buckets.append(("+Inf" if hours is None else str(hours * 3600.0), below))
     return HistogramMetricFamily(
         "s1sp_hit_age_seconds",
-        "Age of the readings that hits were answered with.",
+        "Age of the readings in hits.",
         buckets=buckets,
         sum_value=ages.seconds,
     )
@@ -189,15 +196,33 @@ def _of_ages(ages: HitAges) -> Metric:
 
 def _of_store(size: Size | None) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "s1sp_store_up", "1 where the store answered when it was asked last.", size is not None
+        "s1sp_store_up", "1 if the store answered the last query.", size is not None
     )
     if size is None:
         return
-    yield GaugeMetricFamily("s1sp_store_entries", "Entries kept.", size.entries)
-    yield GaugeMetricFamily("s1sp_store_octets", "Octets that they take.", size.octets)
+    yield GaugeMetricFamily("s1sp_store_entries", "Entries in the store.", size.entries)
+    yield GaugeMetricFamily("s1sp_store_octets", "Octets that the entries take.", size.octets)
+    yield CounterMetricFamily("s1sp_store_evicted", "Entries evicted to make room.", size.evicted)
     yield CounterMetricFamily(
-        "s1sp_store_evicted", "Entries that went to make room for others.", size.evicted
+        "s1sp_store_unreadable", "Entries that could not be read.", size.unreadable
     )
-    yield CounterMetricFamily(
-        "s1sp_store_unreadable", "Entries that were found altered.", size.unreadable
-    )
+
+
+class _KnownSize:
+    """The size of a store at the last query, None if that failed or there was none."""
+
+    def __init__(self, store: Store) -> None:
+        self.size: Size | None = None
+        self._store = store
+        self._next = float("-inf")
+
+    async def refresh(self) -> None:
+        """Query the store, unless that was less than `SIZE_INTERVAL` ago."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next:
+            return
+        self._next = now + SIZE_INTERVAL
+        try:
+            self.size = await within(SIZE_TIMEOUT, self._store.size())
+        except StoreError:
+            self.size = None

@@ -1,6 +1,6 @@
-"""What the control interface says and takes, as JSON: the models of its OpenAPI description.
+"""JSON models of requests and answers of process, meters and faults.
 
-Names of fields are stable. Times are ISO 8601 in UTC, energies Wh or varh.
+Field names are stable. Times are ISO 8601 in UTC, energies Wh or varh.
 """
 
 from typing import Annotated, Any
@@ -8,28 +8,28 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_ADVANCE = 366 * 86_400
-"""Seconds that a manual clock is advanced by in one request, at most."""
+"""Maximum advance of a manual clock in one request, in seconds."""
 
 
 class Model(BaseModel):
-    """Immutable, and without fields that are not named."""
+    """Immutable; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Problem(Model):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     error: str
 
 
 class Health(Model):
-    """Whether what should run does."""
+    """Whether the parts of this process are connected."""
 
     up: bool
     broker: str
-    connected: bool = Field(description="whether all connections of fleet and cache are there")
-    lost: list[str] = Field(description="connections that are not, such as 'fleet: 1 of 1'")
+    connected: bool = Field(description="whether fleet and cache have all their connections")
+    lost: list[str] = Field(description="lost connections, such as 'fleet: 1 of 1'")
     fleet: bool = Field(description="whether meters run in this process")
     cache: bool = Field(description="whether a cache runs in this process")
 
@@ -37,35 +37,37 @@ class Health(Model):
 class ClockState(Model):
     """The clock of this process."""
 
-    clock: str = Field(description="text for --clock that shows the same time in another process")
+    clock: str = Field(description="value of --clock that gives another process the same time")
     now: str
     unix: float = Field(description="the same as Unix time, in seconds")
-    manual: bool = Field(description="whether it stands still until it is advanced")
+    manual: bool = Field(description="whether the clock stands still until it is advanced")
 
 
 class Advance(Model):
-    """How far a manual clock is to move on."""
+    """By how much to advance a manual clock."""
 
     seconds: Annotated[float, Field(gt=0, le=MAX_ADVANCE, allow_inf_nan=False, strict=True)]
 
 
 class ProfileShare(Model):
-    """A kind of meter, and its part of the fleet."""
+    """A kind of meter and its share of the fleet."""
 
     profile: str
     title: str
-    share: float = Field(description="0 to 1; which meter is of which kind is drawn from the seed")
+    share: float = Field(description="0 to 1; the seed decides which meter is of which kind")
 
 
 class WanState(Model):
-    """The WAN between broker and meters, and what it carried for all of them."""
+    """The network between broker and meters, and its traffic."""
 
-    profile: str = Field(description="one for all, or `profile`: that of each meter's own")
+    profile: str = Field(
+        description="name of the network; `profile` if each meter has that of its own profile"
+    )
     commands: int
     replies: int
-    octets_down: int = Field(description="of commands, lost ones too")
-    octets_up: int = Field(description="of replies, lost ones too")
-    radio_seconds: float = Field(description="time that these octets took")
+    octets_down: int = Field(description="octets of commands, including lost ones")
+    octets_up: int = Field(description="octets of replies, including lost ones")
+    radio_seconds: float = Field(description="transmission time of these octets, in seconds")
     wakes: int
     sms: int
     lost_commands: int
@@ -81,29 +83,31 @@ class FleetState(Model):
     seed: str
     profiles: list[ProfileShare]
     clock: str
-    faults: list[str] = Field(description="names of the rules in force")
-    strict: bool = Field(description="whether a command is taken once, by its counter")
-    busy_seconds: float = Field(description="for how long meters were busy answering, together")
-    wan: WanState | None = Field(description="null where there is none")
+    faults: list[str] = Field(description="names of the active rules")
+    strict: bool = Field(description="whether meters refuse repeated originator counters")
+    busy_seconds: float = Field(
+        description="time that all meters together spent answering, in seconds"
+    )
+    wan: WanState | None = Field(description="null if there is no network")
 
 
 class Count(Model):
-    """How often something was counted."""
+    """A count by stage, SRV and outcome."""
 
-    stage: str = Field(description="received or replied")
+    stage: str = Field(description="received, replied or unsent")
     srv: str
     outcome: str
     number: int
 
 
 class MeterCount(Count):
-    """How often it was counted of one meter."""
+    """A count of one meter."""
 
     device: str
 
 
 class ExportedSeries(BaseModel):
-    """What was counted of one stage, SRV and outcome: in all, and by the EUI of each meter."""
+    """The count of one stage, SRV and outcome: in total, and by EUI of each meter."""
 
     stage: str
     srv: str
@@ -113,25 +117,27 @@ class ExportedSeries(BaseModel):
 
 
 class CountersState(Model):
-    """What the fleet counted since the start or the last reset."""
+    """Counts of the fleet since the start or the last reset."""
 
     device_hits: int = Field(
-        description="commands that meters received, of the device, SRV and outcome asked for"
+        description="commands that meters received, for the requested device, SRV and outcome"
     )
     totals: list[Count]
-    meters: list[MeterCount] = Field(description="the same by meter, at most `limit`")
-    left_off: bool = Field(description="whether there are more than `limit`")
+    meters: list[MeterCount] = Field(description="the same by meter, at most `limit` rows")
+    left_off: bool = Field(description="whether there are more rows than `limit`")
 
 
 class Registers(Model):
-    """What one element's or direction's registers show, in Wh, or varh where reactive."""
+    """Registers of one element or direction, in Wh, or in varh for reactive energy."""
 
     total: int
-    tou: list[int] | None = Field(description="by TOU register, from 1; null where there are none")
+    tou: list[int] | None = Field(
+        description="by time-of-use register, from 1; null if there are none"
+    )
 
 
 class MeterState(Model):
-    """One meter as it is now."""
+    """The current state of one meter."""
 
     device: str
     profile: str
@@ -142,7 +148,7 @@ class MeterState(Model):
     tariff: str = Field(description="one-rate, economy-7 or blocks")
     installed: str
     tou_switching: list[int] = Field(
-        description="TOU register, from 1, of each half hour of the day from 00:00 UTC"
+        description="time-of-use register, from 1, of each half hour of the day from 00:00 UTC"
     )
     now: str
     registers: dict[str, Registers]
@@ -150,27 +156,27 @@ class MeterState(Model):
 
 
 class Rules(Model):
-    """The fault rules in force, in the order in which they were added."""
+    """The active fault rules, in the order in which they were added."""
 
     rules: list[dict[str, Any]]
-    fired: dict[str, int] = Field(description="how often each has fired since it was added")
+    fired: dict[str, int] = Field(description="how often each rule has fired since it was added")
 
 
 class NewRule(Model):
-    """A rule as it was added."""
+    """An added rule."""
 
     rule: dict[str, Any]
-    warnings: list[str] = Field(description="what of it can match nothing")
+    warnings: list[str] = Field(description="parts of the rule that can match nothing")
 
 
 class Removed(Model):
-    """How many rules or entries were removed."""
+    """The number of removed rules or entries."""
 
     removed: int
 
 
 class Kinds(Model):
-    """The kinds of faults and what each takes, with JSON Schemas."""
+    """The kinds of faults and their parameters, with JSON Schemas."""
 
     kinds: list[dict[str, Any]]
     selectors: list[dict[str, Any]]
@@ -179,5 +185,5 @@ class Kinds(Model):
 class FaultLog(Model):
     """The faults that fired, newest first."""
 
-    total: int = Field(description="since the start, of which the log keeps the newest")
+    total: int = Field(description="number since the start; the log keeps only the newest")
     fired: list[dict[str, Any]]

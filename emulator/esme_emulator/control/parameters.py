@@ -1,7 +1,4 @@
-"""What is asked for in texts: devices, parties and SRVs, or why they are none.
-
-Raises what the control interface answers with a status of 422.
-"""
+"""Parse request parameters: EUIs and SRVs. Invalid ones raise an error answered with 422."""
 
 from collections.abc import Callable
 
@@ -12,21 +9,21 @@ from esme_emulator.monitor.counted_srvs import counted
 from gbcs import EUI
 
 
-def eui_of(text: str, what: str = "") -> EUI:
-    """Return the EUI that a text gives; `what` it is begins the reason where it gives none."""
+def eui_of(text: str, name: str = "") -> EUI:
+    """Return the EUI in `text`; an error begins with the parameter's `name`, if given."""
     try:
         return EUI.parse(text)
     except ValueError as error:
-        raise HTTPException(422, f"{what}: {error}" if what else str(error)) from None
+        raise HTTPException(422, f"{name}: {error}" if name else str(error)) from None
 
 
 def cached_srv(text: str | None) -> str | None:
-    """Return an SRV that a cache can keep readings of, or None if none is given."""
+    """Return `text` if it is None or an SRV whose readings a cache can store."""
     return _srv(text, names_of)
 
 
 def counted_srv(text: str | None) -> str | None:
-    """Return an SRV that commands are counted by, or None if none is given."""
+    """Return `text` if it is None or an SRV by which commands are counted."""
     return _srv(text, counted)
 
 

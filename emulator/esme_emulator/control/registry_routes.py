@@ -1,7 +1,7 @@
-"""Endpoints of the registry of the cache: who is registered for what, and changes of it.
+"""Endpoints of the cache's registry: who may read what, and changes of that.
 
-Each cache has a registry of its own, so several processes are told each for itself. What a
-registry cannot keep for the next process is said, and logged.
+Each process has its own registry, so each has to be told. A change that cannot be kept for the next
+process is reported in the answer and logged.
 """
 
 import logging
@@ -27,37 +27,36 @@ from esme_emulator.control.cache_models import (
     TenancyChange,
 )
 from esme_emulator.control.parameters import eui_of
-from esme_emulator.control.store_calls import PATIENCE, first_of, within
+from esme_emulator.control.store_calls import STORE_TIMEOUT, first_of, within
 from esme_emulator.monitor.parts import RunningCache, RunningParts, cache_of
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 
 MAX_CHANGES = 10_000
-"""Changes that one process takes from here, at most, since each is kept in memory."""
+"""Maximum number of changes of one process, because each is kept in memory."""
 
 _MOST_COUNTED = 10_000
-"""Entries of a device that are counted before they are dropped, at most."""
-
+"""Maximum number of entries of a device that are counted before they are dropped."""
 
 _log = logging.getLogger(__name__)
 
 
 def registry_routes(parts: RunningParts) -> APIRouter:
-    """Return the endpoints; where there is no cache they answer 404."""
+    """Return the endpoints; they answer 404 if no cache runs in this process."""
     router = APIRouter(tags=["registry"], prefix="/cache/registry")
     made = 0
 
     def changeable() -> RunningCache:
         cache = cache_of(parts)
         if made >= MAX_CHANGES:
-            told = f"the registry was changed {MAX_CHANGES} times already"
-            raise HTTPException(409, f"{told}: start the cache anew to change it further")
+            told = f"the registry was already changed {MAX_CHANGES} times"
+            raise HTTPException(409, f"{told}: restart the cache to change it further")
         return cache
 
-    def party(cache: RunningCache, text: str, what: str) -> EUI:
-        eui = eui_of(text, what)
+    def party(cache: RunningCache, text: str, name: str) -> EUI:
+        eui = eui_of(text, name)
         if not cache.policy.registry.knows(eui):
-            raise HTTPException(422, f"{what}: {eui} is not a party of the registry")
+            raise HTTPException(422, f"{name}: {eui} is not a party of the registry")
         return eui
 
     def of_device(cache: RunningCache, device: EUI) -> list[RegistrationState]:
@@ -65,46 +64,44 @@ def registry_routes(parts: RunningParts) -> APIRouter:
         return [_state(one, parts.clock) for one in found]
 
     def outcome(cache: RunningCache) -> _Outcome:
-        """Count the change that was just made, and return what became of it."""
+        """Count the change that was just made, and return its outcome."""
         nonlocal made
         made += 1
         registry = cache.policy.registry
         if registry.forgotten:
-            _log.warning(
-                "a change of the registry is forgotten when the cache ends: %s", registry.forgotten
-            )
+            _log.warning("a registry change is lost when the cache ends: %s", registry.forgotten)
         return _Outcome(registry.repeated, registry.forgotten or None)
 
     async def changed(
         cache: RunningCache, device: EUI, day: date, change: Callable[[], Awaitable[None]]
     ) -> Changed:
-        """Make a change, and tell what it dropped."""
+        """Make a change, and return what it dropped."""
         counted, waiting = await _counted(cache, device)
         try:
             flushing = change()
         except ValueError as error:
             raise HTTPException(409, str(error)) from None
-        became = outcome(cache)
+        made_change = outcome(cache)
         flushed, why = await _flushed(cache, device, flushing, counted, waiting)
         return Changed(
             device=str(device),
             day=day,
             flushed=flushed,
             waiting=why,
-            repeated=became.repeated,
-            forgotten=became.forgotten,
+            repeated=made_change.repeated,
+            forgotten=made_change.forgotten,
             registrations=of_device(cache, device),
         )
 
     @router.get("")
-    async def get_registry(asked: Annotated[RegistryQuery, Query()]) -> RegistryState:
-        """Tell which parties there are, and what is registered for a device."""
+    async def get_registry(wanted: Annotated[RegistryQuery, Query()]) -> RegistryState:
+        """List the parties and, for a given device, its registrations."""
         cache = cache_of(parts)
         known = cache.policy.registry.parties()
         registrations = None
-        if asked.device is not None:
-            registrations = of_device(cache, eui_of(asked.device, "device"))
-        limit = asked.limit
+        if wanted.device is not None:
+            registrations = of_device(cache, eui_of(wanted.device, "device"))
+        limit = wanted.limit
         return RegistryState(
             parties=[
                 PartyState(party=str(eui), roles=sorted(known[eui])) for eui in islice(known, limit)
@@ -114,58 +111,58 @@ def registry_routes(parts: RunningParts) -> APIRouter:
         )
 
     @router.post("/registrations", status_code=201)
-    async def add_registration(asked: NewRegistration) -> Registered:
-        """Add a registration; nothing is dropped for it."""
+    async def add_registration(wanted: NewRegistration) -> Registered:
+        """Add a registration. It drops no entries."""
         cache = changeable()
-        eui = party(cache, asked.party, "party")
-        others = set(asked.roles or ()) - cache.policy.registry.parties()[eui]
+        eui = party(cache, wanted.party, "party")
+        others = set(wanted.roles or ()) - cache.policy.registry.parties()[eui]
         if others:
             raise HTTPException(422, f"roles: {eui} is not {', '.join(sorted(others))}")
-        if asked.start is not None and asked.end is not None and asked.end <= asked.start:
-            raise HTTPException(422, f"to: {asked.end} is not after {asked.start}")
-        roles = None if asked.roles is None else frozenset(asked.roles)
-        registration = Registration(eui, _devices(asked.devices), asked.start, asked.end, roles)
+        if wanted.start is not None and wanted.end is not None and wanted.end <= wanted.start:
+            raise HTTPException(422, f"to: {wanted.end} is not after {wanted.start}")
+        roles = None if wanted.roles is None else frozenset(wanted.roles)
+        registration = Registration(eui, _devices(wanted.devices), wanted.start, wanted.end, roles)
         try:
             cache.service.register(registration)
         except ValueError as error:
             raise HTTPException(409, str(error)) from None
-        became = outcome(cache)
+        made_change = outcome(cache)
         state = _state(registration, parts.clock).model_dump()
-        return Registered(**state, repeated=became.repeated, forgotten=became.forgotten)
+        return Registered(**state, repeated=made_change.repeated, forgotten=made_change.forgotten)
 
     @router.post("/change-of-supplier")
-    async def change_supplier(asked: SupplierChange) -> Changed:
-        """Have another supplier from a day on, and drop the readings of the device."""
+    async def change_supplier(wanted: SupplierChange) -> Changed:
+        """Register another supplier from a day on, and drop the device's readings."""
         cache = changeable()
-        device = eui_of(asked.device, "device")
-        old, new = party(cache, asked.old, "old"), party(cache, asked.new, "new")
-        service, day = cache.service, asked.day
+        device = eui_of(wanted.device, "device")
+        old, new = party(cache, wanted.old, "old"), party(cache, wanted.new, "new")
+        service, day = cache.service, wanted.day
         change = partial(service.change_of_supplier, device, old, new, day)
         return await changed(cache, device, day, change)
 
     @router.post("/change-of-tenancy")
-    async def change_tenancy(asked: TenancyChange) -> Changed:
-        """Have another consumer from a day on, and drop the readings of the device."""
+    async def change_tenancy(wanted: TenancyChange) -> Changed:
+        """End other users' registrations from a day on, and drop the device's readings."""
         cache = changeable()
-        device = eui_of(asked.device, "device")
-        change = partial(cache.service.change_of_tenancy, device, asked.day)
-        return await changed(cache, device, asked.day, change)
+        device = eui_of(wanted.device, "device")
+        change = partial(cache.service.change_of_tenancy, device, wanted.day)
+        return await changed(cache, device, wanted.day, change)
 
     return router
 
 
 class _Outcome(NamedTuple):
-    """What became of a change."""
+    """The outcome of a change."""
 
     repeated: bool
     forgotten: str | None
 
 
 async def _counted(cache: RunningCache, device: EUI) -> tuple[int | None, str]:
-    """Return how many entries of a device there are to drop, or why nobody knows."""
+    """Return the number of entries of a device, or None and why it is unknown."""
     found = cache.store.entries(device)
     try:
-        return len(await within(PATIENCE, first_of(found, _MOST_COUNTED))), ""
+        return len(await within(STORE_TIMEOUT, first_of(found, _MOST_COUNTED))), ""
     except StoreError as error:
         return None, str(error)
 
@@ -177,13 +174,12 @@ async def _flushed(
     counted: int | None,
     waiting: str,
 ) -> tuple[int | None, str | None]:
-    """Return how many entries were dropped, or why they are still to be dropped.
+    """Return the number of dropped entries, or None and why they could not be dropped yet.
 
-    The registry is changed by now, and what was received before is served no more, whatever the
-    store does.
+    The registry has changed already, so older readings are not served, whatever the store does.
     """
     try:
-        await within(PATIENCE, flushing)
+        await within(STORE_TIMEOUT, flushing)
     except StoreError as error:
         waiting = str(error)
     if any(flush.device == device for flush in cache.policy.unflushed()):

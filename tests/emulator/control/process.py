@@ -1,4 +1,4 @@
-"""A small process to look at and steer: five meters, a cache that nobody asks, a manual clock."""
+"""A small process to show and steer: five meters, an idle cache, a manual clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class IdleTransport:
 
 @dataclass
 class Process:
-    """What runs, and what the tests do to it."""
+    """The parts of a process, and what the tests do to them."""
 
     clock: Clock = field(default_factory=lambda: ManualClock(UNIX_NOW))
     faults: Faults = field(default_factory=lambda: Faults(SEED))
@@ -106,12 +106,12 @@ class Process:
         )
 
     def client(self, *, fleet: bool = True, cache: bool = True) -> httpx.AsyncClient:
-        """A client of the control interface of this process, without a socket."""
+        """Return a client of the control interface of this process, without a socket."""
         transport = httpx.ASGITransport(create_app(self.parts(fleet=fleet, cache=cache)))
         return httpx.AsyncClient(transport=transport, base_url=BASE_URL)
 
     def work(self) -> None:
-        """Let three commands have come, with two replies, and four requests, one still waiting."""
+        """Count three commands, two replies, and four requests of which one is waiting."""
         self.counters.count(Stage.RECEIVED, METER, "4.8.1", "answered", 2)
         self.counters.count(Stage.RECEIVED, OTHER_METER, "4.6.1", "bad-mac")
         self.counters.count(Stage.REPLIED, METER, "4.8.1", "answered", 2)
@@ -127,17 +127,17 @@ class Process:
         self.ledger.reasons["bad-mac"] += 1
         assert self.ledger.on_reply is not None
         for number, status in enumerate((forwarded("miss", stored=True), hit(84_600))):
-            asked = METER, ("4.6.1", "4.8.1")[number], PARTY, 7 + number, YESTERDAY
-            self.ledger.on_reply(Replied(UNIX_NOW, *asked, status, number * 5_400 or None))
+            read = METER, ("4.6.1", "4.8.1")[number], PARTY, 7 + number, YESTERDAY
+            self.ledger.on_reply(Replied(UNIX_NOW, *read, status, number * 5_400 or None))
 
     async def keep(self, *keys: Key, age: float = 3_600.0) -> None:
-        """Let the cache have readings under these keys, received so many seconds ago."""
+        """Store readings under these keys, received `age` seconds ago."""
         for key in keys:
             await self.store.put(key, Entry(READINGS, self.clock.now() - age))
 
     def suffer(self, number: int) -> None:
-        """Let the meter have the faults in force on its call `number`."""
-        asked, octets = command("4.8.1")
-        call = Call(METER, "4.8.1", number, self.clock.now(), asked, KEYS)
+        """Apply the active faults to call `number` of the meter."""
+        parsed, octets = command("4.8.1")
+        call = Call(METER, "4.8.1", number, self.clock.now(), parsed, KEYS)
         if not self.faults.behaviour(call).silent:
             self.faults.deliver(call, octets)

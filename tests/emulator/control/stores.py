@@ -1,4 +1,4 @@
-"""Stores that are away: one that says so, and one that says nothing."""
+"""Stores that are away: one raises an error, the other never answers."""
 
 import asyncio
 from collections.abc import AsyncIterator

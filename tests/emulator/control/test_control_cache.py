@@ -36,7 +36,7 @@ OTHERS = (
 )
 
 
-async def test_settings_are_told(client: httpx.AsyncClient) -> None:
+async def test_cache_shows_its_settings(client: httpx.AsyncClient) -> None:
     assert (await get(client, "/cache"))["settings"] == {
         "retention_hours": 25.0,
         "reply_timeout": 60.0,
@@ -54,7 +54,7 @@ async def test_settings_are_told(client: httpx.AsyncClient) -> None:
     }
 
 
-async def test_a_hold_down_is_told() -> None:
+async def test_cache_shows_its_hold_down() -> None:
     settings = CacheSettings(retention=RETENTION, hold_down=HoldDown(3, 60.0), shadow=0.25)
     async with Process(settings=settings).client() as client:
         told = (await get(client, "/cache"))["settings"]
@@ -62,7 +62,7 @@ async def test_a_hold_down_is_told() -> None:
     assert told["shadow"] == 0.25
 
 
-async def test_the_size_of_a_store_is_told() -> None:
+async def test_cache_shows_the_size_of_its_store() -> None:
     process = Process(store=MemoryStore(limit=3 * (ENTRY_OCTETS + len(READINGS))))
     await process.keep(KEY, *OTHERS)
     async with process.client() as client:
@@ -76,7 +76,9 @@ async def test_the_size_of_a_store_is_told() -> None:
         }
 
 
-async def test_hits_by_srv_party_and_age(process: Process, client: httpx.AsyncClient) -> None:
+async def test_hits_are_counted_by_srv_party_and_age(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     process.work()
     hits = (await get(client, "/cache"))["hits"]
     assert hits["by_srv"] == {"4.8.1": 1}
@@ -85,7 +87,9 @@ async def test_hits_by_srv_party_and_age(process: Process, client: httpx.AsyncCl
     assert ages == {1: 0, 6: 1, 12: 0, 24: 0, 36: 0, 48: 0, 60: 0, 72: 0, None: 0}
 
 
-async def test_entries_without_readings(process: Process, client: httpx.AsyncClient) -> None:
+async def test_entries_are_listed_without_readings(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     await process.keep(KEY)
     answer = await client.get("/cache/entries")
     assert answer.json() == {"entries": [ROW], "left_off": False}
@@ -93,7 +97,7 @@ async def test_entries_without_readings(process: Process, client: httpx.AsyncCli
     assert READINGS.decode() not in answer.text
 
 
-async def test_what_is_past_retention_has_nothing_left(
+async def test_an_expired_entry_has_no_time_left(
     process: Process, client: httpx.AsyncClient
 ) -> None:
     await process.keep(KEY, age=RETENTION + 1)
@@ -101,7 +105,7 @@ async def test_what_is_past_retention_has_nothing_left(
     assert (row["age"], row["remaining"]) == (RETENTION + 1, 0)
 
 
-async def test_time_passes_for_entries(process: Process, client: httpx.AsyncClient) -> None:
+async def test_entries_age_with_the_clock(process: Process, client: httpx.AsyncClient) -> None:
     await process.keep(KEY)
     assert isinstance(process.clock, ManualClock)
     await process.clock.advance(600.5)
@@ -123,7 +127,7 @@ async def test_time_passes_for_entries(process: Process, client: httpx.AsyncClie
         ("?limit=0", 0, True),
     ],
 )
-async def test_some_entries(
+async def test_entries_are_filtered(
     process: Process, client: httpx.AsyncClient, query: str, number: int, left_off: bool
 ) -> None:
     await process.keep(KEY, *OTHERS)
@@ -135,7 +139,7 @@ async def test_some_entries(
     ("query", "removed"),
     [("", 4), (f"?device={METER}", 2), (f"?device={METER}&srv=4.8.1", 1), ("?srv=4.4.4", 0)],
 )
-async def test_a_purge_drops_what_is_meant(
+async def test_a_purge_drops_the_selected_entries(
     process: Process, client: httpx.AsyncClient, query: str, removed: int
 ) -> None:
     await process.keep(KEY, *OTHERS)
@@ -156,7 +160,7 @@ async def test_a_purge_drops_what_is_meant(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_nothing_is_dropped_by_mistake(
+async def test_an_invalid_purge_drops_nothing(
     process: Process, client: httpx.AsyncClient, method: str, query: str, words: str
 ) -> None:
     await process.keep(KEY)
@@ -167,7 +171,7 @@ async def test_nothing_is_dropped_by_mistake(
 
 
 @pytest.mark.parametrize("limit", ["-1", "10001", "many", "9" * 5000])
-async def test_limits_that_are_none(client: httpx.AsyncClient, limit: str) -> None:
+async def test_invalid_limits_are_refused(client: httpx.AsyncClient, limit: str) -> None:
     for path in ("/cache/entries", "/cache/registry"):
         answer = await client.get(f"{path}?limit={limit}")
         assert answer.status_code == 422
@@ -178,13 +182,13 @@ async def test_limits_that_are_none(client: httpx.AsyncClient, limit: str) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_a_store_that_is_away_is_503(method: str) -> None:
+async def test_a_store_that_is_away_is_answered_with_503(method: str) -> None:
     async with Process(store=AwayStore()).client() as client:
         answer = await client.request(method, "/cache/entries")
     assert (answer.status_code, answer.json()) == (503, {"error": AWAY})
 
 
-async def test_the_ledger_is_told_without_a_store() -> None:
+async def test_the_ledger_is_shown_while_the_store_is_away() -> None:
     process = Process(store=AwayStore())
     process.work()
     async with process.client() as client:
@@ -201,12 +205,12 @@ async def test_the_ledger_is_told_without_a_store() -> None:
     }
 
 
-async def test_a_store_that_says_nothing_is_not_waited_for(
+async def test_a_silent_store_times_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("PATIENCE", "PURGE_PATIENCE"):
+    for name in ("STORE_TIMEOUT", "PURGE_TIMEOUT"):
         monkeypatch.setattr(f"esme_emulator.control.cache_routes.{name}", 0.0)
-    monkeypatch.setattr("esme_emulator.control.store_calls.SIZE_PATIENCE", 0.0)
+    monkeypatch.setattr("esme_emulator.control.metrics.SIZE_TIMEOUT", 0.0)
     silent = {"error": "the store has not answered within 0 s"}
     async with Process(store=MuteStore()).client() as client:
         for method in ("GET", "DELETE"):
@@ -221,7 +225,7 @@ async def test_a_store_that_says_nothing_is_not_waited_for(
 # the store in metrics
 
 
-async def test_metrics_ask_the_store_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_query_the_store_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     store = AwayStore()
     process = Process(store=store)
     async with process.client() as client:
@@ -231,7 +235,7 @@ async def test_metrics_ask_the_store_now_and_then(monkeypatch: pytest.MonkeyPatc
         store.away = False
         await process.keep(KEY)
         assert (await samples(client))["s1sp_store_up",] == 0
-    monkeypatch.setattr("esme_emulator.control.store_calls.SIZE_EVERY", 0.0)
+    monkeypatch.setattr("esme_emulator.control.metrics.SIZE_INTERVAL", 0.0)
     async with process.client() as client:
         for number in (1, 2):
             found = await samples(client)
@@ -241,9 +245,7 @@ async def test_metrics_ask_the_store_now_and_then(monkeypatch: pytest.MonkeyPatc
             await process.keep(KEY._replace(srv="4.6.1"))
 
 
-async def test_the_newest_replies_are_told_first(
-    process: Process, client: httpx.AsyncClient
-) -> None:
+async def test_replies_are_listed_newest_first(process: Process, client: httpx.AsyncClient) -> None:
     assert (await get(client, "/cache/replies")) == {"total": 0, "replies": []}
     process.work()
     told = await get(client, "/cache/replies?limit=1")
@@ -269,14 +271,14 @@ async def test_the_newest_replies_are_told_first(
         assert [reply["counter"] for reply in told["replies"]] == counters
 
 
-async def test_so_many_replies_are_remembered_and_the_total_goes_on(process: Process) -> None:
+async def test_replies_are_limited_in_number_and_the_total_is_not(process: Process) -> None:
     for _ in range(MOST):
         process.work()
     latest = process.cache.latest_replies
     assert (latest.total, len(list(latest.newest(None, None)))) == (2 * MOST, MOST)
 
 
-async def test_ages_are_counted_besides_who_is_told(process: Process) -> None:
+async def test_counting_ages_keeps_other_listeners(process: Process) -> None:
     told: list[Decided] = []
     ledger = process.ledger
     ledger.on_decision = told.append
@@ -290,7 +292,9 @@ async def test_ages_are_counted_besides_who_is_told(process: Process) -> None:
     assert (numbers[1], numbers[6], numbers[72], numbers[None]) == (2, 2, 1, 1)
 
 
-async def test_entries_of_the_future_are_shown(client: httpx.AsyncClient, process: Process) -> None:
+async def test_entries_received_in_the_future_are_shown(
+    client: httpx.AsyncClient, process: Process
+) -> None:
     await process.store.put(KEY, Entry(READINGS, UNIX_NOW + 60))
     (row,) = (await get(client, "/cache/entries"))["entries"]
     assert row["age"] == -60

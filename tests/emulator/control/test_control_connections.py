@@ -1,7 +1,7 @@
-"""Connections that hold on to the control interface: bounded in number, time and size.
+"""Connections to the control interface are limited in number, time and size.
 
-Time is a list of timers that the tests run; the socket tests wait for octets or for the end of a
-connection, and their timeouts only end a test that would hang.
+Time is a list of timers that the tests run. The socket tests wait for octets or for the end of a
+connection; their timeouts only end a test that would hang.
 """
 
 import asyncio
@@ -14,8 +14,7 @@ import pytest
 import uvicorn
 
 from esme_emulator.control.app import create_app
-from esme_emulator.control.connection import MAX_HEAD, REQUEST_SECONDS, Connection
-from esme_emulator.control.server import serve_control
+from esme_emulator.control.server import MAX_HEAD, REQUEST_SECONDS, Connection, serve_control
 from tests.emulator.control.process import Process
 from tests.support.descriptors import connected_without_descriptors
 
@@ -40,7 +39,7 @@ class Timer(asyncio.TimerHandle):
 
 
 class Loop:
-    """What a connection uses of a loop, with time that moves when it is told to."""
+    """The part of an event loop that a connection uses, with a manual clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -62,7 +61,7 @@ class Loop:
 
 
 class Wire(asyncio.Transport):
-    """The other end of a connection; what was sent to it, and whether it was dropped."""
+    """The other end of a connection: records the octets sent to it, and whether it was dropped."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -114,7 +113,7 @@ class Line:
         return wire
 
     async def answer(self) -> None:
-        """Let every request be answered, or given up."""
+        """Wait until every request is answered or given up."""
         while self.state.tasks:
             await asyncio.wait(self.state.tasks)
 
@@ -125,7 +124,7 @@ async def line(process: Process) -> Line:
 
 
 @pytest.mark.parametrize("half", HALVES)
-async def test_half_a_request_has_a_timeout(process: Process, line: Line, half: bytes) -> None:
+async def test_a_half_sent_request_times_out(process: Process, line: Line, half: bytes) -> None:
     before = process.clock.now()
     wire = line.connect(half)
     line.loop.go_to(REQUEST_SECONDS - 1)
@@ -137,7 +136,7 @@ async def test_half_a_request_has_a_timeout(process: Process, line: Line, half: 
     assert process.clock.now() == before
 
 
-async def test_octets_now_and_then_do_not_extend_it(line: Line) -> None:
+async def test_single_octets_do_not_extend_the_timeout(line: Line) -> None:
     wire = line.connect()
     connection = next(iter(line.quiet))
     for second, octet in enumerate(HEAD[: int(REQUEST_SECONDS)]):
@@ -147,7 +146,7 @@ async def test_octets_now_and_then_do_not_extend_it(line: Line) -> None:
     assert wire.dropped
 
 
-async def test_each_request_has_a_timeout_of_its_own(process: Process, line: Line) -> None:
+async def test_each_request_has_its_own_timeout(process: Process, line: Line) -> None:
     before = process.clock.now()
     wire = line.connect(WHOLE)
     await line.answer()
@@ -161,7 +160,7 @@ async def test_each_request_has_a_timeout_of_its_own(process: Process, line: Lin
     assert wire.dropped
 
 
-async def test_an_answer_may_take_long() -> None:
+async def test_a_slow_answer_does_not_time_out() -> None:
     go_on = asyncio.Event()
 
     async def slow(_: object, receive: Any, send: Any) -> None:
@@ -179,10 +178,10 @@ async def test_an_answer_may_take_long() -> None:
     assert b"200 OK" in wire.sent
 
 
-async def test_one_more_takes_the_place_of_the_quietest(
+async def test_a_new_connection_replaces_the_one_idle_longest(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.control.connection.MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("esme_emulator.control.server.MAX_CONNECTIONS", 3)
     wires = [line.connect() for _ in range(3)]
     next(iter(line.quiet)).data_received(b"GET ")  # so the second one is the quietest
     wires.append(line.connect())
@@ -198,10 +197,10 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
     return await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
 
 
-async def test_half_sent_requests_keep_nobody_out(
+async def test_half_sent_requests_do_not_block_other_clients(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.control.connection.MAX_CONNECTIONS", 5)
+    monkeypatch.setattr("esme_emulator.control.server.MAX_CONNECTIONS", 5)
     async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
         slow = []
         for _ in range(20):
@@ -218,7 +217,7 @@ async def test_half_sent_requests_keep_nobody_out(
 
 
 @pytest.mark.parametrize("field", [b"X: %s\r\n", b"%s: X\r\n"])
-async def test_a_head_has_a_longest_length(process: Process, field: bytes) -> None:
+async def test_a_head_that_is_too_long_is_refused(process: Process, field: bytes) -> None:
     head = HEAD + field % (b"x" * MAX_HEAD)
     async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
         reader, writer = await connect(url)
@@ -230,7 +229,7 @@ async def test_a_head_has_a_longest_length(process: Process, field: bytes) -> No
 # descriptors that run out
 
 
-async def test_descriptors_that_run_out_are_told_once(
+async def test_running_out_of_descriptors_is_logged_once(
     process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("esme_emulator.runtime.accepting.PAUSE", 0)

@@ -1,4 +1,4 @@
-"""The OpenAPI description says what there is, without a network."""
+"""The OpenAPI description is complete, and needs no network."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ async def test_every_path_is_described(client: httpx.AsyncClient, description: A
     assert (await client.get("/")).json() == PATHS
 
 
-def test_every_operation_says_what_it_does_and_how_it_refuses(description: Any) -> None:
+def test_every_operation_describes_itself_and_its_refusals(description: Any) -> None:
     for described in description["paths"].values():
         for operation in described.values():
             assert operation["description"]
@@ -55,7 +55,7 @@ def test_every_operation_says_what_it_does_and_how_it_refuses(description: Any) 
             assert "422" not in operation["responses"]
 
 
-def test_rules_are_described_kind_by_kind(description: Any) -> None:
+def test_fault_rules_are_described_by_kind(description: Any) -> None:
     body = description["paths"]["/faults"]["post"]["requestBody"]
     schemas = body["content"]["application/json"]["schema"]["oneOf"]
     assert [schema["title"] for schema in schemas] == list(FAULTS)
@@ -64,13 +64,15 @@ def test_rules_are_described_kind_by_kind(description: Any) -> None:
     assert late["properties"]["probability"]["maximum"] == 1
 
 
-async def test_the_example_of_a_rule_is_one(client: httpx.AsyncClient, description: Any) -> None:
+async def test_the_example_rule_is_valid(client: httpx.AsyncClient, description: Any) -> None:
     body = description["paths"]["/faults"]["post"]["requestBody"]
     answer = await client.post("/faults", json=body["content"]["application/json"]["example"])
     assert answer.status_code == 201, answer.text
     assert not answer.json()["warnings"]
 
 
-async def test_nothing_comes_from_elsewhere(client: httpx.AsyncClient, description: Any) -> None:
+async def test_the_description_loads_nothing_from_the_internet(
+    client: httpx.AsyncClient, description: Any
+) -> None:
     assert "http" not in str(description["paths"])
     assert (await client.get("/redoc")).status_code == 404

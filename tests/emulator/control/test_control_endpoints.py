@@ -1,4 +1,4 @@
-"""What the endpoints say of what runs, and what they change."""
+"""The endpoints of process, meters and faults: what they show, and what they change."""
 
 import asyncio
 from typing import Any
@@ -7,16 +7,21 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from esme_emulator.control.fleet_routes import registers_of
 from esme_emulator.control.models import MAX_ADVANCE
 from esme_emulator.device.meter import answer
 from esme_emulator.device.model import meter_of
+from esme_emulator.device.snapshots import registers_row
+from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.registry import FAULTS
 from esme_emulator.fleet.wan import WanLink
-from esme_emulator.profiles import wan_profile
+from esme_emulator.profiles import meter_profile, wan_profile
 from esme_emulator.runtime.clock import parse_clock
 from gbcs import decode
+from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from tests.emulator.control.process import PARTY, Process
+from tests.emulator.device.meters import TWIN_BLOCKS
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -40,9 +45,7 @@ async def get(client: httpx.AsyncClient, path: str) -> Any:
     return answer.json()
 
 
-async def test_health_is_that_of_the_connections_that_work(
-    process: Process, client: httpx.AsyncClient
-) -> None:
+async def test_health_follows_the_connections(process: Process, client: httpx.AsyncClient) -> None:
     healthy = {
         "up": True,
         "broker": "127.0.0.1:1883",
@@ -62,7 +65,7 @@ async def test_health_is_that_of_the_connections_that_work(
     assert answer.json() == down | {"lost": ["fleet: 1 of 1", "cache: 1 of 1"]}
 
 
-async def test_the_fleet(process: Process, client: httpx.AsyncClient) -> None:
+async def test_fleet_is_described(process: Process, client: httpx.AsyncClient) -> None:
     await client.post("/faults", json={"kind": "no-reply", "name": "mute"})
     fleet = await get(client, "/fleet")
     shares = fleet.pop("profiles")
@@ -81,7 +84,7 @@ async def test_the_fleet(process: Process, client: httpx.AsyncClient) -> None:
     assert sum(share["share"] for share in shares) == pytest.approx(1)
 
 
-async def test_a_fleet_behind_a_wan() -> None:
+async def test_fleet_shows_its_wan() -> None:
     process = Process(wan=WanLink(wan_profile("smets1-sms"), SEED))
     process.fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
     async with process.client() as client:
@@ -92,7 +95,7 @@ async def test_a_fleet_behind_a_wan() -> None:
     assert wan["sms"] > 0
 
 
-async def test_one_meter(process: Process, client: httpx.AsyncClient) -> None:
+async def test_meter_is_described(process: Process, client: httpx.AsyncClient) -> None:
     process.work()
     meter = await get(client, f"/meters/{METER}")
     assert meter["device"] == str(METER)
@@ -104,23 +107,42 @@ async def test_one_meter(process: Process, client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("device", ESTATE.meters, ids=str)
-async def test_registers_at_midnight_are_the_daily_reading(device: Any) -> None:
+async def test_registers_at_midnight_equal_the_daily_reading(device: Any) -> None:
     process = Process(parse_clock("manual@2026-01-15"))
-    asked, _ = command("4.6.1", device=device)
-    said = answer(SEED, asked, KEYS, process.clock.now(), lambda: 0)
-    assert said.octets is not None
-    row = readings_in(decode(said.octets, KEYS), "4.6.1")[-1]
+    parsed, _ = command("4.6.1", device=device)
+    reply = answer(SEED, parsed, KEYS, process.clock.now(), lambda: 0)
+    assert reply.octets is not None
+    row = readings_in(decode(reply.octets, KEYS), "4.6.1")[-1]
     async with process.client() as client:
         shown = (await get(client, f"/meters/{device}"))["registers"]
     assert shown["active_import"]["total"] == row["primary" if "primary" in row else "import"]
 
 
-async def test_an_eui_may_be_written_as_people_do(client: httpx.AsyncClient) -> None:
+def test_registers_equal_those_that_the_meter_logs() -> None:
+    now = parse_iso("2026-01-15T12:00:00Z")
+    [device] = derived_estate("registers", 1).meters
+    shipped = map(meter_profile, ("single", "single-economy-7", "single-blocks", "twin"))
+    for kind in (*shipped, TWIN_BLOCKS):
+        meter = meter_of("registers", device, (kind,))
+        registers = registers_of(meter, now)
+        shown = registers["active_import"]
+        row = registers_row(meter, now)
+        tou = row[2] if meter.secondary is None else row[3]
+        assert shown.total == row[1] > 0
+        assert shown.tou == list(tou[: len(shown.tou or ())])
+        assert sum(tou) == sum(shown.tou or ()) == (0 if meter.block_thresholds else shown.total)
+        if meter.secondary is not None:
+            second = registers["active_import_secondary"]
+            assert second.total == row[2] == sum(second.tou or ()) > 0
+            assert second.tou == list(row[4][: len(second.tou or ())])
+
+
+async def test_an_eui_may_have_hyphens_and_lower_case(client: httpx.AsyncClient) -> None:
     text = "-".join(str(METER)[place : place + 2].lower() for place in range(0, 16, 2))
     assert (await get(client, f"/meters/{text}"))["device"] == str(METER)
 
 
-async def test_counters(process: Process, client: httpx.AsyncClient) -> None:
+async def test_counters_are_shown(process: Process, client: httpx.AsyncClient) -> None:
     process.work()
     counters = await get(client, "/counters")
     assert counters["device_hits"] == 3
@@ -145,7 +167,7 @@ async def test_counters(process: Process, client: httpx.AsyncClient) -> None:
         ("limit=0", [REFUSED, RECEIVED, REPLIED], 0),
     ],
 )
-async def test_some_counters(
+async def test_counters_are_filtered(
     process: Process, client: httpx.AsyncClient, query: str, totals: list[Any], meters: int
 ) -> None:
     process.work()
@@ -158,7 +180,7 @@ async def test_some_counters(
     assert counters["left_off"] == query.startswith("limit")
 
 
-async def test_counters_begin_again(process: Process, client: httpx.AsyncClient) -> None:
+async def test_counters_are_reset(process: Process, client: httpx.AsyncClient) -> None:
     process.work()
     nothing = {"device_hits": 0, "totals": [], "meters": [], "left_off": False}
     assert (await client.post("/counters/reset")).json() == nothing
@@ -166,7 +188,7 @@ async def test_counters_begin_again(process: Process, client: httpx.AsyncClient)
     assert (await get(client, "/cache"))["requests"] == 4
 
 
-async def test_the_cache(process: Process, client: httpx.AsyncClient) -> None:
+async def test_cache_shows_its_ledger(process: Process, client: httpx.AsyncClient) -> None:
     assert (await get(client, "/cache"))["avoided_ratio"] is None
     process.work()
     process.ledger.retries = 1
@@ -200,7 +222,7 @@ async def test_the_cache(process: Process, client: httpx.AsyncClient) -> None:
 # faults
 
 
-async def test_rules_come_and_go(process: Process, client: httpx.AsyncClient) -> None:
+async def test_rules_are_added_and_removed(process: Process, client: httpx.AsyncClient) -> None:
     answer = await client.post("/faults", json={"kind": "late-reply", "seconds": 90})
     assert answer.status_code == 201
     rule = answer.json()["rule"]
@@ -229,7 +251,7 @@ async def test_rules_come_and_go(process: Process, client: httpx.AsyncClient) ->
     assert (await get(client, "/faults/log"))["total"] == 3
 
 
-async def test_a_rule_is_given_as_it_can_be_added_again(client: httpx.AsyncClient) -> None:
+async def test_a_shown_rule_can_be_added_again(client: httpx.AsyncClient) -> None:
     for kind in FAULTS:
         answer = await client.post("/faults", json={"kind": kind, "meters": "00DBE5*"})
         assert answer.status_code == 201, answer.text
@@ -239,7 +261,7 @@ async def test_a_rule_is_given_as_it_can_be_added_again(client: httpx.AsyncClien
         assert (await client.post("/faults", json=rule)).json()["rule"] == rule
 
 
-async def test_a_rule_that_matches_nothing_says_so(client: httpx.AsyncClient) -> None:
+async def test_a_rule_that_matches_nothing_has_a_warning(client: httpx.AsyncClient) -> None:
     rule = {"kind": "no-reply", "meters": str(STRANGER)}
     warnings = (await client.post("/faults", json=rule)).json()["warnings"]
     assert len(warnings) == 1
@@ -251,7 +273,7 @@ async def test_a_rule_that_matches_nothing_says_so(client: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize("service", READING_SERVICES, ids=lambda service: service.srv)
-async def test_a_rule_for_an_srv_that_meters_answer_is_no_warning(
+async def test_a_rule_for_an_answered_srv_has_no_warning(
     service: ReadingService, process: Process, client: httpx.AsyncClient
 ) -> None:
     answer = await client.post("/faults", json={"kind": "no-reply", "srvs": service.srv})
@@ -259,7 +281,7 @@ async def test_a_rule_for_an_srv_that_meters_answer_is_no_warning(
     assert (answer.json()["warnings"] == []) is bool(kinds.intersection(service.meters))
 
 
-async def test_kinds_are_described(client: httpx.AsyncClient) -> None:
+async def test_fault_kinds_are_described(client: httpx.AsyncClient) -> None:
     described = await get(client, "/faults/kinds")
     assert [kind["kind"] for kind in described["kinds"]] == list(FAULTS)
     assert "probability" in [selector["key"] for selector in described["selectors"]]
@@ -268,7 +290,7 @@ async def test_kinds_are_described(client: httpx.AsyncClient) -> None:
 # the clock
 
 
-async def test_a_manual_clock_moves_on(process: Process, client: httpx.AsyncClient) -> None:
+async def test_a_manual_clock_advances(process: Process, client: httpx.AsyncClient) -> None:
     woken: list[float] = []
 
     async def sleeper() -> None:
@@ -290,7 +312,7 @@ async def test_a_manual_clock_moves_on(process: Process, client: httpx.AsyncClie
 
 
 @pytest.mark.parametrize("text", ["system", "scaled:3600"])
-async def test_another_clock_does_not(text: str) -> None:
+async def test_other_clocks_do_not_advance(text: str) -> None:
     process = Process(parse_clock(text))
     async with process.client() as client:
         assert (await get(client, "/clock"))["clock"].startswith(text)
@@ -299,7 +321,7 @@ async def test_another_clock_does_not(text: str) -> None:
     assert "only a manual one can be advanced" in answer.json()["error"]
 
 
-async def test_not_past_the_end_of_time() -> None:
+async def test_a_clock_does_not_advance_past_its_end() -> None:
     async with Process(parse_clock("manual@2136-02-01")).client() as client:
         answer = await client.post("/clock/advance", json={"seconds": MAX_ADVANCE})
     assert answer.status_code == 409
@@ -320,7 +342,7 @@ async def samples(client: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_metrics_are_what_was_counted(process: Process, client: httpx.AsyncClient) -> None:
+async def test_metrics_show_the_counters(process: Process, client: httpx.AsyncClient) -> None:
     process.work()
     await client.post("/faults", json={"kind": "late-reply", "name": "late"})
     process.suffer(1)
@@ -358,7 +380,7 @@ async def test_metrics_are_what_was_counted(process: Process, client: httpx.Asyn
     assert later["esme_broker_connected",] == 0
 
 
-async def test_metrics_of_connections(process: Process, client: httpx.AsyncClient) -> None:
+async def test_metrics_show_connections(process: Process, client: httpx.AsyncClient) -> None:
     process.meters_transport.counters.refused = 2
     process.cache_transport.counters.reconnections = 3
     found = await samples(client)
@@ -368,7 +390,7 @@ async def test_metrics_of_connections(process: Process, client: httpx.AsyncClien
     assert found["esme_transport_reconnections_total", "fleet"] == 0
 
 
-async def test_ages_of_hits_are_a_histogram(process: Process, client: httpx.AsyncClient) -> None:
+async def test_metrics_show_the_ages_of_hits(process: Process, client: httpx.AsyncClient) -> None:
     process.work()
     process.work()
     found = await samples(client)
@@ -379,7 +401,7 @@ async def test_ages_of_hits_are_a_histogram(process: Process, client: httpx.Asyn
     assert found["s1sp_hit_age_seconds_sum",] == 2 * 5_400
 
 
-async def test_shadows_that_differ_are_told(process: Process, client: httpx.AsyncClient) -> None:
+async def test_metrics_show_different_shadows(process: Process, client: httpx.AsyncClient) -> None:
     process.ledger.shadow = 5
     process.ledger.reasons.update({"shadow-equal": 3, "shadow-different": 1, "shadow-no-reply": 1})
     cache = await get(client, "/cache")
@@ -393,7 +415,7 @@ async def test_shadows_that_differ_are_told(process: Process, client: httpx.Asyn
     assert found["s1sp_shadow_differences_total",] == 1
 
 
-async def test_metrics_of_a_wan() -> None:
+async def test_metrics_show_the_wan() -> None:
     process = Process(wan=WanLink(wan_profile("smets1-sms"), SEED))
     process.fleet.receive(METER, command("4.8.1")[1], UNIX_NOW)
     async with process.client() as client:
@@ -411,7 +433,7 @@ async def test_metrics_of_a_wan() -> None:
     assert found["esme_wan_sms_total",] == tally.sms > 0
 
 
-async def test_metrics_of_a_part_alone(process: Process) -> None:
+async def test_metrics_leave_out_parts_that_do_not_run(process: Process) -> None:
     process.work()
     async with process.client(cache=False) as client:
         assert not [name for name, *_ in await samples(client) if name.startswith("s1sp")]
@@ -421,13 +443,13 @@ async def test_metrics_of_a_part_alone(process: Process) -> None:
     assert "s1sp_requests_total" in names
 
 
-# a part that does not run here
+# parts that do not run in this process
 
 
 @pytest.mark.parametrize(
     "path", ["/fleet", f"/meters/{METER}", "/counters", "/faults", "/faults/log"]
 )
-async def test_no_meters_here(process: Process, path: str) -> None:
+async def test_a_process_without_meters_answers_404(process: Process, path: str) -> None:
     async with process.client(fleet=False) as client:
         answer = await client.get(path)
         assert not (await get(client, "/health"))["fleet"]
@@ -441,7 +463,7 @@ async def test_no_meters_here(process: Process, path: str) -> None:
         f"/cache/registry?device={METER}",
     ],
 )
-async def test_no_cache_here(process: Process, path: str) -> None:
+async def test_a_process_without_a_cache_answers_404(process: Process, path: str) -> None:
     async with process.client(cache=False) as client:
         answer = await client.get(path)
         assert not (await get(client, "/health"))["cache"]

@@ -1,4 +1,4 @@
-"""The examples of docs/control.md, asked of a process like the one it starts, and its paths."""
+"""The examples and paths of docs/control.md are true of a process like the one it starts."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def examples() -> Iterator[tuple[str, str]]:
 
 
 async def documented() -> RunningParts:
-    """Return the process of the page, after one read that the cache answered and one of its own."""
+    """Return the process of the page, after one hit and one forwarded read."""
     estate = derived_estate("1", 100)
     meters = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
     for device in estate.meters[:2]:
@@ -57,7 +57,7 @@ async def documented() -> RunningParts:
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
-    """Ask what a command line of curl asks."""
+    """Send the request of a curl command line."""
     words = iter(shlex.split(command))
     assert (next(words), next(words)) == ("curl", "-s")
     method, url, body = "GET", "", None
@@ -74,23 +74,23 @@ async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
 
 
 def is_shown(shown: str, answered: str) -> bool:
-    """Return whether the page shows an answer, but for what it leaves out."""
+    """Return whether the page shows this answer, except for the parts that it leaves out."""
     parts = [re.escape(part) for part in shown.strip().split(LEFT_OUT)]
     return re.fullmatch(".*".join(parts), answered.strip(), re.S) is not None
 
 
-async def test_the_examples_print_what_the_page_says() -> None:
+async def test_the_examples_of_the_page_are_true() -> None:
     transport = httpx.ASGITransport(create_app(await documented()))
-    asked = 0
+    sent = 0
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         for command, shown in examples():
             answered = (await curl(client, command)).text
             assert is_shown(shown, answered), f"{command}\n{answered}"
-            asked += 1
-    assert asked > 10
+            sent += 1
+    assert sent > 10
 
 
-async def test_the_page_has_every_path_and_no_other() -> None:
+async def test_the_page_lists_every_path_and_no_other() -> None:
     shown = set()
     for line in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
         shown |= set(re.findall(r"`(GET|POST|DELETE) ([^?`]+)", line))

@@ -1,4 +1,4 @@
-"""What the control interface does not take: each is one JSON object with a reason, and no trace."""
+"""Refusals of the control interface: each is one JSON object with a reason, without a traceback."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from esme_emulator.control.guard import MAX_BODY, Door
+from esme_emulator.control.guard import MAX_BODY, Guard
 from esme_emulator.control.models import MAX_ADVANCE
 from tests.emulator.control.process import Process
 from tests.support.estate import METER, STRANGER, UNIX_NOW
@@ -18,7 +18,7 @@ JSON = {"content-type": "application/json"}
 
 
 def reason(answer: httpx.Response, status: int) -> str:
-    """Return the reason of a refusal, of which the shape is always the same."""
+    """Return the reason of a refusal; all refusals have one form."""
     assert answer.status_code == status, answer.text
     problem = answer.json()
     assert problem.keys() == {"error"}
@@ -51,7 +51,7 @@ def reason(answer: httpx.Response, status: int) -> str:
         ("DELETE", "/faults/nameless", 404, "there is no rule 'nameless'"),
     ],
 )
-async def test_requests_that_lead_nowhere(
+async def test_unknown_paths_and_parameters_are_refused(
     client: httpx.AsyncClient, method: str, path: str, status: int, words: str
 ) -> None:
     assert words in reason(await client.request(method, path), status)
@@ -82,7 +82,7 @@ async def test_requests_that_lead_nowhere(
     ],
     ids=lambda value: str(value)[:24],
 )
-async def test_advances_that_are_none(
+async def test_invalid_advances_are_refused(
     process: Process, client: httpx.AsyncClient, body: bytes, status: int, words: str
 ) -> None:
     answer = await client.post("/clock/advance", content=body, headers=JSON)
@@ -103,7 +103,7 @@ async def test_advances_that_are_none(
         ({"kind": "no-reply", "meters": "12"}, "meters"),
     ],
 )
-async def test_rules_that_are_none(
+async def test_invalid_rules_are_refused(
     process: Process, client: httpx.AsyncClient, rule: dict[str, Any], words: str
 ) -> None:
     assert words in reason(await client.post("/faults", json=rule), 422)
@@ -111,19 +111,21 @@ async def test_rules_that_are_none(
 
 
 @pytest.mark.parametrize("value", [b"NaN", b"1e999", b"9" * 4000, b"[" * 900 + b"]" * 900])
-async def test_values_that_no_rule_takes(client: httpx.AsyncClient, value: bytes) -> None:
+async def test_invalid_values_of_a_rule_are_refused(
+    client: httpx.AsyncClient, value: bytes
+) -> None:
     body = b'{"kind": "late-reply", "seconds": ' + value + b"}"
     answer = await client.post("/faults", content=body, headers=JSON)
     assert "fault: " in reason(answer, 422)
 
 
-async def test_two_rules_of_one_name(client: httpx.AsyncClient) -> None:
+async def test_a_second_rule_of_the_same_name_is_refused(client: httpx.AsyncClient) -> None:
     rule = {"kind": "no-reply", "name": "mute"}
     assert (await client.post("/faults", json=rule)).status_code == 201
     assert "another rule has this name" in reason(await client.post("/faults", json=rule), 409)
 
 
-async def test_rules_have_an_end(
+async def test_the_number_of_rules_is_limited(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("esme_emulator.control.fault_routes.MAX_RULES", 3)
@@ -133,14 +135,14 @@ async def test_rules_have_an_end(
     assert "remove some" in reason(answer, 409)
 
 
-# the door
+# the guard
 
 
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]", "[::1]:8080"],
 )
-async def test_this_machine_may_ask(client: httpx.AsyncClient, host: str) -> None:
+async def test_hosts_of_this_machine_are_allowed(client: httpx.AsyncClient, host: str) -> None:
     assert (await client.get("/clock", headers={"host": host})).status_code == 200
 
 
@@ -148,8 +150,8 @@ async def test_this_machine_may_ask(client: httpx.AsyncClient, host: str) -> Non
     "host",
     ["example.org", "127.0.0.1.example.org", "localhost.example.org:80", "10.0.0.1", "", "[", "@"],
 )
-async def test_another_host_may_not_be_meant(client: httpx.AsyncClient, host: str) -> None:
-    """A name of somebody else may be made to lead here."""
+async def test_other_hosts_are_refused(client: httpx.AsyncClient, host: str) -> None:
+    """Anyone can make a name of their own resolve to this machine."""
     answer = await client.get("/clock", headers={"host": host})
     assert "not this machine" in reason(answer, 421)
 
@@ -157,7 +159,7 @@ async def test_another_host_may_not_be_meant(client: httpx.AsyncClient, host: st
 OTHER_ORIGINS = [
     "http://example.org",
     "https://127.0.0.1.example.org",
-    "http://localhost:3000",  # another program of this machine, whose pages may be anybody's
+    "http://localhost:3000",  # another program of this machine may serve anyone's pages
     "http://localhost:8080",
     "http://127.0.0.1",
     "https://127.0.0.1:8080",
@@ -170,7 +172,7 @@ OTHER_ORIGINS = [
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("origin", OTHER_ORIGINS)
-async def test_pages_of_other_origins_may_not_ask(
+async def test_requests_of_other_origins_are_refused(
     process: Process, client: httpx.AsyncClient, method: str, origin: str
 ) -> None:
     process.work()
@@ -186,7 +188,7 @@ async def test_pages_of_other_origins_may_not_ask(
     ("method", "path"),
     [("POST", "/counters/reset"), ("DELETE", "/faults"), ("DELETE", "/cache/entries")],
 )
-async def test_pages_of_other_sites_may_change_nothing(
+async def test_pages_of_other_sites_cannot_change_anything(
     process: Process, client: httpx.AsyncClient, site: str, method: str, path: str
 ) -> None:
     process.work()
@@ -195,7 +197,7 @@ async def test_pages_of_other_sites_may_change_nothing(
     assert process.counters.total() == 5
 
 
-async def test_a_link_on_any_page_may_lead_here(client: httpx.AsyncClient) -> None:
+async def test_a_link_on_any_page_is_allowed(client: httpx.AsyncClient) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert (await client.get("/clock", headers=headers)).status_code == 200
 
@@ -210,7 +212,7 @@ async def test_a_link_on_any_page_may_lead_here(client: httpx.AsyncClient) -> No
     ],
 )
 @pytest.mark.parametrize("site", ["none", "same-origin"])
-async def test_the_browser_itself_may_ask(
+async def test_requests_typed_into_the_browser_are_allowed(
     client: httpx.AsyncClient, host: str, origin: str, site: str
 ) -> None:
     headers = {"host": host, "origin": origin, "sec-fetch-site": site}
@@ -218,7 +220,7 @@ async def test_the_browser_itself_may_ask(
 
 
 SIMPLE = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
-"""Content types that a web page may send to another origin without asking it first."""
+"""Content types that a web page may send to another origin without its permission."""
 
 
 @pytest.mark.parametrize("content_type", [*SIMPLE, "application/geo+json", "", None])
@@ -231,7 +233,7 @@ SIMPLE = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-dat
         ("/counters/reset", b"x=1"),
     ],
 )
-async def test_a_body_that_does_not_say_json_is_not_looked_at(
+async def test_a_body_that_is_not_declared_as_json_is_refused(
     process: Process,
     client: httpx.AsyncClient,
     content_type: str | None,
@@ -250,14 +252,16 @@ async def test_a_body_that_does_not_say_json_is_not_looked_at(
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
-async def test_a_body_may_say_json_in_any_way(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_json_may_be_declared_in_any_spelling(
+    client: httpx.AsyncClient, content_type: str
+) -> None:
     headers = {"content-type": content_type}
     answer = await client.post("/clock/advance", content=b'{"seconds": 1}', headers=headers)
     assert answer.status_code == 200
 
 
-async def test_a_request_whose_client_left_is_not_carried_out() -> None:
-    """What came of the body may be JSON by accident."""
+async def test_a_request_whose_client_left_is_dropped() -> None:
+    """The part of the body that arrived may be valid JSON by accident."""
     messages: list[Message] = [
         {"type": "http.request", "body": b'{"seconds": 1}', "more_body": True},
         {"type": "http.disconnect"},
@@ -272,16 +276,16 @@ async def test_a_request_whose_client_left_is_not_carried_out() -> None:
         return messages.pop(0)
 
     async def send(_: Message) -> None:
-        raise AssertionError("nobody is there")
+        raise AssertionError("the client left")
 
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/clock/advance", "headers": headers}
-    await Door(app)(scope, receive, send)
+    await Guard(app)(scope, receive, send)
     assert not reached
     assert not messages
 
 
-async def test_a_long_body_is_read_no_further(client: httpx.AsyncClient) -> None:
+async def test_a_long_body_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -295,18 +299,18 @@ async def test_a_long_body_is_read_no_further(client: httpx.AsyncClient) -> None
     assert sent == MAX_BODY // 1024 + 1
 
 
-async def test_ten_megabytes(client: httpx.AsyncClient) -> None:
+async def test_ten_megabytes_are_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/faults", content=bytes(10_000_000), headers=JSON)
     assert "longer than" in reason(answer, 413)
 
 
-async def test_a_mistake_of_ours_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_internal_error_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    transport = httpx.ASGITransport(Door(broken))
+    transport = httpx.ASGITransport(Guard(broken))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        assert reason(await client.get("/x"), 500) == "a mistake of this program: RuntimeError"
+        assert reason(await client.get("/x"), 500) == "internal error: RuntimeError"
     assert caplog.messages == ["GET /x failed: RuntimeError('secret')"]
 
 
@@ -322,7 +326,7 @@ async def test_a_mistake_of_ours_is_one_line(caplog: pytest.LogCaptureFixture) -
     query=st.text(max_size=20),
     body=st.binary(max_size=60) | st.text('{}[]":,0123456789.eEN', max_size=30).map(str.encode),
 )
-async def test_any_request_is_answered(method: str, path: str, query: str, body: bytes) -> None:
+async def test_any_request_gets_an_answer(method: str, path: str, query: str, body: bytes) -> None:
     async with Process().client() as client:
         answer = await client.request(
             method, path, params={"limit": query}, content=body, headers=JSON

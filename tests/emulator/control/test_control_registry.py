@@ -27,19 +27,19 @@ NO_FILE = "there is no registry file that it could be kept beside: give --regist
 
 
 def change(**others: Any) -> dict[str, Any]:
-    """Return a change of supplier that can be made, but for `others`."""
+    """Return a valid change of supplier, with `others` replaced."""
     device = str(METER)
     given = {"device": device, "old": str(SUPPLIER), "new": str(NEW_SUPPLIER), "day": TODAY}
     return {key: value for key, value in (given | others).items() if value is not None}
 
 
 def refusal(process: Process, party: EUI, days: int = 0, device: EUI = METER) -> Reason | None:
-    """Return why a party may not have today's readings of the meter, or those days later."""
+    """Return why a party may not read the meter today, or `days` later; None if it may."""
     registry = process.cache.policy.registry
     return registry.check(party, device, "4.8.1", None, UNIX_NOW + days * 86_400)
 
 
-async def test_parties_and_their_roles(client: httpx.AsyncClient) -> None:
+async def test_parties_are_listed_with_their_roles(client: httpx.AsyncClient) -> None:
     registry = await get(client, REGISTRY)
     assert registry == {
         "parties": [{"party": str(eui), "roles": [str(role)]} for eui, role, _ in sorted(PARTIES)],
@@ -50,7 +50,7 @@ async def test_parties_and_their_roles(client: httpx.AsyncClient) -> None:
     assert (len(few["parties"]), few["left_off"]) == (2, True)
 
 
-async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
+async def test_registrations_of_a_device_are_listed(client: httpx.AsyncClient) -> None:
     body = {"party": str(OTHER_USER), "devices": str(METER), "from": TOMORROW, "roles": ["OU"]}
     answer = await client.post(REGISTRATIONS, json=body)
     added = body | {"to": None, "current": False}
@@ -74,7 +74,7 @@ async def test_registrations_of_a_device(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_registration_entitles(process: Process, client: httpx.AsyncClient) -> None:
-    """For the devices of a registration its party has what registrations say, and no more."""
+    """A party with a registration for some devices has only its registrations for them."""
     await process.keep(KEY)
     assert refusal(process, DISTRIBUTOR, 1) is None
     body = {"party": str(DISTRIBUTOR), "from": TODAY, "to": TOMORROW}
@@ -86,7 +86,9 @@ async def test_a_registration_entitles(process: Process, client: httpx.AsyncClie
     assert (await process.store.size()).entries == 1
 
 
-async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -> None:
+async def test_a_registration_takes_a_range_of_devices(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     devices = f"{OTHER_METER} to 00DBE500000000FF"
     body = {"party": str(DISTRIBUTOR), "devices": devices, "from": TOMORROW}
     assert (await client.post(REGISTRATIONS, json=body)).json()["devices"] == devices
@@ -108,7 +110,7 @@ async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -
         ({"party": str(SUPPLIER), "devices": [str(METER)]}, "body.devices"),
         ({"party": str(SUPPLIER), "device": str(METER)}, "body.device: Extra"),
         ({"party": str(SUPPLIER), "start": TODAY}, "body.start: Extra"),
-        ({"party": str(SUPPLIER), "from": "2026-02-30"}, "is not a day: write 2026-01-31"),
+        ({"party": str(SUPPLIER), "from": "2026-02-30"}, "is not a day: write it as 2026-01-31"),
         ({"party": str(SUPPLIER), "from": "20260115"}, "is not a day"),
         ({"party": str(SUPPLIER), "from": 1768478400}, "is not a day"),
         ({"party": str(SUPPLIER), "from": "٢٠٢٦-٠١-١٥"}, "is not a day"),
@@ -121,7 +123,7 @@ async def test_a_range_of_devices(process: Process, client: httpx.AsyncClient) -
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_registrations_that_are_none(
+async def test_invalid_registrations_are_refused(
     process: Process, client: httpx.AsyncClient, body: dict[str, Any], words: str
 ) -> None:
     before = process.cache.policy.registry.version
@@ -134,7 +136,9 @@ async def test_registrations_that_are_none(
 # changes
 
 
-async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient) -> None:
+async def test_a_change_of_supplier_drops_readings(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     other = KEY._replace(device=OTHER_METER)
     await process.keep(KEY, KEY._replace(srv="4.6.1"), other)
     answer = await client.post(SUPPLIER_CHANGE, json=change())
@@ -157,8 +161,10 @@ async def test_a_change_of_supplier(process: Process, client: httpx.AsyncClient)
     assert refusal(process, NEW_SUPPLIER, 1) is None
 
 
-async def test_a_change_that_was_made_already(process: Process, client: httpx.AsyncClient) -> None:
-    """It is made once, and drops again what a store has: the first flush may have been lost."""
+async def test_a_repeated_change_is_not_made_again(
+    process: Process, client: httpx.AsyncClient
+) -> None:
+    """It flushes the store again, because the first flush may have been lost."""
     tenancy = {"device": str(METER), "day": TOMORROW}
     for path, body in ((SUPPLIER_CHANGE, change()), (TENANCY_CHANGE, tenancy)):
         first = (await client.post(path, json=body)).json()
@@ -176,7 +182,7 @@ async def test_a_change_that_was_made_already(process: Process, client: httpx.As
 
 
 class Memo:
-    """A journal that remembers what was kept, and says why something was not."""
+    """A journal that records what it kept, and reports why it did not keep a change."""
 
     def __init__(self, *reasons: str | ValueError) -> None:
         self.kept: list[Told] = []
@@ -193,7 +199,7 @@ class Memo:
         return reason
 
 
-async def test_a_change_for_which_there_is_no_room_is_refused(
+async def test_a_change_without_room_in_the_file_is_refused(
     process: Process, client: httpx.AsyncClient
 ) -> None:
     await process.keep(KEY)
@@ -219,7 +225,7 @@ async def test_a_change_for_which_there_is_no_room_is_refused(
         (SUPPLIER, f"{SUPPLIER} is the old supplier too"),
     ],
 )
-async def test_a_change_to_who_is_no_other_supplier(
+async def test_a_change_to_no_other_supplier_is_refused(
     process: Process, client: httpx.AsyncClient, new: EUI, reason: str
 ) -> None:
     await process.keep(KEY)
@@ -242,7 +248,7 @@ async def test_a_change_to_who_is_no_other_supplier(
         ({"when": TODAY}, "body.when: Extra"),
     ],
 )
-async def test_changes_of_supplier_that_are_none(
+async def test_invalid_changes_of_supplier_are_refused(
     process: Process, client: httpx.AsyncClient, others: dict[str, Any], words: str
 ) -> None:
     await process.keep(KEY)
@@ -253,7 +259,9 @@ async def test_changes_of_supplier_that_are_none(
     assert refusal(process, SUPPLIER, 1) is None
 
 
-async def test_a_change_of_tenancy(process: Process, client: httpx.AsyncClient) -> None:
+async def test_a_change_of_tenancy_drops_readings(
+    process: Process, client: httpx.AsyncClient
+) -> None:
     await process.keep(KEY)
     body = {"device": str(METER), "day": TODAY}
     told = (await client.post(TENANCY_CHANGE, json=body)).json()
@@ -266,7 +274,7 @@ async def test_a_change_of_tenancy(process: Process, client: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("body", [{}, {"device": str(METER)}, {"device": "12", "day": TODAY}])
-async def test_changes_of_tenancy_that_are_none(
+async def test_invalid_changes_of_tenancy_are_refused(
     process: Process, client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
     assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 422
@@ -279,8 +287,8 @@ async def test_changes_of_tenancy_that_are_none(
 async def test_a_change_holds_while_the_store_is_away(
     kind: type[AwayStore], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be dropped yet is said to be waiting, and is dropped when it can be."""
-    monkeypatch.setattr("esme_emulator.control.registry_routes.PATIENCE", 0.0)
+    """Entries that cannot be dropped yet are reported as waiting, and dropped later."""
+    monkeypatch.setattr("esme_emulator.control.registry_routes.STORE_TIMEOUT", 0.0)
     store = kind()
     process = Process(store=store)
     await process.keep(KEY)
@@ -297,15 +305,15 @@ async def test_a_change_holds_while_the_store_is_away(
         assert (answer.json()["flushed"], answer.json()["waiting"]) == (1, None)
 
 
-async def test_what_a_restart_forgets_is_said_and_logged(
+async def test_a_change_that_a_restart_loses_is_reported_and_logged(
     process: Process, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And what it does not is not."""
+    """A change that a restart keeps is not reported."""
     memo = Memo("the disk is full", "")
     process.cache.policy.registry.journal = nullcontext(memo)
     answer = await client.post(SUPPLIER_CHANGE, json=change())
     assert answer.json()["forgotten"] == "the disk is full"
-    assert "forgotten when the cache ends: the disk is full" in caplog.text
+    assert "lost when the cache ends: the disk is full" in caplog.text
     caplog.clear()
     answer = await client.post(TENANCY_CHANGE, json={"device": str(METER), "day": TODAY})
     assert answer.json()["forgotten"] is None
@@ -313,25 +321,25 @@ async def test_what_a_restart_forgets_is_said_and_logged(
     assert caplog.text == ""
 
 
-async def test_changes_have_an_end(
+async def test_the_number_of_changes_is_limited(
     process: Process, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("esme_emulator.control.registry_routes.MAX_CHANGES", 2)
     body = {"device": str(METER), "day": TODAY}
     for _ in range(2):
         assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 200
-    for path, asked in (
+    for path, body in (
         (TENANCY_CHANGE, body),
         (SUPPLIER_CHANGE, change()),
         (REGISTRATIONS, {"party": str(SUPPLIER)}),
     ):
-        answer = await client.post(path, json=asked)
+        answer = await client.post(path, json=body)
         assert answer.status_code == 409
-        assert "changed 2 times already" in answer.json()["error"]
+        assert "already changed 2 times" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("path", [REGISTRATIONS, SUPPLIER_CHANGE, TENANCY_CHANGE])
-async def test_no_cache_to_change(process: Process, path: str) -> None:
+async def test_changes_without_a_cache_are_answered_with_404(process: Process, path: str) -> None:
     body = {REGISTRATIONS: {"party": str(SUPPLIER)}, SUPPLIER_CHANGE: change()}.get(
         path, {"device": str(METER), "day": TODAY}
     )

@@ -1,4 +1,4 @@
-"""The server on a socket: where it listens, and that it leaves nothing behind."""
+"""The server on a socket: it listens on loopback and leaves nothing behind."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from tests.emulator.control.process import Process
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()
 
 
-async def test_served_in_the_running_loop(process: Process) -> None:
+async def test_server_runs_in_the_running_loop(process: Process) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     tasks = asyncio.all_tasks()
     async with serve_control(create_app(process.parts()), 0) as url:
@@ -33,7 +33,7 @@ async def test_served_in_the_running_loop(process: Process) -> None:
         await httpx.AsyncClient().get(url)
 
 
-async def test_an_open_connection_does_not_keep_it(process: Process) -> None:
+async def test_an_open_connection_does_not_stop_the_end(process: Process) -> None:
     async with httpx.AsyncClient() as client:
         async with serve_control(create_app(process.parts()), 0) as url:
             await client.get(f"{url}/health")
@@ -41,7 +41,7 @@ async def test_an_open_connection_does_not_keep_it(process: Process) -> None:
             await client.get(f"{url}/health")
 
 
-async def test_what_is_not_http_does_no_harm(
+async def test_octets_that_are_not_http_do_no_harm(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve_control(create_app(process.parts()), 0) as url:
@@ -57,7 +57,7 @@ async def test_what_is_not_http_does_no_harm(
     assert not caplog.messages
 
 
-async def test_a_port_that_is_taken(process: Process) -> None:
+async def test_a_port_in_use_is_an_error(process: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ControlError) as caught:
@@ -70,14 +70,14 @@ async def test_a_port_that_is_taken(process: Process) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.org", "192.168.1.1"])
-async def test_no_host_but_this_machine(process: Process, host: str) -> None:
-    with pytest.raises(ControlError, match=r"give 127\.0\.0\.1, ::1, localhost"):
+async def test_other_hosts_than_loopback_are_errors(process: Process, host: str) -> None:
+    with pytest.raises(ControlError, match=r"choose one of 127\.0\.0\.1, ::1, localhost"):
         async with serve_control(create_app(process.parts()), 0, host):
             pass
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1"])
-async def test_other_names_of_this_machine(process: Process, host: str) -> None:
+async def test_other_names_of_loopback_work(process: Process, host: str) -> None:
     if host == "::1" and not HAS_IPV6:
         pytest.skip("this machine has no IPv6")
     async with (

@@ -1,4 +1,4 @@
-"""The control interface over all that runs: what parties ask for is what it shows and drops."""
+"""The control interface over all parts: it shows and drops what parties read."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,12 +23,12 @@ from tests.support.estate import ESTATE, KEYS, METER, UNIX_NOW, YESTERDAY, party
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
 
 GUARD = 10.0
-"""Seconds after which a test that waits in vain fails; no test relies on it."""
+"""Timeout of a test that would hang, in seconds; no test relies on it."""
 
 
 @pytest.fixture
 async def requester() -> AsyncIterator[tuple[Requester, httpx.AsyncClient, ManualClock]]:
-    """Everything on a broker in memory, who asks, and a client of the control interface."""
+    """All parts on a broker in memory, a requester, and a client of the control interface."""
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     meters = FleetOptions(strict=True)
     cache = CacheOptions(CacheSettings(retention=RETENTION), "memory:")
@@ -43,16 +43,16 @@ async def requester() -> AsyncIterator[tuple[Requester, httpx.AsyncClient, Manua
         yield requester, client, clock
 
 
-async def test_a_read_is_kept_shown_and_flushed(
+async def test_a_read_is_stored_shown_and_flushed(
     requester: tuple[Requester, httpx.AsyncClient, ManualClock],
 ) -> None:
-    asks, client, clock = requester
+    parties, client, clock = requester
     supplier = party(Role.IS, 1000)
-    await asks.request(*supplier.command(METER, "4.8.1", YESTERDAY), GUARD)
+    await parties.request(*supplier.command(METER, "4.8.1", YESTERDAY), GUARD)
     (row,) = (await get(client, "/cache/entries"))["entries"]
     assert (row["device"], row["srv"], row["age"]) == (str(METER), "4.8.1", 0)
     await clock.advance(7_200)
-    await asks.request(*supplier.command(METER, "4.8.1", YESTERDAY), GUARD)
+    await parties.request(*supplier.command(METER, "4.8.1", YESTERDAY), GUARD)
 
     told = await get(client, "/cache")
     assert told["hits"]["by_party"] == {str(SUPPLIER): 1}
@@ -81,7 +81,7 @@ async def test_a_read_is_kept_shown_and_flushed(
     assert (await get(client, "/cache/entries"))["entries"] == []
 
 
-async def test_entries_of_a_file(tmp_path: Path) -> None:
+async def test_entries_of_an_sqlite_file_are_listed(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "readings.sqlite", "estate")
     process = Process(store=store)
     await process.keep(KEY, KEY._replace(srv="4.6.1"))
@@ -95,7 +95,7 @@ async def test_entries_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-async def test_a_server_that_is_gone(tmp_path: Path) -> None:
+async def test_a_server_that_is_gone_is_reported(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     server = ValkeyServer(tmp_path)
