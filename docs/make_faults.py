@@ -1,6 +1,6 @@
 """Write the tables of docs/faults.md from the registry of faults: `python -m docs.make_faults`.
 
-Knows how kinds and keys are told; the registry says what they are. Prose around them is kept.
+Knows the form of the tables; the registry has their contents. Leaves the text around them unchanged.
 """
 
 import json
@@ -14,24 +14,26 @@ PAGE = Path(__file__).parent / "faults.md"
 
 
 def page(text: str) -> str:
-    """Return the page `text` with its tables as the registry has them."""
+    """Return `text`, a page, with its tables replaced by those of the registry."""
     for name, table in (("selectors", _keys(selectors())), ("kinds", _kinds(kinds()))):
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{PAGE.name}: has no one place for {name}")
+            raise ValueError(
+                f"{PAGE.name}: has no one place for {name}: write {begin.strip()} and {end} once each"
+            )
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
     return text
 
 
 def _keys(parameters: Iterable[Parameter]) -> str:
-    rows = [("key", "takes", "default", "what for"), ("---",) * 4]
+    rows = [("key", "takes", "default", "meaning"), ("---",) * 4]
     rows += [(f"`{each.key}`", each.takes.words, _default(each), each.doc) for each in parameters]
     return "".join(map(_line, rows))
 
 
 def _kinds(known: Iterable[KindDescription]) -> str:
-    rows = [("kind", "stage", "parameter", "takes", "default", "what for"), ("---",) * 6]
+    rows = [("kind", "stage", "parameter", "takes", "default", "meaning"), ("---",) * 6]
     for kind in known:
         rows.append((f"**`{kind.name}`**", kind.stage.name.lower(), "", "", "", kind.doc))
         for each in kind.parameters:
