@@ -1,6 +1,6 @@
 """Write the tables of docs/faults.md from the registry of faults: `python -m docs.make_faults`.
 
-Knows the form of the tables; the registry has their contents. Leaves the text around them unchanged.
+Knows the form of the tables; the registry has their contents. The prose around them stays.
 """
 
 import json
@@ -18,9 +18,7 @@ def page(text: str) -> str:
     for name, table in (("selectors", _keys(selectors())), ("kinds", _kinds(kinds()))):
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(
-                f"{PAGE.name}: has no one place for {name}: write {begin.strip()} and {end} once each"
-            )
+            raise ValueError(f"{PAGE.name}: has no one place for {name}")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
     return text

@@ -328,12 +328,12 @@ async def test_the_number_of_changes_is_limited(
     body = {"device": str(METER), "day": TODAY}
     for _ in range(2):
         assert (await client.post(TENANCY_CHANGE, json=body)).status_code == 200
-    for path, sent in (
+    for path, third in (
         (TENANCY_CHANGE, body),
         (SUPPLIER_CHANGE, change()),
         (REGISTRATIONS, {"party": str(SUPPLIER)}),
     ):
-        answer = await client.post(path, json=sent)
+        answer = await client.post(path, json=third)
         assert answer.status_code == 409
         assert "already changed 2 times" in answer.json()["error"]
 
@@ -344,5 +344,5 @@ async def test_changes_without_a_cache_are_answered_with_404(process: Process, p
         path, {"device": str(METER), "day": TODAY}
     )
     async with process.client(cache=False) as client:
-        answer = await client.post(path, json=sent)
+        answer = await client.post(path, json=body)
     assert (answer.status_code, answer.json()) == (404, {"error": "no cache runs in this process"})
