@@ -51,7 +51,7 @@ def test_defaults_are_those_of_the_code(section: str) -> None:
         if default is MISSING:
             assert said == "needed"
         elif item.name == "requests":
-            assert said == "needed, save of a trace"
+            assert said == "needed, unless a trace"
         elif item.name == "srvs":
             assert tuple(said.split(", ")) == default
         elif default in ((), "", None):
