@@ -1,4 +1,4 @@
-"""The documents say what is so."""
+"""The documentation is true as far as a test can tell."""
 
 import doctest
 import re
@@ -12,38 +12,63 @@ from gbcs.tables.use_cases import USE_CASES
 from tests.support.rtds import vectors
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
+PACKAGE = ROOT / "emulator/esme_emulator"
+ROOMS = "|".join(path.name for path in PACKAGE.iterdir() if path.is_dir())
+
+ABBREVIATIONS = re.compile(r"\b(ACB|DCC|DLMS|DUIS|ESME|EUI|GBCS|MAC|MQTT|RTDS|SRV|UTC|WAN)s?\b")
 
 
-def test_coverage_has_the_rows_of_the_registry() -> None:
-    """Without a vector, and so with any copy of the RTDS."""
-    said = without_numbers(PAGE.read_text("utf-8"))
-    assert said == without_numbers(coverage_page([])), "run `make coverage`"
-    assert all(f"| {row.code:04X} | {row.name} | {row.title} |" in said for row in USE_CASES)
+def test_coverage_lists_every_use_case() -> None:
+    """Compares without vectors, so any copy of the RTDS will do."""
+    shown = without_numbers(PAGE.read_text("utf-8"))
+    assert shown == without_numbers(coverage_page([])), "run `make coverage`"
+    assert all(f"| {row.code:04X} | {row.name} | {row.title} |" in shown for row in USE_CASES)
 
 
-def test_numbers_of_coverage_are_those_of_the_vectors() -> None:
+def test_coverage_counts_the_vectors() -> None:
     if f"\n{len(vectors())} vectors read" not in PAGE.read_text("utf-8"):
         pytest.skip("docs/coverage.md was made from another copy of the RTDS")
     assert PAGE.read_text("utf-8") == read_page(), "run `make coverage`"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_modules_that_are_named_exist(page: Path) -> None:
-    names = re.findall(
-        r"`((?:gbcs|emulator|profiles|tests|docs|benchmarks)/[\w/.]+)`", page.read_text()
-    )
-    for name in names:
-        assert (ROOT / name).exists(), name
+def test_links_have_targets(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text("utf-8")):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_print_what_the_page_says(page: Path) -> None:
+def test_named_modules_exist(page: Path) -> None:
+    folders = rf"(?:gbcs|emulator|profiles|tests|docs|benchmarks|{ROOMS})"
+    for name in re.findall(rf"`({folders}/[\w/.*]+)`", page.read_text("utf-8")):
+        assert [*ROOT.glob(name), *PACKAGE.glob(name)], name
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_the_index_lists_every_page(page: Path) -> None:
+    listed = (ROOT / "docs/index.md").read_text("utf-8")
+    assert page.name == "index.md" or f"({page.name})" in listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_with_abbreviations_links_the_glossary(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if ABBREVIATIONS.search(text) and page.name not in ("glossary.md", "coverage.md"):
+        assert "glossary.md" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_print_what_the_page_shows(page: Path) -> None:
     failed, _ = doctest.testfile(str(page), module_relative=False)
     assert failed == 0
