@@ -49,14 +49,16 @@ def registry_routes(parts: RunningParts) -> APIRouter:
     def changeable() -> RunningCache:
         cache = cache_of(parts)
         if made >= MAX_CHANGES:
-            told = f"the registry was already changed {MAX_CHANGES} times"
-            raise HTTPException(409, f"{told}: restart the cache to change it further")
+            reason = f"the registry was already changed {MAX_CHANGES} times"
+            raise HTTPException(409, f"{reason}: restart the cache to change it further")
         return cache
 
     def party(cache: RunningCache, text: str, name: str) -> EUI:
         eui = eui_of(text, name)
         if not cache.policy.registry.knows(eui):
-            raise HTTPException(422, f"{name}: {eui} is not a party of the registry")
+            raise HTTPException(
+                422, f"{name}: {eui} is not in the registry; GET /cache/registry lists its parties"
+            )
         return eui
 
     def of_device(cache: RunningCache, device: EUI) -> list[RegistrationState]:

@@ -101,7 +101,7 @@ async def test_a_registration_takes_a_range_of_devices(
     ("body", "words"),
     [
         ({}, "body.party: Field required"),
-        ({"party": STRANGER}, f"party: {STRANGER} is not a party of the registry"),
+        ({"party": STRANGER}, f"party: {STRANGER} is not in the registry"),
         ({"party": "12"}, "party: '12' is not an EUI-64"),
         ({"party": 12}, "body.party"),
         ({"party": "0" * 5000}, "body.party"),
@@ -240,8 +240,8 @@ async def test_a_change_to_no_other_supplier_is_refused(
     [
         ({"device": "12"}, "device: '12' is not an EUI-64"),
         ({"device": None}, "body.device: Field required"),
-        ({"old": STRANGER}, f"old: {STRANGER} is not a party of the registry"),
-        ({"new": STRANGER}, f"new: {STRANGER} is not a party of the registry"),
+        ({"old": STRANGER}, f"old: {STRANGER} is not in the registry"),
+        ({"new": STRANGER}, f"new: {STRANGER} is not in the registry"),
         ({"new": "?"}, "new: '?' is not an EUI-64"),
         ({"day": "tomorrow"}, "body.day: Value error, 'tomorrow' is not a day"),
         ({"day": None}, "body.day: Field required"),
