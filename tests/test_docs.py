@@ -23,6 +23,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *D
 PACKAGE = ROOT / "emulator/esme_emulator"
 ROOMS = "|".join(path.name for path in PACKAGE.iterdir() if path.is_dir())
 
+ABBREVIATIONS = re.compile(r"\b(ACB|DCC|DLMS|DUIS|ESME|EUI|GBCS|MAC|MQTT|RTDS|SRV|UTC|WAN)s?\b")
+
 
 def test_coverage_lists_every_use_case() -> None:
     """Compares without vectors, so any copy of the RTDS will do."""
@@ -90,6 +92,13 @@ def test_named_modules_exist(page: Path) -> None:
 def test_the_index_lists_every_page(page: Path) -> None:
     listed = (ROOT / "docs/index.md").read_text("utf-8")
     assert page.name == "index.md" or f"({page.name})" in listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_with_abbreviations_links_the_glossary(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if ABBREVIATIONS.search(text) and page.name not in ("glossary.md", "coverage.md"):
+        assert "glossary.md" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
