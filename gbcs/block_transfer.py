@@ -125,6 +125,7 @@ class Reassembler:
         new = not block.is_acknowledgement and self._is_new(block)
         if new:
             self._keep(block)
+        # Our acknowledgements are blocks too, and continue after the last one acknowledged.
         self._own = min(max(self._own, block.acknowledged + 1), MAX_BLOCKS)
         waits = not (block.streaming or block.is_acknowledgement)
         return Received(

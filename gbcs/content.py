@@ -38,6 +38,7 @@ def decode_content(message_code: int, cra: int, content: bytes) -> Payload:
     try:
         if content and content[0] in _APDU_TAGS:  # `is_apdu` inlined: this runs for every message
             return decode_apdu(content)
+        # First octets decide between families: no DER content begins with 01 09.
         if content.startswith(_GBZ_PROFILE):
             from gbcs.gbz import decode_gbz
 
@@ -60,6 +61,7 @@ def encode_content(payload: Payload) -> bytes:
         return payload.octets
     if isinstance(payload, AccessRequest | AccessResponse | DataNotification):
         return encode_apdu(payload)
+    # Imported here: a program that sends only DLMS never loads the other families.
     from gbcs.gbz import GbzContent, encode_gbz
 
     if isinstance(payload, GbzContent):

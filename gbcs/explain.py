@@ -148,7 +148,7 @@ def _content(message: Message) -> Iterator[Part]:
                     yield bytes((access.selector,)), "selector", str(access.selector), 5
                     yield from _data(access.selection, 5)
             yield write_length(number), "count", f"{number} data", 3
-            for access in payload.accesses:
+            for access in payload.accesses:  # all data follow all specifications
                 yield from _data(access.data, 4)
         case AccessResponse():
             yield from _head(b"\xda", "access-response", payload.invoke_id, payload.date_time)

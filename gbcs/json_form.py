@@ -109,7 +109,7 @@ def _field(form: Json, name: str, read: Callable[[Any], T]) -> T:
 
 
 def _type_of(kind: Any) -> type[Message]:
-    name = "command" if kind == "pre-command" else kind
+    name = "command" if kind == "pre-command" else kind  # its absent signature makes it one
     if name not in _KINDS:
         raise ValueError(f"{kind!r:.40} is not one of {', '.join(_KINDS)}, pre-command")
     return _KINDS[name]
@@ -292,7 +292,7 @@ def _rows(message: Message) -> list[Json] | None:
         return None
     try:
         logs = [rows for reading in values_of(message) if (rows := reading.rows) is not None]
-    except (AuthenticationError, DecodeError):
+    except (AuthenticationError, DecodeError):  # no key, or an error response
         return None
     return rows_to_json(logs[0]) if len(logs) == 1 else None
 

@@ -42,6 +42,7 @@ def text_of(content: bytes) -> str | None:
     UTF-16 without a mark is recognised by its zero octets. None if `content` is not text.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    # Without a mark, text of ASCII in UTF-16 has a zero in every second octet.
     if encoding == "utf-8" and content and len(content) % 2 == 0:
         if not any(content[1::2]):
             encoding = "utf-16-le"
@@ -98,7 +99,7 @@ def dumps_in(lines: Iterable[str]) -> list[bytes]:
             rows.append((_REPEATED, ""))
         else:
             return []
-    if not rows or rows[0][0].strip("0"):
+    if not rows or rows[0][0].strip("0"):  # a dump begins at offset 0
         return []
     for base in _BASES:
         dumps = _dumps(rows, base)
@@ -130,7 +131,7 @@ def _dumps(rows: list[tuple[str, str]], base: int) -> list[bytes]:
             if not width or missing < 0 or missing % width or repeated > _MOST_REPEATED:
                 return []
             dump += dump[-width:] * (missing // width)
-        if len(dump) != at:
+        if len(dump) != at:  # a gap, or the wrong base
             return []
         # The length of a row that ends its dump, or is followed by `*`, is not in the next offset.
         octets, end = _row(body, after - at if after > at else None, column)

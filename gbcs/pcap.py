@@ -77,6 +77,7 @@ def read_packets(stream: BinaryIO, begun: bytes = b"") -> Iterator[Packet]:
         if len(head) < packet.size:
             raise DecodeError("the file ends inside it", path)
         seconds, fraction, size, whole = packet.unpack(head)
+        # The size is checked before it is read: a broken file could announce gigabytes.
         if size > MAX_PACKET or size != whole:
             raise DecodeError(f"{size} octets of {whole}; {MAX_PACKET} are the limit", path)
         yield Packet(_take(stream, size, path), seconds * _SECOND + fraction * unit)

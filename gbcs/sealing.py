@@ -23,6 +23,7 @@ def _mac_key(envelope: Envelope, keystore: Keystore | None) -> bytes | None:
     if keystore is None:
         return None
     originator, recipient = envelope.originator, envelope.recipient
+    # The ACB adds the MAC to every command, also to one that a supplier has signed.
     sender = keystore.access_control_broker if envelope.cra == CRA.COMMAND else originator
     secret = keystore.shared_secret(sender, recipient)
     if secret is None:

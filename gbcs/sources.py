@@ -60,6 +60,7 @@ def messages_in(content: bytes) -> list[bytes]:
     text = _text(content)
     lines = [line for line in text.splitlines() if line.strip()]
     dumps = dumps_in(lines)
+    # Dumps before lines: each row of a dump could be read as a line of hex.
     if dumps and all(map(_is_message, dumps)):
         return dumps
     if len(lines) > 1:
@@ -171,6 +172,7 @@ class Input:
         place = self.place
         try:
             with place.open("rb") if isinstance(place, Path) else nullcontext(place) as stream:
+                # A capture may be longer than the memory, so only its first octets are read here.
                 begun = stream.read(MAGIC_OCTETS)
                 if is_capture(begun):
                     for number, packet in enumerate(read_packets(stream, begun), start=1):

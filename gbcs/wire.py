@@ -70,6 +70,7 @@ class Schema:
             compiled = self._compiled = self._interpreted.compile()
         stream = BytesIO(octets)
         try:
+            # `parsefunc` rather than `parse`: that builds a context for each call.
             value = compiled.parsefunc(stream, _CONTEXT)
         except _FAILURES as error:
             raise self._explain_parse(octets, error) from error
@@ -106,6 +107,7 @@ class Schema:
             raise EncodeError(reason, _join(self.name, path)) from error
 
     def _explain_parse(self, octets: bytes, error: Exception) -> DecodeError:
+        # The compiled parser failed, so the interpreted one does too, and knows the path.
         try:
             self._interpreted.parse(octets)
         except _FAILURES as interpreted:

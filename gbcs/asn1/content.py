@@ -62,6 +62,7 @@ def decode_asn1(message_code: int, cra: int, content: bytes) -> Asn1Content | No
     read = specification.decode(type_name, content)
     try:
         with _door(DecodeError, type_name):
+            # BER accepts many encodings, so the value is written again and compared.
             value = kind.read(read)
             plain = kind.write(value)
             der = _encode(type_name, plain, ())

@@ -41,9 +41,9 @@ def kind_of(annotation: Any) -> Kind:
         return _sequence_of(kind_of(get_args(annotation)[0]))
     if isinstance(annotation, UnionType):
         members = tuple(member for member in get_args(annotation) if member is not NoneType)
-        if len(members) == 1:
+        if len(members) == 1:  # `T | None`: the record handles the absence
             return kind_of(members[0])
-        if members[1] is int:
+        if members[1] is int:  # an INTEGER whose numbers need not have names
             return Kind(*scalars.named_number(members[0], named_only=False))
         return _SCALARS[members]
     if is_dataclass(annotation):
@@ -69,7 +69,7 @@ def choice_of(alternatives: Mapping[str, Any]) -> Kind:
             except Misfit as misfit:
                 if misfit.path:  # a part does not fit, so the value is of this alternative
                     raise misfit.at(f".{identifier}") from None
-        raise Misfit(f"{value!r:.60} is none of {', '.join(kinds)}")
+        raise Misfit(f"{value!r:.60} is not one of {', '.join(kinds)}")
 
     def turn(way: Callable[[Kind], Way], identifier: str, value: Any) -> Any:
         try:
@@ -83,7 +83,7 @@ def choice_of(alternatives: Mapping[str, Any]) -> Kind:
 
     def from_json(obj: Any) -> Any:
         if not isinstance(obj, dict) or len(obj) != 1 or not obj.keys() <= kinds.keys():
-            raise Misfit(f"an object with one of {', '.join(kinds)} belongs here")
+            raise Misfit(f"give an object with exactly one of {', '.join(kinds)}")
         ((identifier, inner),) = obj.items()
         return turn(attrgetter("from_json"), identifier, inner)
 
@@ -141,6 +141,7 @@ def _record(cls: Any) -> Kind:
             result = {}
             for name, identifier, _, optional, turn_field in steps:
                 member = getattr(value, name)
+                # None is the absence of an OPTIONAL field, but the value of a NULL.
                 if member is not None or not optional:
                     try:
                         result[identifier] = turn_field(member)

@@ -78,12 +78,14 @@ class Keystore(ABC):
         if brought is not None:
             pair = (one, other, brought.point)
         else:
+            # The secret is the same in both directions, so the pair is sorted.
             pair = (one, other, b"") if one < other else (other, one, b"")
         try:
             return self._secrets[pair]
         except KeyError:
             pass
         secret = self._agree(one, other, brought.key if brought is not None else None)
+        # A missing key is cached too, as None: anybody can send messages from unknown parties.
         if len(self._secrets) >= MAX_SECRETS:
             del self._secrets[next(iter(self._secrets))]
         self._secrets[pair] = secret

@@ -44,6 +44,7 @@ def derive_key(secret: bytes, originator: EUI, flag: int, counter: int, recipien
 
 def mac(key: bytes, originator: EUI, protected: bytes) -> bytes:
     """Return the MAC, 12 octets, over the octets from the grouping header to the signature."""
+    # GMAC: GCM without plaintext, so its output is the tag of 16 octets.
     return AESGCM(key).encrypt(originator + _IV_TAIL, b"", _MAC_AAD + protected)[:TAG_OCTETS]
 
 

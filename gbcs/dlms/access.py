@@ -144,6 +144,7 @@ def decode_apdu(content: bytes) -> Apdu:
 
 def _decode_request(content: bytes) -> AccessRequest:
     fields = _REQUEST.parse(content)
+    # All specifications come first, then all data: the counts of both must agree.
     specifications, data = fields["specifications"], fields["data"]
     _same_number(len(specifications), len(data), "access_request.data")
     accesses = tuple(
@@ -197,6 +198,7 @@ def encode_apdu(apdu: Apdu) -> bytes:
     match apdu:
         case AccessRequest(accesses=accesses):
             for access in accesses:
+                # Selector and selection must both be present or both absent, as the choice says.
                 given = {access.selector is not None, access.selection is not None}
                 if given != {access.choice.selects}:
                     raise EncodeError("a selection needs an access with selection", "access")

@@ -131,7 +131,7 @@ def _layout(description: bytes) -> _Layout:
             lambda rows: (_write(shape, row) for row in rows),
         )
     row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
-    if shape == columns:
+    if shape == columns:  # a flat row, as in every log: no nesting to restore
         return _Layout(row.size, row.iter_unpack, lambda rows: starmap(row.pack, rows))
     nest = _nester(shape)
     return _Layout(
@@ -153,6 +153,7 @@ def _read_type(octets: bytes, position: int, depth: int) -> tuple[Shape, int, in
         if not count:
             raise DecodeError("type description: an array without elements")
         shape, position, parts = _read_type(octets, position, depth + 1)
+        # Bounded at each level: three nested arrays could announce 2^48 parts.
         return (shape,) * count, position, _bound(1 + count * parts)
     if tag == _STRUCTURE:
         count, position = read_length(octets, position)

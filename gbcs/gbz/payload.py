@@ -28,7 +28,7 @@ def decode_payload(
         return Opaque(octets)
     try:
         return _fields(known.layout.parse(octets))
-    except DecodeError:
+    except DecodeError:  # a device may deviate from the standard; its message is still readable
         return Opaque(octets)
 
 

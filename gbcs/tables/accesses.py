@@ -45,7 +45,7 @@ class Variant:
     """One list of accesses that commands of a message code make."""
 
     vector: str
-    """A command that has it, empty if none is known."""
+    """A command with these accesses, empty if no vector shows them."""
     accesses: tuple[Reference, ...]
     protected: tuple[Reference, ...]
     """The attributes that the answer encrypts."""
@@ -76,6 +76,7 @@ def protected_names(message_code: int, number: int) -> tuple[str, ...] | None:
 
 def _names(variants: Sequence[tuple[Reference, ...]], number: int) -> tuple[str, ...] | None:
     found = {variant for variant in variants if len(variant) == number > 0}
+    # With several variants of this length, only the command could decide between them.
     if len(found) != 1:
         return None
     [references] = found

@@ -55,7 +55,7 @@ def answer_reading(
             failed = True
             answers.append(_access_result(result_choice(access.choice), result, NULL))
             continue
-        if access.choice is Choice.ACTION:
+        if access.choice is Choice.ACTION:  # get_protected_attributes, the only action that reads
             encrypted = True
             data = protect(command, tuple(map(_octets, result)), keystore, own_counter)
         else:

@@ -38,6 +38,7 @@ def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data
 
 def names_transaction(parameters: Data, counter: int, originator: EUI, recipient: EUI) -> bool:
     """Return whether `parameters` are the protection parameters of exactly this transaction."""
+    # Compared as a whole: a command must not reuse parameters of another party or transaction.
     wanted = (_transaction_id(counter), originator, recipient)
     match parameters:
         case Data(

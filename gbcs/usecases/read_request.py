@@ -108,7 +108,7 @@ def read_requests_of(command: Message) -> tuple[ReadRequest, ...] | None:
     payload = command.payload
     if not isinstance(command, Command) or not isinstance(payload, AccessRequest):
         return None
-    if len(payload.accesses) > MAX_ATTRIBUTES:
+    if len(payload.accesses) > MAX_ATTRIBUTES:  # before any work, since anybody can send commands
         return None
     try:
         requests = tuple([_READERS[access.choice](access, command) for access in payload.accesses])

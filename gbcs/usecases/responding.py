@@ -45,7 +45,7 @@ def respond(
         payload=AccessResponse(invoke_id(command.originator_counter), results),
         supplementary=answering(command.supplementary, own_counter),
         transaction_time=time,
-        mac=None if command.critical else UNSEALED,
+        mac=None if command.critical else UNSEALED,  # the signature takes its place
     )
     return encode(sign(response, keystore) if command.critical else response, keystore)
 

@@ -66,6 +66,7 @@ class Reading:
             raise DecodeError(
                 f"{self.name}: {len(parts)} parts, not {len(names)}", "message.payload"
             )
+        # Not strict: a single element meter leaves out the secondary parts, which come last.
         return {name: plain(part) for name, part in zip(names, parts, strict=False)}
 
 

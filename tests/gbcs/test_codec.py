@@ -245,7 +245,7 @@ def test_an_encrypted_attribute_under_another_key_is_invalid() -> None:
     assert item.status is Status.UNVERIFIED
 
 
-# Messages that have no octets, since nobody could read them.
+# Messages that cannot be encoded, because their octets could not be read again.
 
 
 def _with(data: Data) -> dict[str, Any]:

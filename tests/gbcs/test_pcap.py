@@ -52,7 +52,7 @@ NANOSECONDS, MICROSECONDS = (0xA1B23C4D, 1), (0xA1B2C3D4, 1000)
 
 def test_it_writes_the_format() -> None:
     content = bytearray(written(TWO))
-    content[16:20] = (65535).to_bytes(4, "little")  # the snapshot length is for nobody
+    content[16:20] = (65535).to_bytes(4, "little")  # no reader uses the snapshot length
     assert content.hex() == by_hand(TWO, "<", *MICROSECONDS).hex()
 
 

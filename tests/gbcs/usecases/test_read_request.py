@@ -156,7 +156,7 @@ def _changed(data: Data | None, old: str, new: str) -> Data:
         ("0202160202020901020900", "0202160102020901020900"),  # another kind of key
         ("160202020901020900", "160202020901010900"),  # other key parameters
         ("0101020216020205", "0101020216010205"),  # authentication alone
-        ("12000709060000630100FF", "12000809060000630100FF"),  # a window of what is no log
+        ("12000709060000630100FF", "12000809060000630100FF"),  # not a log
         ("0F0212", "0F0312"),  # a window of another attribute
         ("0F0212", "0FFE12"),  # no attribute
         ("0F0212", "110212"),  # attribute of another type
