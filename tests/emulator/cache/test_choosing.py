@@ -62,7 +62,7 @@ def test_what_is_kept_literally_is_purged_with_its_srv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["here", "--srv", "4.8"], "'4.8' is never kept: give one of 4.4.2, 4.4.4"),
+        (["here", "--srv", "4.8"], "'4.8' is never cached. Choose one of 4.4.2, 4.4.4"),
         (["n" * 300], "File name too long"),
         (["nowhere"], "there is no such file"),
     ],

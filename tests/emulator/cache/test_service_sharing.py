@@ -11,18 +11,24 @@ from typing import Any
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
-from esme_emulator.cache.policy.counter_block import BLOCK_SIZE, earliest
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.policy.replies import BLOCK_SIZE, earliest
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.file import load_registry
-from esme_emulator.cache.service import AGE, PURGE_SECONDS, CacheService, serve_cache
+from esme_emulator.cache.service import (
+    AGE,
+    LEASE_SECONDS,
+    PURGE_SECONDS,
+    SKEW_SECONDS,
+    CacheService,
+    serve_cache,
+)
 from esme_emulator.cache.store.base import Held, Lease, Settled, Store, StoreAwayError, StoreError
 from esme_emulator.cache.store.breaker import PROBE_SECONDS
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore
-from esme_emulator.cache.store_calls import AHEAD_SECONDS, LEASE_SECONDS
 from esme_emulator.estate.parties import OTHER_USER
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency
@@ -494,7 +500,7 @@ async def test_entries_of_the_future_are_purged_and_are_one_device_hit_until_the
         await stores[0].put(KEY, later)
         await asyncio.gather(*[running.ask(Role.IS, number) for number in range(6)])
         assert running.fleet.counters.device_hits == 1
-        for start, ahead in ((1, PURGE_SECONDS + 3600), (2, PURGE_SECONDS + AHEAD_SECONDS)):
+        for start, ahead in ((1, PURGE_SECONDS + 3600), (2, PURGE_SECONDS + SKEW_SECONDS)):
             await stores[0].put(KEY._replace(start=start), Entry(b"", UNIX_NOW + ahead))
         await running.clock.advance(PURGE_SECONDS)
         await settle()
@@ -589,7 +595,7 @@ async def test_what_could_not_be_dropped_is_as_soon_as_the_store_is_back() -> No
         await running.real.advance(LEASE_SECONDS / 3)
         await settle()
         assert await store.get(KEY) is None
-        assert running.caches[0].policy.unflushed() == []
+        assert running.caches[0].policy.pending_flushes() == []
 
 
 async def test_age_is_told_of_hits_alone() -> None:

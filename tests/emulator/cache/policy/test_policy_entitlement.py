@@ -519,7 +519,7 @@ def test_what_is_looked_up_while_the_device_is_flushed_is_not_served() -> None:
     bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
     bench._claims.clear()
     bench.looks_up = True
-    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert bench.answer(claim, entry) == []
     assert len(bench.forwards) == 1
 
 
@@ -534,9 +534,9 @@ def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later(
     bench.now += 1
     assert bench.ask("4.8.1", Role.ED, 2) == []
     assert len(bench.deliver()) == 1
-    bench.change(bench.policy.unflushed())
+    bench.change(bench.policy.pending_flushes())
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def supplied(old_until: date, new_from: date) -> Registry:
@@ -607,7 +607,7 @@ def test_what_is_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str)
     entry = bench.store[claim.key]
     bench.looks_up = True
     bench.now += 1
-    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert bench.answer(claim, entry) == []
     assert len(bench.forwards) == 1
 
 

@@ -590,7 +590,7 @@ class Processes(RuleBasedStateMachine):
     def restart(self, process: int) -> None:
         """End a process, and start another one on the same registry file and store."""
         self.benches[process].registry = load_registry(self.path)
-        forgotten = {flush.device for flush in self.benches[process].policy.unflushed()}
+        forgotten = {flush.device for flush in self.benches[process].policy.pending_flushes()}
         self.benches[process].restart()
         self.sendable = {
             counter: sent for counter, sent in self.sendable.items() if sent[1] != process
@@ -609,12 +609,12 @@ class Processes(RuleBasedStateMachine):
         if not failing and at_once:
             self.model.dropped(self.undropped())
             for bench in self.benches:
-                bench._perform(bench.policy.unflushed())
+                bench._perform(bench.policy.pending_flushes())
             assert not self.undropped()
 
     def undropped(self) -> set[EUI | None]:
         """Devices of which a process knows that the store has still to drop them; None is all."""
-        return {flush.device for bench in self.benches for flush in bench.policy.unflushed()}
+        return {flush.device for bench in self.benches for flush in bench.policy.pending_flushes()}
 
     @invariant()
     def every_answer_is_one_that_the_model_allows(self) -> None:

@@ -82,14 +82,14 @@ def test_a_reservation_comes_before_the_replies_that_need_it_and_not_for_each() 
         effects = bench.policy.command(METER, command("4.8.1", Role.OU, counter)[1], bench.now)
         (claim,) = effects
         assert isinstance(claim, Claim)
-        effects = bench.policy.claimed(claim.flight, bench.store[claim.key], bench.now)
+        effects = bench.policy.answer(claim, bench.store[claim.key], bench.now)
         if isinstance(effects[0], Reserve):
             (reservation,) = effects
             assert isinstance(reservation, Reserve)
             reservations.append(reservation)
             first = reservation.earliest + 12_345
             granted = range(first, first + reservation.size)
-            effects = bench.policy.reserved(first, bench.now)
+            effects = bench.policy.answer(reservation, first, bench.now)
         (reply,) = effects
         assert isinstance(reply, Reply)
         assert own_counter_in(reply.octets) in granted

@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.policy.audit import Audit, audit_of
-from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.protecting import Admission, Gate, RetryBudget
+from esme_emulator.cache.policy.dispatch import Admission, DeviceQueue, RetryBudget
+from esme_emulator.cache.policy.ledger import Audit, Decision, audit_of
 from esme_emulator.cache.policy.settings import HoldDown
-from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.timers import Timers
 from gbcs import decode
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role
@@ -172,58 +171,58 @@ def test_a_clock_set_back_does_not_prolong_a_hold_down() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 3), st.integers(0, 3))
-def test_a_gate_lets_in_so_many_and_keeps_the_order(
+def test_a_device_queue_keeps_its_limits_and_the_order(
     steps: list[int], limit: int, length: int
 ) -> None:
-    gate: Gate[int] = Gate(limit, length)
+    meter_queue: DeviceQueue[int] = DeviceQueue(limit, length)
     inside: list[int] = []
     queue: list[int] = []
     for number, step in enumerate(steps):
         if step and inside:
             inside.pop(0)
-            following = gate.leave(METER)
+            following = meter_queue.leave(METER)
             assert following == (queue.pop(0) if queue else None)
             inside += [] if following is None else [following]
         elif step == 3 and queue:
-            gate.withdraw(METER, queue.pop())
+            meter_queue.withdraw(METER, queue.pop())
         else:
             expected = Admission.NOW if len(inside) < limit else Admission.LATER
             if expected is Admission.LATER and len(queue) >= length:
                 expected = Admission.NEVER
-            assert gate.admit(METER, number) is expected
+            assert meter_queue.admit(METER, number) is expected
             if expected is Admission.NOW:
                 inside.append(number)
             elif expected is Admission.LATER:
                 queue.append(number)
         assert len(inside) <= limit
-        assert gate.is_free(METER) is (len(inside) < limit)
+        assert meter_queue.is_free(METER) is (len(inside) < limit)
 
 
 @given(st.lists(st.tuples(st.floats(-50, 100), st.integers(0, 2)), max_size=50))
-def test_an_agenda_gives_what_is_due_in_order_whatever_the_clock_does(
+def test_timers_fall_due_in_order_even_if_the_clock_is_set_back(
     steps: list[tuple[float, int]],
 ) -> None:
-    agenda: Agenda[int] = Agenda()
+    timers: Timers[int] = Timers()
     now = 1000.0
     waits: dict[int, float] = {}
     for number, (seconds, kind) in enumerate(steps):
         now += seconds
-        agenda.tick(now)
+        timers.tick(now)
         for waiting in waits:
             waits[waiting] -= max(seconds, 0.0)
-        ticket = agenda.at(now + 10 * kind, number)
+        timer = timers.start(10 * kind, number)
         if kind == 1:
-            ticket.drop()
+            timer.cancel()
         else:
             waits[number] = 10.0 * kind
         due = []
-        while (one := agenda.due(now)) is not None:
+        while (one := timers.pop_due()) is not None:
             due.append(one)
         overdue = sorted((left, one) for one, left in waits.items() if left <= 1e-6)
         assert sorted(due) == sorted(one for _, one in overdue)
         for one in due:
             del waits[one]
-    assert (agenda.next() is None) is (not waits)
+    assert (timers.next_deadline() is None) is (not waits)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])

@@ -14,7 +14,7 @@ from tests.support.estate import METER, MIDNIGHT, NOW, UNIX_NOW, YESTERDAY, part
 def told_of(bench: Bench) -> list[Replied]:
     """What is told of replies from now on."""
     told: list[Replied] = []
-    bench.policy.ledger.on_reply = told.append
+    bench.policy.events.subscribe(Replied, told.append)
     return told
 
 

@@ -339,8 +339,8 @@ def test_a_store_that_fails_while_another_process_is_waited_for_is_no_reason_to_
     first, second = processes(2)
     first.ask("4.8.1", counter=1)
     second.ask("4.8.1", counter=2)
-    [(_, flight)] = first.shared.waiting.pop(Key(METER, "4.8.1", *_limits()))
-    second._perform(second.policy.settled(flight, None, None, second.now))
+    [(_, wait)] = first.shared.waiting.pop(Key(METER, "4.8.1", *_limits()))
+    second.answer(wait, None)
     (reply,) = second.deliver()
     assert reply.status == "s1sp; fwd=bypass; stored; detail=store-failed"
 
@@ -397,10 +397,10 @@ def test_a_cache_that_ends_decides_what_waits_for_own_counters() -> None:
     (claim,) = policy.command(METER, command("4.8.1", Role.OU, 2)[1], bench.now)
     assert isinstance(claim, Claim)
     (entry,) = bench.store.values()
-    (reserve,) = policy.claimed(claim.flight, entry, bench.now)
+    (reserve,) = policy.answer(claim, entry, bench.now)
     assert isinstance(reserve, Reserve)
     assert policy.end(bench.now) == []
-    assert policy.reserved(reserve.earliest, bench.now) == [], "nobody is answered after all"
+    assert policy.answer(reserve, reserve.earliest, bench.now) == [], "too late for a reply"
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
     assert policy.ledger.undecided() == 0
 

@@ -1,7 +1,7 @@
 """Commands that the broker gave to nobody: given up at once, and no fault of their meter."""
 
+from esme_emulator.cache.policy.dispatch import COMMANDS_PER_RETRY
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.protecting import RETRY_SHARE
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import Bench
 from tests.support.estate import command
@@ -38,7 +38,7 @@ def test_what_waits_for_its_turn_is_sent() -> None:
 
 def test_a_retry_that_reaches_nobody_leaves_the_first_attempt_waiting() -> None:
     bench = Bench(retries=1)
-    for counter in range(1, RETRY_SHARE + 1):  # so that a retry is allowed
+    for counter in range(1, COMMANDS_PER_RETRY + 1):  # so that a retry is allowed
         bench.read_through("4.8.2", Role.ED, counter)
     bench.ask("4.8.1")
     bench.expire()

@@ -3,7 +3,7 @@
 import pytest
 
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.reads import cut, mint, read_of, readings_of
+from esme_emulator.cache.policy.reads import build_reply, cut, read_of, readings_of
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from gbcs import Command, DecodeError, decode, encode, open_message
@@ -71,7 +71,7 @@ def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
     read = read_of(first, read_requests_of(first))
     assert read is not None
     readings = readings_of(open_message(octets, KEYS), first, read, KEYS)
-    assert mint(second, read, readings, KEYS) == meter_octets(second)
+    assert build_reply(second, read, readings, KEYS) == meter_octets(second)
     assert isinstance(readings, bytes)
     assert cut(readings, YESTERDAY) == readings
     assert len(cut(readings, Window(MIDNIGHT - DAY, MIDNIGHT - DAY + 7200))) < len(readings)

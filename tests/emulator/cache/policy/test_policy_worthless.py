@@ -106,7 +106,7 @@ def test_what_comes_late_and_is_kept_behind_a_flush_is_dropped_again() -> None:
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.change([put])
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def test_what_is_cut_from_what_a_flush_drops_meanwhile_is_read_anew() -> None:
@@ -116,10 +116,10 @@ def test_what_is_cut_from_what_a_flush_drops_meanwhile_is_read_anew() -> None:
     bench.now += 100
     [claim] = bench.policy.command(METER, command("4.8.1", counter=2)[1], bench.now)
     assert isinstance(claim, Claim)
-    [cover] = bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+    [cover] = bench.policy.answer(claim, bench._find(claim), bench.now)
     assert isinstance(cover, Cover)
     wider = bench._cover(cover.key, cover.received_after)
-    [settle] = bench.policy.covered(cover.flight, wider, bench.now)
+    [settle] = bench.policy.answer(cover, wider, bench.now)
     assert isinstance(settle, Settle)
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.change([settle])
@@ -139,9 +139,9 @@ def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped
     assert settle.entry is not None
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.store[settle.key] = settle.entry
-    bench.change(bench.policy.kept(settle.flight, None, bench.now))
+    bench.answer(settle, None)
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 @pytest.mark.parametrize("set_back", [False, True])
@@ -160,7 +160,7 @@ def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_fl
         asked = command("4.8.1", Role.OU, counter, YESTERDAY, device)[1]
         [claim] = bench.policy.command(device, asked, bench.now)
         assert isinstance(claim, Claim)
-        hits += bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+        hits += bench.policy.answer(claim, bench._find(claim), bench.now)
     [reserve] = hits
     assert isinstance(reserve, Reserve)
     before = len(bench.replies)
@@ -207,17 +207,17 @@ def test_what_is_settled_behind_a_flush_is_not_served_before_the_store_has_dropp
         bench.change([flush])
     bench.store[settle.key] = settle.entry
     bench.shared.failing = True
-    bench.change(bench.policy.kept(settle.flight, True, bench.now))
+    bench.answer(settle, True)
     if first == "under way":
-        bench.policy.flushed(flush)
+        bench.answer(flush, True)
     bench.shared.failing = False
     bench.now += 1
-    [again] = bench.policy.unflushed()
+    [again] = bench.policy.pending_flushes()
     assert again.device == METER
     assert bench.ask("4.8.1", counter=2) == []
     bench.change([again])
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def entry_of_the_future(bench: Bench, ahead: float) -> Key:
@@ -247,7 +247,7 @@ def test_what_was_received_before_the_clock_was_set_back_is_never_served(
         assert is_what_the_meter_says(bench, counter)
         assert "hit" not in bench.replies[-1].status or counter > 10
     bench.expire(0)
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def test_a_flush_for_a_clock_set_back_twice_is_one_from_the_earliest_on() -> None:
@@ -258,7 +258,7 @@ def test_a_flush_for_a_clock_set_back_twice_is_one_from_the_earliest_on() -> Non
     bench.expire(0)
     bench.expire(600)
     bench.expire(-300)
-    [flush] = bench.policy.unflushed()
+    [flush] = bench.policy.pending_flushes()
     assert (flush.device, flush.received_after) == (None, start)
     bench.shared.failing = False
     old = key._replace(start=YESTERDAY.start)
