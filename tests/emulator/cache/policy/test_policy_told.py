@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.cache.registry.file import changes_beside, load_registry
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.estate.parties import DISTRIBUTOR, SUPPLIER
 from gbcs import EUI

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,

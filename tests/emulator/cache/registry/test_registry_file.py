@@ -117,7 +117,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
     expected = [
         "colour: unknown; give [[party]], [[registration]], [[change]]",
         "party 1: eui: '90B3D51F3001000' is not an EUI-64: give 16 hexadecimal digits",
-        "party 2: roles: 'XX' is not a role; there are IS, ES, ED, GT, GS, OU",
+        "party 2: roles: 'XX' is not a role. Choose some of IS, ES, ED, GT, GS, OU",
         "party 3: name: unknown; give eui, roles",
         "party 3: roles: missing",
         "party 3: eui: 90B3D51F30010000 is there before",

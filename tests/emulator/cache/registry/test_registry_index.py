@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import load_registry
-from esme_emulator.cache.registry.holdings import Index
+from esme_emulator.cache.registry.file import changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
+    Index,
     Registration,
     Told,
 )

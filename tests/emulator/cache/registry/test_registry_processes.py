@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -196,8 +195,7 @@ def test_a_file_that_cannot_be_written_is_read_all_the_same(
 
 def fill(path: Path, monkeypatch: pytest.MonkeyPatch, octets: int = 1500) -> tuple[Registry, int]:
     """Tell a registry of changes of other devices until there is no room; return how many."""
-    for module in ("registry_changes", "registry_file"):
-        monkeypatch.setattr(f"esme_emulator.cache.{module}.MOST_OCTETS", octets)
+    monkeypatch.setattr("esme_emulator.cache.registry.file.MOST_OCTETS", octets)
     registry = load_registry(path)
     told = 0
     while tell(registry, ChangeOfTenancy(EUI.from_int(told + 1), DAY), float(told)):
