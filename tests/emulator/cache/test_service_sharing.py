@@ -577,8 +577,8 @@ async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
         assert (await store.get(KEY) is None) is not away
     [said] = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
     assert said == (
-        "readings of a clock that was ahead could not be dropped, and the next cache will serve "
-        "them: esme cache purge"
+        "readings received by a clock that was ahead could not be dropped, and the next cache will "
+        "serve them: esme cache purge"
     )
 
 

@@ -280,7 +280,7 @@ async def test_replies_are_limited_in_number_and_the_total_is_not(process: Proce
 
 async def test_counting_ages_keeps_other_listeners(process: Process) -> None:
     told: list[Decided] = []
-    process.policy.events.subscribe(Decided, told.append)
+    process.cache.policy.events.subscribe(Decided, told.append)
     process.work()
     assert len(told) == 3
     assert process.cache.hit_ages.numbers()[6] == 1

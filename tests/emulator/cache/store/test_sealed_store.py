@@ -118,7 +118,7 @@ def test_another_key_or_none_opens_nothing_and_is_logged_once(
         ),
         (SECRET, OTHER_SECRET, bytes, "it was sealed with another key, or is damaged"),
         (SECRET, None, bytes, "it is sealed, and there is no key"),
-        (None, SECRET, bytes, "it is not sealed, and there is a key"),
+        (None, SECRET, bytes, "it is not sealed, although there is a key"),
     ],
 )
 def test_it_is_said_what_is_wrong(

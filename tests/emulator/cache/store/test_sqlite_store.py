@@ -323,7 +323,7 @@ async def test_a_damaged_file_is_opened_again_once_it_is_mended(path: Path) -> N
     octets = octets_of(path)
     store = SqliteStore(path, "estate")
     damage(path)
-    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+    with pytest.raises(StoreError, match="damaged: remove it; it will be created again"):
         await store.get(KEY)
     put_back(octets, path)
     assert await store.get(KEY) == ENTRY
@@ -348,7 +348,7 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_who_share_it(
     later = Entry(b"later", UNIX_NOW)
     assert await one.settle(lease, later.buffer, later)
     assert await other.get(KEY) == later
-    said = "was removed or replaced, and what is there now is used"
+    said = "was removed or replaced; using the file that is there now"
     assert [record.getMessage() for record in caplog.records] == [f"store {path} {said}"] * 2
     for store in (one, other):
         await store.close()
@@ -407,7 +407,7 @@ async def test_own_counters_of_a_file_that_was_damaged_do_not_come_again(
     taken = [await each.reserve(1000, 10) for each in (store, other) * 5]
     await other.close()
     damage(path)
-    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+    with pytest.raises(StoreError, match="damaged: remove it; it will be created again"):
         await store.get(KEY)
     if anew:
         remove(path)
@@ -435,7 +435,7 @@ async def test_a_lock_that_another_process_holds_is_waited_for(
 async def test_a_lock_that_is_not_let_go_is_an_error_in_bounded_time(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "LOCK_TIMEOUT", 0.01)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="other processes have held it") as raised:

@@ -516,7 +516,7 @@ async def test_a_server_that_tells_nothing_of_itself_is_used_and_that_is_said(
         assert await store.reserve(1000, 10) == first + 10
         await store.close()
     [said] = [record.getMessage() for record in caplog.records]
-    assert "see yourself that its maxmemory-policy is noeviction" in said
+    assert "make sure that its maxmemory-policy is noeviction" in said
 
 
 # servers that are not the primary any more
