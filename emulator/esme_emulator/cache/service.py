@@ -59,7 +59,7 @@ GROUP = "$share/cache/"
 """Prefix of the topic filters under which caches share commands, and alerts."""
 
 NO_SUBSCRIBER, NOT_PUBLISHED = "no-subscriber", "not-published"
-"""Why a command reaches no meter: nobody subscribed to its topic, or the broker refused it."""
+"""Why a command reaches no meter: its topic has no subscriber, or the broker refused it."""
 
 PURGE_SECONDS = 600.0
 """Interval between purges of expired entries, in seconds of the cache's clock."""
@@ -284,7 +284,7 @@ class CacheService:
     async def _publish(
         self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
     ) -> str:
-        """Publish; return why nobody gets the message, empty if a subscriber may."""
+        """Publish; return why no subscriber gets the message, or an empty string."""
         try:
             heard = await self.transports[0].publish(topic, octets, properties)
         except TransportError as error:
@@ -356,7 +356,7 @@ class StoreCalls:
     """Asks the store the policy's questions; `real` is the clock of leases.
 
     A store that fails is no reason to fail a request: the policy gets that as the answer, and the
-    failure is counted and logged. A store that is away holds up nobody. The policy's keys have no
+    failure is counted and logged. No call waits for a store that is away. The policy's keys have no
     identity: here they get the fleet's, so that a fleet with other profiles or faults never gets
     the readings of the one before.
     """

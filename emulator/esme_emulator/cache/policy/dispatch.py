@@ -206,7 +206,7 @@ class Dispatcher:
         return self._give_up(leg, NO_REPLY)
 
     def undelivered(self, leg: Leg, reason: str) -> list[Effect]:
-        """Give up at once a command that reached nobody; this says nothing about its meter.
+        """Give up at once a command without a receiver; this says nothing about its meter.
 
         If an earlier attempt was delivered, go on waiting: the meter may still answer that.
         """

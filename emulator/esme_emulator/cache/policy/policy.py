@@ -192,7 +192,7 @@ class CachePolicy:
         return self._pass(message, octets)
 
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
-        """Return what to do about a command that was to be forwarded and reached nobody."""
+        """Return what to do about a forwarded command that no meter received."""
         self._tick(now)
         past = self._transactions.get(transaction_of(open_message(octets)))
         for leg in reversed(past.legs if past is not None else ()):
@@ -352,7 +352,7 @@ class CachePolicy:
     def _contradiction(self, past: Past, message: Message, octets: bytes) -> list[Effect]:
         """Return what to do if a reply is proven and differs from the first to its command.
 
-        Nobody can tell which of the two is the meter's, so all entries of the device are dropped:
+        It is unknown which of the two is the meter's, so all entries of the device are dropped:
         parts of a forged reply may be kept as entries of their own.
         """
         if message.mac_status is not Status.VALID or not past.is_contradicted_by(

@@ -154,7 +154,7 @@ class ReplyBuilder:
         return [order.request for order in waiting]
 
     def compare(self, leg: Leg, response: Message) -> list[Effect]:
-        """Count whether the meter says what was served; nobody gets its response."""
+        """Count whether the meter replied with the readings that were served."""
         request = leg.request
         if request.read is None:
             raise TypeError("only reads of a log are served")

@@ -62,10 +62,15 @@ class Entitlement:
     def __init__(self, registry: Registry, timers: "Timers[Subject]") -> None:
         self.registry = registry
         self._timers = timers
+        self._at = 0.0
+        self._as_of: AsOf = (0, day_at(0.0))
 
     def as_of(self) -> AsOf:
         """Return until when an answer of the registry holds."""
-        return self.registry.version, day_at(self._timers.now)
+        now, version = self._timers.now, self.registry.version
+        if now != self._at or version != self._as_of[0]:
+            self._at, self._as_of = now, (version, day_at(now))
+        return self._as_of
 
     def refusal(self, request: Request) -> str:
         """Return why a party is not entitled to what a request reads; empty if all are."""
@@ -88,7 +93,7 @@ class Kind(Enum):
     BYPASS = auto()
     """For its requester alone; the reply is passed on as it comes."""
     SHADOW = auto()
-    """To compare the meter's reply with what was served; nobody gets the reply."""
+    """To compare the meter's reply with the readings that were served; it is not passed on."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Transactions: the commands in flight to meters, and those of the last hour.
 
 Pure. A response names its transaction and nothing else. So if a transaction is used for two
-different reads, nobody can tell which of them a response answers. Nor may a counter be used for two
+different reads, it is unknown which of them a response answers. Nor may a counter be used for two
 use cases: their responses would have one key and one initialization vector. So each transaction is
 remembered, up to a number and a time, with digests of the meter's reply and of the cache's own.
 """

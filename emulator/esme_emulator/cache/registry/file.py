@@ -150,7 +150,7 @@ class _Reader:
             elif eui is not None:
                 parties[eui] = roles or frozenset()
         if not parties and not self._mistakes:
-            self._mistakes.append("party: there is none")
+            self._mistakes.append("party: give at least one")
         registrations = [
             registration
             for where, table in self._entries(tables, "registration", _REGISTRATION_KEYS)
@@ -238,7 +238,7 @@ class _Reader:
         end = self._value(where, table, "to", _day) if "to" in table else None
         roles = self._value(where, table, "roles", _roles) if "roles" in table else None
         if party is not None and party not in parties:
-            self._mistakes.append(f"{where}: party: {party} is none of the [[party]] entries")
+            self._mistakes.append(f"{where}: party: {party} is not in the [[party]] entries")
         elif party is not None and roles is not None and roles - parties[party]:
             others = ", ".join(sorted(roles - parties[party]))
             self._mistakes.append(f"{where}: roles: {party} is not {others}")

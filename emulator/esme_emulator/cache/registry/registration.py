@@ -74,7 +74,7 @@ class Registration:
         return 1 << 32 if self.end is None else day_of(self.end)
 
     def is_in(self, role: Role) -> bool:
-        """Return whether it is in `role`, of a party that has it."""
+        """Return whether it includes `role`, for a party that has that role."""
         return self.roles is None or role in self.roles
 
     def holds(self, day: int) -> bool:

@@ -50,7 +50,7 @@ def key_text(key: Key) -> str:
 
 
 def key_of(text: str) -> Key:
-    """Return the key in a text of `key_text`. Raises `ValueError` if it is none."""
+    """Return the key in a text of `key_text`. Raises `ValueError` for other text."""
     fields = zip(_FIELDS.values(), text.split(":"), strict=True)
     return Key(*(read(field) for read, field in fields))
 

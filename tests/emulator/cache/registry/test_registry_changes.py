@@ -213,7 +213,7 @@ def test_a_registry_of_no_file_says_that_it_forgets() -> None:
         ),
         (
             '[[change]]\nkind = "registration"\nparty = "90B3D51F30099999"\n',
-            ["change 1: party: 90B3D51F30099999 is none of the [[party]] entries"],
+            ["change 1: party: 90B3D51F30099999 is not in the [[party]] entries"],
         ),
     ],
 )

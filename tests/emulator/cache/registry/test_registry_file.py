@@ -124,7 +124,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
         "registration 1: party: missing",
         "registration 1: devices: 'everything' is not an EUI-64: give 16 hexadecimal digits",
         "registration 2: devices: an empty list; leave it out for every device",
-        "registration 2: party: 90B3D51F30099999 is none of the [[party]] entries",
+        "registration 2: party: 90B3D51F30099999 is not in the [[party]] entries",
         "registration 2: to: 2026-02-02 is not after 2026-02-02",
         "registration 3: devices: 00DBE50000000000 is before 00DBE50000000001",
         "registration 3: from: 2026-02-02T00:00:00+00:00 is not a day: write 2026-01-31",
@@ -138,7 +138,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "party: there is none"),
+        ("", "party: give at least one"),
         ("party = 3", r"party: write it as \[\[party\]\]"),
         ("[party]\neui = 3", r"party: write it as \[\[party\]\]"),
         ("[[party]\n", "not TOML: "),
