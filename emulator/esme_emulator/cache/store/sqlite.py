@@ -6,7 +6,7 @@ are then fetched again, but no device counter. Beyond `limit` octets the entry r
 evicted; nothing expires by itself, and `purge` drops expired entries. Free space in the file is
 reused, and released when a purge leaves more than half of the file free.
 
-Leases are timed with the machine's monotonic clock, which all its processes share and which is never
+Leases are timed with the machine's monotonic clock, which all processes share and which is never
 set. It restarts with the machine: a lease that seems to last longer than it was given is from
 before the restart, and does not count.
 """

@@ -34,14 +34,14 @@ def asked(variant: str, role: Role = Role.IS, counter: int = 1) -> Command:
     return found
 
 
-def test_it_is_not_cached_unless_it_is_added() -> None:
+def test_srv_4_10_is_not_cached_unless_it_is_added() -> None:
     bench = Bench()
     bench.read_through(SRV)
     assert bench.ask(SRV, Role.ED, 2) == []
     assert bench.decisions() == {Decision.FORWARDED: 2}
 
 
-def test_a_hit_is_what_the_meter_said_when_it_was_read() -> None:
+def test_a_hit_is_the_meters_earlier_reply() -> None:
     bench = Bench(srvs=[SRV])
     bench.read_through(SRV)
     read_at = bench.now
@@ -65,7 +65,7 @@ def test_requests_in_flight_are_one_device_hit() -> None:
 
 
 @pytest.mark.parametrize("variant", [SINGLE, POLYPHASE])
-def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
+def test_a_built_reply_equals_the_meters_octet_for_octet(variant: str) -> None:
     first, second = asked(variant), asked(variant, Role.ED, 7)
     octets = meter_octets(first)
     read = read_of(first, read_requests_of(first))
@@ -82,7 +82,7 @@ def test_one_phase_and_three_are_kept_apart() -> None:
     assert [read and read.kept_as for read in reads] == ["ECS23", "ECS23b"]
 
 
-def test_a_failure_is_for_who_asked_alone() -> None:
+def test_a_failure_is_for_its_requester_alone() -> None:
     wrong, octets = party(Role.IS, 1).ask(KINDS[SINGLE], service_of(SRV, POLYPHASE), YESTERDAY)
     read = read_of(wrong, read_requests_of(wrong))
     assert read is not None

@@ -110,7 +110,7 @@ roles = []
 """
 
 
-def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_its_entry_key_and_reason(tmp_path: Path) -> None:
     path = written(tmp_path, BAD)
     with pytest.raises(RegistryFileError) as raised:
         load_registry(path)
@@ -148,7 +148,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
         ("a = " + "[" * 5000, "not TOML"),
     ],
 )
-def test_a_file_that_is_no_registry_is_refused_in_one_line_each(
+def test_a_file_that_is_not_a_registry_is_refused_in_one_line(
     text: str | bytes, reason: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, text)
@@ -157,12 +157,12 @@ def test_a_file_that_is_no_registry_is_refused_in_one_line_each(
     assert all(line.startswith(f"{path}: ") for line in str(raised.value).splitlines())
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RegistryFileError, match=r"none\.toml: No such file"):
         load_registry(tmp_path / "none.toml")
 
 
-def test_a_role_that_the_party_has_not_is_refused_and_mistakes_are_bounded(tmp_path: Path) -> None:
+def test_roles_of_others_are_refused_and_mistakes_are_limited(tmp_path: Path) -> None:
     party = '[[party]]\neui = "90B3D51F30010000"\nroles = ["IS"]\n'
     one = '[[registration]]\nparty = "90B3D51F30010000"\nroles = ["ES"]\n'
     with pytest.raises(RegistryFileError) as raised:

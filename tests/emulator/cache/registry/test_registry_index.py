@@ -157,7 +157,7 @@ def test_a_start_costs_as_much_for_each_change_however_many_there_are(
     assert registry.version == MANY
 
 
-def test_telling_one_change_more_does_not_read_all_others_again(tmp_path: Path) -> None:
+def test_one_more_change_does_not_read_all_others_again(tmp_path: Path) -> None:
     path = tmp_path / "registry.toml"
     path.write_text(f'[[party]]\neui = "{OTHER_USER}"\nroles = ["OU"]\n')
     one, other = load_registry(path), load_registry(path)

@@ -21,8 +21,8 @@ from esme_emulator.cache.registry.registry import Reason, Registry
 from gbcs import EUI
 from gbcs.instants import parse_iso
 from gbcs.usecases.profile_read import Window
-from tests.emulator.cache.registry.test_registry_changes import TEXT
-from tests.emulator.cache.registry.test_registry_changes import path as path
+from tests.emulator.cache.registry.test_changes_file import TEXT
+from tests.emulator.cache.registry.test_changes_file import path as path
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 
 OLD, NEW = EUI.parse("90B3D51F30010000"), EUI.parse("90B3D51F30050000")
@@ -61,7 +61,7 @@ def tell(registry: Registry, change: Change, told: float) -> bool:
     return True
 
 
-def test_an_equal_change_restores_nothing_that_another_took_away(path: Path) -> None:
+def test_an_equal_change_does_not_undo_a_later_one(path: Path) -> None:
     one, other = load_registry(path), load_registry(path)
 
     def refused(registry: Registry) -> Reason | None:
@@ -79,7 +79,7 @@ def test_an_equal_change_restores_nothing_that_another_took_away(path: Path) -> 
         assert refused(registry) is Reason.NOT_REGISTERED
 
 
-def test_an_equal_change_takes_nothing_away_that_was_registered_since(path: Path) -> None:
+def test_an_equal_change_keeps_later_registrations(path: Path) -> None:
     one, other = load_registry(path), load_registry(path)
     anew = Registration(USER, Devices(METER, METER), DAY)
     one.make(TENANCY, 1.0)
@@ -91,7 +91,7 @@ def test_an_equal_change_takes_nothing_away_that_was_registered_since(path: Path
 
 @settings(max_examples=30)
 @given(data=st.data())
-def test_processes_that_were_told_the_same_say_the_same(
+def test_processes_that_were_told_the_same_changes_agree(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Whatever comes between, restarts too; and a start never differs from who was told last."""
@@ -112,7 +112,7 @@ def test_processes_that_were_told_the_same_say_the_same(
     assert len({str(holds(registry)) for registry in processes}) == 1
 
 
-def test_a_file_that_was_replaced_or_moved_away_is_read_anew(path: Path) -> None:
+def test_a_file_that_was_replaced_or_moved_away_is_read_again(path: Path) -> None:
     """As its user does with an editor, or moves what has gathered to the registry's own file."""
     one, other = load_registry(path), load_registry(path)
     one.make(TENANCY, 1.0)
@@ -133,9 +133,7 @@ def test_a_file_that_was_replaced_or_moved_away_is_read_anew(path: Path) -> None
 
 
 @pytest.mark.parametrize("rubbish", [b"[[change]]\nkind = \n", b"\xff", b"[[change]]\n"])
-def test_a_file_that_became_unreadable_is_not_written_to_until_it_is_mended(
-    rubbish: bytes, path: Path
-) -> None:
+def test_an_unreadable_file_is_not_written_until_it_is_repaired(rubbish: bytes, path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -151,7 +149,7 @@ def test_a_file_that_became_unreadable_is_not_written_to_until_it_is_mended(
     assert holds(load_registry(path)) == holds(registry)
 
 
-def test_a_change_of_the_file_that_cannot_be_made_is_told_by_the_next_start(path: Path) -> None:
+def test_an_impossible_change_in_the_file_is_reported_by_the_next_start(path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -206,7 +204,7 @@ def fill(path: Path, monkeypatch: pytest.MonkeyPatch, octets: int = 1500) -> tup
     return registry, told
 
 
-def test_what_may_be_written_can_be_read_and_what_may_not_is_not_made(
+def test_every_written_change_can_be_read_and_a_change_without_room_is_not_made(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry, number = fill(path, monkeypatch)
@@ -242,7 +240,7 @@ def test_a_start_writes_each_change_once(path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync", "write"])
-def test_a_file_that_cannot_be_written_anew_stays_as_it_is(
+def test_a_file_that_cannot_be_rewritten_stays_as_it_is(
     call: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = load_registry(path)

@@ -59,7 +59,7 @@ async def test_leases_and_settlements_do_not_pile_up(monkeypatch: pytest.MonkeyP
                 assert await store.settle(lease, bytes(100))
 
 
-async def test_what_was_settled_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settlements_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     store = MemoryStore()
     now = loop.time()

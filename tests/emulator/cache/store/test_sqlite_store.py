@@ -59,7 +59,7 @@ def keys(number: int) -> list[Key]:
     return [KEY._replace(start=start) for start in range(number)]
 
 
-async def test_what_was_put_is_there_when_it_is_opened_again(path: Path) -> None:
+async def test_entries_are_there_when_the_file_is_opened_again(path: Path) -> None:
     await make(path)
     store = SqliteStore(path, "estate")
     assert await store.get(KEY) == ENTRY
@@ -103,7 +103,7 @@ def test_a_version_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
     assert not path.exists()
 
 
-async def test_values_of_a_key_are_kept_as_they_are(store: SqliteStore) -> None:
+async def test_fields_of_a_key_are_stored_unchanged(store: SqliteStore) -> None:
     """A column without a type makes no number of digits."""
     key = KEY._replace(srv="0042")
     await store.put(key, ENTRY)
@@ -191,7 +191,7 @@ def assert_one_line(error: BaseException) -> None:
         (missing_folder, "is there such a folder"),
     ],
 )
-def test_what_is_no_store_is_refused_in_one_line_and_left_as_it_is(
+def test_a_file_that_is_not_a_store_is_refused_and_left_unchanged(
     prepare: Callable[[Path], None], mending: str, path: Path
 ) -> None:
     prepare(path)
@@ -204,7 +204,7 @@ def test_what_is_no_store_is_refused_in_one_line_and_left_as_it_is(
     assert {entry.name for entry in path.parent.iterdir()} <= {path.name}
 
 
-async def test_the_store_of_another_estate_is_refused_and_left_as_it_is(path: Path) -> None:
+async def test_a_store_of_another_estate_is_refused_and_left_unchanged(path: Path) -> None:
     await make(path, "seed-1")
     with pytest.raises(StoreError, match=r"another estate \(seed-1, not seed-2\)") as raised:
         SqliteStore(path, "seed-2")
@@ -318,7 +318,7 @@ def put_back(octets: bytes, path: Path) -> None:
     path.write_bytes(octets)
 
 
-async def test_a_damaged_file_is_opened_again_once_it_is_mended(path: Path) -> None:
+async def test_a_damaged_file_is_opened_again_once_it_is_repaired(path: Path) -> None:
     await make(path)
     octets = octets_of(path)
     store = SqliteStore(path, "estate")
@@ -335,7 +335,7 @@ def remove(path: Path) -> None:
         file.unlink()
 
 
-async def test_a_file_that_was_removed_is_made_anew_for_all_who_share_it(
+async def test_a_removed_file_is_created_again_for_all_processes(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
@@ -354,7 +354,7 @@ async def test_a_file_that_was_removed_is_made_anew_for_all_who_share_it(
         await store.close()
 
 
-async def test_a_file_that_another_took_the_place_of_is_used(path: Path, tmp_path: Path) -> None:
+async def test_a_file_that_replaced_another_is_used(path: Path, tmp_path: Path) -> None:
     store = SqliteStore(path, "estate")
     await make(tmp_path / "copy")
     remove(path)
@@ -386,7 +386,7 @@ async def test_a_file_whose_folder_was_removed_says_so_until_it_is_back(tmp_path
     await store.close()
 
 
-async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: Path) -> None:
+async def test_device_counters_of_a_removed_file_are_not_given_again(path: Path) -> None:
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     taken = [await store.reserve(1000, 10) for store in (one, other) * 5]
     remove(path)
@@ -397,7 +397,7 @@ async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: P
 
 
 @pytest.mark.parametrize("anew", [False, True])
-async def test_own_counters_of_a_file_that_was_damaged_do_not_come_again(
+async def test_device_counters_of_a_damaged_file_are_not_given_again(
     path: Path, anew: bool
 ) -> None:
     """It is made anew, or an old copy is put back, as it says that it can be."""
@@ -432,7 +432,7 @@ async def test_a_lock_that_another_process_holds_is_waited_for(
     assert await store.get(KEY) == ENTRY
 
 
-async def test_a_lock_that_is_not_let_go_is_an_error_in_bounded_time(
+async def test_a_lock_that_is_not_released_is_an_error_in_bounded_time(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "LOCK_TIMEOUT", 0.01)
@@ -461,7 +461,7 @@ async def put_all(store: SqliteStore, keys: list[Key]) -> None:
         await store.put(key, Entry(shake_128(repr(key).encode()).digest(1000), 1.0))
 
 
-async def test_a_full_disk_is_said_and_what_was_kept_can_still_be_read(store: SqliteStore) -> None:
+async def test_a_full_disk_is_reported_and_entries_can_still_be_read(store: SqliteStore) -> None:
     with files_of_at_most(1 << 20):
         with pytest.raises(StoreError, match="disk") as raised:
             await put_all(store, keys(10_000))
@@ -579,7 +579,7 @@ def test_nothing_of_the_readings_is_in_a_sealed_file(
         "UPDATE readings SET readings = substr(readings, 1, length(readings) - 1)",
     ],
 )
-async def test_what_was_altered_is_missing_and_counted(
+async def test_altered_entries_are_missing_and_counted(
     path: Path, key: bytes | None, alter: str
 ) -> None:
     store = SqliteStore(path, "estate", key=key)
@@ -592,7 +592,7 @@ async def test_what_was_altered_is_missing_and_counted(
     await store.close()
 
 
-async def test_own_counters_that_a_copy_does_not_know_of_do_not_come_again(
+async def test_device_counters_unknown_to_a_copy_are_not_given_again(
     path: Path, tmp_path: Path
 ) -> None:
     """A process that starts on an old copy is not given what others on the old file may have."""

@@ -113,7 +113,7 @@ def received_an_hour_ago(world: World) -> Bench:
 
 
 @EVERY_CHANGE
-def test_what_a_store_brings_back_is_not_served(world: World, tell: Tell) -> None:
+def test_entries_that_a_store_brings_back_are_not_served(world: World, tell: Tell) -> None:
     bench = received_an_hour_ago(world)
     before = dict(world.store.entries)
     bench.change(tell(bench))
@@ -155,9 +155,7 @@ def test_an_equal_change_is_made_once_and_flushes_again(world: World, tell: Tell
 
 
 @EVERY_CHANGE
-def test_what_was_received_before_a_change_was_repeated_is_not_served(
-    world: World, tell: Tell
-) -> None:
+def test_entries_from_before_a_repeated_change_are_not_served(world: World, tell: Tell) -> None:
     """A process that was told only now may have brought it while it did not know."""
     one, other = world.start(), world.start()
     tell(one)
@@ -208,7 +206,7 @@ def test_a_registration_of_another_user_hands_nothing_over(world: World) -> None
     assert is_hit(bench, 3)
 
 
-def test_what_another_process_told_is_learned_with_the_next_change(world: World) -> None:
+def test_changes_of_other_processes_are_learned_with_the_next_change(world: World) -> None:
     """And then nothing that was asked for before it is kept."""
     one, other = world.start(), world.start()
     other.ask("4.8.1", Role.ED, 1)

@@ -161,7 +161,7 @@ async def test_a_cache_that_stays_hears_of_another_fleet_before_its_meters_answe
                     assert readings_in(reply.response, "4.8.1") == truth(fleet)
 
 
-async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
+async def test_a_cache_without_a_fleet_serves_no_readings(
     kept: CacheOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody knows yet which fleet comes."""
@@ -181,7 +181,7 @@ async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
         asking.cancel()
 
 
-async def test_a_fleet_tells_when_it_starts_and_whoever_asks() -> None:
+async def test_a_fleet_announces_itself_at_its_start_and_when_asked() -> None:
     broker, told, answered = MemoryBroker(), [], asyncio.Event()
 
     def hear(topic: str, octets: bytes, _: Mapping[str, str]) -> None:

@@ -110,7 +110,7 @@ def test_several_caches_on_one_file_are_told_each_and_keep_it_once_for_all(path:
             assert refusal(again, party, day) is refusal(caches[0], party, day)
 
 
-def test_what_cannot_be_written_is_said_and_written_with_the_next(
+def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full takes a part of it; nothing of that is left."""
@@ -147,7 +147,7 @@ def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> 
     assert refusal(again, USER) is Reason.NOT_REGISTERED
 
 
-def test_a_cache_that_cannot_write_takes_nothing_back_that_another_wrote(
+def test_a_cache_that_cannot_write_undoes_no_change_of_another(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = load_registry(path), load_registry(path)
@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_write_takes_nothing_back_that_another_wrote(
     assert refusal(again, USER, device=OTHER_METER) is None
 
 
-def test_a_registry_of_no_file_says_that_it_forgets() -> None:
+def test_a_registry_without_a_file_says_that_it_forgets() -> None:
     registry = Registry([(OLD, [Role.IS]), (NEW, [Role.IS])], [Registration(OLD)])
     assert registry.forgotten == ""
     registry.change_of_supplier(METER, OLD, NEW, DAY)
@@ -217,7 +217,7 @@ def test_a_registry_of_no_file_says_that_it_forgets() -> None:
         ),
     ],
 )
-def test_changes_that_are_none_are_told_wherever_they_stand(
+def test_invalid_changes_are_reported_with_their_entries(
     text: str, mistakes: list[str], path: Path
 ) -> None:
     beside = changes_beside(path)

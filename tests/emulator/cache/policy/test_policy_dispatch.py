@@ -26,7 +26,7 @@ def ask_for(bench: Bench, number: int, first: int = 0) -> None:
         assert bench.ask("4.8.1", counter=place, window=other_window(place)) == []
 
 
-def test_a_meter_has_at_most_so_many_commands_and_the_next_go_in_order() -> None:
+def test_commands_in_flight_to_a_meter_are_limited_and_the_next_go_in_order() -> None:
     bench = Bench(device_limit=4, device_queue=10)
     ask_for(bench, 9)
     assert len(bench.forwards) == 4
@@ -44,7 +44,7 @@ def test_a_meter_has_at_most_so_many_commands_and_the_next_go_in_order() -> None
     bench.assert_settled()
 
 
-def test_a_queue_that_is_full_fails_what_comes_and_who_waits_with_it() -> None:
+def test_a_full_queue_fails_the_next_command_and_its_waiting_requests() -> None:
     bench = Bench(device_limit=1, device_queue=1)
     ask_for(bench, 3)
     assert bench.policy.ledger.reasons == {"device-queue-full": 1}
@@ -57,13 +57,13 @@ def test_a_queue_that_is_full_fails_what_comes_and_who_waits_with_it() -> None:
     bench.assert_settled()
 
 
-def test_a_queue_of_nothing_fails_at_once() -> None:
+def test_a_queue_of_length_0_fails_at_once() -> None:
     bench = Bench(device_limit=1, device_queue=0)
     ask_for(bench, 2)
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
 
 
-def test_a_meter_that_never_answers_gives_way_to_what_waits_or_fails_it() -> None:
+def test_commands_queued_for_a_silent_meter_are_sent_or_fail_in_turn() -> None:
     bench = Bench(device_limit=1, device_queue=10)
     ask_for(bench, 1)
     bench.now += 1
@@ -102,7 +102,7 @@ def test_a_read_without_a_reply_is_sent_again_and_its_reply_answers_all() -> Non
     bench.assert_settled()
 
 
-def test_retries_end_and_what_is_not_a_read_of_ours_is_never_sent_again() -> None:
+def test_retries_end_and_other_commands_are_never_retried() -> None:
     bench = Bench(retries=1)
     for counter in range(100, 120):
         bench.read_through("4.8.2", Role.ED, counter)
@@ -116,7 +116,7 @@ def test_retries_end_and_what_is_not_a_read_of_ours_is_never_sent_again() -> Non
 
 
 @given(st.lists(st.booleans(), max_size=400))
-def test_at_most_a_tenth_of_what_is_sent_may_be_retries(wishes: list[bool]) -> None:
+def test_at_most_a_tenth_of_the_commands_may_be_retries(wishes: list[bool]) -> None:
     budget = RetryBudget()
     sent = retried = 0
     for again in wishes:
@@ -128,7 +128,7 @@ def test_at_most_a_tenth_of_what_is_sent_may_be_retries(wishes: list[bool]) -> N
         assert retried * 10 <= sent
 
 
-def test_a_meter_that_failed_several_times_is_left_alone_for_a_while() -> None:
+def test_a_meter_gets_no_commands_for_a_while_after_several_timeouts() -> None:
     bench = Bench(hold_down=HoldDown(2, 300.0))
     bench.read_through("4.8.3", Role.ED, 1)
     for counter in (2, 3):
@@ -246,7 +246,7 @@ def test_the_shadow_audit_asks_the_meter_for_a_part_of_the_hits_and_delivers_no_
     bench.assert_settled()
 
 
-def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
+def test_the_shadow_audit_finds_replies_that_differ_from_the_meters() -> None:
     bench = Bench(shadow=1.0)
     bench.read_through("4.8.1")
     bench.ask("4.8.1", Role.IS, 2, Window(YESTERDAY.start, YESTERDAY.end - HALF_HOUR))
@@ -259,7 +259,7 @@ def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
     assert audit_of(bench.policy.ledger) == Audit(asked=1, compared=1, different=1)
 
 
-def test_the_rate_of_difference_is_of_what_was_compared() -> None:
+def test_the_difference_ratio_counts_compared_replies_alone() -> None:
     bench = Bench(shadow=1.0)
     assert audit_of(bench.policy.ledger).difference_ratio is None
     bench.policy.ledger.shadow = 6
