@@ -1,6 +1,6 @@
 """A bench for the cache's policy: meters on one side, parties on the other, and no event loop.
 
-What the policy wants done is done at once, in its order; what it sends on to meters is kept, so
+Effects are performed at once, in their order; commands for meters are collected, so
 that a test says which replies come back, when, how often and how they were changed. Several
 benches on one store are several processes.
 """
@@ -55,14 +55,14 @@ PATIENCE = 60.0
 
 
 def anything_for_anybody(*others: EUI) -> Registry:
-    """A registry in which every party has every role, for tests of everything else."""
+    """Return a registry in which every party has every role, for tests of everything else."""
     parties = [*(eui for eui, _, _ in PARTIES), *others]
     return Registry([(eui, Role) for eui in parties], [Registration(eui) for eui in parties])
 
 
 @dataclass
 class BenchStore:
-    """Entries, leases by key with their fences, and who waits for them."""
+    """Entries, leases by key with their holders, and the processes that wait for them."""
 
     entries: dict[Key, Entry] = field(default_factory=dict)
     leases: dict[Key, tuple["Bench", int]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class BenchStore:
     failing: bool = False
 
     def expire_leases(self, *holder: object) -> list[Reply]:
-        """Let every lease, or that of one holder, run out: whoever waits claims again."""
+        """Expire all leases, or those of one holder; waiting processes claim again."""
         gone = [key for key, lease in self.leases.items() if not holder or lease == holder]
         replies: list[Reply] = []
         for key in gone:
@@ -121,16 +121,16 @@ class Bench:
 
     @property
     def store(self) -> dict[Key, Entry]:
-        """What is kept."""
+        """The entries of the store."""
         return self.shared.entries
 
     @property
     def reserved(self) -> int:
-        """The own counter below which all are given out."""
+        """The device counter below which all are given."""
         return self.shared.own_counters
 
     def restart(self) -> None:
-        """Lose everything but what the store has, and let leases run out."""
+        """Start a new process on the same store; the leases of the old one expire."""
         self.policy = self._policy()
         self.forwards.clear()
         self.pending_looks.clear()
@@ -154,7 +154,7 @@ class Bench:
         return self.receive(command(srv, role, counter, window, device)[1], device)
 
     def look_up(self) -> list[Reply]:
-        """Let the store answer what it was asked while `looks_up` was off."""
+        """Answer the claims that were collected while `looks_up` was off."""
         claims, self._claims = self._claims, []
         self.pending_looks.clear()
         replies: list[Reply] = []
@@ -178,19 +178,19 @@ class Bench:
     def read_through(
         self, srv: str, role: Role = Role.IS, counter: int = 1, window: Window = YESTERDAY
     ) -> Reply:
-        """Ask for something that is not in the store, and return the reply."""
+        """Read something that is not in the store, and return the reply."""
         assert self.ask(srv, role, counter, window) == []
         (reply,) = self.deliver()
         return reply
 
     def expire(self, seconds: float = PATIENCE) -> list[Reply]:
-        """Let this time pass and the policy give up what is overdue."""
+        """Let this time pass, and let the policy give up overdue commands."""
         self.now += seconds
         replies = self._perform(self.policy.check_clock(self.now))
         return [*replies, *self._perform(self.policy.expire(self.now))]
 
     def change(self, effects: list[Effect]) -> None:
-        """Do what a change of who is entitled asks for."""
+        """Perform the effects of a change of the registry."""
         self._perform(effects)
 
     def decisions(self) -> dict[Decision, int]:
@@ -199,7 +199,7 @@ class Bench:
         return {kind: ledger.total(kind) for kind in Decision if ledger.total(kind)}
 
     def assert_settled(self) -> None:
-        """Nothing pends, and the ledger adds up."""
+        """Check that nothing is pending, and that the ledger adds up."""
         assert self.policy.next_deadline() is None
         assert self.policy.ledger.undecided() == 0
         assert self.policy.ledger.requests == self.policy.ledger.decisions.total()

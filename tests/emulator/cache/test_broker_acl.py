@@ -55,7 +55,7 @@ USERS = ("fleet", "cache", str(SUPPLIER), str(DISTRIBUTOR), str(ACB))
 
 
 def access_options(folder: Path) -> tuple[str, ...]:
-    """The lines of the shipped configuration that say who may connect and do what."""
+    """Return the lines of the shipped configuration about passwords and access."""
     passwords = folder / "passwords"
     passwords.touch()
     for user in USERS:
@@ -139,7 +139,7 @@ async def test_a_party_cannot_answer_in_place_of_a_meter(broker: Mosquitto, user
 
 
 async def test_what_a_party_cannot_do_the_fleet_can(broker: Mosquitto) -> None:
-    """Else the test above would show nothing."""
+    """Otherwise the test above would show nothing."""
     async with run(broker) as running, running.user("fleet") as transport:
         await transport.publish(response_topic(DIRECT, METER, SUPPLIER), forged())
         await running.read(Role.IS, 1)

@@ -1,4 +1,4 @@
-"""One SRV is all that its readings are kept as, and what is never kept is none."""
+"""An SRV stands for all its names in a store; one that is never cached is refused."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Caches on one broker and one store: one command to the meter, and each answers its own."""
+"""Caches on one broker and one store: one command to the meter, and each answers its requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -276,7 +276,7 @@ class Full(MemoryStore):
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_lease_that_could_not_be_settled_delays_no_request_here(times: int) -> None:
-    """Or the next read would wait for this same process until the lease expires."""
+    """Otherwise the next read would wait for this same process until the lease expires."""
     store = Full()
     async with run([store], Fixed(1.0)) as running:
         asking = asyncio.ensure_future(running.ask(Role.IS, 1))
@@ -451,7 +451,7 @@ def remove_all(folder: Path) -> None:
 async def test_device_counters_in_use_are_dropped_when_their_file_is_replaced(
     tmp_path: Path,
 ) -> None:
-    """A process that starts on a new file is given those that the old one gave to others."""
+    """A new file gives counters again that the old one gave to others."""
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path, "estate")
     async with run([store]) as running:
@@ -546,7 +546,7 @@ async def test_an_ending_cache_retries_flushes_and_warns_of_failures(
 async def test_the_warning_says_whether_the_next_cache_will_serve_the_entries(
     kept: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether the next one knows of the change depends on its being kept."""
+    """The next cache knows of the change only if it was kept."""
     path = tmp_path / "registry.toml"
     path.write_text(f'[[party]]\neui = "{party(Role.IS).eui}"\nroles = ["IS"]\n')
     store = Away()

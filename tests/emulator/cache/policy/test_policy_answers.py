@@ -1,4 +1,4 @@
-"""Where the cache answers from: the meter, the store, or another request's reply."""
+"""The cache answers from the meter, the store, or another request's reply."""
 
 import math
 
@@ -46,7 +46,7 @@ def bench() -> Bench:
 
 
 def own_octets(reply: bytes, srv: str, role: Role, counter: int, now: float) -> bytes:
-    """What the meter itself says to the same command, given the own counter in `reply`."""
+    """Return the meter's own reply to the same command, with the device counter of `reply`."""
     asked, _ = command(srv, role, counter)
     return meter_octets(asked, now, own_counter_in(reply) or 0)
 
@@ -160,7 +160,7 @@ def test_a_failure_is_given_to_all_waiting_requests_and_not_kept(
 def test_retention_counts_from_receipt_and_a_clock_before_receipt_is_not_trusted(
     age: float, decision: Decision, bench: Bench
 ) -> None:
-    """Retention is 25 hours here; a negative age is a clock that was stepped back."""
+    """Retention is 25 hours here; a negative age means that the clock was set back."""
     bench.read_through("4.8.1")
     bench.now += age
     bench.ask("4.8.1", counter=2)
@@ -191,7 +191,7 @@ def test_any_other_retention_is_refused(hours: float) -> None:
 @pytest.mark.parametrize("beyond", [1, 1800, 10 * DAY])
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1", "4.8.3"])
 def test_a_window_that_is_still_open_is_not_kept(srv: str, beyond: int, bench: Bench) -> None:
-    """There will be more entries in it than the meter has now."""
+    """The window will have more entries than the meter has now."""
     window = Window(MIDNIGHT, NOW + beyond)
     for counter in (1, 2, 3):
         assert bench.ask(srv, counter=counter, window=window) == []

@@ -1,4 +1,4 @@
-"""Windows that the meter had not finished, by whatever clock: relayed, and never kept."""
+"""Windows that the meter had not finished, by either clock, are relayed and never kept."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_window_that_the_clock_of_the_meter_has_not_reached_is_relayed_and_not
 def test_a_window_that_is_over_on_both_clocks_is_kept_in_its_last_second(
     srv: str, skew: float
 ) -> None:
-    """The last entry says all: no margin is needed."""
+    """The last entry proves that the window is complete: no margin is needed."""
     bench = Bench()
     bench.now = float(EPOCH_UNIX + MIDNIGHT)
     bench.skew = skew
@@ -117,7 +117,7 @@ def test_waiting_requests_get_incomplete_readings_and_later_ones_do_not() -> Non
     ],
 )
 def test_gaps_are_kept_and_a_log_that_lacks_the_end_is_not(lost: set[int], stored: bool) -> None:
-    """Whether the meter lost its last entry, or has not made it yet, nobody can tell."""
+    """A last entry that is lost and one that is not there yet look the same."""
     bench = Bench()
     bench.ask("4.8.1")
     bench.forwards.clear()
@@ -131,7 +131,7 @@ EVENTS = Window(MIDNIGHT - 700 * DAY, MIDNIGHT)
 
 
 def read_events(bench: Bench, srv: str, counter: int, window: Window) -> str:
-    """Ask for what no party's registry limits here, and return the status of the reply."""
+    """Read events, to which every party is entitled here, and return the status of the reply."""
     octets = encode(
         reading_command(
             service_of(srv), device=METER, originator=SUPPLIER, counter=counter, window=window

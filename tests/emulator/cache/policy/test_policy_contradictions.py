@@ -1,4 +1,4 @@
-"""Two valid and different replies to one command: the readings are dropped, and it is told."""
+"""Two valid and different replies to one command: readings are dropped, an alarm is raised."""
 
 import logging
 
@@ -42,7 +42,7 @@ def forged(
     window: Window = YESTERDAY,
     own_counter: int | None = None,
 ) -> bytes:
-    """A reply without the first entry, such as whoever has the key of the party can make."""
+    """Return a reply without the first entry, which any holder of the party's key can make."""
     log = BY_SRV[srv]
     readings = buffer(meter_of(SEED, METER), log, window, NOW, lambda stamp: stamp > window.start)
     asked, _ = command(srv, role, counter, window)
@@ -50,7 +50,7 @@ def forged(
 
 
 def retrying() -> Bench:
-    """A bench that sends a read again which got no reply."""
+    """Return a bench that retries reads."""
     bench = Bench(retries=1)
     for counter in range(100, 110):
         bench.read_through("4.8.2", Role.ED, counter)
@@ -153,7 +153,7 @@ def test_readings_of_other_dates_raise_an_alarm_too() -> None:
 
 
 def test_the_true_reply_behind_a_forged_one_is_seen_though_the_counter_is_used_again() -> None:
-    """Whoever forged asks for something else under the same counter, so that a reply is awaited."""
+    """The forger reads something else under the same counter, so that a reply is awaited."""
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -211,7 +211,7 @@ def test_the_same_reply_again_is_no_contradiction(role: Role, times: int) -> Non
 
 
 def test_replies_that_differ_in_the_device_counter_alone_are_no_contradiction() -> None:
-    """A read that was sent again is answered twice, each time under another own counter."""
+    """A retried read is answered twice, each time with another device counter."""
     bench = retrying()
     bench.ask("4.8.1", Role.OU)
     bench.expire()
@@ -304,6 +304,6 @@ async def test_a_reply_on_the_topic_of_another_device_is_ignored() -> None:
 
 
 def test_a_forged_reply_passes_all_other_checks() -> None:
-    """Else these tests would show nothing."""
+    """Otherwise these tests would show nothing."""
     assert decode(forged(), KEYS).mac_status == "valid"
     assert forged() != meter_octets(command("4.8.1")[0])

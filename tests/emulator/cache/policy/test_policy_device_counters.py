@@ -1,4 +1,4 @@
-"""Own counters in what the cache mints: reserved before they are used, and never used twice."""
+"""Device counters in the cache's replies are reserved before use, and never used twice."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from tests.support.estate import METER, command, own_counter_in
 
 
 def mint(bench: Bench, first: int, number: int) -> list[int]:
-    """The own counters of this many encrypted hits for a party behind the ACB."""
+    """Return the device counters of this many encrypted hits for a party behind the ACB."""
     found = []
     for counter in range(first, first + number):
         (reply,) = bench.ask("4.8.1", Role.OU, counter)

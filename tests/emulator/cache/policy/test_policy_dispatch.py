@@ -1,4 +1,4 @@
-"""Meters are not overrun: how many commands at once, how often again, and when not at all."""
+"""Meters are protected: limits of commands in flight, of queues and retries, and a cooldown."""
 
 import pytest
 from hypothesis import given

@@ -1,6 +1,6 @@
-"""Nobody gets another's data: every road to it ends in a refusal, with the readings in the cache.
+"""No party gets another's data: every attempt is refused, with the readings in the cache.
 
-Refused requests get no reply and reach no meter, whether the readings are there or not.
+Refused requests get no reply and reach no meter, hit or not.
 """
 
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_an_unknown_party_asks(bench: Bench) -> None:
 
 
 def test_the_rival_writes_the_suppliers_eui_on_its_command(bench: Bench) -> None:
-    """The MAC is the ACB's over the whole of it; whoever is not the ACB cannot make it."""
+    """The MAC is the ACB's, over the whole command; no other party can make it."""
     octets = rival().command(METER, "4.8.1", YESTERDAY)[1]
     forged = octets.replace(bytes(RIVAL), bytes(SUPPLIER))
     assert decode(forged).originator == SUPPLIER
@@ -131,7 +131,7 @@ def test_the_rival_changes_the_device_in_a_command_for_its_own_meter(bench: Benc
 
 
 def behind(eui: EUI, certificate: bytes) -> bytes:
-    """A command of the ACB with this party behind it, and the certificate of whomever."""
+    """Return a command of the ACB with this party behind it, and any party's certificate."""
     asked, _ = command("4.8.1", Role.OU)
     return encode(replace(asked, supplementary=Supplementary(eui, 1, None, certificate)), KEYS)
 
@@ -143,7 +143,7 @@ def test_the_rival_stands_behind_the_acb(bench: Bench) -> None:
 
 
 def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
-    """Whom the reply is addressed to is the originator, so it too must be entitled."""
+    """The reply is addressed to the originator, so it must be entitled too."""
     asked, _ = command("4.8.3", Role.OU)
     octets = encode(replace(asked, originator=RIVAL), KEYS)
     assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
@@ -156,7 +156,7 @@ def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
 
 
 def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
-    """Whom the reply is encrypted for is the party behind, whoever lends it its name."""
+    """The reply is encrypted for the party behind, whichever party originates the command."""
     refused: list[tuple[bytes, Reason | Discard]] = [
         (b"", Reason.NOT_REGISTERED),
         (rival().certificate, Reason.NOT_REGISTERED),
@@ -171,7 +171,7 @@ def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
 
 
 def test_the_rival_sends_what_the_supplier_sent_once_more() -> None:
-    """Its reply is the supplier's alone, and there is none once it supplies no more."""
+    """The reply is the supplier's alone, and there is none once it supplies no more."""
     bench = Bench(registry=two_suppliers())
     octets = command("4.8.1")[1]
     bench.receive(octets)
@@ -344,7 +344,7 @@ def test_a_window_without_end_needs_a_registration_without_end(end: int) -> None
 
 
 def test_the_consent_of_one_consumer_is_not_that_of_the_next() -> None:
-    """Whom the new one allows has the days from then on."""
+    """Parties that the new consumer allows are entitled from that day on."""
     registry = two_suppliers()
     bench = Bench(registry=registry)
     bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
@@ -411,7 +411,7 @@ def test_a_counter_of_the_supplier_used_by_the_rival_mixes_up_nothing() -> None:
 
 @pytest.mark.parametrize("given_up", [False, True])
 def test_a_counter_used_twice_brings_no_reply_after_entitlement_is_lost(given_up: bool) -> None:
-    """The reply names its transaction alone: it may be to the read that it has no right to now."""
+    """The reply may be to the read that the party is no longer entitled to."""
     bench = Bench(registry=two_suppliers())
     kept = Window(YESTERDAY.start - 2 * DAY, YESTERDAY.start - DAY)
     lost = Window(YESTERDAY.end, YESTERDAY.end + 3600)
@@ -453,7 +453,7 @@ def test_a_party_that_lost_its_entitlement_while_waiting_gets_no_reply() -> None
 def test_entitlement_to_a_read_without_a_window_counts_when_the_reply_comes(
     seconds: int, answers: int
 ) -> None:
-    """Asked for on the last day of a registration, answered on the next."""
+    """Read on the last day of a registration, answered on the next."""
     registry = Registry(
         [(SUPPLIER, [Role.IS])], [Registration(SUPPLIER, Devices(METER, METER), end=TOMORROW)]
     )
@@ -540,7 +540,7 @@ def test_a_store_that_could_not_be_flushed_serves_nothing_and_is_flushed_later()
 
 
 def supplied(old_until: date, new_from: date) -> Registry:
-    """A change of supplier that a file tells in advance."""
+    """Return a registry with a change of supplier in the future."""
     return Registry(
         [(SUPPLIER, [Role.IS]), (RIVAL, [Role.IS]), (DISTRIBUTOR, [Role.ED])],
         [Registration(SUPPLIER, end=old_until), Registration(RIVAL, start=new_from)],
@@ -548,7 +548,7 @@ def supplied(old_until: date, new_from: date) -> Registry:
 
 
 def foretold(how: str) -> Bench:
-    """A bench that has been told of a change that is to come tomorrow."""
+    """Return a bench with a change that holds from tomorrow on."""
     if how == "file":
         return Bench(registry=supplied(TOMORROW, TOMORROW))
     bench = Bench(registry=two_suppliers())

@@ -1,6 +1,6 @@
-"""Readings that are there, or on their way, and may not be served.
+"""Readings in the store or in flight that must not be served.
 
-Those of windows that were open, of before a flush, and of a time that never was.
+Those of open windows, from before a flush, and from a clock that was ahead.
 """
 
 from datetime import date
@@ -27,7 +27,7 @@ def at_its_end(bench: Bench) -> float:
 
 
 def is_what_the_meter_says(bench: Bench, counter: int, window: Window = OPEN) -> bool:
-    """Ask, let the meter reply where it is asked, and compare."""
+    """Ask, let the meter reply if it is asked, and compare."""
     replies = bench.ask("4.8.1", counter=counter, window=window)
     while bench.forwards:
         replies += bench.deliver()
@@ -110,7 +110,7 @@ def test_a_late_reply_that_is_stored_after_a_flush_is_dropped_again() -> None:
 
 
 def test_a_part_cut_from_a_flushed_entry_is_read_from_the_meter() -> None:
-    """The narrower readings were being kept, and who asked for them was not answered yet."""
+    """The narrower readings were being kept, and the request was not answered yet."""
     bench = Bench(sub_window=True)
     bench.read_through("4.8.1", window=Window(YESTERDAY.start - 86_400, YESTERDAY.end))
     bench.now += 100
@@ -131,7 +131,7 @@ def test_a_part_cut_from_a_flushed_entry_is_read_from_the_meter() -> None:
 
 
 def test_an_entry_that_a_failing_store_may_have_kept_after_a_flush_is_dropped_again() -> None:
-    """Its answer was lost, and not what it was told."""
+    """The store's answer was lost, but it had kept the entry."""
     bench = Bench()
     bench.ask("4.8.1")
     [settle] = bench.policy.response(bench.meter_reply(), bench.now)
@@ -148,7 +148,7 @@ def test_an_entry_that_a_failing_store_may_have_kept_after_a_flush_is_dropped_ag
 def test_a_hit_that_waits_for_a_device_counter_is_read_again_after_a_flush(
     set_back: bool,
 ) -> None:
-    """The new supplier is to get the meter's word, and so is who asked before."""
+    """All requesters get the meter's new readings."""
     bench = Bench()
     bench.read_through("4.8.1")
     bench.now += 100
@@ -194,7 +194,7 @@ def test_a_reply_that_a_flush_drops_at_once_is_not_called_stored() -> None:
 def test_an_entry_settled_after_a_flush_is_not_served_before_it_is_dropped(
     first: str,
 ) -> None:
-    """The store keeps what came, and then cannot be used for the flush after it."""
+    """The store keeps the entry, and then fails before the flush after it."""
     bench = Bench()
     bench.ask("4.8.1")
     [settle] = bench.policy.response(bench.meter_reply(), bench.now)
@@ -233,7 +233,7 @@ def entry_of_the_future(bench: Bench, ahead: float) -> Key:
 def test_entries_from_before_the_clock_was_set_back_are_never_served(
     looks: bool, later: tuple[int, ...]
 ) -> None:
-    """Not in its future, not once time has come so far, and not when the retention would end."""
+    """Not before that time, not at it, and not at the end of the retention."""
     bench = Bench()
     entry_of_the_future(bench, 86_400)
     bench.shared.failing = True

@@ -23,7 +23,7 @@ WITHHELD = "withheld-counter-reused"
     [("4.8.1", Role.IS), ("4.8.1", Role.OU), ("4.8.3", Role.ED), ("4.8.2", Role.ED)],
 )
 def test_a_repeated_command_gets_no_second_reply_with_different_text(srv: str, role: Role) -> None:
-    """The window is open, so the meter has more to say half an hour later."""
+    """The window is open, so the meter has more entries half an hour later."""
     bench = Bench()
     octets = command(srv, role, 7, OPEN)[1]
     bench.receive(octets)
@@ -42,7 +42,7 @@ def test_a_repeated_command_gets_no_second_reply_with_different_text(srv: str, r
 
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
 def test_a_hit_gives_no_second_reply_with_different_text_either(role: Role) -> None:
-    """First the meter refuses; then what another party brought is in the store."""
+    """First the meter refuses; then the readings of another party's request are in the store."""
     bench = Bench()
     asked, octets = command("4.8.1", role, 7)
     bench.receive(octets)
@@ -78,7 +78,7 @@ def test_the_same_octets_are_sent_again_for_each_repeated_command(
 
 
 def test_the_device_counter_of_a_sent_reply_is_used_for_no_other_text() -> None:
-    """Its readings were dropped meanwhile, and the meter has others."""
+    """The readings were dropped meanwhile, and the meter has other ones."""
     bench = Bench()
     bench.read_through("4.8.1", Role.ED, 8)
     octets = command("4.8.1", Role.OU, 7)[1]
@@ -94,7 +94,7 @@ def test_the_device_counter_of_a_sent_reply_is_used_for_no_other_text() -> None:
 
 
 def test_a_critical_command_that_comes_again_is_answered_again() -> None:
-    """Its response is signed and in clear, and a signature may be another each time."""
+    """Its response is signed and in clear, and each signature may be different."""
     bench = Bench()
     octets = encode(critical_command(), KEYS)
     for _ in range(2):

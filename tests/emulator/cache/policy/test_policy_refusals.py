@@ -1,6 +1,6 @@
-"""What the cache does not take: commands that a meter would discard, and replies nobody asked for.
+"""Commands that a meter would discard and unsolicited replies are refused.
 
-And what becomes of those who wait when no good reply comes.
+Also: what becomes of waiting requests if no good reply comes.
 """
 
 import json
@@ -120,7 +120,7 @@ NULLS = b"\xd9\x20\x00\x00\x01\x00\x82\x70\x00" + bytes(0x7000)
 
 
 def test_the_content_of_unauthentic_messages_is_never_read(bench: Bench) -> None:
-    """Content without a MAC costs no more than its header, however much of it there is."""
+    """A message without a MAC costs no more than its header, however long it is."""
     octets = flipped(with_content(NULLS))
     bench.receive(octets)
     with at_most(400):
@@ -297,7 +297,7 @@ def test_unsolicited_and_duplicate_replies_are_counted_and_not_delivered(bench: 
 
 @pytest.mark.parametrize("srv", ["4.8.1", "4.8.3"])
 def test_a_reply_that_cannot_be_verified_is_relayed_and_never_kept(srv: str) -> None:
-    """A cache without the key of a party cannot tell whether the readings are the meter's."""
+    """Without the key of a party a cache cannot verify the readings."""
     acb, supplier = KEYS.access_control_broker, party(Role.IS).eui
     private = dict.fromkeys(map(str, (acb, supplier)), "private")
     bench = Bench(keystore=only(private | {str(METER): "public"}))
@@ -465,7 +465,7 @@ def test_a_repeated_command_in_flight_is_one_device_hit_and_each_is_answered(ben
 
 
 def test_a_repeated_command_of_an_other_user_gets_the_same_octets_each_time(bench: Bench) -> None:
-    """Another own counter would be another text under one MAC key."""
+    """Another device counter would be another text under one MAC key."""
     octets = command("4.8.1", Role.OU)[1]
     for _ in range(3):
         bench.receive(octets)

@@ -1,4 +1,4 @@
-"""Replies, told one by one: how each came about, as MQTT 5 says it and as a journal does."""
+"""Every reply is published as an event, with the status that MQTT 5 and the journal show."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.estate import METER, MIDNIGHT, NOW, UNIX_NOW, YESTERDAY, part
 
 
 def told_of(bench: Bench) -> list[Replied]:
-    """What is told of replies from now on."""
+    """Return a list of all replies published from now on."""
     told: list[Replied] = []
     bench.policy.events.subscribe(Replied, told.append)
     return told

@@ -1,4 +1,4 @@
-"""The rule to the second, and the options measured against it."""
+"""The rule, to the second, and the options that change it."""
 
 import math
 from typing import Any
@@ -258,7 +258,7 @@ def test_a_window_that_only_overlaps_is_not_answered_from_another() -> None:
 
 
 def test_an_open_wider_window_is_cut_only_to_what_was_surely_over() -> None:
-    """What came 60 s after it was asked for may lack entries of these 60 s."""
+    """Readings that came 60 s after the command may lack entries of these 60 s."""
     bench = Bench(sub_window=True, literal=True)
     bench.read_through("4.8.1", window=Window(MIDNIGHT - DAY, NOW + DAY))
     bench.now += DAY

@@ -1,4 +1,4 @@
-"""One command to the meter for all who ask at once, in one process and in several."""
+"""One command to the meter for all requests at once, in one process and in several."""
 
 from collections.abc import Callable
 
@@ -303,7 +303,7 @@ def test_a_counter_used_twice_while_it_is_queued_leads_no_flight() -> None:
 
 
 def test_entries_of_other_dates_than_were_asked_for_are_relayed_and_not_kept() -> None:
-    """Whatever a meter means by it, or whoever made it say so."""
+    """Whatever the cause may be."""
     bench = Bench()
     asked, octets = command("4.8.3", Role.ED, 5, YESTERDAY)
     other, _ = command("4.8.3", Role.ED, 5, DAY_BEFORE)

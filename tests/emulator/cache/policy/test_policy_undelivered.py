@@ -1,4 +1,4 @@
-"""Commands that the broker gave to nobody: given up at once, and no fault of their meter."""
+"""Commands without a receiver are given up at once, and are no fault of their meter."""
 
 from esme_emulator.cache.policy.dispatch import COMMANDS_PER_RETRY
 from esme_emulator.cache.policy.ledger import Decision
@@ -10,7 +10,7 @@ NOBODY = "no-subscriber"
 
 
 def tell(bench: Bench, octets: bytes) -> None:
-    """Tell the policy that a command reached nobody."""
+    """Tell the policy that a command had no receiver."""
     bench._perform(bench.policy.undelivered(octets, NOBODY, bench.now))
 
 

@@ -1,4 +1,4 @@
-"""SRV 4.10, which reads its log and things beside it: kept whole, where it is added by name."""
+"""SRV 4.10 reads its log and other values: its response is stored whole, if it is added."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Changes that a cache was told are those of the next one on the same file of a registry."""
+"""Changes are kept beside the registry's file, for the next cache that uses it."""
 
 import errno
 import os
@@ -113,7 +113,7 @@ def test_several_caches_on_one_file_are_told_each_and_keep_it_once_for_all(path:
 def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is full takes a part of it; nothing of that is left."""
+    """A full disk takes a part of it, which is removed again."""
     registry = load_registry(path)
     registry.change_of_tenancy(OTHER_METER, DAY)
     before = changes_beside(path).read_bytes()
@@ -136,7 +136,7 @@ def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
 
 
 def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> None:
-    """Its user moved some of its changes elsewhere, with an editor that ends no last line."""
+    """Its user edited it with an editor that does not end the last line."""
     changes_beside(path).write_text(SUPPLIER_CHANGE.strip())
     told = load_registry(path)
     told.change_of_tenancy(METER, DAY)

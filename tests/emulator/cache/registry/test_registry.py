@@ -1,4 +1,4 @@
-"""Who may have which readings: parties, roles, registrations by day, and changes of them."""
+"""Entitlement by parties, roles, registrations by day, and changes of them."""
 
 from datetime import date, timedelta
 
@@ -86,7 +86,7 @@ def test_a_party_in_the_first_registrations_is_entitled_by_registrations_alone()
 
 
 def test_an_added_registration_restricts_its_party_for_its_devices_alone() -> None:
-    """Whom a new consumer allows keeps what it has of other meters."""
+    """A party that a new consumer allows stays entitled to other meters."""
     of = registry()
     of.change_of_tenancy(METER, CHANGE)
     of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
@@ -162,7 +162,7 @@ def test_later_registrations_of_the_old_supplier_go_to_the_new_one_too() -> None
 
 
 def test_a_change_is_of_the_roles_that_the_new_supplier_has() -> None:
-    """Who supplies import and export, and is an other user, loses import alone."""
+    """A supplier of import and export that is an other user too loses import alone."""
     every = [Role.IS, Role.ES, Role.OU]
     of = Registry(
         [(SUPPLIER, every), (NEXT, [Role.IS, Role.OU])],
@@ -250,7 +250,7 @@ def test_a_change_of_tenancy_ends_entitlement_by_consent_and_no_other() -> None:
 
 
 def test_a_change_of_tenancy_ends_later_registrations_too() -> None:
-    """Whoever left gave that consent; what has no day left gives nothing without one either."""
+    """The former consumer gave that consent; a registration without days entitles to nothing."""
     of = registry()
     of.register(Registration(OTHER_USER, Devices(METER, METER), start=LATER))
     of.change_of_tenancy(METER, CHANGE)
@@ -283,7 +283,7 @@ def test_a_device_has_been_as_it_is_since_its_last_change(
         return of
 
     def change_of_tenancy() -> Registry:
-        """With nobody left whose consent it could end."""
+        """Change the tenancy again, with no consent left to end."""
         of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
         of.change_of_tenancy(METER, day, told=0.0)
         return of

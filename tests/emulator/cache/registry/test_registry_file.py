@@ -1,4 +1,4 @@
-"""A registry is read from a file as it is written there, or every mistake in it is told."""
+"""A registry is read from its file, or every mistake in it is reported."""
 
 import re
 from pathlib import Path

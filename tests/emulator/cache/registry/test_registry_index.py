@@ -1,4 +1,4 @@
-"""Many registrations and changes: neither a check nor a start looks at all of them."""
+"""With many registrations and changes, neither a check nor a start reads all of them."""
 
 import tomllib
 from collections.abc import Callable
@@ -129,7 +129,7 @@ def test_changes_are_made_at_a_cost_that_does_not_grow_with_their_number(history
 def test_a_start_costs_as_much_for_each_change_however_many_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Apart from the TOML, whose reading takes far more calls and hides what changes cost."""
+    """Without parsing TOML, which takes far more calls than the changes."""
     path = tmp_path / "registry.toml"
     path.write_text(
         f'[[party]]\neui = "{OTHER_USER}"\nroles = ["OU"]\n'

@@ -47,7 +47,7 @@ CHANGES: list[Change] = [
 
 
 def holds(registry: Registry) -> object:
-    """All that a registry says."""
+    """Return all that a registry says."""
     devices = METER, OTHER_METER
     return [(registry.registrations(one), registry.changed(one, UNIX_NOW * 2)) for one in devices]
 
@@ -94,7 +94,7 @@ def test_an_equal_change_keeps_later_registrations(path: Path) -> None:
 def test_processes_that_were_told_the_same_changes_agree(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever comes between, restarts too; and a start never differs from who was told last."""
+    """With anything in between, restarts too; a restarted process agrees with the last one told."""
     path = tmp_path_factory.mktemp("registry") / "registry.toml"
     path.write_text(TEXT)
     changes = data.draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=6))
@@ -113,7 +113,7 @@ def test_processes_that_were_told_the_same_changes_agree(
 
 
 def test_a_file_that_was_replaced_or_moved_away_is_read_again(path: Path) -> None:
-    """As its user does with an editor, or moves what has gathered to the registry's own file."""
+    """As its user does with an editor, or by moving changes to the registry's own file."""
     one, other = load_registry(path), load_registry(path)
     one.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_written_is_read_all_the_same(
 
 
 def fill(path: Path, monkeypatch: pytest.MonkeyPatch, octets: int = 1500) -> tuple[Registry, int]:
-    """Tell a registry of changes of other devices until there is no room; return how many."""
+    """Make changes of other devices until there is no room; return their number."""
     monkeypatch.setattr("esme_emulator.cache.registry.file.MOST_OCTETS", octets)
     registry = load_registry(path)
     told = 0
@@ -221,7 +221,7 @@ def test_every_written_change_can_be_read_and_a_change_without_room_is_not_made(
 
 
 def test_a_start_writes_each_change_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the latest time at which it was told; so there is room for others."""
+    """With the latest time at which it was told; this makes room for other changes."""
     registry = load_registry(path)
     for number in range(20):
         registry.make(TENANCY, float(number))

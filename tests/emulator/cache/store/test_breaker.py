@@ -1,4 +1,4 @@
-"""A store that is away: nobody waits for it twice, and one probe at a time finds it back."""
+"""The circuit breaker: no call waits for a store that is away, and one probe finds it back."""
 
 import asyncio
 from collections.abc import AsyncIterator

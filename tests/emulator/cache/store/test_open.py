@@ -1,4 +1,4 @@
-"""What a user can name as a store, and what is said of what is none."""
+"""The stores that a user can name, and the errors for other names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How readings are packed and sealed, and that what was altered is a miss and never a reading."""
+"""Readings are compressed and sealed; an altered entry is a miss and never a reading."""
 
 import logging
 import zlib

@@ -1,4 +1,4 @@
-"""The store in a file: files that are not to be used, full disks, other processes, and growth."""
+"""The store in a file: unusable files, full disks, other processes, and growth."""
 
 import asyncio
 import inspect
@@ -104,7 +104,7 @@ def test_a_version_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
 
 
 async def test_fields_of_a_key_are_stored_unchanged(store: SqliteStore) -> None:
-    """A column without a type makes no number of digits."""
+    """A column without a type does not turn digits into a number."""
     key = KEY._replace(srv="0042")
     await store.put(key, ENTRY)
     assert [found async for found, _ in store.entries()] == [key]
@@ -230,7 +230,7 @@ except StoreError as error:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody may enter and nobody may write to, but root."""
+    """Return a folder that only root may write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
@@ -314,7 +314,7 @@ def octets_of(path: Path) -> bytes:
 
 
 def put_back(octets: bytes, path: Path) -> None:
-    """Write a copy back into a file, so that it stays the same file."""
+    """Write a copy back into a file; its inode stays the same."""
     path.write_bytes(octets)
 
 
@@ -400,7 +400,7 @@ async def test_device_counters_of_a_removed_file_are_not_given_again(path: Path)
 async def test_device_counters_of_a_damaged_file_are_not_given_again(
     path: Path, anew: bool
 ) -> None:
-    """It is made anew, or an old copy is put back, as it says that it can be."""
+    """It is created again, or an old copy is put back, as the error suggests."""
     await make(path)
     octets = octets_of(path)
     store, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
@@ -447,7 +447,7 @@ async def test_a_lock_that_is_not_released_is_an_error_in_bounded_time(
 
 @contextmanager
 def files_of_at_most(octets: int) -> Iterator[None]:
-    """Let no file grow further, as on a full disk."""
+    """Prevent all files from growing, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
     try:
@@ -595,7 +595,7 @@ async def test_altered_entries_are_missing_and_counted(
 async def test_device_counters_unknown_to_a_copy_are_not_given_again(
     path: Path, tmp_path: Path
 ) -> None:
-    """A process that starts on an old copy is not given what others on the old file may have."""
+    """A process that starts on an old copy gets no counters that others may have."""
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     await one.reserve(1000, 10)
     sql(path, f"VACUUM INTO '{tmp_path / 'copy'}'")
@@ -611,7 +611,7 @@ async def test_device_counters_unknown_to_a_copy_are_not_given_again(
 
 
 async def test_a_look_up_of_a_wider_window_reads_keys_alone(store: SqliteStore, path: Path) -> None:
-    """Thousands of wide entries are no reason to read their readings."""
+    """The readings of thousands of wide entries are not read."""
     with closing(sqlite3.connect(path)) as database:
         values = (METER, 0.0, METER, "4.8.1", "", 0, 86_400)
         plan = database.execute(f"EXPLAIN QUERY PLAN {sqlite_tables.COVERING}", values).fetchall()

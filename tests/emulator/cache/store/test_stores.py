@@ -1,4 +1,4 @@
-"""What holds of every store: one suite over memory, SQLite and a Valkey server, sealed or not."""
+"""One suite for all stores: memory, SQLite and a Valkey server, sealed or not."""
 
 import asyncio
 import math
@@ -151,7 +151,7 @@ async def test_a_later_entry_takes_the_place_of_the_one_before(store: Store) -> 
 
 
 async def test_an_entry_received_earlier_takes_the_place_too(store: Store) -> None:
-    """As where the clock was stepped back."""
+    """As after a clock was set back."""
     await store.put(KEY, ENTRY)
     earlier = Entry(b"earlier", ENTRY.received - 3600)
     await store.put(KEY, earlier)
@@ -297,7 +297,7 @@ async def test_waiting_for_an_unknown_lease_ends_at_once(store: Store) -> None:
 
 
 async def test_claiming_and_waiting_in_turns_gives_all_the_readings(store: Store) -> None:
-    """What `claim` and `settled` give together: each gets the readings, the meter is asked once."""
+    """With `claim` and `settled` in turns each gets the readings, and the meter is asked once."""
     asked = 0
 
     async def read() -> bytes | int | None:
@@ -510,7 +510,7 @@ async def test_size_grows_with_what_is_kept(store: Store) -> None:
 
 
 def readings_of(octets: int) -> bytes:
-    """Readings that no store can pack much closer."""
+    """Return readings that no store can compress much."""
     return shake_128(b"readings").digest(octets)
 
 
@@ -518,7 +518,7 @@ LARGE = readings_of(10_000)
 
 
 def room_for(entries: int) -> int:
-    """The limit of a store that has room for so many large entries, and not for another."""
+    """Return the limit of a store with room for exactly so many large entries."""
     return entries * (len(LARGE) + ENTRY_OCTETS) + len(LARGE) // 2
 
 

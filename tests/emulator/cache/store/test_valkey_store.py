@@ -1,4 +1,4 @@
-"""The store on a server: a server that goes away and comes back, native expiry, what is altered."""
+"""The store on a server: failures of the server, its own expiry, and altered values."""
 
 import asyncio
 import gc
@@ -142,7 +142,7 @@ async def test_closing_ends_calls_in_progress_and_leaves_no_connection_open(
 async def test_a_cancelled_call_ends_as_cancelled(
     hangs: bool, server: ValkeyServer, store: ValkeyStore
 ) -> None:
-    """Or who asks in a loop would go on, and the cache would not end."""
+    """Otherwise a loop of calls would go on, and the cache would not end."""
     await store.get(KEY)
     if hangs:
         server.suspend()
@@ -428,7 +428,7 @@ async def evicted(_: ValkeyServer, client: Valkey) -> None:
 
 
 async def set_back(server: ValkeyServer, client: Valkey) -> None:
-    """As a replica that had not heard of the last of them, or a snapshot."""
+    """As a replica or a snapshot that lacks the last of them."""
     server.restart()
     await client.set(lua.Names("estate").own_counter, 1000)
 
@@ -440,7 +440,7 @@ async def test_device_counters_that_a_server_forgot_are_not_given_again(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Several caches have blocks ahead of the clock, which another one is not to be given."""
+    """Several caches have blocks ahead of the clock, which no other cache may get."""
     with ValkeyServer(tmp_path, ("--appendonly", "no")) as server:
         one, other, new = (ValkeyStore(server.url, "estate") for _ in range(3))
         client = Valkey(port=server.port)
