@@ -305,12 +305,12 @@ class CachePolicy:
     # Requests
 
     def _request(self, command: Command, srv: str, octets: bytes, *, verified: bool) -> Request:
-        asks = read_requests_of(command)
-        read = read_of(command, asks, self.settings.literal) if verified else None
+        requests = read_requests_of(command)
+        read = read_of(command, requests, self.settings.literal) if verified else None
         if read is not None and read.log.srv not in self.settings.srvs:
             read = None
         transaction = transaction_of(command)
-        touches = touched(command, srv, asks)
+        touches = touched(command, srv, requests)
         parties: tuple[EUI, ...] = (transaction.party,)
         if transaction.originator not in (transaction.party, self._keystore.access_control_broker):
             parties = transaction.party, transaction.originator

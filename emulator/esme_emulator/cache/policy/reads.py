@@ -108,34 +108,39 @@ class Read:
         return name + _LITERAL if self.literal else name
 
 
-Asks = tuple[ReadRequest, ...] | None
+ReadRequests = tuple[ReadRequest, ...] | None
 """Return type of `read_requests_of`."""
 
 
-def read_of(command: Message, asks: Asks, literal: bool = False) -> Read | None:
+def read_of(command: Message, requests: ReadRequests, literal: bool = False) -> Read | None:
     """Return what `command` reads, or None if a cache cannot answer exactly that."""
     whole = _WHOLE.get(command.message_code)
     if whole is not None:
-        return _read_whole(whole, asks, literal)
+        return _read_whole(whole, requests, literal)
     log = _LOGS.get(command.message_code)
-    if log is None or asks is None or len(asks) != 1 or asks[0].protection != log.protection:
+    if (
+        log is None
+        or requests is None
+        or len(requests) != 1
+        or requests[0].protection != log.protection
+    ):
         return None
-    (attribute, *others) = asks[0].attributes
+    (attribute, *others) = requests[0].attributes
     if others or attribute.obis != log.log or attribute.window is None:
         return None
     return Read(log, attribute.window, literal=literal)
 
 
-def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | None:
-    if asks is None or len(asks) != len(service.accesses):
+def _read_whole(service: ReadingService, requests: ReadRequests, literal: bool) -> Read | None:
+    if requests is None or len(requests) != len(service.accesses):
         return None
     windows = []
-    for ask, access in zip(asks, service.accesses, strict=True):
+    for request, access in zip(requests, service.accesses, strict=True):
         [wanted] = access.attributes
-        asked = [(item.class_id, item.obis, item.index) for item in ask.attributes]
-        if ask.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
+        asked = [(item.class_id, item.obis, item.index) for item in request.attributes]
+        if request.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
             return None
-        window = ask.attributes[0].window
+        window = request.attributes[0].window
         if (window is not None) is not wanted.windowed:
             return None
         if window is not None:
@@ -146,14 +151,16 @@ def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | No
     return Read(BY_OBIS[obis], window, service, literal)
 
 
-def touched(command: Message, srv: str, asks: Asks) -> tuple[tuple[str, Window | None], ...]:
+def touched(
+    command: Message, srv: str, requests: ReadRequests
+) -> tuple[tuple[str, Window | None], ...]:
     """Return the SRVs that a command reads, with the dates: first `srv`, that of its use case.
 
     Then the SRVs of the attributes it reads, whatever use case it claims to be. A log that is read
     without two limits in order counts for all dates; an attribute that is no log has no window.
     """
     windows: dict[str, Window | None] = {}
-    for obis, window in _named_in(command, asks):
+    for obis, window in _named_in(command, requests):
         if (log := _SRVS_OF_LOGS.get(obis)) is not None:
             windows[log] = _joined(windows.get(log), window or ALL_DATES)
         elif (other := _SRVS_OF_OTHERS.get(obis)) is not None:
@@ -162,10 +169,10 @@ def touched(command: Message, srv: str, asks: Asks) -> tuple[tuple[str, Window |
     return (srv, windows.pop(srv, whole)), *windows.items()
 
 
-def _named_in(command: Message, asks: Asks) -> Sequence[tuple[bytes, Window | None]]:
+def _named_in(command: Message, requests: ReadRequests) -> Sequence[tuple[bytes, Window | None]]:
     """Return the OBIS code of everything that a command reads, with the window if it has one."""
-    if asks is not None:
-        return [(item.obis, item.window) for ask in asks for item in ask.attributes]
+    if requests is not None:
+        return [(item.obis, item.window) for request in requests for item in request.attributes]
     return list(_obis_in(command))
 
 
