@@ -1,4 +1,4 @@
-"""What the policy asks to be done. The service does it, in the order of the list.
+"""Effects: the actions and questions of the policy. The service performs them in their order.
 
 Those with an *answer* are questions: the service gives the answer to `CachePolicy.answer`, together
 with the question. `flight` is the policy's number for requests that wait for the same readings. The
@@ -13,7 +13,7 @@ from gbcs import EUI
 
 
 class Claimed(Enum):
-    """What a store answers if it has no entry."""
+    """A store's answer to a claim if it has no entry."""
 
     LEASED = auto()
     """This flight has to ask the meter."""

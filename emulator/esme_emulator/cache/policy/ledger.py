@@ -25,7 +25,7 @@ SHADOW_EQUAL, SHADOW_DIFFERENT = "shadow-equal", "shadow-different"
 
 
 class Decision(StrEnum):
-    """What became of a request; each request ends in exactly one."""
+    """The outcome of a request; each request has exactly one."""
 
     HIT = "hits"
     """Answered from the store."""

@@ -35,7 +35,7 @@ class Request:
     parties: tuple[EUI, ...]
     """All that must be entitled: the party, and an originator that is neither it nor the ACB."""
     read: Read | None = None
-    """What it reads, or None if the cache does not answer it."""
+    """The read, or None if the cache does not answer it."""
     asked: float = 0.0
     """When it was received, Unix time in seconds."""
     key: Key | None = None
@@ -87,7 +87,7 @@ class Entitlement:
 
 
 class Kind(Enum):
-    """What a command is sent for."""
+    """The purpose of a command."""
 
     FLIGHT = auto()
     BYPASS = auto()
@@ -143,4 +143,4 @@ class Flight:
 
 
 Subject: TypeAlias = Leg | Flight
-"""What timers are for."""
+"""The subjects of timers."""

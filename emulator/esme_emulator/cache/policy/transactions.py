@@ -47,7 +47,7 @@ def first_reply(said: bytes | int, read: Read, certificate: bytes, *, final: boo
 
 
 class Stage(Enum):
-    """What became of a transaction."""
+    """The state of a transaction."""
 
     SEEN = auto()
     """It has not been sent to the meter."""
@@ -58,7 +58,7 @@ class Stage(Enum):
 
 @dataclass(slots=True)
 class Past:
-    """What is remembered of a transaction."""
+    """The memory of a transaction."""
 
     key: Key | None
     """The key of its readings, or None if the cache does not answer it."""

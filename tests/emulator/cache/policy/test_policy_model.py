@@ -98,7 +98,7 @@ class Model:
     def dropped(self, devices: set[EUI | None]) -> None:
         self.undropped = {k: t for k, t in self.undropped.items() if not _among(k, devices)}
 
-    def nobody_knows_any_more(self, devices: set[EUI | None]) -> None:
+    def lost_flushes(self, devices: set[EUI | None]) -> None:
         """Allow entries again whose flush was lost with its process."""
         for key in [key for key in self.undropped if _among(key, devices)]:
             self.received.setdefault(key, set()).update(self.undropped.pop(key))
@@ -595,7 +595,7 @@ class Processes(RuleBasedStateMachine):
         self.sendable = {
             counter: sent for counter, sent in self.sendable.items() if sent[1] != process
         }
-        self.model.nobody_knows_any_more(forgotten)
+        self.model.lost_flushes(forgotten)
         self.note_forwards()
 
     @rule()

@@ -96,7 +96,7 @@ async def test_the_store_is_asked_again_after_a_probe_is_answered(asking: Asking
     with pytest.raises(NotAskedError):
         await asking.ask()
     await asking.later()
-    assert await asking.ask() == 0, "probes take no own counter"
+    assert await asking.ask() == 0, "probes take no device counter"
 
 
 async def test_an_error_of_a_store_that_answers_is_passed_on_and_it_is_asked_again(

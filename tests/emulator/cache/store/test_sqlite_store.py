@@ -341,7 +341,7 @@ async def test_a_removed_file_is_created_again_for_all_processes(
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     await one.put(KEY, ENTRY)
     remove(path)
-    assert await one.get(KEY) is None, "nothing is served from what nobody else can see"
+    assert await one.get(KEY) is None, "a removed file is not served from"
     lease = await one.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
     assert await other.claim(KEY, LONG, 0.0) == Held(KEY, lease.fence)

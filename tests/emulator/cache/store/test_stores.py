@@ -198,7 +198,7 @@ async def test_leases_on_different_keys_are_independent(store: Store) -> None:
     assert fences == sorted(set(fences))
 
 
-async def test_fences_grow_whoever_claims(opener: Opener) -> None:
+async def test_fences_grow_whichever_process_claims(opener: Opener) -> None:
     fences = []
     for store in (opener(), opener()) * 10:
         lease = await lease_on(store)
@@ -345,7 +345,7 @@ async def test_an_entry_that_does_not_hold_the_window_does_not_cover(
     assert await store.covering(other, 0.0) is None
 
 
-async def test_the_latest_that_covers_is_given_and_none_that_is_too_old(store: Store) -> None:
+async def test_the_latest_covering_entry_is_returned_unless_too_old(store: Store) -> None:
     for number, received in enumerate((5.0, 9.0, 7.0)):
         await store.put(KEY._replace(end=86_400 + number), Entry(b"%d" % number, received))
     assert await store.covering(KEY, 0.0) == (KEY._replace(end=86_401), Entry(b"1", 9.0))
@@ -375,7 +375,7 @@ async def test_a_wider_window_of_other_meters_does_not_cover(store: Store) -> No
     assert await store.covering(inner._replace(identity="a" * 16), 0.0) is not None
 
 
-# own counters
+# Device counters
 
 
 async def test_a_check_takes_no_device_counters(store: Store) -> None:
@@ -499,7 +499,7 @@ async def test_entries_may_be_put_and_purged_while_listing(store: Store) -> None
     assert await store.get(KEY) == ENTRY
 
 
-async def test_size_grows_with_what_is_kept(store: Store) -> None:
+async def test_size_grows_with_the_entries(store: Store) -> None:
     before = await store.size()
     for number in range(200):
         await store.put(KEY._replace(start=number), Entry(bytes(range(256)) * 4, UNIX_NOW))

@@ -30,7 +30,7 @@ ENTRY = Entry(b"readings", UNIX_NOW)
 LONG = 60.0
 SHORT = 0.02
 GONE = -2
-"""What PTTL says of a key that is not there."""
+"""Answer of PTTL for a missing key."""
 KILLS = 5
 NEEDS_SERVER = pytest.mark.skipif(BINARY is None, reason=MISSING)
 
