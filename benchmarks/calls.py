@@ -1,11 +1,13 @@
-"""What a cache hit takes: Python calls, and how often they lead from one module to another.
+"""Counts the Python calls of a cache hit, and the switches from one module to another.
 
-A supplier reads a day of 4.8.1 twice; the second read is a hit in the memory store. The profiler
-counts from the receipt of its command until its reply is published.
+A supplier reads a day of 4.8.1 several times; the last read is a hit in the memory store. The
+profiler counts from the receipt of its command until its reply is delivered, and groups the calls
+by room: the codec and asyncio make most of them.
 """
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from types import FrameType
 
@@ -29,24 +31,34 @@ YESTERDAY = Window(parse_iso("2026-01-14"), parse_iso("2026-01-15"))
 
 
 class Calls:
-    """Counts calls of Python functions, and changes of module from one call to the next."""
+    """Counts calls of Python functions, and switches of module from one call to the next."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.by_room: Counter[str] = Counter()
         self.switches = 0
         self._module = ""
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         module = frame.f_globals.get("__name__", "")
         if event == "call":
-            self.calls += 1
+            self.by_room[_room_of(module)] += 1
             self.switches += module != self._module
             self._module = module
 
 
+def _room_of(module: str) -> str:
+    """Return `cache` and the like for our rooms, the package for other modules."""
+    package, _, rest = module.partition(".")
+    if package == "esme_emulator":
+        return rest.partition(".")[0]
+    return package if package in ("gbcs", "asyncio") else "other"
+
+
 def main() -> None:
     counted = asyncio.run(_of_a_hit())
-    print(f"a cache hit, memory store: {counted.calls} calls, {counted.switches} module switches")
+    calls, switches = counted.by_room.total(), counted.switches
+    print(f"a cache hit, memory store: {calls} calls, {switches} module switches")
+    print(", ".join(f"{room} {number}" for room, number in counted.by_room.most_common()))
 
 
 async def _of_a_hit() -> Calls:

@@ -231,7 +231,11 @@ async def _cache(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
         told = stack.enter_context(journal(options.decisions, _line))
-        policy = CachePolicy(estate.keystore, options.settings, options.registry, told, told)
+        events = Events()
+        if told is not None:
+            events.subscribe(Decided, told)
+            events.subscribe(Replied, told)
+        policy = CachePolicy(estate.keystore, options.settings, options.registry, events)
         await store.check()
         service = await stack.enter_async_context(
             serve_cache(broker, policy, store, clock, known=known)

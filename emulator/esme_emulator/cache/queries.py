@@ -1,6 +1,7 @@
-"""Which entries of a store a user means by an SRV: all that its readings are kept as.
+"""Finds or purges the entries of a store by device and SRV.
 
-Knows that one SRV has several names in a store; knows nothing of how one keeps anything.
+An SRV has several names in a store (`policy.reads.names_of`); this is the only module that maps a
+user's SRV to them. Does not know how a store keeps entries.
 """
 
 from collections.abc import AsyncGenerator
@@ -13,9 +14,9 @@ from gbcs import EUI
 
 
 async def purge(store: Store, device: EUI | None = None, srv: str | None = None) -> int:
-    """Drop what is kept, all of it or that of a device or an SRV; return how many entries.
+    """Drop all entries, or those of a device or an SRV; return their number.
 
-    Raises `StoreError`, and `ValueError` where `srv` is never kept.
+    Raises `StoreError`, and `ValueError` if `srv` is never cached.
     """
     return sum([await store.purge(device=device, srv=name) for name in _names(srv)])
 
@@ -23,7 +24,7 @@ async def purge(store: Store, device: EUI | None = None, srv: str | None = None)
 async def entries(
     store: Store, device: EUI | None = None, srv: str | None = None
 ) -> AsyncGenerator[tuple[Key, Entry], None]:
-    """Go through what is kept, all of it or that of a device or an SRV. Raises as `purge`."""
+    """Yield all entries, or those of a device or an SRV. Raises as `purge`."""
     for name in _names(srv):
         async with AsyncExitStack() as stack:
             found = store.entries(device, name)

@@ -1,22 +1,40 @@
-"""The cache on a broker: messages to the policy, its effects to store and broker.
+"""The cache on a broker and a store: messages go to the policy, its effects to store and broker.
 
-Between prefix `s1sp`, where remote parties ask, and prefix `esme`, where the meters are. Knows what
-goes on all the time and how a cache ends; how the store is asked is the business of `Asking`.
+The cache stands between prefix `s1sp`, under which remote parties ask, and prefix `esme`, under
+which the meters are. `CacheService` performs the effects and runs what recurs; `StoreCalls` asks
+the store. Neither decides anything.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from esme_emulator.cache.policy.effects import Alarm, Effect, Forward, Reply, Wait
-from esme_emulator.cache.policy.invalidation import what_remains
+from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.effects import (
+    Abandon,
+    Alarm,
+    Claim,
+    Claimed,
+    Cover,
+    Effect,
+    Flush,
+    Forward,
+    Put,
+    Question,
+    Reply,
+    Reserve,
+    Settle,
+    Wait,
+)
+from esme_emulator.cache.policy.invalidation import undropped_warning
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
-from esme_emulator.cache.store.base import Store
-from esme_emulator.cache.store_calls import LEASE_SECONDS, Asking
+from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
+from esme_emulator.cache.store.breaker import Breaker, NotAskedError
 from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
@@ -35,19 +53,34 @@ from esme_emulator.transport import NO_PROPERTIES, Broker, Transport, TransportE
 from gbcs import EUI
 
 AGE = "age"
-"""User property of MQTT 5 of what was kept: whole seconds since it was received."""
+"""User property of MQTT 5 on replies from stored readings: whole seconds since receipt."""
 
 GROUP = "$share/cache/"
-"""Begins the filters under which caches share commands, and alerts."""
+"""Prefix of the topic filters under which caches share commands, and alerts."""
 
 NO_SUBSCRIBER, NOT_PUBLISHED = "no-subscriber", "not-published"
-"""Why a command reaches no meter: nobody listens to its topic, or the broker does not take it."""
+"""Why a command reaches no meter: its topic has no subscriber, or the broker refused it."""
 
 PURGE_SECONDS = 600.0
-"""How often entries past their retention are dropped from the store, by the cache's clock."""
+"""Interval between purges of expired entries, in seconds of the cache's clock."""
 
 ENDING_SECONDS = 2.0
-"""For so long a cache that ends waits for what its store was asked, in real time."""
+"""Time that an ending cache waits for its store, in seconds of real time."""
+
+SKEW_SECONDS = 60.0
+"""Tolerated clock skew between processes, with the duration of a purge, in seconds of real time.
+
+Entries received further ahead than this are purged.
+"""
+
+LEASE_SECONDS = 10.0
+"""Lease lifetime in seconds of real time. Live leases are renewed every third of it."""
+
+EXPIRE_SECONDS = 0.001
+"""Lifetime that ends a lease at once, in seconds."""
+
+QUIET_SECONDS = 60.0
+"""Log a failing store once; log again only after it has worked this long, in seconds."""
 
 FORGED = (
     "%s gave two valid, different replies to counter %d of %s: one is forged, or the counter was "
@@ -56,6 +89,9 @@ FORGED = (
 )
 
 _log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -68,10 +104,10 @@ async def serve_cache(
     real: Clock | None = None,
     known: KnownIdentity | None = None,
 ) -> AsyncIterator["CacheService"]:
-    """Answer requests with `policy` and `store` as long as the context lasts.
+    """Answer requests with `policy` and `store` while the context is open.
 
-    `real` is the clock of leases, by default the machine's. `known` is whose readings are kept and
-    served, as `messaging.service` keeps it up to date. Raises `TransportError` if there is no
+    `real` is the clock of leases, by default the machine's. `known` is the identity of the fleet's
+    readings, which `messaging.service` keeps up to date. Raises `TransportError` if there is no
     broker.
     """
     tasks = Tasks()
@@ -94,11 +130,11 @@ async def serve_cache(
                 )
                 if shared
                 else nullcontext()
-            ) as ear,
+            ) as alert_transport,
             tasks,
         ):
-            if ear is not None:
-                service.transports.append(ear)
+            if alert_transport is not None:
+                service.transports.append(alert_transport)
             tasks.start(service.expire())
             tasks.start(service.purge())
             tasks.start(service.renew())
@@ -109,7 +145,7 @@ async def serve_cache(
 
 
 class CacheService:
-    """A cache that runs; who may ask for what can be changed while it does."""
+    """A running cache; its registry can be changed meanwhile."""
 
     def __init__(
         self,
@@ -122,64 +158,63 @@ class CacheService:
     ) -> None:
         self.policy = policy
         self.transports: list[Transport] = []
-        """Its connections: one, and if caches share, another one for alerts."""
-        self._asking = Asking(policy, store, clock, real, tasks, known)
+        """Its connections: one, and another one for alerts if caches share."""
+        self._store = StoreCalls(policy, store, clock, real, tasks, known)
         self._clock = clock
         self._real = real
         self._tasks = tasks
-        self._something_is_due = asyncio.Event()
+        self._deadline_may_have_changed = asyncio.Event()
         self._ending = False
         self._complaints = Complaints(_log)
-        self._asked = 0
-        """How much the store is being asked."""
-        self._nothing_is_asked = asyncio.Event()
+        self._store_calls = 0
+        """Calls of the store that have not returned."""
+        self._store_is_idle = asyncio.Event()
 
-    # Changes of who is entitled
+    # Changes of the registry
 
     def register(self, registration: Registration) -> None:
-        """Add a registration. Raises `ValueError` if it cannot be."""
+        """Add a registration. Raises `ValueError` if it is not possible."""
         self.policy.register(registration, self._clock.now())
 
     def change_of_supplier(
         self, device: EUI, old: EUI, new: EUI, day: date
     ) -> Coroutine[Any, Any, None]:
-        """Have `new` supply `device` from `day` on, and drop its readings. Raises `ValueError`.
+        """Let `new` supply `device` from `day` on. Raises `ValueError` if it is not possible.
 
-        It holds at once; the readings are dropped by what is returned, to be awaited.
+        The change holds at once; await what is returned to drop the readings of the device.
         """
         now = self._clock.now()
         return self._perform(self.policy.change_of_supplier(device, old, new, day, now))
 
     def change_of_tenancy(self, device: EUI, day: date) -> Coroutine[Any, Any, None]:
-        """Have another consumer at `device` from `day` on, and drop its readings.
+        """Note another consumer at `device` from `day` on. Raises `ValueError`.
 
-        Raises `ValueError`. It holds at once; the readings are dropped by what is returned, to be
-        awaited.
+        The change holds at once; await what is returned to drop the readings of the device.
         """
         return self._perform(self.policy.change_of_tenancy(device, day, self._clock.now()))
 
     # Messages
 
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Take what a party sent."""
+        """Handle a command of a party."""
         device = self._device_of(topic)
         if device is not None and not self._ending:
             self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Take what a meter sent."""
+        """Handle a message of a meter."""
         device = self._device_of(topic)
         if device is not None and not self._ending:
             self._start(self.policy.response(octets, self._clock.now(), device))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Take what a meter sent, among caches that share; alerts alone are of interest."""
+        """Handle a message of a meter to one of the caches that share; only alerts count."""
         device = device_of(topic)
-        if device is not None:  # if it is none, `receive_response` notes that
+        if device is not None:  # otherwise `receive_response` notes it
             self._start(self.policy.alert(octets, device))
 
     def drop(self, _: str, reason: str) -> None:
-        """Note a message that is not taken."""
+        """Count a message that is not handled."""
         self.policy.ledger.reasons[reason] += 1
 
     def _device_of(self, topic: str) -> EUI | None:
@@ -193,51 +228,63 @@ class CacheService:
 
     def _start(self, effects: list[Effect]) -> None:
         if effects:
-            self._something_is_due.set()
+            self._deadline_may_have_changed.set()
             self._tasks.start(self._perform(effects))
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
-        """Do what the policy asks, in its order; waiting for others goes on meanwhile."""
-        for effect in effects:
+        """Perform effects in their order; publishing and waiting for other caches go on meanwhile.
+
+        The effects of an answer come before the rest.
+        """
+        left = deque(effects)
+        while left:
+            effect = left.popleft()
             match effect:
-                case Forward(device, octets):
-                    self._tasks.start(self._forward(device, octets))
-                case Reply(device, recipient, octets, status, age):
-                    properties = {CACHE_STATUS: status}
-                    if age is not None:
-                        properties[AGE] = str(age)
-                    topic = response_topic(CACHED, device, recipient)
-                    self._tasks.start(self._reply(topic, octets, properties))
-                case Wait(flight):
-                    self._tasks.start(self._wait(flight))
+                case Forward() | Reply() if not left:
+                    await self._publish_message(effect)  # the last one needs no task of its own
+                case Forward() | Reply():
+                    self._tasks.start(self._publish_message(effect))
+                case Wait():
+                    self._tasks.start(self._wait(effect))
                 case Alarm(device, party, counter):
                     _log.warning(FORGED, device, counter, party)
+                case Abandon():
+                    await self._ask_store(self._store.abandon(effect))
                 case _:
-                    self._asked += 1
-                    try:
-                        await self._perform(await self._asking.ask(effect))
-                    finally:
-                        self._asked -= 1
-                        if not self._asked:
-                            self._nothing_is_asked.set()
-                    self._something_is_due.set()
+                    answer = await self._ask_store(self._store.ask(effect))
+                    left.extendleft(reversed(self.policy.answer(effect, answer, self._clock.now())))
+                    self._deadline_may_have_changed.set()
 
-    async def _wait(self, flight: int) -> None:
-        self._start(await self._asking.wait(flight))
+    async def _ask_store(self, call: Awaitable[T]) -> T:
+        self._store_calls += 1
+        try:
+            return await call
+        finally:
+            self._store_calls -= 1
+            if not self._store_calls:
+                self._store_is_idle.set()
 
-    async def _forward(self, device: EUI, octets: bytes) -> None:
-        reason = await self._publish(command_topic(DIRECT, device), octets)
+    async def _wait(self, wait: Wait) -> None:
+        answer = await self._store.ask(wait)
+        self._start(self.policy.answer(wait, answer, self._clock.now()))
+
+    async def _publish_message(self, effect: Forward | Reply) -> None:
+        if isinstance(effect, Reply):
+            properties = {CACHE_STATUS: effect.status}
+            if effect.age is not None:
+                properties[AGE] = str(effect.age)
+            topic = response_topic(CACHED, effect.device, effect.recipient)
+            if await self._publish(topic, effect.octets, properties) == NOT_PUBLISHED:
+                self.drop(topic, NOT_PUBLISHED)
+            return
+        reason = await self._publish(command_topic(DIRECT, effect.device), effect.octets)
         if reason and not self._ending:
-            self._start(self.policy.undelivered(octets, reason, self._clock.now()))
-
-    async def _reply(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
-        if await self._publish(topic, octets, properties) == NOT_PUBLISHED:
-            self.policy.ledger.reasons[NOT_PUBLISHED] += 1
+            self._start(self.policy.undelivered(effect.octets, reason, self._clock.now()))
 
     async def _publish(
         self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
     ) -> str:
-        """Publish; return why nobody gets the message, empty if somebody may."""
+        """Publish; return why no subscriber gets the message, or an empty string."""
         try:
             heard = await self.transports[0].publish(topic, octets, properties)
         except TransportError as error:
@@ -246,65 +293,237 @@ class CacheService:
             return NOT_PUBLISHED
         return "" if heard else NO_SUBSCRIBER
 
-    # What goes on all the time
+    # Recurring work
 
     async def expire(self) -> None:
-        """Give up what is overdue, each at its time, until the cache ends."""
+        """Give up overdue commands, each at its time, until the cache ends."""
         while not self._ending:
             deadline = self.policy.next_deadline()
             if deadline is None:
-                self._something_is_due.clear()
-                await self._something_is_due.wait()
+                self._deadline_may_have_changed.clear()
+                await self._deadline_may_have_changed.wait()
             else:
                 await self._clock.sleep(deadline - self._clock.now())
                 if not self._ending:
                     self._start(self.policy.expire(self._clock.now()))
 
     async def purge(self) -> None:
-        """Drop, now and then, what no longer counts, for ever."""
+        """Drop expired entries every `PURGE_SECONDS`, for ever."""
         while True:
-            await self._asking.purge()
+            await self._store.purge()
             await self._clock.sleep(PURGE_SECONDS)
 
-    async def end(self) -> None:
-        """Decide what waits, give leases back so that others go on, and drop what is left.
+    async def renew(self) -> None:
+        """Renew leases and retry pending flushes, for ever.
 
-        Messages that come from now on are not taken. A lease that is being asked for is given back
-        too, and what came is kept where it is being kept.
+        This also notices a clock that was set back while no message came.
+        """
+        while True:
+            await self._real.sleep(LEASE_SECONDS / 3)
+            await self._perform(self.policy.check_clock(self._clock.now()))
+            await self._store.renew()
+
+    async def end(self) -> None:
+        """Decide waiting requests, give leases back to other caches, and finish flushes.
+
+        Ignore all further messages. Store calls in progress are completed: a lease that is being
+        asked for is given back, and an entry that is being kept is kept.
         """
         self._ending = True
         await self._perform(self.policy.end(self._clock.now()))
         with suppress(TimeoutError):
             async with asyncio.timeout(ENDING_SECONDS):
-                while self._asked:
-                    self._nothing_is_asked.clear()
-                    await self._nothing_is_asked.wait()
-        await self._drop_what_is_left()
+                while self._store_calls:
+                    self._store_is_idle.clear()
+                    await self._store_is_idle.wait()
+        await self._finish_flushes()
 
-    async def _drop_what_is_left(self) -> None:
-        """Try once more to drop what is still to be flushed, and say what remains.
-
-        A store that was away is asked itself: the next probe would come too late.
-        """
-        if self.policy.unflushed():
-            self._asking.try_again()
-        await self._perform(self.policy.unflushed())
+    async def _finish_flushes(self) -> None:
+        """Retry the pending flushes once, and warn of those that fail."""
+        if self.policy.pending_flushes():
+            self._store.try_again()  # the next probe of a store that was away would come too late
+        await self._perform(self.policy.pending_flushes())
         now = self._clock.now()
-        left = self.policy.unflushed()
-        served = [flush for flush in left if self.policy.will_be_served(flush, now)]
-        for flushes, of_next in (
-            (served, True),
-            ([one for one in left if one not in served], False),
-        ):
-            if flushes:
-                _log.warning("%s", what_remains(flushes, served=of_next))
+        flushes = self.policy.pending_flushes()
+        served = [flush for flush in flushes if self.policy.will_be_served(flush, now)]
+        not_served = [flush for flush in flushes if flush not in served]
+        for some, of_next in ((served, True), (not_served, False)):
+            if some:
+                _log.warning("%s", undropped_warning(some, served=of_next))
+
+
+class StoreCalls:
+    """Asks the store the policy's questions; `real` is the clock of leases.
+
+    A store that fails is no reason to fail a request: the policy gets that as the answer, and the
+    failure is counted and logged. No call waits for a store that is away. The policy's keys have no
+    identity: here they get the fleet's, so that a fleet with other profiles or faults never gets
+    the readings of the one before.
+    """
+
+    def __init__(
+        self,
+        policy: CachePolicy,
+        store: Store,
+        clock: Clock,
+        real: Clock,
+        tasks: Tasks,
+        known: KnownIdentity | None = None,
+    ) -> None:
+        self._policy = policy
+        self._store = store
+        self._breaker = Breaker(store, real, tasks)
+        self._clock = clock
+        self._real = real
+        self._known = known or KnownIdentity(str)
+        self._leases: dict[int, Lease] = {}
+        self._stranded: dict[Key, tuple[Lease, float]] = {}
+        """Leases without a flight that the store failed to take back, and when they expire."""
+        self._held: dict[int, Held] = {}
+        self._replaced = store.replaced
+        self._failed_at = -QUIET_SECONDS
+        # The store's own expiry goes by real time, so it is used only if the clock does too.
+        self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
+
+    async def ask(self, question: Question) -> object:
+        """Return the store's answer, as `policy.effects` describes it."""
+        match question:
+            case Claim():
+                return await self._claim(question)
+            case Cover(_, key, received_after):
+                return await self._covering(key, received_after)
+            case Settle():
+                return await self._settle(question)
+            case Wait(flight):
+                held = self._held.pop(flight)
+                settled = await self._try(self._store.settled, held, LEASE_SECONDS)
+                return None if isinstance(settled, StoreError) else settled
+            case Put(_, key, entry):
+                await self._try(self._store.put, self._with_identity(key), entry, self._ttl)
+                return None
+            case Flush(_, device, after):
+                gone = await self._try(self._store.purge, device=device, received_after=after)
+                return not isinstance(gone, StoreError)
+            case Reserve(earliest, size):
+                first = await self._try(self._store.reserve, earliest, size)
+                return first if isinstance(first, int) else None
+
+    async def abandon(self, effect: Abandon) -> None:
+        """Give the lease of a flight back."""
+        lease = self._leases.pop(effect.flight, None)
+        if lease is not None:
+            await self._give_back(lease)
 
     async def renew(self) -> None:
-        """Let leases last while their flights do, and drop what is still to be flushed.
+        """Renew the leases of all flights, and give stranded ones back."""
+        for lease, _ in list(self._stranded.values()):
+            await self._give_back(lease)
+        for flight, lease in list(self._leases.items()):
+            if flight in self._leases:
+                await self._try(self._store.renew, lease, LEASE_SECONDS)
 
-        What was received before the clock was set back is; so it is looked at.
+    async def purge(self) -> None:
+        """Drop expired entries, and entries of the future, which would count some day.
+
+        Entries of the future come from a clock that was ahead.
         """
-        while True:
-            await self._real.sleep(LEASE_SECONDS / 3)
-            await self._perform(self.policy.look_at_the_clock(self._clock.now()))
-            await self._asking.renew()
+        now = self._clock.now()
+        before = now - self._policy.settings.retention
+        await self._try(self._store.purge, received_before=before)
+        ahead = SKEW_SECONDS * max(self._clock.factor, 1.0)
+        await self._try(self._store.purge, received_after=now + ahead)
+
+    def try_again(self) -> None:
+        """Let the next call reach the store, even if it is known to be away."""
+        self._breaker.try_again()
+
+    def _with_identity(self, key: Key) -> Key:
+        return key._replace(identity=self._known.identity)
+
+    async def _give_back(self, lease: Lease) -> None:
+        """End `lease` now, so that other caches need not wait for it.
+
+        If the store fails, remember the lease: this process then takes it up again, and does not
+        wait for itself until it expires.
+        """
+        now = self._real.now()
+        _, until = self._stranded.pop(lease.key, (lease, now + LEASE_SECONDS))
+        given = await self._try(self._store.renew, lease, EXPIRE_SECONDS)
+        if isinstance(given, StoreError) and now < until:
+            self._stranded[lease.key] = lease, until
+
+    async def _claim(self, claim: Claim) -> Entry | Claimed:
+        key, received_after = self._with_identity(claim.key), claim.received_after
+        if not claim.lease:
+            entry = await self._try(self._store.get, key)
+            if isinstance(entry, StoreError):
+                return Claimed.FAILED
+            fresh = entry is not None and entry.received > received_after
+            return entry if entry is not None and fresh else Claimed.ABSENT
+        found = await self._try(self._store.claim, key, LEASE_SECONDS, received_after)
+        if isinstance(found, StoreError):
+            return Claimed.FAILED
+        stranded, _ = self._stranded.pop(key, (None, 0.0))
+        if stranded is not None and found == Held(key, stranded.fence):
+            found = stranded
+        match found:
+            case Entry():
+                return found
+            case Lease():
+                self._leases[claim.flight] = found
+                return Claimed.LEASED
+            case Held():
+                self._held[claim.flight] = found
+                return Claimed.HELD
+
+    async def _covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
+        found = await self._try(self._store.covering, self._with_identity(key), received_after)
+        if not isinstance(found, tuple):
+            return None
+        wider, entry = found
+        return wider._replace(identity=key.identity), entry
+
+    async def _settle(self, settle: Settle) -> bool | None:
+        key, entry = self._with_identity(settle.key), settle.entry
+        lease = self._leases.pop(settle.flight, None)
+        kept: bool | StoreError = False
+        if lease is not None and lease.key != key:
+            # Another fleet replaced the one that was asked: it is unknown whose reply this is.
+            self._policy.ledger.note("lease-lost")
+            await self._give_back(lease)
+        elif lease is not None:
+            kept = await self._try(self._store.settle, lease, settle.readings, entry, self._ttl)
+            if kept is False:
+                self._policy.ledger.note("lease-lost")
+            if isinstance(kept, StoreError):
+                await self._give_back(lease)
+        elif entry is not None:
+            kept = await self._try(self._put, key, entry)
+        return None if isinstance(kept, StoreError) else kept
+
+    async def _put(self, key: Key, entry: Entry) -> bool:
+        await self._store.put(key, entry, self._ttl)
+        return True
+
+    async def _try(
+        self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T | StoreError:
+        try:
+            return await self._breaker.ask(call, *args, **kwargs)
+        except StoreError as error:
+            self._complain(error)
+            return error
+        finally:
+            if self._store.replaced != self._replaced:
+                self._replaced = self._store.replaced
+                self._policy.forget_device_counters()
+
+    def _complain(self, error: StoreError) -> None:
+        if isinstance(error, NotAskedError):
+            self._policy.ledger.note("store-away")
+            return
+        now = self._real.now()
+        if not 0 <= now - self._failed_at < QUIET_SECONDS:
+            _log.warning("%s; requests are forwarded meanwhile", error)
+        self._failed_at = now
+        self._policy.ledger.note("store-failed")

@@ -12,8 +12,7 @@ from fastapi import APIRouter, Query, Response
 
 from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.policy.audit import audit_of
-from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied
+from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied, audit_of
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import Store, StoreError
 from esme_emulator.control.cache_models import (

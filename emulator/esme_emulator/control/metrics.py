@@ -18,8 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from esme_emulator.cache.policy.audit import audit_of
-from esme_emulator.cache.policy.ledger import Ledger
+from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.cache.store.base import Size, Store, StoreError
 from esme_emulator.control.store_calls import within
 from esme_emulator.fleet.counters import Stage

@@ -184,7 +184,7 @@ async def _flushed(
         await within(STORE_TIMEOUT, flushing)
     except StoreError as error:
         waiting = str(error)
-    if any(flush.device == device for flush in cache.policy.unflushed()):
+    if any(flush.device == device for flush in cache.policy.pending_flushes()):
         return None, waiting or "the store could not be used"
     return counted, None
 

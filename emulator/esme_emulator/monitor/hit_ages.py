@@ -2,8 +2,8 @@
 
 from bisect import bisect_left
 
-from esme_emulator.cache.policy.ledger import Decided, Ledger
-from esme_emulator.monitor.telling import both
+from esme_emulator.cache.policy.ledger import Decided
+from esme_emulator.runtime.events import Events
 
 HOURS = (1, 6, 12, 24, 36, 48, 60, 72)
 """Upper bounds of the buckets, in hours; the last is the longest retention."""
@@ -19,9 +19,9 @@ class HitAges:
         """Sum of the ages of all hits, in seconds."""
         self._numbers = [0] * (len(HOURS) + 1)
 
-    def listen(self, ledger: Ledger) -> None:
-        """Count the decisions of `ledger`; who was told of them before is told too."""
-        ledger.on_decision = both(ledger.on_decision, self.count)
+    def listen(self, events: Events) -> None:
+        """Count the decisions published on `events`."""
+        events.subscribe(Decided, self.count)
 
     def count(self, decided: Decided) -> None:
         """Count a decision, if it has an age."""

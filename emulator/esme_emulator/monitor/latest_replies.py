@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterator
 
-from esme_emulator.cache.policy.ledger import Ledger, Replied
-from esme_emulator.monitor.telling import both
+from esme_emulator.cache.policy.ledger import Replied
+from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
 MOST = 1000
@@ -18,9 +18,9 @@ class LatestReplies:
         self.total = 0
         self._replies: deque[Replied] = deque(maxlen=MOST)
 
-    def listen(self, ledger: Ledger) -> None:
-        """Remember the replies of `ledger`; who was told of them before is told too."""
-        ledger.on_reply = both(ledger.on_reply, self.remember)
+    def listen(self, events: Events) -> None:
+        """Remember the replies published on `events`."""
+        events.subscribe(Replied, self.remember)
 
     def remember(self, replied: Replied) -> None:
         """Add a reply."""

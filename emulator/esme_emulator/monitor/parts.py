@@ -62,8 +62,8 @@ class RunningCache:
     def watched(cls, service: CacheService, store: Store) -> "RunningCache":
         """Return a cache whose hits and replies are recorded from now on."""
         cache = cls(service, store)
-        cache.hit_ages.listen(cache.ledger)
-        cache.latest_replies.listen(cache.ledger)
+        cache.hit_ages.listen(service.policy.events)
+        cache.latest_replies.listen(service.policy.events)
         return cache
 
     @property

@@ -10,8 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
-from esme_emulator.cache.policy.audit import audit_of
-from esme_emulator.cache.policy.ledger import Decided, Decision
+from esme_emulator.cache.policy.ledger import Decided, Decision, audit_of
 from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.proof.accounts import (
     Difference,

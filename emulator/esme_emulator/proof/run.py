@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
@@ -170,12 +171,10 @@ class Proof:
         """Make the requests of the cache, which knows who is entitled."""
         scenario = self._scenario
         timeout = account.waits = scenario.patience.timeout * _CACHE_PATIENCE
-        policy = CachePolicy(
-            self._estate.keystore,
-            caching.settings(timeout, scenario.seed),
-            registry(),
-            account.decided.append,
-        )
+        events = Events()
+        events.subscribe(Decided, account.decided.append)
+        settings = caching.settings(timeout, scenario.seed)
+        policy = CachePolicy(self._estate.keystore, settings, registry(), events)
         account.ledger = policy.ledger
         async with (
             serve_cache(self._broker, policy, MemoryStore(), account.clock) as service,

@@ -194,10 +194,11 @@ class Bench:
         settings = CacheSettings(**{"retention": retention, "seed": wanted.seed, **wanted.cache})
         policy: CachePolicy
         if wanted.is_shared:
-            policy = OwnDevices(self.keystore, settings, on_decision=self._decided)
+            policy = OwnDevices(self.keystore, settings)
             policy.is_ours = self.hosted.__contains__
         else:
-            policy = CachePolicy(self.keystore, settings, on_decision=self._decided)
+            policy = CachePolicy(self.keystore, settings)
+        policy.events.subscribe(Decided, self._decided)
         store = MemoryStore()
         async with serve_cache(broker, policy, store, self.clock) as service:
             yield EsmeCache(service, store, self.journal)

@@ -1,6 +1,6 @@
 """A bench for the cache's policy: meters on one side, parties on the other, and no event loop.
 
-What the policy wants done is done at once, in its order; what it sends on to meters is kept, so
+Effects are performed at once, in their order; commands for meters are collected, so
 that a test says which replies come back, when, how often and how they were changed. Several
 benches on one store are several processes.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key, Settled, retention_seconds
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
@@ -20,6 +20,7 @@ from esme_emulator.cache.policy.effects import (
     Flush,
     Forward,
     Put,
+    Question,
     Reply,
     Reserve,
     Settle,
@@ -33,6 +34,7 @@ from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
+from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
@@ -53,30 +55,30 @@ PATIENCE = 60.0
 
 
 def anything_for_anybody(*others: EUI) -> Registry:
-    """A registry in which every party has every role, for tests of everything else."""
+    """Return a registry in which every party has every role, for tests of everything else."""
     parties = [*(eui for eui, _, _ in PARTIES), *others]
     return Registry([(eui, Role) for eui in parties], [Registration(eui) for eui in parties])
 
 
 @dataclass
 class BenchStore:
-    """Entries, leases by key with their fences, and who waits for them."""
+    """Entries, leases by key with their holders, and the processes that wait for them."""
 
     entries: dict[Key, Entry] = field(default_factory=dict)
     leases: dict[Key, tuple["Bench", int]] = field(default_factory=dict)
-    waiting: dict[Key, list[tuple["Bench", int]]] = field(default_factory=dict)
+    waiting: dict[Key, list[tuple["Bench", Wait]]] = field(default_factory=dict)
     own_counters: int = 0
     failing: bool = False
 
     def expire_leases(self, *holder: object) -> list[Reply]:
-        """Let every lease, or that of one holder, run out: whoever waits claims again."""
+        """Expire all leases, or those of one holder; waiting processes claim again."""
         gone = [key for key, lease in self.leases.items() if not holder or lease == holder]
         replies: list[Reply] = []
         for key in gone:
             del self.leases[key]
         for key in gone:
-            for bench, flight in self.waiting.pop(key, []):
-                replies += bench._perform(bench.policy.settled(flight, False, None, bench.now))
+            for bench, wait in self.waiting.pop(key, []):
+                replies += bench.answer(wait, Settled(None, came=False))
         return replies
 
 
@@ -113,20 +115,22 @@ class Bench:
         self.policy = self._policy()
 
     def _policy(self) -> CachePolicy:
-        return CachePolicy(self.keystore, self.settings, self.registry, self.decided.append)
+        events = Events()
+        events.subscribe(Decided, self.decided.append)
+        return CachePolicy(self.keystore, self.settings, self.registry, events)
 
     @property
     def store(self) -> dict[Key, Entry]:
-        """What is kept."""
+        """The entries of the store."""
         return self.shared.entries
 
     @property
     def reserved(self) -> int:
-        """The own counter below which all are given out."""
+        """The device counter below which all are given."""
         return self.shared.own_counters
 
     def restart(self) -> None:
-        """Lose everything but what the store has, and let leases run out."""
+        """Start a new process on the same store; the leases of the old one expire."""
         self.policy = self._policy()
         self.forwards.clear()
         self.pending_looks.clear()
@@ -150,13 +154,13 @@ class Bench:
         return self.receive(command(srv, role, counter, window, device)[1], device)
 
     def look_up(self) -> list[Reply]:
-        """Let the store answer what it was asked while `looks_up` was off."""
+        """Answer the claims that were collected while `looks_up` was off."""
         claims, self._claims = self._claims, []
         self.pending_looks.clear()
         replies: list[Reply] = []
         for claim in claims:
             found = self._find(claim)
-            replies += self._perform(self.policy.claimed(claim.flight, found, self.now))
+            replies += self.answer(claim, found)
         return replies
 
     def meter_reply(self) -> bytes:
@@ -174,19 +178,19 @@ class Bench:
     def read_through(
         self, srv: str, role: Role = Role.IS, counter: int = 1, window: Window = YESTERDAY
     ) -> Reply:
-        """Ask for something that is not in the store, and return the reply."""
+        """Read something that is not in the store, and return the reply."""
         assert self.ask(srv, role, counter, window) == []
         (reply,) = self.deliver()
         return reply
 
     def expire(self, seconds: float = PATIENCE) -> list[Reply]:
-        """Let this time pass and the policy give up what is overdue."""
+        """Let this time pass, and let the policy give up overdue commands."""
         self.now += seconds
-        replies = self._perform(self.policy.look_at_the_clock(self.now))
+        replies = self._perform(self.policy.check_clock(self.now))
         return [*replies, *self._perform(self.policy.expire(self.now))]
 
     def change(self, effects: list[Effect]) -> None:
-        """Do what a change of who is entitled asks for."""
+        """Perform the effects of a change of the registry."""
         self._perform(effects)
 
     def decisions(self) -> dict[Decision, int]:
@@ -195,10 +199,14 @@ class Bench:
         return {kind: ledger.total(kind) for kind in Decision if ledger.total(kind)}
 
     def assert_settled(self) -> None:
-        """Nothing pends, and the ledger adds up."""
+        """Check that nothing is pending, and that the ledger adds up."""
         assert self.policy.next_deadline() is None
         assert self.policy.ledger.undecided() == 0
         assert self.policy.ledger.requests == self.policy.ledger.decisions.total()
+
+    def answer(self, question: Question, answer: object) -> list[Reply]:
+        """Give the policy an answer of the store, and return the replies that it sends at once."""
+        return self._perform(self.policy.answer(question, answer, self.now))
 
     def _perform(self, effects: Iterable[Effect]) -> list[Reply]:
         replies: list[Reply] = []
@@ -209,27 +217,27 @@ class Bench:
                     self.pending_looks.append(key)
                     if self.looks_up:
                         replies += self.look_up()
-                case Cover(flight, key, received_after):
+                case Cover(_, key, received_after):
                     wider = None if self.shared.failing else self._cover(key, received_after)
-                    replies += self._perform(self.policy.covered(flight, wider, self.now))
+                    replies += self.answer(effect, wider)
                 case Settle():
                     replies += self._settle(effect)
                 case Put(_, key, entry):
                     if not self.shared.failing:
                         self.store[key] = entry
-                    replies += self._perform(self.policy.was_put(effect, self.now))
+                    replies += self.answer(effect, None)
                 case Flush():
                     self._flush(effect)
                 case Wait(flight):
                     key = self._held.pop(flight)
-                    self.shared.waiting.setdefault(key, []).append((self, flight))
+                    self.shared.waiting.setdefault(key, []).append((self, effect))
                 case Abandon(flight):
                     replies += self.shared.expire_leases(self, flight)
                 case Reserve(earliest, size):
                     first = None if self.shared.failing else max(earliest, self.reserved)
                     if first is not None:
                         self.shared.own_counters = first + size
-                    replies += self._perform(self.policy.reserved(first, self.now))
+                    replies += self.answer(effect, first)
                 case Forward():
                     self.forwards.append(effect)
                 case Alarm():
@@ -265,19 +273,18 @@ class Bench:
 
     def _settle(self, settle: Settle) -> list[Reply]:
         if self.shared.failing:
-            return self._perform(self.policy.kept(settle.flight, None, self.now))
+            return self.answer(settle, None)
         ours = self.shared.leases.get(settle.key) == (self, settle.flight)
         kept = ours or settle.flight not in self._leased
         if settle.entry is not None and kept:
             self.store[settle.key] = settle.entry
-        waiting: list[tuple[Bench, int]] = []
+        waiting: list[tuple[Bench, Wait]] = []
         if ours:
             del self.shared.leases[settle.key]
             waiting = self.shared.waiting.pop(settle.key, [])
-        replies = self._perform(self.policy.kept(settle.flight, kept, self.now))
-        for bench, flight in waiting:
-            effects = bench.policy.settled(flight, True, settle.readings, bench.now)
-            replies += bench._perform(effects)
+        replies = self.answer(settle, kept)
+        for bench, wait in waiting:
+            replies += bench.answer(wait, Settled(settle.readings, came=True))
         return replies
 
     def _flush(self, flush: Flush) -> None:
@@ -286,4 +293,4 @@ class Bench:
         for key, entry in list(self.store.items()):
             if flush.device in (None, key.device) and entry.received > flush.received_after:
                 del self.store[key]
-        self.policy.flushed(flush)
+        self.policy.answer(flush, True, self.now)

@@ -55,7 +55,7 @@ USERS = ("fleet", "cache", str(SUPPLIER), str(DISTRIBUTOR), str(ACB))
 
 
 def access_options(folder: Path) -> tuple[str, ...]:
-    """The lines of the shipped configuration that say who may connect and do what."""
+    """Return the lines of the shipped configuration about passwords and access."""
     passwords = folder / "passwords"
     passwords.touch()
     for user in USERS:
@@ -119,7 +119,7 @@ async def run(broker: Mosquitto, shared: bool = False) -> AsyncIterator[Running]
 
 
 @pytest.mark.parametrize("shared", [False, True])
-async def test_fleet_cache_and_parties_get_on_with_it(broker: Mosquitto, shared: bool) -> None:
+async def test_fleet_cache_and_parties_work_with_the_list(broker: Mosquitto, shared: bool) -> None:
     async with run(broker, shared) as running:
         for counter, role in enumerate((Role.IS, Role.ED, Role.OU), 1):
             assert (await running.read(role, counter)).response.device == METER
@@ -129,7 +129,7 @@ async def test_fleet_cache_and_parties_get_on_with_it(broker: Mosquitto, shared:
 
 
 @pytest.mark.parametrize("user", [SUPPLIER, DISTRIBUTOR, ACB])
-async def test_a_party_cannot_answer_in_the_place_of_a_meter(broker: Mosquitto, user: EUI) -> None:
+async def test_a_party_cannot_answer_in_place_of_a_meter(broker: Mosquitto, user: EUI) -> None:
     async with run(broker) as running, running.user(user) as transport:
         for recipient in (SUPPLIER, DISTRIBUTOR, user):
             with pytest.raises(RefusedError, match="not authorized"):
@@ -139,7 +139,7 @@ async def test_a_party_cannot_answer_in_the_place_of_a_meter(broker: Mosquitto, 
 
 
 async def test_what_a_party_cannot_do_the_fleet_can(broker: Mosquitto) -> None:
-    """Else the test above would show nothing."""
+    """Otherwise the test above would show nothing."""
     async with run(broker) as running, running.user("fleet") as transport:
         await transport.publish(response_topic(DIRECT, METER, SUPPLIER), forged())
         await running.read(Role.IS, 1)

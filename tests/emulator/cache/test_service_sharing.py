@@ -1,4 +1,4 @@
-"""Caches on one broker and one store: one command to the meter, and each answers its own."""
+"""Caches on one broker and one store: one command to the meter, and each answers its requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,18 +11,24 @@ from typing import Any
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key, retention_seconds
-from esme_emulator.cache.policy.counter_block import BLOCK_SIZE, earliest
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.policy.replies import BLOCK_SIZE, earliest
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.file import load_registry
-from esme_emulator.cache.service import AGE, PURGE_SECONDS, CacheService, serve_cache
+from esme_emulator.cache.service import (
+    AGE,
+    LEASE_SECONDS,
+    PURGE_SECONDS,
+    SKEW_SECONDS,
+    CacheService,
+    serve_cache,
+)
 from esme_emulator.cache.store.base import Held, Lease, Settled, Store, StoreAwayError, StoreError
 from esme_emulator.cache.store.breaker import PROBE_SECONDS
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore
-from esme_emulator.cache.store_calls import AHEAD_SECONDS, LEASE_SECONDS
 from esme_emulator.estate.parties import OTHER_USER
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE, Fixed, Latency
@@ -199,7 +205,7 @@ class RecordingStore(MemoryStore):
         return await super().settle(lease, readings, entry, ttl)
 
 
-async def test_a_meter_that_never_answers_fails_who_waits_in_every_process() -> None:
+async def test_a_silent_meter_fails_waiting_requests_in_every_process() -> None:
     store = MemoryStore()
     async with run([store, store], hosted=()) as running:
         asking = [asyncio.ensure_future(running.ask(Role.IS, counter)) for counter in range(6)]
@@ -214,7 +220,7 @@ async def test_a_meter_that_never_answers_fails_who_waits_in_every_process() -> 
         await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_who_ends_fails_who_waits_and_gives_its_leases_back_at_once(
+async def test_an_ending_cache_fails_waiting_requests_and_gives_leases_back(
     stores: list[Store],
 ) -> None:
     async with run(stores, hosted=()) as running:
@@ -269,8 +275,8 @@ class Full(MemoryStore):
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_a_lease_that_could_not_be_settled_holds_up_nobody_here(times: int) -> None:
-    """Or the next read would wait for this same process until the lease expires."""
+async def test_a_lease_that_could_not_be_settled_delays_no_request_here(times: int) -> None:
+    """Otherwise the next read would wait for this same process until the lease expires."""
     store = Full()
     async with run([store], Fixed(1.0)) as running:
         asking = asyncio.ensure_future(running.ask(Role.IS, 1))
@@ -290,7 +296,7 @@ async def test_a_lease_that_could_not_be_settled_holds_up_nobody_here(times: int
         running.assert_settled()
 
 
-async def test_a_lease_that_could_not_be_given_back_is_as_soon_as_it_can_be() -> None:
+async def test_a_lease_that_could_not_be_given_back_is_given_back_later() -> None:
     store = Full()
     async with run([store], Fixed(1.0)) as running:
         asking = asyncio.ensure_future(running.ask(Role.IS, 1))
@@ -326,7 +332,7 @@ class Slow(MemoryStore):
 
 
 @pytest.mark.parametrize("asks", ["claim", "settle"])
-async def test_what_the_store_is_being_asked_as_a_cache_ends_comes_to_its_end(asks: str) -> None:
+async def test_store_calls_in_progress_are_completed_as_a_cache_ends(asks: str) -> None:
     store = Slow()
     if asks == "settle":
         store.there.set()
@@ -381,7 +387,7 @@ class Hanging(MemoryStore):
         raise StoreAwayError("the store hangs")
 
 
-async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
+async def test_a_store_that_hangs_delays_the_first_request_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Hanging()
@@ -418,7 +424,7 @@ async def test_a_store_that_hangs_holds_up_nobody_but_who_asked_it_first(
 
 
 @pytest.mark.parametrize("back", [False, True])
-async def test_a_store_that_was_away_is_asked_itself_for_what_is_left_at_the_end(
+async def test_an_ending_cache_asks_a_store_that_was_away_once_more(
     back: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Hanging()
@@ -442,10 +448,10 @@ def remove_all(folder: Path) -> None:
         file.unlink()
 
 
-async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
+async def test_device_counters_in_use_are_dropped_when_their_file_is_replaced(
     tmp_path: Path,
 ) -> None:
-    """A process that starts on a new file is given those that the old one gave to others."""
+    """A new file gives counters again that the old one gave to others."""
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path, "estate")
     async with run([store]) as running:
@@ -463,7 +469,7 @@ async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
 
 
 @pytest.mark.processes
-async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
+async def test_a_stopped_server_delays_requests_only_briefly(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     with ValkeyServer(tmp_path) as server:
@@ -494,7 +500,7 @@ async def test_entries_of_the_future_are_purged_and_are_one_device_hit_until_the
         await stores[0].put(KEY, later)
         await asyncio.gather(*[running.ask(Role.IS, number) for number in range(6)])
         assert running.fleet.counters.device_hits == 1
-        for start, ahead in ((1, PURGE_SECONDS + 3600), (2, PURGE_SECONDS + AHEAD_SECONDS)):
+        for start, ahead in ((1, PURGE_SECONDS + 3600), (2, PURGE_SECONDS + SKEW_SECONDS)):
             await stores[0].put(KEY._replace(start=start), Entry(b"", UNIX_NOW + ahead))
         await running.clock.advance(PURGE_SECONDS)
         await settle()
@@ -517,7 +523,7 @@ async def test_a_change_of_tenancy_empties_the_store_of_the_device_and_refuses()
 
 
 @pytest.mark.parametrize(("away", "changes"), [(False, 1), (True, 1), (True, 4)])
-async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
+async def test_an_ending_cache_retries_flushes_and_warns_of_failures(
     away: bool, changes: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Away()
@@ -537,10 +543,10 @@ async def test_what_could_not_be_dropped_is_tried_once_more_at_the_end_and_told(
 
 
 @pytest.mark.parametrize("kept", [False, True])
-async def test_what_no_cache_will_serve_is_told_apart_from_what_the_next_would(
+async def test_the_warning_says_whether_the_next_cache_will_serve_the_entries(
     kept: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether the next one knows of the change depends on its being kept."""
+    """The next cache knows of the change only if it was kept."""
     path = tmp_path / "registry.toml"
     path.write_text(f'[[party]]\neui = "{party(Role.IS).eui}"\nroles = ["IS"]\n')
     store = Away()
@@ -556,7 +562,7 @@ async def test_what_no_cache_will_serve_is_told_apart_from_what_the_next_would(
     assert ("No cache with this registry serves them" in said) is kept
 
 
-async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
+async def test_entries_of_the_future_are_dropped_or_reported_after_a_clock_is_set_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for away in (False, True):
@@ -571,12 +577,12 @@ async def test_a_clock_that_is_set_back_has_the_future_dropped_or_that_is_told(
         assert (await store.get(KEY) is None) is not away
     [said] = [one.getMessage() for one in caplog.records if "purge" in one.getMessage()]
     assert said == (
-        "readings of a clock that was ahead could not be dropped, and the next cache will serve "
-        "them: esme cache purge"
+        "readings received by a clock that was ahead could not be dropped, and the next cache will "
+        "serve them: esme cache purge"
     )
 
 
-async def test_what_could_not_be_dropped_is_as_soon_as_the_store_is_back() -> None:
+async def test_pending_flushes_are_done_once_the_store_is_back() -> None:
     store = Away()
     async with run([store]) as running:
         await running.ask(Role.IS, 1)
@@ -589,10 +595,10 @@ async def test_what_could_not_be_dropped_is_as_soon_as_the_store_is_back() -> No
         await running.real.advance(LEASE_SECONDS / 3)
         await settle()
         assert await store.get(KEY) is None
-        assert running.caches[0].policy.unflushed() == []
+        assert running.caches[0].policy.pending_flushes() == []
 
 
-async def test_age_is_told_of_hits_alone() -> None:
+async def test_only_hits_have_an_age() -> None:
     seen: list[tuple[int, Mapping[str, str]]] = []
 
     def receive(_: str, octets: bytes, properties: Mapping[str, str]) -> None:
@@ -654,7 +660,7 @@ async def test_sub_windows_shadow_and_no_collapse_work_over_the_broker() -> None
         running.assert_settled()
 
 
-async def test_whoever_is_refused_gets_no_reply() -> None:
+async def test_a_refused_request_gets_no_reply() -> None:
     async with run([MemoryStore()]) as running:
         await running.ask(Role.IS, 1)
         octets = bytearray(command("4.8.1", Role.IS, 2)[1])

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from esme_emulator.cache.registry.changes import Changes
+from esme_emulator.cache.registry.file import Changes
 from esme_emulator.cache.registry.registration import ChangeOfTenancy, Told
 from esme_emulator.cache.store.open import open_store
 from esme_emulator.cli.main import main

@@ -123,12 +123,13 @@ class Process:
         ):
             age = 5_400 if decision is Decision.HIT else None
             decided = Decided(UNIX_NOW, METER, "4.8.1", decision, party=party, age=age)
-            self.ledger.count(decided, known=party is not None)
+            self.ledger.count(METER, "4.8.1", decision, party)
+            self.cache.policy.events.publish(decided)
         self.ledger.reasons["bad-mac"] += 1
-        assert self.ledger.on_reply is not None
         for number, status in enumerate((forwarded("miss", stored=True), hit(84_600))):
             read = METER, ("4.6.1", "4.8.1")[number], PARTY, 7 + number, YESTERDAY
-            self.ledger.on_reply(Replied(UNIX_NOW, *read, status, number * 5_400 or None))
+            replied = Replied(UNIX_NOW, *read, status, number * 5_400 or None)
+            self.cache.policy.events.publish(replied)
 
     async def keep(self, *keys: Key, age: float = 3_600.0) -> None:
         """Store readings under these keys, received `age` seconds ago."""

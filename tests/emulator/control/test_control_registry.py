@@ -23,7 +23,7 @@ STRANGER = "90B3D51F300100FF"
 TODAY, TOMORROW = "2026-01-15", "2026-01-16"
 
 
-NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+NO_FILE = "there is no registry file to keep it beside: give --registry FILE"
 
 
 def change(**others: Any) -> dict[str, Any]:

@@ -149,7 +149,7 @@ async def test_a_hit_that_lacks_the_end_of_its_window_is_wrong_whatever_fault_ma
     srv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seam: a cache that goes by its own clock alone, and so keeps what is not complete."""
-    monkeypatch.setattr("esme_emulator.cache.policy.landing.reaches_end", lambda *_: True)
+    monkeypatch.setattr("esme_emulator.cache.policy.flights.reaches_end", lambda *_: True)
     result = await prove(drifting(srv, *BEHIND))
     assert result.hits > 0
     assert result.replies_different > 0

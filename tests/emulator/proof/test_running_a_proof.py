@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import esme_emulator.cache.policy.replies as minting_module
+import esme_emulator.cache.policy.replies as replies_module
 import esme_emulator.proof.run as run_module
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.reads import mint
+from esme_emulator.cache.policy.reads import build_reply
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.memory import MemoryStore
@@ -198,12 +198,12 @@ async def test_it_fails_when_the_octets_of_one_reply_of_the_cache_are_altered(
     def alter_one(*args: Any) -> bytes:
         nonlocal minted
         minted += 1
-        octets = bytearray(mint(*args))
+        octets = bytearray(build_reply(*args))
         if minted == 3:
             octets[place] ^= 1
         return bytes(octets)
 
-    monkeypatch.setattr(minting_module, "mint", alter_one)
+    monkeypatch.setattr(replies_module, "build_reply", alter_one)
     result = await prove(small(name))
     assert not result.passed
     assert result.replies_different == 1
@@ -267,13 +267,13 @@ async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
     def add_a_time(command: Any, read: Any, readings: Any, keystore: Any, own: Any) -> bytes:
         nonlocal minted
         minted += 1
-        octets = mint(command, read, readings, keystore, own)
+        octets = build_reply(command, read, readings, keystore, own)
         if minted != 3:
             return octets
         reply = replace(decode(octets), transaction_time=to_date_time(800_000_000), mac=b"")
         return encode(reply, keystore)
 
-    monkeypatch.setattr(minting_module, "mint", add_a_time)
+    monkeypatch.setattr(replies_module, "build_reply", add_a_time)
     result = await prove(small("quickstart"))
     assert unmet(result) == {"replies_different"}
     assert result.replies_different == 1

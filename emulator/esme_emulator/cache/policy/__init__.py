@@ -1,1 +1,1 @@
-"""The decisions of the cache: pure, octets and the time in, effects out."""
+"""The decisions of the cache. Pure: messages, store answers and the time in, effects out."""

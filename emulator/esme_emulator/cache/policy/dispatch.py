@@ -1,142 +1,286 @@
-"""Sending commands to meters: when, how often, and until when a reply is waited for.
+"""Sends commands to meters: when, how often, and until when to wait for a reply.
 
-Knows commands under way and those that wait for their turn; does not know what replies mean. Who
-uses it is told of a command that comes to nothing, and decides what that means.
+Pure. Knows the commands in flight and those in a meter's queue; does not know what replies mean. A
+meter gets a limited number of commands at once, few retries, and none at all for a while after
+several timeouts in a row.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from typing import Generic, TypeVar
 
 from esme_emulator.cache.policy.effects import Effect, Forward
-from esme_emulator.cache.policy.ledger import Ledger
-from esme_emulator.cache.policy.protecting import Admission, Gate, Holding, RetryBudget
-from esme_emulator.cache.policy.requests import Due, Kind, Leg, Request
-from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.ledger import Decision, Ledger
+from esme_emulator.cache.policy.requests import Flight, Kind, Leg, Request, Subject
+from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
+from esme_emulator.cache.policy.timers import Timers
 from esme_emulator.cache.policy.transactions import Past, Stage, Transactions
 from gbcs import EUI
 
 HOLD_DOWN, QUEUE_FULL, QUEUE_TIMEOUT = "hold-down", "device-queue-full", "device-queue-timeout"
 NO_REPLY = "no-reply"
 
+COMMANDS_PER_RETRY = 10
+"""Commands that must be sent for each retry that is allowed."""
+_MAX_SAVED = 10 * COMMANDS_PER_RETRY
+_MAX_FAILING_METERS = 100_000
 
-class Sender:
-    """Commands on their way. `sent` is told of each command that goes out for the first time.
+T = TypeVar("T")
 
-    `failed` is told of each that comes to nothing, and why; it returns what to do then.
+
+class Admission(Enum):
+    """Whether a command may go to a meter now."""
+
+    NOW = auto()
+    LATER = auto()
+    """It waits in the meter's queue."""
+    NEVER = auto()
+    """The queue is full."""
+
+
+class DeviceQueue(Generic[T]):
+    """Limits the commands in flight to one meter, and those that wait for it, first in first out.
+
+    `limit` and `length` are for each meter.
+    """
+
+    def __init__(self, limit: int, length: int) -> None:
+        self._limit = limit
+        self._length = length
+        self._in_flight: dict[EUI, int] = {}
+        self._queues: dict[EUI, deque[T]] = {}
+
+    def is_free(self, device: EUI) -> bool:
+        """Return whether a command could go to `device` now."""
+        return self._in_flight.get(device, 0) < self._limit
+
+    def admit(self, device: EUI, item: T) -> Admission:
+        """Count `item` as in flight, or queue it."""
+        if self.is_free(device):
+            self._in_flight[device] = self._in_flight.get(device, 0) + 1
+            return Admission.NOW
+        queue = self._queues.setdefault(device, deque())
+        if len(queue) >= self._length:
+            return Admission.NEVER
+        queue.append(item)
+        return Admission.LATER
+
+    def leave(self, device: EUI) -> T | None:
+        """Count one in flight less; return the first of the queue, which is in flight now."""
+        queue = self._queues.get(device)
+        if queue:
+            return queue.popleft()
+        self._queues.pop(device, None)
+        self._in_flight[device] -= 1
+        if not self._in_flight[device]:
+            del self._in_flight[device]
+        return None
+
+    def waiting(self) -> list[T]:
+        """Return everything in a queue."""
+        return [item for queue in self._queues.values() for item in queue]
+
+    def withdraw(self, device: EUI, item: T) -> None:
+        """Remove `item` from the queue of `device`."""
+        self._queues[device].remove(item)
+
+
+class RetryBudget:
+    """Allows one retry for every `COMMANDS_PER_RETRY` commands; ten retries can be saved up."""
+
+    def __init__(self) -> None:
+        self._saved = 0
+
+    def sent(self) -> None:
+        """Count a command that was sent for the first time."""
+        self._saved = min(self._saved + 1, _MAX_SAVED)
+
+    def take(self) -> bool:
+        """Return whether one retry is allowed, and count it."""
+        if self._saved < COMMANDS_PER_RETRY:
+            return False
+        self._saved -= COMMANDS_PER_RETRY
+        return True
+
+
+class Cooldown:
+    """Knows the meters that get no commands for a while, after several timeouts in a row.
+
+    If very many meters fail, it forgets those that failed first.
+    """
+
+    def __init__(self, hold_down: HoldDown | None) -> None:
+        self._hold_down = hold_down
+        self._failures: dict[EUI, int] = {}
+        self._since: dict[EUI, float] = {}
+
+    def failed(self, device: EUI, now: float) -> None:
+        """Count a timeout of `device`."""
+        if self._hold_down is None:
+            return
+        self._failures[device] = self._failures.pop(device, 0) + 1
+        if len(self._failures) > _MAX_FAILING_METERS:
+            self.replied(next(iter(self._failures)))
+        if self._failures[device] >= self._hold_down.failures:
+            self._since[device] = now
+
+    def replied(self, device: EUI) -> None:
+        """Forget the timeouts of `device`."""
+        self._failures.pop(device, None)
+        self._since.pop(device, None)
+
+    def applies_to(self, device: EUI, now: float) -> bool:
+        """Return whether `device` gets no commands at `now`.
+
+        Once the cooldown is over, one more timeout begins another. A clock that was set back to
+        before its beginning ends it.
+        """
+        since = self._since.get(device)
+        if since is None or self._hold_down is None:
+            return False
+        if 0 <= now - since < self._hold_down.seconds:
+            return True
+        del self._since[device]
+        return False
+
+
+class Dispatcher:
+    """Commands on their way.
+
+    `resume` continues the flight of a command without it: with the reason if the command failed,
+    with None if its reply will be for its requester alone.
     """
 
     def __init__(
         self,
         settings: CacheSettings,
-        agenda: Agenda[Due],
+        timers: Timers[Subject],
         transactions: Transactions,
         ledger: Ledger,
-        sent: Callable[[Leg, float], list[Effect]],
-        failed: Callable[[Leg, str, float], list[Effect]],
+        resume: Callable[[Flight, str | None], list[Effect]],
     ) -> None:
         self._settings = settings
-        self._agenda = agenda
+        self._timers = timers
         self._transactions = transactions
         self._ledger = ledger
-        self._sent = sent
-        self._failed = failed
-        self._gate: Gate[Leg] = Gate(settings.device_limit, settings.device_queue)
-        self._holding = Holding(settings.hold_down)
+        self._resume = resume
+        self._queue: DeviceQueue[Leg] = DeviceQueue(settings.device_limit, settings.device_queue)
+        self._cooldown = Cooldown(settings.hold_down)
         self._budget = RetryBudget()
 
-    def can_send_now(self, device: EUI, now: float) -> bool:
-        """Return whether a command for `device` would go out at once."""
-        return self._gate.is_free(device) and not self._holding.is_held(device, now)
+    def can_send_now(self, device: EUI) -> bool:
+        """Return whether a command for `device` would be sent at once."""
+        return self._queue.is_free(device) and not self._cooldown.applies_to(
+            device, self._timers.now
+        )
 
-    def send(self, leg: Leg, now: float) -> list[Effect]:
-        """Send a command to its meter, now or in its turn."""
+    def send(self, leg: Leg) -> list[Effect]:
+        """Send a command to its meter, at once or in its turn."""
         device = leg.request.device
-        if self._holding.is_held(device, now):
-            return self._fail(leg, HOLD_DOWN, now)
-        admission = self._gate.admit(device, leg)
+        if self._cooldown.applies_to(device, self._timers.now):
+            return self._fail(leg, HOLD_DOWN)
+        admission = self._queue.admit(device, leg)
         if admission is Admission.NEVER:
-            return self._fail(leg, QUEUE_FULL, now)
+            return self._fail(leg, QUEUE_FULL)
         if admission is Admission.LATER:
-            leg.ticket = self._agenda.at(now + self._settings.reply_timeout, leg)
+            leg.timer = self._timers.start(self._settings.reply_timeout, leg)
             return []
-        return self._dispatch(leg, now)
+        return self._send_first(leg)
 
-    def overdue(self, leg: Leg, now: float) -> list[Effect]:
-        """Try a command again that got no reply in time, or give it up."""
+    def overdue(self, leg: Leg) -> list[Effect]:
+        """Retry a command that got no reply in time, or give it up."""
         request = leg.request
         if leg.sent is None:
-            self._gate.withdraw(request.device, leg)
-            return self._fail(leg, QUEUE_TIMEOUT, now)
-        past = self._transactions.note(request.transaction, leg.request.key, now)
+            self._queue.withdraw(request.device, leg)
+            return self._fail(leg, QUEUE_TIMEOUT)
+        past = self._transactions.note(request.transaction, request.key, self._timers.now)
         if (
             leg.kind is Kind.FLIGHT
             and leg.attempts <= self._settings.retries
             and self._budget.take()
         ):
             self._ledger.retries += 1
-            return self._forward(leg, past, now)
-        self._holding.failed(request.device, now)
-        return self._give_up(leg, NO_REPLY, now)
+            return self._forward(leg, past)
+        self._cooldown.failed(request.device, self._timers.now)
+        return self._give_up(leg, NO_REPLY)
 
-    def undelivered(self, leg: Leg, reason: str, now: float) -> list[Effect]:
-        """Give up a command that reached nobody at once; this says nothing of its meter.
+    def undelivered(self, leg: Leg, reason: str) -> list[Effect]:
+        """Give up at once a command without a receiver; this says nothing about its meter.
 
-        If it was sent before, that may still be answered, so it is waited for.
+        If an earlier attempt was delivered, go on waiting: the meter may still answer that.
         """
         if leg.attempts > 1:
-            self._ledger.reasons[reason] += 1
-            return []
-        if leg.ticket is not None:
-            leg.ticket.drop()
-        return self._give_up(leg, reason, now)
+            return self._ledger.note(reason)
+        if leg.timer is not None:
+            leg.timer.cancel()
+        return self._give_up(leg, reason)
 
-    def _give_up(self, leg: Leg, reason: str, now: float) -> list[Effect]:
-        request = leg.request
-        past = self._transactions.note(request.transaction, request.key, now)
-        past.legs = tuple(other for other in past.legs if other is not leg)
-        past.stage, past.given_up = Stage.GIVEN_UP, leg
-        return [*self._fail(leg, reason, now), *self._next(request.device, now)]
-
-    def replied(self, past: Past, leg: Leg, now: float) -> list[Effect]:
-        """Note that `leg` got its reply; whatever waited for its place is sent."""
-        past.legs = tuple(other for other in past.legs if other is not leg)
+    def replied(self, past: Past, leg: Leg) -> list[Effect]:
+        """Note that `leg` got its reply; send the next command of the meter's queue."""
+        past.legs = tuple([other for other in past.legs if other is not leg])
         past.stage = Stage.ANSWERED
-        if leg.ticket is not None:
-            leg.ticket.drop()
-        self._holding.replied(leg.request.device)
-        return self._next(leg.request.device, now)
+        if leg.timer is not None:
+            leg.timer.cancel()
+        self._cooldown.replied(leg.request.device)
+        return self._send_next(leg.request.device)
+
+    def detach(self, legs: Iterable[Leg]) -> list[Effect]:
+        """Keep the replies of commands for their requesters; resume their flights without them."""
+        effects: list[Effect] = []
+        for leg in legs:
+            flight, leg.flight = leg.flight, None
+            if flight is not None:
+                leg.kind = Kind.BYPASS
+                effects += self._resume(flight, None)
+        return effects
 
     def waiting(self) -> list[Request]:
-        """Return whose commands wait for their turn."""
-        return [leg.request for leg in self._gate.waiting() if leg.kind is not Kind.SHADOW]
+        """Return the requests whose commands are in a queue."""
+        return [leg.request for leg in self._queue.waiting() if leg.kind is not Kind.SHADOW]
 
-    def _next(self, device: EUI, now: float) -> list[Effect]:
-        leg = self._gate.leave(device)
+    def _give_up(self, leg: Leg, reason: str) -> list[Effect]:
+        request = leg.request
+        past = self._transactions.note(request.transaction, request.key, self._timers.now)
+        past.legs = tuple([other for other in past.legs if other is not leg])
+        past.stage, past.given_up = Stage.GIVEN_UP, leg
+        return [*self._fail(leg, reason), *self._send_next(request.device)]
+
+    def _send_next(self, device: EUI) -> list[Effect]:
+        leg = self._queue.leave(device)
         if leg is None:
             return []
-        if leg.ticket is not None:
-            leg.ticket.drop()
-        return self._dispatch(leg, now)
+        if leg.timer is not None:
+            leg.timer.cancel()
+        return self._send_first(leg)
 
-    def _dispatch(self, leg: Leg, now: float) -> list[Effect]:
+    def _send_first(self, leg: Leg) -> list[Effect]:
+        """Send a command for the first time."""
+        request, now = leg.request, self._timers.now
         leg.sent = now
-        past = self._transactions.note(leg.request.transaction, leg.request.key, now)
+        past = self._transactions.note(request.transaction, request.key, now)
         past.legs += (leg,)
         if past.first_sent is None:
             past.first_sent = now
         past.stage = Stage.SENT
+        self._budget.sent()
+        forward = self._forward(leg, past)
         if leg.kind is Kind.SHADOW:
             self._ledger.shadow += 1
-        self._budget.sent()
-        return [*self._forward(leg, past, now), *self._sent(leg, now)]
+            return forward
+        self._ledger.decide(request, Decision.FORWARDED, now, leg.detail)
+        # A counter that was used twice since does not tell which of the two reads a reply answers.
+        return [*forward, *self.detach([leg])] if past.reused else forward
 
-    def _forward(self, leg: Leg, past: Past, now: float) -> list[Effect]:
+    def _forward(self, leg: Leg, past: Past) -> list[Effect]:
         leg.attempts += 1
         past.sends += 1
-        leg.ticket = self._agenda.at(now + self._settings.reply_timeout, leg)
+        leg.timer = self._timers.start(self._settings.reply_timeout, leg)
         return [Forward(leg.request.device, leg.request.octets)]
 
-    def _fail(self, leg: Leg, reason: str, now: float) -> list[Effect]:
-        shadow = "shadow-" if leg.kind is Kind.SHADOW else ""
-        self._ledger.reasons[shadow + reason] += 1
-        return self._failed(leg, reason, now)
+    def _fail(self, leg: Leg, reason: str) -> list[Effect]:
+        shadow = leg.kind is Kind.SHADOW
+        self._ledger.note(f"shadow-{reason}" if shadow else reason)
+        if leg.sent is None and not shadow:
+            self._ledger.decide(leg.request, Decision.FAILED, self._timers.now, reason)
+        return self._resume(leg.flight, reason) if leg.flight else []

@@ -1,8 +1,8 @@
-"""What the cache's policy asks to be done; the service does it, in the order of the list.
+"""Effects: the actions and questions of the policy. The service performs them in their order.
 
-Several are questions: their answers go back to the policy, to the method that is named. `flight`
-is the policy's number for requests that wait for the same readings; what a store needs to know
-it by, such as a lease, is the service's.
+Those with an *answer* are questions: the service gives the answer to `CachePolicy.answer`, together
+with the question. `flight` is the policy's number for requests that wait for the same readings. The
+service alone knows what a store knows a flight by, such as a lease.
 """
 
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from gbcs import EUI
 
 
 class Claimed(Enum):
-    """What a store says instead of an entry."""
+    """A store's answer to a claim if it has no entry."""
 
     LEASED = auto()
-    """It is this flight that asks the meter."""
+    """This flight has to ask the meter."""
     ABSENT = auto()
     """There is no entry, and no lease was asked for."""
     HELD = auto()
-    """Somebody else asks the meter."""
+    """Another cache asks the meter."""
     FAILED = auto()
     """The store cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Look `key` up in the store: an entry received after that Unix time.
+    """Look up the entry under `key`, if it was received after that Unix time.
 
-    With `lease` a lease is taken where there is none. Goes back to `claimed`.
+    If there is none and `lease` is set, take a lease. Answer: `Entry` or `Claimed`.
     """
 
     flight: int
@@ -40,7 +40,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Look for an entry with a window that holds that of `key`. Goes back to `covered`."""
+    """Look for an entry whose window holds that of `key`. Answer: its key and it, or None."""
 
     flight: int
     key: Key
@@ -49,7 +49,10 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait until whoever asks the meter has settled. Goes back to `settled`."""
+    """Wait until the cache that holds the lease has settled it.
+
+    Answer: `entry.Settled`, or None if the store cannot be used.
+    """
 
     flight: int
 
@@ -58,7 +61,8 @@ class Wait:
 class Settle:
     """End the lease of a flight with what came, None for nothing, and keep `entry`.
 
-    Where the flight has none, only keep `entry`. Goes back to `kept`.
+    If the flight has no lease, only keep `entry`. Answer: whether it was kept; False if the lease
+    was lost, None if the store cannot be used.
     """
 
     flight: int
@@ -69,14 +73,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Let the lease of a flight run out at once: others may ask the meter."""
+    """Let the lease of a flight expire at once: other caches may ask the meter."""
 
     flight: int
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Keep `entry` under `key`, without a lease. Goes back to `was_put`."""
+    """Keep `entry` under `key`, without a lease. Answer: None, once the store has tried."""
 
     number: int
     key: Key
@@ -87,7 +91,7 @@ class Put:
 class Flush:
     """Drop all entries of `device`, or of all devices, received after that Unix time.
 
-    Goes back to `flushed`.
+    Answer: whether the store has dropped them.
     """
 
     number: int
@@ -97,7 +101,10 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Take `size` own counters that nobody has, from `earliest` on. Goes back to `reserved`."""
+    """Take `size` device counters that no other cache has, from `earliest` on.
+
+    Answer: the first of them, or None if the store cannot be used.
+    """
 
     earliest: int
     size: int
@@ -105,7 +112,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send the octets of a command on to the device."""
+    """Send the octets of a command to the device."""
 
     device: EUI
     octets: bytes
@@ -120,12 +127,15 @@ class Reply:
     octets: bytes
     status: str
     age: int | None = None
-    """Whole seconds since receipt, of readings that were kept."""
+    """Whole seconds since receipt, if the readings were kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Tell the operator of two valid and different replies: one was forged, or a counter reused."""
+    """Warn the operator of two valid and different replies to one command.
+
+    One of them was forged, or the counter was used twice.
+    """
 
     device: EUI
     party: EUI
@@ -133,4 +143,5 @@ class Alarm:
     """The originator counter of the command."""
 
 
-Effect = Alarm | Claim | Cover | Wait | Settle | Abandon | Put | Flush | Reserve | Forward | Reply
+Question = Claim | Cover | Wait | Settle | Put | Flush | Reserve
+Effect = Question | Abandon | Forward | Reply | Alarm

@@ -1,16 +1,23 @@
 """Flights: requests that wait for the same readings, from the look into the store to the replies.
 
-Pure. One flight a key and process; through the store's leases one for all processes. A flight asks
-the store, and where nothing is there the meter, for the first of its requests; the others wait.
+Pure. One flight a key and process; through the store's leases one for all processes. A flight is
+one generator, `Flights._fly`, that reads from top to bottom: it yields effects, the last of which
+is a question, and is sent the answer; or it yields a command for the meter, and is sent the reply.
+It returns its last effects.
+
+Readings may be kept if they are of a success, of a window that was over for the cache when it asked
+and for the meter when it answered, and of a device that was not flushed since.
 """
 
 import math
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy import status
-from esme_emulator.cache.policy.accounts import Accounts
-from esme_emulator.cache.policy.dispatch import NO_REPLY, Sender
+from esme_emulator.cache.policy.dispatch import NO_REPLY, Dispatcher
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Claim,
@@ -22,24 +29,44 @@ from esme_emulator.cache.policy.effects import (
     Settle,
     Wait,
 )
-from esme_emulator.cache.policy.invalidation import Flushing
-from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.reads import Read, cut, reaches_end
+from esme_emulator.cache.policy.invalidation import Flushes
+from esme_emulator.cache.policy.ledger import Decision, Ledger
+from esme_emulator.cache.policy.reads import Read, certificate_of, cut, reaches_end, readings_of
 from esme_emulator.cache.policy.replies import (
     COUNTER_REUSED,
     FLUSHED,
     STORE_FAILED,
     WITHHELD_REUSED,
-    Minter,
     Order,
+    ReplyBuilder,
 )
-from esme_emulator.cache.policy.requests import Due, Flight, Kind, Landed, Leg, Request
+from esme_emulator.cache.policy.requests import (
+    Course,
+    Entitlement,
+    Flight,
+    Kind,
+    Leg,
+    Request,
+    Subject,
+)
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.status import CacheStatus
-from esme_emulator.cache.policy.timers import Agenda
-from esme_emulator.cache.policy.transactions import Past, Transactions
-from gbcs import EUI, Message
+from esme_emulator.cache.policy.timers import Timers
+from esme_emulator.cache.policy.transactions import Past, Stage, Transactions, first_reply
+from gbcs import EUI, GbcsError, Keystore, Message
 from gbcs.instants import EPOCH_UNIX
+
+UNREADABLE = "reply-unreadable"
+INCOMPLETE = "incomplete-window"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReply:
+    """A meter's response, and what is remembered of its transaction."""
+
+    past: Past
+    message: Message
+    octets: bytes
 
 
 class Flights:
@@ -47,29 +74,34 @@ class Flights:
 
     def __init__(
         self,
+        keystore: Keystore,
         settings: CacheSettings,
-        accounts: Accounts,
-        agenda: Agenda[Due],
+        entitlement: Entitlement,
+        ledger: Ledger,
+        timers: Timers[Subject],
         transactions: Transactions,
-        sender: Sender,
-        minter: Minter,
+        dispatcher: Dispatcher,
+        replies: ReplyBuilder,
     ) -> None:
+        self._keystore = keystore
         self._settings = settings
-        self._accounts = accounts
-        self._agenda = agenda
+        self._entitlement = entitlement
+        self._ledger = ledger
+        self._timers = timers
         self._transactions = transactions
-        self._sender = sender
-        self._minter = minter
+        self._dispatcher = dispatcher
+        self._replies = replies
         self._numbers = count(1)
         self._flights: dict[int, Flight] = {}
         self._by_key: dict[Key, Flight] = {}
         self._putting: dict[int, EUI] = {}
-        """Of which device the store is keeping what came late; none where it was flushed since."""
-        self.flushing = Flushing()
-        """What the store has still to drop."""
+        """Devices of the late replies that the store is keeping, unless flushed since."""
+        self.flushes = Flushes()
 
-    def join(self, request: Request, read: Read, key: Key, now: float) -> list[Effect]:
-        """Have a request wait for what it reads."""
+    # The way in
+
+    def join(self, request: Request, read: Read, key: Key) -> list[Effect]:
+        """Let a request wait for its readings."""
         flight = self._by_key.get(key)
         if flight is not None:
             flight.waiting.append(request)
@@ -78,178 +110,90 @@ class Flights:
         self._flights[flight.number] = flight
         if self._settings.collapse:
             self._by_key[key] = flight
-        return self._claim(flight, now)
+        flight.course = self._fly(flight)
+        return self.resume(flight, None)
 
-    def flush(self, device: EUI, now: float) -> list[Effect]:
-        """Drop what is kept of a device, and keep nothing that was asked before."""
+    def answer(self, number: int, answer: object) -> list[Effect]:
+        """Continue a flight with the store's answer to its question."""
+        flight = self._flights.get(number)
+        if flight is None:
+            # It ended while it waited for the store: a lease is of no use to it any more.
+            return [Abandon(number)] if answer is Claimed.LEASED else []
+        return self.resume(flight, answer)
+
+    def resume(self, flight: Flight, answer: object) -> list[Effect]:
+        """Continue a flight with the answer to what it yielded last."""
+        try:
+            step = flight.course.send(answer)
+        except StopIteration as end:
+            effects: list[Effect] = end.value
+            return effects
+        return self._dispatcher.send(step) if isinstance(step, Leg) else step
+
+    def take_reply(self, leg: Leg, reply: MeterReply) -> list[Effect]:
+        """Return what to do with the response to a command in flight."""
+        if leg.kind is Kind.SHADOW:
+            return self._replies.compare(leg, reply.message)
+        if leg.flight is None:
+            said = status.forwarded("bypass", detail=leg.detail)
+            return self._relay(leg.request, reply, said)
+        return self.resume(leg.flight, reply)
+
+    def take_late_reply(self, reply: MeterReply) -> list[Effect]:
+        """Keep the response to a command that was given up, if it may be kept."""
+        past = reply.past
+        leg = past.given_up
+        past.stage, past.given_up = Stage.ANSWERED, None
+        self._ledger.note("late-reply")
+        if leg is None or leg.kind is not Kind.FLIGHT or past.reused:
+            return []
+        key, read = leg.request.key, leg.request.read
+        if key is None or read is None:
+            return []
+        readings, gap = self._open(leg.request, key, read, reply)
+        if gap in (UNREADABLE, INCOMPLETE):
+            self._ledger.note(gap)
+        if gap or isinstance(readings, int) or self._was_flushed(key, past):
+            return []
+        number = next(self._numbers)
+        self._putting[number] = key.device
+        return [Put(number, key, Entry(readings, self._timers.now))]
+
+    def was_put(self, put: Put) -> list[Effect]:
+        """Flush a device again if it was flushed while the store kept a late reply."""
+        if self._putting.pop(put.number, None) is not None:
+            return []
+        return [self.flushes.device(put.key.device, self._timers.now)]
+
+    def flush(self, device: EUI) -> list[Effect]:
+        """Drop the entries of a device, and keep no reply to a command sent before."""
         for flight in self._flights.values():
             flight.keeps &= flight.key.device != device
         self._putting = {number: of for number, of in self._putting.items() if of != device}
-        self._minter.distrust(device)
-        return [self.flushing.device(device, now)]
+        self._replies.distrust(device)
+        return [self.flushes.device(device, self._timers.now)]
 
     def set_back(self, latest: float, now: float) -> None:
-        """Have dropped what was received before the clock, at `latest`, was set back to `now`."""
+        """Distrust entries received before the clock, at `latest`, was set back to `now`."""
         for flight in self._flights.values():
-            flight.keeps &= flight.landed is None
+            flight.keeps &= not flight.settling
         self._putting.clear()
-        self._minter.distrust(None)
-        self.flushing.set_back(latest, now)
+        self._replies.distrust(None)
+        self.flushes.set_back(latest, now)
 
-    def put(self, key: Key, entry: Entry) -> list[Effect]:
-        """Keep what came late."""
-        number = next(self._numbers)
-        self._putting[number] = key.device
-        return [Put(number, key, entry)]
+    def overdue(self, flight: Flight) -> list[Effect]:
+        """Go on waiting for another cache, up to the time that its meter may take, and once more.
 
-    # What the store says
-
-    def was_put(self, put: Put, now: float) -> list[Effect]:
-        """Drop once more what a store has kept late where its device was flushed meanwhile."""
-        if self._putting.pop(put.number, None) is not None:
-            return []
-        return [self.flushing.device(put.key.device, now)]
-
-    def claimed(self, number: int, found: Entry | Claimed, now: float) -> list[Effect]:
-        """Go on with what the store has for a flight."""
-        flight = self._flights.get(number)
-        if flight is None:
-            return [Abandon(number)] if found is Claimed.LEASED else []
-        if isinstance(found, Entry):
-            if not flight.keeps:  # flushed while it was looked up
-                flight.keeps = True
-                return self._claim(flight, now)
-            if self._is_fresh(found, flight.key, now):
-                self._forget(flight)
-                return self._serve(flight, found.buffer, found.received, "", now)
-            flight.why = "stale"
-            return [self._ask(flight, math.inf)]  # it is no obstacle to a lease
-        if found is Claimed.HELD:
-            return self._wait(flight, now)
-        if found is Claimed.FAILED:
-            return self._without_store(flight, now)
-        flight.leased = found is Claimed.LEASED
-        if self._settings.sub_window:
-            return [Cover(number, flight.key, self._received_after(flight.key, now))]
-        return self._lead(flight, now)
-
-    def covered(self, number: int, found: tuple[Key, Entry] | None, now: float) -> list[Effect]:
-        """Go on with the wider entry that the store has, or has not."""
-        flight = self._flights.get(number)
-        if flight is None:
-            return []
-        if found is None or not flight.keeps or not self._holds(*found, flight.read, now):
-            return self._lead(flight, now)
-        entry = found[1]
-        readings = cut(entry.buffer, flight.read.window)
-        return self._settle(flight, Landed(readings, entry.received))
-
-    def settled(
-        self, number: int, came: bool | None, readings: bytes | int | None, now: float
-    ) -> list[Effect]:
-        """Go on with what another cache settled.
-
-        `came` is False where none has, and None where the store cannot be used.
+        The one time more is for the command's turn in the meter's queue.
         """
-        flight = self._flights.get(number)
-        if flight is None:
-            return []
-        if came is None:
-            return self._without_store(flight, now)
-        if not came:
-            return self._claim(flight, now)
-        if readings is None:
-            self._accounts.note(NO_REPLY)
-            return self.end(flight, NO_REPLY, now)
-        self._forget(flight)
-        said = status.forwarded("miss", collapsed=True, detail="elsewhere")
-        return self._give(flight, Decision.COLLAPSED, readings, said, now)
-
-    def kept(self, number: int, kept: bool | None, now: float) -> list[Effect]:
-        """Answer all of a flight that was settled; `kept` is None where the store failed."""
-        flight = self._flights.get(number)
-        if flight is None or flight.landed is None:
-            return []
-        landed = flight.landed
-        again: list[Effect] = []
-        if kept is not False and not flight.keeps:  # a store that failed may have kept it
-            again = [self.flushing.device(flight.key.device, now)]
-        if landed.response is None and not flight.keeps:  # flushed while it was cut
-            flight.landed, flight.ticket, flight.leased, flight.keeps = None, None, False, True
-            return [*again, *self._claim(flight, now)]
-        self._forget(flight)
-        if landed.response is None:
-            return self._serve(flight, landed.readings, landed.received, "sub-window", now)
-        detail = landed.detail
-        if not detail and not kept:
-            detail = STORE_FAILED if kept is None else "lease-lost"
-        elif not detail and not flight.keeps:
-            detail = FLUSHED
-            self._accounts.note(detail)
-        stored, detail = not detail, detail or flight.detail
-        said = status.forwarded(flight.why, stored=stored, detail=detail)
-        relayed: list[Effect] = []
-        if flight.leader is not None:
-            relayed = self.relay(flight.leader, landed.response, landed.octets, said, now)
-        said = status.forwarded(flight.why, collapsed=True, stored=stored, detail=detail)
-        later: list[Request] = []
-        if landed.open:  # whoever asked once the window was over asked for all of it
-            later = [one for one in flight.waiting if _is_over(flight.key, one.asked)]
-            flight.waiting = [one for one in flight.waiting if not _is_over(flight.key, one.asked)]
-        given = self._give(flight, Decision.COLLAPSED, landed.readings, said, now)
-        anew = [effect for one in later for effect in self.join(one, flight.read, flight.key, now)]
-        return [*again, *relayed, *given, *anew]
-
-    # What meters say
-
-    def land(self, flight: Flight, landed: Landed, now: float) -> list[Effect]:
-        """Keep what came for a flight, then answer."""
-        if landed.detail:
-            self._accounts.note(landed.detail)
-        abandoned: list[Effect] = []
-        if landed.open and flight.leased and _is_over(flight.key, now):
-            # others elsewhere may have asked since the end, so they are to ask the meter anew
-            abandoned, flight.leased = [Abandon(flight.number)], False
-        if flight.leased or not landed.detail:
-            return self._settle(flight, landed)
-        flight.landed = landed
-        return [*abandoned, *self.kept(flight.number, False, now)]
-
-    def relay(
-        self, request: Request, response: Message, octets: bytes, said: CacheStatus, now: float
-    ) -> list[Effect]:
-        """Pass a response on as it came, where its requester is still entitled to it."""
-        refusal = self._accounts.refusal(request, now)
-        if refusal:
-            return self._accounts.note(f"withheld-{refusal}")
-        named = response.supplementary
-        own = named.originator_counter if named is not None else None
-        # one without a MAC is signed and in clear, so no key is used twice
-        if response.mac is not None and not self._transactions.may_say(
-            request.transaction, octets, own
-        ):
-            return self._accounts.note(WITHHELD_REUSED)
-        self._accounts.replied(request, said, now)
-        return [Reply(response.originator, response.recipient, octets, str(said))]
-
-    def end(self, flight: Flight, reason: str, now: float) -> list[Effect]:
-        """Fail who waits in a flight, here and elsewhere."""
-        self._forget(flight)
-        for request in flight.waiting:
-            self._accounts.decide(request, Decision.FAILED, now, reason)
-        return [Settle(flight.number, flight.key, None, None)] if flight.leased else []
-
-    def overdue(self, flight: Flight, now: float) -> list[Effect]:
-        """Wait for another cache as often as its meter may be waited for, and once for its turn."""
         flight.waits += 1
         if flight.waits <= self._settings.retries + 1:
-            flight.ticket = self._agenda.at(now + self._settings.reply_timeout, flight)
+            flight.timer = self._timers.start(self._settings.reply_timeout, flight)
             return []
-        self._accounts.note(NO_REPLY)
-        return self.end(flight, NO_REPLY, now)
+        return [*self._ledger.note(NO_REPLY), *self._fail(flight, NO_REPLY)]
 
     def waiting(self) -> list[Request]:
-        """Return who waits in a flight, except for those whose command leads it."""
+        """Return the requests in flights, except for those whose command was sent."""
         return [request for flight in self._flights.values() for request in flight.waiting]
 
     def abandon(self) -> list[Effect]:
@@ -259,117 +203,290 @@ class Flights:
             self._forget(flight)
         return [Abandon(flight.number) for flight in flights if flight.leased]
 
-    # Transactions that turn out to be used for several reads
+    # The course of a flight
 
-    def part(self, past: Past, now: float) -> list[Effect]:
-        """Have no flight rely on what is under way in a transaction."""
-        effects: list[Effect] = []
-        for leg in past.legs:
-            effects += self.leave(leg, now)
+    def _fly(self, flight: Flight) -> Course:
+        """Look for the readings in the store, then at other caches, then at the meter."""
+        number, key = flight.number, flight.key
+        before: list[Effect] = []
+        stale = False
+        while True:
+            # An entry that is too old must not keep the flight from a lease.
+            limit = math.inf if stale else self._received_after(flight)
+            found = yield [*before, Claim(number, key, limit, self._settings.collapse)]
+            before, stale = [], False
+            if isinstance(found, Entry):
+                if not flight.keeps:  # flushed while it was looked up
+                    flight.keeps = True
+                elif self._is_fresh(flight, found):
+                    return self._serve(flight, found.buffer, found.received)
+                else:
+                    flight.why, stale = "stale", True
+                continue
+            if found is Claimed.HELD:
+                if flight.timer is None:
+                    flight.timer = self._timers.start(self._settings.reply_timeout, flight)
+                settled = yield [Wait(number)]
+                if settled is not None and settled.came:
+                    return self._share(flight, settled.readings)
+                if settled is not None:
+                    continue
+                found = Claimed.FAILED
+            if found is Claimed.FAILED:
+                flight.why, flight.detail = "bypass", STORE_FAILED
+                return (yield from self._ask_meter(flight))
+            flight.leased = found is Claimed.LEASED
+            wider = (yield from self._look_for_wider(flight)) if self._settings.sub_window else None
+            if wider is None:
+                return (yield from self._ask_meter(flight))
+            readings, received = wider.buffer, wider.received
+            kept = yield self._settle(flight, readings, Entry(readings, received))
+            flight.settling = False
+            if flight.keeps:
+                return self._serve(flight, readings, received, "sub-window")
+            # Flushed while it was kept: look again. A store that failed may have kept it.
+            if kept is not False:
+                before = [self.flushes.device(key.device, self._timers.now)]
+            flight.leased, flight.keeps = False, True
+
+    def _look_for_wider(self, flight: Flight) -> Generator[list[Effect], Any, Entry | None]:
+        """Return the part of a wider entry that the flight waits for, or None."""
+        found = yield [Cover(flight.number, flight.key, self._received_after(flight))]
+        if found is None or not flight.keeps or not self._holds(flight, *found):
+            return None
+        _, entry = found
+        return Entry(cut(entry.buffer, flight.read.window), entry.received)
+
+    def _ask_meter(self, flight: Flight) -> Course:
+        """Send the first waiting command whose transaction is its own to the meter."""
+        self._stop_timer(flight)
+        while True:
+            flight.keeps = True
+            leader = self._take_leader(flight)
+            if leader is None:
+                break
+            reply = yield Leg(leader, Kind.FLIGHT, flight, flight.detail)
+            if isinstance(reply, MeterReply):
+                return (yield from self._land(flight, leader, reply))
+            if isinstance(reply, str):
+                return self._fail(flight, reply)
+            # The leader's counter was used for another read: its reply is for it alone.
+        self._forget(flight)
+        effects: list[Effect] = [Abandon(flight.number)] if flight.leased else []
+        for request in flight.waiting:
+            effects += self._dispatcher.send(Leg(request, Kind.BYPASS, detail=COUNTER_REUSED))
         return effects
 
-    def leave(self, leg: Leg, now: float) -> list[Effect]:
-        """Have a flight go on without the command that was sent for it."""
-        flight, leg.flight = leg.flight, None
-        if flight is None:
-            return []
-        leg.kind = Kind.BYPASS
-        return self._lead(flight, now)
+    def _take_leader(self, flight: Flight) -> Request | None:
+        for request in flight.waiting:
+            if not self._transactions.is_reused(request.transaction):
+                flight.waiting.remove(request)
+                return request
+        return None
 
-    # Steps of a flight
+    def _land(self, flight: Flight, leader: Request, reply: MeterReply) -> Course:
+        """Keep the meter's readings if they may be kept, then answer all requests."""
+        readings, gap = self._open(leader, flight.key, flight.read, reply)
+        if gap == UNREADABLE:
+            self._ledger.note(UNREADABLE)
+            failed = self._fail(flight, UNREADABLE)
+            said = status.forwarded(flight.why, detail=UNREADABLE)
+            return [*failed, *self._relay(leader, reply, said)]
+        detail = self._why_not_kept(flight, reply.past, readings, gap)
+        if detail:
+            self._ledger.note(detail)
+        was_open = not self._settings.literal and self._was_open(flight.key, reply.past)
+        effects: list[Effect] = []
+        if was_open and flight.leased and self._is_over(flight.key, self._timers.now):
+            # Waiting caches may have been asked since the window ended: they ask the meter anew.
+            effects, flight.leased = [Abandon(flight.number)], False
+        kept: bool | None = False
+        if flight.leased or not detail:
+            entry = None
+            if not detail and isinstance(readings, bytes):
+                entry = Entry(readings, self._timers.now)
+            kept = yield [*effects, *self._settle(flight, readings, entry)]
+            effects = []
+        if kept is not False and not flight.keeps:  # a store that failed may have kept it
+            effects.append(self.flushes.device(flight.key.device, self._timers.now))
+        self._forget(flight)
+        if not detail and not kept:
+            detail = STORE_FAILED if kept is None else "lease-lost"
+        elif not detail and not flight.keeps:
+            detail = FLUSHED
+            self._ledger.note(FLUSHED)
+        why, stored, detail = flight.why, not detail, detail or flight.detail
+        said = status.forwarded(why, stored=stored, detail=detail)
+        effects += self._relay(leader, reply, said)
+        later: list[Request] = []
+        if was_open:  # requests that came after the window had ended are for all of it
+            later = [one for one in flight.waiting if self._is_over(flight.key, one.asked)]
+            flight.waiting = [one for one in flight.waiting if one not in later]
+        said = status.forwarded(why, collapsed=True, stored=stored, detail=detail)
+        effects += self._give(flight.waiting, Decision.COLLAPSED, readings, said)
+        for request in later:
+            effects += self.join(request, flight.read, flight.key)
+        return effects
 
-    def _received_after(self, key: Key, now: float) -> float:
+    def _settle(self, flight: Flight, readings: bytes | int, entry: Entry | None) -> list[Effect]:
+        self._stop_timer(flight)
+        flight.settling = True
+        return [Settle(flight.number, flight.key, readings, entry)]
+
+    def _share(self, flight: Flight, readings: bytes | int | None) -> list[Effect]:
+        """Answer all requests with what another cache got from the meter, None for nothing."""
+        if readings is None:
+            return [*self._ledger.note(NO_REPLY), *self._fail(flight, NO_REPLY)]
+        self._forget(flight)
+        said = status.forwarded("miss", collapsed=True, detail="elsewhere")
+        return self._give(flight.waiting, Decision.COLLAPSED, readings, said)
+
+    def _serve(
+        self, flight: Flight, readings: bytes | int, received: float, detail: str = ""
+    ) -> list[Effect]:
+        """Answer all requests from the store."""
+        self._forget(flight)
+        now = self._timers.now
+        said = status.hit(int(received + self._settings.retention - now), detail)
+        return self._give(flight.waiting, Decision.HIT, readings, said, int(now - received))
+
+    def _give(
+        self,
+        requests: Iterable[Request],
+        decision: Decision,
+        readings: bytes | int,
+        said: CacheStatus,
+        age: int | None = None,
+    ) -> list[Effect]:
+        orders = [Order(request, readings, decision, said, age) for request in requests]
+        return self._replies.build(orders)
+
+    def _fail(self, flight: Flight, reason: str) -> list[Effect]:
+        """Fail all waiting requests, here and at other caches."""
+        self._forget(flight)
+        for request in flight.waiting:
+            self._ledger.decide(request, Decision.FAILED, self._timers.now, reason)
+        return [Settle(flight.number, flight.key, None, None)] if flight.leased else []
+
+    def _forget(self, flight: Flight) -> None:
+        del self._flights[flight.number]
+        if self._by_key.get(flight.key) is flight:
+            del self._by_key[flight.key]
+        self._stop_timer(flight)
+
+    def _stop_timer(self, flight: Flight) -> None:
+        if flight.timer is not None:
+            flight.timer.cancel()
+            flight.timer = None
+
+    # Replies of the meter
+
+    def _relay(self, request: Request, reply: MeterReply, said: CacheStatus) -> list[Effect]:
+        """Pass a response on as it came, if its requester is still entitled to it."""
+        refusal = self._entitlement.refusal(request)
+        if refusal:
+            return self._ledger.note(f"withheld-{refusal}")
+        response, octets = reply.message, reply.octets
+        named = response.supplementary
+        device_counter = named.originator_counter if named is not None else None
+        # A response without a MAC is signed and in clear, so it uses no key.
+        if response.mac is not None and not self._transactions.may_reply(
+            request.transaction, octets, device_counter
+        ):
+            return self._ledger.note(WITHHELD_REUSED)
+        self._ledger.replied(request, said, self._timers.now)
+        return [Reply(response.originator, response.recipient, octets, str(said))]
+
+    def _open(
+        self, request: Request, key: Key, read: Read, reply: MeterReply
+    ) -> tuple[bytes | int, str]:
+        """Return the readings of a reply, or its result code, and why they may be incomplete.
+
+        The first reply to a transaction is remembered.
+        """
+        past, certificate = reply.past, certificate_of(request.command)
+        readings: bytes | int
+        try:
+            readings = readings_of(reply.message, certificate, read, self._keystore)
+        except GbcsError:
+            readings, gap = reply.octets, UNREADABLE
+        else:
+            gap = self._gap(key, read, past, readings)
+        if past.first_reply is None and not past.contradicted:
+            past.first_reply = first_reply(readings, read, certificate, final=not gap)
+        return readings, gap
+
+    def _gap(self, key: Key, read: Read, past: Past, readings: bytes | int) -> str:
+        """Return why readings may lack the end of their window; empty if they cannot.
+
+        The window has to be over by the cache's clock and by the meter's: a log that the meter had
+        not finished lacks its last entry, whatever the cache's clock says. Such a reply is not
+        wrong, but no answer to later requests. A meter that has lost its last entry for good is
+        asked each time, which is the safe side.
+        """
+        if self._was_open(key, past):
+            return "open-window"
+        reached = None
+        if isinstance(readings, bytes):
+            reached = reaches_end(readings, read, self._timers.now)
+        if reached is None and self._was_open(key, past, self._settings.clock_skew):
+            return "open-window"
+        return INCOMPLETE if reached is False else ""
+
+    def _why_not_kept(self, flight: Flight, past: Past, readings: bytes | int, gap: str) -> str:
+        if isinstance(readings, int):
+            return "failure-not-kept"
+        if not flight.keeps or self._was_flushed(flight.key, past):
+            return FLUSHED
+        return "" if self._settings.literal else gap
+
+    def _was_flushed(self, key: Key, past: Past) -> bool:
+        """Return whether a device was flushed, or changed hands, since it was asked."""
+        changed = self._entitlement.registry.changed(key.device, self._timers.now)
+        return not past.keeps or (past.first_sent or 0.0) < changed
+
+    def _was_open(self, key: Key, past: Past, skew: float = 0.0) -> bool:
+        """Return whether a window may have been open, for `skew` seconds, when the meter answered.
+
+        It may have answered the first of several equal commands, and before a clock was set back.
+        """
+        if past.first_sent is None:
+            return True
+        return key.end > min(past.first_sent, self._timers.now) - EPOCH_UNIX - skew
+
+    def _is_over(self, key: Key, now: float) -> bool:
+        """Return whether a window has ended by the cache's clock."""
+        return key.end <= now - EPOCH_UNIX
+
+    # Entries of the store
+
+    def _received_after(self, flight: Flight) -> float:
+        """Return the time after which an entry must have been received to count."""
+        device, as_of = flight.key.device, self._entitlement.as_of()
+        if flight.changed is None or flight.changed[0] != as_of:
+            changed = self._entitlement.registry.changed(device, self._timers.now)
+            flight.changed = as_of, changed
         return max(
-            now - self._settings.retention,
-            self.flushing.since(key.device),
-            self._accounts.registry.changed(key.device, now),
+            self._timers.now - self._settings.retention,
+            self.flushes.since(device),
+            flight.changed[1],
         )
 
-    def _is_fresh(self, entry: Entry, key: Key, now: float) -> bool:
-        """Return whether an entry may be served: one of the future is of a clock set back."""
-        fresh = self._received_after(key, now) < entry.received <= now
-        return fresh and not self.flushing.was_ahead(entry.received)
+    def _is_fresh(self, flight: Flight, entry: Entry) -> bool:
+        """Return whether an entry may be served; not if it comes from a clock that was ahead."""
+        fresh = self._received_after(flight) < entry.received <= self._timers.now
+        return fresh and not self.flushes.was_ahead(entry.received)
 
-    def _holds(self, wider: Key, entry: Entry, read: Read, now: float) -> bool:
-        """Return whether a wider entry may be served, and has all that there is in a window."""
-        if not self._is_fresh(entry, wider, now):
+    def _holds(self, flight: Flight, wider: Key, entry: Entry) -> bool:
+        """Return whether a wider entry may be served, and has everything in the window."""
+        if not self._is_fresh(flight, entry):
             return False
         if not self._settings.literal:
             return True  # the whole window of the entry was over at the meter, so each part was
+        read = flight.read
         longest = self._settings.reply_timeout * (self._settings.retries + 1)
         asked = entry.received - longest - EPOCH_UNIX
         reached = reaches_end(entry.buffer, read, entry.received)
         if reached is None:
             reached = read.window.end <= asked - self._settings.clock_skew
         return reached and read.window.end <= asked
-
-    def _claim(self, flight: Flight, now: float) -> list[Effect]:
-        return [self._ask(flight, self._received_after(flight.key, now))]
-
-    def _ask(self, flight: Flight, received_after: float) -> Claim:
-        return Claim(flight.number, flight.key, received_after, self._settings.collapse)
-
-    def _wait(self, flight: Flight, now: float) -> list[Effect]:
-        if flight.ticket is None:
-            flight.ticket = self._agenda.at(now + self._settings.reply_timeout, flight)
-        return [Wait(flight.number)]
-
-    def _without_store(self, flight: Flight, now: float) -> list[Effect]:
-        flight.why, flight.detail = "bypass", STORE_FAILED
-        return self._lead(flight, now)
-
-    def _lead(self, flight: Flight, now: float) -> list[Effect]:
-        """Send the first of those who wait whose transaction is its own to the meter."""
-        if flight.ticket is not None:
-            flight.ticket.drop()
-        flight.keeps = True
-        for request in flight.waiting:
-            past = self._transactions.get(request.transaction)
-            if past is None or not past.reused:
-                flight.leader = request
-                flight.waiting.remove(request)
-                return self._sender.send(Leg(request, Kind.FLIGHT, flight, flight.detail), now)
-        self._forget(flight)
-        effects: list[Effect] = [Abandon(flight.number)] if flight.leased else []
-        for request in flight.waiting:
-            effects += self._sender.send(Leg(request, Kind.BYPASS, detail=COUNTER_REUSED), now)
-        return effects
-
-    def _settle(self, flight: Flight, landed: Landed) -> list[Effect]:
-        if flight.ticket is not None:
-            flight.ticket.drop()
-        flight.landed = landed
-        entry = None
-        if not landed.detail and isinstance(landed.readings, bytes):
-            entry = Entry(landed.readings, landed.received)
-        return [Settle(flight.number, flight.key, landed.readings, entry)]
-
-    def _serve(
-        self, flight: Flight, readings: bytes | int, received: float, detail: str, now: float
-    ) -> list[Effect]:
-        said = status.hit(int(received + self._settings.retention - now), detail)
-        return self._give(flight, Decision.HIT, readings, said, now, int(now - received))
-
-    def _give(
-        self,
-        flight: Flight,
-        decision: Decision,
-        readings: bytes | int,
-        said: CacheStatus,
-        now: float,
-        age: int | None = None,
-    ) -> list[Effect]:
-        orders = [Order(request, readings, decision, said, age) for request in flight.waiting]
-        return self._minter.mint(orders, now)
-
-    def _forget(self, flight: Flight) -> None:
-        del self._flights[flight.number]
-        if self._by_key.get(flight.key) is flight:
-            del self._by_key[flight.key]
-        if flight.ticket is not None:
-            flight.ticket.drop()
-
-
-def _is_over(key: Key, now: float) -> bool:
-    """Return whether a window has ended by the cache's clock."""
-    return key.end <= now - EPOCH_UNIX

@@ -1,60 +1,68 @@
-"""The cache's own account of what it did with requests and replies."""
+"""The cache's own counts of what it did with requests and replies, and the events it publishes.
+
+Pure. Every decision and every reply is an event; it is made only if somebody subscribed to it.
+"""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from esme_emulator.cache.policy.effects import Effect
+from esme_emulator.cache.policy.requests import Request
 from esme_emulator.cache.policy.status import CacheStatus
-from esme_emulator.messaging.transaction import Transaction
+from esme_emulator.runtime.events import Events
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 from gbcs.usecases.profile_read import Window
 
 MAX_METERS = 10_000
-"""So many meters are counted each for itself, the others together."""
+"""Meters that are counted separately; all others are counted together."""
+
+SHADOW_EQUAL, SHADOW_DIFFERENT = "shadow-equal", "shadow-different"
+"""Results of the shadow audit, among the ledger's reasons."""
 
 
 class Decision(StrEnum):
-    """What became of a request; each request ends in exactly one."""
+    """The outcome of a request; each request has exactly one."""
 
     HIT = "hits"
     """Answered from the store."""
     COLLAPSED = "collapsed"
-    """Answered with what another request for the same key brought from the meter."""
+    """Answered with the readings that another request for the same key got from the meter."""
     FORWARDED = "forwarded"
     """Sent on to the meter."""
     REFUSED = "refused"
-    """Not a command that the meter would take, or not for this party to ask; dropped."""
+    """Not a command that the meter would take, or the party is not entitled; dropped."""
     FAILED = "failed"
-    """Waited for another request's reply, which did not come, or could not be answered."""
+    """The reply it waited for did not come, or no reply could be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One decision: what was asked by whom, and what was decided why."""
+    """One decision on one request, and the reason."""
 
     time: float
     """Unix time in seconds."""
     device: EUI
-    """Of the topic it came on."""
+    """The device of the topic."""
     srv: str
     decision: Decision
     reason: str = ""
-    """Why it was not answered from the cache; empty where there is nothing to say."""
+    """Why it was not answered from the cache; may be empty."""
     party: EUI | None = None
-    """None, as `counter`, where octets could not be decoded."""
+    """None, as is `counter`, if the octets could not be decoded."""
     counter: int | None = None
     """The originator counter of the command."""
     window: Window | None = None
     age: int | None = None
-    """Of what a hit was answered with: whole seconds since receipt."""
+    """Whole seconds since receipt of the readings, of a hit."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON has it; times in ISO 8601, UTC."""
+        """Return the decision as in JSON; times in ISO 8601, UTC."""
         return {
-            **_asked(self),
+            **_request_fields(self),
             "decision": str(self.decision),
             "reason": self.reason,
             "age": self.age,
@@ -63,9 +71,9 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """One reply to a party: to what, and how it came about.
+    """One reply to a party, and how it came about.
 
-    Told apart from the decision, since whether readings are kept is known with the reply alone.
+    Not part of `Decided`, since only the reply shows whether the readings are kept.
     """
 
     time: float
@@ -78,13 +86,13 @@ class Replied:
     window: Window | None
     status: CacheStatus
     age: int | None = None
-    """Whole seconds since receipt, of a hit."""
+    """Whole seconds since receipt of the readings, of a hit."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the reply as JSON has it; times in ISO 8601, UTC."""
+        """Return the reply as in JSON; times in ISO 8601, UTC."""
         status = self.status
         return {
-            **_asked(self),
+            **_request_fields(self),
             "reply": str(status),
             "hit": not status.fwd,
             "fwd": status.fwd or None,
@@ -96,75 +104,130 @@ class Replied:
         }
 
 
-def _asked(record: Decided | Replied) -> dict[str, Any]:
-    """Return what was asked when, by whom and of which device."""
-    window = record.window
+def _request_fields(event: Decided | Replied) -> dict[str, Any]:
+    window = event.window
     return {
-        "time": record.time,
-        "at": to_iso(int(record.time) - EPOCH_UNIX),
-        "device": str(record.device),
-        "srv": record.srv,
-        "party": record.party and str(record.party),
-        "counter": record.counter,
+        "time": event.time,
+        "at": to_iso(int(event.time) - EPOCH_UNIX),
+        "device": str(event.device),
+        "srv": event.srv,
+        "party": event.party and str(event.party),
+        "counter": event.counter,
         "from": window and to_iso(window.start),
         "to": window and to_iso(window.end),
     }
 
 
-@dataclass(slots=True)
 class Ledger:
     """Counts since the start. `requests` is the sum of the decisions once nothing is pending.
 
-    What meters received is FORWARDED, `retries` and `shadow` together.
+    Meters received FORWARDED, `retries` and `shadow` together. `is_known` returns whether a party
+    is in the registry.
     """
 
-    requests: int = 0
-    retries: int = 0
-    """Reads that were sent again."""
-    shadow: int = 0
-    """Hits for which the meter was asked all the same."""
-    decisions: Counter[tuple[str, Decision]] = field(default_factory=Counter)
-    """Requests by SRV and decision."""
-    by_party: Counter[tuple[EUI | None, str, Decision]] = field(default_factory=Counter)
-    """The same by party too; None stands for parties that the registry does not have."""
-    by_meter: dict[EUI | None, Counter[Decision]] = field(default_factory=dict)
-    """Requests by meter, None where there are too many of them or the request was refused."""
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Why requests were refused or failed, replies were not kept or not delivered."""
-    journal: dict[Transaction, Decision] | None = None
-    """The decision on each request, where somebody wants to know and sets this to a dict."""
-    on_decision: Callable[[Decided], None] | None = None
-    """Is told of every decision."""
-    on_reply: Callable[[Replied], None] | None = None
-    """Is told of every reply to a request."""
-
-    def count(
-        self, decided: Decided, transaction: Transaction | None = None, known: bool = True
+    def __init__(
+        self, events: Events | None = None, is_known: Callable[[EUI], bool] = lambda _: True
     ) -> None:
-        """Count a decision; `known` says whether its party is one of the registry."""
-        decision = decided.decision
-        self.decisions[decided.srv, decision] += 1
-        self.by_party[decided.party if known else None, decided.srv, decision] += 1
-        self._of_meter(decided)[decision] += 1
-        if self.journal is not None and transaction is not None:
-            self.journal[transaction] = decision
-        if self.on_decision is not None:
-            self.on_decision(decided)
+        self._events = events or Events()
+        self._is_known = is_known
+        self.requests = 0
+        self.retries = 0
+        """Reads that were sent again."""
+        self.shadow = 0
+        """Hits for which the meter was asked all the same."""
+        self.decisions: Counter[tuple[str, Decision]] = Counter()
+        """Requests by SRV and decision."""
+        self.by_party: Counter[tuple[EUI | None, str, Decision]] = Counter()
+        """The same by party too; None stands for all parties that the registry does not know."""
+        self.by_meter: dict[EUI | None, Counter[Decision]] = {}
+        """Requests by meter; None stands for refused requests and for meters beyond the limit."""
+        self.reasons: Counter[str] = Counter()
+        """Why requests were refused or failed, and replies were not kept or not delivered."""
 
-    def _of_meter(self, decided: Decided) -> Counter[Decision]:
-        device = None if decided.decision is Decision.REFUSED else decided.device
-        if device not in self.by_meter and len(self.by_meter) >= MAX_METERS:
-            device = None
-        return self.by_meter.setdefault(device, Counter())
+    def note(self, reason: str) -> list[Effect]:
+        """Count a reason; return no effects, for the caller to return."""
+        self.reasons[reason] += 1
+        return []
+
+    def decide(
+        self,
+        request: Request,
+        decision: Decision,
+        now: float,
+        reason: str = "",
+        age: int | None = None,
+    ) -> None:
+        """Count the decision on a request."""
+        party = request.party
+        self.count(request.device, request.srv, decision, party if self._is_known(party) else None)
+        if self._events.wants(Decided):
+            counter, window = request.command.originator_counter, request.window
+            about = now, request.device, request.srv, decision, reason
+            self._events.publish(Decided(*about, party, counter, window, age))
+
+    def refuse(self, request: Request, reason: str, now: float) -> list[Effect]:
+        """Count a request that is not answered, and why; return no effects."""
+        self.decide(request, Decision.REFUSED, now, reason)
+        return self.note(reason)
+
+    def discard(self, device: EUI, srv: str, reason: str, now: float) -> list[Effect]:
+        """Count octets that are not a command for `device`, and why; return no effects."""
+        self.count(device, srv, Decision.REFUSED, None)
+        if self._events.wants(Decided):
+            self._events.publish(Decided(now, device, srv, Decision.REFUSED, reason))
+        return self.note(reason)
+
+    def replied(
+        self, request: Request, status: CacheStatus, now: float, age: int | None = None
+    ) -> None:
+        """Publish a reply to a request."""
+        if self._events.wants(Replied):
+            counter, window = request.command.originator_counter, request.window
+            about = now, request.device, request.srv, request.party, counter, window
+            self._events.publish(Replied(*about, status, age))
+
+    def count(self, device: EUI, srv: str, decision: Decision, party: EUI | None) -> None:
+        """Count a decision; `party` is None if the registry does not know it."""
+        self.decisions[srv, decision] += 1
+        self.by_party[party, srv, decision] += 1
+        meter = None if decision is Decision.REFUSED else device
+        counts = self.by_meter.get(meter)
+        if counts is None:
+            meter = meter if len(self.by_meter) < MAX_METERS else None
+            counts = self.by_meter.setdefault(meter, Counter())
+        counts[decision] += 1
 
     def total(self, decision: Decision) -> int:
-        """Return how many requests met with `decision`."""
+        """Return the number of requests with `decision`."""
         return sum(number for (_, kind), number in self.decisions.items() if kind is decision)
 
     def sent(self) -> int:
-        """Return how many commands were sent to meters."""
+        """Return the number of commands that were sent to meters."""
         return self.total(Decision.FORWARDED) + self.retries + self.shadow
 
     def undecided(self) -> int:
         """Return requests less decisions: 0 when nothing is pending."""
         return self.requests - self.decisions.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The shadow audit: hits for which the meter was asked too, by result."""
+
+    asked: int
+    """Hits for which the meter was asked."""
+    compared: int
+    """Hits to which it replied."""
+    different: int
+    """Hits to which it replied with other readings than were served, or with unreadable ones."""
+
+    @property
+    def difference_ratio(self) -> float | None:
+        """The share of different replies, 0 to 1; None if nothing was compared."""
+        return self.different / self.compared if self.compared else None
+
+
+def audit_of(ledger: Ledger) -> Audit:
+    """Return the results of the shadow audit since the start."""
+    different = ledger.reasons[SHADOW_DIFFERENT]
+    return Audit(ledger.shadow, ledger.reasons[SHADOW_EQUAL] + different, different)

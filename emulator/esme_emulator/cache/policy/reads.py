@@ -1,11 +1,11 @@
-"""What a command reads, as a cache sees it, and the replies made from readings that were kept.
+"""Interprets commands and responses for the cache, and builds replies from stored readings.
 
-Knows which commands are reads of a log by window, which SRVs and dates a command touches whatever
-it calls itself, what a response says, how the reply to another requester is minted from it, and
-how a wider reading is cut to a narrower window. Knows no requests, stores or times.
+Pure. Knows which commands are reads of a log by window, which SRVs and dates a command reads
+whatever its message code says, how readings are taken from a response and built into a reply to
+another requester, and how they are cut to a narrower window. Knows no requests, stores or times.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, read_content
@@ -22,7 +22,7 @@ from gbcs.usecases.responding import refuse
 
 
 def _log_of(service: ReadingService) -> ProfileLog | None:
-    """Return the one log that a service reads by window, None where it reads anything else."""
+    """Return the log that a service reads by window; None if it reads anything else."""
     attributes = [item for access in service.accesses for item in access.attributes]
     if len(attributes) != 1 or not attributes[0].windowed or service.carries_time:
         return None
@@ -30,7 +30,7 @@ def _log_of(service: ReadingService) -> ProfileLog | None:
 
 
 def _is_kept_whole(service: ReadingService) -> bool:
-    """Return whether a service reads several things in clear, logs by window among them."""
+    """Return whether a service reads several values in clear, logs by window among them."""
     return service.windowed and not service.protected and len(service.accesses) > 1
 
 
@@ -40,7 +40,7 @@ _LOGS = {service.message_code: _log_of(service) for service in READING_SERVICES}
 CACHEABLE_SRVS = frozenset(
     {log.srv for log in _LOGS.values() if log} | {service.srv for service in _WHOLE.values()}
 )
-"""SRVs that a cache can answer: one log by window, or several things in clear (4.10)."""
+"""SRVs that a cache can answer: one log by window, or several values in clear (4.10)."""
 
 _LITERAL = "-literal"
 
@@ -51,9 +51,9 @@ def in_order(srvs: Iterable[str]) -> list[str]:
 
 
 def names_of(srv: str) -> tuple[str, ...]:
-    """Return all that readings of an SRV are kept as; of such a name, that name alone.
+    """Return all names under which the readings of an SRV are stored; of a name, that name alone.
 
-    Raises `ValueError`, one line, for what is never kept.
+    Raises `ValueError` for an SRV that is never stored.
     """
     whole = [service.use_case for service in _WHOLE.values() if service.srv == srv]
     names = whole or [srv]
@@ -62,16 +62,16 @@ def names_of(srv: str) -> tuple[str, ...]:
     if srv in {name for one in CACHEABLE_SRVS for name in names_of(one)}:
         return (srv,)
     srvs = ", ".join(in_order(CACHEABLE_SRVS))
-    raise ValueError(f"{srv!r:.30} is never kept: give one of {srvs}")
+    raise ValueError(f"{srv!r:.30} is never cached. Choose one of {srvs}")
 
 
 ALL_DATES = Window(0, MAX_INSTANT)
-"""What is required where a command does not say which dates it wants."""
+"""The dates that a party must be entitled to if its command names none."""
 
 _SRVS_OF_LOGS = {
     obis: log.srv for log in BY_OBIS.values() for obis in (log.log, log.protection) if obis
 }
-"""SRVs by the OBIS of the logs that they read, and of what they read these through."""
+"""SRV by the OBIS code of its log, and of the data protection object that it reads it through."""
 
 _SRVS_OF_OTHERS = {
     obis: service.srv
@@ -80,7 +80,7 @@ _SRVS_OF_OTHERS = {
     for obis in (access.protection, *(item.obis for item in access.attributes))
     if obis and obis not in _SRVS_OF_LOGS
 }
-"""The same of what is read as it stands."""
+"""SRV by OBIS code, for attributes read without a window."""
 
 _LOG_SRVS = frozenset(_SRVS_OF_LOGS.values())
 _DATA_PROTECTION = 30
@@ -88,53 +88,59 @@ _DATA_PROTECTION = 30
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A command's read that a cache can answer: the log and the window."""
+    """A read that a cache can answer: the log and the window."""
 
     log: ProfileLog
     window: Window
     service: ReadingService | None = None
-    """What is kept whole, with the log and beside it; None where it is the log alone."""
+    """The service, if its whole response is stored; None if only the log is."""
     literal: bool = False
-    """Whether the readings of a window that is not over are kept too."""
+    """Whether the readings of an open window are stored too."""
 
     @property
     def kept_as(self) -> str:
-        """What tells its readings from others: the SRV, and the use case where it has several.
+        """The name under which its readings are stored: the SRV, or the use case if it has several.
 
-        What is kept literally lies apart, so that it is served to nobody who wants all of it.
+        Readings of open windows have names of their own, so that a cache that wants complete
+        windows never serves them.
         """
-        named = self.log.srv if self.service is None else self.service.use_case
-        return named + _LITERAL if self.literal else named
+        name = self.log.srv if self.service is None else self.service.use_case
+        return name + _LITERAL if self.literal else name
 
 
-Asks = tuple[ReadRequest, ...] | None
-"""What `read_requests_of` says of a command."""
+ReadRequests = tuple[ReadRequest, ...] | None
+"""Return type of `read_requests_of`."""
 
 
-def read_of(command: Message, asks: Asks, literal: bool = False) -> Read | None:
-    """Return what `command` reads, or None where a cache cannot answer just that."""
+def read_of(command: Message, requests: ReadRequests, literal: bool = False) -> Read | None:
+    """Return what `command` reads, or None if a cache cannot answer exactly that."""
     whole = _WHOLE.get(command.message_code)
     if whole is not None:
-        return _read_whole(whole, asks, literal)
+        return _read_whole(whole, requests, literal)
     log = _LOGS.get(command.message_code)
-    if log is None or asks is None or len(asks) != 1 or asks[0].protection != log.protection:
+    if (
+        log is None
+        or requests is None
+        or len(requests) != 1
+        or requests[0].protection != log.protection
+    ):
         return None
-    (attribute, *others) = asks[0].attributes
+    (attribute, *others) = requests[0].attributes
     if others or attribute.obis != log.log or attribute.window is None:
         return None
     return Read(log, attribute.window, literal=literal)
 
 
-def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | None:
-    if asks is None or len(asks) != len(service.accesses):
+def _read_whole(service: ReadingService, requests: ReadRequests, literal: bool) -> Read | None:
+    if requests is None or len(requests) != len(service.accesses):
         return None
     windows = []
-    for ask, access in zip(asks, service.accesses, strict=True):
+    for request, access in zip(requests, service.accesses, strict=True):
         [wanted] = access.attributes
-        asked = [(item.class_id, item.obis, item.index) for item in ask.attributes]
-        if ask.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
+        asked = [(item.class_id, item.obis, item.index) for item in request.attributes]
+        if request.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
             return None
-        window = ask.attributes[0].window
+        window = request.attributes[0].window
         if (window is not None) is not wanted.windowed:
             return None
         if window is not None:
@@ -145,30 +151,34 @@ def _read_whole(service: ReadingService, asks: Asks, literal: bool) -> Read | No
     return Read(BY_OBIS[obis], window, service, literal)
 
 
-def touched(command: Message, srv: str, asks: Asks) -> Iterator[tuple[str, Window | None]]:
-    """Yield the SRVs that a command asks for, with the dates: first `srv`, that of its use case.
+def touched(
+    command: Message, srv: str, requests: ReadRequests
+) -> tuple[tuple[str, Window | None], ...]:
+    """Return the SRVs that a command reads, with the dates: first `srv`, that of its use case.
 
-    Then that of whatever it reads, whatever use case it says it is. Where a log is read without
-    two limits in order all dates are; no window belongs to what is read as it stands.
+    Then the SRVs of the attributes it reads, whatever use case it claims to be. A log that is read
+    without two limits in order counts for all dates; an attribute that is no log has no window.
     """
     windows: dict[str, Window | None] = {}
-    for obis, window in _named_in(command, asks):
+    for obis, window in _named_in(command, requests):
         if (log := _SRVS_OF_LOGS.get(obis)) is not None:
             windows[log] = _joined(windows.get(log), window or ALL_DATES)
         elif (other := _SRVS_OF_OTHERS.get(obis)) is not None:
             windows.setdefault(other, None)
     whole = ALL_DATES if srv in _LOG_SRVS else None
-    yield srv, windows.pop(srv, whole)
-    yield from windows.items()
+    return (srv, windows.pop(srv, whole)), *windows.items()
 
 
-def _named_in(command: Message, asks: Asks) -> Iterator[tuple[bytes, Window | None]]:
-    """Yield the OBIS of all that a command reads, with the window where it is understood."""
-    if asks is not None:
-        for ask in asks:
-            for attribute in ask.attributes:
-                yield attribute.obis, attribute.window
-    elif isinstance(command.payload, AccessRequest):
+def _named_in(command: Message, requests: ReadRequests) -> Sequence[tuple[bytes, Window | None]]:
+    """Return the OBIS code of everything that a command reads, with the window if it has one."""
+    if requests is not None:
+        return [(item.obis, item.window) for request in requests for item in request.attributes]
+    return list(_obis_in(command))
+
+
+def _obis_in(command: Message) -> Iterator[tuple[bytes, None]]:
+    """Yield every OBIS code in a command that `read_requests_of` did not understand."""
+    if isinstance(command.payload, AccessRequest):
         for access in command.payload.accesses:
             if access.choice in (Choice.GET, Choice.GET_WITH_SELECTION):
                 yield access.obis, None
@@ -187,8 +197,8 @@ def _texts(data: Data) -> Iterator[bytes]:
             yield from _texts(part)
 
 
-def can_mint(command: Command, read: Read, keystore: Keystore) -> bool:
-    """Return whether there are keys to verify and to make replies for this requester."""
+def can_build_reply(command: Command, read: Read, keystore: Keystore) -> bool:
+    """Return whether `keystore` has the keys to build replies for this requester."""
     device, party = command.recipient, command.remote_party
     try:
         secret_of = certificate_of(command)
@@ -199,21 +209,22 @@ def can_mint(command: Command, read: Read, keystore: Keystore) -> bool:
     return keystore.shared_secret(device, command.originator) is not None
 
 
-def needs_own_counter(command: Command, read: Read, readings: bytes | int) -> bool:
-    """Return whether the reply carries an own counter of the device."""
+def needs_device_counter(command: Command, read: Read, readings: bytes | int) -> bool:
+    """Return whether the reply carries a counter of the device."""
     return isinstance(readings, bytes) and takes_own_counter(command, read.log)
 
 
-def mint(
+def build_reply(
     command: Command,
     read: Read,
     readings: bytes | int,
     keystore: Keystore,
-    own_counter: int | None = None,
+    device_counter: int | None = None,
 ) -> bytes:
     """Return the octets of the reply to `command` that the meter would have sent.
 
-    `readings` are what `readings_of` gave. Raises `AuthenticationError` where a key is missing.
+    `readings` are those that `readings_of` returned. Raises `AuthenticationError` if a key is
+    missing.
     """
     if isinstance(readings, int):
         return refuse(command, readings, keystore)
@@ -221,22 +232,23 @@ def mint(
         time, *values = _parts(Data.parse(readings))
         results = [(value,) for value in values]
         return answer_reading(command, results, keystore, time=_time_of(time))
-    return answer_reading(command, ((readings,),), keystore, own_counter)
+    return answer_reading(command, ((readings,),), keystore, device_counter)
 
 
 def certificate_of(command: Message) -> bytes:
-    """Return the certificate that a reply to `command` is encrypted for; empty if it has none."""
+    """Return the certificate that a reply to `command` is encrypted for; empty if none came."""
     return command.supplementary.certificate if command.supplementary else b""
 
 
 def readings_of(
     response: Message, certificate: bytes, read: Read, keystore: Keystore
 ) -> bytes | int:
-    """Return the readings that a response carries, or its result code.
+    """Return the readings in a response, or its result code.
 
-    `response` is one of `open_message`, whose content is read here, and `certificate` that of the
-    command. Raises `GbcsError` if it is neither, cannot be opened, or has entries of other dates.
-    What is kept whole has no result code: a failure of it is only for who asked.
+    `response` comes from `open_message`, so its content is read here; `certificate` is that of the
+    command. Raises `GbcsError` if the response has neither, cannot be decrypted, or has entries of
+    other dates. A response that is stored whole has no result code: only its requester gets its
+    failure.
     """
     response = read_content(response, keystore, certificate)
     if read.service is not None:
@@ -250,11 +262,12 @@ def readings_of(
 def reaches_end(readings: bytes, read: Read, now: float) -> bool | None:
     """Return whether readings show that the meter had finished the window of `read`.
 
-    `now` is Unix time in seconds.
+    The cache's clock cannot show it, since the meter's clock may be behind. A periodic log must
+    hold the last entry due in the window, or a later one; a service with the meter's time in its
+    response shows it by that time. None if the readings show nothing.
 
-    The cache's clock cannot tell: the meter's may be behind it. A log of a period has to hold the
-    last entry that is due in the window, or a later one. A service that carries the meter's time
-    shows it by that. None if the readings show nothing.
+    `now` is Unix time in seconds. The last entry of a window that the log no longer holds is
+    missing for good, so it shows nothing.
     """
     window, period = read.window, read.log.period
     if read.service is not None:
@@ -277,19 +290,19 @@ def _time_is_after(time: Data, end: int) -> bool | None:
     try:
         return from_date_time(_time_of(time)) > end
     except ValueError:
-        return None  # a clock that does not know the time
+        return None  # the meter's clock is not set
 
 
 def same_entries(one: bytes, other: bytes) -> bool:
-    """Return whether two readings have the same log entries, whatever is kept beside the log.
+    """Return whether two readings have the same log entries.
 
-    What is read as it stands, and the meter's time, differ from one reading to the next.
+    Values outside the log and the meter's time may differ from one reading to the next.
     """
     return one == other or entries_of(one) == entries_of(other)
 
 
 def entries_of(readings: bytes) -> bytes:
-    """Return the log entries of readings as A-XDR, without whatever is kept beside the log."""
+    """Return the log entries of readings as A-XDR, without the values outside the log."""
     return b"".join(log.octets() for log in _logs(readings))
 
 
@@ -300,9 +313,9 @@ def _logs(readings: bytes) -> list[Data]:
 
 
 def cut(readings: bytes, window: Window) -> bytes:
-    """Return the entries of a log's buffer with stamps in `window`; both as A-XDR.
+    """Return the entries of a log's buffer with times in `window`; both as A-XDR.
 
-    An entry begins with its time. Raises `DecodeError` where there is no such log in it.
+    An entry begins with its time. Raises `DecodeError` if `readings` hold no log.
     """
     data = Data.parse(readings)
     if data.type is DataType.STRUCTURE:
@@ -327,7 +340,7 @@ def _cut(log: Data, window: Window) -> Data:
 
 
 def _whole_of(response: Message, service: ReadingService, window: Window) -> bytes:
-    """Return what a response says, as one structure: the meter's time, then each value."""
+    """Return the content of a response as one structure: the meter's time, then each value."""
     payload = response.payload
     if not isinstance(payload, AccessResponse) or len(payload.results) != len(service.accesses):
         raise DecodeError(f"not the response to SRV {service.srv}", "message.payload")
@@ -342,13 +355,13 @@ def _whole_of(response: Message, service: ReadingService, window: Window) -> byt
 
 def _parts(whole: Data) -> tuple[Data, ...]:
     if not isinstance(whole.value, tuple) or not whole.value:
-        raise DecodeError("not what was kept whole", "message.payload")
+        raise DecodeError("not a response that was stored whole", "message.payload")
     return whole.value
 
 
 def _time_of(time: Data) -> bytes:
     if not isinstance(time.value, bytes):
-        raise DecodeError("not what was kept whole", "message.payload")
+        raise DecodeError("not a response that was stored whole", "message.payload")
     return time.value
 
 

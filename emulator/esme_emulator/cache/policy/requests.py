@@ -1,55 +1,54 @@
-"""Requests, the commands that are sent for them, and flights: requests that wait for one reading.
+"""Requests, whether their parties are entitled, and the commands and flights they lead to.
 
-Data alone; what happens to them is the policy's.
+Pure: data, and one question to the registry.
 """
 
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any, TypeAlias
 
 from esme_emulator.cache.entry import Key
+from esme_emulator.cache.policy.effects import Effect
 from esme_emulator.cache.policy.reads import Read
-from esme_emulator.cache.policy.timers import Ticket
+from esme_emulator.cache.policy.timers import Timer, Timers
+from esme_emulator.cache.registry.registration import day_at
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.messaging.transaction import Transaction
-from gbcs import EUI, Command, Message
+from gbcs import EUI, Command
 from gbcs.usecases.profile_read import Window
+
+AsOf: TypeAlias = tuple[int, int]
+"""A version of the registry and a day: what the registry said holds until one of them changes."""
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A command that a party sent, once it is known to be one."""
+    """A command of a party. It is authentic, unless the cache lacks the key to verify it."""
 
     command: Command
     octets: bytes
     srv: str
     transaction: Transaction
     touched: tuple[tuple[str, Window | None], ...]
-    """The SRVs it asks for, with the dates."""
+    """The SRVs that it reads, with the dates; the SRV of its use case first."""
     parties: tuple[EUI, ...]
-    """Who must be entitled: the party, and the originator where that is neither it nor the ACB."""
+    """All that must be entitled: the party, and an originator that is neither it nor the ACB."""
     read: Read | None = None
-    """What it reads, None where the cache does not answer it."""
+    """The read, or None if the cache does not answer it."""
     asked: float = 0.0
-    """When it came, Unix time in seconds."""
-    entitled: tuple[int, int] | None = None
-    """The version of the registry by which all of them were, and the day; None: none yet."""
+    """When it was received, Unix time in seconds."""
+    key: Key | None = None
+    """The key of its readings, once it is admitted to be answered by the cache."""
+    entitled: AsOf | None = None
+    """When its parties were last found to be entitled."""
+    device: EUI = field(init=False)
+    party: EUI = field(init=False)
+    """The party behind the ACB, or the originator if there is none."""
 
-    @property
-    def key(self) -> Key | None:
-        """What it reads as a store knows it."""
-        read = self.read
-        if read is None:
-            return None
-        return Key(self.device, read.kept_as, read.window.start, read.window.end)
-
-    @property
-    def party(self) -> EUI:
-        """Who asks: the party behind the ACB, where there is one."""
-        return self.transaction.party
-
-    @property
-    def device(self) -> EUI:
-        """Whom it is for."""
-        return self.command.recipient
+    def __post_init__(self) -> None:
+        self.device = self.command.recipient
+        self.party = self.transaction.party
 
     @property
     def window(self) -> Window | None:
@@ -57,70 +56,91 @@ class Request:
         return self.touched[0][1]
 
 
-@dataclass(slots=True, eq=False)
-class Flight:
-    """Requests that wait for the same readings; one of them leads: the meter is asked for it."""
+class Entitlement:
+    """Asks the registry, once for each of its versions and each day."""
 
-    number: int
-    key: Key
-    read: Read
-    waiting: list[Request]
-    leader: Request | None = None
-    """Whose command went to the meter; it is not among those who wait."""
-    why: str = "miss"
-    """Why the meter is asked, in the words of RFC 9211."""
-    detail: str = ""
-    leased: bool = False
-    keeps: bool = True
-    """Whether what comes may be kept: not where its device was flushed meanwhile."""
-    ticket: "Ticket[Due] | None" = None
-    """When waiting for another cache is over."""
-    waits: int = 0
-    """How often it was."""
-    landed: "Landed | None" = None
+    def __init__(self, registry: Registry, timers: "Timers[Subject]") -> None:
+        self.registry = registry
+        self._timers = timers
+        self._at = 0.0
+        self._as_of: AsOf = (0, day_at(0.0))
 
+    def as_of(self) -> AsOf:
+        """Return until when an answer of the registry holds."""
+        now, version = self._timers.now, self.registry.version
+        if now != self._at or version != self._as_of[0]:
+            self._at, self._as_of = now, (version, day_at(now))
+        return self._as_of
 
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """What came for a flight, while it is being kept."""
-
-    readings: bytes | int
-    received: float
-    """When, Unix time in seconds."""
-    detail: str = ""
-    """Why it is not kept; empty where it is."""
-    open: bool = False
-    """Whether its window was not over when the meter was asked."""
-    response: Message | None = None
-    octets: bytes = b""
-    """The meter's response to the leader, as it came; none where it was cut from a wider entry."""
+    def refusal(self, request: Request) -> str:
+        """Return why a party is not entitled to what a request reads; empty if all are."""
+        as_of = self.as_of()
+        if request.entitled == as_of:
+            return ""
+        for party in request.parties:
+            for srv, window in request.touched:
+                reason = self.registry.check(party, request.device, srv, window, self._timers.now)
+                if reason is not None:
+                    return reason
+        request.entitled = as_of
+        return ""
 
 
 class Kind(Enum):
-    """What a command is sent for."""
+    """The purpose of a command."""
 
     FLIGHT = auto()
     BYPASS = auto()
     """For its requester alone; the reply is passed on as it comes."""
     SHADOW = auto()
-    """To compare with what was served; the reply is for nobody."""
+    """To compare the meter's reply with the readings that were served; it is not passed on."""
 
 
 @dataclass(slots=True, eq=False)
 class Leg:
-    """A command on its way to a meter, or waiting for its turn."""
+    """A command on its way to a meter, or in the meter's queue."""
 
     request: Request
     kind: Kind
-    flight: Flight | None = None
+    flight: "Flight | None" = None
     detail: str = ""
     served: bytes = b""
     """The readings that were served, of a shadow."""
     sent: float | None = None
     """When it was first sent, Unix time in seconds."""
     attempts: int = 0
-    ticket: "Ticket[Due] | None" = None
+    timer: "Timer[Subject] | None" = None
 
 
-Due = Leg | Flight
-"""What deadlines are of."""
+Course: TypeAlias = Generator[list[Effect] | Leg, Any, list[Effect]]
+"""The states of a flight, see `flights.Flights`."""
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Requests that wait for the same readings; the command of one of them asks the meter."""
+
+    number: int
+    key: Key
+    read: Read
+    waiting: list[Request]
+    """Without the request whose command was sent to the meter."""
+    course: Course = field(init=False)
+    why: str = "miss"
+    """Why the meter is asked, in the words of RFC 9211."""
+    detail: str = ""
+    leased: bool = False
+    settling: bool = False
+    """Whether the store is keeping what came for it."""
+    keeps: bool = True
+    """Whether what comes may be kept: not if the device was flushed meanwhile."""
+    timer: "Timer[Subject] | None" = None
+    """Limits waiting for another cache."""
+    waits: int = 0
+    """How often that timer fell due."""
+    changed: tuple[AsOf, float] | None = None
+    """Since when the device is as it is, and as of when the registry said so."""
+
+
+Subject: TypeAlias = Leg | Flight
+"""The subjects of timers."""

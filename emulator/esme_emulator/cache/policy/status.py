@@ -6,7 +6,7 @@ Source: RFC 9211, section 2: `hit`, `fwd`, `ttl`, `stored`, `collapsed` and `det
 from dataclasses import dataclass
 
 NAME = "s1sp"
-"""Of this cache."""
+"""Name of this cache in a Cache-Status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,11 @@ class CacheStatus:
     fwd: str = ""
     """Why the meter was asked: miss, bypass or stale; empty for a hit."""
     ttl: int | None = None
-    """For so many more seconds it would be a hit; of hits alone."""
+    """Seconds for which it would still be a hit; None unless it is one."""
     collapsed: bool = False
     stored: bool = False
     detail: str = ""
-    """Such as why it was not stored; empty where there is nothing to say."""
+    """Such as why it was not stored; may be empty."""
 
     def __str__(self) -> str:
         words = [NAME, f"fwd={self.fwd}" if self.fwd else "hit"]
@@ -36,12 +36,12 @@ class CacheStatus:
 
 
 def hit(ttl: int, detail: str = "") -> CacheStatus:
-    """Return the status of a reply from the store that would be so for `ttl` more seconds."""
+    """Return the status of a reply from the store that would be a hit for `ttl` more seconds."""
     return CacheStatus(ttl=ttl, detail=detail)
 
 
 def forwarded(
     why: str, *, collapsed: bool = False, stored: bool = False, detail: str = ""
 ) -> CacheStatus:
-    """Return the status of what a meter said; `why` it was asked: miss, bypass or stale."""
+    """Return the status of a meter's reply; `why` it was asked is miss, bypass or stale."""
     return CacheStatus(why, collapsed=collapsed, stored=stored, detail=detail)

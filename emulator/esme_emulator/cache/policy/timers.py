@@ -1,7 +1,7 @@
-"""What is to be done at which time: deadlines of requests, in order, each of which may be dropped.
+"""The time of the event being handled, and deadlines that may be cancelled.
 
-Knows no clock; a clock that is set back moves all that is due with it, so that nothing waits for
-longer than it would have.
+Pure: the time comes in through `tick`. If the clock is set back, all deadlines move back with it,
+so that nothing waits for longer than it would have.
 """
 
 import heapq
@@ -11,58 +11,56 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ticket(Generic[T]):
-    """Something that is due; `drop` it where it is no more to be done."""
+class Timer(Generic[T]):
+    """A deadline of `subject`; None once it is cancelled."""
 
-    __slots__ = ("order", "what", "when")
+    __slots__ = ("order", "subject", "when")
 
-    def __init__(self, when: float, order: int, what: T) -> None:
+    def __init__(self, when: float, order: int, subject: T) -> None:
         self.when = when
         self.order = order
-        self.what: T | None = what
+        self.subject: T | None = subject
 
-    def drop(self) -> None:
-        """Forget it."""
-        self.what = None
+    def cancel(self) -> None:
+        """Never fall due."""
+        self.subject = None
 
-    def __lt__(self, other: "Ticket[T]") -> bool:
+    def __lt__(self, other: "Timer[T]") -> bool:
         return (self.when, self.order) < (other.when, other.order)
 
 
-class Agenda(Generic[T]):
-    """Tickets in order of time, Unix time in seconds."""
+class Timers(Generic[T]):
+    """Timers in order of time. All times are Unix times in seconds."""
 
     def __init__(self) -> None:
-        self._tickets: list[Ticket[T]] = []
+        self.now = 0.0
+        """The time of the event being handled."""
+        self._timers: list[Timer[T]] = []
         self._orders = count()
-        self._latest = 0.0
 
     def tick(self, now: float) -> float:
-        """Say what time it is; where it is earlier than before, all that is due is so too.
-
-        Return what time it was before.
-        """
-        before, self._latest = self._latest, now
+        """Set the time; return the time before."""
+        before, self.now = self.now, now
         if now < before:
-            for ticket in self._tickets:
-                ticket.when -= before - now
+            for timer in self._timers:
+                timer.when -= before - now
         return before
 
-    def at(self, when: float, what: T) -> Ticket[T]:
-        """Have `what` due at `when`."""
-        ticket = Ticket(when, next(self._orders), what)
-        heapq.heappush(self._tickets, ticket)
-        return ticket
+    def start(self, seconds: float, subject: T) -> Timer[T]:
+        """Return a timer that falls due in `seconds`."""
+        timer = Timer(self.now + seconds, next(self._orders), subject)
+        heapq.heappush(self._timers, timer)
+        return timer
 
-    def next(self) -> float | None:
-        """Return when the next is due, or None where nothing is."""
-        while self._tickets and self._tickets[0].what is None:
-            heapq.heappop(self._tickets)
-        return self._tickets[0].when if self._tickets else None
+    def next_deadline(self) -> float | None:
+        """Return when the next timer falls due, or None if there is none."""
+        while self._timers and self._timers[0].subject is None:
+            heapq.heappop(self._timers)
+        return self._timers[0].when if self._timers else None
 
-    def due(self, now: float) -> T | None:
-        """Take and return what has been due the longest at `now`, or None where nothing is."""
-        when = self.next()
-        if when is None or when > now:
+    def pop_due(self) -> T | None:
+        """Remove the timer that has been due the longest and return its subject, or None."""
+        when = self.next_deadline()
+        if when is None or when > self.now:
             return None
-        return heapq.heappop(self._tickets).what
+        return heapq.heappop(self._timers).subject

@@ -1,9 +1,9 @@
-"""Transactions: what is on its way to meters, and what lately was.
+"""Transactions: the commands in flight to meters, and those of the last hour.
 
-A response names its transaction and nothing else, so a transaction that is used for two different
-reads tells nothing of what a response answers. Nor may a counter be used for two use cases: their
-responses would have one key and one initialization vector. Whoever used which lately is remembered,
-up to a number and a time, with digests of what the meter replied and of what went out.
+Pure. A response names its transaction and nothing else. So if a transaction is used for two
+different reads, it is unknown which of them a response answers. Nor may a counter be used for two
+use cases: their responses would have one key and one initialization vector. So each transaction is
+remembered, up to a number and a time, with digests of the meter's reply and of the cache's own.
 """
 
 from collections import OrderedDict
@@ -12,33 +12,42 @@ from enum import Enum, auto
 from hashlib import sha256
 
 from esme_emulator.cache.entry import Key
-from esme_emulator.cache.policy.reads import Read
+from esme_emulator.cache.policy.reads import Read, entries_of, readings_of
 from esme_emulator.cache.policy.requests import Leg
 from esme_emulator.messaging.transaction import Transaction
-from gbcs import EUI
+from gbcs import EUI, GbcsError, Keystore, Message
 
 REMEMBERED = 50_000
+"""Transactions that are remembered at most."""
+
 REMEMBERED_SECONDS = 3600.0
-"""How many transactions are remembered at most, and how long after they were last used."""
+"""How long a transaction is remembered after its last use."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """What a meter first replied to a read, to compare with what it may reply once more."""
+class FirstReply:
+    """A meter's first reply to a read, to compare with further replies."""
 
     digest: bytes
-    """Of the readings, or of the result code."""
+    """Digest of the readings, or of the result code."""
     entries: bytes
-    """Of the log's entries alone: the rest may differ if the meter answered twice."""
+    """Digest of the log's entries alone: the rest may differ if the meter answered twice."""
     final: bool
     """Whether the meter would say the same again: the readings of a window that is over."""
     read: Read
     certificate: bytes
-    """What the replies are encrypted for."""
+    """The certificate that the replies are encrypted for."""
+
+
+def first_reply(said: bytes | int, read: Read, certificate: bytes, *, final: bool) -> FirstReply:
+    """Return what to remember of a reply: readings, a result code or unreadable octets."""
+    final = final and isinstance(said, bytes)
+    entries = entries_of(said) if final and isinstance(said, bytes) else b""
+    return FirstReply(_digest(said), _digest(entries), final, read, certificate)
 
 
 class Stage(Enum):
-    """What became of a transaction."""
+    """The state of a transaction."""
 
     SEEN = auto()
     """It has not been sent to the meter."""
@@ -49,10 +58,10 @@ class Stage(Enum):
 
 @dataclass(slots=True)
 class Past:
-    """What is remembered of a transaction."""
+    """The memory of a transaction."""
 
     key: Key | None
-    """What was read, None where a cache does not answer it."""
+    """The key of its readings, or None if the cache does not answer it."""
     at: float
     """When it was last used, Unix time in seconds."""
     reused: bool = False
@@ -60,16 +69,16 @@ class Past:
     first_sent: float | None = None
     """When it was first sent to the meter, Unix time in seconds: a reply may be to that."""
     keeps: bool = True
-    """Whether a reply may be kept: not where its device was flushed since it was first sent."""
+    """Whether a reply may be kept: not if its device was flushed since it was first sent."""
     stage: Stage = Stage.SEEN
     given_up: Leg | None = None
-    """What may still be answered late."""
+    """A command that was given up and may still be answered late."""
     legs: tuple[Leg, ...] = ()
-    """Commands under way, oldest first; several only where a counter came twice."""
+    """Commands in flight, oldest first; several only if a counter came twice."""
     sends: int = 0
-    """How often a command was sent to the meter, retries among it."""
-    brought: Brought | None = None
-    """What the meter first replied to a read; None if nothing came, or it was contradicted."""
+    """How often a command was sent to the meter, with retries."""
+    first_reply: FirstReply | None = None
+    """None if no reply came to a read, or it was contradicted."""
     contradicted: bool = False
     """Whether two valid replies to it were different."""
 
@@ -78,51 +87,80 @@ class Past:
         """Commands that may still be answered, the next first."""
         return self.legs if self.given_up is None else (*self.legs, self.given_up)
 
+    def is_contradicted_by(
+        self, message: Message, octets: bytes, keystore: Keystore, *, shared: bool
+    ) -> bool:
+        """Return whether a valid reply says something else than the first reply.
+
+        A meter answers a command once, and says the same if the command is sent again after its
+        window was over. So one of two different replies is not the meter's: anybody with the
+        requester's key, which makes the same MAC, may have made it. The device counter is not
+        compared. `shared` tells that other caches may have sent the command too.
+        """
+        first = self.first_reply
+        if first is None:
+            return False
+        once = self.sends == 1 and not shared
+        if not once and not first.final:
+            return False
+        try:
+            said = readings_of(message, first.certificate, first.read, keystore)
+        except GbcsError:
+            return _digest(octets) != first.digest
+        if once or isinstance(said, int):
+            # A meter that refuses a command twice may give two reasons.
+            return once and _digest(said) != first.digest
+        return _digest(entries_of(said)) != first.entries
+
+
+def _digest(said: bytes | int) -> bytes:
+    return sha256(b"code %d" % said if isinstance(said, int) else said).digest()
+
 
 @dataclass(slots=True)
 class CounterUse:
-    """What has one device, originator and counter, of which keys are derived."""
+    """The uses of one device, originator and counter, from which keys are derived."""
 
     transactions: set[Transaction] = field(default_factory=set)
     unmarked: list[Past] = field(default_factory=list)
-    """Those of them that are not known to be reused: one at most, once `use` has returned."""
+    """Those not known to be reused: one at most, once `use` has returned."""
     said: bytes = b""
-    """Digest of the reply that went out; empty if none did."""
-    own_counter: int | None = None
-    """The device's own counter in that reply, if it has one."""
+    """Digest of the reply that was sent; empty if none was."""
+    device_counter: int | None = None
+    """The device counter in that reply, if it has one."""
 
 
 class Transactions:
-    """Every transaction of the last while."""
+    """All transactions of the last hour."""
 
     def __init__(self) -> None:
         self._past: OrderedDict[Transaction, Past] = OrderedDict()
         self._by_counter: dict[tuple[EUI, EUI, int], CounterUse] = {}
 
-    def use(self, transaction: Transaction, key: Key | None, now: float) -> list[Past]:
-        """Note a request; return what turns out to be reused by it, itself included.
+    def use(self, transaction: Transaction, key: Key | None, now: float) -> tuple[Past, list[Past]]:
+        """Note a request; return it, and the transactions that it newly shows to be reused.
 
-        What turned out so before is not looked at again: a counter may be sent under every message
-        code that there is, time after time.
+        Those found before are not returned again: a counter may be sent under every message code,
+        time after time.
         """
         past = self.note(transaction, key, now)
         counter = self._by_counter[transaction[:3]]
-        turned: list[Past] = []
+        newly: list[Past] = []
         if len(counter.transactions) > 1:
-            turned, counter.unmarked = counter.unmarked, []
+            newly, counter.unmarked = counter.unmarked, []
         elif past.key != key and not past.reused:
-            turned, counter.unmarked = [past], []
-        for one in turned:
+            newly, counter.unmarked = [past], []
+        for one in newly:
             one.reused = True
-        return turned
+        return past, newly
 
-    def may_say(
-        self, transaction: Transaction, octets: bytes, own_counter: int | None = None
+    def may_reply(
+        self, transaction: Transaction, octets: bytes, device_counter: int | None = None
     ) -> bool:
-        """Return whether a reply may go out, and note that it does then.
+        """Return whether a reply may be sent, and note that it is.
 
-        Not if another one has under its counter: the two would have one key and one initialization
-        vector, with different text. The same octets may go out any number of times.
+        It may not if another reply was sent under its counter: the two would have one key and one
+        initialization vector, with different text. The same octets may be sent any number of times.
         """
         counter = self._by_counter.get(transaction[:3])
         if counter is None:
@@ -130,13 +168,13 @@ class Transactions:
         digest = sha256(octets).digest()
         if counter.said not in (b"", digest):
             return False
-        counter.said, counter.own_counter = digest, own_counter
+        counter.said, counter.device_counter = digest, device_counter
         return True
 
-    def own_counter(self, transaction: Transaction) -> int | None:
-        """Return the own counter of the reply that went out, to be used if it goes out again."""
+    def device_counter(self, transaction: Transaction) -> int | None:
+        """Return the device counter of the reply that was sent, for when it is sent again."""
         counter = self._by_counter.get(transaction[:3])
-        return None if counter is None else counter.own_counter
+        return None if counter is None else counter.device_counter
 
     def is_reused(self, transaction: Transaction) -> bool:
         """Return whether a counter is known to have been used for two things."""
@@ -144,11 +182,13 @@ class Transactions:
         return past is not None and past.reused
 
     def note(self, transaction: Transaction, key: Key | None, now: float) -> Past:
-        """Return what is remembered of a transaction, from now on at least that it is used."""
+        """Return what is remembered of a transaction; from now on at least that it is used."""
         past = self._past.get(transaction)
         if past is None:
             past = self._past[transaction] = Past(key, now)
-            counter = self._by_counter.setdefault(transaction[:3], CounterUse())
+            counter = self._by_counter.get(transaction[:3])
+            if counter is None:
+                counter = self._by_counter[transaction[:3]] = CounterUse()
             counter.transactions.add(transaction)
             counter.unmarked.append(past)
         else:
@@ -167,7 +207,7 @@ class Transactions:
         return [past for past in of_device if past.first_sent is not None]
 
     def _forget(self, now: float) -> None:
-        """Forget the oldest; what is under way is kept."""
+        """Forget the oldest two, unless they are in flight or not old enough."""
         for _ in range(2):
             transaction, past = next(iter(self._past.items()))
             old = len(self._past) > REMEMBERED or now - past.at > REMEMBERED_SECONDS

@@ -1,1 +1,1 @@
-"""Who may ask for what: parties, roles and registrations by date."""
+"""Entitlement: parties, their roles and their registrations by date."""

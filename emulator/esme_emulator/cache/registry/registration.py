@@ -1,11 +1,14 @@
-"""Who is registered for which devices over which days, and changes of that. Data.
+"""Registrations of parties for devices, changes of them, and an index that finds them. Pure data.
 
 Days are UTC, counted from 2000-01-01. A registration lasts from its first day up to, not including,
-the day it ends.
+the day on which it ends. What registrations entitle to is the business of `registry`.
 """
 
+from bisect import bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
@@ -13,19 +16,21 @@ from gbcs.tables.roles import Role
 
 _EPOCH = date(2000, 1, 1)
 _EVERY, _TO = "*", " to "
+_EUI_BITS = 64
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
+_number = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The devices from EUI `first` to EUI `last`, both included; all of them by default."""
+    """The devices from EUI `first` to EUI `last`, both included; all devices by default."""
 
     first: EUI = _FIRST_EUI
     last: EUI = _LAST_EUI
 
     @classmethod
     def parse(cls, text: str) -> "Devices":
-        """Return the devices of `*`, an EUI or `EUI to EUI`. Raises `ValueError`, one line."""
+        """Return the devices of `*`, an EUI or `EUI to EUI`. Raises `ValueError`."""
         if text.strip() == _EVERY:
             return cls()
         first, to, last = text.partition(_TO)
@@ -69,7 +74,7 @@ class Registration:
         return 1 << 32 if self.end is None else day_of(self.end)
 
     def is_in(self, role: Role) -> bool:
-        """Return whether it is in `role`, of a party that has it."""
+        """Return whether it includes `role`, for a party that has that role."""
         return self.roles is None or role in self.roles
 
     def holds(self, day: int) -> bool:
@@ -96,7 +101,7 @@ class ChangeOfTenancy:
 
 
 Change = Registration | ChangeOfSupplier | ChangeOfTenancy
-"""What a registry is told: a registration to add, or a change of what it has."""
+"""A change of a registry: a registration to add, or a change of those it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class Told:
 
     change: Change
     at: float | None = None
-    """Unix time in seconds, None if nobody knows."""
+    """Unix time in seconds, None if unknown."""
 
 
 def day_of(day: date) -> int:
@@ -116,3 +121,158 @@ def day_of(day: date) -> int:
 def day_at(now: float) -> int:
     """Return the day of `now`, Unix time in seconds, counted from 2000-01-01."""
     return int(now - EPOCH_UNIX) // DAY
+
+
+class Handovers:
+    """The times since which devices have had their supplier and consumer.
+
+    Readings that were received before the latest of them do not count any more.
+    """
+
+    __slots__ = ("_days", "_told", "_undated")
+
+    def __init__(self) -> None:
+        self._days: list[int] = []
+        self._told = 0.0
+        self._undated: set[Change] = set()
+
+    def begin(self, day: int) -> None:
+        """Note that another supplier or consumer begins on `day`, counted from 2000-01-01."""
+        place = bisect_right(self._days, day)
+        if not place or self._days[place - 1] != day:
+            self._days.insert(place, day)
+
+    def tell(self, change: Change, told: float | None) -> None:
+        """Note when a cache was last told of a change: Unix time in seconds, None if unknown."""
+        if told is None:
+            self._undated.add(change)
+        else:
+            self._undated.discard(change)
+            self._told = max(self._told, told)
+
+    def latest(self, today: int, started: float) -> float:
+        """Return the Unix time of the latest handover that is not after the day `today`.
+
+        A change of unknown time counts as told at `started`.
+        """
+        place = bisect_right(self._days, today)
+        begun = self._days[place - 1] * DAY + EPOCH_UNIX if place else 0.0
+        return max(begun, self._told, started if self._undated else 0.0)
+
+
+class Block:
+    """Registrations for one block of devices, each with its number, in the order of numbers."""
+
+    __slots__ = ("by_first_day", "by_party", "handovers")
+
+    def __init__(self) -> None:
+        self.by_party: dict[EUI, list[tuple[int, Registration]]] = {}
+        self.by_first_day: dict[int, list[tuple[int, Registration]]] = {}
+        self.handovers = Handovers()
+
+    def add(self, number: int, registration: Registration, *, supplies: bool) -> None:
+        """Add a registration; `supplies` tells whether it is one of a supplier."""
+        self.by_party.setdefault(registration.party, []).append((number, registration))
+        if supplies:
+            first = registration.begins()
+            self.by_first_day.setdefault(first, []).append((number, registration))
+            if registration.start is not None:
+                self.handovers.begin(first)
+
+
+class Index:
+    """Registrations by blocks of devices, so that a check looks at few of them.
+
+    A range of EUIs is split into aligned blocks of 2^n EUIs, as routers split addresses. So a
+    registration is in at most 126 blocks, and each device is in one block of each size.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[int, int], Block] = {}
+        self._sizes: list[int] = []
+        """Each n for which there are blocks of 2^n devices."""
+        self.number = 0
+        """Number of the registration that was added last."""
+
+    def add(self, registration: Registration, *, supplies: bool) -> None:
+        """Add a registration; `supplies` tells whether it is one of a supplier."""
+        self.number += 1
+        for place in _split(registration.devices):
+            block = self._blocks.get(place)
+            if block is None:
+                block = self._blocks[place] = Block()
+                if place[0] not in self._sizes:
+                    insort(self._sizes, place[0])
+            block.add(self.number, registration, supplies=supplies)
+
+    def at(self, device: EUI) -> list[Block]:
+        """Return the blocks that contain `device`."""
+        address, blocks = int.from_bytes(device, "big"), []
+        for size in self._sizes:
+            block = self._blocks.get((size, address >> size))
+            if block is not None:
+                blocks.append(block)
+        return blocks
+
+    def of(self, devices: Devices) -> Iterator[Block]:
+        """Yield the blocks that make up `devices`, for which there is a registration."""
+        for place in _split(devices):
+            yield self._blocks[place]
+
+
+class Holdings:
+    """All registrations for one device whose registrations were changed."""
+
+    def __init__(self) -> None:
+        self.by_party: dict[EUI, list[Registration]] = {}
+        """Ordered by the days on which they end."""
+        self.by_first_day: dict[int, list[Registration]] = {}
+        """Registrations of suppliers."""
+        self.handovers = Handovers()
+        self.number = 0
+        """Number of the last registration in it; later ones are in the index."""
+
+    def add(self, registration: Registration, *, supplies: bool) -> None:
+        """Add a registration; `supplies` tells whether it is one of a supplier."""
+        insort(self.by_party.setdefault(registration.party, []), registration, key=_end)
+        if supplies:
+            first = registration.begins()
+            self.by_first_day.setdefault(first, []).append(registration)
+            if registration.start is not None:
+                self.handovers.begin(first)
+
+    def lasting(self, party: EUI, day: int) -> list[Registration]:
+        """Return the registrations of `party` that end after the beginning of `day`."""
+        registrations = self.by_party.get(party, [])
+        return registrations[bisect_right(registrations, day, key=_end) :]
+
+    def take(self, party: EUI, day: int) -> list[Registration]:
+        """Remove the registrations that `lasting` returns, and return them."""
+        taken = self.lasting(party, day)
+        if taken:
+            del self.by_party[party][-len(taken) :]
+        for one in taken:
+            alike = self.by_first_day.get(one.begins(), [])
+            if one in alike:
+                alike.remove(one)
+        return taken
+
+
+def added_since(numbered: list[tuple[int, Registration]], number: int) -> list[Registration]:
+    """Return the registrations that were added after the one with `number`."""
+    first = bisect_right(numbered, number, key=_number)
+    return [registration for _, registration in numbered[first:]]
+
+
+def _end(registration: Registration) -> int:
+    return registration.ends()
+
+
+def _split(devices: Devices) -> Iterator[tuple[int, int]]:
+    """Yield the fewest aligned blocks that make up a range: (n, first EUI >> n)."""
+    first, last = int(devices.first), int(devices.last)
+    while first <= last:
+        aligned = (first & -first).bit_length() - 1 if first else _EUI_BITS
+        size = min(aligned, (last - first + 1).bit_length() - 1)
+        yield size, first >> size
+        first += 1 << size

@@ -1,11 +1,10 @@
-"""Who may have which readings: parties and their roles, and who is registered for which device.
+"""Entitlement: which party may read what, by its roles and its registrations for devices.
 
-Pure data and one question, `check`; it is asked before anything is answered or forwarded, whether
-the readings are in the cache or not. On the day of a change of supplier both suppliers are
-entitled.
+Pure. `Registry.check` is called before any request is answered or forwarded, hit or not. On the day
+of a change of supplier both suppliers are entitled.
 
-What a change says is its identity: an equal one is the same change, told again. It is made once, at
-its first place among the changes, so that it restores nothing that another took away since.
+Equal changes are one change, told again. It is made once, at its first place among the changes, so
+that it does not undo a later change.
 
 Source: DUIS error E4, role not authorised for this device and the required dates; the roles of
 each service reference are in `gbcs.tables.roles`.
@@ -18,14 +17,18 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
-from esme_emulator.cache.registry.holdings import Handovers, Holdings, Index, since
 from esme_emulator.cache.registry.registration import (
+    Block,
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
+    Handovers,
+    Holdings,
+    Index,
     Registration,
     Told,
+    added_since,
     day_at,
     day_of,
 )
@@ -39,26 +42,26 @@ _SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
 
 
 class Reason(StrEnum):
-    """Why a party may not have what it asks for."""
+    """Why a party is not entitled to a read."""
 
     UNKNOWN_PARTY = "unknown-party"
     ROLE_NOT_ENTITLED = "role-not-entitled"
     NOT_REGISTERED = "not-registered"
 
 
-_NO_FILE = "there is no registry file that it could be kept beside: give --registry FILE"
+_NO_FILE = "there is no registry file to keep it beside: give --registry FILE"
 
 
 class Journal(Protocol):
-    """Where changes are kept, for the next process and for others on the same registry."""
+    """Keeps changes for the next process, and for others on the same registry."""
 
     def others(self) -> Iterable[Told]:
-        """Return the changes that other processes have kept since this was asked last."""
+        """Return the changes that other processes have kept since the last call."""
 
     def keep(self, told: Told) -> str:
-        """Keep a change; return why it is forgotten when the process ends, or nothing.
+        """Keep a change; return why it will be lost when the process ends, or an empty string.
 
-        Raises `ValueError` if there is no room for it, so that it must not be made.
+        Raises `ValueError` if there is no room for the change; then it must not be made.
         """
 
 
@@ -73,12 +76,12 @@ class _Nowhere:
 class Registry:
     """Parties by EUI with their roles, and registrations.
 
-    Suppliers need a registration. Any other party has every device and all dates, unless it is
-    named in `registrations`; one that is added later takes these from it for its devices alone.
+    Suppliers need a registration. Any other party is entitled to every device and all dates, unless
+    it is named in `registrations`; a registration added later restricts it for its devices alone.
     Raises `ValueError` for a registration of an unknown party.
 
-    A change may come with `told`: when a cache was told of it, as a Unix time in seconds. None is
-    for nobody knows, and taken as the time at which this registry was first asked.
+    The argument `told` of a change is when a cache was told of it, as a Unix time in seconds. None
+    if unknown; that counts as the time at which this registry was first asked.
     """
 
     def __init__(
@@ -89,18 +92,18 @@ class Registry:
         self._roles = {eui: frozenset(roles) for eui, roles in parties}
         self._index = Index()
         self._own: dict[EUI, Holdings] = {}
-        """All that holds of a device, if something changed for it alone."""
+        """All registrations for a device, if a change was for it alone."""
         self._named: set[EUI] = set()
-        """Parties that have nothing but what registrations say, whatever the device."""
+        """Parties that are entitled by registrations alone, for every device."""
         self._made: set[Change] = set()
         self._started: float | None = None
-        """When it was first asked since when a device is as it is."""
+        """When `changed` was first called."""
         self.version = 0
-        """Grows with every change: until then, and until the day ends, what was entitled is so."""
+        """Grows with every change. `check` gives the same answers for one version and day."""
         self.journal: AbstractContextManager[Journal] = nullcontext(_Nowhere())
         """Entered for each change, so that no other process keeps one meanwhile."""
         self.forgotten = ""
-        """Why the last change is forgotten with this process; empty if it is not."""
+        """Why the last change will be lost when the process ends; empty if it is kept."""
         self.repeated = False
         """Whether the last change had been made before."""
         for registration in registrations:
@@ -110,7 +113,7 @@ class Registry:
         self._users = tuple(
             eui for eui, roles in self._roles.items() if Role.OU in roles and eui not in self._named
         )
-        """Other users that have every device until a change of tenancy."""
+        """Other users that are entitled to every device until a change of tenancy."""
 
     def knows(self, party: EUI) -> bool:
         """Return whether `party` is a party of this registry."""
@@ -121,16 +124,16 @@ class Registry:
         return dict(sorted(self._roles.items()))
 
     def registrations(self, device: EUI) -> list[Registration]:
-        """Return what holds, held or will hold of `device`, by party and first day."""
+        """Return the past, current and future registrations for `device`, by party and day."""
         return sorted(self._of(device), key=_order)
 
     def check(
         self, party: EUI, device: EUI, srv: str, window: Window | None, now: float
     ) -> Reason | None:
-        """Return why `party` may not have `window` of `srv` from `device`, or None: it may.
+        """Return why `party` may not read `window` of `srv` from `device`, or None if it may.
 
-        Without a window the day required is that of `now`, Unix time in seconds. Roles are not
-        looked at where the table has none for `srv`.
+        Without a window the day required is that of `now`, Unix time in seconds. Roles are ignored
+        if the table has none for `srv`.
         """
         roles = self._roles.get(party)
         if roles is None:
@@ -141,23 +144,30 @@ class Registry:
             first = last = day_at(now)
         else:
             first, last = sorted((window.start // DAY, window.end // DAY))
-        mine = list(self._held_by(party, device))
-        if any(self._covers(mine, party, role, device, first, last) for role in roles):
-            return None
+        mine = self._held_by(party, device)
+        for role in roles:
+            if self._covers(mine, party, role, device, first, last):
+                return None
         return Reason.NOT_REGISTERED if roles else Reason.ROLE_NOT_ENTITLED
 
     def changed(self, device: EUI, now: float) -> float:
-        """Return since when readings of `device` are of the supplier and consumer that it has.
+        """Return since when `device` has had its supplier and consumer.
 
-        What was received up to then is not to be served, whatever a store still has. Both are Unix
-        times in seconds; 0 if nothing ever changed. It is the latest of: the days that have come on
-        which a supplier's registration begins, or a change holds from; and the times at which a
-        cache was told of a change, or of a registration that had begun.
+        Readings received up to then must not be served, even if a store still has them. Both are
+        Unix times in seconds; 0 if nothing ever changed. It is the latest of: past days on which a
+        supplier's registration or a change began; and times at which a cache was told of a change,
+        or of a registration that had begun.
         """
         if self._started is None:
             self._started = now
-        today = day_at(now)
-        return max((one.latest(today, self._started) for one in self._handovers(device)), default=0)
+        own, _, blocks = self._at(device)
+        handovers = [block.handovers for block in blocks]
+        if own is not None:
+            handovers.append(own.handovers)
+        today, latest = day_at(now), 0.0
+        for one in handovers:
+            latest = max(latest, one.latest(today, self._started))
+        return latest
 
     # Changes
 
@@ -168,27 +178,27 @@ class Registry:
     def change_of_supplier(
         self, device: EUI, old: EUI, new: EUI, day: date, told: float | None = None
     ) -> None:
-        """Have `new` supply `device` from `day` on, in place of `old` and for as long as that had.
+        """Let `new` supply `device` from `day` on, until the registration of `old` would end.
 
-        It is of the roles of a supplier that `new` has; in any other `old` keeps what it has.
-        Raises `ValueError` if `new` is not another supplier, or `old` not registered as one that
-        day.
+        This is for the supplier roles that `new` has; in other roles `old` keeps its registrations.
+        Raises `ValueError` if `new` is not another supplier, or `old` is not registered as one on
+        that day.
         """
         self.make(ChangeOfSupplier(device, old, new, day), told)
 
     def change_of_tenancy(self, device: EUI, day: date, told: float | None = None) -> None:
-        """End what other users have for `device` on `day`: it rested on the consent of who left.
+        """End on `day` what other users may read of `device`: the former consumer had consented.
 
-        Whom the new consumer allows is registered anew, from `day` on. What a party has in other
-        roles than that of an other user stays.
+        Register other users again, from `day` on, if the new consumer consents. Registrations in
+        other roles stay.
         """
         self.make(ChangeOfTenancy(device, day), told)
 
     def make(self, change: Change, told: float | None = None) -> None:
-        """Make a change, whichever it is, and keep it. Raises `ValueError` if it cannot be made.
+        """Make a change and keep it. Raises `ValueError` if it is not possible.
 
-        Before it those that other processes have kept are made, so that all processes on one
-        journal make them in one order.
+        The changes that other processes have kept are made before, so that all processes with one
+        journal make the changes in one order.
         """
         with self.journal as journal:
             for other in journal.others():
@@ -197,19 +207,19 @@ class Registry:
             repeated = change in self._made
             if not repeated:
                 self._check(change)
-            # Written before it is made: what there is no room for is not made at all.
+            # Written before it is made: a change without room in the file must not be made.
             self.forgotten = journal.keep(Told(change, told))
             self.repeated = repeated
             self._apply(Told(change, told))
 
     def learn(self, told: Told) -> None:
-        """Make a change that is kept already. Raises `ValueError` if it cannot be made."""
+        """Make a change that is kept already. Raises `ValueError` if it is not possible."""
         if told.change not in self._made:
             self._check(told.change)
         self._apply(told)
 
     def _check(self, change: Change) -> None:
-        """Raise `ValueError` if a change cannot be made."""
+        """Raise `ValueError` if a change is not possible."""
         match change:
             case Registration(party=party):
                 self._check_party(party)
@@ -221,7 +231,7 @@ class Registry:
                 if not roles:
                     names = _names(self._roles[new])
                     raise ValueError(f"{new} is not a supplier: its roles are {names}")
-                held = self._held_by(old, device, after=day_of(day))
+                held = self._held_by(old, device, ends_after=day_of(day))
                 if not any(one.holds(day_of(day)) and self._in(one) & roles for one in held):
                     names = _names(roles)
                     raise ValueError(f"{old} is not registered for {device} on {day} as {names}")
@@ -246,10 +256,10 @@ class Registry:
             handovers.tell(change, told.at)
 
     def _concerned(self, told: Told) -> Iterator[Handovers]:
-        """Yield all that a change hands over from the time on at which a cache is told of it.
+        """Yield the handovers that a change makes at the time at which a cache is told of it.
 
-        A registration gives a supplier what had been another's if it has begun by then. One that is
-        still to begin does so on its first day, and nobody else takes anything over.
+        A registration of a supplier is one if it has begun by then; a later one is a handover on
+        its first day. Registrations of other parties hand nothing over.
         """
         change = told.change
         if not isinstance(change, Registration):
@@ -266,7 +276,7 @@ class Registry:
         self._index.add(registration, supplies=self._supplies(registration))
 
     def _hand_over(self, change: ChangeOfSupplier) -> None:
-        """Give the new supplier what the old one has from the day on, in the roles of the new."""
+        """Give the new supplier the old one's registrations from the day on, in its own roles."""
         day = change.day
         roles = self._roles[change.new] & _SUPPLIERS
         own = self._owned(change.device)
@@ -281,7 +291,7 @@ class Registry:
             self._keep_own(own, replace(one, party=change.new, start=start, roles=taken))
 
     def _end_consent(self, change: ChangeOfTenancy) -> None:
-        """End what other users have of a device, by registrations and without any."""
+        """End what other users may read of a device, with and without a registration."""
         device, day, users = change.device, change.day, frozenset({Role.OU})
         own = self._owned(device)
         for party in list(own.by_party):
@@ -298,9 +308,9 @@ class Registry:
     def _ended(
         self, one: Registration, roles: frozenset[Role], day: date
     ) -> Iterator[Registration]:
-        """Yield a registration as it is once it ends on `day` in `roles`, and goes on in others.
+        """Yield what is left of a registration that ends on `day` in `roles` but not in others.
 
-        One that begins later is left without a day, as it ended what its party has without any.
+        One that begins later is left without days: its party is entitled by registrations alone.
         """
         if not self._in(one) & roles:
             yield one
@@ -312,16 +322,16 @@ class Registry:
         ended = one.roles if not others else self._in(one) & roles
         yield replace(one, start=start, end=day, roles=ended)
 
-    # What there is
+    # Registrations of a device: its own, and those in the index with later numbers
 
     def _owned(self, device: EUI) -> Holdings:
-        """Return all that holds of `device`, apart from what holds of others, to be changed."""
+        """Return all registrations for `device`, separate from those of others, to be changed."""
         own = self._own.get(device)
         if own is None:
             own = self._own[device] = Holdings()
         for block in self._index.at(device):
             for numbered in block.by_party.values():
-                for one in since(numbered, own.number):
+                for one in added_since(numbered, own.number):
                     self._keep_own(own, one)
         own.number = self._index.number
         return own
@@ -330,46 +340,38 @@ class Registry:
         own.add(one, supplies=self._supplies(one))
 
     def _of(self, device: EUI) -> Iterator[Registration]:
-        """Yield what holds of `device`."""
-        own = self._own.get(device)
-        number = 0
+        """Yield all registrations for `device`."""
+        own, number, blocks = self._at(device)
         if own is not None:
-            number = own.number
             for registrations in own.by_party.values():
                 yield from registrations
-        for block in self._index.at(device):
+        for block in blocks:
             for numbered in block.by_party.values():
-                yield from since(numbered, number)
+                yield from added_since(numbered, number)
 
-    def _held_by(self, party: EUI, device: EUI, after: int = -1) -> Iterator[Registration]:
-        """Yield what holds of `device` for `party`; what had ended by day `after` may be left out.
+    def _held_by(self, party: EUI, device: EUI, ends_after: int = -1) -> list[Registration]:
+        """Return the registrations of `party` for `device`.
 
-        Days are counted from 2000-01-01.
+        Those that end by the day `ends_after`, counted from 2000-01-01, may be left out.
         """
-        own = self._own.get(device)
-        number = 0
-        if own is not None:
-            number = own.number
-            yield from own.lasting(party, after)
-        for block in self._index.at(device):
-            yield from since(block.by_party.get(party, []), number)
+        own, number, blocks = self._at(device)
+        found = [] if own is None else own.lasting(party, ends_after)
+        for block in blocks:
+            found += added_since(block.by_party.get(party, []), number)
+        return found
 
-    def _supplied_from(self, day: int, device: EUI) -> Iterator[Registration]:
-        """Yield the registrations of suppliers for `device` that begin on `day`."""
-        own = self._own.get(device)
-        number = 0
-        if own is not None:
-            number = own.number
-            yield from own.by_first_day.get(day, ())
-        for block in self._index.at(device):
-            yield from since(block.by_first_day.get(day, []), number)
+    def _supplied_from(self, day: int, device: EUI) -> list[Registration]:
+        """Return the registrations of suppliers for `device` that begin on `day`."""
+        own, number, blocks = self._at(device)
+        found = [] if own is None else list(own.by_first_day.get(day, ()))
+        for block in blocks:
+            found += added_since(block.by_first_day.get(day, []), number)
+        return found
 
-    def _handovers(self, device: EUI) -> Iterator[Handovers]:
+    def _at(self, device: EUI) -> tuple[Holdings | None, int, list[Block]]:
+        """Return the holdings of `device`, their number, and its blocks."""
         own = self._own.get(device)
-        if own is not None:
-            yield own.handovers
-        for block in self._index.at(device):
-            yield block.handovers
+        return own, 0 if own is None else own.number, self._index.at(device)
 
     def _in(self, registration: Registration) -> frozenset[Role]:
         """Return the roles that a party is registered in."""
@@ -392,23 +394,23 @@ class Registry:
         if self._has_all(party, role, mine):
             return True
         in_role = [one for one in mine if one.is_in(role)]
-        for start, end in sorted(self._days(one, role, device) for one in in_role):
+        for start, end in sorted([self._days(one, role, device) for one in in_role]):
             if start <= first < end:
                 first = end
         return first > last
 
     def _has_all(self, party: EUI, role: Role, mine: Iterable[Registration]) -> bool:
-        """Return whether `party` has a device in `role` without a registration among `mine`."""
-        return (
-            role not in _SUPPLIERS
-            and party not in self._named
-            and not any(one.is_in(role) for one in mine)
-        )
+        """Return whether `party` is entitled to a device in `role` without a registration."""
+        if role in _SUPPLIERS or party in self._named:
+            return False
+        return not any(one.is_in(role) for one in mine)
 
     def _days(self, one: Registration, role: Role, device: EUI) -> tuple[int, int]:
-        """Return first day and day after the last; the day of a change of supplier is in it."""
+        """Return first day and day after the last; the day of a change of supplier is included."""
         end = one.ends()
-        changed = role in _SUPPLIERS and any(
+        if one.end is None or role not in _SUPPLIERS:
+            return one.begins(), end
+        changed = any(
             other.party != one.party and other.is_in(role) and role in self._roles[other.party]
             for other in self._supplied_from(end, device)
         )
@@ -421,7 +423,7 @@ def _order(one: Registration) -> tuple[object, ...]:
 
 
 def default_registry() -> Registry:
-    """Return the registry of the emulated parties: for every device, all dates."""
+    """Return the registry of the emulated parties, for every device and all dates."""
     return Registry(
         [(eui, (role,)) for eui, role, _ in PARTIES],
         [Registration(eui) for eui, role, _ in PARTIES if role in _SUPPLIERS],

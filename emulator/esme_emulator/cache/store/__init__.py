@@ -1,1 +1,1 @@
-"""Where readings are kept: in memory, in SQLite, on a Valkey or Redis server."""
+"""Stores of readings: in memory, in an SQLite file, on a Valkey or Redis server."""

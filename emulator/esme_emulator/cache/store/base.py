@@ -1,44 +1,55 @@
-"""The interface of every store: entries, leases on reads that are under way, and own counters.
+"""The interface of all stores: entries, leases on reads in progress, and device counters.
 
-Knows what a store promises, and nothing of how one keeps it. Several processes may use one store
-at once. Times of receipt are Unix times of the caller's clock, which may be an emulated one;
-leases, waits and native expiry are in seconds of real time, which no clock's setting moves.
+Knows what a store promises, not how it does that. Several processes may use one store at once.
+Times of receipt are Unix times of the caller's clock, which may be an emulated one; leases, waits
+and the store's own expiry are in seconds of real time, so no change of a clock affects them.
 
-A read that is not there is *leased*: one process goes to the meter, the others wait until it
-*settles* the lease with what came. A lease that is not settled in time is anybody's; every lease
-has a greater *fence* than those before it, and who holds an older one can keep nothing.
+A read without an entry is *leased*: one process asks the meter, and the others wait until it
+*settles* the lease with what came. Any process can take a lease that is not settled in time. Each
+lease has a greater *fence* than those before, and a process with an older one can keep nothing.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.runtime.errors import UserError
 from gbcs import EUI
 
+VALKEY_SCHEMES = ("valkey", "redis", "valkeys", "rediss")
+"""URL schemes of a Valkey or Redis server; those that end in s use TLS."""
+
 SETTLED_SECONDS = 30.0
-"""For so long of real time it can be read what a lease was settled with."""
+"""How long waiting processes can read what a lease was settled with, in seconds of real time."""
 
 UNSETTLED_SECONDS = 600.0
-"""For so long after it expired a lease that nobody took may still be settled."""
+"""How long an expired lease may still be settled, in seconds of real time."""
 
 DEFAULT_LIMIT = 1_000_000_000
-"""Octets that a store keeps unless its user says otherwise."""
+"""Default size limit of a store, in octets."""
 
 LEAST_LIMIT = 1_000_000
-"""The least that a user may choose: several readings of a log to its full depth."""
+"""Lowest size limit that a user may choose, in octets: several readings of a full log."""
 
 ENTRY_OCTETS = 256
-"""Octets that an entry counts beside its readings, for its key and its places in indexes."""
+"""Octets that an entry counts in addition to its readings, for its key and places in indexes."""
 
 CONSIDERED, OPENED = 1000, 8
-"""Of the latest entries of a device so many are looked at for a wider window, and of those that
-have one so many are read, until one can be."""
+"""Latest entries of a device that are searched for a wider window, and those of them that are read.
+
+Reading stops at the first one that can be read.
+"""
 
 AHEAD = 64
-"""Blocks of own counters that are left out if the store may have lost which of them were given:
-those who use it may still have some of them, or had them already."""
+"""Blocks of device counters that are skipped if a store may have forgotten which it gave.
+
+Processes that use the store may still have some of them.
+"""
+
+POLL_SECONDS, MAX_POLL_SECONDS = 0.005, 0.05
+"""First and longest polling interval, in seconds of real time."""
 
 
 class StoreError(UserError):
@@ -46,12 +57,12 @@ class StoreError(UserError):
 
 
 class StoreAwayError(StoreError):
-    """A store that does not answer: who asks it again at once may wait in vain again."""
+    """A store that does not answer; if asked again at once it may not answer either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The caller's: nobody else reads `key` from the meter while it lasts."""
+    """The caller's lease: no other process asks the meter for `key` while it lasts."""
 
     key: Key
     fence: int
@@ -60,46 +71,35 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody else's live lease on `key`."""
+    """Another process's live lease on `key`."""
 
     key: Key
     fence: int
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """How waiting for a lease ended."""
-
-    readings: bytes | int | None
-    """The log's buffer as A-XDR, the result code of a refusal, or None: nothing came."""
-    came: bool
-    """Whether its holder settled it (with None too); False where it expired, was lost, or the
-    wait was over first: `claim` again then."""
-
-
-@dataclass(frozen=True, slots=True)
 class Size:
-    """How much a store keeps, and what this process saw it lose since it was opened."""
+    """The size of a store, and what this process saw it lose since it was opened."""
 
     entries: int
     octets: int
-    """Of what is kept, as the store knows it: of readings in memory, of pages in use of a file, and
-    on a server what counts against its limit."""
+    """Octets of readings in memory, of used pages in a file, or on a server what counts against
+    the limit."""
     evicted: int = 0
-    """Entries that went to make room for others."""
+    """Entries that were dropped to make room for others."""
     unreadable: int = 0
     """Entries that were altered, or sealed with another key: each was a miss."""
 
 
 class Store(Protocol):
-    """Entries by key, leases by key, and own counters.
+    """Entries by key, leases by key, and device counters.
 
-    Every method raises `StoreError` where the store cannot be used, in bounded time.
+    Every method raises `StoreError`, within bounded time, if the store cannot be used.
     """
 
     @property
     def replaced(self) -> int:
-        """How often another took its place, which may give own counters again that it gave."""
+        """How often another store took its place, which may give device counters again."""
         ...
 
     async def check(self) -> None:
@@ -107,17 +107,17 @@ class Store(Protocol):
         ...
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
-        """Return the entry under `key`, or who is to read it, in one atomic step.
+        """Return the entry under `key`, a lease on it, or another's lease, in one atomic step.
 
-        The entry, where one was received after `received_after` (Unix time); else a lease on the
-        key for `seconds` of real time, where nobody holds a live one; else whose lease it is.
+        The entry, if it was received after `received_after` (Unix time); else a lease on the key
+        for `seconds` of real time, if there is no live one; else the live one.
         """
         ...
 
     async def renew(self, lease: Lease, seconds: float) -> bool:
-        """Let `lease` last for `seconds` of real time from now.
+        """Let `lease` expire `seconds` of real time from now.
 
-        False where it is lost: settled, or expired and taken by somebody else.
+        False if it is lost: settled, or expired and taken by another process.
         """
         ...
 
@@ -128,24 +128,24 @@ class Store(Protocol):
         entry: Entry | None = None,
         ttl: float | None = None,
     ) -> bool:
-        """End `lease`, tell who waits for it what came, and keep `entry`, in one atomic step.
+        """End `lease`, give `readings` to waiting processes and keep `entry`, in one atomic step.
 
-        `entry` is kept, durably, when this returns; a store that can will drop it by itself `ttl`
-        seconds of real time later, where that is given. A lease that expired may still be settled
-        until somebody else takes it. False, and nothing is kept, where it was settled before, where
-        a newer lease was given, or where it expired so long ago that nobody knows.
+        `entry` is kept, durably, when this returns; with `ttl`, a store that can will drop it
+        `ttl` seconds of real time later. An expired lease may still be settled until another
+        process takes the key. False, and nothing is kept, if it was settled before, a newer lease
+        was given, or it expired more than `UNSETTLED_SECONDS` ago.
         """
         ...
 
-    async def settled(self, held: Held, patience: float) -> Settled:
-        """Wait up to `patience` seconds of real time until that lease is settled or lost.
+    async def settled(self, held: Held, seconds: float) -> Settled:
+        """Wait up to `seconds` of real time until that lease is settled or lost.
 
         What it was settled with can be read for `SETTLED_SECONDS`.
         """
         ...
 
     async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
-        """Keep `entry` under `key` without a lease, in place of what was there: a late reply."""
+        """Keep `entry` under `key` without a lease, in place of the former one: a late reply."""
         ...
 
     async def get(self, key: Key) -> Entry | None:
@@ -153,20 +153,20 @@ class Store(Protocol):
         ...
 
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
-        """Return an entry received after that Unix time whose window holds that of `key`.
+        """Return an entry received after that Unix time whose window holds that of `key`, or None.
 
-        It is alike in all else; `key` itself counts. The latest received if there are several.
-        Only the latest `CONSIDERED` entries of the device are looked at, so that a device with
-        many costs no more: whoever finds none asks the meter.
+        Its key is equal in all else; an entry under `key` itself counts. If there are several,
+        return the one received last. Only the latest `CONSIDERED` entries of the device are
+        searched, which bounds the cost; if none is found, the meter is asked.
         """
         ...
 
     async def reserve(self, earliest: int, size: int) -> int:
-        """Take `size` own counters that nobody has or had, durably; return the first of them.
+        """Take `size` device counters that were never given, durably; return the first of them.
 
-        It is `earliest` or greater. Whoever reserves next gets greater ones. A store that may
-        have lost its state, since it is new, was restarted or is a copy, leaves `AHEAD` blocks out.
-        With `size` 0 nothing is taken, but what it takes to reserve is tried.
+        It is `earliest` or greater; later calls return greater ones. A store that may have lost
+        its state, since it is new, was restarted or is a copy, skips `AHEAD` blocks. With `size` 0
+        nothing is taken; this tests whether the store can reserve.
         """
         ...
 
@@ -178,19 +178,36 @@ class Store(Protocol):
         received_before: float | None = None,
         received_after: float | None = None,
     ) -> int:
-        """Drop the entries that meet every condition given, and return how many they were."""
+        """Drop the entries that meet all conditions given; return their number."""
         ...
 
     def entries(
         self, device: EUI | None = None, srv: str | None = None
     ) -> AsyncIterator[tuple[Key, Entry]]:
-        """Go through the entries, or those of a device or an SRV; others may change meanwhile."""
+        """Yield the entries, or those of a device or an SRV; others may change meanwhile."""
         ...
 
     async def size(self) -> Size:
-        """Return how much is kept."""
+        """Return the size of the store."""
         ...
 
     async def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...
+
+
+async def poll(look: Callable[[], Awaitable[Settled | None]], seconds: float) -> Settled:
+    """Return the first result of `look` that is not None, calling it for up to `seconds`.
+
+    Polling needs no message from the lease's holder, so none is lost if that process dies.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    pause = POLL_SECONDS
+    while (found := await look()) is None:
+        left = deadline - loop.time()
+        if left <= 0:
+            return Settled(None, came=False)
+        await asyncio.sleep(min(pause, left))
+        pause = min(2 * pause, MAX_POLL_SECONDS)
+    return found

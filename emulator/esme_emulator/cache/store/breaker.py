@@ -1,8 +1,7 @@
-"""Whether a store is asked at all: not while it is away, so that no request waits for it in vain.
+"""A circuit breaker: while a store is away it is not asked, so that no request waits for it.
 
-Knows when a store is away and how to find out that it is back; knows nothing of what is asked of
-it. The first call that finds it away lets all others go that wait for it; until one probe at a
-time, for which nobody waits, gets an answer, every call fails at once.
+The first call that finds the store away ends all calls in progress. From then on every call fails
+at once, until a probe in the background gets an answer. Does not know what the calls ask.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.tasks import Tasks
 
 PROBE_SECONDS = 1.0
-"""From the end of one probe of a store that is away to the next, in real time."""
+"""Pause between two probes of a store that is away, in seconds of real time."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,22 +23,22 @@ T = TypeVar("T")
 
 
 class NotAskedError(StoreAwayError):
-    """A store that was not asked, since it is known to be away."""
+    """The store was not asked, since it is known to be away."""
 
 
 class Breaker:
-    """Stands between `store` and who asks it; `real` is the clock of probes, run in `tasks`."""
+    """Guards the calls of `store`; probes go by the clock `real` and run in `tasks`."""
 
     def __init__(self, store: Store, real: Clock, tasks: Tasks) -> None:
         self._store = store
         self._real = real
         self._tasks = tasks
         self._away = ""
-        """What was said of the store that is away; empty while it is not."""
+        """Why the store is away; empty while it is not."""
         self._asking: set[asyncio.Timeout] = set()
 
     async def ask(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a method of the store does. Raises `StoreError`, at once while it is away."""
+        """Return the result of a store call. Raises `StoreError`, at once if the store is away."""
         if self._away:
             raise NotAskedError(self._away)
         try:
@@ -56,7 +55,7 @@ class Breaker:
             raise
 
     def try_again(self) -> None:
-        """Have the next call ask the store, which was away when it was asked last."""
+        """Let the next call reach the store, even if it is known to be away."""
         self._away = ""
 
     def _open(self, error: StoreAwayError) -> None:
@@ -69,7 +68,7 @@ class Breaker:
         self._tasks.start(self._probe())
 
     async def _probe(self) -> None:
-        """Ask now and then for no own counter, which takes all that a store needs to work."""
+        """Reserve no device counter now and then, which tests all that a store needs to work."""
         while True:
             await self._real.sleep(PROBE_SECONDS)
             try:
@@ -77,7 +76,7 @@ class Breaker:
             except StoreAwayError:
                 continue
             except StoreError:
-                pass  # it answers: whoever asks next is told what it lacks
+                pass  # it answers; the next call learns what is wrong
             self._away = ""
             _log.info("the store answers again")
             return

@@ -1,7 +1,7 @@
-"""The store in memory: it lasts as long as the process, and serves that process alone.
+"""The store in memory: it serves one process and ends with it.
 
-Bounded: beyond `limit` octets the least recently used goes. Real time is the event loop's. Native
-expiry is left to `purge` and the limit.
+Beyond `limit` octets the least recently used entry is evicted. Real time is the event loop's.
+Nothing expires by itself; `purge` drops expired entries.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.cache.store.base import (
     CONSIDERED,
     DEFAULT_LIMIT,
@@ -19,7 +19,6 @@ from esme_emulator.cache.store.base import (
     UNSETTLED_SECONDS,
     Held,
     Lease,
-    Settled,
     Size,
 )
 from gbcs import EUI
@@ -31,7 +30,7 @@ class _Lease:
     expires: float
     """In seconds of the event loop's time."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it is settled, or lasts longer."""
+    """Set when it is settled or renewed."""
 
 
 class MemoryStore:
@@ -45,9 +44,9 @@ class MemoryStore:
         self._of_device: dict[EUI, dict[Key, None]] = {}
         self._leases: OrderedDict[Key, _Lease] = OrderedDict()
         self._settled: OrderedDict[int, tuple[float, Settled]] = OrderedDict()
-        """By fence, when it is forgotten and what it was."""
+        """By fence: when to forget it, and how waiting ended."""
         self._fence = 0
-        self._own_counter = 0
+        self._device_counter = 0
         self._octets = 0
         self._evicted = 0
 
@@ -55,7 +54,7 @@ class MemoryStore:
         """Do nothing: memory can be used as long as the process lasts."""
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
-        """Return the entry under `key`, a lease on it, or whose lease it is."""
+        """Return the entry under `key`, a lease on it, or another's lease."""
         entry = await self.get(key)
         if entry is not None and entry.received > received_after:
             return entry
@@ -69,7 +68,7 @@ class MemoryStore:
         return Lease(key, self._fence)
 
     async def renew(self, lease: Lease, seconds: float) -> bool:
-        """Let `lease` last for `seconds` from now."""
+        """Let `lease` expire `seconds` from now."""
         current = self._leases.get(lease.key)
         if current is None or current.fence != lease.fence:
             return False
@@ -86,7 +85,7 @@ class MemoryStore:
         entry: Entry | None = None,
         ttl: float | None = None,
     ) -> bool:
-        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        """End `lease`, give `readings` to waiting requests, and keep `entry`."""
         now = self._sweep()
         current = self._leases.get(lease.key)
         if current is None or current.fence != lease.fence:
@@ -98,10 +97,10 @@ class MemoryStore:
         current.changed.set()
         return True
 
-    async def settled(self, held: Held, patience: float) -> Settled:
-        """Wait up to `patience` seconds until that lease is settled or lost."""
+    async def settled(self, held: Held, seconds: float) -> Settled:
+        """Wait up to `seconds` until that lease is settled or lost."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + patience
+        deadline = loop.time() + seconds
         while True:
             if (outcome := self._settled.get(held.fence)) is not None:
                 return outcome[1]
@@ -118,10 +117,10 @@ class MemoryStore:
                 continue
 
     async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
-        """Keep `entry` under `key`, in place of what was there."""
+        """Keep `entry` under `key`, in place of the former one."""
         self._drop(key)
         if len(entry.buffer) + ENTRY_OCTETS > self._limit:
-            self._evicted += 1  # itself: it is no reason to drop all others
+            self._evicted += 1  # itself, rather than all others
             return
         self._entries[key] = entry
         self._of_device.setdefault(key.device, {})[key] = None
@@ -151,9 +150,9 @@ class MemoryStore:
         return max(found, key=lambda pair: pair[1].received, default=None)
 
     async def reserve(self, earliest: int, size: int) -> int:
-        """Take `size` own counters that nobody had in this process."""
-        first = max(earliest, self._own_counter)
-        self._own_counter = first + size
+        """Take `size` device counters that this process has not given before."""
+        first = max(earliest, self._device_counter)
+        self._device_counter = first + size
         return first
 
     async def purge(
@@ -164,7 +163,7 @@ class MemoryStore:
         received_before: float | None = None,
         received_after: float | None = None,
     ) -> int:
-        """Drop the entries that meet every condition given."""
+        """Drop the entries that meet all conditions given."""
         gone = [
             key
             for key, entry in self._chosen(device, srv)
@@ -178,16 +177,16 @@ class MemoryStore:
     async def entries(
         self, device: EUI | None = None, srv: str | None = None
     ) -> AsyncIterator[tuple[Key, Entry]]:
-        """Go through the entries as they are now."""
+        """Yield the entries as they are now."""
         for pair in self._chosen(device, srv):
             yield pair
 
     async def size(self) -> Size:
-        """Return how many entries there are, and how long their readings are."""
+        """Return the number of entries and the length of their readings."""
         return Size(len(self._entries), self._octets, self._evicted)
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there is nothing to close."""
 
     def _drop(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
@@ -204,7 +203,7 @@ class MemoryStore:
         return [(key, self._entries[key]) for key in keys if srv in (None, key.srv)]
 
     def _sweep(self) -> float:
-        """Forget what was settled, or never was, long ago; return the time."""
+        """Forget old leases, settled or not; return the time."""
         now = asyncio.get_running_loop().time()
         while self._settled and next(iter(self._settled.values()))[0] < now:
             self._settled.popitem(last=False)

@@ -1,40 +1,39 @@
-"""Which store a user names, and the key it is sealed with.
+"""Opens the store that a user names, and reads the key to seal it with.
 
-Knows every kind of store; nothing else does.
+The only module that knows all kinds of stores.
 """
 
 import re
 from pathlib import Path
 
-from esme_emulator.cache.store.base import DEFAULT_LIMIT, Store, StoreError
+from esme_emulator.cache.store.base import DEFAULT_LIMIT, VALKEY_SCHEMES, Store, StoreError
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sealing import KEY_OCTETS
 from esme_emulator.cache.store.sqlite import SqliteStore
-from esme_emulator.cache.store.valkey_schemes import SCHEMES
 from esme_emulator.runtime.errors import NamedFileError
 
 MEMORY = "memory:"
-"""The store of one process."""
+"""URL of the store in memory, which serves one process."""
 
 _URL = re.compile(r"(?!sqlite:)[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
-"""How a URL begins, a mistyped one too: as a file it would be named in errors with its password."""
+"""The beginning of a URL, even a mistyped one: a file of that name would show its password."""
 
 
 class StoreKeyError(StoreError, NamedFileError):
-    """A file that has no key of a store."""
+    """A file without a store key."""
 
 
 def open_store(
     where: str | Path, estate: str, *, key: bytes | None = None, limit: int | None = None
 ) -> Store:
-    """Return the store at `where` with the readings of `estate`.
+    """Return the store at `where`, for the readings of `estate`.
 
-    `where` is `memory:`, the path of a file or `sqlite:` and one, or
-    `valkey://[user:password@]host[:port][/database]` (or `redis://`). With a `key` of 32 octets
-    what is kept outside this process is sealed. `limit` is in octets.
+    `where` is `memory:`, the path of a file with or without `sqlite:` before it, or
+    `valkey://[user:password@]host[:port][/database]` (or `redis://`). With a `key` of 32 octets,
+    readings outside this process are sealed. `limit` is in octets.
 
-    Raises `StoreError` where that is no store, or one that cannot be used. A server is not asked
-    before the store is first used; its `size` is a good first question.
+    Raises `StoreError` if there is no such kind of store, or the file cannot be used. A server is
+    not asked before the first call; `check` is a good first one.
     """
     most = DEFAULT_LIMIT if limit is None else limit
     if most < 1:
@@ -44,7 +43,7 @@ def open_store(
     text = str(where)
     if text == MEMORY:
         return MemoryStore(most)
-    if text.partition(":")[0] in SCHEMES:
+    if text.partition(":")[0] in VALKEY_SCHEMES:
         from esme_emulator.cache.store.valkey import ValkeyStore  # takes the extra `valkey`
 
         return ValkeyStore(text, estate, key=key, limit=most)
@@ -59,10 +58,7 @@ def open_store(
 
 
 def read_store_key(path: Path) -> bytes:
-    """Return the key of 32 octets that a file holds as 64 hexadecimal digits.
-
-    Raises `StoreKeyError`.
-    """
+    """Return the key of 32 octets in a file of 64 hexadecimal digits. Raises `StoreKeyError`."""
     try:
         key = bytes.fromhex(path.read_text("ascii"))
     except OSError as error:

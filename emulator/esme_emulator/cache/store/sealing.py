@@ -1,11 +1,11 @@
-"""How keys and readings are written in a store outside this process: packed, and sealed.
+"""Writes keys and readings for a store outside this process: compressed, and sealed.
 
-Readings are deflated: at the fastest level that takes nine tenths off a day's daily reads and a
-quarter off its half hours, and a cleverer form would have to know their rows. With a key they are
-sealed with AES-256-GCM under a random nonce, which serves for 2³² of them (NIST SP 800-38D, 8.3);
-without one they carry a CRC-32. Either covers the *place* too, which is the estate and all that
-the readings belong to, so that nothing passes for another's. What cannot be opened is no error but
-a miss: it is counted, logged once, and read from the meter again.
+Readings are deflated at the fastest level, which removes nine tenths of a day's daily reads and a
+quarter of its half hours. With a key they are sealed with AES-256-GCM under a random nonce, which
+is safe for 2³² of them (NIST SP 800-38D, 8.3); without a key they carry a CRC-32. Both cover the
+*place* too, which is the estate and the key of the entry, so that no entry can stand in for
+another. An entry that cannot be opened is no error but a miss: it is counted, logged once, and read
+from the meter again.
 """
 
 import logging
@@ -21,7 +21,7 @@ from esme_emulator.cache.entry import Entry, Key
 from gbcs import EUI
 
 KEY_OCTETS = 32
-"""Of an AES-256 key."""
+"""Length of a store key, for AES-256, in octets."""
 
 _PLAIN, _SEALED = b"\x01", b"\x02"
 _NONCE = 12
@@ -30,7 +30,7 @@ _LEVEL = 1
 _DAMAGED = "it is damaged"
 _RAW_DEFLATE = -15
 _LONGEST = 1 << 24
-"""Octets of readings; a log to its full depth has a quarter of a million."""
+"""Maximum length of readings in octets; a full log has a quarter of a million."""
 
 _FIELDS: dict[str, Callable[[str], Any]] = {
     "device": EUI.parse,
@@ -39,7 +39,7 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
     "end": int,
     "identity": str,
 }
-"""How each field of `Key` is read from text."""
+"""Parsers of the fields of `Key`."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,15 +50,15 @@ def key_text(key: Key) -> str:
 
 
 def key_of(text: str) -> Key:
-    """Return the key that `key_text` wrote. Raises `ValueError` where it did not."""
+    """Return the key in a text of `key_text`. Raises `ValueError` for other text."""
     fields = zip(_FIELDS.values(), text.split(":"), strict=True)
     return Key(*(read(field) for read, field in fields))
 
 
 class Seal:
-    """Packs readings of one estate, and seals them where there is a `key` of 32 octets.
+    """Compresses readings of one estate, and seals them if there is a `key` of 32 octets.
 
-    `unreadable` counts what could not be opened.
+    `unreadable` counts the entries that could not be opened.
     """
 
     def __init__(self, estate: str, key: bytes | None = None) -> None:
@@ -67,20 +67,20 @@ class Seal:
         self.unreadable = 0
 
     def close_entry(self, key: Key, entry: Entry) -> bytes:
-        """Return the readings of `entry` as they are stored under `key`."""
+        """Return the readings of `entry` in the form stored under `key`."""
         return self._close(self._place(key, f"received {float(entry.received)!r}"), entry.buffer)
 
     def open_entry(self, key: Key, received: float, octets: bytes) -> Entry | None:
-        """Return the entry whose readings `close_entry` wrote, or None where it did not."""
+        """Return the entry from octets of `close_entry`, or None if they are none."""
         readings = self._open(self._place(key, f"received {float(received)!r}"), octets)
         return None if readings is None else Entry(readings, received)
 
     def close_settled(self, key: Key, fence: int, readings: bytes) -> bytes:
-        """Return `readings` as they are stored for those who wait for a lease."""
+        """Return `readings` in the form stored for processes that wait for a lease."""
         return self._close(self._place(key, f"fence {fence}"), readings)
 
     def open_settled(self, key: Key, fence: int, octets: bytes) -> bytes | None:
-        """Return the readings that `close_settled` wrote, or None where it did not."""
+        """Return the readings from octets of `close_settled`, or None if they are none."""
         return self._open(self._place(key, f"fence {fence}"), octets)
 
     def _place(self, key: Key, what: str) -> bytes:
@@ -119,10 +119,10 @@ class Seal:
         self.unreadable += 1
 
     def _unsealed(self, place: bytes, octets: bytes) -> bytes:
-        """Return what was packed. Raises `ValueError`, which says what is wrong."""
+        """Return the compressed readings. Raises `ValueError` with the reason."""
         form = octets[:1]
         if form == _PLAIN and self._cipher is not None:
-            raise ValueError("it is not sealed, and there is a key")
+            raise ValueError("it is not sealed, although there is a key")
         if form == _SEALED and self._cipher is None:
             raise ValueError("it is sealed, and there is no key")
         if form == _SEALED and self._cipher is not None and len(octets) > _NONCE:

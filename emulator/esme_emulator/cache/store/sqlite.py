@@ -1,14 +1,14 @@
 """The durable store: one SQLite file, for one process or several on the same machine.
 
-A hit is one read; a lease, a settlement or a new entry is one short transaction. What was
-acknowledged survives the death of any process; a power cut may take the entries of the last
-moments, which are then fetched again, but no own counter. Beyond `limit` octets the entry received
-first goes; native expiry is left to `purge`. Space in the file is used again, and given back when
-a purge leaves over half of it unused.
+A hit is one read; a lease, a settlement or a new entry is one short transaction. Acknowledged
+writes survive the death of any process; a power cut may lose the entries of the last moments, which
+are then fetched again, but no device counter. Beyond `limit` octets the entry received first is
+evicted; nothing expires by itself, and `purge` drops expired entries. Free space in the file is
+reused, and released when a purge leaves more than half of the file free.
 
-Leases are timed with the machine's monotonic clock, which all its processes share and nobody sets.
-After a restart of the machine it begins anew: a lease that claims to last longer than it was given
-is from before, and does not count.
+Leases are timed with the machine's monotonic clock, which all processes share and which is never
+set. It restarts with the machine: a lease that seems to last longer than it was given is from
+before the restart, and does not count.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.cache.store import sqlite_tables as sql
 from esme_emulator.cache.store.base import (
     AHEAD,
@@ -28,28 +28,27 @@ from esme_emulator.cache.store.base import (
     UNSETTLED_SECONDS,
     Held,
     Lease,
-    Settled,
     Size,
+    poll,
 )
 from esme_emulator.cache.store.sealing import Seal
 from esme_emulator.cache.store.sqlite_file import Execute, SqliteFile
-from esme_emulator.cache.store.waiting import wait_until
 from gbcs import EUI
 
 SWEEP_SECONDS = 10.0
-"""How often old leases and settlements are dropped, in seconds of real time."""
+"""Interval between sweeps of old leases and settlements, in seconds of real time."""
 
 _BATCH = 1000
-"""Rows of one transaction, or of one page of a listing."""
+"""Rows in one transaction, or in one page of a listing."""
 
 _FIRST = (b"", *("" for _ in Key._fields[1:]))
-"""Before every key, since no device is the empty octets."""
+"""A row before every key, since no device is empty octets."""
 
 
 class SqliteStore:
-    """Readings of `estate` in the file `path`, sealed where there is a `key` of 32 octets.
+    """Readings of `estate` in the file `path`, sealed if there is a `key` of 32 octets.
 
-    Raises `StoreError` where the file is no store, or one of another estate.
+    Raises `StoreError` if the file is not a store, or is one of another estate.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class SqliteStore:
         self._evicted = 0
         self._next_sweep = 0.0
         self._reserved = 0
-        """Behind the last own counter that this process was given."""
+        """The device counter after the last one that this process was given."""
 
     @property
     def replaced(self) -> int:
@@ -73,7 +72,7 @@ class SqliteStore:
         await self.reserve(0, 0)
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
-        """Return the entry under `key`, a lease on it, or whose lease it is."""
+        """Return the entry under `key`, a lease on it, or another's lease."""
 
         def look(execute: Execute) -> Entry | Held | None:
             entry = self._get(execute, key)
@@ -98,7 +97,7 @@ class SqliteStore:
         return found if found is not None else await self._file.write(take)
 
     async def renew(self, lease: Lease, seconds: float) -> bool:
-        """Let `lease` last for `seconds` from now."""
+        """Let `lease` expire `seconds` from now."""
 
         def renew(execute: Execute) -> bool:
             expires = time.monotonic() + seconds
@@ -113,7 +112,7 @@ class SqliteStore:
         entry: Entry | None = None,
         ttl: float | None = None,
     ) -> bool:
-        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        """End `lease`, give `readings` to waiting processes, and keep `entry`."""
         told = readings
         if isinstance(readings, bytes):
             told = self._seal.close_settled(lease.key, lease.fence, readings)
@@ -128,8 +127,8 @@ class SqliteStore:
 
         return await self._file.write(settle)
 
-    async def settled(self, held: Held, patience: float) -> Settled:
-        """Wait up to `patience` seconds until that lease is settled or lost."""
+    async def settled(self, held: Held, seconds: float) -> Settled:
+        """Wait up to `seconds` until that lease is settled or lost."""
 
         def look(execute: Execute) -> Settled | None:
             now = time.monotonic()
@@ -145,10 +144,10 @@ class SqliteStore:
                 return Settled(readings, came=readings is not None)
             return Settled(readings, came=True)
 
-        return await wait_until(lambda: self._file.read(look), patience)
+        return await poll(lambda: self._file.read(look), seconds)
 
     async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
-        """Keep `entry` under `key`, in place of what was there."""
+        """Keep `entry` under `key`, in place of the former one."""
         await self._file.write(lambda execute: self._put(execute, key, entry))
 
     async def get(self, key: Key) -> Entry | None:
@@ -171,11 +170,11 @@ class SqliteStore:
         return await self._file.read(look)
 
     async def reserve(self, earliest: int, size: int) -> int:
-        """Take `size` own counters that nobody has or had; not even a power cut forgets it."""
+        """Take `size` device counters that were never given; this survives a power cut."""
 
         def reserve(execute: Execute) -> int:
             taken, place = execute(sql.RESERVED).fetchone()
-            # A file that is new, or a copy in the place of another, does not know what was given.
+            # A file that is new, or a copy in place of another, does not know which were given.
             lost = self._file.replaced or not taken or place != self._file.place
             first = max(taken, self._reserved, earliest + (AHEAD * size if lost else 0))
             execute(sql.RESERVE, (first + size, self._file.place if size else place))
@@ -193,7 +192,7 @@ class SqliteStore:
         received_before: float | None = None,
         received_after: float | None = None,
     ) -> int:
-        """Drop the entries that meet every condition given, some at a time."""
+        """Drop the entries that meet all conditions given, in batches."""
         conditions, values = _given(device, srv, received_before, received_after)
         query = sql.SELECTED.format(conditions=conditions)
         purged, latest = 0, -math.inf
@@ -204,13 +203,13 @@ class SqliteStore:
                 break
             latest = rows[-1][-1]
             await asyncio.sleep(0)
-        await self._give_back()
+        await self._release_space()
         return purged
 
     async def entries(
         self, device: EUI | None = None, srv: str | None = None
     ) -> AsyncIterator[tuple[Key, Entry]]:
-        """Go through the entries in the order of their keys."""
+        """Yield the entries in the order of their keys."""
         conditions, values = _given(device, srv)
         query = sql.LISTED.format(conditions=conditions)
         after: tuple[Any, ...] = _FIRST
@@ -224,7 +223,7 @@ class SqliteStore:
             after = rows[-1][:-2]
 
     async def size(self) -> Size:
-        """Return how many entries there are, and the octets of the file that are in use."""
+        """Return the number of entries, and the octets of the file that are in use."""
 
         def size(execute: Execute) -> tuple[int, int]:
             (entries,) = execute(sql.ENTRIES).fetchone()
@@ -245,7 +244,7 @@ class SqliteStore:
         readings = self._seal.close_entry(key, entry)
         if len(readings) + ENTRY_OCTETS > self._limit:
             execute(sql.DROP, key)
-            self._evicted += 1  # itself: it is no reason to drop all others
+            self._evicted += 1  # itself, rather than all others
             return
         execute(sql.PUT, (*key, entry.received, readings))
         number = 1
@@ -266,14 +265,14 @@ class SqliteStore:
                 yield key, entry
 
     def _sweep(self, execute: Execute, now: float) -> None:
-        """Drop leases and settlements of long ago, and those of before the machine's restart."""
+        """Drop old leases and settlements, and those from before the machine's restart."""
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
             execute(sql.SWEEP_LEASES, (now - UNSETTLED_SECONDS, now))
             execute(sql.SWEEP_SETTLED, (now, now + SETTLED_SECONDS))
 
-    async def _give_back(self) -> None:
-        """Cut the file down, some pages at a time, until at most half of it is unused."""
+    async def _release_space(self) -> None:
+        """Shrink the file in batches of pages, until at most half of it is free."""
         cut = sql.GIVE_BACK.format(pages=_BATCH)
         while True:
             pages, unused, _ = (await self._file.read(_fetching(sql.PAGES, ())))[0]
@@ -289,7 +288,7 @@ def _given(
     received_before: float | None = None,
     received_after: float | None = None,
 ) -> tuple[str, list[Any]]:
-    """Return the conditions that are given, as SQL, and their values."""
+    """Return the conditions given, as SQL, and their values."""
     conditions = {
         "device = ?": device,
         "srv = ?": srv,
@@ -305,7 +304,7 @@ def _fetching(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[t
 
 
 def _dropping(query: str, values: tuple[Any, ...]) -> Callable[[Execute], list[tuple[Any, ...]]]:
-    """Return what drops the rows that `query` selects, and returns them."""
+    """Return a function that drops the rows that `query` selects, and returns them."""
 
     def drop(execute: Execute) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = execute(query, values).fetchall()

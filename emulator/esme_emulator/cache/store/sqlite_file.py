@@ -1,16 +1,15 @@
 """One SQLite file that several processes use at once: opening it, transactions, and its errors.
 
-Knows SQLite, and what marks a file as a store of ours; knows no entries and no leases. Calls are
-made in the event loop, since each takes some tens of microseconds and a hop to a thread takes
-longer. A lock that another process holds is waited for without holding up the loop.
+Knows SQLite, and what marks a file as a store of ours; knows no entries and no leases. SQLite is
+called in the event loop, since a call takes some tens of microseconds and a hop to a thread takes
+longer. Waiting for another process's lock does not block the loop.
 
-In write-ahead mode what was committed survives the death of the process at any moment. A failure
-of the machine may take the last commits, but leaves no half of one; it does not take what is
-`durable`.
+In write-ahead mode, commits survive the death of the process at any moment. A failure of the
+machine may lose the last commits, each as a whole, but none that is `durable`.
 
-A file that was removed, or that another took the place of, would go on to be read and written
-where nobody else can see it. So each call looks whether its path still leads to it, and opens what
-is there now where it does not; so it does after a failure that tells of damage.
+A file that was removed or replaced while it is open would still be read and written, but no other
+process would see it. So each call checks whether the path still leads to the open file, and
+otherwise opens the new one; it does so too after an error that shows damage.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from esme_emulator.cache.store.base import StoreAwayError, StoreError
 from esme_emulator.runtime.private_file import make_private
 
 FORMAT = 3
-"""Of the tables, in the file's `user_version`."""
+"""Version of the tables, in the file's `user_version`."""
 
 APPLICATION = 0x45534D45
 """`ESME`, in the file's `application_id`."""
@@ -34,23 +33,23 @@ APPLICATION = 0x45534D45
 OLDEST = (3, 24, 0)
 """The oldest version of SQLite that the SQL of `sqlite_tables` runs on."""
 
-PATIENCE = 5.0
-"""Seconds of real time that a lock of another process is waited for."""
+LOCK_TIMEOUT = 5.0
+"""Timeout for the lock of another process, in seconds of real time."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 _JOURNAL_OCTETS = 4 << 20
 
-_MENDING = {
-    sqlite3.SQLITE_BUSY: f"other processes have held it for {PATIENCE:g} s: see what they do",
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: f"other processes have held it for {LOCK_TIMEOUT:g} s: check what they do",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: is there such a folder, and may it be written to?",
-    sqlite3.SQLITE_CORRUPT: "damaged: remove it, and it is made anew",
+    sqlite3.SQLITE_CORRUPT: "damaged: remove it; it will be created again",
     sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower --store-limit",
     sqlite3.SQLITE_IOERR: "cannot be read or written: is its disk full, or gone?",
     sqlite3.SQLITE_NOTADB: "not a store of readings: name another file",
-    sqlite3.SQLITE_PERM: "may not be read or written: mend its permissions",
-    sqlite3.SQLITE_READONLY: "may not be written to: mend its permissions, or name another file",
+    sqlite3.SQLITE_PERM: "may not be read or written: change its permissions",
+    sqlite3.SQLITE_READONLY: "may not be written to: change its permissions, or name another file",
 }
-"""What to say of SQLite's primary result codes. Source: sqlite.org/rescode.html."""
+"""Errors and remedies by SQLite's primary result codes. Source: sqlite.org/rescode.html."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
 
@@ -63,10 +62,10 @@ _Identity = tuple[int, int]
 
 
 class SqliteFile:
-    """The file `path` with the tables of `schema`, made where it is not there.
+    """The file `path` with the tables of `schema`; it is created if it does not exist.
 
-    `estate` names whose keys and meters it belongs to; a file of another estate is refused, since
-    the same EUIs there are other meters. Raises `StoreError`.
+    `estate` names the keys and meters that it belongs to; a file of another estate is refused,
+    since the same EUIs are other meters there. Raises `StoreError`.
     """
 
     def __init__(self, path: Path, estate: str, schema: str) -> None:
@@ -74,15 +73,15 @@ class SqliteFile:
         self.path = path
         self._closed = False
         self.replaced = 0
-        """How often the file was removed, or another put in its place, while it was open.
+        """How often the file was removed, replaced or damaged while it was open.
 
-        So it may have been where it was damaged: what is opened then may be new, or an old copy.
+        The file that is opened then may be new, or an old copy.
         """
         self._place = path.absolute()
         self._estate, self._schema = estate, schema
         self._identity: _Identity | None = None
-        """Of the file that is open; None where it is to be opened again."""
-        deadline = time.monotonic() + PATIENCE
+        """Identity of the open file; None if it must be opened again."""
+        deadline = time.monotonic() + LOCK_TIMEOUT
         while True:
             try:
                 self._open()
@@ -95,35 +94,36 @@ class SqliteFile:
 
     @property
     def place(self) -> str:
-        """What tells the file that is open from every other of this machine, copies of it too."""
+        """Text that identifies the open file on this machine; copies of it have other ones."""
         return "" if self._identity is None else ":".join(map(str, self._identity))
 
     async def read(self, work: Callable[[Execute], T]) -> T:
-        """Return what `work` reads. Raises `StoreError`."""
-        return await self._patiently(lambda: work(self._current().execute))
+        """Return the result of `work`, which only reads. Raises `StoreError`."""
+        return await self._with_retries(lambda: work(self._current().execute))
 
     async def write(self, work: Callable[[Execute], T], *, durable: bool = False) -> T:
-        """Return what `work` does in one transaction; committed when this returns.
+        """Return the result of `work`, done in one transaction and committed.
 
-        `durable`: it outlives the machine too. Raises `StoreError`, and nothing was done then.
+        With `durable` it survives a failure of the machine too. Raises `StoreError` if nothing was
+        done.
         """
-        return await self._patiently(lambda: self._transact(work, durable))
+        return await self._with_retries(lambda: self._transact(work, durable))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._closed = True
         self._database.close()
 
     def _current(self) -> sqlite3.Connection:
-        """Return the file that is open, or opens what is at its path now."""
+        """Return the open database, or open the file that is at the path now."""
         lasts = self._identity is not None and self._identity == _identity_of(self._place)
         if not (lasts or self._closed):
-            # The old one first: who closes the last one of a file tidies up beside its path.
+            # The old one first: closing the last connection removes files beside the path.
             self._database.close()
             if self._identity is not None:
                 self._identity, self.replaced = None, self.replaced + 1
                 _log.warning(
-                    "store %s was removed or replaced, and what is there now is used", self.path
+                    "store %s was removed or replaced; using the file that is there now", self.path
                 )
             self._open()
         return self._database
@@ -197,8 +197,8 @@ class SqliteFile:
             if durable:
                 execute("PRAGMA synchronous = NORMAL")
 
-    async def _patiently(self, work: Callable[[], T]) -> T:
-        deadline = time.monotonic() + PATIENCE
+    async def _with_retries(self, work: Callable[[], T]) -> T:
+        deadline = time.monotonic() + LOCK_TIMEOUT
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -213,15 +213,15 @@ class SqliteFile:
 
     def _error(self, error: sqlite3.Error) -> StoreError:
         says = " ".join(str(error).split())
-        mending = _MENDING.get(_code(error))
+        remedy = _REMEDIES.get(_code(error))
         kind = StoreAwayError if _is_busy(error) else StoreError
         return kind(
-            f"store {self.path}: {mending} ({says})" if mending else f"store {self.path}: {says}"
+            f"store {self.path}: {remedy} ({says})" if remedy else f"store {self.path}: {says}"
         )
 
 
 def _identity_of(path: Path) -> _Identity | None:
-    """Return what tells the file at `path` from every other that there is; None: there is none."""
+    """Return the file's (device, inode), or None if it does not exist."""
     try:
         found = os.stat(path)
     except OSError:
@@ -240,7 +240,7 @@ def _check_version() -> None:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code, 0 where the error is Python's."""
+    """Return SQLite's primary result code, 0 if the error is Python's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -1,11 +1,12 @@
-"""The tables of a store in SQLite, and what is asked of them. Data alone.
+"""Tables and statements of a store in SQLite. Data alone.
 
 Every part of a key is a column of its own, as `Key` names it. `expires` and `until` are seconds of
 the machine's monotonic clock, `received` is a Unix time.
 
-The SQL keeps to SQLite 3.24, since Python uses the SQLite of the system: RHEL 8 has 3.26 and RHEL 9
-3.34. So no table is STRICT (3.37), nothing is RETURNING (3.35), and an upsert names its columns
-(3.35). Columns without a type keep each value as it is; "ANY" would turn digits into numbers.
+The SQL needs SQLite 3.24 only, since Python uses the SQLite of the system: RHEL 8 has 3.26 and RHEL
+9 has 3.34. So it uses no STRICT tables (3.37) and no RETURNING (3.35), and upserts name their
+columns (3.35). Columns without a type store each value unchanged; "ANY" would turn digits into
+numbers.
 """
 
 from esme_emulator.cache.entry import Key
@@ -68,7 +69,7 @@ COVERING = (
     f" WHERE device = ? AND received > ? ORDER BY received DESC LIMIT {CONSIDERED})"
     f' WHERE {IS_ALIKE} AND start <= ? AND "end" >= ? ORDER BY received DESC LIMIT {OPENED}'
 )
-"""Keys alone, which the index of a device has: no readings are read."""
+"""Selects keys alone, which are in the index of a device, so that no readings are read."""
 DROP = f"DELETE FROM readings WHERE {IS_KEY}"  # noqa: S608
 OLDEST = (
     f"SELECT {COLUMNS}, length(readings) + {ENTRY_OCTETS} FROM readings"  # noqa: S608
@@ -106,5 +107,5 @@ PAGES = (
     "SELECT page_count, freelist_count, page_size"
     " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
-"""How many pages the file has, how many of them are unused, and octets in each."""
+"""Selects the number of pages, of unused pages, and the octets in a page."""
 GIVE_BACK = "PRAGMA incremental_vacuum({pages})"

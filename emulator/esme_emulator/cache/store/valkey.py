@@ -1,19 +1,19 @@
 """The shared store: a Valkey or Redis server, for processes on many machines.
 
-What has to be one step is a script on the server, and expiry is the server's own. Beyond `limit`
-octets the entry received first goes. How much survives the server's end is the server's affair:
-what was acknowledged does with `appendonly yes` and `appendfsync always`; with `everysec`, its
-default, some seconds of it may go with the server, which writes later where its disk is slow. A
-server that evicts keys of any kind by itself would forget own counters, and is refused.
+Atomic steps are scripts on the server, and entries expire there. Beyond `limit` octets the entry
+received first is evicted. How much survives the server's end depends on its configuration: all
+acknowledged writes do with `appendonly yes` and `appendfsync always`; with `everysec`, the default,
+the last seconds may be lost, more if the disk is slow. A server that may evict any key would forget
+device counters, and is refused.
 
-Own counters that a server gave are lost if it restarts without them, a replica takes its place, or
-keys go. Each run of a server has an identifier, so the first reservation in a run leaves out as
-many as others may still have.
+A server forgets the device counters it gave if it restarts without them, is replaced by a replica,
+or loses keys. Each run of a server has an identifier, so the first reservation in a run skips as
+many as other processes may still have.
 
-A server that is away gives a `StoreAwayError` within some seconds; once it is back it is used
-again. So does one that may not be written to, such as a primary that became a replica: its
-connections are closed, since the address may lead to another by now. What others wrote among its
-keys is no error: it is dropped and counted as unreadable.
+If a server is away, calls raise `StoreAwayError` within some seconds; once it is back it is used
+again. The same holds for a server that takes no writes, such as a primary that became a replica:
+its connections are closed, since the address may lead to another server by now. Foreign values
+among its keys are no error: they are dropped and counted as unreadable.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from valkey.exceptions import (
     ValkeyError,
 )
 
-from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.cache.store import valkey_scripts as lua
 from esme_emulator.cache.store.base import (
     AHEAD,
@@ -44,41 +44,40 @@ from esme_emulator.cache.store.base import (
     OPENED,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
+    VALKEY_SCHEMES,
     Held,
     Lease,
-    Settled,
     Size,
     StoreAwayError,
     StoreError,
+    poll,
 )
 from esme_emulator.cache.store.sealing import Seal, key_of, key_text
-from esme_emulator.cache.store.valkey_schemes import SCHEMES
-from esme_emulator.cache.store.waiting import wait_until
 from gbcs import EUI
 
 TIMEOUT = 1.0
-"""Seconds of real time to connect, or to wait for an answer of the server."""
+"""Timeout to connect, and of each call of the server, in seconds of real time."""
 
 CONNECTIONS, QUEUE_TIMEOUT = 16, 5
-"""How many connections a process has at most, and how many seconds a call waits for one."""
+"""Maximum number of connections of a process, and timeout to get one, in seconds."""
 
 _PORT = 6379
 _RECEIVED = struct.Struct(">d")
 _BATCH = 500
 _NOTHING, _CODE, _READINGS = b"-", b"#", b"="
-"""The first octet of what a lease was settled with."""
+"""First octet of the value that a lease was settled with."""
 
 _ELSEWHERE = ("READONLY", "MASTERDOWN", "UNBLOCKED")
-"""Errors of a server that is not, or no longer, the primary. A script's error quotes them."""
+"""Words in errors of a server that is not the primary, also in errors of scripts."""
 
 _log = logging.getLogger(__name__)
 
 
 class ValkeyStore:
-    """Readings of `estate` on the server at `url`, sealed where there is a `key` of 32 octets.
+    """Readings of `estate` on the server at `url`, sealed if there is a `key` of 32 octets.
 
-    `url` is `valkey://[user:password@]host[:port][/database]`, or has another of `SCHEMES`.
-    Nothing is sent before the store is first used. Raises `StoreError` where `url` is none.
+    `url` is `valkey://[user:password@]host[:port][/database]`, or has another of `VALKEY_SCHEMES`.
+    Nothing is sent before the first call. Raises `StoreError` if `url` has another form.
     """
 
     def __init__(
@@ -90,13 +89,13 @@ class ValkeyStore:
         self._seal = Seal(estate, key)
         self._limit = limit
         self.replaced = 0
-        """How often it was found that the server lost which own counters it gave."""
+        """How often the server was found to have forgotten which device counters it gave."""
         self._reserved = 0
-        """Behind the last own counter that this process was given."""
+        """The device counter after the last one that this process was given."""
         self._evicted = 0
         self._closed = False
         self._asking: set[asyncio.Timeout] = set()
-        self._nobody_asks = asyncio.Event()
+        self._is_idle = asyncio.Event()
         script = self._client.register_script
         self._claim, self._renew = script(lua.CLAIM), script(lua.RENEW)
         self._settle, self._put = script(lua.SETTLE), script(lua.PUT)
@@ -104,24 +103,24 @@ class ValkeyStore:
         self._covering, self._size = script(lua.COVERING), script(lua.SIZE)
 
     async def check(self) -> None:
-        """Raise `StoreError` unless the server takes writes and keeps own counters."""
+        """Raise `StoreError` unless the server takes writes and keeps device counters."""
         try:
             memory = await self._ask(self._client.info("memory"))
         except StoreError as error:
             if not isinstance(error.__cause__, NoPermissionError):
                 raise
-            _log.warning("%s; see yourself that its maxmemory-policy is noeviction", error)
+            _log.warning("%s; make sure that its maxmemory-policy is noeviction", error)
             memory = {}
         policy = memory.get("maxmemory_policy", "")
         if policy.startswith("allkeys") and memory.get("maxmemory"):
             raise StoreError(
-                f"store {self._where}: its maxmemory-policy {policy} may drop own counters, which "
-                "would come again then: set it to noeviction, or to one of volatile-…"
+                f"store {self._where}: its maxmemory-policy {policy} may drop device counters, "
+                "which would then be given again: set it to noeviction, or to one of volatile-…"
             )
         await self.reserve(0, 0)
 
     async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
-        """Return the entry under `key`, a lease on it, or whose lease it is."""
+        """Return the entry under `key`, a lease on it, or another's lease."""
         names = self._names
         keys = names.entry(key), names.lease(key), names.latest(key), names.fence
         times = _ms(seconds), _ms(seconds + UNSETTLED_SECONDS)
@@ -130,12 +129,12 @@ class ValkeyStore:
             entry = self._opened(key, value)
             if entry is not None:
                 return entry
-            # It cannot be read: it is to be read from the meter, as if it were too old.
+            # It cannot be read: ask the meter, as if it were too old.
             what, value = await self._ask(self._claim(keys, (repr(math.inf), *times)))
         return (Lease if what == b"lease" else Held)(key, int(value))
 
     async def renew(self, lease: Lease, seconds: float) -> bool:
-        """Let `lease` last for `seconds` from now."""
+        """Let `lease` expire `seconds` from now."""
         keys = self._names.lease(lease.key), self._names.latest(lease.key)
         values = lease.fence, _ms(seconds), _ms(seconds + UNSETTLED_SECONDS)
         return bool(await self._ask(self._renew(keys, values)))
@@ -147,7 +146,7 @@ class ValkeyStore:
         entry: Entry | None = None,
         ttl: float | None = None,
     ) -> bool:
-        """End `lease`, tell who waits for it what came, and keep `entry`."""
+        """End `lease`, give `readings` to waiting processes, and keep `entry`."""
         names, key = self._names, lease.key
         if readings is None:
             told = _NOTHING
@@ -165,8 +164,8 @@ class ValkeyStore:
         self._evicted += max(0, evicted)
         return bool(evicted >= 0)
 
-    async def settled(self, held: Held, patience: float) -> Settled:
-        """Wait up to `patience` seconds until that lease is settled or lost."""
+    async def settled(self, held: Held, seconds: float) -> Settled:
+        """Wait up to `seconds` until that lease is settled or lost."""
         names = self._names.settled(held.fence), self._names.lease(held.key)
 
         async def look() -> Settled | None:
@@ -176,10 +175,10 @@ class ValkeyStore:
             lost = live != b"%d" % held.fence
             return Settled(None, came=False) if lost else None
 
-        return await wait_until(look, patience)
+        return await poll(look, seconds)
 
     async def put(self, key: Key, entry: Entry, ttl: float | None = None) -> None:
-        """Keep `entry` under `key`, in place of what was there."""
+        """Keep `entry` under `key`, in place of the former one."""
         kept = self._kept(key, entry, ttl)
         self._evicted += await self._ask(self._put(self._places(key), kept))
 
@@ -201,7 +200,7 @@ class ValkeyStore:
         return None
 
     async def reserve(self, earliest: int, size: int) -> int:
-        """Take `size` own counters that nobody has or had, as durably as the server is."""
+        """Take `size` device counters that were never given, as durably as the server is."""
         names = self._names.own_counter, self._names.own_counter_run
         earliest = max(earliest, self._reserved)
         first, lost = await self._ask(
@@ -211,8 +210,8 @@ class ValkeyStore:
             if lost and self._reserved:
                 self.replaced += 1
                 _log.warning(
-                    "store %s was restarted or lost keys: further own counters are ahead of the "
-                    "clock, so that none comes again",
+                    "store %s was restarted or lost keys: further device counters are ahead of the "
+                    "clock, so that none is given twice",
                     self._where,
                 )
             self._reserved = int(first) + size
@@ -226,7 +225,7 @@ class ValkeyStore:
         received_before: float | None = None,
         received_after: float | None = None,
     ) -> int:
-        """Drop the entries that meet every condition given, some at a time."""
+        """Drop the entries that meet all conditions given, in batches."""
         before = math.inf if received_before is None else float(received_before)
         after = -math.inf if received_after is None else float(received_after)
         index = self._names.received if device is None else self._names.device(device)
@@ -264,28 +263,28 @@ class ValkeyStore:
                 return
 
     async def size(self) -> Size:
-        """Return how many entries there are, and what they count against the limit.
+        """Return the number of entries, and what they count against the limit.
 
-        Entries that the server let expire count until they are purged.
+        Entries that expired on the server count until they are purged.
         """
         entries, octets = await self._ask(self._size((self._names.octets,)))
         return Size(entries, int(octets), self._evicted, self._seal.unreadable)
 
     async def close(self) -> None:
-        """Close the connections, once nobody uses one: whoever still asks is let go.
+        """End the calls in progress, then close the connections.
 
-        A call that was just connecting would leave its connection open otherwise.
+        Otherwise a call that is connecting would leave its connection open.
         """
         self._closed = True
         for limit in self._asking:
             limit.reschedule(0.0)
         while self._asking:
-            self._nobody_asks.clear()
-            await self._nobody_asks.wait()
+            self._is_idle.clear()
+            await self._is_idle.wait()
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Close all connections; whoever asks next connects anew."""
+        """Close all connections; the next call connects again."""
         with suppress(ValkeyError, OSError):  # it is away, and the connection with it
             await self._client.connection_pool.disconnect()
 
@@ -303,9 +302,9 @@ class ValkeyStore:
                     return await answer
                 finally:
                     self._asking.discard(limit)
-                    self._nobody_asks.set()
+                    self._is_idle.set()
                     if task and task.cancelling() > before:
-                        # asyncio.wait_for of Python 3.11, which sends, may have swallowed it
+                        # asyncio.wait_for of Python 3.11 may have swallowed the cancellation
                         raise asyncio.CancelledError
         except AuthenticationError as error:
             reason = f"give another user or password in its URL ({_line(error)})"
@@ -329,7 +328,7 @@ class ValkeyStore:
         return StoreError(f"store {self._where}: it was closed")
 
     async def _named(self, index: str, members: list[bytes]) -> list[tuple[bytes, Key]]:
-        """Return members of an index with the keys that they name; what names none is dropped."""
+        """Return members of an index with their keys; drop members that are not keys."""
         named: list[tuple[bytes, Key]] = []
         others: list[bytes] = []
         for member in members:
@@ -337,7 +336,7 @@ class ValkeyStore:
                 named.append((member, key_of(member.decode())))
             except ValueError:
                 others.append(member)
-                self._seal.give_up(f"{member!r} in {index} names none")
+                self._seal.give_up(f"{member!r} in {index} is not a key")
         if others:
             await self._ask(self._client.zrem(index, *others))
         return named
@@ -354,7 +353,7 @@ class ValkeyStore:
     def _opened(self, key: Key, octets: bytes) -> Entry | None:
         head, readings = octets[: _RECEIVED.size], octets[_RECEIVED.size :]
         if not readings:
-            head = bytes(_RECEIVED.size)  # cut off: what follows cannot be read either
+            head = bytes(_RECEIVED.size)  # cut off, so the readings cannot be opened either
         (received,) = _RECEIVED.unpack(head)
         return self._seal.open_entry(key, received, readings)
 
@@ -369,16 +368,16 @@ class ValkeyStore:
 
 
 def _pool(url: str) -> tuple[BlockingConnectionPool, str]:
-    """Return connections to the server at `url`, and its name without a password."""
+    """Return connections to the server at `url`, and the URL without a password."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORT
         database = int(parts.path.strip("/") or 0)
-        if parts.scheme not in SCHEMES or not parts.hostname or parts.query or database < 0:
+        if parts.scheme not in VALKEY_SCHEMES or not parts.hostname or parts.query or database < 0:
             raise ValueError
     except ValueError:
         form = "valkey://[user:password@]host[:port][/database]"
-        raise StoreError(f"the store's URL is to be {form}, with a number as database") from None
+        raise StoreError(f"the store's URL must be {form}, with a number as database") from None
     pool = BlockingConnectionPool(
         max_connections=CONNECTIONS,
         timeout=QUEUE_TIMEOUT,

@@ -1,8 +1,8 @@
-"""What a Valkey or Redis server does in one step, as Lua scripts, and the keys that they use. Data.
+"""Lua scripts for the atomic steps of a Valkey or Redis server, and the keys they use. Data alone.
 
 All keys of an estate begin with `esme:{<estate>}:`, whose braces put them in one slot of a cluster,
-and go on with one of `Names`. An entry is its time of receipt, a big-endian double, and the packed
-readings. Fences are at least the server's microseconds since 1970, so that they grow even where the
+followed by one of `Names`. An entry is its time of receipt, a big-endian double, and the compressed
+readings. Fences are at least the server's microseconds since 1970, so that they grow even if the
 server forgot the one before.
 """
 
@@ -12,39 +12,39 @@ from esme_emulator.cache.store.sealing import key_text
 
 
 class Names:
-    """The names of an estate's keys on the server."""
+    """Names of an estate's keys on the server."""
 
     def __init__(self, estate: str) -> None:
         self.prefix = f"esme:{{{estate}}}:"
         self.fence = self.prefix + "fence"
-        """The greatest fence given."""
+        """Key of the greatest fence given."""
         self.own_counter = self.prefix + "own-counter"
-        """The next own counter that nobody has."""
+        """Key of the next device counter to give."""
         self.own_counter_run = self.prefix + "own-counter-run"
-        """The `run_id` of the server that gave the last of them."""
+        """Key of the `run_id` of the server that gave the last device counter."""
         self.octets = self.prefix + "octets"
-        """Hash of what each entry counts against the limit; under the empty name, all together."""
+        """Key of a hash of the octets that each entry counts; under the empty name, the sum."""
         self.received = self.prefix + "received"
-        """Sorted set of all keys as text, by time of receipt."""
+        """Key of the sorted set of all entries' keys as text, by time of receipt."""
 
     def entry(self, key: Key) -> str:
-        """Where the entry under `key` is."""
+        """Return the name of the entry under `key`."""
         return f"{self.prefix}entry:{key_text(key)}"
 
     def lease(self, key: Key) -> str:
-        """Where the fence of the live lease on `key` is; it expires with it."""
+        """Return the name of the fence of the live lease on `key`; both expire together."""
         return f"{self.prefix}lease:{key_text(key)}"
 
     def latest(self, key: Key) -> str:
-        """Where the fence of the latest lease on `key` is until it is settled."""
+        """Return the name of the fence of the latest unsettled lease on `key`."""
         return f"{self.prefix}latest:{key_text(key)}"
 
     def settled(self, fence: int) -> str:
-        """Where it is what a lease was settled with."""
+        """Return the name of the value that a lease was settled with."""
         return f"{self.prefix}settled:{fence}"
 
     def device(self, device: object) -> str:
-        """Sorted set of the keys of one device as text, by time of receipt."""
+        """Return the name of the sorted set of one device's keys as text, by time of receipt."""
         return f"{self.prefix}device:{device}"
 
 
@@ -115,7 +115,7 @@ redis.call('SET', KEYS[3], fence, 'PX', ARGV[3])
 return {'lease', fence}
 """
 """Keys: entry, lease, latest, fence. Arguments: received after; milliseconds of the lease, and
-until it can no longer be settled. Answers which of the three it is, and the entry or the fence."""
+until it can no longer be settled. Returns which of the three it is, and the entry or the fence."""
 
 RENEW = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
@@ -123,7 +123,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
 return 1
 """
-"""Keys: lease, latest. Arguments: fence, and milliseconds as above. Answers 1, or 0: lost."""
+"""Keys: lease, latest. Arguments: fence, and milliseconds as above. Returns 1, or 0 if lost."""
 
 SETTLE = (
     _KEEP
@@ -135,13 +135,13 @@ if ARGV[4] == '' then return 0 end
 return keep(KEYS[4], KEYS[5], KEYS[6], unpack(ARGV, 4))
 """
 )
-"""Keys: lease, latest, settled, entry, received, device. Arguments: fence, what it is settled with,
-for how many milliseconds; then nothing, or those of `PUT`. Answers how many entries were evicted,
-or -1: lost."""
+"""Keys: lease, latest, settled, entry, received, device. Arguments: fence, the value that it is
+settled with, for how many milliseconds; then nothing, or those of `PUT`. Returns the number of
+evicted entries, or -1 if lost."""
 
 PUT = _KEEP + "return keep(KEYS[1], KEYS[2], KEYS[3], unpack(ARGV))"
 """Keys: entry, received, device. Arguments: the entry, its milliseconds or nothing, its key as
-text, its time of receipt, the prefix, the limit. Answers how many entries were evicted."""
+text, its time of receipt, the prefix, the limit. Returns the number of evicted entries."""
 
 DROP = (
     _DROP
@@ -157,8 +157,8 @@ end
 return dropped
 """
 )
-"""Keys: received or device. Arguments: prefix, received after and before, keys as text. Answers
-how many there were."""
+"""Keys: received or device. Arguments: prefix, received after and before, keys as text. Returns
+the number of dropped entries."""
 
 COVERING = """
 local found = {}
@@ -174,14 +174,14 @@ for _, member in ipairs(latest) do
 end
 return found
 """
-"""Keys: device. Arguments: received after, as a bound of a range; of how many entries; SRV,
-identity, start, end; how many are wanted. Answers their keys as text, the latest first."""
+"""Keys: device. Arguments: received after, as a bound of a range; number of entries to search;
+SRV, identity, start, end; number of keys wanted. Returns keys as text, the latest first."""
 
 SIZE = """
 local octets = tonumber(redis.call('HGET', KEYS[1], '') or '') or 0
 return {math.max(0, redis.call('HLEN', KEYS[1]) - 1), string.format('%.0f', octets)}
 """
-"""Keys: octets. Answers how many entries there are, and what they count as text."""
+"""Keys: octets. Returns the number of entries, and as text what they count."""
 
 RESERVE = """
 local said = redis.pcall('INFO', 'server')
@@ -195,6 +195,6 @@ redis.call('INCRBY', KEYS[1], ARGV[3])
 if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], run) end
 return {first, lost and 1 or 0}
 """
-"""Keys: own counter, run. Arguments in decimal: earliest, earliest if the server may have lost
-which were given, size. Answers the first counter, and 1 if it may have. Text is compared, since a
-number of Lua has 53 bits."""
+"""Keys: own counter, run. Arguments in decimal: earliest, earliest if the server may have forgotten
+which it gave, size. Returns the first counter, and 1 if it may have. Compares text, since a number
+of Lua has 53 bits."""

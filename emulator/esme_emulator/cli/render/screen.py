@@ -14,8 +14,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esme_emulator.cache.policy.audit import audit_of
-from esme_emulator.cache.policy.ledger import Ledger
+from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.fleet.counters import Counters, Stage
 from gbcs.explain import Line
 

@@ -1,4 +1,4 @@
-"""Where the cache answers from: the meter, the store, or another request's reply."""
+"""The cache answers from the meter, the store, or another request's reply."""
 
 import math
 
@@ -46,7 +46,7 @@ def bench() -> Bench:
 
 
 def own_octets(reply: bytes, srv: str, role: Role, counter: int, now: float) -> bytes:
-    """What the meter itself says to the same command, given the own counter in `reply`."""
+    """Return the meter's own reply to the same command, with the device counter of `reply`."""
     asked, _ = command(srv, role, counter)
     return meter_octets(asked, now, own_counter_in(reply) or 0)
 
@@ -128,7 +128,7 @@ def test_other_devices_windows_and_srvs_are_other_keys(bench: Bench) -> None:
 
 @pytest.mark.parametrize("code", [ResultCode.HARDWARE_FAULT, ResultCode.OTHER_REASON])
 @pytest.mark.parametrize(("srv", "role"), CACHED)
-def test_a_failure_is_given_to_all_who_wait_and_never_kept(
+def test_a_failure_is_given_to_all_waiting_requests_and_not_kept(
     srv: str, role: Role, code: ResultCode, bench: Bench
 ) -> None:
     asked = [command(srv, role, counter) for counter in (1, 2, 3)]
@@ -160,7 +160,7 @@ def test_a_failure_is_given_to_all_who_wait_and_never_kept(
 def test_retention_counts_from_receipt_and_a_clock_before_receipt_is_not_trusted(
     age: float, decision: Decision, bench: Bench
 ) -> None:
-    """Retention is 25 hours here; a negative age is a clock that was stepped back."""
+    """Retention is 25 hours here; a negative age means that the clock was set back."""
     bench.read_through("4.8.1")
     bench.now += age
     bench.ask("4.8.1", counter=2)
@@ -168,7 +168,7 @@ def test_retention_counts_from_receipt_and_a_clock_before_receipt_is_not_trusted
     assert bench.decisions() == before | {decision: before.get(decision, 0) + 1}
 
 
-def test_what_was_forwarded_past_retention_is_kept_anew(bench: Bench) -> None:
+def test_a_read_forwarded_after_its_retention_is_kept_again(bench: Bench) -> None:
     bench.read_through("4.8.1")
     bench.now += RETENTION + 1
     bench.read_through("4.8.1", counter=2)
@@ -191,7 +191,7 @@ def test_any_other_retention_is_refused(hours: float) -> None:
 @pytest.mark.parametrize("beyond", [1, 1800, 10 * DAY])
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1", "4.8.3"])
 def test_a_window_that_is_still_open_is_not_kept(srv: str, beyond: int, bench: Bench) -> None:
-    """There will be more entries in it than the meter has now."""
+    """The window will have more entries than the meter has now."""
     window = Window(MIDNIGHT, NOW + beyond)
     for counter in (1, 2, 3):
         assert bench.ask(srv, counter=counter, window=window) == []
@@ -236,7 +236,7 @@ def test_an_srv_that_is_not_cached_is_forwarded_and_relayed_unchanged(
     bench.assert_settled()
 
 
-def test_a_device_without_a_key_is_forwarded_to_and_its_reply_relayed_unchanged() -> None:
+def test_commands_and_replies_of_a_device_without_a_key_are_passed_on_unchanged() -> None:
     bench = Bench(keystore=FileKeystore({}))
     for counter, (srv, role) in enumerate((*CACHED, *NOT_CACHED)):
         octets = command(srv, role, counter)[1]
@@ -273,7 +273,7 @@ def test_a_hit_is_the_response_of_the_rtds(name: str, rtds_keystore: Keystore) -
     bench.assert_settled()
 
 
-def test_a_failure_given_to_who_waits_is_the_error_response_of_the_rtds(
+def test_a_failure_given_to_waiting_requests_is_the_error_response_of_the_rtds(
     rtds_keystore: Keystore,
 ) -> None:
     asked = named("ECS22a_4.8.3_ERROR_COMMAND").octets

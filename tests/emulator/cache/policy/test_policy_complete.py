@@ -1,4 +1,4 @@
-"""Windows that the meter had not finished, by whatever clock: relayed, and never kept."""
+"""Windows that the meter had not finished, by either clock, are relayed and never kept."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_window_that_the_clock_of_the_meter_has_not_reached_is_relayed_and_not
 def test_a_window_that_is_over_on_both_clocks_is_kept_in_its_last_second(
     srv: str, skew: float
 ) -> None:
-    """The last entry says all: no margin is needed."""
+    """The last entry proves that the window is complete: no margin is needed."""
     bench = Bench()
     bench.now = float(EPOCH_UNIX + MIDNIGHT)
     bench.skew = skew
@@ -79,7 +79,7 @@ def test_a_window_that_the_log_no_longer_holds_is_kept(srv: str) -> None:
 
 
 @pytest.mark.parametrize("literal", [False, True])
-def test_a_late_reply_is_held_to_the_same(literal: bool) -> None:
+def test_a_late_reply_is_checked_for_completeness_too(literal: bool) -> None:
     bench = past_midnight(literal=literal)
     bench.skew = -PATIENCE - 30
     bench.ask("4.8.1")
@@ -93,7 +93,7 @@ def test_a_late_reply_is_held_to_the_same(literal: bool) -> None:
     }
 
 
-def test_whoever_waits_for_the_same_readings_gets_them_and_nobody_later_does() -> None:
+def test_waiting_requests_get_incomplete_readings_and_later_ones_do_not() -> None:
     bench = past_midnight()
     bench.skew = -3.0
     for counter in (1, 2):
@@ -117,7 +117,7 @@ def test_whoever_waits_for_the_same_readings_gets_them_and_nobody_later_does() -
     ],
 )
 def test_gaps_are_kept_and_a_log_that_lacks_the_end_is_not(lost: set[int], stored: bool) -> None:
-    """Whether the meter lost its last entry, or has not made it yet, nobody can tell."""
+    """A last entry that is lost and one that is not there yet look the same."""
     bench = Bench()
     bench.ask("4.8.1")
     bench.forwards.clear()
@@ -131,7 +131,7 @@ EVENTS = Window(MIDNIGHT - 700 * DAY, MIDNIGHT)
 
 
 def read_events(bench: Bench, srv: str, counter: int, window: Window) -> str:
-    """Ask for what no party's registry limits here, and return the status of the reply."""
+    """Read events, to which every party is entitled here, and return the status of the reply."""
     octets = encode(
         reading_command(
             service_of(srv), device=METER, originator=SUPPLIER, counter=counter, window=window
@@ -157,7 +157,7 @@ def test_a_log_that_does_not_show_its_end_is_kept_once_the_tolerated_skew_has_pa
     assert read_events(bench, srv, 2, EVENTS) == "s1sp; fwd=miss; stored"
 
 
-def test_so_is_a_window_in_which_no_entry_is_due() -> None:
+def test_a_window_without_a_due_entry_is_kept_after_the_tolerated_skew_too() -> None:
     bench = Bench()
     window = Window(MIDNIGHT + 1, MIDNIGHT + HALF_HOUR - 1)
     bench.now = float(EPOCH_UNIX + window.end + 1)
@@ -167,7 +167,7 @@ def test_so_is_a_window_in_which_no_entry_is_due() -> None:
 
 
 @pytest.mark.parametrize(("skew", "detail"), [(-3, "incomplete-window"), (0, "")])
-def test_what_carries_the_time_of_the_meter_is_judged_by_that(skew: float, detail: str) -> None:
+def test_a_response_with_the_meters_time_is_judged_by_that_time(skew: float, detail: str) -> None:
     bench = past_midnight(srvs=["4.10"])
     bench.skew = skew
     assert bench.read_through("4.10").status.partition("detail=")[2] == detail
@@ -185,7 +185,7 @@ PART = Window(YESTERDAY.start, NOW - HALF_HOUR)
         *((("4.10"), skew, hits) for skew, hits in ((0, 1), (-1, 1), (-3600, 0))),
     ],
 )
-def test_out_of_a_window_kept_literally_only_what_the_meter_had_finished_is_cut(
+def test_only_finished_parts_are_cut_from_a_window_that_is_kept_literally(
     srv: str, skew: float, hits: int
 ) -> None:
     bench = Bench(srvs=[srv], literal=True, sub_window=True)
@@ -195,7 +195,7 @@ def test_out_of_a_window_kept_literally_only_what_the_meter_had_finished_is_cut(
     assert bench.decisions().get(Decision.HIT, 0) == hits == len(replies)
 
 
-def test_what_shows_no_end_is_cut_out_of_it_with_the_tolerated_skew() -> None:
+def test_parts_that_show_no_end_are_cut_with_the_tolerated_skew() -> None:
     bench = Bench(srvs=["4.4.2"], literal=True, sub_window=True, clock_skew=600.0)
     read_events(bench, "4.4.2", 1, Window(MIDNIGHT - DAY, NOW + DAY))
     for counter, (ago, said) in enumerate(((60, "miss"), (659, "miss"), (660, "sub-window")), 2):
@@ -203,7 +203,7 @@ def test_what_shows_no_end_is_cut_out_of_it_with_the_tolerated_skew() -> None:
         assert said in read_events(bench, "4.4.2", counter, part)
 
 
-def test_without_literal_a_part_of_what_is_kept_is_complete_whatever_gaps_there_are() -> None:
+def test_without_literal_each_part_of_an_entry_is_complete_despite_gaps() -> None:
     bench = Bench(sub_window=True)
     bench.ask("4.8.1")
     bench.forwards.clear()
@@ -215,13 +215,13 @@ def test_without_literal_a_part_of_what_is_kept_is_complete_whatever_gaps_there_
 
 
 @pytest.mark.parametrize("skew", [-1.0, float("nan"), float("inf")])
-def test_a_skew_that_cannot_be_is_a_mistake(skew: float) -> None:
+def test_an_impossible_skew_is_refused(skew: float) -> None:
     with pytest.raises(ValueError, match=r"clock skew of .* s: give 0 or more"):
         Bench(clock_skew=skew)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_whoever_asks_once_a_window_is_over_gets_all_of_it_though_one_was_asked_before(
+def test_a_request_after_the_end_of_a_window_gets_all_of_it_despite_one_in_flight(
     processes: int,
 ) -> None:
     """The reply to the first is on its way, and was made before the end."""

@@ -1,4 +1,4 @@
-"""Two valid and different replies to one command: the readings are dropped, and it is told."""
+"""Two valid and different replies to one command: readings are dropped, an alarm is raised."""
 
 import logging
 
@@ -42,7 +42,7 @@ def forged(
     window: Window = YESTERDAY,
     own_counter: int | None = None,
 ) -> bytes:
-    """A reply without the first entry, such as whoever has the key of the party can make."""
+    """Return a reply without the first entry, which any holder of the party's key can make."""
     log = BY_SRV[srv]
     readings = buffer(meter_of(SEED, METER), log, window, NOW, lambda stamp: stamp > window.start)
     asked, _ = command(srv, role, counter, window)
@@ -50,7 +50,7 @@ def forged(
 
 
 def retrying() -> Bench:
-    """A bench that sends a read again which got no reply."""
+    """Return a bench that retries reads."""
     bench = Bench(retries=1)
     for counter in range(100, 110):
         bench.read_through("4.8.2", Role.ED, counter)
@@ -63,7 +63,7 @@ def alarm(counter: int = 1, role: Role = Role.IS) -> Alarm:
 
 @pytest.mark.parametrize("first", ["forged", "true"])
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1", "4.8.3"])
-def test_two_valid_replies_that_differ_are_an_alarm_and_nothing_of_them_is_kept(
+def test_two_different_valid_replies_raise_an_alarm_and_neither_is_kept(
     first: str, srv: str
 ) -> None:
     role = Role.ED if srv == "4.8.3" else Role.IS
@@ -84,7 +84,7 @@ def test_two_valid_replies_that_differ_are_an_alarm_and_nothing_of_them_is_kept(
     bench.assert_settled()
 
 
-def test_what_was_cut_out_of_a_forged_reply_goes_too() -> None:
+def test_entries_cut_from_a_forged_reply_are_dropped_too() -> None:
     bench = Bench(sub_window=True)
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -107,7 +107,7 @@ def test_a_forged_reply_that_is_late_is_dropped_once_the_true_one_comes() -> Non
     assert (bench.store, bench.alarms) == ({}, [alarm()])
 
 
-def test_what_the_store_is_still_keeping_is_dropped_behind_it() -> None:
+def test_an_entry_that_the_store_is_still_keeping_is_dropped_afterwards() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -118,7 +118,7 @@ def test_what_the_store_is_still_keeping_is_dropped_behind_it() -> None:
     assert bench.replies[0].status.endswith("detail=flushed-not-kept")
 
 
-def test_a_store_that_is_away_serves_none_of_it_when_it_is_back() -> None:
+def test_a_store_that_was_away_serves_no_forged_readings_when_it_is_back() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -130,7 +130,7 @@ def test_a_store_that_is_away_serves_none_of_it_when_it_is_back() -> None:
     assert bench.ask("4.8.1", counter=2) == []
 
 
-def test_a_forged_refusal_is_an_alarm_too() -> None:
+def test_a_forged_refusal_raises_an_alarm_too() -> None:
     bench = Bench()
     asked, _ = command("4.8.1")
     bench.ask("4.8.1")
@@ -140,7 +140,7 @@ def test_a_forged_refusal_is_an_alarm_too() -> None:
     assert bench.alarms == [alarm()]
 
 
-def test_readings_of_other_dates_are_an_alarm_too() -> None:
+def test_readings_of_other_dates_raise_an_alarm_too() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -153,7 +153,7 @@ def test_readings_of_other_dates_are_an_alarm_too() -> None:
 
 
 def test_the_true_reply_behind_a_forged_one_is_seen_though_the_counter_is_used_again() -> None:
-    """Whoever forged asks for something else under the same counter, so that a reply is awaited."""
+    """The forger reads something else under the same counter, so that a reply is awaited."""
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -163,7 +163,7 @@ def test_the_true_reply_behind_a_forged_one_is_seen_though_the_counter_is_used_a
     assert (bench.store, bench.alarms) == ({}, [alarm()])
 
 
-def test_it_is_told_once_for_each_command() -> None:
+def test_the_alarm_is_raised_once_for_each_command() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -173,7 +173,7 @@ def test_it_is_told_once_for_each_command() -> None:
     assert bench.policy.ledger.reasons == {CONTRADICTED: 1, "duplicate-reply": 2}
 
 
-def test_it_is_told_once_though_the_command_is_sent_again() -> None:
+def test_the_alarm_is_raised_once_even_if_the_command_is_sent_again() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     true = bench.meter_reply()
@@ -185,7 +185,7 @@ def test_it_is_told_once_though_the_command_is_sent_again() -> None:
     assert bench.alarms == [alarm()]
 
 
-def test_what_does_not_verify_contradicts_nothing() -> None:
+def test_a_reply_that_does_not_verify_contradicts_nothing() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     bench.deliver()
@@ -199,7 +199,7 @@ def test_what_does_not_verify_contradicts_nothing() -> None:
 
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
 @pytest.mark.parametrize("times", [1, 3])
-def test_the_same_reply_again_is_none(role: Role, times: int) -> None:
+def test_the_same_reply_again_is_no_contradiction(role: Role, times: int) -> None:
     bench = Bench()
     bench.ask("4.8.1", role)
     octets = bench.meter_reply()
@@ -210,8 +210,8 @@ def test_the_same_reply_again_is_none(role: Role, times: int) -> None:
     assert bench.policy.ledger.reasons == {"duplicate-reply": times}
 
 
-def test_replies_that_differ_in_the_own_counter_of_the_meter_are_none() -> None:
-    """A read that was sent again is answered twice, each time under another own counter."""
+def test_replies_that_differ_in_the_device_counter_alone_are_no_contradiction() -> None:
+    """A retried read is answered twice, each time with another device counter."""
     bench = retrying()
     bench.ask("4.8.1", Role.OU)
     bench.expire()
@@ -224,7 +224,7 @@ def test_replies_that_differ_in_the_own_counter_of_the_meter_are_none() -> None:
     assert len(bench.store) == 1
 
 
-def test_other_readings_under_another_own_counter_are_an_alarm() -> None:
+def test_other_readings_under_another_device_counter_raise_an_alarm() -> None:
     bench = retrying()
     bench.ask("4.8.1", Role.OU)
     bench.expire()
@@ -271,7 +271,7 @@ def test_one_of_several_processes_sees_it_for_all() -> None:
     assert [bench.alarms for bench in benches] == [[alarm()], []]
 
 
-async def test_it_is_logged_with_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_alarm_is_logged_with_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
     supplier = party(Role.IS).eui
     async with run([MemoryStore()], hosted=()) as running:
         async with connect(_broker_of(running), client_id="forger") as forger:
@@ -290,7 +290,7 @@ async def test_it_is_logged_with_what_to_do(caplog: pytest.LogCaptureFixture) ->
     assert "\n" not in said
 
 
-async def test_a_reply_on_the_topic_of_another_device_is_not_taken() -> None:
+async def test_a_reply_on_the_topic_of_another_device_is_ignored() -> None:
     supplier = party(Role.IS).eui
     async with run([MemoryStore()], hosted=()) as running:
         async with connect(_broker_of(running), client_id="forger") as forger:
@@ -303,7 +303,7 @@ async def test_a_reply_on_the_topic_of_another_device_is_not_taken() -> None:
         assert cache.policy.next_deadline() is not None, "it still waits for the meter"
 
 
-def test_a_forged_reply_is_one_that_the_cache_takes() -> None:
-    """Else these tests would show nothing."""
+def test_a_forged_reply_passes_all_other_checks() -> None:
+    """Otherwise these tests would show nothing."""
     assert decode(forged(), KEYS).mac_status == "valid"
     assert forged() != meter_octets(command("4.8.1")[0])

@@ -1,6 +1,6 @@
-"""Nobody gets another's data: every road to it ends in a refusal, with the readings in the cache.
+"""No party gets another's data: every attempt is refused, with the readings in the cache.
 
-Refused requests get no reply and reach no meter, whether the readings are there or not.
+Refused requests get no reply and reach no meter, hit or not.
 """
 
 from dataclasses import replace
@@ -96,7 +96,7 @@ def test_a_party_asks_for_what_its_role_may_not(bench: Bench) -> None:
     assert_refused(bench, command("4.6.1", Role.OU)[1], Reason.ROLE_NOT_ENTITLED)
 
 
-def test_a_party_that_nobody_knows_asks(bench: Bench) -> None:
+def test_an_unknown_party_asks(bench: Bench) -> None:
     stranger = RemoteParty(EUI(b"\x22" * 8), Role.IS, KEYS, 1)
     octets = stranger.command(METER, "4.8.1", YESTERDAY)[1]
     assert_refused(bench, octets, Reason.UNKNOWN_PARTY)
@@ -104,7 +104,7 @@ def test_a_party_that_nobody_knows_asks(bench: Bench) -> None:
 
 
 def test_the_rival_writes_the_suppliers_eui_on_its_command(bench: Bench) -> None:
-    """The MAC is the ACB's over the whole of it; whoever is not the ACB cannot make it."""
+    """The MAC is the ACB's, over the whole command; no other party can make it."""
     octets = rival().command(METER, "4.8.1", YESTERDAY)[1]
     forged = octets.replace(bytes(RIVAL), bytes(SUPPLIER))
     assert decode(forged).originator == SUPPLIER
@@ -131,7 +131,7 @@ def test_the_rival_changes_the_device_in_a_command_for_its_own_meter(bench: Benc
 
 
 def behind(eui: EUI, certificate: bytes) -> bytes:
-    """A command of the ACB with this party behind it, and the certificate of whomever."""
+    """Return a command of the ACB with this party behind it, and any party's certificate."""
     asked, _ = command("4.8.1", Role.OU)
     return encode(replace(asked, supplementary=Supplementary(eui, 1, None, certificate)), KEYS)
 
@@ -143,7 +143,7 @@ def test_the_rival_stands_behind_the_acb(bench: Bench) -> None:
 
 
 def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
-    """Whom the reply is addressed to is the originator, so it too must be entitled."""
+    """The reply is addressed to the originator, so it must be entitled too."""
     asked, _ = command("4.8.3", Role.OU)
     octets = encode(replace(asked, originator=RIVAL), KEYS)
     assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
@@ -156,7 +156,7 @@ def test_the_rival_originates_with_the_supplier_behind_it(bench: Bench) -> None:
 
 
 def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
-    """Whom the reply is encrypted for is the party behind, whoever lends it its name."""
+    """The reply is encrypted for the party behind, whichever party originates the command."""
     refused: list[tuple[bytes, Reason | Discard]] = [
         (b"", Reason.NOT_REGISTERED),
         (rival().certificate, Reason.NOT_REGISTERED),
@@ -171,7 +171,7 @@ def test_the_supplier_originates_with_the_rival_behind_it(bench: Bench) -> None:
 
 
 def test_the_rival_sends_what_the_supplier_sent_once_more() -> None:
-    """Its reply is the supplier's alone, and there is none once it supplies no more."""
+    """The reply is the supplier's alone, and there is none once it supplies no more."""
     bench = Bench(registry=two_suppliers())
     octets = command("4.8.1")[1]
     bench.receive(octets)
@@ -216,7 +216,7 @@ def test_a_use_case_that_it_may_send_carries_what_another_reads_as_it_stands(srv
     assert_refused(bench, octets, Reason.ROLE_NOT_ENTITLED)
 
 
-def test_what_is_read_through_another_object_counts_where_it_is_not_understood() -> None:
+def test_reads_through_an_unknown_object_need_entitlement_too() -> None:
     """The meter refuses it; another one might not."""
     bench = Bench(registry=default_registry())
     backwards = Window(YESTERDAY.end, YESTERDAY.start)
@@ -231,7 +231,7 @@ def test_what_is_read_through_another_object_counts_where_it_is_not_understood()
 
 
 @each(lambda vector: "_COMMAND" in vector.name)
-def test_a_command_of_the_reference_test_data_takes_the_right_to_its_own_srv(
+def test_a_command_of_the_reference_test_data_needs_entitlement_to_its_own_srv(
     vector: Vector,
 ) -> None:
     """Those that write to an object, or reset it, do not read it.
@@ -259,7 +259,7 @@ def objects_of(srv: str) -> set[bytes]:
     }
 
 
-def test_what_reads_the_payment_mode_takes_the_right_to_prepayment_configuration() -> None:
+def test_reading_the_payment_mode_needs_entitlement_to_prepayment_configuration() -> None:
     asked, _ = command("4.8.3")
     account = Access(Choice.GET, 111, parse_dotted("0.0.19.0.0.255"), 2, NULL)
     assert isinstance(asked.payload, AccessRequest)
@@ -307,7 +307,7 @@ def test_several_windows_in_one_command_are_required_all(first: int) -> None:
         (date(2025, 3, 30), "2025-03-30T00:00:00Z", True),
     ],
 )
-def test_days_are_utc_and_british_summer_time_moves_none(
+def test_days_are_utc_even_in_british_summer_time(
     first_day: date, local_midnight: str, entitled: bool
 ) -> None:
     """The hour before a day of UTC is the old supplier's, though Britain has that day already."""
@@ -329,7 +329,7 @@ def test_days_are_utc_and_british_summer_time_moves_none(
 
 
 @pytest.mark.parametrize("end", [YESTERDAY.end, MAX_INSTANT])
-def test_a_window_that_goes_on_for_ever_takes_a_registration_that_does(end: int) -> None:
+def test_a_window_without_end_needs_a_registration_without_end(end: int) -> None:
     bench = Bench(registry=two_suppliers())
     bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, TOMORROW, bench.now))
     for who, entitled in ((SUPPLIER, end == YESTERDAY.end), (RIVAL, False)):
@@ -344,7 +344,7 @@ def test_a_window_that_goes_on_for_ever_takes_a_registration_that_does(end: int)
 
 
 def test_the_consent_of_one_consumer_is_not_that_of_the_next() -> None:
-    """Whom the new one allows has the days from then on."""
+    """Parties that the new consumer allows are entitled from that day on."""
     registry = two_suppliers()
     bench = Bench(registry=registry)
     bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
@@ -385,7 +385,7 @@ def test_windows_that_straddle_the_change_by_a_second(second: int) -> None:
     bench.assert_settled()
 
 
-def test_what_one_brought_is_not_given_to_another_in_a_wider_or_narrower_window() -> None:
+def test_readings_are_not_given_to_another_party_for_a_wider_or_narrower_window() -> None:
     bench = Bench(registry=two_suppliers(), sub_window=True)
     bench.read_through("4.8.1", window=Window(YESTERDAY.start - 7 * DAY, YESTERDAY.end))
     for window in (YESTERDAY, Window(YESTERDAY.start, YESTERDAY.start)):
@@ -410,8 +410,8 @@ def test_a_counter_of_the_supplier_used_by_the_rival_mixes_up_nothing() -> None:
 
 
 @pytest.mark.parametrize("given_up", [False, True])
-def test_a_counter_used_twice_brings_nothing_that_was_lost_meanwhile(given_up: bool) -> None:
-    """The reply names its transaction alone: it may be to the read that it has no right to now."""
+def test_a_counter_used_twice_brings_no_reply_after_entitlement_is_lost(given_up: bool) -> None:
+    """The reply may be to the read that the party is no longer entitled to."""
     bench = Bench(registry=two_suppliers())
     kept = Window(YESTERDAY.start - 2 * DAY, YESTERDAY.start - DAY)
     lost = Window(YESTERDAY.end, YESTERDAY.end + 3600)
@@ -430,7 +430,7 @@ def test_a_counter_used_twice_brings_nothing_that_was_lost_meanwhile(given_up: b
     bench.assert_settled()
 
 
-def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
+def test_a_party_that_lost_its_entitlement_while_waiting_gets_no_reply() -> None:
     bench = Bench(registry=two_suppliers())
     bench.ask("4.8.1", Role.OU, counter=1)
     bench.ask("4.8.1", Role.ED, counter=2)
@@ -450,10 +450,10 @@ def test_whoever_lost_its_entitlement_while_it_waited_gets_nothing() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "answers"), [(-1, 1), (0, 0)])
-def test_what_is_read_as_it_stands_is_for_who_is_entitled_when_it_comes(
+def test_entitlement_to_a_read_without_a_window_counts_when_the_reply_comes(
     seconds: int, answers: int
 ) -> None:
-    """Asked for on the last day of a registration, answered on the next."""
+    """Read on the last day of a registration, answered on the next."""
     registry = Registry(
         [(SUPPLIER, [Role.IS])], [Registration(SUPPLIER, Devices(METER, METER), end=TOMORROW)]
     )
@@ -466,14 +466,14 @@ def test_what_is_read_as_it_stands_is_for_who_is_entitled_when_it_comes(
     assert bench.policy.ledger.reasons == withheld
 
 
-def test_a_command_that_cannot_be_verified_is_refused_by_whom_it_names() -> None:
+def test_a_command_that_cannot_be_verified_is_refused_by_the_parties_it_names() -> None:
     from gbcs import FileKeystore
 
     bench = Bench(keystore=FileKeystore({}), registry=two_suppliers())
     assert_refused(bench, rival().command(METER, "4.8.1", YESTERDAY)[1], Reason.NOT_REGISTERED)
 
 
-def test_a_change_flushes_the_device_and_keeps_nothing_of_what_is_under_way() -> None:
+def test_a_change_flushes_the_device_and_replies_in_flight_are_not_kept() -> None:
     bench = Bench(registry=two_suppliers())
     bench.read_through("4.8.1", Role.IS, 1)
     bench.read_through("4.8.3", Role.ED, 2)
@@ -495,7 +495,7 @@ def test_a_change_flushes_the_device_and_keeps_nothing_of_what_is_under_way() ->
 
 
 @pytest.mark.parametrize("given_up", ["before", "after"])
-def test_a_late_reply_to_what_was_asked_before_a_change_is_not_kept(given_up: str) -> None:
+def test_a_late_reply_to_a_command_sent_before_a_change_is_not_kept(given_up: str) -> None:
     bench = Bench(registry=two_suppliers())
     bench.ask("4.8.1")
     late = bench.meter_reply()
@@ -509,7 +509,7 @@ def test_a_late_reply_to_what_was_asked_before_a_change_is_not_kept(given_up: st
     assert bench.policy.ledger.reasons["late-reply"] == 1
 
 
-def test_what_is_looked_up_while_the_device_is_flushed_is_not_served() -> None:
+def test_an_entry_looked_up_while_the_device_is_flushed_is_not_served() -> None:
     bench = Bench(registry=two_suppliers())
     bench.read_through("4.8.1")
     bench.looks_up = False
@@ -519,11 +519,11 @@ def test_what_is_looked_up_while_the_device_is_flushed_is_not_served() -> None:
     bench.change(bench.policy.change_of_tenancy(METER, CHANGE, bench.now))
     bench._claims.clear()
     bench.looks_up = True
-    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert bench.answer(claim, entry) == []
     assert len(bench.forwards) == 1
 
 
-def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later() -> None:
+def test_a_store_that_could_not_be_flushed_serves_nothing_and_is_flushed_later() -> None:
     store = BenchStore()
     bench = Bench(registry=two_suppliers(), shared_store=store)
     bench.read_through("4.8.1")
@@ -534,13 +534,13 @@ def test_a_store_that_could_not_be_flushed_is_not_served_from_and_flushed_later(
     bench.now += 1
     assert bench.ask("4.8.1", Role.ED, 2) == []
     assert len(bench.deliver()) == 1
-    bench.change(bench.policy.unflushed())
+    bench.change(bench.policy.pending_flushes())
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def supplied(old_until: date, new_from: date) -> Registry:
-    """A change of supplier that a file tells in advance."""
+    """Return a registry with a change of supplier in the future."""
     return Registry(
         [(SUPPLIER, [Role.IS]), (RIVAL, [Role.IS]), (DISTRIBUTOR, [Role.ED])],
         [Registration(SUPPLIER, end=old_until), Registration(RIVAL, start=new_from)],
@@ -548,7 +548,7 @@ def supplied(old_until: date, new_from: date) -> Registry:
 
 
 def foretold(how: str) -> Bench:
-    """A bench that has been told of a change that is to come tomorrow."""
+    """Return a bench with a change that holds from tomorrow on."""
     if how == "file":
         return Bench(registry=supplied(TOMORROW, TOMORROW))
     bench = Bench(registry=two_suppliers())
@@ -565,7 +565,7 @@ FORETOLD = pytest.mark.parametrize("how", ["file", "supplier", "tenancy"])
 
 
 @FORETOLD
-def test_what_was_kept_before_the_day_of_a_change_is_not_served_from_it_on(how: str) -> None:
+def test_entries_from_before_the_day_of_a_change_are_not_served_from_that_day_on(how: str) -> None:
     bench = foretold(how)
     bench.read_through("4.8.1", Role.ED, 1)
     bench.now = UNIX_NOW + UNTIL_TOMORROW - 0.001
@@ -580,7 +580,7 @@ def test_what_was_kept_before_the_day_of_a_change_is_not_served_from_it_on(how: 
 
 
 @FORETOLD
-def test_what_was_asked_before_the_day_of_a_change_is_not_kept_on_it(how: str) -> None:
+def test_replies_to_commands_from_before_the_day_of_a_change_are_not_kept_on_it(how: str) -> None:
     bench = foretold(how)
     bench.now = UNIX_NOW + UNTIL_TOMORROW - 1
     bench.ask("4.8.1", Role.ED, 1)
@@ -596,7 +596,7 @@ def test_what_was_asked_before_the_day_of_a_change_is_not_kept_on_it(how: str) -
 
 
 @FORETOLD
-def test_what_is_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str) -> None:
+def test_an_entry_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str) -> None:
     bench = foretold(how)
     bench.read_through("4.8.1", Role.ED, 1)
     bench.now = UNIX_NOW + UNTIL_TOMORROW - 0.001
@@ -607,12 +607,12 @@ def test_what_is_looked_up_as_the_day_of_a_change_begins_is_not_served(how: str)
     entry = bench.store[claim.key]
     bench.looks_up = True
     bench.now += 1
-    assert bench._perform(bench.policy.claimed(claim.flight, entry, bench.now)) == []
+    assert bench.answer(claim, entry) == []
     assert len(bench.forwards) == 1
 
 
 @FORETOLD
-def test_a_wider_window_that_was_kept_before_the_day_of_a_change_is_cut_no_more(how: str) -> None:
+def test_a_wider_entry_from_before_the_day_of_a_change_is_not_cut(how: str) -> None:
     bench = foretold(how)
     bench.settings = replace(bench.settings, sub_window=True)
     bench.restart()
@@ -623,7 +623,7 @@ def test_a_wider_window_that_was_kept_before_the_day_of_a_change_is_cut_no_more(
     assert len(bench.forwards) == 1
 
 
-def test_the_day_of_a_change_is_of_its_device_alone() -> None:
+def test_the_day_of_a_change_affects_its_device_alone() -> None:
     bench = foretold("supplier")
     bench.receive(rival(1).command(OTHER_METER, "4.8.1", YESTERDAY)[1], OTHER_METER)
     bench.deliver()

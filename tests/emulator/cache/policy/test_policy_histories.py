@@ -101,7 +101,7 @@ class Histories(RuleBasedStateMachine):
             assert reply.octets == meter_octets(asked, self.bench.now, own_counter or 0)
             if own_counter is not None:
                 taken = self.by_own_counter.setdefault((reply.device, own_counter), reply.octets)
-                assert taken == reply.octets, "an own counter for two different replies"
+                assert taken == reply.octets, "a device counter for two different replies"
 
     @invariant()
     def decisions_are_never_more_than_requests(self) -> None:

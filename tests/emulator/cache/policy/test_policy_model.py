@@ -1,6 +1,6 @@
-"""Two processes on one store against a model of a few lines: its answers and no others are given.
+"""Two processes on one store against a model of a few lines: they answer as it allows.
 
-The model knows what meters say, who supplies which day, and what may have been kept since when.
+The model knows the meters' readings, each day's supplier, and which readings may be kept.
 """
 
 from collections import Counter
@@ -50,7 +50,7 @@ DEVICES = [ESTATE.meters[0]] * 3 + [ESTATE.meters[1]]
 
 
 class Model:
-    """What is true, and what the cache may know."""
+    """The truth, and the readings that the cache may know."""
 
     def __init__(self) -> None:
         self.supply = {device: [(0, SUPPLIER)] for device in ESTATE.meters}
@@ -59,7 +59,7 @@ class Model:
         self.undropped: dict[Key, set[float]] = {}
 
     def entitled(self, party: EUI, key: Key) -> bool:
-        """Every day of the window is of its supply, on the day of a change of both."""
+        """Return whether a party supplies every day of the window; on a change day both do."""
         if ROLES[party] not in SRVS[key.srv]:
             return False
         days = range(key.start // DAY, key.end // DAY + 1)
@@ -76,17 +76,17 @@ class Model:
         return max(one for one in self.supply[device] if one[0] <= max(day, 0))[1]
 
     def changed(self, device: EUI, now: float) -> float:
-        """The first second of the last day of a change that has come."""
+        """Return the first second of the latest past day of a change."""
         days = [day for day, _ in self.supply[device][1:]] + self.left.get(device, [])
         return max((s for day in days if (s := day * DAY + EPOCH_UNIX) <= now), default=0)
 
     def forget(self, device: EUI) -> None:
-        """Nothing from before a change is served any more, whether the store has dropped it."""
+        """Expect nothing from before a change, even if the store has not dropped it."""
         for key in [key for key in self.received if key.device == device]:
             del self.received[key]
 
     def set_back(self, now: float, dropped: bool) -> None:
-        """Nothing of the future is served, not even when it has come."""
+        """Expect nothing of the future, not even when that time has come."""
         for key, times in list(self.received.items()):
             ahead = {time for time in times if time > now}
             times -= ahead
@@ -98,8 +98,8 @@ class Model:
     def dropped(self, devices: set[EUI | None]) -> None:
         self.undropped = {k: t for k, t in self.undropped.items() if not _among(k, devices)}
 
-    def nobody_knows_any_more(self, devices: set[EUI | None]) -> None:
-        """Whoever was to drop these has ended: what the store still has may be served."""
+    def lost_flushes(self, devices: set[EUI | None]) -> None:
+        """Allow entries again whose flush was lost with its process."""
         for key in [key for key in self.undropped if _among(key, devices)]:
             self.received.setdefault(key, set()).update(self.undropped.pop(key))
 
@@ -259,7 +259,7 @@ class Processes(RuleBasedStateMachine):
     @precondition(lambda self: self.sendable)
     @rule(place=st.integers(0, 3))
     def the_same_command_is_sent_again(self, place: int) -> None:
-        """By which its reply can no more be told from one to the first; for an hour it is known."""
+        """Its reply cannot be told from one to the first command; it is remembered for an hour."""
         counter = list(self.sendable)[-1 - place % len(self.sendable)]
         octets, process, since = self.sendable[counter]
         if abs(self.now - since) < 1800:
@@ -289,9 +289,9 @@ class Processes(RuleBasedStateMachine):
         return decode(forward.octets).originator_counter, forward
 
     def arrives(self, process: int, counter: int, octets: bytes) -> None:
-        """A good reply: from now on it may be known, unless the device was flushed meanwhile.
+        """Deliver a good reply: from now on it may be kept, unless the device was flushed.
 
-        Nor if the clock of the meter had not reached the last entry that is due.
+        Nor may it be kept if the meter's clock had not reached the last entry that is due.
         """
         _, key, _ = self.asked[counter]
         readings, clock = self.made[octets]
@@ -315,7 +315,7 @@ class Processes(RuleBasedStateMachine):
     # Clocks of meters, replies that are forged, and commands that come again
 
     def meter_reply(self, process: int) -> bytes:
-        """The reply to the oldest command, made at the time that the meter takes it to be."""
+        """Return the reply to the oldest command, by the meter's clock."""
         bench = self.benches[process]
         _, key, _ = self.asked[decode(bench.forwards[0].octets).originator_counter]
         clock = self.now + bench.skew
@@ -333,7 +333,7 @@ class Processes(RuleBasedStateMachine):
         return self.readings(key, self.now)
 
     def seen_by(self, process: int, counter: int) -> bool:
-        """Whether a process knows of a command: it sent it, and has not ended since."""
+        """Return whether a process remembers a command that it sent."""
         _, sent_by, since = self.sendable.get(counter, (b"", None, 0.0))
         return sent_by == process and abs(self.now - since) < 1800
 
@@ -352,7 +352,7 @@ class Processes(RuleBasedStateMachine):
     def a_day_is_asked_for_right_after_its_end(
         self, process: int, srv: str, device: EUI, skew: float, late: bool
     ) -> None:
-        """By clocks of meters that are off; and once more, when they have come so far."""
+        """The meters' clocks are off; read again when they are past the end."""
         day = int(self.now - EPOCH_UNIX) // DAY + 1
         self.move(day * DAY + EPOCH_UNIX + 2 - self.now)
         window = Window((day - 1) * DAY, day * DAY)
@@ -374,7 +374,7 @@ class Processes(RuleBasedStateMachine):
     @precondition(lambda self: any(bench.forwards for bench in self.benches))
     @rule(process=st.integers(0, 1))
     def a_requester_answers_itself(self, process: int) -> None:
-        """It has the key of the MAC. What it says lacks the first entry."""
+        """It has the key of the MAC. Its reply lacks the first entry."""
         taken = self.take(process)
         if taken is None:
             return
@@ -522,7 +522,7 @@ class Processes(RuleBasedStateMachine):
     def the_day_of_a_change_comes(
         self, process: int, device: EUI, window: Window, supplier: bool, answered: bool
     ) -> None:
-        """It is told of in advance, and something is asked on either side of midnight."""
+        """It is announced in advance; read before and after midnight."""
         day = int(self.now - EPOCH_UNIX) // DAY + 1
         tell = self.supplier_will_change if supplier else self.consumer_will_change
         tell(device, day)
@@ -537,7 +537,7 @@ class Processes(RuleBasedStateMachine):
     def every_process_is_told(
         self, change: ChangeOfSupplier | ChangeOfTenancy, killed: frozenset[int] = frozenset()
     ) -> None:
-        """Those that are `killed` are so once the change is written, and before they flush."""
+        """Kill the processes in `killed` after they write the change and before they flush."""
         device = change.device
         self.told.append(change)
         for key, entry in self.benches[0].store.items():
@@ -590,12 +590,12 @@ class Processes(RuleBasedStateMachine):
     def restart(self, process: int) -> None:
         """End a process, and start another one on the same registry file and store."""
         self.benches[process].registry = load_registry(self.path)
-        forgotten = {flush.device for flush in self.benches[process].policy.unflushed()}
+        forgotten = {flush.device for flush in self.benches[process].policy.pending_flushes()}
         self.benches[process].restart()
         self.sendable = {
             counter: sent for counter, sent in self.sendable.items() if sent[1] != process
         }
-        self.model.nobody_knows_any_more(forgotten)
+        self.model.lost_flushes(forgotten)
         self.note_forwards()
 
     @rule()
@@ -609,12 +609,12 @@ class Processes(RuleBasedStateMachine):
         if not failing and at_once:
             self.model.dropped(self.undropped())
             for bench in self.benches:
-                bench._perform(bench.policy.unflushed())
+                bench._perform(bench.policy.pending_flushes())
             assert not self.undropped()
 
     def undropped(self) -> set[EUI | None]:
-        """Devices of which a process knows that the store has still to drop them; None is all."""
-        return {flush.device for bench in self.benches for flush in bench.policy.unflushed()}
+        """Return the devices with pending flushes; None stands for all."""
+        return {flush.device for bench in self.benches for flush in bench.policy.pending_flushes()}
 
     @invariant()
     def every_answer_is_one_that_the_model_allows(self) -> None:
@@ -674,7 +674,7 @@ def tell(bench: Bench, change: ChangeOfSupplier | ChangeOfTenancy) -> list[Effec
 
 
 def last_due(key: Key) -> int:
-    """The stamp of the last entry that a log has in a window that is over."""
+    """Return the time of the last entry that a log has in a window that is over."""
     period = BY_SRV[key.srv].period
     return key.end // period * period
 

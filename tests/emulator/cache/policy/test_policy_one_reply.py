@@ -22,10 +22,8 @@ WITHHELD = "withheld-counter-reused"
     ("srv", "role"),
     [("4.8.1", Role.IS), ("4.8.1", Role.OU), ("4.8.3", Role.ED), ("4.8.2", Role.ED)],
 )
-def test_a_command_that_comes_again_gets_no_second_reply_with_another_text(
-    srv: str, role: Role
-) -> None:
-    """The window is open, so the meter has more to say half an hour later."""
+def test_a_repeated_command_gets_no_second_reply_with_different_text(srv: str, role: Role) -> None:
+    """The window is open, so the meter has more entries half an hour later."""
     bench = Bench()
     octets = command(srv, role, 7, OPEN)[1]
     bench.receive(octets)
@@ -43,8 +41,8 @@ def test_a_command_that_comes_again_gets_no_second_reply_with_another_text(
 
 
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
-def test_a_hit_is_no_second_reply_with_another_text_either(role: Role) -> None:
-    """First the meter refuses; then what another party brought is in the store."""
+def test_a_hit_gives_no_second_reply_with_different_text_either(role: Role) -> None:
+    """First the meter refuses; then the readings of another party's request are in the store."""
     bench = Bench()
     asked, octets = command("4.8.1", role, 7)
     bench.receive(octets)
@@ -60,7 +58,7 @@ def test_a_hit_is_no_second_reply_with_another_text_either(role: Role) -> None:
 
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
 @pytest.mark.parametrize("minted_first", [False, True])
-def test_the_same_octets_go_out_as_often_as_they_are_asked_for(
+def test_the_same_octets_are_sent_again_for_each_repeated_command(
     role: Role, minted_first: bool
 ) -> None:
     bench = Bench()
@@ -79,8 +77,8 @@ def test_the_same_octets_go_out_as_often_as_they_are_asked_for(
     assert WITHHELD not in bench.policy.ledger.reasons
 
 
-def test_the_own_counter_of_a_reply_that_was_given_serves_no_other_text() -> None:
-    """Its readings were dropped meanwhile, and the meter has others."""
+def test_the_device_counter_of_a_sent_reply_is_used_for_no_other_text() -> None:
+    """The readings were dropped meanwhile, and the meter has other ones."""
     bench = Bench()
     bench.read_through("4.8.1", Role.ED, 8)
     octets = command("4.8.1", Role.OU, 7)[1]
@@ -96,7 +94,7 @@ def test_the_own_counter_of_a_reply_that_was_given_serves_no_other_text() -> Non
 
 
 def test_a_critical_command_that_comes_again_is_answered_again() -> None:
-    """Its response is signed and in clear, and a signature may be another each time."""
+    """Its response is signed and in clear, and each signature may be different."""
     bench = Bench()
     octets = encode(critical_command(), KEYS)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Replies, told one by one: how each came about, as MQTT 5 says it and as a journal does."""
+"""Every reply is published as an event, with the status that MQTT 5 and the journal show."""
 
 import pytest
 
@@ -12,9 +12,9 @@ from tests.support.estate import METER, MIDNIGHT, NOW, UNIX_NOW, YESTERDAY, part
 
 
 def told_of(bench: Bench) -> list[Replied]:
-    """What is told of replies from now on."""
+    """Return a list of all replies published from now on."""
     told: list[Replied] = []
-    bench.policy.ledger.on_reply = told.append
+    bench.policy.events.subscribe(Replied, told.append)
     return told
 
 
@@ -22,7 +22,7 @@ def eui_of(role: Role) -> EUI:
     return party(role).eui
 
 
-def test_every_reply_is_told_with_who_asked_what_and_how_it_came_about() -> None:
+def test_every_reply_is_published_with_its_request_and_status() -> None:
     bench = Bench()
     told = told_of(bench)
     bench.ask("4.8.1", Role.IS, 1)
@@ -48,7 +48,9 @@ def test_every_reply_is_told_with_who_asked_what_and_how_it_came_about() -> None
         ("4.8.2", YESTERDAY, forwarded("bypass")),
     ],
 )
-def test_why_readings_were_not_stored_is_told(srv: str, window: Window, said: object) -> None:
+def test_a_published_reply_says_why_readings_were_not_stored(
+    srv: str, window: Window, said: object
+) -> None:
     bench = Bench()
     told = told_of(bench)
     bench.ask(srv, window=window)
@@ -56,7 +58,7 @@ def test_why_readings_were_not_stored_is_told(srv: str, window: Window, said: ob
     assert [one.status for one in told] == [said]
 
 
-def test_a_reply_that_is_withheld_or_never_comes_is_not_told() -> None:
+def test_a_reply_that_is_withheld_or_never_comes_is_not_published() -> None:
     bench = Bench()
     told = told_of(bench)
     bench.ask("4.8.1")

@@ -1,4 +1,4 @@
-"""The rule to the second, and the options measured against it."""
+"""The rule, to the second, and the options that change it."""
 
 import math
 from typing import Any
@@ -79,21 +79,19 @@ def test_any_other_retention_is_refused(seconds: float) -> None:
         ({"reply_timeout": 0.0}, "reply timeout"),
     ],
 )
-def test_options_that_cannot_be_are_refused_in_one_line(
-    options: dict[str, Any], reason: str
-) -> None:
+def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as raised:
         CacheSettings(retention=25 * HOUR, **options)
     assert len(str(raised.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 1.0), (1, 0.0), (1, math.nan)])
-def test_a_hold_down_that_cannot_be_is_refused(failures: int, seconds: float) -> None:
+def test_an_impossible_hold_down_is_refused(failures: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="hold-down"):
         HoldDown(failures, seconds)
 
 
-def test_what_can_be_cached_by_name_is_read_by_window() -> None:
+def test_every_cacheable_srv_reads_by_window() -> None:
     assert set(CACHED_SRVS) == {"4.6.1", "4.8.1", "4.8.3"}
     assert set(CACHED_SRVS) < CACHEABLE_SRVS
     assert {"4.6.2", "4.8.2", "4.10", "4.14", "4.17"} <= CACHEABLE_SRVS
@@ -114,7 +112,7 @@ def test_an_srv_that_is_added_is_cached_and_the_others_are_not(srv: str, role: R
 
 
 @pytest.mark.parametrize("literal", [False, True])
-def test_a_window_that_is_not_over_is_kept_only_where_the_rule_is_taken_literally(
+def test_an_open_window_is_kept_only_by_a_literal_cache(
     literal: bool,
 ) -> None:
     bench = Bench(literal=literal)
@@ -144,7 +142,7 @@ def test_a_clock_that_was_stepped_back_serves_nothing_from_the_future(back: floa
     assert hit.age == 0
 
 
-def test_a_hit_says_its_age_and_how_long_it_will_be_there() -> None:
+def test_a_hit_says_its_age_and_its_remaining_lifetime() -> None:
     bench = Bench()
     miss = bench.read_through("4.8.1")
     assert miss.age is None
@@ -260,7 +258,7 @@ def test_a_window_that_only_overlaps_is_not_answered_from_another() -> None:
 
 
 def test_an_open_wider_window_is_cut_only_to_what_was_surely_over() -> None:
-    """What came 60 s after it was asked for may lack entries of these 60 s."""
+    """Readings that came 60 s after the command may lack entries of these 60 s."""
     bench = Bench(sub_window=True, literal=True)
     bench.read_through("4.8.1", window=Window(MIDNIGHT - DAY, NOW + DAY))
     bench.now += DAY
@@ -298,7 +296,7 @@ def reading(srv: str, counter: int, window: Window, device: EUI) -> Command:
     STEPS,
     STEPS,
 )
-def test_whatever_can_be_cached_is_answered_as_the_meter_would(
+def test_every_cacheable_srv_is_answered_as_the_meter_would(
     srv: str, device: EUI, one: int, other: int
 ) -> None:
     """Success or refusal, the whole window or a part of it."""
@@ -319,7 +317,7 @@ def test_whatever_can_be_cached_is_answered_as_the_meter_would(
     bench.assert_settled()
 
 
-def test_all_that_can_be_cached_is_cached_of_some_meter() -> None:
+def test_every_cacheable_srv_is_cached_for_some_meter() -> None:
     hit = set()
     for srv in CACHEABLE_SRVS:
         for device in ESTATE.meters:

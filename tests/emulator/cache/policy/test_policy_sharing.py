@@ -1,4 +1,4 @@
-"""One command to the meter for all who ask at once, in one process and in several."""
+"""One command to the meter for all requests at once, in one process and in several."""
 
 from collections.abc import Callable
 
@@ -83,7 +83,7 @@ def test_a_refusal_of_the_meter_is_one_device_hit_too() -> None:
     assert benches[0].shared.leases == {}
 
 
-def test_when_the_leader_dies_exactly_one_of_those_who_wait_takes_over() -> None:
+def test_exactly_one_waiting_process_takes_over_when_the_leader_dies() -> None:
     benches = processes(4)
     ask_all(benches)
     benches[0].restart()
@@ -110,7 +110,7 @@ def test_a_meter_that_never_answers_is_asked_once_and_fails_all() -> None:
         bench.assert_settled()
 
 
-def test_a_leader_that_is_alive_and_never_settles_is_not_waited_for_for_ever() -> None:
+def test_waiting_for_a_leader_that_never_settles_ends() -> None:
     benches = processes(2)
     ask_all(benches)
     benches[1].expire(PATIENCE)
@@ -121,7 +121,7 @@ def test_a_leader_that_is_alive_and_never_settles_is_not_waited_for_for_ever() -
     assert benches[0].policy.ledger.undecided() == 2
 
 
-def test_what_comes_after_the_lease_was_lost_answers_here_and_is_not_kept() -> None:
+def test_a_reply_after_the_lease_was_lost_is_passed_on_and_not_kept() -> None:
     first, second = processes(2)
     first.ask("4.8.1", counter=1)
     first.ask("4.8.1", counter=2)
@@ -140,7 +140,7 @@ def test_what_comes_after_the_lease_was_lost_answers_here_and_is_not_kept() -> N
     second.assert_settled()
 
 
-def test_replies_to_others_are_told_from_those_nobody_asked_for() -> None:
+def test_unsolicited_replies_are_counted_apart_from_replies_to_other_caches() -> None:
     shared, alone = Bench(shared=True), Bench()
     octets = meter_octets(command("4.8.1")[0])
     for bench in (shared, alone):
@@ -149,7 +149,7 @@ def test_replies_to_others_are_told_from_those_nobody_asked_for() -> None:
     assert alone.policy.ledger.reasons == {"reply-unsolicited": 1}
 
 
-def test_5000_who_ask_at_once_are_one_device_hit_and_each_is_answered() -> None:
+def test_5000_requests_at_once_are_one_device_hit_and_each_is_answered() -> None:
     bench = Bench()
     for counter in range(5000):
         assert bench.ask("4.8.3", (Role.ED, Role.OU)[counter % 2], counter) == []
@@ -161,7 +161,7 @@ def test_5000_who_ask_at_once_are_one_device_hit_and_each_is_answered() -> None:
     bench.assert_settled()
 
 
-def test_5000_who_ask_a_meter_that_never_answers_fail_at_once_when_it_is_given_up() -> None:
+def test_5000_requests_to_a_silent_meter_fail_together_at_the_timeout() -> None:
     bench = Bench()
     for counter in range(5000):
         bench.ask("4.8.3", Role.ED, counter)
@@ -171,7 +171,7 @@ def test_5000_who_ask_a_meter_that_never_answers_fail_at_once_when_it_is_given_u
     bench.assert_settled()
 
 
-def test_a_late_reply_is_for_nobody_and_fills_the_cache() -> None:
+def test_a_late_reply_fills_the_cache_and_is_not_passed_on() -> None:
     bench = Bench()
     bench.ask("4.8.1", Role.OU, 1)
     late = bench.meter_reply()
@@ -216,7 +216,7 @@ def test_a_late_reply_that_would_not_be_kept_in_time_is_not_kept_late(
     assert bench.store == {}
 
 
-def test_what_is_remembered_of_transactions_is_bounded_in_time() -> None:
+def test_transactions_are_remembered_for_a_limited_time() -> None:
     bench = Bench()
     bench.ask("4.8.1", counter=1)
     late = bench.meter_reply()
@@ -257,7 +257,7 @@ def test_a_duplicate_is_not_taken_for_the_reply_to_another_read_under_the_same_c
     bench.assert_settled()
 
 
-def test_whoever_uses_a_counter_twice_does_not_hold_up_or_fail_the_others() -> None:
+def test_a_counter_used_twice_delays_and_fails_no_other_request() -> None:
     """Its first command leads a flight; the flight goes on with the command of another."""
     bench = Bench()
     bench.ask("4.8.3", Role.ED, 5, YESTERDAY)
@@ -274,7 +274,7 @@ def test_whoever_uses_a_counter_twice_does_not_hold_up_or_fail_the_others() -> N
     bench.assert_settled()
 
 
-def test_whoever_uses_a_counter_twice_before_it_is_sent_leads_nothing() -> None:
+def test_a_counter_used_twice_before_it_is_sent_leads_no_flight() -> None:
     bench = Bench()
     bench.looks_up = False
     bench.ask("4.8.3", Role.ED, 5, YESTERDAY)
@@ -289,7 +289,7 @@ def test_whoever_uses_a_counter_twice_before_it_is_sent_leads_nothing() -> None:
     bench.assert_settled()
 
 
-def test_whoever_uses_a_counter_twice_while_it_waits_for_its_turn_leads_nothing() -> None:
+def test_a_counter_used_twice_while_it_is_queued_leads_no_flight() -> None:
     bench = Bench(device_limit=1)
     bench.ask("4.8.1", Role.IS, 1)
     bench.ask("4.8.3", Role.ED, 5, YESTERDAY)
@@ -303,7 +303,7 @@ def test_whoever_uses_a_counter_twice_while_it_waits_for_its_turn_leads_nothing(
 
 
 def test_entries_of_other_dates_than_were_asked_for_are_relayed_and_not_kept() -> None:
-    """Whatever a meter means by it, or whoever made it say so."""
+    """Whatever the cause may be."""
     bench = Bench()
     asked, octets = command("4.8.3", Role.ED, 5, YESTERDAY)
     other, _ = command("4.8.3", Role.ED, 5, DAY_BEFORE)
@@ -335,12 +335,12 @@ def test_a_store_that_fails_forwards_and_comes_back_by_itself() -> None:
     bench.assert_settled()
 
 
-def test_a_store_that_fails_while_another_process_is_waited_for_is_no_reason_to_fail() -> None:
+def test_a_request_survives_a_store_that_fails_while_it_waits_for_another_process() -> None:
     first, second = processes(2)
     first.ask("4.8.1", counter=1)
     second.ask("4.8.1", counter=2)
-    [(_, flight)] = first.shared.waiting.pop(Key(METER, "4.8.1", *_limits()))
-    second._perform(second.policy.settled(flight, None, None, second.now))
+    [(_, wait)] = first.shared.waiting.pop(Key(METER, "4.8.1", *_limits()))
+    second.answer(wait, None)
     (reply,) = second.deliver()
     assert reply.status == "s1sp; fwd=bypass; stored; detail=store-failed"
 
@@ -361,7 +361,7 @@ def test_an_entry_of_the_future_is_no_obstacle_to_a_lease() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.IS, Role.OU])
-def test_a_cache_that_ends_decides_what_waits_and_lets_another_take_over(role: Role) -> None:
+def test_an_ending_cache_decides_waiting_requests_and_lets_another_take_over(role: Role) -> None:
     first, second = processes(2)
     for counter in (1, 2, 3):
         first.ask("4.8.1", role, counter)
@@ -376,7 +376,7 @@ def test_a_cache_that_ends_decides_what_waits_and_lets_another_take_over(role: R
     second.assert_settled()
 
 
-def test_a_cache_that_ends_decides_what_waits_for_its_turn_or_the_store() -> None:
+def test_an_ending_cache_decides_requests_that_wait_for_a_queue_or_the_store() -> None:
     bench = Bench(device_limit=1)
     bench.ask("4.8.1", counter=1)
     bench.ask("4.8.3", counter=2)
@@ -390,17 +390,17 @@ def test_a_cache_that_ends_decides_what_waits_for_its_turn_or_the_store() -> Non
     assert bench.policy.ledger.undecided() == 0
 
 
-def test_a_cache_that_ends_decides_what_waits_for_own_counters() -> None:
+def test_an_ending_cache_decides_requests_that_wait_for_device_counters() -> None:
     bench = Bench()
     bench.read_through("4.8.1")
     policy = bench.policy
     (claim,) = policy.command(METER, command("4.8.1", Role.OU, 2)[1], bench.now)
     assert isinstance(claim, Claim)
     (entry,) = bench.store.values()
-    (reserve,) = policy.claimed(claim.flight, entry, bench.now)
+    (reserve,) = policy.answer(claim, entry, bench.now)
     assert isinstance(reserve, Reserve)
     assert policy.end(bench.now) == []
-    assert policy.reserved(reserve.earliest, bench.now) == [], "nobody is answered after all"
+    assert policy.answer(reserve, reserve.earliest, bench.now) == [], "too late for a reply"
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
     assert policy.ledger.undecided() == 0
 

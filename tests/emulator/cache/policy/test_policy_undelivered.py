@@ -1,7 +1,7 @@
-"""Commands that the broker gave to nobody: given up at once, and no fault of their meter."""
+"""Commands without a receiver are given up at once, and are no fault of their meter."""
 
+from esme_emulator.cache.policy.dispatch import COMMANDS_PER_RETRY
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.protecting import RETRY_SHARE
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import Bench
 from tests.support.estate import command
@@ -10,11 +10,11 @@ NOBODY = "no-subscriber"
 
 
 def tell(bench: Bench, octets: bytes) -> None:
-    """Tell the policy that a command reached nobody."""
+    """Tell the policy that a command had no receiver."""
     bench._perform(bench.policy.undelivered(octets, NOBODY, bench.now))
 
 
-def test_who_waits_fails_at_once_and_the_next_request_asks_again() -> None:
+def test_waiting_requests_fail_at_once_and_the_next_one_asks_again() -> None:
     bench = Bench(retries=2, hold_down=1)
     assert bench.ask("4.8.1", Role.IS) == bench.ask("4.8.1", Role.ED) == []
     tell(bench, bench.forwards.pop().octets)
@@ -27,7 +27,7 @@ def test_who_waits_fails_at_once_and_the_next_request_asks_again() -> None:
     assert "fwd=miss; stored" in reply.status
 
 
-def test_what_waits_for_its_turn_is_sent() -> None:
+def test_the_next_command_in_the_queue_is_sent() -> None:
     bench = Bench(device_limit=1)
     bench.ask("4.8.1")
     bench.ask("4.6.1", counter=2)
@@ -36,9 +36,9 @@ def test_what_waits_for_its_turn_is_sent() -> None:
     assert [forward.octets for forward in bench.forwards[1:]] == [command("4.6.1", counter=2)[1]]
 
 
-def test_a_retry_that_reaches_nobody_leaves_the_first_attempt_waiting() -> None:
+def test_a_retry_without_a_receiver_leaves_the_first_attempt_waiting() -> None:
     bench = Bench(retries=1)
-    for counter in range(1, RETRY_SHARE + 1):  # so that a retry is allowed
+    for counter in range(1, COMMANDS_PER_RETRY + 1):  # so that a retry is allowed
         bench.read_through("4.8.2", Role.ED, counter)
     bench.ask("4.8.1")
     bench.expire()
@@ -50,7 +50,7 @@ def test_a_retry_that_reaches_nobody_leaves_the_first_attempt_waiting() -> None:
     bench.assert_settled()
 
 
-def test_what_the_policy_does_not_know_any_more_is_noted() -> None:
+def test_a_forgotten_command_is_noted() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     octets = bench.forwards[0].octets

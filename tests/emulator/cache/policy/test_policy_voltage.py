@@ -1,9 +1,9 @@
-"""SRV 4.10, which reads its log and things beside it: kept whole, where it is added by name."""
+"""SRV 4.10 reads its log and other values: its response is stored whole, if it is added."""
 
 import pytest
 
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.reads import cut, mint, read_of, readings_of
+from esme_emulator.cache.policy.reads import build_reply, cut, read_of, readings_of
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from gbcs import Command, DecodeError, decode, encode, open_message
@@ -34,14 +34,14 @@ def asked(variant: str, role: Role = Role.IS, counter: int = 1) -> Command:
     return found
 
 
-def test_it_is_not_cached_unless_it_is_added() -> None:
+def test_srv_4_10_is_not_cached_unless_it_is_added() -> None:
     bench = Bench()
     bench.read_through(SRV)
     assert bench.ask(SRV, Role.ED, 2) == []
     assert bench.decisions() == {Decision.FORWARDED: 2}
 
 
-def test_a_hit_is_what_the_meter_said_when_it_was_read() -> None:
+def test_a_hit_is_the_meters_earlier_reply() -> None:
     bench = Bench(srvs=[SRV])
     bench.read_through(SRV)
     read_at = bench.now
@@ -65,13 +65,13 @@ def test_requests_in_flight_are_one_device_hit() -> None:
 
 
 @pytest.mark.parametrize("variant", [SINGLE, POLYPHASE])
-def test_what_is_minted_is_the_meters_octet_for_octet(variant: str) -> None:
+def test_a_built_reply_equals_the_meters_octet_for_octet(variant: str) -> None:
     first, second = asked(variant), asked(variant, Role.ED, 7)
     octets = meter_octets(first)
     read = read_of(first, read_requests_of(first))
     assert read is not None
     readings = readings_of(open_message(octets, KEYS), first, read, KEYS)
-    assert mint(second, read, readings, KEYS) == meter_octets(second)
+    assert build_reply(second, read, readings, KEYS) == meter_octets(second)
     assert isinstance(readings, bytes)
     assert cut(readings, YESTERDAY) == readings
     assert len(cut(readings, Window(MIDNIGHT - DAY, MIDNIGHT - DAY + 7200))) < len(readings)
@@ -82,7 +82,7 @@ def test_one_phase_and_three_are_kept_apart() -> None:
     assert [read and read.kept_as for read in reads] == ["ECS23", "ECS23b"]
 
 
-def test_a_failure_is_for_who_asked_alone() -> None:
+def test_a_failure_is_for_its_requester_alone() -> None:
     wrong, octets = party(Role.IS, 1).ask(KINDS[SINGLE], service_of(SRV, POLYPHASE), YESTERDAY)
     read = read_of(wrong, read_requests_of(wrong))
     assert read is not None

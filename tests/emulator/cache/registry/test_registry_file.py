@@ -1,4 +1,4 @@
-"""A registry is read from a file as it is written there, or every mistake in it is told."""
+"""A registry is read from its file, or every mistake in it is reported."""
 
 import re
 from pathlib import Path
@@ -110,21 +110,21 @@ roles = []
 """
 
 
-def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_its_entry_key_and_reason(tmp_path: Path) -> None:
     path = written(tmp_path, BAD)
     with pytest.raises(RegistryFileError) as raised:
         load_registry(path)
     expected = [
         "colour: unknown; give [[party]], [[registration]], [[change]]",
         "party 1: eui: '90B3D51F3001000' is not an EUI-64: give 16 hexadecimal digits",
-        "party 2: roles: 'XX' is not a role; there are IS, ES, ED, GT, GS, OU",
+        "party 2: roles: 'XX' is not a role. Choose some of IS, ES, ED, GT, GS, OU",
         "party 3: name: unknown; give eui, roles",
         "party 3: roles: missing",
         "party 3: eui: 90B3D51F30010000 is there before",
         "registration 1: party: missing",
         "registration 1: devices: 'everything' is not an EUI-64: give 16 hexadecimal digits",
         "registration 2: devices: an empty list; leave it out for every device",
-        "registration 2: party: 90B3D51F30099999 is none of the [[party]] entries",
+        "registration 2: party: 90B3D51F30099999 is not in the [[party]] entries",
         "registration 2: to: 2026-02-02 is not after 2026-02-02",
         "registration 3: devices: 00DBE50000000000 is before 00DBE50000000001",
         "registration 3: from: 2026-02-02T00:00:00+00:00 is not a day: write 2026-01-31",
@@ -138,7 +138,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "party: there is none"),
+        ("", "party: give at least one"),
         ("party = 3", r"party: write it as \[\[party\]\]"),
         ("[party]\neui = 3", r"party: write it as \[\[party\]\]"),
         ("[[party]\n", "not TOML: "),
@@ -148,7 +148,7 @@ def test_every_mistake_is_told_with_its_entry_key_and_reason(tmp_path: Path) -> 
         ("a = " + "[" * 5000, "not TOML"),
     ],
 )
-def test_a_file_that_is_no_registry_is_refused_in_one_line_each(
+def test_a_file_that_is_not_a_registry_is_refused_in_one_line(
     text: str | bytes, reason: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, text)
@@ -157,12 +157,12 @@ def test_a_file_that_is_no_registry_is_refused_in_one_line_each(
     assert all(line.startswith(f"{path}: ") for line in str(raised.value).splitlines())
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RegistryFileError, match=r"none\.toml: No such file"):
         load_registry(tmp_path / "none.toml")
 
 
-def test_a_role_that_the_party_has_not_is_refused_and_mistakes_are_bounded(tmp_path: Path) -> None:
+def test_roles_of_others_are_refused_and_mistakes_are_limited(tmp_path: Path) -> None:
     party = '[[party]]\neui = "90B3D51F30010000"\nroles = ["IS"]\n'
     one = '[[registration]]\nparty = "90B3D51F30010000"\nroles = ["ES"]\n'
     with pytest.raises(RegistryFileError) as raised:

@@ -1,4 +1,4 @@
-"""Many registrations and changes: neither a check nor a start looks at all of them."""
+"""With many registrations and changes, neither a check nor a start reads all of them."""
 
 import tomllib
 from collections.abc import Callable
@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import load_registry
-from esme_emulator.cache.registry.holdings import Index
+from esme_emulator.cache.registry.file import changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
+    Index,
     Registration,
     Told,
 )
@@ -130,7 +129,7 @@ def test_changes_are_made_at_a_cost_that_does_not_grow_with_their_number(history
 def test_a_start_costs_as_much_for_each_change_however_many_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Apart from the TOML, whose reading takes far more calls and hides what changes cost."""
+    """Without parsing TOML, which takes far more calls than the changes."""
     path = tmp_path / "registry.toml"
     path.write_text(
         f'[[party]]\neui = "{OTHER_USER}"\nroles = ["OU"]\n'
@@ -158,7 +157,7 @@ def test_a_start_costs_as_much_for_each_change_however_many_there_are(
     assert registry.version == MANY
 
 
-def test_telling_one_change_more_does_not_read_all_others_again(tmp_path: Path) -> None:
+def test_one_more_change_does_not_read_all_others_again(tmp_path: Path) -> None:
     path = tmp_path / "registry.toml"
     path.write_text(f'[[party]]\neui = "{OTHER_USER}"\nroles = ["OU"]\n')
     one, other = load_registry(path), load_registry(path)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -22,8 +21,8 @@ from esme_emulator.cache.registry.registry import Reason, Registry
 from gbcs import EUI
 from gbcs.instants import parse_iso
 from gbcs.usecases.profile_read import Window
-from tests.emulator.cache.registry.test_registry_changes import TEXT
-from tests.emulator.cache.registry.test_registry_changes import path as path
+from tests.emulator.cache.registry.test_changes_file import TEXT
+from tests.emulator.cache.registry.test_changes_file import path as path
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 
 OLD, NEW = EUI.parse("90B3D51F30010000"), EUI.parse("90B3D51F30050000")
@@ -48,7 +47,7 @@ CHANGES: list[Change] = [
 
 
 def holds(registry: Registry) -> object:
-    """All that a registry says."""
+    """Return all that a registry says."""
     devices = METER, OTHER_METER
     return [(registry.registrations(one), registry.changed(one, UNIX_NOW * 2)) for one in devices]
 
@@ -62,7 +61,7 @@ def tell(registry: Registry, change: Change, told: float) -> bool:
     return True
 
 
-def test_an_equal_change_restores_nothing_that_another_took_away(path: Path) -> None:
+def test_an_equal_change_does_not_undo_a_later_one(path: Path) -> None:
     one, other = load_registry(path), load_registry(path)
 
     def refused(registry: Registry) -> Reason | None:
@@ -80,7 +79,7 @@ def test_an_equal_change_restores_nothing_that_another_took_away(path: Path) -> 
         assert refused(registry) is Reason.NOT_REGISTERED
 
 
-def test_an_equal_change_takes_nothing_away_that_was_registered_since(path: Path) -> None:
+def test_an_equal_change_keeps_later_registrations(path: Path) -> None:
     one, other = load_registry(path), load_registry(path)
     anew = Registration(USER, Devices(METER, METER), DAY)
     one.make(TENANCY, 1.0)
@@ -92,10 +91,10 @@ def test_an_equal_change_takes_nothing_away_that_was_registered_since(path: Path
 
 @settings(max_examples=30)
 @given(data=st.data())
-def test_processes_that_were_told_the_same_say_the_same(
+def test_processes_that_were_told_the_same_changes_agree(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever comes between, restarts too; and a start never differs from who was told last."""
+    """With anything in between, restarts too; a restarted process agrees with the last one told."""
     path = tmp_path_factory.mktemp("registry") / "registry.toml"
     path.write_text(TEXT)
     changes = data.draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=6))
@@ -113,8 +112,8 @@ def test_processes_that_were_told_the_same_say_the_same(
     assert len({str(holds(registry)) for registry in processes}) == 1
 
 
-def test_a_file_that_was_replaced_or_moved_away_is_read_anew(path: Path) -> None:
-    """As its user does with an editor, or moves what has gathered to the registry's own file."""
+def test_a_file_that_was_replaced_or_moved_away_is_read_again(path: Path) -> None:
+    """As its user does with an editor, or by moving changes to the registry's own file."""
     one, other = load_registry(path), load_registry(path)
     one.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -134,9 +133,7 @@ def test_a_file_that_was_replaced_or_moved_away_is_read_anew(path: Path) -> None
 
 
 @pytest.mark.parametrize("rubbish", [b"[[change]]\nkind = \n", b"\xff", b"[[change]]\n"])
-def test_a_file_that_became_unreadable_is_not_written_to_until_it_is_mended(
-    rubbish: bytes, path: Path
-) -> None:
+def test_an_unreadable_file_is_not_written_until_it_is_repaired(rubbish: bytes, path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -152,7 +149,7 @@ def test_a_file_that_became_unreadable_is_not_written_to_until_it_is_mended(
     assert holds(load_registry(path)) == holds(registry)
 
 
-def test_a_change_of_the_file_that_cannot_be_made_is_told_by_the_next_start(path: Path) -> None:
+def test_an_impossible_change_in_the_file_is_reported_by_the_next_start(path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
     beside = changes_beside(path)
@@ -195,9 +192,8 @@ def test_a_file_that_cannot_be_written_is_read_all_the_same(
 
 
 def fill(path: Path, monkeypatch: pytest.MonkeyPatch, octets: int = 1500) -> tuple[Registry, int]:
-    """Tell a registry of changes of other devices until there is no room; return how many."""
-    for module in ("registry_changes", "registry_file"):
-        monkeypatch.setattr(f"esme_emulator.cache.{module}.MOST_OCTETS", octets)
+    """Make changes of other devices until there is no room; return their number."""
+    monkeypatch.setattr("esme_emulator.cache.registry.file.MOST_OCTETS", octets)
     registry = load_registry(path)
     told = 0
     while tell(registry, ChangeOfTenancy(EUI.from_int(told + 1), DAY), float(told)):
@@ -208,7 +204,7 @@ def fill(path: Path, monkeypatch: pytest.MonkeyPatch, octets: int = 1500) -> tup
     return registry, told
 
 
-def test_what_may_be_written_can_be_read_and_what_may_not_is_not_made(
+def test_every_written_change_can_be_read_and_a_change_without_room_is_not_made(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry, number = fill(path, monkeypatch)
@@ -225,7 +221,7 @@ def test_what_may_be_written_can_be_read_and_what_may_not_is_not_made(
 
 
 def test_a_start_writes_each_change_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the latest time at which it was told; so there is room for others."""
+    """With the latest time at which it was told; this makes room for other changes."""
     registry = load_registry(path)
     for number in range(20):
         registry.make(TENANCY, float(number))
@@ -244,7 +240,7 @@ def test_a_start_writes_each_change_once(path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync", "write"])
-def test_a_file_that_cannot_be_written_anew_stays_as_it_is(
+def test_a_file_that_cannot_be_rewritten_stays_as_it_is(
     call: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = load_registry(path)

@@ -1,4 +1,4 @@
-"""A store that is away: nobody waits for it twice, and one probe at a time finds it back."""
+"""The circuit breaker: no call waits for a store that is away, and one probe finds it back."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ async def asking() -> AsyncIterator[Asking]:
         yield Asking(tasks)
 
 
-async def test_the_first_that_finds_it_away_lets_the_others_go(asking: Asking) -> None:
+async def test_the_first_call_that_finds_the_store_away_ends_the_others(asking: Asking) -> None:
     calls = [asyncio.ensure_future(asking.ask()) for _ in range(5)]
     await settle()
     assert not any(call.done() for call in calls)
@@ -69,7 +69,7 @@ async def test_the_first_that_finds_it_away_lets_the_others_go(asking: Asking) -
     assert failed == [*[NotAskedError] * 3, StoreAwayError, NotAskedError]
 
 
-async def test_while_it_is_away_every_call_fails_at_once_and_it_is_probed_alone(
+async def test_while_the_store_is_away_calls_fail_at_once_and_one_probe_runs(
     asking: Asking,
 ) -> None:
     call = asyncio.ensure_future(asking.ask())
@@ -87,7 +87,7 @@ async def test_while_it_is_away_every_call_fails_at_once_and_it_is_probed_alone(
         await asking.store.time_out(probes)
 
 
-async def test_it_is_asked_again_once_a_probe_was_answered(asking: Asking) -> None:
+async def test_the_store_is_asked_again_after_a_probe_is_answered(asking: Asking) -> None:
     call = asyncio.ensure_future(asking.ask())
     await settle()
     await asking.store.time_out(0)
@@ -96,10 +96,10 @@ async def test_it_is_asked_again_once_a_probe_was_answered(asking: Asking) -> No
     with pytest.raises(NotAskedError):
         await asking.ask()
     await asking.later()
-    assert await asking.ask() == 0, "probes take no own counter"
+    assert await asking.ask() == 0, "probes take no device counter"
 
 
-async def test_an_error_that_it_answers_with_is_passed_on_and_it_is_asked_again(
+async def test_an_error_of_a_store_that_answers_is_passed_on_and_it_is_asked_again(
     asking: Asking,
 ) -> None:
     asking.store.hangs = False

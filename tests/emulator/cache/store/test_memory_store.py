@@ -1,4 +1,4 @@
-"""The store in memory: what goes first where it is full, and that nothing else piles up."""
+"""The store in memory: what it evicts first, and that leases do not accumulate."""
 
 import asyncio
 import math
@@ -45,7 +45,7 @@ async def test_octets_are_counted_exactly() -> None:
 
 
 async def test_leases_and_settlements_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads of which nothing was kept, one a minute for a fortnight, take no room."""
+    """Reads without an entry, one a minute for a fortnight, take no room."""
     loop = asyncio.get_running_loop()
     store = MemoryStore()
     now = loop.time()
@@ -59,7 +59,7 @@ async def test_leases_and_settlements_do_not_pile_up(monkeypatch: pytest.MonkeyP
                 assert await store.settle(lease, bytes(100))
 
 
-async def test_what_was_settled_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settlements_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     store = MemoryStore()
     now = loop.time()

@@ -1,4 +1,4 @@
-"""How readings are packed and sealed, and that what was altered is a miss and never a reading."""
+"""Readings are compressed and sealed; an altered entry is a miss and never a reading."""
 
 import logging
 import zlib
@@ -40,7 +40,7 @@ def test_every_field_of_a_key_is_in_its_text() -> None:
 
 
 @given(secrets, any_keys, st.binary(max_size=3000), st.floats(0, 4e9))
-def test_what_is_closed_can_be_opened(
+def test_closed_readings_can_be_opened(
     secret: bytes | None, key: Key, readings: bytes, received: float
 ) -> None:
     seal, other = Seal("estate", secret), Seal("estate", secret)
@@ -66,7 +66,7 @@ def test_every_octet_matters(secret: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("secret", [None, SECRET])
-def test_nothing_passes_for_anothers(secret: bytes | None) -> None:
+def test_no_entry_can_stand_in_for_another(secret: bytes | None) -> None:
     seal = Seal("estate", secret)
     octets = seal.close_entry(KEY, ENTRY)
     for key in (
@@ -118,10 +118,10 @@ def test_another_key_or_none_opens_nothing_and_is_logged_once(
         ),
         (SECRET, OTHER_SECRET, bytes, "it was sealed with another key, or is damaged"),
         (SECRET, None, bytes, "it is sealed, and there is no key"),
-        (None, SECRET, bytes, "it is not sealed, and there is a key"),
+        (None, SECRET, bytes, "it is not sealed, although there is a key"),
     ],
 )
-def test_it_is_said_what_is_wrong(
+def test_the_log_says_what_is_wrong(
     written: bytes | None,
     read: bytes | None,
     alter: Callable[[bytes], bytes],
@@ -148,7 +148,7 @@ def test_readings_take_less_room_than_they_are_long() -> None:
         assert len(Seal("estate", secret).close_entry(KEY, Entry(rows, 1.0))) < len(rows)
 
 
-def test_a_bomb_takes_no_more_memory_than_any_readings() -> None:
+def test_a_decompression_bomb_takes_no_more_memory_than_readings() -> None:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = deflate.compress(bytes(1 << 26)) + deflate.flush()
     place = f"estate\0{key_text(KEY)}\0received {RECEIVED!r}".encode()

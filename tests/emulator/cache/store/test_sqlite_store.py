@@ -1,4 +1,4 @@
-"""The store in a file: files that are not to be used, full disks, other processes, and growth."""
+"""The store in a file: unusable files, full disks, other processes, and growth."""
 
 import asyncio
 import inspect
@@ -59,7 +59,7 @@ def keys(number: int) -> list[Key]:
     return [KEY._replace(start=start) for start in range(number)]
 
 
-async def test_what_was_put_is_there_when_it_is_opened_again(path: Path) -> None:
+async def test_entries_are_there_when_the_file_is_opened_again(path: Path) -> None:
     await make(path)
     store = SqliteStore(path, "estate")
     assert await store.get(KEY) == ENTRY
@@ -103,8 +103,8 @@ def test_a_version_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
     assert not path.exists()
 
 
-async def test_values_of_a_key_are_kept_as_they_are(store: SqliteStore) -> None:
-    """A column without a type makes no number of digits."""
+async def test_fields_of_a_key_are_stored_unchanged(store: SqliteStore) -> None:
+    """A column without a type does not turn digits into a number."""
     key = KEY._replace(srv="0042")
     await store.put(key, ENTRY)
     assert [found async for found, _ in store.entries()] == [key]
@@ -191,7 +191,7 @@ def assert_one_line(error: BaseException) -> None:
         (missing_folder, "is there such a folder"),
     ],
 )
-def test_what_is_no_store_is_refused_in_one_line_and_left_as_it_is(
+def test_a_file_that_is_not_a_store_is_refused_and_left_unchanged(
     prepare: Callable[[Path], None], mending: str, path: Path
 ) -> None:
     prepare(path)
@@ -204,7 +204,7 @@ def test_what_is_no_store_is_refused_in_one_line_and_left_as_it_is(
     assert {entry.name for entry in path.parent.iterdir()} <= {path.name}
 
 
-async def test_the_store_of_another_estate_is_refused_and_left_as_it_is(path: Path) -> None:
+async def test_a_store_of_another_estate_is_refused_and_left_unchanged(path: Path) -> None:
     await make(path, "seed-1")
     with pytest.raises(StoreError, match=r"another estate \(seed-1, not seed-2\)") as raised:
         SqliteStore(path, "seed-2")
@@ -230,7 +230,7 @@ except StoreError as error:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody may enter and nobody may write to, but root."""
+    """Return a folder that only root may write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
@@ -314,16 +314,16 @@ def octets_of(path: Path) -> bytes:
 
 
 def put_back(octets: bytes, path: Path) -> None:
-    """Write a copy back into a file, so that it stays the same file."""
+    """Write a copy back into a file; its inode stays the same."""
     path.write_bytes(octets)
 
 
-async def test_a_damaged_file_is_opened_again_once_it_is_mended(path: Path) -> None:
+async def test_a_damaged_file_is_opened_again_once_it_is_repaired(path: Path) -> None:
     await make(path)
     octets = octets_of(path)
     store = SqliteStore(path, "estate")
     damage(path)
-    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+    with pytest.raises(StoreError, match="damaged: remove it; it will be created again"):
         await store.get(KEY)
     put_back(octets, path)
     assert await store.get(KEY) == ENTRY
@@ -335,26 +335,26 @@ def remove(path: Path) -> None:
         file.unlink()
 
 
-async def test_a_file_that_was_removed_is_made_anew_for_all_who_share_it(
+async def test_a_removed_file_is_created_again_for_all_processes(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     await one.put(KEY, ENTRY)
     remove(path)
-    assert await one.get(KEY) is None, "nothing is served from what nobody else can see"
+    assert await one.get(KEY) is None, "a removed file is not served from"
     lease = await one.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
     assert await other.claim(KEY, LONG, 0.0) == Held(KEY, lease.fence)
     later = Entry(b"later", UNIX_NOW)
     assert await one.settle(lease, later.buffer, later)
     assert await other.get(KEY) == later
-    said = "was removed or replaced, and what is there now is used"
+    said = "was removed or replaced; using the file that is there now"
     assert [record.getMessage() for record in caplog.records] == [f"store {path} {said}"] * 2
     for store in (one, other):
         await store.close()
 
 
-async def test_a_file_that_another_took_the_place_of_is_used(path: Path, tmp_path: Path) -> None:
+async def test_a_file_that_replaced_another_is_used(path: Path, tmp_path: Path) -> None:
     store = SqliteStore(path, "estate")
     await make(tmp_path / "copy")
     remove(path)
@@ -386,7 +386,7 @@ async def test_a_file_whose_folder_was_removed_says_so_until_it_is_back(tmp_path
     await store.close()
 
 
-async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: Path) -> None:
+async def test_device_counters_of_a_removed_file_are_not_given_again(path: Path) -> None:
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     taken = [await store.reserve(1000, 10) for store in (one, other) * 5]
     remove(path)
@@ -397,17 +397,17 @@ async def test_own_counters_of_a_file_that_was_removed_do_not_come_again(path: P
 
 
 @pytest.mark.parametrize("anew", [False, True])
-async def test_own_counters_of_a_file_that_was_damaged_do_not_come_again(
+async def test_device_counters_of_a_damaged_file_are_not_given_again(
     path: Path, anew: bool
 ) -> None:
-    """It is made anew, or an old copy is put back, as it says that it can be."""
+    """It is created again, or an old copy is put back, as the error suggests."""
     await make(path)
     octets = octets_of(path)
     store, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     taken = [await each.reserve(1000, 10) for each in (store, other) * 5]
     await other.close()
     damage(path)
-    with pytest.raises(StoreError, match="damaged: remove it, and it is made anew"):
+    with pytest.raises(StoreError, match="damaged: remove it; it will be created again"):
         await store.get(KEY)
     if anew:
         remove(path)
@@ -432,10 +432,10 @@ async def test_a_lock_that_another_process_holds_is_waited_for(
     assert await store.get(KEY) == ENTRY
 
 
-async def test_a_lock_that_is_not_let_go_is_an_error_in_bounded_time(
+async def test_a_lock_that_is_not_released_is_an_error_in_bounded_time(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "LOCK_TIMEOUT", 0.01)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="other processes have held it") as raised:
@@ -447,7 +447,7 @@ async def test_a_lock_that_is_not_let_go_is_an_error_in_bounded_time(
 
 @contextmanager
 def files_of_at_most(octets: int) -> Iterator[None]:
-    """Let no file grow further, as on a full disk."""
+    """Prevent all files from growing, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
     try:
@@ -461,7 +461,7 @@ async def put_all(store: SqliteStore, keys: list[Key]) -> None:
         await store.put(key, Entry(shake_128(repr(key).encode()).digest(1000), 1.0))
 
 
-async def test_a_full_disk_is_said_and_what_was_kept_can_still_be_read(store: SqliteStore) -> None:
+async def test_a_full_disk_is_reported_and_entries_can_still_be_read(store: SqliteStore) -> None:
     with files_of_at_most(1 << 20):
         with pytest.raises(StoreError, match="disk") as raised:
             await put_all(store, keys(10_000))
@@ -579,7 +579,7 @@ def test_nothing_of_the_readings_is_in_a_sealed_file(
         "UPDATE readings SET readings = substr(readings, 1, length(readings) - 1)",
     ],
 )
-async def test_what_was_altered_is_missing_and_counted(
+async def test_altered_entries_are_missing_and_counted(
     path: Path, key: bytes | None, alter: str
 ) -> None:
     store = SqliteStore(path, "estate", key=key)
@@ -592,10 +592,10 @@ async def test_what_was_altered_is_missing_and_counted(
     await store.close()
 
 
-async def test_own_counters_that_a_copy_does_not_know_of_do_not_come_again(
+async def test_device_counters_unknown_to_a_copy_are_not_given_again(
     path: Path, tmp_path: Path
 ) -> None:
-    """A process that starts on an old copy is not given what others on the old file may have."""
+    """A process that starts on an old copy gets no counters that others may have."""
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     await one.reserve(1000, 10)
     sql(path, f"VACUUM INTO '{tmp_path / 'copy'}'")
@@ -611,7 +611,7 @@ async def test_own_counters_that_a_copy_does_not_know_of_do_not_come_again(
 
 
 async def test_a_look_up_of_a_wider_window_reads_keys_alone(store: SqliteStore, path: Path) -> None:
-    """Thousands of wide entries are no reason to read their readings."""
+    """The readings of thousands of wide entries are not read."""
     with closing(sqlite3.connect(path)) as database:
         values = (METER, 0.0, METER, "4.8.1", "", 0, 86_400)
         plan = database.execute(f"EXPLAIN QUERY PLAN {sqlite_tables.COVERING}", values).fetchall()

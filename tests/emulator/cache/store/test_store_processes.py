@@ -73,5 +73,5 @@ async def test_a_holder_that_is_killed_holds_no_longer(where: str) -> None:
     await store.close()
 
 
-def test_what_was_acknowledged_survives_processes_that_are_killed(where: str) -> None:
+def test_acknowledged_writes_survive_killed_processes(where: str) -> None:
     assert kill_rounds(where, KILLS, seed=1) > KILLS

@@ -1,4 +1,4 @@
-"""What holds of every store: one suite over memory, SQLite and a Valkey server, sealed or not."""
+"""One suite for all stores: memory, SQLite and a Valkey server, sealed or not."""
 
 import asyncio
 import math
@@ -95,7 +95,7 @@ async def contents(store: Store) -> dict[Key, Entry]:
 # entries
 
 
-async def test_what_was_put_is_got(store: Store) -> None:
+async def test_an_entry_that_was_put_is_returned(store: Store) -> None:
     await store.put(KEY, ENTRY)
     assert await store.get(KEY) == ENTRY
 
@@ -109,7 +109,7 @@ async def test_what_was_put_is_got(store: Store) -> None:
         Entry(b"whole seconds", 1_700_000_000),
     ],
 )
-async def test_any_entry_is_kept_as_it_is(entry: Entry, store: Store) -> None:
+async def test_any_entry_is_stored_unchanged(entry: Entry, store: Store) -> None:
     await store.put(KEY, entry)
     assert await store.get(KEY) == entry
 
@@ -151,7 +151,7 @@ async def test_a_later_entry_takes_the_place_of_the_one_before(store: Store) -> 
 
 
 async def test_an_entry_received_earlier_takes_the_place_too(store: Store) -> None:
-    """As where the clock was stepped back."""
+    """As after a clock was set back."""
     await store.put(KEY, ENTRY)
     earlier = Entry(b"earlier", ENTRY.received - 3600)
     await store.put(KEY, earlier)
@@ -182,7 +182,7 @@ async def test_an_entry_is_given_even_where_another_holds_the_lease(store: Store
     assert await store.claim(KEY, LONG, 0.0) == ENTRY
 
 
-async def test_one_of_many_gets_the_lease_and_the_others_hear_whose_it_is(opener: Opener) -> None:
+async def test_one_of_many_gets_the_lease_and_the_others_its_fence(opener: Opener) -> None:
     stores = [opener(), opener()]
     claims = [stores[number % 2].claim(KEY, LONG, 0.0) for number in range(MANY)]
     got = await asyncio.gather(*claims)
@@ -198,7 +198,7 @@ async def test_leases_on_different_keys_are_independent(store: Store) -> None:
     assert fences == sorted(set(fences))
 
 
-async def test_fences_grow_whoever_claims(opener: Opener) -> None:
+async def test_fences_grow_whichever_process_claims(opener: Opener) -> None:
     fences = []
     for store in (opener(), opener()) * 10:
         lease = await lease_on(store)
@@ -207,7 +207,7 @@ async def test_fences_grow_whoever_claims(opener: Opener) -> None:
     assert fences == sorted(set(fences))
 
 
-async def test_a_lease_that_expired_is_anybodys(opener: Opener) -> None:
+async def test_an_expired_lease_can_be_taken(opener: Opener) -> None:
     first, second = opener(), opener()
     old = await lease_on(first, seconds=SHORT)
     assert not (await second.settled(Held(KEY, old.fence), LONG)).came
@@ -221,7 +221,7 @@ async def test_a_lease_that_expired_is_anybodys(opener: Opener) -> None:
     assert await first.get(KEY) == ENTRY
 
 
-async def test_a_lease_that_expired_can_be_settled_until_it_is_taken(store: Store) -> None:
+async def test_an_expired_lease_can_be_settled_until_it_is_taken(store: Store) -> None:
     lease = await lease_on(store, seconds=SHORT)
     assert await store.settled(Held(KEY, lease.fence), LONG) == Settled(None, came=False)
     assert await store.settle(lease, b"late", ENTRY)
@@ -245,7 +245,7 @@ async def test_a_settled_lease_is_not_renewed_nor_settled_again(store: Store) ->
 
 
 @pytest.mark.parametrize("readings", [b"readings", b"", 250, 0, None])
-async def test_settling_wakes_all_who_wait(opener: Opener, readings: bytes | int | None) -> None:
+async def test_settling_ends_all_waits(opener: Opener, readings: bytes | int | None) -> None:
     holder, other = opener(), opener()
     lease = await lease_on(holder)
     held = await held_by_another(other)
@@ -255,7 +255,7 @@ async def test_settling_wakes_all_who_wait(opener: Opener, readings: bytes | int
     assert await asyncio.gather(*waiting) == [Settled(readings, came=True)] * 20
 
 
-async def test_what_a_lease_was_settled_with_stays_readable(opener: Opener) -> None:
+async def test_the_value_that_a_lease_was_settled_with_stays_readable(opener: Opener) -> None:
     holder, other = opener(), opener()
     lease = await lease_on(holder)
     held = await held_by_another(other)
@@ -264,7 +264,7 @@ async def test_what_a_lease_was_settled_with_stays_readable(opener: Opener) -> N
     assert await other.settled(held, 0.0) == Settled(250, came=True)
 
 
-async def test_what_is_settled_is_kept_before_anybody_hears_of_it(opener: Opener) -> None:
+async def test_a_settled_entry_is_kept_before_any_wait_ends(opener: Opener) -> None:
     holder, other = opener(), opener()
     lease = await lease_on(holder)
     held = await held_by_another(other)
@@ -279,25 +279,25 @@ async def test_what_is_settled_is_kept_before_anybody_hears_of_it(opener: Opener
     assert await waiting == ENTRY
 
 
-async def test_the_holder_dies_and_who_waits_learns_it(opener: Opener) -> None:
+async def test_waits_end_when_the_holder_dies(opener: Opener) -> None:
     lease = await lease_on(opener(), seconds=SHORT)
     other = opener()
     assert await other.settled(Held(KEY, lease.fence), LONG) == Settled(None, came=False)
     await lease_on(other)
 
 
-async def test_patience_ends(store: Store) -> None:
+async def test_waiting_ends_at_the_timeout(store: Store) -> None:
     lease = await lease_on(store)
     assert await store.settled(Held(KEY, lease.fence), SHORT) == Settled(None, came=False)
     assert await store.settle(lease, None)
 
 
-async def test_waiting_for_a_lease_that_nobody_knows_ends_at_once(store: Store) -> None:
+async def test_waiting_for_an_unknown_lease_ends_at_once(store: Store) -> None:
     assert await store.settled(Held(KEY, 7), LONG) == Settled(None, came=False)
 
 
-async def test_waiting_again_as_often_as_it_takes(store: Store) -> None:
-    """What `claim` and `settled` give together: each gets the readings, the meter is asked once."""
+async def test_claiming_and_waiting_in_turns_gives_all_the_readings(store: Store) -> None:
+    """With `claim` and `settled` in turns each gets the readings, and the meter is asked once."""
     asked = 0
 
     async def read() -> bytes | int | None:
@@ -338,19 +338,21 @@ async def test_a_wider_window_covers(store: Store) -> None:
         KEY._replace(device=OTHER_METER),
     ],
 )
-async def test_what_does_not_hold_the_window_does_not_cover(store: Store, other: Key) -> None:
+async def test_an_entry_that_does_not_hold_the_window_does_not_cover(
+    store: Store, other: Key
+) -> None:
     await store.put(KEY, ENTRY)
     assert await store.covering(other, 0.0) is None
 
 
-async def test_the_latest_that_covers_is_given_and_none_that_is_too_old(store: Store) -> None:
+async def test_the_latest_covering_entry_is_returned_unless_too_old(store: Store) -> None:
     for number, received in enumerate((5.0, 9.0, 7.0)):
         await store.put(KEY._replace(end=86_400 + number), Entry(b"%d" % number, received))
     assert await store.covering(KEY, 0.0) == (KEY._replace(end=86_401), Entry(b"1", 9.0))
     assert await store.covering(KEY, 9.0) is None
 
 
-async def test_what_was_purged_covers_nothing(store: Store) -> None:
+async def test_a_purged_entry_covers_nothing(store: Store) -> None:
     await store.put(KEY, ENTRY)
     await store.purge(srv="4.8.1")
     assert await store.covering(KEY, 0.0) is None
@@ -373,16 +375,16 @@ async def test_a_wider_window_of_other_meters_does_not_cover(store: Store) -> No
     assert await store.covering(inner._replace(identity="a" * 16), 0.0) is not None
 
 
-# own counters
+# Device counters
 
 
-async def test_a_check_takes_no_own_counters(store: Store) -> None:
+async def test_a_check_takes_no_device_counters(store: Store) -> None:
     first = await store.reserve(1000, 5)
     await store.check()
     assert await store.reserve(0, 5) == first + 5
 
 
-async def test_a_store_that_is_new_leaves_out_what_others_may_have_of_a_lost_one(
+async def test_a_new_store_skips_counters_that_a_lost_one_may_have_given(
     opener: Opener,
 ) -> None:
     store = opener()
@@ -412,7 +414,7 @@ async def test_a_reservation_is_at_least_the_earliest_and_goes_on_where_it_is_pa
     assert await store.reserve(2**62 - 1, 1) == 2**62 + 2
 
 
-async def test_purging_leaves_own_counters_and_leases(store: Store) -> None:
+async def test_purging_leaves_device_counters_and_leases(store: Store) -> None:
     first = await store.reserve(7, 3)
     lease = await lease_on(store)
     await store.purge()
@@ -436,7 +438,7 @@ def some_entries() -> dict[Key, Entry]:
 @pytest.mark.parametrize("srv", [None, "4.8.1"])
 @pytest.mark.parametrize("before", [None, 4.0])
 @pytest.mark.parametrize("after", [None, 2.0, 8.5])
-async def test_purge_drops_what_meets_every_condition(
+async def test_purge_drops_entries_that_meet_all_conditions(
     store: Store, device: None, srv: str | None, before: float | None, after: float | None
 ) -> None:
     entries = some_entries()
@@ -460,7 +462,7 @@ async def test_purge_drops_what_meets_every_condition(
     assert await store.purge(**given) == 0
 
 
-async def test_purge_drops_what_was_received_after_a_time(store: Store) -> None:
+async def test_purge_drops_entries_received_after_a_time(store: Store) -> None:
     for key, entry in some_entries().items():
         await store.put(key, entry)
     assert await store.purge(received_after=7.0) == 2 * 6
@@ -489,7 +491,7 @@ async def test_more_than_one_page_is_listed_and_purged(store: Store) -> None:
     assert await store.purge() == 700
 
 
-async def test_what_is_put_and_purged_while_listing_does_no_harm(store: Store) -> None:
+async def test_entries_may_be_put_and_purged_while_listing(store: Store) -> None:
     await store.put(KEY, ENTRY)
     async for key, _ in store.entries():
         await store.purge(device=key.device)
@@ -497,7 +499,7 @@ async def test_what_is_put_and_purged_while_listing_does_no_harm(store: Store) -
     assert await store.get(KEY) == ENTRY
 
 
-async def test_size_grows_with_what_is_kept(store: Store) -> None:
+async def test_size_grows_with_the_entries(store: Store) -> None:
     before = await store.size()
     for number in range(200):
         await store.put(KEY._replace(start=number), Entry(bytes(range(256)) * 4, UNIX_NOW))
@@ -508,7 +510,7 @@ async def test_size_grows_with_what_is_kept(store: Store) -> None:
 
 
 def readings_of(octets: int) -> bytes:
-    """Readings that no store can pack much closer."""
+    """Return readings that no store can compress much."""
     return shake_128(b"readings").digest(octets)
 
 
@@ -516,7 +518,7 @@ LARGE = readings_of(10_000)
 
 
 def room_for(entries: int) -> int:
-    """The limit of a store that has room for so many large entries, and not for another."""
+    """Return the limit of a store with room for exactly so many large entries."""
     return entries * (len(LARGE) + ENTRY_OCTETS) + len(LARGE) // 2
 
 
@@ -554,7 +556,7 @@ async def test_the_limit_is_of_octets_however_they_are_spread(opener: Opener) ->
     assert len(await contents(store)) == 30, "what was replaced takes no room any more"
 
 
-async def test_what_is_larger_than_the_whole_store_is_not_kept(opener: Opener) -> None:
+async def test_an_entry_larger_than_the_limit_is_not_kept(opener: Opener) -> None:
     store = opener(limit=room_for(2))
     other = KEY._replace(start=1)
     for key in (KEY, other):
@@ -565,7 +567,7 @@ async def test_what_is_larger_than_the_whole_store_is_not_kept(opener: Opener) -
     assert (size.entries, size.evicted) == (1, 1)
 
 
-async def test_what_was_purged_makes_room(opener: Opener) -> None:
+async def test_purged_entries_make_room(opener: Opener) -> None:
     store = opener(limit=room_for(10))
     for turn in range(3):
         for number in range(10):

@@ -1,4 +1,4 @@
-"""The store on a server: a server that goes away and comes back, native expiry, what is altered."""
+"""The store on a server: failures of the server, its own expiry, and altered values."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ ENTRY = Entry(b"readings", UNIX_NOW)
 LONG = 60.0
 SHORT = 0.02
 GONE = -2
-"""What PTTL says of a key that is not there."""
+"""Answer of PTTL for a missing key."""
 KILLS = 5
 NEEDS_SERVER = pytest.mark.skipif(BINARY is None, reason=MISSING)
 
@@ -116,7 +116,7 @@ async def test_a_server_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("used", [False, True], ids=["connecting", "connected"])
-async def test_closing_lets_go_whoever_still_asks_and_leaves_no_connection_open(
+async def test_closing_ends_calls_in_progress_and_leaves_no_connection_open(
     used: bool, server: ValkeyServer
 ) -> None:
     with warnings.catch_warnings(record=True) as warned:
@@ -139,10 +139,10 @@ async def test_closing_lets_go_whoever_still_asks_and_leaves_no_connection_open(
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-async def test_a_call_that_is_cancelled_whenever_ends_as_cancelled(
+async def test_a_cancelled_call_ends_as_cancelled(
     hangs: bool, server: ValkeyServer, store: ValkeyStore
 ) -> None:
-    """Or who asks in a loop would go on, and the cache would not end."""
+    """Otherwise a loop of calls would go on, and the cache would not end."""
     await store.get(KEY)
     if hangs:
         server.suspend()
@@ -157,7 +157,7 @@ async def test_a_call_that_is_cancelled_whenever_ends_as_cancelled(
     server.resume()
 
 
-async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("esme_emulator.cache.store.valkey.TIMEOUT", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -168,7 +168,7 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
         await store.close()
 
 
-def test_what_was_acknowledged_survives_a_server_that_is_killed(server: ValkeyServer) -> None:
+def test_acknowledged_writes_survive_a_killed_server(server: ValkeyServer) -> None:
     def kill(worker: Worker) -> list[str]:
         server.kill()
         return worker.said()
@@ -192,7 +192,7 @@ async def test_a_server_that_wants_a_password(tmp_path: Path, server: ValkeyServ
             await store.close()
 
 
-async def test_what_the_server_says_is_passed_on(client: Valkey, store: ValkeyStore) -> None:
+async def test_an_error_of_the_server_is_passed_on(client: Valkey, store: ValkeyStore) -> None:
     await client.config_set("maxmemory", 1)
     with pytest.raises(StoreError, match=r"the server says: .*maxmemory"):
         await store.put(KEY, ENTRY)
@@ -243,14 +243,14 @@ async def test_estates_on_one_server_do_not_meet(server: ValkeyServer, store: Va
     await other.close()
 
 
-async def test_nothing_is_left_of_what_was_purged(client: Valkey, store: ValkeyStore) -> None:
+async def test_nothing_is_left_of_purged_entries(client: Valkey, store: ValkeyStore) -> None:
     for device in (METER, OTHER_METER):
         await store.put(KEY._replace(device=device), ENTRY)
     assert await store.purge(received_before=UNIX_NOW + 1) == 2
     assert await client.keys("*") == []
 
 
-async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
+async def test_entries_replaced_during_a_purge_are_not_dropped(
     client: Valkey, store: ValkeyStore
 ) -> None:
     await store.put(KEY, ENTRY)
@@ -262,7 +262,7 @@ async def test_what_came_anew_while_old_entries_are_purged_is_not_dropped(
         assert await drop((names.received,), values) == dropped
 
 
-async def test_what_was_settled_is_forgotten_in_time(client: Valkey, store: ValkeyStore) -> None:
+async def test_settlements_are_forgotten_in_time(client: Valkey, store: ValkeyStore) -> None:
     lease = await store.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
     await store.settle(lease, 250)
@@ -306,7 +306,7 @@ def too_short(value: bytes) -> bytes:
 @pytest.mark.parametrize(
     "alter", [other_octets, later_receipt, cut, only_the_receipt, too_short, lambda _: b""]
 )
-async def test_what_was_altered_is_missing_and_counted(
+async def test_altered_entries_are_missing_and_counted(
     server: ValkeyServer, client: Valkey, key: bytes | None, alter: Callable[[bytes], bytes]
 ) -> None:
     store = ValkeyStore(server.url, "estate", key=key)
@@ -333,7 +333,7 @@ GARBAGE = (
 
 
 @pytest.mark.parametrize("device", [None, METER])
-async def test_what_others_wrote_into_an_index_is_dropped_and_counted(
+async def test_foreign_members_of_an_index_are_dropped_and_counted(
     device: EUI | None, client: Valkey, store: ValkeyStore
 ) -> None:
     names = lua.Names("estate")
@@ -375,7 +375,7 @@ async def test_more_of_a_device_than_a_page_that_are_nowhere_else_are_purged(
     assert await client.keys("*") == []
 
 
-async def test_a_lease_or_settlement_that_others_wrote_does_not_count(
+async def test_foreign_values_of_leases_and_settlements_do_not_count(
     client: Valkey, store: ValkeyStore
 ) -> None:
     names = lua.Names("estate")
@@ -397,7 +397,7 @@ async def test_entries_that_changed_places_are_missing(
     assert [each async for each in store.entries()] == []
 
 
-async def test_what_was_settled_under_another_key_did_not_come(server: ValkeyServer) -> None:
+async def test_a_settlement_under_another_key_does_not_count(server: ValkeyServer) -> None:
     holder, other = (
         ValkeyStore(server.url, "estate", key=bytes(31) + bytes((last,))) for last in (1, 2)
     )
@@ -428,19 +428,19 @@ async def evicted(_: ValkeyServer, client: Valkey) -> None:
 
 
 async def set_back(server: ValkeyServer, client: Valkey) -> None:
-    """As a replica that had not heard of the last of them, or a snapshot."""
+    """As a replica or a snapshot that lacks the last of them."""
     server.restart()
     await client.set(lua.Names("estate").own_counter, 1000)
 
 
 @NEEDS_SERVER
 @pytest.mark.parametrize("forget", [restarted, flushed, evicted, set_back])
-async def test_own_counters_that_a_server_forgot_do_not_come_again(
+async def test_device_counters_that_a_server_forgot_are_not_given_again(
     forget: Callable[[ValkeyServer, Valkey], Awaitable[None]],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Several caches have blocks ahead of the clock, which another one is not to be given."""
+    """Several caches have blocks ahead of the clock, which no other cache may get."""
     with ValkeyServer(tmp_path, ("--appendonly", "no")) as server:
         one, other, new = (ValkeyStore(server.url, "estate") for _ in range(3))
         client = Valkey(port=server.port)
@@ -460,7 +460,7 @@ async def test_own_counters_that_a_server_forgot_do_not_come_again(
 
 
 @NEEDS_SERVER
-async def test_whoever_finds_that_a_server_forgot_own_counters_says_so_once(
+async def test_a_server_that_forgot_device_counters_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ValkeyServer(tmp_path, ("--appendonly", "no")) as server:
@@ -490,7 +490,7 @@ async def test_whoever_finds_that_a_server_forgot_own_counters_says_so_once(
         (("--maxmemory-policy", "allkeys-lru"), False),
     ],
 )
-async def test_a_server_that_may_evict_own_counters_is_refused(
+async def test_a_server_that_may_evict_device_counters_is_refused(
     options: tuple[str, ...], refused: bool, tmp_path: Path
 ) -> None:
     with ValkeyServer(tmp_path, options) as server:
@@ -505,7 +505,7 @@ async def test_a_server_that_may_evict_own_counters_is_refused(
 
 
 @NEEDS_SERVER
-async def test_a_server_that_tells_nothing_of_itself_is_used_and_that_is_said(
+async def test_a_server_without_info_is_used_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     user = "user default on nopass ~* &* +@all -info"
@@ -516,7 +516,7 @@ async def test_a_server_that_tells_nothing_of_itself_is_used_and_that_is_said(
         assert await store.reserve(1000, 10) == first + 10
         await store.close()
     [said] = [record.getMessage() for record in caplog.records]
-    assert "see yourself that its maxmemory-policy is noeviction" in said
+    assert "make sure that its maxmemory-policy is noeviction" in said
 
 
 # servers that are not the primary any more

@@ -1,4 +1,4 @@
-"""Who may have which readings: parties, roles, registrations by day, and changes of them."""
+"""Entitlement by parties, roles, registrations by day, and changes of them."""
 
 from datetime import date, timedelta
 
@@ -74,7 +74,7 @@ def test_a_supplier_without_a_registration_has_nothing_and_others_have_everythin
     assert ask(of, OTHER_USER, 0, MAX_INSTANT) is None
 
 
-def test_whoever_is_named_to_begin_with_has_what_registrations_say() -> None:
+def test_a_party_in_the_first_registrations_is_entitled_by_registrations_alone() -> None:
     of = registry(
         Registration(OTHER_USER, Devices(METER, METER), start=CHANGE),
         Registration(DISTRIBUTOR, Devices(METER, METER)),
@@ -85,8 +85,8 @@ def test_whoever_is_named_to_begin_with_has_what_registrations_say() -> None:
     assert ask(of, DISTRIBUTOR, 0, 1, device=OTHER_METER) is Reason.NOT_REGISTERED
 
 
-def test_a_registration_that_is_added_is_of_its_devices_alone() -> None:
-    """Whom a new consumer allows keeps what it has of other meters."""
+def test_an_added_registration_restricts_its_party_for_its_devices_alone() -> None:
+    """A party that a new consumer allows stays entitled to other meters."""
     of = registry()
     of.change_of_tenancy(METER, CHANGE)
     of.register(Registration(OTHER_USER, Devices(METER, METER), start=CHANGE))
@@ -145,7 +145,7 @@ def test_a_change_is_of_one_device_and_of_suppliers_only() -> None:
 LATER = CHANGE + timedelta(days=30)
 
 
-def test_what_the_old_supplier_had_later_goes_to_the_new_one_too() -> None:
+def test_later_registrations_of_the_old_supplier_go_to_the_new_one_too() -> None:
     """It does not return, and the gap that it left stays one."""
     of = registry(
         Registration(SUPPLIER, end=CHANGE + timedelta(days=2)),
@@ -162,7 +162,7 @@ def test_what_the_old_supplier_had_later_goes_to_the_new_one_too() -> None:
 
 
 def test_a_change_is_of_the_roles_that_the_new_supplier_has() -> None:
-    """Who supplies import and export, and is an other user, loses import alone."""
+    """A supplier of import and export that is an other user too loses import alone."""
     every = [Role.IS, Role.ES, Role.OU]
     of = Registry(
         [(SUPPLIER, every), (NEXT, [Role.IS, Role.OU])],
@@ -223,7 +223,7 @@ def test_days_of_two_roles_are_not_put_together() -> None:
     assert ask(of, SUPPLIER, 0, MIDNIGHT) is Reason.NOT_REGISTERED
 
 
-def test_a_change_of_tenancy_ends_what_other_users_have_on_the_day() -> None:
+def test_a_change_of_tenancy_ends_the_entitlement_of_other_users_on_the_day() -> None:
     of = registry(Registration(SUPPLIER))
     of.change_of_tenancy(METER, CHANGE)
     assert ask(of, OTHER_USER, 0, MIDNIGHT - 1) is None
@@ -236,7 +236,7 @@ def test_a_change_of_tenancy_ends_what_other_users_have_on_the_day() -> None:
     assert ask(of, OTHER_USER, MIDNIGHT, MAX_INSTANT) is None
 
 
-def test_a_change_of_tenancy_ends_what_rests_on_consent_and_nothing_else() -> None:
+def test_a_change_of_tenancy_ends_entitlement_by_consent_and_no_other() -> None:
     both = [Role.IS, Role.ED, Role.OU]
     for start in (None, CHANGE):
         of = Registry([(SUPPLIER, both)], [Registration(SUPPLIER, start=start)])
@@ -249,8 +249,8 @@ def test_a_change_of_tenancy_ends_what_rests_on_consent_and_nothing_else() -> No
     assert ask(users, SUPPLIER, MIDNIGHT, MIDNIGHT) is Reason.NOT_REGISTERED
 
 
-def test_a_change_of_tenancy_ends_what_was_to_begin_later_too() -> None:
-    """Whoever left gave that consent; what has no day left gives nothing without one either."""
+def test_a_change_of_tenancy_ends_later_registrations_too() -> None:
+    """The former consumer gave that consent; a registration without days entitles to nothing."""
     of = registry()
     of.register(Registration(OTHER_USER, Devices(METER, METER), start=LATER))
     of.change_of_tenancy(METER, CHANGE)
@@ -283,7 +283,7 @@ def test_a_device_has_been_as_it_is_since_its_last_change(
         return of
 
     def change_of_tenancy() -> Registry:
-        """With nobody left whose consent it could end."""
+        """Change the tenancy again, with no consent left to end."""
         of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
         of.change_of_tenancy(METER, day, told=0.0)
         return of
@@ -314,7 +314,7 @@ def test_without_a_window_today_is_required() -> None:
     assert of.check(SUPPLIER, METER, "4.1.1", None, now + DAY) is Reason.NOT_REGISTERED
 
 
-def test_what_cannot_be_changed_is_said_in_one_line() -> None:
+def test_impossible_changes_are_refused_in_one_line() -> None:
     of = registry(Registration(SUPPLIER, end=CHANGE))
     with pytest.raises(ValueError, match="90B3D51F30099999 is not a party"):
         of.register(Registration(STRANGER))
@@ -338,7 +338,7 @@ WRITTEN = st.lists(
 
 
 @given(WRITTEN, st.integers(0, 9 * DAY - 1), st.integers(0, 9 * DAY - 1))
-def test_it_is_entitled_to_a_window_whose_every_day_is_in_a_registration(
+def test_a_party_is_entitled_to_a_window_if_each_day_is_in_a_registration(
     written: list[tuple[EUI, int | None, int | None]], one: int, other: int
 ) -> None:
     """Every day: in [start, end) of its own, or its end where another party's begins."""

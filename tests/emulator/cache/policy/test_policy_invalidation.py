@@ -1,6 +1,6 @@
-"""Readings that are there, or on their way, and may not be served.
+"""Readings in the store or in flight that must not be served.
 
-Those of windows that were open, of before a flush, and of a time that never was.
+Those of open windows, from before a flush, and from a clock that was ahead.
 """
 
 from datetime import date
@@ -27,7 +27,7 @@ def at_its_end(bench: Bench) -> float:
 
 
 def is_what_the_meter_says(bench: Bench, counter: int, window: Window = OPEN) -> bool:
-    """Ask, let the meter reply where it is asked, and compare."""
+    """Ask, let the meter reply if it is asked, and compare."""
     replies = bench.ask("4.8.1", counter=counter, window=window)
     while bench.forwards:
         replies += bench.deliver()
@@ -35,7 +35,7 @@ def is_what_the_meter_says(bench: Bench, counter: int, window: Window = OPEN) ->
     return [reply.octets for reply in replies] == [meter_octets(asked, bench.now)]
 
 
-def test_what_a_literal_cache_kept_is_not_served_by_a_strict_one_on_its_store() -> None:
+def test_entries_of_a_literal_cache_are_not_served_by_a_strict_one_on_its_store() -> None:
     literal = Bench(literal=True)
     literal.read_through("4.8.1", window=OPEN)
     strict = Bench(shared_store=literal.shared)
@@ -46,7 +46,7 @@ def test_what_a_literal_cache_kept_is_not_served_by_a_strict_one_on_its_store() 
     assert hit.status.startswith("s1sp; hit")
 
 
-def test_a_late_reply_to_a_command_that_was_repeated_meanwhile_is_of_the_window_then() -> None:
+def test_a_late_reply_to_a_repeated_command_counts_as_one_to_the_first() -> None:
     """The meter answered the first of the two, half a minute before the window was over."""
     bench = Bench()
     at_its_end(bench)
@@ -61,7 +61,7 @@ def test_a_late_reply_to_a_command_that_was_repeated_meanwhile_is_of_the_window_
     assert is_what_the_meter_says(bench, 6)
 
 
-def test_a_duplicate_of_a_reply_is_of_the_window_then_too() -> None:
+def test_a_duplicate_reply_counts_as_one_to_the_first_command_too() -> None:
     bench = Bench()
     at_its_end(bench)
     bench.ask("4.8.1", counter=5, window=OPEN)
@@ -75,7 +75,7 @@ def test_a_duplicate_of_a_reply_is_of_the_window_then_too() -> None:
     assert is_what_the_meter_says(bench, 6)
 
 
-def test_a_reply_to_what_was_asked_before_the_clock_was_set_back_is_not_kept() -> None:
+def test_a_reply_to_a_command_from_before_the_clock_was_set_back_is_not_kept() -> None:
     """The clock was a day ahead, so the window seemed to be over when the meter was asked."""
     bench = Bench()
     bench.now += 86_400
@@ -85,7 +85,7 @@ def test_a_reply_to_what_was_asked_before_the_clock_was_set_back_is_not_kept() -
     assert bench.store == {}
 
 
-def test_what_was_asked_before_a_flush_is_not_kept_however_late_it_comes() -> None:
+def test_a_reply_to_a_command_from_before_a_flush_is_never_kept() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     late = bench.meter_reply()
@@ -96,7 +96,7 @@ def test_what_was_asked_before_a_flush_is_not_kept_however_late_it_comes() -> No
     assert bench.store == {}
 
 
-def test_what_comes_late_and_is_kept_behind_a_flush_is_dropped_again() -> None:
+def test_a_late_reply_that_is_stored_after_a_flush_is_dropped_again() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     late = bench.meter_reply()
@@ -106,20 +106,20 @@ def test_what_comes_late_and_is_kept_behind_a_flush_is_dropped_again() -> None:
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.change([put])
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
-def test_what_is_cut_from_what_a_flush_drops_meanwhile_is_read_anew() -> None:
-    """The narrower readings were being kept, and who asked for them was not answered yet."""
+def test_a_part_cut_from_a_flushed_entry_is_read_from_the_meter() -> None:
+    """The narrower readings were being kept, and the request was not answered yet."""
     bench = Bench(sub_window=True)
     bench.read_through("4.8.1", window=Window(YESTERDAY.start - 86_400, YESTERDAY.end))
     bench.now += 100
     [claim] = bench.policy.command(METER, command("4.8.1", counter=2)[1], bench.now)
     assert isinstance(claim, Claim)
-    [cover] = bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+    [cover] = bench.policy.answer(claim, bench._find(claim), bench.now)
     assert isinstance(cover, Cover)
     wider = bench._cover(cover.key, cover.received_after)
-    [settle] = bench.policy.covered(cover.flight, wider, bench.now)
+    [settle] = bench.policy.answer(cover, wider, bench.now)
     assert isinstance(settle, Settle)
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.change([settle])
@@ -130,8 +130,8 @@ def test_what_is_cut_from_what_a_flush_drops_meanwhile_is_read_anew() -> None:
     bench.assert_settled()
 
 
-def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped_again() -> None:
-    """Its answer was lost, and not what it was told."""
+def test_an_entry_that_a_failing_store_may_have_kept_after_a_flush_is_dropped_again() -> None:
+    """The store's answer was lost, but it had kept the entry."""
     bench = Bench()
     bench.ask("4.8.1")
     [settle] = bench.policy.response(bench.meter_reply(), bench.now)
@@ -139,16 +139,16 @@ def test_what_a_store_may_have_kept_behind_a_flush_although_it_failed_is_dropped
     assert settle.entry is not None
     bench.change(bench.policy.change_of_tenancy(METER, NEVER, bench.now))
     bench.store[settle.key] = settle.entry
-    bench.change(bench.policy.kept(settle.flight, None, bench.now))
+    bench.answer(settle, None)
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 @pytest.mark.parametrize("set_back", [False, True])
-def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_flushed(
+def test_a_hit_that_waits_for_a_device_counter_is_read_again_after_a_flush(
     set_back: bool,
 ) -> None:
-    """The new supplier is to get the meter's word, and so is who asked before."""
+    """All requesters get the meter's new readings."""
     bench = Bench()
     bench.read_through("4.8.1")
     bench.now += 100
@@ -160,7 +160,7 @@ def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_fl
         asked = command("4.8.1", Role.OU, counter, YESTERDAY, device)[1]
         [claim] = bench.policy.command(device, asked, bench.now)
         assert isinstance(claim, Claim)
-        hits += bench.policy.claimed(claim.flight, bench._find(claim), bench.now)
+        hits += bench.policy.answer(claim, bench._find(claim), bench.now)
     [reserve] = hits
     assert isinstance(reserve, Reserve)
     before = len(bench.replies)
@@ -179,7 +179,7 @@ def test_a_hit_that_waits_for_an_own_counter_is_read_anew_where_its_device_is_fl
     bench.assert_settled()
 
 
-def test_nobody_is_told_that_what_a_flush_drops_at_once_is_kept() -> None:
+def test_a_reply_that_a_flush_drops_at_once_is_not_called_stored() -> None:
     bench = Bench()
     bench.ask("4.8.1")
     [settle] = bench.policy.response(bench.meter_reply(), bench.now)
@@ -191,10 +191,10 @@ def test_nobody_is_told_that_what_a_flush_drops_at_once_is_kept() -> None:
 
 
 @pytest.mark.parametrize("first", ["done", "failed", "under way"])
-def test_what_is_settled_behind_a_flush_is_not_served_before_the_store_has_dropped_it(
+def test_an_entry_settled_after_a_flush_is_not_served_before_it_is_dropped(
     first: str,
 ) -> None:
-    """The store keeps what came, and then cannot be used for the flush after it."""
+    """The store keeps the entry, and then fails before the flush after it."""
     bench = Bench()
     bench.ask("4.8.1")
     [settle] = bench.policy.response(bench.meter_reply(), bench.now)
@@ -207,17 +207,17 @@ def test_what_is_settled_behind_a_flush_is_not_served_before_the_store_has_dropp
         bench.change([flush])
     bench.store[settle.key] = settle.entry
     bench.shared.failing = True
-    bench.change(bench.policy.kept(settle.flight, True, bench.now))
+    bench.answer(settle, True)
     if first == "under way":
-        bench.policy.flushed(flush)
+        bench.answer(flush, True)
     bench.shared.failing = False
     bench.now += 1
-    [again] = bench.policy.unflushed()
+    [again] = bench.policy.pending_flushes()
     assert again.device == METER
     assert bench.ask("4.8.1", counter=2) == []
     bench.change([again])
     assert bench.store == {}
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def entry_of_the_future(bench: Bench, ahead: float) -> Key:
@@ -230,10 +230,10 @@ def entry_of_the_future(bench: Bench, ahead: float) -> Key:
 
 @pytest.mark.parametrize("looks", [False, True])
 @pytest.mark.parametrize("later", [(3600, 82_799, 2), (86_401, 2)])
-def test_what_was_received_before_the_clock_was_set_back_is_never_served(
+def test_entries_from_before_the_clock_was_set_back_are_never_served(
     looks: bool, later: tuple[int, ...]
 ) -> None:
-    """Not in its future, not once time has come so far, and not when the retention would end."""
+    """Not before that time, not at it, and not at the end of the retention."""
     bench = Bench()
     entry_of_the_future(bench, 86_400)
     bench.shared.failing = True
@@ -247,7 +247,7 @@ def test_what_was_received_before_the_clock_was_set_back_is_never_served(
         assert is_what_the_meter_says(bench, counter)
         assert "hit" not in bench.replies[-1].status or counter > 10
     bench.expire(0)
-    assert bench.policy.unflushed() == []
+    assert bench.policy.pending_flushes() == []
 
 
 def test_a_flush_for_a_clock_set_back_twice_is_one_from_the_earliest_on() -> None:
@@ -258,7 +258,7 @@ def test_a_flush_for_a_clock_set_back_twice_is_one_from_the_earliest_on() -> Non
     bench.expire(0)
     bench.expire(600)
     bench.expire(-300)
-    [flush] = bench.policy.unflushed()
+    [flush] = bench.policy.pending_flushes()
     assert (flush.device, flush.received_after) == (None, start)
     bench.shared.failing = False
     old = key._replace(start=YESTERDAY.start)
@@ -267,7 +267,7 @@ def test_a_flush_for_a_clock_set_back_twice_is_one_from_the_earliest_on() -> Non
     assert list(bench.store) == [old]
 
 
-def test_what_is_being_kept_while_the_clock_is_set_back_is_dropped_again() -> None:
+def test_an_entry_being_stored_while_the_clock_is_set_back_is_dropped_again() -> None:
     bench = Bench()
     bench.now += 3600
     bench.ask("4.8.1")

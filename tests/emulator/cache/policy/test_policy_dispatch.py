@@ -1,14 +1,13 @@
-"""Meters are not overrun: how many commands at once, how often again, and when not at all."""
+"""Meters are protected: limits of commands in flight, of queues and retries, and a cooldown."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.policy.audit import Audit, audit_of
-from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.protecting import Admission, Gate, RetryBudget
+from esme_emulator.cache.policy.dispatch import Admission, DeviceQueue, RetryBudget
+from esme_emulator.cache.policy.ledger import Audit, Decision, audit_of
 from esme_emulator.cache.policy.settings import HoldDown
-from esme_emulator.cache.policy.timers import Agenda
+from esme_emulator.cache.policy.timers import Timers
 from gbcs import decode
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role
@@ -27,7 +26,7 @@ def ask_for(bench: Bench, number: int, first: int = 0) -> None:
         assert bench.ask("4.8.1", counter=place, window=other_window(place)) == []
 
 
-def test_a_meter_has_at_most_so_many_commands_and_the_next_go_in_order() -> None:
+def test_commands_in_flight_to_a_meter_are_limited_and_the_next_go_in_order() -> None:
     bench = Bench(device_limit=4, device_queue=10)
     ask_for(bench, 9)
     assert len(bench.forwards) == 4
@@ -45,7 +44,7 @@ def test_a_meter_has_at_most_so_many_commands_and_the_next_go_in_order() -> None
     bench.assert_settled()
 
 
-def test_a_queue_that_is_full_fails_what_comes_and_who_waits_with_it() -> None:
+def test_a_full_queue_fails_the_next_command_and_its_waiting_requests() -> None:
     bench = Bench(device_limit=1, device_queue=1)
     ask_for(bench, 3)
     assert bench.policy.ledger.reasons == {"device-queue-full": 1}
@@ -58,13 +57,13 @@ def test_a_queue_that_is_full_fails_what_comes_and_who_waits_with_it() -> None:
     bench.assert_settled()
 
 
-def test_a_queue_of_nothing_fails_at_once() -> None:
+def test_a_queue_of_length_0_fails_at_once() -> None:
     bench = Bench(device_limit=1, device_queue=0)
     ask_for(bench, 2)
     assert bench.decisions() == {Decision.FORWARDED: 1, Decision.FAILED: 1}
 
 
-def test_a_meter_that_never_answers_gives_way_to_what_waits_or_fails_it() -> None:
+def test_commands_queued_for_a_silent_meter_are_sent_or_fail_in_turn() -> None:
     bench = Bench(device_limit=1, device_queue=10)
     ask_for(bench, 1)
     bench.now += 1
@@ -103,7 +102,7 @@ def test_a_read_without_a_reply_is_sent_again_and_its_reply_answers_all() -> Non
     bench.assert_settled()
 
 
-def test_retries_end_and_what_is_not_a_read_of_ours_is_never_sent_again() -> None:
+def test_retries_end_and_other_commands_are_never_retried() -> None:
     bench = Bench(retries=1)
     for counter in range(100, 120):
         bench.read_through("4.8.2", Role.ED, counter)
@@ -117,7 +116,7 @@ def test_retries_end_and_what_is_not_a_read_of_ours_is_never_sent_again() -> Non
 
 
 @given(st.lists(st.booleans(), max_size=400))
-def test_at_most_a_tenth_of_what_is_sent_may_be_retries(wishes: list[bool]) -> None:
+def test_at_most_a_tenth_of_the_commands_may_be_retries(wishes: list[bool]) -> None:
     budget = RetryBudget()
     sent = retried = 0
     for again in wishes:
@@ -129,7 +128,7 @@ def test_at_most_a_tenth_of_what_is_sent_may_be_retries(wishes: list[bool]) -> N
         assert retried * 10 <= sent
 
 
-def test_a_meter_that_failed_several_times_is_left_alone_for_a_while() -> None:
+def test_a_meter_gets_no_commands_for_a_while_after_several_timeouts() -> None:
     bench = Bench(hold_down=HoldDown(2, 300.0))
     bench.read_through("4.8.3", Role.ED, 1)
     for counter in (2, 3):
@@ -172,58 +171,58 @@ def test_a_clock_set_back_does_not_prolong_a_hold_down() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 3), st.integers(0, 3))
-def test_a_gate_lets_in_so_many_and_keeps_the_order(
+def test_a_device_queue_keeps_its_limits_and_the_order(
     steps: list[int], limit: int, length: int
 ) -> None:
-    gate: Gate[int] = Gate(limit, length)
+    meter_queue: DeviceQueue[int] = DeviceQueue(limit, length)
     inside: list[int] = []
     queue: list[int] = []
     for number, step in enumerate(steps):
         if step and inside:
             inside.pop(0)
-            following = gate.leave(METER)
+            following = meter_queue.leave(METER)
             assert following == (queue.pop(0) if queue else None)
             inside += [] if following is None else [following]
         elif step == 3 and queue:
-            gate.withdraw(METER, queue.pop())
+            meter_queue.withdraw(METER, queue.pop())
         else:
             expected = Admission.NOW if len(inside) < limit else Admission.LATER
             if expected is Admission.LATER and len(queue) >= length:
                 expected = Admission.NEVER
-            assert gate.admit(METER, number) is expected
+            assert meter_queue.admit(METER, number) is expected
             if expected is Admission.NOW:
                 inside.append(number)
             elif expected is Admission.LATER:
                 queue.append(number)
         assert len(inside) <= limit
-        assert gate.is_free(METER) is (len(inside) < limit)
+        assert meter_queue.is_free(METER) is (len(inside) < limit)
 
 
 @given(st.lists(st.tuples(st.floats(-50, 100), st.integers(0, 2)), max_size=50))
-def test_an_agenda_gives_what_is_due_in_order_whatever_the_clock_does(
+def test_timers_fall_due_in_order_even_if_the_clock_is_set_back(
     steps: list[tuple[float, int]],
 ) -> None:
-    agenda: Agenda[int] = Agenda()
+    timers: Timers[int] = Timers()
     now = 1000.0
     waits: dict[int, float] = {}
     for number, (seconds, kind) in enumerate(steps):
         now += seconds
-        agenda.tick(now)
+        timers.tick(now)
         for waiting in waits:
             waits[waiting] -= max(seconds, 0.0)
-        ticket = agenda.at(now + 10 * kind, number)
+        timer = timers.start(10 * kind, number)
         if kind == 1:
-            ticket.drop()
+            timer.cancel()
         else:
             waits[number] = 10.0 * kind
         due = []
-        while (one := agenda.due(now)) is not None:
+        while (one := timers.pop_due()) is not None:
             due.append(one)
         overdue = sorted((left, one) for one, left in waits.items() if left <= 1e-6)
         assert sorted(due) == sorted(one for _, one in overdue)
         for one in due:
             del waits[one]
-    assert (agenda.next() is None) is (not waits)
+    assert (timers.next_deadline() is None) is (not waits)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
@@ -247,7 +246,7 @@ def test_the_shadow_audit_asks_the_meter_for_a_part_of_the_hits_and_delivers_no_
     bench.assert_settled()
 
 
-def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
+def test_the_shadow_audit_finds_replies_that_differ_from_the_meters() -> None:
     bench = Bench(shadow=1.0)
     bench.read_through("4.8.1")
     bench.ask("4.8.1", Role.IS, 2, Window(YESTERDAY.start, YESTERDAY.end - HALF_HOUR))
@@ -260,7 +259,7 @@ def test_the_shadow_audit_finds_what_is_not_as_the_meter_says() -> None:
     assert audit_of(bench.policy.ledger) == Audit(asked=1, compared=1, different=1)
 
 
-def test_the_rate_of_difference_is_of_what_was_compared() -> None:
+def test_the_difference_ratio_counts_compared_replies_alone() -> None:
     bench = Bench(shadow=1.0)
     assert audit_of(bench.policy.ledger).difference_ratio is None
     bench.policy.ledger.shadow = 6

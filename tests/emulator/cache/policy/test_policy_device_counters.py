@@ -1,4 +1,4 @@
-"""Own counters in what the cache mints: reserved before they are used, and never used twice."""
+"""Device counters in the cache's replies are reserved before use, and never used twice."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from tests.support.estate import METER, command, own_counter_in
 
 
 def mint(bench: Bench, first: int, number: int) -> list[int]:
-    """The own counters of this many encrypted hits for a party behind the ACB."""
+    """Return the device counters of this many encrypted hits for a party behind the ACB."""
     found = []
     for counter in range(first, first + number):
         (reply,) = bench.ask("4.8.1", Role.OU, counter)
@@ -48,7 +48,7 @@ EVENTS = [nothing, clock_back, restart, restart_with_clock_back, restart_much_la
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_they_strictly_increase(event: Callable[[Bench], None]) -> None:
+def test_device_counters_strictly_increase(event: Callable[[Bench], None]) -> None:
     bench = Bench()
     bench.read_through("4.8.1")
     bench.now += 2 * 3600
@@ -61,7 +61,7 @@ def test_they_strictly_increase(event: Callable[[Bench], None]) -> None:
     assert taken == sorted(set(taken))
 
 
-def test_meter_and_cache_take_none_that_the_other_takes() -> None:
+def test_meter_and_cache_never_take_the_same_device_counter() -> None:
     bench = Bench()
     by_meter, by_cache = set(), set()
     for counter in range(1, 30, 3):
@@ -82,14 +82,14 @@ def test_a_reservation_comes_before_the_replies_that_need_it_and_not_for_each() 
         effects = bench.policy.command(METER, command("4.8.1", Role.OU, counter)[1], bench.now)
         (claim,) = effects
         assert isinstance(claim, Claim)
-        effects = bench.policy.claimed(claim.flight, bench.store[claim.key], bench.now)
+        effects = bench.policy.answer(claim, bench.store[claim.key], bench.now)
         if isinstance(effects[0], Reserve):
             (reservation,) = effects
             assert isinstance(reservation, Reserve)
             reservations.append(reservation)
             first = reservation.earliest + 12_345
             granted = range(first, first + reservation.size)
-            effects = bench.policy.reserved(first, bench.now)
+            effects = bench.policy.answer(reservation, first, bench.now)
         (reply,) = effects
         assert isinstance(reply, Reply)
         assert own_counter_in(reply.octets) in granted
@@ -109,7 +109,7 @@ def test_a_block_is_never_left_behind_by_the_clock_nor_overrun() -> None:
     assert taken == sorted(set(taken))
 
 
-def test_processes_on_one_store_never_take_the_same() -> None:
+def test_processes_on_one_store_never_take_the_same_device_counter() -> None:
     store = BenchStore()
     benches = [Bench(shared_store=store) for _ in range(3)]
     benches[0].read_through("4.8.1")
@@ -117,7 +117,7 @@ def test_processes_on_one_store_never_take_the_same() -> None:
     assert len(set(taken)) == len(taken) == 36
 
 
-def test_without_a_store_none_is_taken_beyond_the_block_and_the_meter_is_asked() -> None:
+def test_without_a_store_the_meter_is_asked_once_the_block_is_used_up() -> None:
     bench = Bench()
     for counter in (1, 2, 3):
         bench.ask("4.8.1", Role.OU if counter > 1 else Role.IS, counter)
@@ -136,7 +136,7 @@ def test_without_a_store_none_is_taken_beyond_the_block_and_the_meter_is_asked()
     bench.assert_settled()
 
 
-def test_replies_that_take_no_own_counter_reserve_none() -> None:
+def test_replies_without_a_device_counter_reserve_no_block() -> None:
     bench = Bench()
     bench.read_through("4.8.1")
     bench.ask("4.8.1", Role.ED, 2)

@@ -1,4 +1,4 @@
-"""Changes that a cache was told are those of the next one on the same file of a registry."""
+"""Changes are kept beside the registry's file, for the next cache that uses it."""
 
 import errno
 import os
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import RegistryFileError, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -111,10 +110,10 @@ def test_several_caches_on_one_file_are_told_each_and_keep_it_once_for_all(path:
             assert refusal(again, party, day) is refusal(caches[0], party, day)
 
 
-def test_what_cannot_be_written_is_said_and_written_with_the_next(
+def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is full takes a part of it; nothing of that is left."""
+    """A full disk takes a part of it, which is removed again."""
     registry = load_registry(path)
     registry.change_of_tenancy(OTHER_METER, DAY)
     before = changes_beside(path).read_bytes()
@@ -137,7 +136,7 @@ def test_what_cannot_be_written_is_said_and_written_with_the_next(
 
 
 def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> None:
-    """Its user moved some of its changes elsewhere, with an editor that ends no last line."""
+    """Its user edited it with an editor that does not end the last line."""
     changes_beside(path).write_text(SUPPLIER_CHANGE.strip())
     told = load_registry(path)
     told.change_of_tenancy(METER, DAY)
@@ -148,7 +147,7 @@ def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> 
     assert refusal(again, USER) is Reason.NOT_REGISTERED
 
 
-def test_a_cache_that_cannot_write_takes_nothing_back_that_another_wrote(
+def test_a_cache_that_cannot_write_undoes_no_change_of_another(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = load_registry(path), load_registry(path)
@@ -171,7 +170,7 @@ def test_a_cache_that_cannot_write_takes_nothing_back_that_another_wrote(
     assert refusal(again, USER, device=OTHER_METER) is None
 
 
-def test_a_registry_of_no_file_says_that_it_forgets() -> None:
+def test_a_registry_without_a_file_says_that_it_forgets() -> None:
     registry = Registry([(OLD, [Role.IS]), (NEW, [Role.IS])], [Registration(OLD)])
     assert registry.forgotten == ""
     registry.change_of_supplier(METER, OLD, NEW, DAY)
@@ -214,11 +213,11 @@ def test_a_registry_of_no_file_says_that_it_forgets() -> None:
         ),
         (
             '[[change]]\nkind = "registration"\nparty = "90B3D51F30099999"\n',
-            ["change 1: party: 90B3D51F30099999 is none of the [[party]] entries"],
+            ["change 1: party: 90B3D51F30099999 is not in the [[party]] entries"],
         ),
     ],
 )
-def test_changes_that_are_none_are_told_wherever_they_stand(
+def test_invalid_changes_are_reported_with_their_entries(
     text: str, mistakes: list[str], path: Path
 ) -> None:
     beside = changes_beside(path)

@@ -1,4 +1,4 @@
-"""What a user can name as a store, and what is said of what is none."""
+"""The stores that a user can name, and the errors for other names."""
 
 from pathlib import Path
 
@@ -48,19 +48,19 @@ async def test_a_path_need_not_be_text(tmp_path: Path) -> None:
         ("", "needs the path of a file"),
         ("sqlite:", "needs the path of a file"),
         ("postgres://user:secret@host/db", "give memory:, a file, or valkey://host:port/0"),
-        ("valkey://", "the store's URL is to be valkey://"),
-        ("valkey:host", "the store's URL is to be valkey://"),
-        ("valkey://host:port", "the store's URL is to be valkey://"),
-        ("valkey://host:99999", "the store's URL is to be valkey://"),
+        ("valkey://", "the store's URL must be valkey://"),
+        ("valkey:host", "the store's URL must be valkey://"),
+        ("valkey://host:port", "the store's URL must be valkey://"),
+        ("valkey://host:99999", "the store's URL must be valkey://"),
         ("redis://user:secret@host/db", "with a number as database"),
         ("redis://host/-1", "with a number as database"),
-        ("redis://host/0?timeout=3", "the store's URL is to be valkey://"),
-        ("valkey://[::1", "the store's URL is to be valkey://"),
+        ("redis://host/0?timeout=3", "the store's URL must be valkey://"),
+        ("valkey://[::1", "the store's URL must be valkey://"),
         ("/dev/full", "/dev/full"),
         ("/nowhere/at/all", "is there such a folder"),
     ],
 )
-def test_what_is_no_store_is_said_in_one_line(where: str, mending: str) -> None:
+def test_an_unknown_kind_of_store_is_refused_in_one_line(where: str, mending: str) -> None:
     with pytest.raises(StoreError) as raised:
         open_store(where, "estate")
     said = str(raised.value)
@@ -69,7 +69,7 @@ def test_what_is_no_store_is_said_in_one_line(where: str, mending: str) -> None:
     assert len(said.splitlines()) == 1
 
 
-def test_a_limit_of_nothing_and_a_key_of_another_length_are_refused() -> None:
+def test_a_limit_of_0_and_a_key_of_wrong_length_are_refused() -> None:
     with pytest.raises(StoreError, match="give 1 or more"):
         open_store("memory:", "estate", limit=0)
     with pytest.raises(StoreError, match="32 octets, not 16"):
@@ -86,7 +86,7 @@ def test_a_key_is_read_from_hexadecimal_digits(tmp_path: Path, text: str) -> Non
 @pytest.mark.parametrize(
     "octets", [b"", b"00" * 31, b"00" * 33, b"zz" * 32, bytes(32), b"\xff" * 9]
 )
-def test_what_is_no_key_is_said_in_one_line(tmp_path: Path, octets: bytes) -> None:
+def test_an_invalid_key_is_refused_in_one_line(tmp_path: Path, octets: bytes) -> None:
     path = tmp_path / "store.key"
     path.write_bytes(octets)
     with pytest.raises(StoreError, match="give 64 hexadecimal digits") as raised:
@@ -94,7 +94,7 @@ def test_what_is_no_key_is_said_in_one_line(tmp_path: Path, octets: bytes) -> No
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(StoreError, match=f"store key {path}: ") as raised:
             read_store_key(path)

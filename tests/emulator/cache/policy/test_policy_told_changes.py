@@ -1,4 +1,4 @@
-"""Nothing that was received before a change was told is served, whatever the store still has.
+"""No entry from before a cache was told of a change is served, even if the store has it.
 
 A process may be killed between writing a change and flushing the store, and a store may bring back
 what it had dropped.
@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.registry.changes import changes_beside
-from esme_emulator.cache.registry.file import load_registry
+from esme_emulator.cache.registry.file import changes_beside, load_registry
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.estate.parties import DISTRIBUTOR, SUPPLIER
 from gbcs import EUI
@@ -93,9 +92,9 @@ def world(tmp_path: Path) -> World:
 
 
 def is_hit(bench: Bench, counter: int) -> bool:
-    """Whether a distributor, which every change leaves alone, is answered from the store.
+    """Return whether a distributor, which no change affects, gets a hit.
 
-    If not the meter is asked, and does not reply.
+    Otherwise the meter is asked, and does not reply.
     """
     replies = bench.ask("4.8.1", Role.ED, counter)
     assert len(replies) + len(bench.forwards) == 1
@@ -114,7 +113,7 @@ def received_an_hour_ago(world: World) -> Bench:
 
 
 @EVERY_CHANGE
-def test_what_a_store_brings_back_is_not_served(world: World, tell: Tell) -> None:
+def test_entries_that_a_store_brings_back_are_not_served(world: World, tell: Tell) -> None:
     bench = received_an_hour_ago(world)
     before = dict(world.store.entries)
     bench.change(tell(bench))
@@ -156,10 +155,8 @@ def test_an_equal_change_is_made_once_and_flushes_again(world: World, tell: Tell
 
 
 @EVERY_CHANGE
-def test_what_was_received_before_a_change_was_repeated_is_not_served(
-    world: World, tell: Tell
-) -> None:
-    """A process that was told only now may have brought it while it did not know."""
+def test_entries_from_before_a_repeated_change_are_not_served(world: World, tell: Tell) -> None:
+    """A process that learns of the change only now may have kept it before."""
     one, other = world.start(), world.start()
     tell(one)
     other.now += 60
@@ -209,8 +206,8 @@ def test_a_registration_of_another_user_hands_nothing_over(world: World) -> None
     assert is_hit(bench, 3)
 
 
-def test_what_another_process_told_is_learned_with_the_next_change(world: World) -> None:
-    """And then nothing that was asked for before it is kept."""
+def test_changes_of_other_processes_are_learned_with_the_next_change(world: World) -> None:
+    """From then on no reply to an earlier command is kept."""
     one, other = world.start(), world.start()
     other.ask("4.8.1", Role.ED, 1)
     for bench in (one, other):

@@ -1,4 +1,4 @@
-"""A cache answers with what the meters of its fleet say, whatever fleets there were before."""
+"""A cache answers with the readings of its fleet, whatever fleets ran before."""
 
 import asyncio
 import random
@@ -101,7 +101,7 @@ class Party:
 async def running(
     *parts: FleetOptions | CacheOptions, broker: MemoryBroker | None = None
 ) -> AsyncIterator[tuple[Running, Party]]:
-    """Run fleets and caches on one broker, and a party that asks."""
+    """Run fleets and caches on one broker, and a requester."""
     fleet = next((part for part in parts if isinstance(part, FleetOptions)), None)
     cache = next((part for part in parts if isinstance(part, CacheOptions)), None)
     asker, broker = Party(), broker or MemoryBroker()
@@ -126,7 +126,7 @@ def truth(fleet: FleetOptions, device: EUI = METER) -> list[object]:
 async def test_readings_of_a_fleet_with_other_profiles_or_faults_are_not_served(
     kept: CacheOptions,
 ) -> None:
-    """The same seed, EUIs and store; what was kept of a fleet is a hit when it runs again."""
+    """Same seed, EUIs and store; entries of a fleet are hits when it runs again."""
     drawn = random.Random(1)
     kept_of = set()
     for _ in range(12):
@@ -161,10 +161,10 @@ async def test_a_cache_that_stays_hears_of_another_fleet_before_its_meters_answe
                     assert readings_in(reply.response, "4.8.1") == truth(fleet)
 
 
-async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
+async def test_a_cache_without_a_fleet_serves_no_readings(
     kept: CacheOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows yet which fleet comes."""
+    """It is unknown which fleet will start."""
     async with running(SINGLE, kept) as (_, asker):
         await asker.ask()
     monkeypatch.setattr("esme_emulator.messaging.service.ANSWER_SECONDS", 0.0)
@@ -181,7 +181,7 @@ async def test_a_cache_without_a_fleet_serves_nothing_that_a_fleet_said(
         asking.cancel()
 
 
-async def test_a_fleet_tells_when_it_starts_and_whoever_asks() -> None:
+async def test_a_fleet_announces_itself_at_its_start_and_when_asked() -> None:
     broker, told, answered = MemoryBroker(), [], asyncio.Event()
 
     def hear(topic: str, octets: bytes, _: Mapping[str, str]) -> None:

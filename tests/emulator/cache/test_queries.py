@@ -1,4 +1,4 @@
-"""One SRV is all that its readings are kept as, and what is never kept is none."""
+"""An SRV stands for all its names in a store; one that is never cached is refused."""
 
 import asyncio
 from pathlib import Path
@@ -34,9 +34,7 @@ async def fill(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("srv", "names"), FOUND)
-async def test_an_srv_is_whatever_its_readings_are_kept_as(
-    srv: str | None, names: set[str]
-) -> None:
+async def test_an_srv_stands_for_all_its_names_in_a_store(srv: str | None, names: set[str]) -> None:
     store = MemoryStore()
     await fill(store)
     assert {key.srv async for key, _ in queries.entries(store, METER, srv)} == names
@@ -45,7 +43,7 @@ async def test_an_srv_is_whatever_its_readings_are_kept_as(
     assert (await store.size()).entries == 2 * len(NAMES) - len(names)
 
 
-def test_what_is_kept_literally_is_purged_with_its_srv(tmp_path: Path) -> None:
+def test_literal_entries_are_purged_with_their_srv(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
 
     async def keep() -> None:
@@ -62,13 +60,13 @@ def test_what_is_kept_literally_is_purged_with_its_srv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["here", "--srv", "4.8"], "'4.8' is never kept: give one of 4.4.2, 4.4.4"),
+        (["here", "--srv", "4.8"], "'4.8' is never cached. Choose one of 4.4.2, 4.4.4"),
         (["n" * 300], "File name too long"),
         (["nowhere"], "there is no such file"),
     ],
 )
 @pytest.mark.parametrize("command", ["inspect", "purge"])
-def test_what_is_never_there_is_told_in_a_line(
+def test_an_srv_that_is_never_cached_is_refused_in_one_line(
     command: str,
     arguments: list[str],
     said: str,
