@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
-ABOUT = ("versions", "scenario_files", "scenario_text")
+ABOUT = ("title", "versions", "scenario_files", "scenario_text")
 """What is told of a proof beside its figures."""
 
 

@@ -178,7 +178,7 @@ def _plan(
         closed=closed or 0,
         trace=lines,
         seconds=_SECONDS if seconds is None else seconds,
-        timeout=asked.patience.timeout if timeout is None else timeout,
+        timeout=asked.retry.timeout if timeout is None else timeout,
         clock=clock.describe(),
         **others,
     )
