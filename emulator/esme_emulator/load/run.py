@@ -11,7 +11,7 @@ from esme_emulator.load.link import Outage
 from esme_emulator.load.plan import LoadError, Plan
 from esme_emulator.load.result import LoadResult, make_result
 from esme_emulator.load.tally import Live, Tally, percentile
-from esme_emulator.load.workers import WorkerLostError, Workers
+from esme_emulator.load.workers import LoadWorkers, WorkerLostError
 from esme_emulator.transport import Broker
 
 Watch = Callable[[Live], None]
@@ -43,7 +43,7 @@ class Load:
         self._rules = rules
         self._shared = shared
         self._ended: str | None = None
-        self._running: Generator | Workers | None = None
+        self._running: Generator | LoadWorkers | None = None
         self.tally = Tally(window)
 
     def interrupt(self, why: str = "interrupted") -> None:
@@ -70,7 +70,7 @@ class Load:
         if plan.workers > 1:
             if not isinstance(self._broker, str):
                 raise LoadError(f"{plan.workers} workers need the URL of a broker")
-            workers = Workers(plan, self._source, self._broker, first_counter)
+            workers = LoadWorkers(plan, self._source, self._broker, first_counter)
             self._running = workers
             running = workers.run(started, self.tally.add)
         else:
