@@ -17,12 +17,11 @@ from typing import NamedTuple
 from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
 from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
-from esme_emulator.load.commands import Asking
-from esme_emulator.load.in_flight import Request
+from esme_emulator.load.commands import CommandMaker, Slot
+from esme_emulator.load.in_flight import PreparedRequest
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
-from esme_emulator.load.schedule import Slot
 from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.scenario import Mix
@@ -94,9 +93,9 @@ def _cost(url: str) -> None:
 
 async def _bare(url: str) -> float:
     """Return microseconds of processor time of an exchange with the echo, and nothing else."""
-    asking = Asking(_plan(1.0, "direct"), SOURCE.estate(), 1)
+    commands = CommandMaker(_plan(1.0, "direct"), SOURCE.estate(), 1)
     slots = (Slot(place, 0.0, 0, place % FEW) for place in range(EXCHANGES))
-    requests = iter([asking.request(slot, 1.8e9) for slot in slots])
+    requests = iter([commands.request(slot, 1.8e9) for slot in slots])
     waiting: dict[bytes, asyncio.Future[None]] = {}
 
     def receive(_: str, payload: bytes, __: Mapping[str, str]) -> None:
@@ -106,7 +105,7 @@ async def _bare(url: str) -> float:
     replies = response_topic(DIRECT, "+", recipient)
     async with connect(url, client_id="bare", subscriptions={replies: receive}) as transport:
 
-        async def exchange(request: Request) -> None:
+        async def exchange(request: PreparedRequest) -> None:
             future = asyncio.get_running_loop().create_future()
             waiting[counter_of(request.octets)] = future
             await transport.publish(request.topic, request.octets)
