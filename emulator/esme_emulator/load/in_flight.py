@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not-sent"
     """Too many requests were in flight, or the broker did not accept the command."""
     UNFINISHED = "unfinished"
-    """In flight when the load was broken off."""
+    """In flight when the load ended early."""
 
 
 FAILURES = (Outcome.REFUSED, Outcome.INVALID, Outcome.NO_REPLY, Outcome.NOT_SENT)

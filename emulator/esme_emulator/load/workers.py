@@ -156,5 +156,5 @@ async def _work(pipe: Pipe, job: Job) -> None:
 
 
 def _send(pipe: Pipe, message: Batch | Failed) -> None:
-    with suppress(OSError):  # the parent is gone, and nobody needs the counts
+    with suppress(OSError):  # the parent process is gone
         pipe.send(message)

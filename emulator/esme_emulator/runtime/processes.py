@@ -57,7 +57,7 @@ def no_interrupts() -> Iterator[None]:
     """Block SIGINT and SIGHUP, also in processes that are started in the block, for good.
 
     Ctrl-C and the end of a terminal reach every process of the terminal. Only the first process
-    handles them, and tells the others.
+    handles them, and stops the others.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:

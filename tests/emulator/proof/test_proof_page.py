@@ -78,4 +78,4 @@ def test_schema_and_picture_are_next_to_the_page() -> None:
 def test_shipped_scenarios_begin_with_a_comment() -> None:
     for name in SHIPPED:
         scenario = load_scenario(name)
-        assert scenario.text.startswith("# "), "opens with what it is about"
+        assert scenario.text.startswith("# "), "begins with a comment"

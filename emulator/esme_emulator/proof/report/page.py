@@ -79,7 +79,7 @@ def met(verdict: Verdict) -> str:
 
 
 def partial(result: ProofResult) -> str:
-    """Return how far an incomplete proof came, and what it cannot compare."""
+    """Return how far an incomplete proof got, and which figures are missing."""
     return (
         f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
         f"made directly and {number(result.made_cached)} through the cache, "
