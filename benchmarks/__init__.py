@@ -1,1 +1,1 @@
-"""Measurements: `python -m benchmarks`. Never part of the tests."""
+"""Measurements. Run them with `python -m benchmarks`; they are not part of the tests."""

@@ -1,4 +1,4 @@
-"""Run every measurement, or those named: `python -m benchmarks [codec] [fleet] [reads] ...`."""
+"""Run all measurements, or the named ones: `python -m benchmarks [codec] [fleet] [reads] ...`."""
 
 import sys
 
@@ -20,7 +20,9 @@ def main() -> None:
     names = sys.argv[1:] or list(MEASUREMENTS)
     for name in names:
         if name not in MEASUREMENTS:
-            sys.exit(f"benchmarks: {name!r} is none of {', '.join(MEASUREMENTS)}")
+            sys.exit(
+                f"benchmarks: {name!r} is not a measurement. Choose from {', '.join(MEASUREMENTS)}"
+            )
         MEASUREMENTS[name]()
 
 

@@ -1,9 +1,9 @@
-"""The cache beside its references: a bare echo, and meters without latency, through mosquitto.
+"""The cache compared with a bare echo and with meters without latency, through mosquitto.
 
-Every process has its part of the same cores, the client among them, so each line says what part of
-a core each of them took: where the client or the broker is full, a rate is theirs as much as the
-cache's. Commands are made before, and the client verifies no reply, but counts what was a hit.
-Latency is from the planned time of each request; timers add up to a millisecond to it.
+All processes, the client included, share the same cores, so each line gives the fraction of a core
+that each process used. If client or broker use a whole core, they limit the rate as much as the
+cache does. Commands are made in advance, and the client verifies no reply, but counts hits. Latency
+runs from the planned time of each request; timers add up to a millisecond to it.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ def _measure(url: str, folder: Path) -> None:
 
 
 def _latency(title: str, url: str, prefix: str, recipient: str) -> tuple[float, float]:
-    """Print and return p50 and p99 in seconds at the rate."""
+    """Measure latency at `RATE`; print and return p50 and p99 in seconds."""
     latencies, taken = asyncio.run(_at_rate(url, prefix, recipient))
     p50, p99 = (percentile(latencies, part) or 0.0 for part in (0.5, 0.99))
     print(f"{title}, {RATE} a second: p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms", end="")
@@ -80,10 +80,10 @@ def _latency(title: str, url: str, prefix: str, recipient: str) -> tuple[float, 
 
 
 def _rate(title: str, url: str, prefix: str, recipient: str, **references: float) -> float:
-    """Print and return replies a second with so many in flight, beside those of references."""
+    """Measure replies a second with `IN_FLIGHT`; print them, also relative to `references`."""
     rate, taken = asyncio.run(_at_once(url, prefix, recipient))
-    beside = "".join(f", {rate / other:.2f} times {name}" for name, other in references.items())
-    print(f"{title}, {IN_FLIGHT} in flight: {rate:.0f} a second{beside}  ({taken})", flush=True)
+    relative = "".join(f", {rate / other:.2f} times {name}" for name, other in references.items())
+    print(f"{title}, {IN_FLIGHT} in flight: {rate:.0f} a second{relative}  ({taken})", flush=True)
     return rate
 
 
@@ -111,7 +111,7 @@ async def _at_once(url: str, prefix: str, recipient: str) -> tuple[float, Shares
 
 
 def _asks(prefix: str, number: int) -> list[Ask]:
-    """Return so many commands of the supplier, to each meter in turn, for yesterday."""
+    """Return `number` commands of the supplier for yesterday, to each meter in turn."""
     counter = int(time() * 1_000_000)
     [party] = [each for each in ESTATE.parties(counter) if each.eui == SUPPLIER]
     return [
@@ -128,7 +128,7 @@ def _yesterday() -> Window:
 def _check(prefix: str, replies: list[tuple[bytes, str | None]]) -> None:
     misses = sum(origin_of(status) is not Origin.HIT for _, status in replies)
     if prefix == CACHED and misses:
-        raise SystemExit(f"cache: {misses} of {len(replies)} replies were no hits")
+        raise SystemExit(f"cache: {misses} of {len(replies)} replies were not hits")
 
 
 def _waiters(url: str) -> None:
@@ -137,4 +137,4 @@ def _waiters(url: str) -> None:
     print(f"{waited.replies} answered within {waited.seconds:.2f} s of its reply", end=", ")
     print(f"{waited.replies / waited.seconds:.0f} a second  ({waited.shares})")
     if (waited.commands, waited.replies) != (1, WAITERS):
-        raise SystemExit("cache: one command was not enough, or somebody got no readings")
+        raise SystemExit("cache: the meter got several commands, or a requester got no readings")

@@ -1,7 +1,7 @@
-"""A light client: commands made beforehand, replies told apart by their counters, nothing verified.
+"""A light client: sends prepared commands, matches replies by their counters, verifies nothing.
 
-Two ways to ask: at a planned rate whatever comes of it, with latency from the planned times; and
-always so many in flight, which finds what is the most.
+It sends at a planned rate, which measures latency from the planned times, or with a fixed number of
+commands in flight, which finds the highest rate.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Ask = tuple[str, bytes]
 
 
 def counter_place(octets: bytes) -> int:
-    """Return where the originator counter of a message is: behind a length of an octet or more."""
+    """Return the offset of the originator counter in a message, after a length of variable size."""
     return 16 + (octets[7] & 0x7F if octets[7] & 0x80 else 0)
 
 
@@ -30,17 +30,17 @@ def counter_of(octets: bytes) -> bytes:
 
 
 class Client:
-    """Asks, and knows when each reply came."""
+    """Sends commands, and records the time of each reply."""
 
     def __init__(self, transport: Transport, tasks: Tasks) -> None:
         self._transport = transport
         self._tasks = tasks
         self._waiting: dict[bytes, asyncio.Future[float]] = {}
         self.replies: list[tuple[bytes, str | None]] = []
-        """All that came: octets and Cache-Status."""
+        """All replies: octets and Cache-Status."""
 
     def receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
-        """Take a reply."""
+        """Handle a reply."""
         now = perf_counter()
         self.replies.append((octets, properties.get(CACHE_STATUS)))
         future = self._waiting.pop(counter_of(octets), None)
@@ -48,18 +48,18 @@ class Client:
             future.set_result(now)
 
     def send(self, ask: Ask) -> asyncio.Future[float]:
-        """Send a command in the background; the result is when its reply came."""
+        """Send a command in the background; the result is the time of its reply."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[counter_of(ask[1])] = future
         self._tasks.start(self._transport.publish(*ask))
         return future
 
     async def publish(self, topic: str, octets: bytes) -> None:
-        """Publish behind all that was sent, and return when the broker has it."""
+        """Publish after all earlier messages, and return once the broker has acknowledged it."""
         await self._transport.publish(topic, octets)
 
     async def at_rate(self, asks: Sequence[Ask], rate: float) -> "array[float]":
-        """Ask `rate` times a second, and return latencies in order, in seconds."""
+        """Send `rate` commands a second, and return sorted latencies in seconds."""
         start = perf_counter()
         came = []
         for place, ask in enumerate(asks):
@@ -70,7 +70,7 @@ class Client:
         return array("d", sorted([await future - planned for planned, future in came]))
 
     async def at_once(self, asks: Sequence[Ask], in_flight: int) -> float:
-        """Ask with so many in flight, and return replies a second."""
+        """Send all commands with `in_flight` at once, and return replies a second."""
         remaining = iter(asks)
 
         async def work() -> None:
@@ -86,7 +86,7 @@ class Client:
 
 @asynccontextmanager
 async def connected(url: str, prefix: str, *recipients: str) -> AsyncIterator[Client]:
-    """Give a client that gets what is sent to `recipients`."""
+    """Yield a client that receives the replies to `recipients`."""
     async with Tasks() as tasks:
         client: Client
 

@@ -1,8 +1,7 @@
-"""The codec against the hand-written reference, and on every message of the RTDS.
+"""The codec compared with the hand-written reference, and on every message of the RTDS.
 
-The comparisons read the same octets: messages of our own, of a meter and a party derived from a
-seed. All of them take turns in rounds and the best round of each counts, so that what else the
-machine does weighs on all alike.
+Both read the same octets: messages of a meter and a party derived from a seed. All functions take
+turns in rounds, and the best round of each counts, so other load on the machine affects all alike.
 """
 
 import subprocess
@@ -45,7 +44,7 @@ def main() -> None:
 
 
 def _best(functions: list[Callable[[], object]], rounds: int, calls: int) -> list[float]:
-    """Return seconds a call of each function, in its best round."""
+    """Return the seconds per call of each function, in its best round."""
     best = [float("inf")] * len(functions)
     for _ in range(rounds):
         for index, function in enumerate(functions):
@@ -110,7 +109,7 @@ def _comparisons(srv: str, party: RemoteParty, keystore: Keystore) -> Iterator[C
 
 
 def _rtds() -> None:
-    """Decode every message without keys, and say what each family of content takes."""
+    """Decode every message without keys, and print the time by family of content."""
     messages = [vector.octets for vector in vectors()]
     if not messages:
         print(f"RTDS: skipped, {ABSENT}")

@@ -1,7 +1,6 @@
-"""A responder without a codec: `python -m benchmarks.echo URL`; replies with 560 octets.
+"""A responder without a codec: `python -m benchmarks.echo URL`. It replies with 560 octets.
 
-The first 64 octets of the reply are those of the command, which has its originator counter in
-them.
+The reply begins with the first 64 octets of the command, which include its originator counter.
 """
 
 import asyncio

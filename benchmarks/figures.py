@@ -1,7 +1,7 @@
-"""Whether two checkouts prove the same: `python -m benchmarks.figures OTHER_CHECKOUT`.
+"""Compare the figures of two checkouts: `python -m benchmarks.figures OTHER_CHECKOUT`.
 
-Runs `esme prove SCENARIO --json` of every shipped scenario in this checkout and in the other one,
-each with its own sources, and prints the figures that differ. Exits 1 if any does.
+Runs `esme prove SCENARIO --json` for every shipped scenario in both checkouts, each with its own
+sources, and prints the figures that differ. Exits with 1 if any figure differs.
 """
 
 import json
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
-ABOUT = ("versions", "scenario_files", "scenario_text")
-"""What is told of a proof beside its figures."""
+ABOUT = ("title", "versions", "scenario_files", "scenario_text")
+"""Keys of a result that are not figures."""
 
 
 def main() -> None:

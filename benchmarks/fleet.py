@@ -1,10 +1,9 @@
-"""What a fleet costs: to start, by meter it hosts, and by meter that was asked.
+"""The cost of a fleet: to start, per hosted meter, and per meter that received a command.
 
-Each figure comes from a process of its own, so that nothing is there before. Memory is resident
-memory, read from /proc. A million different meters are asked with the fleet's own code, but with
-decoding and answering replaced by constants, since the cryptography of a million first contacts
-takes minutes and leaves nothing by meter beyond bounded caches; these are measured with real
-commands and real answers, on 20,000 meters, and the cost in time with them.
+Each figure comes from a new process. Memory is resident memory, read from /proc. A million meters
+are read with the fleet's own code, but with constants instead of decoding and answering: the
+cryptography of a million first contacts takes minutes, and leaves only bounded caches behind. Real
+commands and answers are measured with 20,000 meters, for memory and time.
 """
 
 import asyncio
@@ -62,7 +61,7 @@ def _rss() -> int:
 
 
 def start(meters: str) -> dict[str, Any]:
-    """Serve so many meters, and have the last of them answer one read."""
+    """Serve this many meters, and read the last of them."""
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.fleet import Fleet
     from esme_emulator.fleet.latency import NONE
@@ -93,7 +92,7 @@ def start(meters: str) -> dict[str, Any]:
 
 
 def real() -> dict[str, Any]:
-    """Ask many meters once with real commands, and some of them again."""
+    """Send a real command to many meters once, and to some of them again."""
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.fleet import Fleet
     from esme_emulator.fleet.latency import NONE
@@ -116,7 +115,7 @@ def real() -> dict[str, Any]:
 
 
 def _each(commands: list[tuple[EUI, bytes]], act: Callable[[tuple[EUI, bytes]], None]) -> float:
-    """Return microseconds for each."""
+    """Return the microseconds per command."""
     start = perf_counter()
     for command in commands:
         act(command)
@@ -129,7 +128,7 @@ def _answered(reply: bytes | None) -> None:
 
 
 def touch(kind: str) -> dict[str, Any]:
-    """Ask many meters, without codec and cryptography."""
+    """Send commands to many meters, without codec and cryptography."""
     from esme_emulator.device.meter import Answer, Outcome
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.counters import Stage

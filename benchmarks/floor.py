@@ -1,8 +1,8 @@
-"""The reference: profile reads, decoded and built by hand with `struct` alone.
+"""The reference for the codec: profile reads, decoded and built by hand with `struct` alone.
 
-Straight code for the messages of SRVs 4.6.1, 4.8.1 and 4.8.3, without schemas, classes, names or
-error messages: it walks the octets once, verifies, decrypts, and gives plain tuples. What a codec
-adds on top of this is what its users pay for everything else.
+Plain code for the messages of SRVs 4.6.1, 4.8.1 and 4.8.3, without schemas, classes, names or error
+messages: it walks the octets once, verifies, decrypts, and returns tuples. The time that the codec
+takes beyond this is the price of its other features.
 """
 
 import struct
@@ -93,7 +93,7 @@ def _data(octets: bytes, position: int) -> tuple[Any, int]:
 
 
 def _open(octets: bytes, secret: bytes, flag: int) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """Return counter, originator, recipient, other information and content, MAC verified."""
+    """Verify the MAC; return counter, originator, recipient, other information and content."""
     _, position = _length(octets, 7)
     sealed = octets[position + 5 : -12]
     counter, originator, recipient = sealed[3:11], sealed[12:20], sealed[21:29]
@@ -110,7 +110,7 @@ def _open(octets: bytes, secret: bytes, flag: int) -> tuple[bytes, bytes, bytes,
 
 
 def read_response(octets: bytes, secret: bytes) -> list[Any]:
-    """Return the rows of a response: parse, verify the MAC, decrypt, unpack."""
+    """Parse a response, verify its MAC, decrypt it, and return its rows."""
     counter, originator, recipient, _, content = _open(octets, secret, 2)
     if content[0] != 0xDA or content[7] != 1:
         raise ValueError("access-response")
@@ -131,7 +131,7 @@ def read_response(octets: bytes, secret: bytes) -> list[Any]:
 
 
 def read_command(octets: bytes, secret: bytes) -> tuple[bytes, Any, Any]:
-    """Return OBIS, selection and data of a command with one access: parse, verify the MAC."""
+    """Parse a command with one access, verify its MAC, and return OBIS, selection and data."""
     _, _, _, _, content = _open(octets, secret, 1)
     if content[0] != 0xD9 or content[6] != 1:
         raise ValueError("access-request")

@@ -1,9 +1,9 @@
-"""The load generator: what it costs, and the rates that it finds to be sustained.
+"""The load generator: its processor time per request, and the highest sustained rates.
 
-`python -m benchmarks load`. The cost is processor time a request of the generator against an echo
-that says every command back, beside a bare MQTT client that exchanges the same octets. A rate is
-sustained where at least 99 % of it is answered in the time, the 99th percentile of latency, from
-planned times, is below a second, and nothing fails; it is searched for by doubling and halving.
+`python -m benchmarks load`. The processor time is measured against an echo of every command, and
+compared with a bare MQTT client that exchanges the same octets. A rate is sustained if at least
+99 % of it is answered in time, the 99th percentile of latency, from planned times, is below a
+second, and nothing fails. The highest rate is found by doubling and bisection.
 """
 
 import asyncio
@@ -17,12 +17,11 @@ from typing import NamedTuple
 from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
 from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
-from esme_emulator.load.commands import Asking
-from esme_emulator.load.in_flight import Request
+from esme_emulator.load.commands import CommandMaker, Slot
+from esme_emulator.load.in_flight import PreparedRequest
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
-from esme_emulator.load.schedule import Slot
 from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.scenario import Mix
@@ -32,7 +31,7 @@ from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 SEED, METERS = "1", 1000
 SOURCE = EstateSource(SEED, METERS, DEFAULT_BASE)
 FEW = 100
-"""Meters of the echo, few enough that the warm-up derives the keys of all."""
+"""Meters of the echo: few enough that the warm-up derives all keys."""
 MIX = (
     Mix(3, "import-supplier", "4.8.1"),
     Mix(2, "import-supplier", "4.6.1"),
@@ -40,7 +39,7 @@ MIX = (
     Mix(2, "other-user", "4.8.1"),
     Mix(1, "distributor", "4.8.3"),
 )
-"""That of the quickstart scenario."""
+"""The mix of the quickstart scenario."""
 ECHO_RATES = (250.0, 500.0, 1000.0)
 EXCHANGES, IN_FLIGHT = 5000, 100
 FIRST_RATE, PRECISION = 100.0, 0.06
@@ -93,10 +92,10 @@ def _cost(url: str) -> None:
 
 
 async def _bare(url: str) -> float:
-    """Return microseconds of processor time of an exchange with the echo, and nothing else."""
-    asking = Asking(_plan(1.0, "direct"), SOURCE.estate(), 1)
+    """Return the processor time of one bare exchange with the echo, in microseconds."""
+    commands = CommandMaker(_plan(1.0, "direct"), SOURCE.estate(), 1)
     slots = (Slot(place, 0.0, 0, place % FEW) for place in range(EXCHANGES))
-    requests = iter([asking.request(slot, 1.8e9) for slot in slots])
+    requests = iter([commands.request(slot, 1.8e9) for slot in slots])
     waiting: dict[bytes, asyncio.Future[None]] = {}
 
     def receive(_: str, payload: bytes, __: Mapping[str, str]) -> None:
@@ -106,7 +105,7 @@ async def _bare(url: str) -> float:
     replies = response_topic(DIRECT, "+", recipient)
     async with connect(url, client_id="bare", subscriptions={replies: receive}) as transport:
 
-        async def exchange(request: Request) -> None:
+        async def exchange(request: PreparedRequest) -> None:
             future = asyncio.get_running_loop().create_future()
             waiting[counter_of(request.octets)] = future
             await transport.publish(request.topic, request.octets)
@@ -152,7 +151,7 @@ def _search(via: str, url: str) -> None:
 
 
 def _highest(step: Callable[[float], _Step]) -> _Step | None:
-    """Return the step of the highest rate that is sustained."""
+    """Return the step of the highest sustained rate."""
     rate = FIRST_RATE
     best = None
     while (taken := step(rate)).sustained:
@@ -178,11 +177,11 @@ def _say(verdict: str, step: _Step) -> None:
 
 
 async def echo(url: str) -> None:
-    """Say every command back to its originator."""
+    """Send every command back to its originator."""
     async with Tasks() as tasks:
 
         def receive(topic: str, payload: bytes, _: Mapping[str, str]) -> None:
-            place = counter_place(payload) + 9  # behind the counter and the length of the EUI
+            place = counter_place(payload) + 9  # after the counter and the length of the EUI
             originator = payload[place : place + 8].hex().upper()
             replies = response_topic(DIRECT, str(device_of(topic)), originator)
             tasks.start(transport.publish(replies, payload))

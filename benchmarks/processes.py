@@ -1,4 +1,4 @@
-"""Processes that a measurement runs beside itself."""
+"""Run other processes during a measurement."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def running(module: str, *arguments: str) -> Iterator[None]:
-    """Run a Python module that prints a line when it is ready, and stop it at the end."""
+    """Run a Python module until the end of the block; it prints a line when it is ready."""
     command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

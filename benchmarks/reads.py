@@ -1,8 +1,8 @@
-"""Direct reads a second: one process of meters, one of requesters, mosquitto between them.
+"""Direct reads a second: a process of meters and one of requesters, through mosquitto.
 
-Every read is real: command and response with MAC, the response encrypted, decrypted and verified.
-The reference is the same exchange with the same octets and no cryptography or codec at either
-end, so the ratio is what GBCS costs on top of MQTT.
+Every read is real: command and response have MACs, and the response is encrypted, decrypted and
+verified. The reference exchanges the same octets without cryptography and codec, so the ratio is
+the cost of GBCS on top of MQTT.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from gbcs.usecases.profile_read import Window
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 METERS, READS, IN_FLIGHT = 1000, 10_000, 200
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 async def _measure(url: str, *, codec: bool) -> tuple[float, float]:
-    """Return reads a second and the part of one core that this process took."""
+    """Return reads a second, and the fraction of a core that this process used."""
     estate = derived_estate("1", METERS)
     end = int(time() - EPOCH_UNIX) // DAY * DAY
     party = estate.parties(counter=1)[0]
@@ -54,7 +54,7 @@ async def _measure(url: str, *, codec: bool) -> tuple[float, float]:
         requester = Requester(DIRECT, estate.keystore)
         async with requester.connected(url, {party.recipient}):
             return await _timed(
-                [lambda ask=ask: requester.request(*ask, PATIENCE) for ask in asks]  # type: ignore[misc]
+                [lambda ask=ask: requester.request(*ask, TIMEOUT) for ask in asks]  # type: ignore[misc]
             )
     return await _bare(url, estate, [octets for _, octets in asks])
 
@@ -85,7 +85,7 @@ async def _bare(url: str, estate: Estate, octets: list[bytes]) -> tuple[float, f
 
 
 async def _timed(requests: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
-    """Make the requests, `IN_FLIGHT` at a time; the first `METERS` of them are a warm-up."""
+    """Make the requests, `IN_FLIGHT` at a time; the first `METERS` are a warm-up."""
     remaining = iter(requests)
 
     async def work(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What part of a core each process takes, ours and those we started. Reads /proc."""
+"""The fraction of a core that this process and its children use, read from /proc."""
 
 import os
 from collections import defaultdict
@@ -11,7 +11,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Shares:
-    """Parts of a core by process, 0 to 1 each; several of one name are added up."""
+    """Fractions of a core by name of the process; processes of the same name are added up."""
 
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
@@ -22,7 +22,7 @@ class Shares:
 
 @contextmanager
 def shares() -> Iterator[Shares]:
-    """Measure as long as the context lasts; what is given is filled in at its end."""
+    """Measure until the end of the block, and fill in the yielded shares then."""
     measured = Shares()
     before, start = _seconds(), perf_counter()
     yield measured
@@ -32,7 +32,7 @@ def shares() -> Iterator[Shares]:
 
 
 def _seconds() -> dict[str, float]:
-    """Return processor time of this process and its children, in seconds."""
+    """Return the processor time of this process and its children, in seconds."""
     own = os.getpid()
     seconds: dict[str, float] = defaultdict(float)
     for folder in Path("/proc").glob("[0-9]*"):
@@ -40,7 +40,7 @@ def _seconds() -> dict[str, float]:
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             words = (folder / "cmdline").read_text().split("\0")
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process ended meanwhile
         if int(folder.name) == own:
             seconds["client"] += _spent(stat)
         elif int(stat[1]) == own:

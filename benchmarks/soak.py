@@ -1,8 +1,8 @@
-"""Memory over ten minutes of load: fleet, cache and generator on mosquitto, each by itself.
+"""Memory of fleet, cache and load generator over ten minutes of load, through mosquitto.
 
-The resident memory of each process after half of the time is the reference; what it is at the end
-is stated as a ratio to that. Until then caches fill: the cache remembers the latest 50,000
-transactions. `ESME_SOAK_SECONDS` says how long if not 600.
+Prints the resident memory of each process at the end, relative to that after half of the time.
+Until then, bounded caches fill: the cache remembers the latest 50,000 transactions.
+`ESME_SOAK_SECONDS` replaces the duration of 600 seconds.
 """
 
 import json
@@ -61,7 +61,7 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def _watch(processes: dict[str, subprocess.Popen[str]]) -> list[dict[str, int]]:
-    """Return the resident memory of each process in KB, once a second until the load is over."""
+    """Sample the resident memory of each process in KB, once a second until the load is over."""
     samples: list[dict[str, int]] = []
     while processes["load"].poll() is None:
         samples.append({name: _resident(process.pid) for name, process in processes.items()})

@@ -1,8 +1,8 @@
-"""What a store costs: room for an entry, and time to find, claim and put one, with a million kept.
+"""The cost of a store with a million entries: memory per entry, and time to find, claim and put.
 
-Readings are those of a day of 4.8.1. The reference is a look-up of the same keys in a plain dict.
-`ESME_ENTRIES` says how many entries if not a million. `python -m benchmarks.stores kills 200`
-kills writers, and a server, that often instead, and checks that nothing acknowledged is lost.
+The readings are a day of 4.8.1. The reference looks up the same keys in a dict. `ESME_ENTRIES`
+replaces the number of entries. `python -m benchmarks.stores kills 200` instead kills writers, and a
+server, 200 times, and checks that no acknowledged entry is lost.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ def _readings(device: EUI) -> bytes:
 
 
 def _forms(readings: list[bytes]) -> None:
-    """Print what packing and sealing cost."""
+    """Print the cost of packing and sealing."""
     for name, secret in (("packed", None), ("packed and sealed", SECRET)):
         seal = Seal("estate", secret)
         octets = sum(len(seal.close_settled(_key(0), 1, each)) for each in readings)
@@ -114,7 +114,7 @@ def _asked() -> list[Key]:
 
 
 def _reference() -> float:
-    """Return seconds to find an entry in a plain dict."""
+    """Return the seconds to find an entry in a dict."""
     entries = {_key(number): Entry(b"", UNIX_NOW) for number in range(ENTRIES)}
     asked = _asked()
     start = perf_counter()
@@ -124,7 +124,7 @@ def _reference() -> float:
 
 
 def _growth(where: str) -> Callable[[], int]:
-    """Return what says how much memory, or how long a file, the store at `where` takes."""
+    """Return a function that returns the memory or file size of the store at `where`."""
     if where != "memory:":
         return lambda: sum(each.stat().st_size for each in Path(where).parent.iterdir())
     before = _resident()
@@ -144,7 +144,7 @@ async def _measure(
     reference: float,
     octets: Callable[[], int],
 ) -> None:
-    """Fill the store at `where`, ask it, and print a row; `octets` says how much it takes."""
+    """Fill the store at `where`, measure it, and print a row; `octets` returns its size."""
     store = open_store(where, "estate", key=secret, limit=4096 * ENTRIES)
     before = octets()
 
@@ -176,14 +176,14 @@ async def _measure(
 
 
 async def _fetch(store: Store, number: int, readings: bytes) -> None:
-    """Do what a miss does: take a lease and settle it."""
+    """Take a lease and settle it, as a miss does."""
     lease = await store.claim(_key(number), 60.0, 0.0)
     assert isinstance(lease, Lease)
     await store.settle(lease, readings, Entry(readings, UNIX_NOW))
 
 
 async def _at_once(items: Iterable[Any], call: Callable[[Any], Awaitable[Any]]) -> float:
-    """Call with each item, some at once, and return seconds an item."""
+    """Call with each item, `AT_ONCE` at a time, and return the seconds per item."""
     left = iter(items)
     done = 0
 

@@ -1,8 +1,8 @@
-"""Waiters: many requests for one reading that is not there yet, and one command to the meter.
+"""Many simultaneous requests for one reading that is not cached: the meter must get one command.
 
-The meter is in this process, counts for itself, and replies behind all requests on the same
-connection, so that the broker hands its reply on when all of them wait. Requests are of three
-parties in turn; every reply is verified and read afterwards.
+The meter runs in this process. It replies after all requests on the same connection, so the broker
+delivers its reply when all of them wait. The requests come from three parties in turn. Every reply
+is verified and read afterwards.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ PARTIES = (SUPPLIER, DISTRIBUTOR, OTHER_USER)
 
 
 class Waited(NamedTuple):
-    """What became of all who waited."""
+    """The outcome of all requests."""
 
     commands: int
-    """That the meter received."""
+    """Commands that the meter received."""
     replies: int
-    """Those with a valid MAC and readings; each request has one of its own."""
+    """Replies with a valid MAC and readings; one per request is expected."""
     seconds: float
-    """From when the broker had the meter's reply until all had theirs."""
+    """Time from the acknowledgement of the meter's reply to the last reply."""
     shares: Shares
-    """What the processes took meanwhile."""
+    """Fractions of a core that the processes used meanwhile."""
 
 
 async def wait_for_one(
     url: str, estate: Estate, device: EUI, window: Window, waiters: int
 ) -> Waited:
-    """Have so many requests wait for one reading of `device`."""
+    """Send this many requests for one reading of `device`, and wait for all replies."""
     fleet = Fleet([device], estate.keystore, estate.seed, NONE)
     commands: list[bytes] = []
     reached = asyncio.Event()

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
+from esme_emulator.app.services import run_alone
 from esme_emulator.cli.options import (
     CHECK_FAILED,
     FILE,
@@ -26,20 +28,20 @@ from esme_emulator.cli.options import (
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.abort import AbortRule, parse_rule
-from esme_emulator.load.own import target_of
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.report import report_folder, write_report
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
-from esme_emulator.load.schedule import whole_seconds
 from esme_emulator.load.tally import Tally
 from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.runtime.interrupts import ending_signals
+from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.report_folder import ReportFolderError
+from esme_emulator.scenario.arrivals import whole_seconds
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.trace import parse_trace
+from esme_emulator.transport import Broker
 from gbcs import EUI
 
 _RULE = Parameter("rule", parse_rule)
@@ -178,7 +180,7 @@ def _plan(
         closed=closed or 0,
         trace=lines,
         seconds=_SECONDS if seconds is None else seconds,
-        timeout=asked.patience.timeout if timeout is None else timeout,
+        timeout=asked.retry.timeout if timeout is None else timeout,
         clock=clock.describe(),
         **others,
     )
@@ -199,7 +201,11 @@ async def _run(
     rules: tuple[AbortRule, ...],
     window: int,
 ) -> tuple[LoadResult, Tally]:
-    async with target_of(url, source, plan.clock) as broker:
+    async with AsyncExitStack() as stack:
+        broker: Broker | None = url
+        if broker is None:
+            alone = run_alone(source.estate(), parse_clock(plan.clock))
+            broker = await stack.enter_async_context(alone)
         running = Load(
             scenario, plan, source, broker, rules=rules, window=window, shared=url is None
         )

@@ -1,1 +1,1 @@
-"""Load: driving any broker that speaks the topics, at a planned rate, with honest latency."""
+"""Loads: send requests to any broker at a planned rate, and measure latency from planned times."""

@@ -1,7 +1,4 @@
-"""Rules that break a load off: a figure of the last seconds, and what it must not exceed.
-
-Pure.
-"""
+"""Abort rules: limits on figures of the last seconds that end a load early. Pure."""
 
 import re
 from array import array
@@ -10,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from esme_emulator.load.in_flight import FAILURES, Fate
+from esme_emulator.load.in_flight import FAILURES, Outcome
 from esme_emulator.load.plan import LoadError
 from esme_emulator.load.tally import Second, percentile
 
 _RULE = re.compile(r"\s*([a-z0-9.-]+)\s*>\s*(\d+(?:\.\d+)?)\s*(%|ms|s|)\s*")
 _SHARES = {
     "failed": FAILURES,
-    "refused": (Fate.REFUSED,),
-    "invalid": (Fate.INVALID,),
-    "no-reply": (Fate.NO_REPLY,),
-    "not-sent": (Fate.NOT_SENT,),
+    "refused": (Outcome.REFUSED,),
+    "invalid": (Outcome.INVALID,),
+    "no-reply": (Outcome.NO_REPLY,),
+    "not-sent": (Outcome.NOT_SENT,),
 }
-_UNANSWERED = (Fate.INVALID, Fate.NO_REPLY, Fate.NOT_SENT)
-"""What got no reply that its party can use. A refusal is one, and has its own figure."""
+_UNANSWERED = (Outcome.INVALID, Outcome.NO_REPLY, Outcome.NOT_SENT)
+"""Outcomes without a usable reply. A refusal is a reply, and has a figure of its own."""
 _PARTS = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _IN_FLIGHT = "in-flight"
 _FORMS = (
@@ -34,16 +31,16 @@ _FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class AbortRule:
-    """`figure` must not exceed `limit`: a share from 0 to 1, seconds, or a number."""
+    """An upper limit of a figure: a share from 0 to 1, seconds, or a number."""
 
     text: str
     figure: str
     limit: float
 
     def exceeded(self, seconds: Sequence[Second]) -> str | None:
-        """Return what to say if the figure of these seconds exceeds its limit, else None.
+        """Return a message if the figure exceeds its limit in these seconds, else None.
 
-        The last of `seconds` may be a part of one, at the end of a load.
+        At the end of a load, the last of `seconds` may be shorter than a second.
         """
         value = self._value(seconds)
         if value is None or value <= self.limit:
@@ -57,22 +54,22 @@ class AbortRule:
         return f"{self.text}: {shown} over the last {len(seconds)} s"
 
     def _value(self, seconds: Sequence[Second]) -> float | None:
-        """Return the figure, None if there was no request that it could be of."""
+        """Return the figure, or None if no request contributes to it."""
         if self.figure == _IN_FLIGHT:
             return min((second.in_flight for second in seconds), default=None)
-        fates: Counter[Fate] = Counter()
+        outcomes: Counter[Outcome] = Counter()
         for second in seconds:
-            fates.update(second.fates)
+            outcomes.update(second.outcomes)
         if self.figure in _PARTS:
-            return self._percentile(seconds, sum(fates[fate] for fate in _UNANSWERED))
-        over = fates[Fate.ANSWERED] + sum(fates[fate] for fate in FAILURES)
-        return sum(fates[fate] for fate in _SHARES[self.figure]) / over if over else None
+            return self._percentile(seconds, sum(outcomes[each] for each in _UNANSWERED))
+        over = outcomes[Outcome.ANSWERED] + sum(outcomes[each] for each in FAILURES)
+        return sum(outcomes[each] for each in _SHARES[self.figure]) / over if over else None
 
     def _percentile(self, seconds: Sequence[Second], unanswered: int) -> float | None:
         """Return a percentile of latency, in seconds.
 
-        A request without an answer counts as infinitely slow, and so does one that has waited
-        longer than the limit. Without them a system that answers nothing would look fast.
+        A request without an answer counts as infinitely slow, and so does one in flight for longer
+        than the limit. Without them, a system that answers nothing would look fast.
         """
         answered = (value for second in seconds for value in second.latencies)
         waiting = seconds[-1].waiting if seconds else ()
@@ -81,7 +78,7 @@ class AbortRule:
 
 
 def parse_rule(text: str) -> AbortRule:
-    """Return the rule that `text` states. Raises `LoadError`.
+    """Parse a rule. Raises `LoadError`.
 
     >>> parse_rule("p99 > 500ms").limit
     0.5
@@ -98,5 +95,5 @@ def parse_rule(text: str) -> AbortRule:
 
 
 def first_exceeded(rules: Iterable[AbortRule], seconds: Sequence[Second]) -> str | None:
-    """Return what to say of the first rule that is broken, or None."""
+    """Return the message of the first exceeded rule, or None."""
     return next((said for rule in rules if (said := rule.exceeded(seconds))), None)

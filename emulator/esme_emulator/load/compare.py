@@ -1,9 +1,9 @@
-"""Comparing two loads: their figures side by side, and what was not the same to begin with."""
+"""Compare the reports of two loads: their figures, and the differences of their plans."""
 
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.proof.report.compare import Figure, ReportError, compare, read_form
+from esme_emulator.runtime.comparison import Figure, ReportError, read_json, side_by_side
 
 FIGURES = (
     "requests.planned",
@@ -33,45 +33,47 @@ FIGURES = (
     "generator.sent_late.p99",
 )
 ABOUT = ("scenario", "ended", "complete")
-"""What else is told of each load."""
+"""Keys that describe a load in a comparison."""
 
 _NAME = "load.json"
 _KEYS = frozenset({"plan", "requests", "latency", "ended"})
 
 
 def load_form(path: Path) -> dict[str, Any] | None:
-    """Return the JSON of a load's report, from its file or its folder.
+    """Return the JSON of a load's report, given its file or its folder.
 
-    None where it is of something else, such as a proof. Raises `ReportError` where it cannot be
-    read, or is a `load.json` that is none.
+    Returns None if it is something else, such as a proof. Raises `ReportError` if the file cannot
+    be read, or if it is called `load.json` and is not the JSON of a load.
     """
     file = path / _NAME if path.is_dir() else path
     if path.is_dir() and not file.exists():
         return None
-    form = read_form(file)
+    form = read_json(file)
     if isinstance(form, dict) and form.keys() >= _KEYS:
         return form
     if file.name == _NAME:
-        raise ReportError(f"{file}: it is not the JSON of a load; esme load --report writes it")
+        raise ReportError(
+            f"{file}: not the JSON of a load. Name a report that `esme load --report` wrote"
+        )
     return None
 
 
 def about_load(form: dict[str, Any]) -> dict[str, Any]:
-    """Return what a load is of and how it ended, None where its report does not say."""
+    """Return the scenario of a load and how it ended, with None for keys that its report lacks."""
     return {name: form.get(name) for name in ABOUT}
 
 
 def compare_loads(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
     """Return the figures of two loads side by side."""
-    return compare(first, second, FIGURES)
+    return side_by_side(first, second, FIGURES)
 
 
 def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return, a line each, why the figures of two loads are not those of the same."""
+    """Return one line per reason why two loads are not comparable."""
     lines = []
     for which, form in (("first", first), ("second", second)):
         if form.get("complete") is not True:
-            lines.append(f"the {which} is a part of a load: {form.get('ended')}")
+            lines.append(f"the {which} load is incomplete: {form.get('ended')}")
     plans = [{"scenario": form.get("scenario"), **_plan(form)} for form in (first, second)]
     for name in plans[0] | plans[1]:
         values = [plan.get(name) for plan in plans]

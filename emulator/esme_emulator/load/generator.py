@@ -1,8 +1,8 @@
-"""A load generator: one connection, the requests of one worker, each at its time.
+"""A load generator: send the requests of one worker over one connection, each at its time.
 
-Commands are made ahead of their time. What is due goes out whatever became of what went before it,
-so that a slow broker does not slow the load. Where the generator itself is late, latency still
-counts from the planned time.
+Commands are made ahead of their time. A request goes out when it is due, whatever the outcome of
+earlier ones, so a slow broker does not slow down the load. If the generator itself is late, latency
+still counts from the planned time.
 """
 
 import asyncio
@@ -13,32 +13,30 @@ from random import Random
 from typing import Protocol
 
 from esme_emulator.estate.estate import Estate
-from esme_emulator.load.commands import Asking
-from esme_emulator.load.in_flight import Batch, Book, Request
-from esme_emulator.load.link import Link
+from esme_emulator.load.commands import CommandMaker, schedule
+from esme_emulator.load.in_flight import Batch, ConnectionState, InFlight, PreparedRequest
 from esme_emulator.load.plan import Arrivals, Plan
-from esme_emulator.load.schedule import schedule
 from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.transport import Broker, Transport, TransportError, connect
 
 AHEAD = 500
-"""Requests that are made ahead of their time, at most."""
+"""Most requests that are made ahead of their time."""
 AT_ONCE = 4
-"""Requests that are made before replies get their turn; some tenths of a millisecond."""
+"""Requests made before the event loop may handle replies: a few tenths of a millisecond."""
 REPORT = 0.1
-"""Seconds between batches."""
+"""Time between batches, in seconds."""
 
 Begin = Callable[[], Awaitable[float]]
-"""Says that all is ready, and returns when to start, by the timer."""
+"""Reports that the generator is ready, and returns when to start, by its time source."""
 Take = Callable[[Batch], None]
 
 
-class Timer(Protocol):
-    """What latency is measured by."""
+class TimeSource(Protocol):
+    """The time by which requests are sent and latency is measured."""
 
     def now(self) -> float:
-        """Return seconds since some time."""
+        """Return seconds since an arbitrary time."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -47,10 +45,10 @@ class Timer(Protocol):
 
 
 class MonotonicClock:
-    """Seconds that nobody sets; the same in all processes of a machine."""
+    """Seconds that no one can set, the same in all processes of a machine."""
 
     def now(self) -> float:
-        """Return seconds since some time."""
+        """Return seconds since an arbitrary time."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -59,7 +57,7 @@ class MonotonicClock:
 
 
 class Generator:
-    """Makes the requests of `worker`."""
+    """Sends the requests of `worker`."""
 
     def __init__(
         self,
@@ -67,19 +65,19 @@ class Generator:
         estate: Estate,
         worker: int,
         first_counter: int,
-        timer: Timer | None = None,
+        timer: TimeSource | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._stopping = False
         self._plan = plan
         self._timer = timer or MonotonicClock()
         self._clock = clock or parse_clock(plan.clock)
-        self._asking = Asking(plan, estate, first_counter)
+        self._commands = CommandMaker(plan, estate, first_counter)
         draws = Random(f"{plan.seed} checks {worker}")  # noqa: S311  # a sample, not a secret
-        self._book = Book(plan, worker, estate.keystore, draws.random)
+        self._in_flight = InFlight(plan, worker, estate.keystore, draws.random)
         self._slots = schedule(plan, worker)
         self._closed = plan.share(plan.closed, worker)
-        self._ahead: deque[Request] = deque()
+        self._ahead: deque[PreparedRequest] = deque()
         self._freed = asyncio.Event()
         self._publishing: set[asyncio.Task[None]] = set()
         self._worker = worker
@@ -87,17 +85,17 @@ class Generator:
         self._cpu = 0.0
 
     def break_off(self) -> None:
-        """Send nothing more, and wait for nothing."""
+        """Send nothing more, and do not wait for replies."""
         self._stopping = True
 
     async def run(self, broker: Broker, begin: Begin, take: Take) -> None:
-        """Make all requests and wait for their replies; `take` gets batches all the while.
+        """Send all requests and wait for their replies; call `take` with each batch.
 
-        Raises `TransportError` where there is no broker.
+        Raises `TransportError` if there is no broker.
         """
         subscriptions = {
             response_topic(self._plan.prefix, "+", recipient): self._receive
-            for recipient in self._asking.recipients
+            for recipient in self._commands.recipients
         }
         async with connect(
             broker,
@@ -126,11 +124,11 @@ class Generator:
     def _make_one(self) -> bool:
         slot = next(self._slots, None)
         if slot is not None:
-            self._ahead.append(self._asking.request(slot, self._clock.now()))
+            self._ahead.append(self._commands.request(slot, self._clock.now()))
         return slot is not None
 
     async def _pace(self, transport: Transport) -> None:
-        """Send each request at its time; make others meanwhile."""
+        """Send each request at its time, and make later ones meanwhile."""
         more, made = True, 0
         while more or self._ahead:
             while self._ahead and self._ahead[0].seconds <= (now := self._now()):
@@ -145,9 +143,9 @@ class Generator:
         await self._timer.sleep(max(self._plan.total - self._now(), 0.0))
 
     async def _pace_closed(self, transport: Transport) -> None:
-        """Keep so many requests on their way, until the time is over."""
+        """Keep a fixed number of requests in flight until the time is over."""
         while (now := self._now()) < self._plan.total:
-            if self._ahead and self._book.in_flight < self._closed:
+            if self._ahead and self._in_flight.number < self._closed:
                 self._send(transport, self._ahead.popleft(), now, now)
             elif len(self._ahead) < AHEAD:
                 self._make_one()
@@ -156,41 +154,44 @@ class Generator:
                 self._freed.clear()
                 await self._freed.wait()
 
-    def _send(self, transport: Transport, request: Request, planned: float, now: float) -> None:
-        if self._book.send(request, planned, now):
+    def _send(
+        self, transport: Transport, request: PreparedRequest, planned: float, now: float
+    ) -> None:
+        if self._in_flight.send(request, planned, now):
             task = asyncio.create_task(self._publish(transport, request))
             self._publishing.add(task)
             task.add_done_callback(self._publishing.discard)
 
-    async def _publish(self, transport: Transport, request: Request) -> None:
+    async def _publish(self, transport: Transport, request: PreparedRequest) -> None:
         try:
             await transport.publish(request.topic, request.octets)
         except TransportError:
-            self._book.unsent(request)
+            self._in_flight.unsent(request)
             self._freed.set()
 
     def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
         now = self._now()
-        if self._book.receive(topic.split("/")[1], octets, properties.get(CACHE_STATUS), now):
+        if self._in_flight.receive(topic.split("/")[1], octets, properties.get(CACHE_STATUS), now):
             self._freed.set()
 
     async def _report(self, pacing: asyncio.Task[None], transport: Transport, take: Take) -> None:
-        """Hand over what was counted, now and then, until all is over or broken off."""
-        while not (pacing.done() and not self._book.in_flight) and not self._stopping:
+        """Pass a batch to `take` every `REPORT` seconds, until all requests are over."""
+        while not (pacing.done() and not self._in_flight.number) and not self._stopping:
             await self._timer.sleep(REPORT)
-            self._book.expire(self._now())
+            self._in_flight.expire(self._now())
             self._freed.set()
             take(self._batch(transport))
         if pacing.done():
             pacing.result()
-        self._book.break_off()
+        self._in_flight.break_off()
         take(self._batch(transport))
 
     def _batch(self, transport: Transport) -> Batch:
-        batch = self._book.take()
-        batch.waiting = self._book.waiting(self._now())
-        again = transport.counters.reconnections
-        batch.link = Link(transport.is_connected, again, transport.carries_properties)
+        batch = self._in_flight.take()
+        batch.waiting = self._in_flight.waiting(self._now())
+        batch.connection = ConnectionState(
+            transport.is_connected, transport.counters.reconnections, transport.carries_properties
+        )
         spent = time.process_time()
         if self._plan.warm_up <= self._now() - REPORT < self._plan.total:
             batch.cpu = spent - self._cpu

@@ -1,6 +1,6 @@
-"""Latencies kept as HDR histograms: three digits from a microsecond to two hours.
+"""HDR histograms of latencies, with three digits from a microsecond to two hours.
 
-The only module that knows the package `hdrhistogram`. Pure.
+The only module that imports the package `hdrhistogram`. Pure.
 """
 
 import io
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hdrh.histogram import HdrHistogram
 
 HIGHEST = 7200.0
-"""Seconds; what took longer is kept as this."""
+"""Largest latency, in seconds; longer ones are recorded as this."""
 _PER_SECOND = 1_000_000
 _DIGITS = 3
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
@@ -18,7 +18,7 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """What so many in a hundred stay below, in milliseconds; None where nothing was measured."""
+    """Percentiles of latencies, in milliseconds; None if there are no latencies."""
 
     count: int
     p50: float | None = None
@@ -29,7 +29,7 @@ class Quantiles:
 
 
 class Histogram:
-    """How often which latency was seen."""
+    """A histogram of latencies."""
 
     def __init__(self) -> None:
         self._counts = HdrHistogram(1, int(HIGHEST * _PER_SECOND), _DIGITS)
@@ -50,14 +50,14 @@ class Histogram:
 
     @classmethod
     def merged(cls, parts: "Iterable[Histogram]") -> "Histogram":
-        """Return one of all that `parts` hold."""
+        """Return the sum of `parts`."""
         whole = cls()
         for part in parts:
             whole.merge(part)
         return whole
 
     def quantiles(self) -> Quantiles:
-        """Return the percentiles that a summary shows."""
+        """Return the percentiles for a summary."""
         number = len(self)
         if not number:
             return Quantiles(0)
@@ -67,20 +67,20 @@ class Histogram:
         return Quantiles(number, **at, max=highest)
 
     def encoded(self) -> str:
-        """Return it in HdrHistogram's compressed form, V2, as base64; values are microseconds."""
+        """Return the compressed form V2 of HdrHistogram as base64; values are microseconds."""
         return str(self._counts.encode().decode("ascii"))
 
     @classmethod
     def decoded(cls, text: str) -> "Histogram":
-        """Return what `encoded` wrote."""
+        """Decode the result of `encoded`."""
         histogram = cls()
         histogram._counts.decode_and_add(text.encode("ascii"))
         return histogram
 
     def distribution(self) -> str:
-        """Return the percentile distribution as HdrHistogram's plotters read it, in milliseconds.
+        """Return the percentile distribution in milliseconds, for HdrHistogram's plotter.
 
-        Empty where nothing was measured.
+        It is empty if there are no latencies.
         """
         if not len(self):
             return ""

@@ -1,7 +1,7 @@
-"""The book of a load generator: what is on its way, and what became of what was.
+"""The requests in flight of a load generator, and counts of the outcomes of earlier ones.
 
-Pure: requests, octets and `now` in, counts out. Times are seconds after the start. Latency is from
-the time for which a request was planned, however late it was sent, to when its reply came.
+Pure: takes requests, octets and `now`, and returns counts. Times are seconds after the start.
+Latency runs from the planned time of a request, however late it was sent, to its reply.
 """
 
 from array import array
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from esme_emulator.load.link import Link
 from esme_emulator.load.plan import Plan
 from esme_emulator.messaging.transaction import Transaction, transaction_of
 from gbcs import DecodeError, GbcsError, Keystore, Message, Response, Status, decode
@@ -18,40 +17,40 @@ from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import buffer_of, rows_of
 
 
-class Fate(StrEnum):
-    """What becomes of a request."""
+class Outcome(StrEnum):
+    """The outcome of a request."""
 
     SENT = "sent"
-    """Of these is every one below, but for what was not sent."""
+    """Counted in addition to the final outcome, unless that is NOT_SENT."""
     ANSWERED = "answered"
     REFUSED = "refused"
-    """The meter replied that it does not give the readings."""
+    """The meter replied with an error instead of readings."""
     INVALID = "invalid"
-    """A reply with a MAC that does not verify, or with other contents than readings."""
+    """The reply has an invalid MAC, or other contents than readings."""
     NO_REPLY = "no-reply"
     NOT_SENT = "not-sent"
-    """Too many were in flight, or the broker did not take it."""
+    """Too many requests were in flight, or the broker did not accept the command."""
     UNFINISHED = "unfinished"
-    """On its way when the load was broken off."""
+    """In flight when the load ended early."""
 
 
-FAILURES = (Fate.REFUSED, Fate.INVALID, Fate.NO_REPLY, Fate.NOT_SENT)
+FAILURES = (Outcome.REFUSED, Outcome.INVALID, Outcome.NO_REPLY, Outcome.NOT_SENT)
 
 
 class Origin(StrEnum):
-    """Where an answer came from, by its Cache-Status (RFC 9211)."""
+    """The origin of an answer, by its Cache-Status (RFC 9211)."""
 
     HIT = "hit"
     MISS = "miss"
-    """Forwarded to the meter, whatever the cache had of it."""
+    """The cache forwarded the request to the meter."""
     COLLAPSED = "collapsed"
     BYPASS = "bypass"
     UNTOLD = "untold"
-    """Direct from the meter, or without a Cache-Status that says."""
+    """Unknown: directly from the meter, or without a Cache-Status."""
 
 
 def origin_of(status: str | None) -> Origin:
-    """Return what the words of a Cache-Status say."""
+    """Return the origin that a Cache-Status gives."""
     words = {word.strip() for word in (status or "").split(";")[1:]}
     if "hit" in words:
         return Origin.HIT
@@ -63,11 +62,11 @@ def origin_of(status: str | None) -> Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PreparedRequest:
     """One request, ready to be sent."""
 
     seconds: float
-    """For when it is planned."""
+    """Planned time."""
     party: str
     srv: str
     device: str
@@ -76,44 +75,55 @@ class Request:
     octets: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """The state of a worker's connection to the broker."""
+
+    is_up: bool = True
+    reconnections: int = 0
+    """Times that it was lost and restored so far."""
+    carries_properties: bool = True
+    """Whether replies can have a Cache-Status; they cannot on MQTT 3.1.1."""
+
+
 @dataclass(slots=True)
 class Batch:
-    """What one worker counted since its last batch; without the warm-up unless said otherwise."""
+    """Counts of one worker since its last batch; the warm-up is left out unless noted."""
 
-    counts: Counter[tuple[str, str, Fate]] = field(default_factory=Counter)
-    """By party, SRV and fate."""
+    counts: Counter[tuple[str, str, Outcome]] = field(default_factory=Counter)
+    """Requests by party, SRV and outcome."""
     latencies: dict[tuple[str, str, Origin], "array[float]"] = field(default_factory=dict)
-    """Seconds, of answers alone."""
+    """Latencies of answers in seconds, by party, SRV and origin."""
     lags: "array[float]" = field(default_factory=lambda: array("d"))
-    """Seconds that requests were sent after their time."""
+    """Delays of requests after their planned times, in seconds."""
     checked: int = 0
-    """Replies that were verified and read."""
+    """Verified replies."""
     arrived: int = 0
-    """Answers that came within the time that is counted, those of the warm-up among them."""
+    """Answers within the measured time, also to requests of the warm-up."""
     unexpected: int = 0
-    """What came, and was the reply to nothing that waits."""
+    """Messages that are not replies to a request in flight."""
     in_flight: int = 0
-    """Requests on their way when the batch was closed."""
+    """Requests in flight at the end of the batch."""
     waiting: "array[float]" = field(default_factory=lambda: array("d"))
-    """How long these have waited since their planned time, in seconds; none of the warm-up."""
+    """Ages of these since their planned times, in seconds."""
     cpu: float = 0.0
-    """Seconds of processor time of the worker, in the time that is counted."""
+    """Processor time of the worker within the measured time, in seconds."""
     worker: int = 0
     made: int = 0
-    """Requests sent, those of the warm-up among them."""
-    link: Link = field(default_factory=Link)
-    """The connection when the batch was closed."""
+    """Requests sent, the warm-up included."""
+    connection: ConnectionState = field(default_factory=ConnectionState)
+    """The connection at the end of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    request: Request
+    request: PreparedRequest
     planned: float
     sent: float
 
 
-class Book:
-    """Keeps what `limit` requests at most are waiting for; `draw` gives numbers from 0 to 1."""
+class InFlight:
+    """Tracks the requests in flight of one worker; `draw` returns random numbers from 0 to 1."""
 
     def __init__(
         self, plan: Plan, worker: int, keystore: Keystore, draw: Callable[[], float]
@@ -128,34 +138,34 @@ class Book:
         self._batch = Batch(worker=worker)
 
     @property
-    def in_flight(self) -> int:
-        """Requests that wait for their replies."""
+    def number(self) -> int:
+        """Number of requests in flight."""
         return len(self._open)
 
-    def send(self, request: Request, planned: float, now: float) -> bool:
-        """Take note that a request goes out; False where it must not, since too many have."""
+    def send(self, request: PreparedRequest, planned: float, now: float) -> bool:
+        """Record that a request goes out; return False if too many are in flight to send it."""
         if len(self._open) >= self._limit:
-            self._count(request, planned, Fate.NOT_SENT)
+            self._count(request, planned, Outcome.NOT_SENT)
             return False
         self._open[request.transaction] = _Open(request, planned, now)
         self._devices[request.device] += 1
         self._batch.made += 1
         if planned >= self._plan.warm_up:
             self._batch.lags.append(now - planned)
-        self._count(request, planned, Fate.SENT)
+        self._count(request, planned, Outcome.SENT)
         return True
 
-    def unsent(self, request: Request) -> None:
-        """Take note that the broker did not take a request after all."""
+    def unsent(self, request: PreparedRequest) -> None:
+        """Record that the broker did not accept a request."""
         entry = self._close(request.transaction)
         if entry is not None:
-            self._count(request, entry.planned, Fate.SENT, -1)
-            self._count(request, entry.planned, Fate.NOT_SENT)
+            self._count(request, entry.planned, Outcome.SENT, -1)
+            self._count(request, entry.planned, Outcome.NOT_SENT)
 
     def receive(self, device: str, octets: bytes, status: str | None, now: float) -> bool:
-        """Take octets that came from `device`; return whether a request is over by them."""
+        """Handle a message from `device`; return whether it ends a request."""
         if device not in self._devices:
-            return False  # of another worker, or given up long ago
+            return False  # a reply to another worker, or after the timeout
         checked = self._plan.check >= 1 or self._draw() < self._plan.check
         try:
             message = decode(octets, self._keystore if checked else None)
@@ -167,40 +177,40 @@ class Book:
             self._batch.unexpected += 1
             return False
         request, planned = entry.request, entry.planned
-        fate = _fate(message, request.srv) if checked else _unchecked(message)
-        self._count(request, planned, fate)
-        if fate is Fate.ANSWERED and self._plan.warm_up <= now < self._plan.total:
+        outcome = _outcome(message, request.srv) if checked else _unchecked(message)
+        self._count(request, planned, outcome)
+        if outcome is Outcome.ANSWERED and self._plan.warm_up <= now < self._plan.total:
             self._batch.arrived += 1
         if planned >= self._plan.warm_up:
             self._batch.checked += checked
-            if fate is Fate.ANSWERED:
+            if outcome is Outcome.ANSWERED:
                 key = request.party, request.srv, origin_of(status)
                 self._batch.latencies.setdefault(key, array("d")).append(now - planned)
         return True
 
     def expire(self, now: float) -> None:
-        """Give up what was sent longer ago than the plan's timeout."""
+        """Give up requests that were sent longer ago than the plan's timeout."""
         while self._open:
             entry = next(iter(self._open.values()))
             if now - entry.sent < self._plan.timeout:
                 break
             self._close(entry.request.transaction)
-            self._count(entry.request, entry.planned, Fate.NO_REPLY)
+            self._count(entry.request, entry.planned, Outcome.NO_REPLY)
 
     def break_off(self) -> None:
-        """Give up all that is on its way, since the load ends before its time."""
+        """Give up all requests in flight, because the load ends early."""
         for entry in list(self._open.values()):
             self._close(entry.request.transaction)
-            self._count(entry.request, entry.planned, Fate.UNFINISHED)
+            self._count(entry.request, entry.planned, Outcome.UNFINISHED)
 
     def take(self) -> Batch:
-        """Return what was counted since this was last called."""
+        """Return the counts since the last call."""
         batch, self._batch = self._batch, Batch(worker=self._worker)
         batch.in_flight = len(self._open)
         return batch
 
     def waiting(self, now: float) -> "array[float]":
-        """Return how long each request in flight has waited, in seconds; none of the warm-up."""
+        """Return the ages of requests in flight in seconds, without those of the warm-up."""
         counted = (entry for entry in self._open.values() if entry.planned >= self._plan.warm_up)
         return array("d", (now - entry.planned for entry in counted))
 
@@ -213,25 +223,27 @@ class Book:
                 del self._devices[device]
         return entry
 
-    def _count(self, request: Request, planned: float, fate: Fate, by: int = 1) -> None:
+    def _count(
+        self, request: PreparedRequest, planned: float, outcome: Outcome, by: int = 1
+    ) -> None:
         if planned >= self._plan.warm_up:
-            self._batch.counts[request.party, request.srv, fate] += by
+            self._batch.counts[request.party, request.srv, outcome] += by
 
 
-def _unchecked(message: Message) -> Fate:
-    return Fate.ANSWERED if isinstance(message, Response) else Fate.INVALID
+def _unchecked(message: Message) -> Outcome:
+    return Outcome.ANSWERED if isinstance(message, Response) else Outcome.INVALID
 
 
-def _fate(message: Message, srv: str) -> Fate:
-    """Return what a reply is worth, as its party reads it."""
+def _outcome(message: Message, srv: str) -> Outcome:
+    """Return the outcome of a verified reply."""
     if not isinstance(message, Response) or message.mac_status is not Status.VALID:
-        return Fate.INVALID
+        return Outcome.INVALID
     log = BY_SRV[srv]
     try:
         readings = buffer_of(message, log)
         if isinstance(readings, int):
-            return Fate.REFUSED
+            return Outcome.REFUSED
         rows_of(log, readings)
     except GbcsError:
-        return Fate.INVALID
-    return Fate.ANSWERED
+        return Outcome.INVALID
+    return Outcome.ANSWERED

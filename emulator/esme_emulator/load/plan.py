@@ -1,6 +1,6 @@
-"""The plan of a load: what is asked, how often, for how long, and what is let pass.
+"""The plan of a load: its requests, their rate, their duration and their limits.
 
-Pure, and data only, so that it travels to other processes. Times are seconds.
+Pure data, so that it can be sent to other processes. Times are seconds.
 """
 
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from esme_emulator.messaging.topics import PREFIXES, Via
 from esme_emulator.scenario.scenario import Mix, TraceLine
 
 MAX_RATE = 1_000_000.0
-"""Requests a second; originator counters are microseconds and must not be overtaken."""
+"""Requests a second. Originator counters are microseconds, and must not run ahead of time."""
 MAX_SECONDS = 10 * 86_400.0
 MAX_IN_FLIGHT = 1_000_000
 MAX_WORKERS = 64
 
 
 class LoadError(ValueError):
-    """A load that cannot be; the text is one line that says what to give."""
+    """An invalid plan; the text is one line that says what to change."""
 
 
 class Arrivals(StrEnum):
-    """How requests arrive."""
+    """The process by which requests arrive, or a closed loop."""
 
     CONSTANT = "constant"
     POISSON = "poisson"
     RAMP = "ramp"
-    """From no requests a second to the rate, evenly."""
+    """The rate grows evenly from 0 to `Plan.rate`."""
     TRACE = "trace"
-    """At the times of a file."""
+    """At the times in a CSV file."""
     CLOSED = "closed"
-    """Each when the one before it is over: so many in flight at any time."""
+    """Each request starts when an earlier one is over: a fixed number is in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A load. Raises `LoadError` where its parts make none."""
+    """A load. Raises `LoadError` if its values contradict each other."""
 
     arrivals: Arrivals
     mix: tuple[Mix, ...]
@@ -45,23 +45,23 @@ class Plan:
     via: Via = "cache"
     """A key of `PREFIXES`."""
     rate: float = 0.0
-    """Requests a second, of all workers; of a ramp at its end."""
+    """Requests a second of all workers; for a ramp, at its end."""
     closed: int = 0
-    """Requests in flight, of all workers, where each waits for one before it."""
+    """Requests in flight of all workers in a closed loop."""
     trace: tuple[TraceLine, ...] = ()
     seconds: float = 10.0
-    """How long is counted, after the warm-up."""
+    """Measured time, after the warm-up."""
     warm_up: float = 0.0
-    """What is planned in the first so many seconds is made and not counted."""
+    """Requests planned in this first time are sent and not counted."""
     in_flight: int = 10_000
-    """Requests on their way at most, of all workers; those beyond are not sent."""
+    """Most requests in flight of all workers; further requests are not sent."""
     timeout: float = 60.0
-    """How long to wait for a reply, from when the command was sent."""
+    """Timeout for a reply, from the time the command was sent."""
     check: float = 1.0
-    """The fraction of replies that is verified and read."""
+    """Fraction of replies to verify."""
     workers: int = 1
     clock: str = "system"
-    """The clock of the meters, as `parse_clock` reads it: windows end by it, latency does not."""
+    """The clock of the meters, for `parse_clock`. Windows follow it; latency does not."""
 
     def __post_init__(self) -> None:
         if self.arrivals is Arrivals.CLOSED:
@@ -90,16 +90,16 @@ class Plan:
 
     @property
     def prefix(self) -> str:
-        """The topic prefix of meters or of the cache."""
+        """Topic prefix of the meters or the cache."""
         return PREFIXES[self.via]
 
     @property
     def total(self) -> float:
-        """Seconds from the first request planned to the end of the plan."""
+        """Duration of the plan, warm-up included."""
         return self.warm_up + self.seconds
 
     def share(self, number: int, worker: int) -> int:
-        """Return the part of `number` that falls to `worker`, at least 1."""
+        """Return the share of `number` for `worker`, at least 1."""
         return max(1, number // self.workers + (worker < number % self.workers))
 
 

@@ -1,8 +1,8 @@
-"""The report of a load: `load.json`, and its histograms for others to plot.
+"""The report of a load: `load.json`, and histograms for plotting.
 
-`latency-<which>.hgrm` is HdrHistogram's percentile distribution in milliseconds, which its
-plotter reads; `load.hlog` is its log, version 1.2, with the histograms in full and values
-in microseconds, one line a tag.
+`latency-<origin>.hgrm` is a percentile distribution in milliseconds, for HdrHistogram's plotter.
+`load.hlog` is a log of HdrHistogram, version 1.2: full histograms in microseconds, one line per
+tag.
 """
 
 import json
@@ -14,7 +14,7 @@ from esme_emulator.load.tally import Tally
 from esme_emulator.runtime.report_folder import ReportFolder
 
 JSON, LOG = "load.json", "load.hlog"
-"""Names of files of a report."""
+"""File names in a report."""
 
 _HEAD = """\
 #[Histogram log format version 1.2]
@@ -23,15 +23,15 @@ _HEAD = """\
 
 
 def report_folder(folder: Path) -> ReportFolder:
-    """Return the folder that a load's report is written to."""
+    """Return the folder for a load's report."""
     names = ("all", *(origin.value for origin in Origin))
     return ReportFolder(folder, (JSON, LOG, *map(_distribution, names)))
 
 
 def write_report(folder: ReportFolder, result: LoadResult, tally: Tally) -> list[Path]:
-    """Write the files of a load into a cleared `folder` and return them.
+    """Write the files of a load into a cleared `folder`, and return their paths.
 
-    Raises `ReportFolderError`, and then none of them is left.
+    Raises `ReportFolderError` and removes the files if one cannot be written.
     """
     histograms = {"all": tally.latency()}
     histograms |= {origin.value: tally.latency(origin=origin) for origin in Origin}

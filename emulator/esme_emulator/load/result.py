@@ -1,29 +1,30 @@
-"""The result of a load: its numbers and its JSON. Pure.
+"""The result of a load: its figures and its JSON. Pure.
 
-Latencies are milliseconds from the planned time of a request to its reply, of answers alone: what
-was refused, invalid or without a reply is counted and in no latency.
+Latencies are milliseconds from the planned time of a request to its answer. Requests that were
+refused, invalid or without a reply are counted, and have no latency.
 """
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from esme_emulator.load.histogram import Quantiles
-from esme_emulator.load.in_flight import Fate, Origin
+from esme_emulator.load.in_flight import Origin, Outcome
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.tally import Tally
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
+from esme_emulator.runtime.json_schema import derived, schema_of
 
 FORMAT = 1
-"""Of the JSON, raised when a reader of an earlier one would misunderstand it."""
+"""Version of the JSON, incremented if a reader of the previous one would misunderstand it."""
 BUSY = 0.85
-"""The part of a core from which on the generator is itself in the figures."""
+"""Fraction of a core above which the generator itself limits the figures."""
 LATE = 10.0
-"""Milliseconds that one request in a hundred may be sent late without a note."""
+"""Longest delay of the 99th percentile of requests without a note, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What became of the requests that are counted."""
+    """Requests by outcome, without the warm-up."""
 
     planned: int
     sent: int
@@ -34,7 +35,7 @@ class Requests:
     not_sent: int
     unfinished: int
     failed: int = field(init=False)
-    """Those refused, invalid, without a reply or not sent."""
+    """Requests refused, invalid, without a reply, or not sent."""
 
     def __post_init__(self) -> None:
         failed = self.refused + self.invalid + self.no_reply + self.not_sent
@@ -51,53 +52,65 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Generator:
-    """What the load cost its maker."""
+class GeneratorCost:
+    """The processor time of the generator, and its delays."""
 
     cpu_seconds: float | None
-    """None where meters or cache ran in the same process."""
+    """None if meters or cache ran in the same process."""
     cpu_microseconds_per_request: float | None
     busiest_worker: float | None
-    """The part of a core that the busiest worker took."""
+    """Fraction of a core that the busiest worker used."""
     sent_late: Quantiles
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load counted."""
+    """The figures of a load."""
 
     scenario: str
     plan: Plan
     complete: bool
-    """False where it ended before its time."""
+    """Whether the load ran to its end."""
     ended: str
-    """Why it ended, in words."""
+    """Why the load ended: `complete`, `interrupted`, or another reason."""
     measured_seconds: float
-    """How long was counted."""
+    """Duration without the warm-up."""
     requests: Requests
     target_rate: float | None
-    """Requests a second, as planned; None of a trace and of a closed loop."""
+    """Planned requests a second; None for a trace and a closed loop."""
     sent_rate: float
     achieved_rate: float
-    """Answers that came within the time that is counted, a second."""
+    """Answers a second within the measured time."""
     latency: dict[str, Quantiles]
-    """All answers, then by origin: hit, miss, collapsed, bypass, untold."""
+    """Latencies of all answers, then by origin: hit, miss, collapsed, bypass, untold."""
     by_srv: tuple[Part, ...]
     by_party: tuple[Part, ...]
     checked: int
     unexpected: int
     reconnections: int
-    """How often a connection to the broker was lost and made again."""
-    generator: Generator
+    """Times that a connection to the broker was lost and restored."""
+    generator: GeneratorCost
     notes: tuple[str, ...]
-    """What to bear in mind when reading the figures."""
+    """Caveats about the figures."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as JSON has it."""
+        """Return the result in the form of its JSON."""
         form = asdict(self)
         plan = form.pop("plan")
         plan["trace"] = len(plan["trace"])
         return {"format": FORMAT, **form, "plan": plan}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `LoadResult.as_dict`; all its keys are required."""
+    form = schema_of(LoadResult, FORMAT)
+    kinds = form["$defs"]
+    requests, plan = kinds["Requests"], kinds["Plan"]
+    requests["properties"] |= derived(Requests, kinds)
+    requests["required"] = list(requests["properties"])
+    plan["properties"]["trace"] = {"title": "Requests of the trace", "type": "integer"}
+    del kinds["TraceLine"]
+    return form
 
 
 def make_result(
@@ -109,10 +122,10 @@ def make_result(
     elapsed: float,
     shared: bool,
 ) -> LoadResult:
-    """Return the result of what `tally` holds.
+    """Return the result of the counts in `tally`.
 
-    `ended` says why it ended before its time, None where it did not; `elapsed` is seconds since
-    its start; `shared` whether meters or cache ran in the process of the generator.
+    `ended` is why the load ended early, None if it did not. `elapsed` is its duration in seconds.
+    `shared` is whether meters or cache ran in the process of the generator.
     """
     measured = min(max(elapsed - plan.warm_up, 0.0), plan.seconds)
     requests = _requests(tally)
@@ -151,43 +164,43 @@ def _rate(number: int, seconds: float) -> float:
 
 
 def _requests(tally: Tally, party: str | None = None, srv: str | None = None) -> Requests:
-    number = {fate: tally.total(fate, party, srv) for fate in Fate}
+    number = {outcome: tally.total(outcome, party, srv) for outcome in Outcome}
     return Requests(
-        planned=number[Fate.SENT] + number[Fate.NOT_SENT],
-        sent=number[Fate.SENT],
-        answered=number[Fate.ANSWERED],
-        refused=number[Fate.REFUSED],
-        invalid=number[Fate.INVALID],
-        no_reply=number[Fate.NO_REPLY],
-        not_sent=number[Fate.NOT_SENT],
-        unfinished=number[Fate.UNFINISHED],
+        planned=number[Outcome.SENT] + number[Outcome.NOT_SENT],
+        sent=number[Outcome.SENT],
+        answered=number[Outcome.ANSWERED],
+        refused=number[Outcome.REFUSED],
+        invalid=number[Outcome.INVALID],
+        no_reply=number[Outcome.NO_REPLY],
+        not_sent=number[Outcome.NOT_SENT],
+        unfinished=number[Outcome.UNFINISHED],
     )
 
 
-def _generator(tally: Tally, requests: Requests, measured: float, shared: bool) -> Generator:
+def _generator(tally: Tally, requests: Requests, measured: float, shared: bool) -> GeneratorCost:
     late = tally.lags.quantiles()
     spent = sum(tally.cpu.values())
     if shared or not requests.sent or not measured or not tally.cpu:
-        return Generator(None, None, None, late)
+        return GeneratorCost(None, None, None, late)
     each = round(spent / requests.sent * 1_000_000, 1)
-    return Generator(round(spent, 3), each, round(max(tally.cpu.values()) / measured, 3), late)
+    return GeneratorCost(round(spent, 3), each, round(max(tally.cpu.values()) / measured, 3), late)
 
 
 def _why(tally: Tally) -> str:
-    """Return why it is not known where answers came from."""
-    if all(link.carries_properties for link in tally.links.values()):
+    """Return why the origin of answers is unknown."""
+    if all(state.carries_properties for state in tally.connections.values()):
         return (
-            f"what answers on {CACHED}/ sent them without a user property {CACHE_STATUS} that says "
-            "hit or fwd (RFC 9211)"
+            f"the cache on {CACHED}/ sent no user property {CACHE_STATUS} "
+            "with hit or fwd (RFC 9211)"
         )
-    return "the broker speaks MQTT 3.1.1 alone, which carries no Cache-Status; use one of MQTT 5"
+    return "the broker speaks only MQTT 3.1.1, which has no Cache-Status; use one with MQTT 5"
 
 
 def _notes(
     plan: Plan,
     tally: Tally,
     requests: Requests,
-    generator: Generator,
+    generator: GeneratorCost,
     shared: bool,
 ) -> list[str]:
     notes = []
@@ -197,25 +210,27 @@ def _notes(
         )
     if plan.arrivals is Arrivals.CLOSED:
         notes.append(
-            "a closed loop asks less when replies are slow, so these latencies flatter; "
-            "plan a rate to see what users would"
+            "a closed loop sends less when replies are slow, so these latencies are too low; "
+            "use --rate to see the latencies of users"
         )
     if tally.reconnections:
         notes.append(
-            f"connections to the broker that were lost and made again: {tally.reconnections}; "
-            "what was on its way then is in the figures"
+            f"connections to the broker lost and restored: {tally.reconnections}; "
+            "the figures include requests that were in flight then"
         )
     untold = len(tally.latency(origin=Origin.UNTOLD))
     if plan.via == "cache" and untold:
-        notes.append(f"hits and misses are not told apart in {untold} answers: {_why(tally)}")
+        notes.append(f"{untold} answers are counted neither as hits nor as misses: {_why(tally)}")
     if generator.busiest_worker is not None and generator.busiest_worker > BUSY:
         notes.append(
-            f"a worker was busy {generator.busiest_worker:.0%} of the time: the generator's own "
-            "limit is in these figures; give more --workers"
+            f"a worker was busy {generator.busiest_worker:.0%} of the time: the generator itself "
+            "limits these figures; give more --workers"
         )
     late = generator.sent_late.p99
     if late is not None and late > LATE and plan.arrivals is not Arrivals.CLOSED:
         notes.append(f"one request in a hundred was sent {late:.0f} ms or more after its time")
     if requests.no_reply and not (requests.answered or requests.refused or requests.invalid):
-        notes.append("nothing was answered: are meters on this broker, with this seed or keystore?")
+        notes.append(
+            "nothing was answered: are there meters on this broker, with this seed or keystore?"
+        )
     return notes

@@ -1,4 +1,4 @@
-"""Running a load to its end, in this process or in several, watched every second."""
+"""Run a load in this process or in several, and check its limits every second."""
 
 import asyncio
 import time
@@ -7,22 +7,43 @@ from collections.abc import Callable, Sequence
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.abort import AbortRule, first_exceeded
 from esme_emulator.load.generator import Generator, MonotonicClock
-from esme_emulator.load.link import Outage
 from esme_emulator.load.plan import LoadError, Plan
 from esme_emulator.load.result import LoadResult, make_result
 from esme_emulator.load.tally import Live, Tally, percentile
-from esme_emulator.load.workers import WorkerLostError, Workers
+from esme_emulator.load.workers import LoadWorkers, WorkerLostError
 from esme_emulator.transport import Broker
 
 Watch = Callable[[Live], None]
-"""Takes the figures of every second."""
+"""Receives the figures of every second."""
+
+GONE = 3
+"""Seconds without a connection after which a load ends. Users would wait out a shorter outage, and
+after a longer one the figures mean nothing."""
+
+
+class Outage:
+    """Counts consecutive seconds without a connection."""
+
+    def __init__(self) -> None:
+        self._seconds = 0
+
+    def exceeded(self, is_up: bool, elapsed: float) -> str | None:
+        """Count a second, `elapsed` after the start; return a message if the outage is too long."""
+        self._seconds = 0 if is_up else self._seconds + 1
+        if self._seconds < GONE:
+            return None
+        began = max(elapsed - self._seconds, 0.0)
+        return (
+            f"the connection to the broker was lost {began:.0f} s after the start, "
+            f"and not restored within {GONE} s"
+        )
 
 
 class Load:
-    """One load on `broker`; `interrupt` breaks it off.
+    """One load on `broker`.
 
     Several workers need the URL of a broker. `rules` are evaluated every second and at the end,
-    over the last `window` seconds. `shared` says that meters or cache run in this process too.
+    over the last `window` seconds. `shared` is whether meters or cache run in this process too.
     """
 
     def __init__(
@@ -43,20 +64,20 @@ class Load:
         self._rules = rules
         self._shared = shared
         self._ended: str | None = None
-        self._running: Generator | Workers | None = None
+        self._running: Generator | LoadWorkers | None = None
         self.tally = Tally(window)
 
     def interrupt(self, why: str = "interrupted") -> None:
-        """Break the load off; the first reason given stands."""
+        """Break the load off; only the first reason counts."""
         self._ended = self._ended or why
         if self._running is not None:
             self._running.break_off()
 
     async def run(self, watch: Watch) -> LoadResult:
-        """Return what the load counted; `watch` is told every second.
+        """Run the load, call `watch` every second, and return the result.
 
-        Raises `TransportError` where there is no broker, `LoadError` where a party is not there, or
-        workers without a URL.
+        Raises `TransportError` if there is no broker, and `LoadError` if a party has no keys or
+        workers have no URL.
         """
         started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
@@ -70,7 +91,7 @@ class Load:
         if plan.workers > 1:
             if not isinstance(self._broker, str):
                 raise LoadError(f"{plan.workers} workers need the URL of a broker")
-            workers = Workers(plan, self._source, self._broker, first_counter)
+            workers = LoadWorkers(plan, self._source, self._broker, first_counter)
             self._running = workers
             running = workers.run(started, self.tally.add)
         else:
@@ -87,7 +108,7 @@ class Load:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
         if self._ended is None:
-            self._judge_the_rest()
+            self._check_rest()
         if self._ended is None and not self.tally.is_up:
             self._ended = "aborted: there was no connection to the broker at the end"
         elapsed = MonotonicClock().now() - started.result() if started.done() else 0.0
@@ -100,8 +121,8 @@ class Load:
             shared=self._shared,
         )
 
-    def _judge_the_rest(self) -> None:
-        """Evaluate the rules once more, with what came after the last whole second."""
+    def _check_rest(self) -> None:
+        """Evaluate the rules again, with the counts after the last whole second."""
         self.tally.close_second()
         said = first_exceeded(self._rules, self.tally.recent)
         if said is not None:
@@ -123,7 +144,7 @@ class Load:
 
 
 def live(tally: Tally, elapsed: float, warm_up: float) -> Live:
-    """Return the figures of the last second that `tally` closed."""
+    """Return the figures of the last second in `tally`."""
     last = tally.recent[-1]
     p99 = percentile(last.latencies, 0.99)
     return Live(

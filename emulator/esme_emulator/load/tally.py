@@ -1,7 +1,4 @@
-"""The tally of a load: what all workers counted, in all and in the last seconds.
-
-Pure; `Batch` in, figures out.
-"""
+"""Sum the counts of all workers, in total and for the last seconds. Pure."""
 
 from array import array
 from collections import Counter, defaultdict, deque
@@ -10,54 +7,53 @@ from itertools import chain
 from math import ceil
 
 from esme_emulator.load.histogram import Histogram
-from esme_emulator.load.in_flight import FAILURES, Batch, Fate, Origin
-from esme_emulator.load.link import Link
+from esme_emulator.load.in_flight import FAILURES, Batch, ConnectionState, Origin, Outcome
 
 Class = tuple[str, str, Origin]
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What happened in one second, of what is counted; `latencies` are sorted seconds."""
+    """Counts of one second, without the warm-up; `latencies` are sorted, in seconds."""
 
-    fates: Counter[Fate]
+    outcomes: Counter[Outcome]
     latencies: "array[float]"
     in_flight: int = 0
-    """The most requests in flight at one time."""
+    """Most requests in flight at once."""
     made: int = 0
-    """Requests sent, those of a warm-up among them."""
+    """Requests sent, the warm-up included."""
     is_up: bool = True
-    """Whether all workers had a connection at its end."""
+    """Whether all workers were connected at the end of the second."""
     waiting: "array[float]" = field(default_factory=lambda: array("d"))
-    """How long the requests in flight at its end have waited, in seconds."""
+    """Ages of the requests in flight at the end of the second, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What a person sees while a load runs; rates are those of the last second."""
+    """Figures for a live display; rates are those of the last second."""
 
     elapsed: float
     sent_rate: float
     answered_rate: float
     in_flight: int
     p99: float | None
-    """Milliseconds, of the last second's answers."""
+    """99th percentile of the last second's latencies, in milliseconds."""
     failed: int
-    """Since the start of what is counted."""
+    """Failed requests since the end of the warm-up."""
     warming_up: bool
 
 
 class Tally:
-    """Sums batches; `window` is how many of the last seconds are at hand."""
+    """Sums batches, and keeps the last `window` seconds."""
 
     def __init__(self, window: int = 1) -> None:
-        self.counts: Counter[tuple[str, str, Fate]] = Counter()
+        self.counts: Counter[tuple[str, str, Outcome]] = Counter()
         self.histograms: defaultdict[Class, Histogram] = defaultdict(Histogram)
         self.lags = Histogram()
         self.checked = self.arrived = self.unexpected = 0
         self.cpu: dict[int, float] = {}
-        self.links: dict[int, Link] = {}
-        """By worker, as last told."""
+        self.connections: dict[int, ConnectionState] = {}
+        """Last reported state of each worker's connection."""
         self.recent: deque[Second] = deque(maxlen=window)
         self._in_flight: dict[int, int] = {}
         self._most_in_flight = 0
@@ -65,7 +61,7 @@ class Tally:
         self._batches: list[Batch] = []
 
     def add(self, batch: Batch) -> None:
-        """Count what a worker counted."""
+        """Add the counts of a worker."""
         self.counts.update(batch.counts)
         for key, latencies in batch.latencies.items():
             self.histograms[key].record(latencies)
@@ -74,55 +70,55 @@ class Tally:
         self.arrived += batch.arrived
         self.unexpected += batch.unexpected
         self.cpu[batch.worker] = self.cpu.get(batch.worker, 0.0) + batch.cpu
-        self.links[batch.worker] = batch.link
+        self.connections[batch.worker] = batch.connection
         self._in_flight[batch.worker] = batch.in_flight
         self._most_in_flight = max(self._most_in_flight, sum(self._in_flight.values()))
         self._waiting[batch.worker] = batch.waiting
         self._batches.append(batch)
 
     def close_second(self) -> Second:
-        """Return what was added since the last call, and keep it among the recent."""
-        fates: Counter[Fate] = Counter()
+        """Return the counts since the last call, and append them to `recent`."""
+        outcomes: Counter[Outcome] = Counter()
         latencies: array[float] = array("d")
         for batch in self._batches:
-            for (_, _, fate), number in batch.counts.items():
-                fates[fate] += number
+            for (_, _, outcome), number in batch.counts.items():
+                outcomes[outcome] += number
             for part in batch.latencies.values():
                 latencies.extend(part)
         made = sum(batch.made for batch in self._batches)
         waiting = array("d", chain.from_iterable(self._waiting.values()))
         latencies = array("d", sorted(latencies))
-        second = Second(fates, latencies, self._most_in_flight, made, self.is_up, waiting)
+        second = Second(outcomes, latencies, self._most_in_flight, made, self.is_up, waiting)
         self._batches, self._most_in_flight = [], sum(self._in_flight.values())
         self.recent.append(second)
         return second
 
     @property
     def is_up(self) -> bool:
-        """Whether all workers have a connection, as last told."""
-        return all(link.is_up for link in self.links.values())
+        """Whether all workers were connected at their last report."""
+        return all(state.is_up for state in self.connections.values())
 
     @property
     def reconnections(self) -> int:
-        """How often connections were lost and made again."""
-        return sum(link.reconnections for link in self.links.values())
+        """Times that connections were lost and restored."""
+        return sum(state.reconnections for state in self.connections.values())
 
-    def total(self, fate: Fate, party: str | None = None, srv: str | None = None) -> int:
-        """Return how many requests had a fate, of one party or SRV where it is given."""
+    def total(self, outcome: Outcome, party: str | None = None, srv: str | None = None) -> int:
+        """Return the number of requests with an outcome, optionally of one party or SRV."""
         return sum(
             number
-            for (its_party, its_srv, its_fate), number in self.counts.items()
-            if its_fate is fate and party in (None, its_party) and srv in (None, its_srv)
+            for (its_party, its_srv, its_outcome), number in self.counts.items()
+            if its_outcome is outcome and party in (None, its_party) and srv in (None, its_srv)
         )
 
     def failed(self) -> int:
-        """Return how many requests failed."""
-        return sum(self.total(fate) for fate in FAILURES)
+        """Return the number of failed requests."""
+        return sum(self.total(outcome) for outcome in FAILURES)
 
     def latency(
         self, party: str | None = None, srv: str | None = None, origin: Origin | None = None
     ) -> Histogram:
-        """Return the latencies of all answers, or of those of one party, SRV or origin."""
+        """Return the latencies of answers, optionally of one party, SRV or origin."""
         return Histogram.merged(
             part
             for (its_party, its_srv, its_origin), part in self.histograms.items()
@@ -132,16 +128,16 @@ class Tally:
         )
 
     def parties(self) -> list[str]:
-        """Return the names of the parties that asked."""
+        """Return the names of the parties in the counts."""
         return sorted({party for party, _, _ in self.counts})
 
     def srvs(self) -> list[str]:
-        """Return the SRVs that were asked for."""
+        """Return the SRVs in the counts."""
         return sorted({srv for _, srv, _ in self.counts})
 
 
 def percentile(latencies: "array[float]", part: float) -> float | None:
-    """Return by nearest rank what the fraction `part` of sorted latencies does not exceed."""
+    """Return the percentile `part`, 0 to 1, of sorted latencies, by nearest rank."""
     if not latencies:
         return None
     return latencies[max(ceil(part * len(latencies)) - 1, 0)]

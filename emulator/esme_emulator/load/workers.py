@@ -1,33 +1,30 @@
-"""Several load generators at once, each in a process of its own, with its share of the requests.
+"""Run several load generators, each in a process of its own with its share of the requests.
 
-Every process says when it is ready, all start at the same instant, and each sends what it counts
-as it goes, so that a process that dies takes little with it.
+All generators start at the same instant, once each has reported that it is ready. Each sends its
+counts every few tenths of a second, so a process that dies loses little.
 """
 
 import asyncio
-import multiprocessing
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from functools import partial
 
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.generator import Generator, MonotonicClock, Take
 from esme_emulator.load.in_flight import Batch
 from esme_emulator.load.plan import Plan
-from esme_emulator.runtime.processes import no_interrupts
+from esme_emulator.runtime.processes import Ended, Pipe, Workers
 from esme_emulator.transport import TransportError
 
 LEAD = 0.2
-"""Seconds from when all are ready to the start."""
+"""Time between the last report of readiness and the start, in seconds."""
 GRACE = 5.0
-"""Seconds that workers have to end."""
+"""Time for workers to stop before they are killed, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told."""
+    """The job of one worker."""
 
     plan: Plan
     source: EstateSource
@@ -38,155 +35,95 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A worker could start."""
+    """Message of a worker: it can start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Message of a worker: it cannot use the broker; `text` says why."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Workers start at `at`, by the monotonic clock."""
+    """Message to workers: start at `at`, in seconds of the monotonic clock."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Workers break off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A worker is through; `failure` says why where it could not go on."""
-
-    failure: str | None = None
+    """Message to workers: send nothing more, and report at once."""
 
 
 class WorkerLostError(Exception):
-    """A worker ended before its time; the text says which and how."""
+    """A worker died; the text says which and how."""
 
 
-class Workers:
-    """Runs `plan.workers` processes."""
+class LoadWorkers:
+    """Runs `plan.workers` generators."""
 
     def __init__(self, plan: Plan, source: EstateSource, url: str, first_counter: int) -> None:
         jobs = (Job(plan, source, url, number, first_counter) for number in range(plan.workers))
-        self._changed = asyncio.Event()
-        self._members = [_Member(job, self._changed) for job in jobs]
+        self._workers = Workers(work, jobs)
+        self._waiting = set(range(plan.workers))
+        self._deadline: asyncio.Timeout | None = None
+        self._trouble: Exception | None = None
         self._stopping = False
 
     def break_off(self) -> None:
-        """Let the workers send nothing more, and wait for nothing."""
+        """Stop all workers without waiting for replies; kill those that take too long."""
         self._stopping = True
-        self._changed.set()
+        self._workers.send(Stop())
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + GRACE)
 
     async def run(self, started: asyncio.Future[float], take: Take) -> None:
-        """Run until all are through; `take` gets their batches, `started` when they started.
+        """Run all workers to their end; `take` gets their batches, `started` the time of the start.
 
-        Raises `TransportError` where a worker cannot use the broker, and `WorkerLostError` where
-        one dies; the others are then broken off, and what they counted is taken first.
+        Raises `TransportError` if a worker cannot use the broker, and `WorkerLostError` if one
+        dies. The others are stopped first, and their counts taken.
         """
-        try:
-            for member in self._members:
-                member.start(take)
-            await self._until(lambda: all(member.ready for member in self._members))
-            at = MonotonicClock().now() + LEAD
-            if not self._stopping and self._trouble() is None:
-                started.set_result(at)
-                self._tell(Start(at))
-                await self._until(lambda: all(member.over for member in self._members))
-            trouble = self._trouble()
-            self._tell(Stop())
+        async with self._workers as workers:
             with suppress(TimeoutError):
-                async with asyncio.timeout(GRACE):
-                    while not all(member.over for member in self._members):
-                        self._changed.clear()
-                        await self._changed.wait()
-        finally:
-            for member in self._members:
-                member.end()
-        if trouble is not None:
-            raise trouble
+                async with asyncio.timeout(None) as self._deadline:
+                    if self._stopping:
+                        self.break_off()
+                    async for worker, message in workers.messages():
+                        self._handle(worker, message, started, take)
+        if self._trouble is not None:
+            raise self._trouble
 
-    def _tell(self, message: "Start | Stop") -> None:
-        for member in self._members:
-            member.tell(message)
+    def _handle(
+        self, worker: int, message: object, started: asyncio.Future[float], take: Take
+    ) -> None:
+        match message:
+            case Batch():
+                take(message)
+            case Ready():
+                self._waiting.discard(worker)
+                if not self._waiting and not self._stopping:
+                    at = MonotonicClock().now() + LEAD
+                    started.set_result(at)
+                    self._workers.send(Start(at))
+            case Failed(text):
+                self._fail(TransportError(text))
+            case Ended(code) if code:
+                self._fail(WorkerLostError(f"worker {worker} died ({message})"))
 
-    def _trouble(self) -> Exception | None:
-        return next((error for member in self._members if (error := member.trouble)), None)
-
-    async def _until(self, met: Callable[[], bool]) -> None:
-        """Wait until something is so, there is trouble, or all are to stop."""
-        while not (met() or self._stopping or self._trouble()):
-            self._changed.clear()
-            await self._changed.wait()
-
-
-class _Member:
-    """One process and the pipe to it; `changed` is set when something about it is."""
-
-    def __init__(self, job: Job, changed: asyncio.Event) -> None:
-        self.ready = False
-        self.over = False
-        self.trouble: Exception | None = None
-        self._changed = changed
-        self._job = job
-        self._process: SpawnProcess | None = None
-        self._pipe: Connection | None = None
-
-    def start(self, take: Take) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, self._job), daemon=True)
-        with no_interrupts():
-            self._process.start()
-        theirs.close()
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read, take)
-
-    def tell(self, message: "Start | Stop") -> None:
-        if self._pipe is not None and not self.over:
-            with suppress(OSError):
-                self._pipe.send(message)
-
-    def end(self) -> None:
-        """End the process, if it has not ended, and forget it."""
-        if self._pipe is not None:
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
-            self._pipe.close()
-        if self._process is not None:
-            self._process.join(GRACE if self.over else 0)
-            self._process.kill()
-            self._process.join()
-
-    def _read(self, take: Take) -> None:
-        pipe, process = self._pipe, self._process
-        if pipe is None or process is None:
-            return
-        try:
-            while not self.over and pipe.poll():
-                match pipe.recv():
-                    case Batch() as batch:
-                        take(batch)
-                    case Ready():
-                        self.ready = True
-                    case Done(failure):
-                        self.over = True
-                        self.trouble = None if failure is None else TransportError(failure)
-        except (EOFError, OSError):
-            process.join(GRACE)
-            code = process.exitcode or 0
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            self.trouble = WorkerLostError(f"worker {self._job.worker} died ({how})")
-            self.over = True
-        if self.over:
-            asyncio.get_running_loop().remove_reader(pipe.fileno())
-        self._changed.set()
+    def _fail(self, error: Exception) -> None:
+        if self._trouble is None:
+            self._trouble = error
+            self.break_off()
 
 
-def work(pipe: Connection, job: Job) -> None:
-    """Do a worker's job; what the process of a worker runs."""
+def work(pipe: Pipe, job: Job) -> None:
+    """Run one generator in the process of a worker."""
     asyncio.run(_work(pipe, job))
 
 
-async def _work(pipe: Connection, job: Job) -> None:
+async def _work(pipe: Pipe, job: Job) -> None:
     loop = asyncio.get_running_loop()
     start: asyncio.Future[float] = loop.create_future()
     generator = Generator(job.plan, job.source.estate(), job.worker, job.first_counter)
@@ -195,7 +132,7 @@ async def _work(pipe: Connection, job: Job) -> None:
         try:
             message = pipe.recv()
         except (EOFError, OSError):
-            message = Stop()
+            message = Stop()  # the parent is gone
             loop.remove_reader(pipe.fileno())
         if isinstance(message, Start) and not start.done():
             start.set_result(message.at)
@@ -211,11 +148,13 @@ async def _work(pipe: Connection, job: Job) -> None:
         return at
 
     loop.add_reader(pipe.fileno(), read)
-    failure = None
     try:
-        await generator.run(job.url, begin, pipe.send)
+        await generator.run(job.url, begin, partial(_send, pipe))
     except TransportError as error:
-        failure = str(error)
-    with suppress(OSError):
-        pipe.send(Done(failure))
+        _send(pipe, Failed(str(error)))
     loop.remove_reader(pipe.fileno())
+
+
+def _send(pipe: Pipe, message: Batch | Failed) -> None:
+    with suppress(OSError):  # the parent process is gone
+        pipe.send(message)

@@ -1,1 +1,1 @@
-"""The proof: the same reads direct and through the cache, counted at the meters."""
+"""Proofs: run a scenario directly and through the cache, and compare the two runs."""

@@ -1,7 +1,7 @@
-"""Accounts: what parties sent, the cache decided and meters received, held against each other.
+"""Three accounts of a run: the commands that parties sent, cache decisions, and receipts of meters.
 
-Pure. The three are counted where they happen and know nothing of each other; here every difference
-is found, and the first request that does not add up is named.
+Pure. Each is counted by a part that knows nothing of the others. This module compares them, and
+names the requests that do not add up, the earliest first.
 """
 
 from collections import Counter
@@ -17,17 +17,18 @@ from gbcs.instants import EPOCH_UNIX, to_iso
 T = TypeVar("T")
 
 MAX_LINES = 20
-"""So many lines tell what does not add up."""
+"""Most lines of a difference. The first ones show the cause; the rest repeat it."""
 
 BUSIEST = 20
 
 _STRANGER = ": another client is on this broker"
-_DOUBLE = ": is another cache, fleet or proof on this broker?"
-"""What a command tells that no party of the proof has sent, and one that came more than once."""
+"""Likely cause of a command that no party of the proof sent."""
+_DUPLICATE = ": is another cache, fleet or proof on this broker?"
+"""Likely cause of a command that arrived more often than it was sent."""
 
 
 class Request(NamedTuple):
-    """What a command is known by, wherever it is counted."""
+    """Identity of a command, the same in every account."""
 
     device: EUI
     srv: str
@@ -40,25 +41,25 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request where and when it was counted, Unix time in seconds."""
+    """One entry of an account; `time` is Unix time in seconds."""
 
     time: float
     request: Request
     outcome: str = ""
-    """What became of it there, in a word, where that is known."""
+    """Outcome at the meter, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many counts have no counterpart, and what they are."""
+    """Number of entries without a counterpart, and lines that explain them."""
 
     number: int
     lines: tuple[str, ...]
 
 
 def direct_difference(sent: Sequence[Seen], received: Sequence[Seen]) -> Difference:
-    """Return what differs where every command goes to its meter."""
-    return together(_unmatched(sent, received, "sent", "received by the meter"))
+    """Compare the accounts of the direct run, in which every command goes to its meter."""
+    return difference_of(_unmatched(sent, received, "sent", "received by the meter"))
 
 
 def cached_difference(
@@ -67,14 +68,17 @@ def cached_difference(
     received: Sequence[Seen],
     again: int,
 ) -> Difference:
-    """Return what differs where a cache decides; `again` is what it sent beside its decisions."""
+    """Compare the accounts of the run through the cache.
+
+    `again` is the number of retries and shadow commands in the cache's ledger.
+    """
     decisions = [Seen(item.time, decided_request(item)) for item in decided]
     forwarded = [
         Seen(item.time, decided_request(item))
         for item in decided
         if item.decision is Decision.FORWARDED
     ]
-    decisive = _unmatched(sent, decisions, "sent", "decided by the cache")
+    undecided = _unmatched(sent, decisions, "sent", "decided by the cache")
     missing = _unmatched(forwarded, received, "forwarded", "received by the meter", both=False)
     known = {item.request for item in decisions}
     own = {item.request for item in sent}
@@ -86,22 +90,23 @@ def cached_difference(
         for item in extra
         if item.request not in known
     ]
-    lines = [*decisive, *missing, *strange]
+    lines = [*undecided, *missing, *strange]
     others = [item for item in extra if item.request in known]
     if len(others) > again:
         more = len(others) - again
         line = (
-            f"{others[0].request} was received by the meter beside what the cache forwarded, and "
-            f"{more} such commands are none of its {again} retries and shadow commands{_DOUBLE}"
+            f"{others[0].request} was received by the meter more often than forwarded, and "
+            f"{more} such commands are not among the cache's {again} retries and shadow commands"
+            f"{_DUPLICATE}"
         )
-        return together([*lines, (others[0].time, line)], more - 1)
+        return difference_of([*lines, (others[0].time, line)], more - 1)
     if len(others) < again:
         line = (
             f"the cache counts {again} retries and shadow commands, "
             f"and the meters received {len(others)} such commands"
         )
-        return together(lines, again - len(others), line)
-    return together(lines)
+        return difference_of(lines, again - len(others), line)
+    return difference_of(lines)
 
 
 def accounts(
@@ -110,9 +115,9 @@ def accounts(
     cached: Iterable[Seen],
     name_of: Callable[[Request], str],
 ) -> list[Account]:
-    """Return what became of requests by the name that `name_of` gives them, in order of name.
+    """Return decisions and device hits grouped by `name_of` the request, in order of names.
 
-    `direct` and `cached` are what the meters received in the two runs.
+    `direct` and `cached` are the receipts of meters in the two runs.
     """
     counts: dict[str, Counter[str]] = {}
     for item in decided:
@@ -126,7 +131,7 @@ def accounts(
 
 
 def busiest(rows: Sequence[Account]) -> tuple[Account, ...]:
-    """Return the meters that would be asked most, the busiest first."""
+    """Return the meters with most direct device hits, the busiest first."""
     order = sorted(
         rows, key=lambda row: (-row.device_hits_direct, -row.device_hits_cached, row.name)
     )
@@ -134,7 +139,7 @@ def busiest(rows: Sequence[Account]) -> tuple[Account, ...]:
 
 
 def grouped(items: Iterable[tuple[Request, T]]) -> dict[Request, list[T]]:
-    """Return what belongs to each request, in the order given."""
+    """Return the items of each request, in the given order."""
     groups: dict[Request, list[T]] = {}
     for request, item in items:
         groups.setdefault(request, []).append(item)
@@ -142,7 +147,7 @@ def grouped(items: Iterable[tuple[Request, T]]) -> dict[Request, list[T]]:
 
 
 def decided_request(decided: Decided) -> Request:
-    """Return what the request of a decision is known by."""
+    """Return the identity of the request that a decision is about."""
     return Request(decided.device, decided.srv, decided.party, decided.counter)
 
 
@@ -155,7 +160,7 @@ def _unmatched(
     if both:
         known = {item.request for item in here}
         for item in _surplus(there, here):
-            more = f"more often than {verb}{_DOUBLE}"
+            more = f"more often than {verb}{_DUPLICATE}"
             never = f"and never {verb}{_STRANGER}"
             text = f"{item.request} was {other}, {more if item.request in known else never}"
             lines.append((item.time, text))
@@ -163,7 +168,7 @@ def _unmatched(
 
 
 def _surplus(these: Sequence[Seen], those: Sequence[Seen]) -> list[Seen]:
-    """Return the items of `these` that `those` do not have as often."""
+    """Return the entries of `these` without a counterpart in `those`."""
     left = Counter(item.request for item in those)
     surplus = []
     for item in these:
@@ -174,10 +179,10 @@ def _surplus(these: Sequence[Seen], those: Sequence[Seen]) -> list[Seen]:
     return surplus
 
 
-def together(lines: list[tuple[float, str]], more: int = 0, line: str = "") -> Difference:
-    """Return the difference that `lines`, with their Unix times, tell of; first things first.
+def difference_of(lines: list[tuple[float, str]], more: int = 0, line: str = "") -> Difference:
+    """Return the difference that `lines`, with their Unix times, describe; the earliest first.
 
-    `line` tells of `more` that cannot be told one by one.
+    `line` describes `more` entries that have no lines of their own.
     """
     texts = [f"{_at(time)}: {text}" for time, text in sorted(lines)]
     number = len(texts) + more

@@ -1,6 +1,6 @@
-"""What the costs of a result rest on that nobody measured, each figure with its basis.
+"""The assumptions behind the costs in a result, each with its basis.
 
-Knows scenarios and WAN profiles, and nothing of what a run counted.
+Knows scenarios and WAN profiles; knows nothing of what a run counted.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _BASES = {
     "radio_seconds_per_message": "assumed",
     "octets_per_radio_second": "assumed: 100 kbit/s",
 }
-"""Of the defaults of `Costs`."""
+"""Basis of each default in `Costs`."""
 
 
 def assumptions(scenario: Scenario) -> Iterator[Assumption]:
-    """Yield every figure that costs follow from, by the key of a scenario that replaces it."""
+    """Yield every figure that costs depend on, by the scenario key that replaces it."""
     costs, fleet = scenario.costs, scenario.fleet
     for item in fields(Costs):
         value = getattr(costs, item.name)
@@ -35,7 +35,7 @@ def assumptions(scenario: Scenario) -> Iterator[Assumption]:
 
 
 def _sms_per_wake(wan: str) -> tuple[float | str, str]:
-    """Return how many SMS wake a meter behind a WAN, and on what that rests."""
+    """Return the SMS per wake-up of a meter behind `wan`, and the basis of that number."""
     if wan == BY_PROFILE:
         return "that of each meter's WAN", "esme profiles shows it with its source"
     profile = wan_profile(wan)

@@ -1,6 +1,6 @@
-"""What a result rests on, request by request: more than the result itself can hold.
+"""The evidence of a result, request by request.
 
-Pure. Lines are made as they are asked for, since a proof may have a million requests.
+Pure. Lines are generated one by one, since a proof may have a million requests.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,84 +11,84 @@ from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.proof.accounts import Request, Seen, accounts, decided_request, grouped
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.result import Account
-from esme_emulator.proof.run_record import RunAccount
-from esme_emulator.scenario.workload import Ask
+from esme_emulator.proof.run_record import RunRecord
+from esme_emulator.scenario.workload import PlannedRequest
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 
 class Line(NamedTuple):
-    """One request of a run: what was asked, what was decided, what the meter got, what came back.
+    """One request of a run: the request, the decision, the receipts of the meter, the reply.
 
-    Where there are several of a thing, such as the decisions on several attempts, they are in the
-    order of their times with a blank between them. A command that no party of the proof sent has a
-    line too, with little in it.
+    Several values, such as the decisions on several attempts, are in the order of their times with
+    a blank between them. A command that no party of the proof sent has a line too, mostly empty.
     """
 
     run: str
     """`direct` or `cached`."""
     request: int | None = None
-    """From 1, in the order of the planned times; the same in both runs."""
+    """Number from 1, in the order of planned times; the same in both runs."""
     planned: float | None = None
-    """Seconds after the scenario's start."""
+    """Planned time, in seconds after the scenario's start."""
     at: str = ""
-    """The same as ISO 8601, UTC; of a stranger's command when the meter received it."""
+    """Planned time in ISO 8601, UTC; for a stranger's command the time of its receipt."""
     device: str = ""
     party: str = ""
-    """By its name."""
+    """Name of the party."""
     originator: str = ""
-    """The party's EUI."""
+    """EUI of the party."""
     counter: int | None = None
-    """The originator counter of the command."""
+    """Originator counter of the command."""
     srv: str = ""
     start: str = ""
-    """Of the window, ISO 8601, UTC; and its end."""
+    """Start of the window, ISO 8601, UTC."""
     end: str = ""
+    """End of the window, ISO 8601, UTC."""
     attempts: int = 0
-    """How often its party sent the command; 0 where it was refused on its way."""
+    """Times that the party sent the command; 0 if upstream refused it."""
     decision: str = ""
-    """Of the cache, on each attempt; of the direct run `direct`, or `refused`."""
+    """The cache's decision on each attempt; in the direct run `direct` or `refused`."""
     reason: str = ""
-    """Of decisions that have one."""
+    """Reasons of the decisions, if they have any."""
     received: int = 0
-    """How many such commands the meter received, retries and shadow commands among them."""
+    """Commands that the meter received, retries and shadow commands included."""
     outcome: str = ""
-    """What became of each of these at the meter."""
+    """Outcome of each of them at the meter."""
     reply: str = ""
-    """Whether its party took what came: `accepted`, `unacceptable`, or `none` where nothing did."""
+    """`accepted` or `unacceptable` to its party, or `none`."""
     check: str = ""
-    """What comparing the reply with the meter's own found."""
+    """Result of comparing the reply with the meter's own."""
     latency_ms: float | None = None
-    """From the first attempt to the reply, in the scenario's time."""
+    """Scenario time from the first attempt to the reply."""
     octets: int | None = None
-    """Of the reply."""
+    """Length of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The accounts of the direct run and of the run through the cache."""
+    """The records of the direct run and of the run through the cache."""
 
     start: int
-    """Of the scenario, seconds since 2000."""
-    asks: Sequence[Ask]
-    direct: RunAccount
-    cached: RunAccount
+    """Start of the scenario, in seconds since 2000."""
+    requests: Sequence[PlannedRequest]
+    direct: RunRecord
+    cached: RunRecord
 
     def by_meter(self) -> list[Account]:
-        """Return what became of the requests of each meter that was asked."""
+        """Return the account of each meter."""
         return by_meter(self.direct, self.cached)
 
     def lines(self) -> Iterator[Line]:
-        """Yield the requests of both runs that were over, and what else meters received."""
-        places = {request_of(ask): place for place, ask in enumerate(self.asks)}
+        """Yield the finished requests of both runs, and commands of strangers."""
+        places = {request_of(planned): place for place, planned in enumerate(self.requests)}
         yield from self._lines("direct", self.direct, places)
         yield from self._lines("cached", self.cached, places)
 
-    def _lines(self, name: str, run: RunAccount, places: Mapping[Request, int]) -> Iterator[Line]:
+    def _lines(self, name: str, run: RunRecord, places: Mapping[Request, int]) -> Iterator[Line]:
         decided = grouped((decided_request(item), item) for item in run.decided)
         received = grouped((seen.request, seen) for seen in run.fleet.received)
         over = zip(run.exchanges, run.checks, strict=True)
-        for exchange, check in sorted(over, key=lambda item: places[request_of(item[0].ask)]):
-            request = request_of(exchange.ask)
+        for exchange, check in sorted(over, key=lambda item: places[request_of(item[0].planned)]):
+            request = request_of(exchange.planned)
             line = self._line(name, places[request], exchange, received.get(request, ()))
             decisions = decided.get(request, ())
             if run is self.cached:
@@ -102,21 +102,21 @@ class Evidence:
                 yield _stranger(name, seen)
 
     def _line(self, run: str, place: int, exchange: Exchange, received: Sequence[Seen]) -> Line:
-        """Return the line of a request, as far as no cache has to do with it."""
-        ask, reply = exchange.ask, exchange.reply
+        """Return the line of a request, without the cache's decisions."""
+        planned, reply = exchange.planned, exchange.reply
         accepted = "accepted" if exchange.accepted else "unacceptable"
         return Line(
             run=run,
             request=place + 1,
-            planned=round(ask.time - EPOCH_UNIX - self.start, 3),
-            at=to_iso(int(ask.time) - EPOCH_UNIX),
-            device=str(ask.key.device),
-            party=ask.party,
-            originator=str(ask.command.remote_party),
-            counter=ask.command.originator_counter,
-            srv=ask.key.srv,
-            start=to_iso(ask.key.start),
-            end=to_iso(ask.key.end),
+            planned=round(planned.time - EPOCH_UNIX - self.start, 3),
+            at=to_iso(int(planned.time) - EPOCH_UNIX),
+            device=str(planned.key.device),
+            party=planned.party,
+            originator=str(planned.command.remote_party),
+            counter=planned.command.originator_counter,
+            srv=planned.key.srv,
+            start=to_iso(planned.key.start),
+            end=to_iso(planned.key.end),
             attempts=exchange.attempts,
             decision="refused" if exchange.refused else "direct",
             reason=exchange.refused,
@@ -128,8 +128,8 @@ class Evidence:
         )
 
 
-def by_meter(direct: RunAccount, cached: RunAccount) -> list[Account]:
-    """Return what became of the requests of each meter that was asked, in the order of EUIs."""
+def by_meter(direct: RunRecord, cached: RunRecord) -> list[Account]:
+    """Return the account of each meter, in the order of EUIs."""
     received = direct.fleet.received, cached.fleet.received
     return accounts(cached.decided, *received, lambda request: str(request.device))
 

@@ -1,7 +1,7 @@
-"""Checking replies: against the truth about the meter, and against what the meter itself says.
+"""Check a reply against the meter's true readings, and against the meter's own octets.
 
-Pure. A reply may tell of the moment when its request was made or of any up to its arrival. In
-between a meter has something else to say only at the end of a half hour.
+Pure. A reply may be of any moment from the request to its arrival. In between, a meter's answer
+changes only at the end of a half hour.
 """
 
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
 
 
 class Check(StrEnum):
-    """What comparing a reply with the meter's own found."""
+    """The result of comparing a reply with the meter's own."""
 
     SAME = "same"
     DIFFERENT = "different"
     FAULT = "fault"
-    """Not compared, because a fault touched it; or a hit with the gaps that a fault made."""
+    """Not compared, because a fault touched it; or a hit with gaps that a fault made."""
     NONE = ""
     """There was no reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Knows the meters of a run."""
+    """Compares replies with the meters of a run."""
 
     keystore: Keystore
     seed: str
     profiles: tuple[MeterProfile, ...] | None
 
     def differs(self, exchange: Exchange) -> bool:
-        """Return whether a reply, accepted or not, is not what the meter says."""
+        """Return whether a reply is not acceptable, or not what the meter says."""
         if not exchange.accepted:
             return True
         moments = _moments(exchange.sent, exchange.received)
@@ -46,12 +46,12 @@ class Judge:
             return True
         return all(self._octets_differ(exchange, now) for now in moments)
 
-    def of_hit(self, exchange: Exchange) -> Check:
-        """Return what was found of a hit whose reading a fault touched, at whatever request.
+    def check_hit(self, exchange: Exchange) -> Check:
+        """Check a hit on a reading that a fault touched in any request.
 
-        A gap is the meter's own: a fault may have taken entries out of its log. Everything else is
-        compared as ever, and the end of the window has to be there: a log that ends early is one
-        that the meter had not finished, and the cache should not have kept it.
+        A fault may have removed entries from the meter's log, so gaps are allowed. All other
+        entries must be the meter's, and so must the end of the window. If the end is missing, the
+        meter had not finished the window, and the cache should not have kept it.
         """
         if not self.differs(exchange):
             return Check.SAME
@@ -60,19 +60,18 @@ class Judge:
         return Check.FAULT if gaps else Check.DIFFERENT
 
     def _has_gaps_only(self, exchange: Exchange, now: float) -> bool:
-        """Return whether readings are the meter's and end as they do, but for a gap before."""
+        """Return whether entries but the last are missing, and all others are the meter's."""
         said, truth = self._said(exchange), self._truth(exchange, now)
         if not said or not truth or said == truth:
             return False
         return said[-1] == truth[-1] and all(row in truth for row in said)
 
     def _readings_differ(self, exchange: Exchange, now: float) -> bool:
-        """Return whether the readings, as the party reads them, are not the meter's."""
         return self._said(exchange) != self._truth(exchange, now)
 
     def _said(self, exchange: Exchange) -> list[Row] | None:
-        """Return the readings of a reply as the party reads them; None if there are none."""
-        log, reply = BY_SRV[exchange.ask.key.srv], exchange.reply
+        """Return the readings of a reply as the party reads them, None if it has none."""
+        log, reply = BY_SRV[exchange.planned.key.srv], exchange.reply
         try:
             readings = buffer_of(reply.response, log) if reply else 0
             return None if isinstance(readings, int) else rows_of(log, readings)
@@ -80,22 +79,23 @@ class Judge:
             return None
 
     def _truth(self, exchange: Exchange, now: float) -> list[Row]:
-        """Return what the meter has at `now`, Unix time in seconds, whatever a fault did to it."""
-        key = exchange.ask.key
+        """Return the meter's readings at `now`, Unix time in seconds, as if without faults."""
+        key = exchange.planned.key
         meter, log = meter_of(self.seed, key.device, self.profiles), BY_SRV[key.srv]
         window = Window(key.start, key.end)
         return rows_of(log, buffer(meter, log, window, int(now) - EPOCH_UNIX))
 
     def _octets_differ(self, exchange: Exchange, now: float) -> bool:
-        """Return whether a reply is not, octet for octet, the meter's to the same command.
+        """Return whether the octets of a reply differ from the meter's reply to the same command.
 
-        The device's own counter in it, if there is one, is given to the meter.
+        The device's own counter, if the reply has one, is given to the meter: cache and meter
+        take different ones on purpose.
         """
         if exchange.reply is None:
             return True
         supplementary = exchange.reply.response.supplementary
         own_counter = (supplementary and supplementary.originator_counter) or 0
-        command = exchange.ask.command
+        command = exchange.planned.command
         said = answer(
             self.seed, command, self.keystore, now, lambda: own_counter, profiles=self.profiles
         )
@@ -103,6 +103,6 @@ class Judge:
 
 
 def _moments(first: float, last: float) -> set[float]:
-    """Return the times at which a meter may have said what came between `first` and `last`."""
+    """Return the times between `first` and `last` at which a meter's answer may differ."""
     ends = range(int(first) // HALF_HOUR * HALF_HOUR + HALF_HOUR, int(last) + 1, HALF_HOUR)
     return {first, last, *map(float, ends)}

@@ -1,33 +1,31 @@
-"""The result of a proof: its numbers, its verdict, and its JSON.
+"""The result of a proof: its figures, its verdict, and its JSON.
 
-Pure. Latencies are milliseconds of the scenario's time, in which the machine itself takes none.
+Pure. Latencies are milliseconds of scenario time; computing takes none of it.
 """
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, is_dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from operator import eq, ge, le
-from typing import Any, get_type_hints
+from typing import Any
 
+from esme_emulator.runtime.json_schema import schema_of
 from esme_emulator.scenario.scenario import Comparison, Threshold
 
 FORMAT = 3
-"""Of the JSON, raised when a reader of an earlier one would misunderstand it."""
+"""Version of the JSON, incremented if a reader of the previous one would misunderstand it."""
 
 INTERRUPTED = "interrupted"
-"""Why a proof ended that somebody ended."""
+"""`ended` of a proof that a user interrupted."""
 
-_PARTS = (0.50, 0.99, 0.999, 1.0)
+_PERCENTILES = (0.50, 0.99, 0.999, 1.0)
 _MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Latency in milliseconds: what so many in a hundred stay within, and the longest.
-
-    None where none were.
-    """
+    """Percentiles and maximum of latencies, in milliseconds; None if there are no latencies."""
 
     p50: float | None
     p99: float | None
@@ -40,7 +38,7 @@ class Percentiles:
         ordered = sorted(seconds)
         if not ordered:
             return cls(None, None, None, None)
-        return cls(*[round(_nearest_rank(ordered, part) * 1000, 3) for part in _PARTS])
+        return cls(*[round(_nearest_rank(ordered, part) * 1000, 3) for part in _PERCENTILES])
 
 
 def _nearest_rank(ordered: list[float], part: float) -> float:
@@ -49,10 +47,10 @@ def _nearest_rank(ordered: list[float], part: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Latency of direct reads, of cache hits, and of reads for which the cache asked a meter.
+    """Latencies of direct reads, of cache hits, and of misses.
 
-    Of each request that was answered once, from when it was first sent; a miss is one that was then
-    forwarded, or collapsed into another that was.
+    Each answered request counts once, from its first attempt to its reply. A miss is a request
+    that the cache forwarded, or collapsed into a forwarded one.
     """
 
     direct: Percentiles
@@ -63,7 +61,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Latencies by class: how many are at most the bound of their place, above the one before."""
+    """Histogram of latencies: counts of those at most a bound, and above the previous bound."""
 
     bounds: tuple[float, ...]
     direct: tuple[int, ...]
@@ -73,7 +71,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What became of the requests of one SRV, one party or one meter; `name` says which."""
+    """Decisions on the requests of one SRV, party or meter, called `name`, and its device hits."""
 
     name: str
     requests: int = 0
@@ -88,7 +86,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Device hits within one interval of the scenario's time."""
+    """Device hits within one interval of scenario time."""
 
     start: str
     """ISO 8601, UTC."""
@@ -98,58 +96,59 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run asked of meters and their network."""
+    """Load of one run on meters and their network."""
 
     device_hits: int
     octets: int
     radio_seconds: float
     busy_seconds: float | None
-    """None where meters take no time, since the scenario has no latency for them."""
+    """None if the scenario gives its meters no latency."""
     sms: int
     pounds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """A figure that costs follow from and that was not measured here."""
+    """A figure that costs depend on and that the proof did not measure."""
 
     key: str
-    """Of the scenario, which may replace it."""
+    """Key in a scenario that replaces the figure."""
     value: float | str
     basis: str
-    """Who says so."""
+    """Source of the figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One threshold, the figure it was held against, and whether that meets it."""
+    """One threshold, the value of its figure, and whether the value meets it."""
 
     comparison: str
     limit: float
     value: float | None
     met: bool | None
-    """None where the proof did not run to its end, and so did not measure it."""
+    """None if the proof is incomplete and so did not measure the figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What a proof counted. Requests and decisions are those of the run through the cache."""
+    """The figures of a proof. Requests and decisions are those of the run through the cache."""
 
     scenario: str
     title: str
     seed: str
     start: str
-    """Of the scenario's time, ISO 8601, UTC."""
+    """Start in scenario time, ISO 8601, UTC."""
     complete: bool
-    """Whether it ran to its end. Where it did not, the two runs made other requests, so nothing is
-    compared that needs both."""
+    """Whether the proof ran to its end. If not, the runs made different requests, so figures that
+    need both runs are None."""
     ended: str
-    """Why it ended, in words: `complete`, `interrupted`, or what went wrong."""
+    """Why the proof ended: `complete`, `interrupted`, or an error message."""
     planned: int
-    """Requests of the scenario, however often each is sent."""
+    """Requests of the scenario; several attempts count once."""
     made_direct: int
-    """Of those, the ones that were over when the proof ended."""
+    """Requests of the direct run that were over when the proof ended."""
     made_cached: int
+    """Requests of the run through the cache that were over when the proof ended."""
     versions: dict[str, str]
     meters: int
     distinct_reads: int
@@ -163,46 +162,46 @@ class ProofResult:
     refused: int
     failed: int
     retries: int
-    """Commands that the cache sent to a meter once more."""
+    """Commands that the cache sent to a meter again."""
     shadow: int
     """Commands that the cache sent to audit a hit."""
     shadow_compared: int
-    """Hits whose audit got a reply."""
+    """Audited hits for which the meter replied."""
     shadow_different: int
-    """Hits whose audit found other readings than were served, or none that can be read."""
+    """Audited hits whose readings differ from the meter's, or whose audit could not be read."""
     shadow_difference_ratio: float | None
-    """The part of the compared ones that is different, 0 to 1; None where none was compared."""
+    """`shadow_different` / `shadow_compared`, 0 to 1; None if nothing was compared."""
     unanswered: int
-    """Requests of both runs to which no reply came that its party could take."""
+    """Requests of both runs without a reply that the party accepts."""
     ledger_difference: int | None
-    """Of both runs: commands or decisions that one ledger has and the other has not, and answers
-    that were given and did not come to their party. None where requests were still under way."""
+    """Commands and decisions that one ledger of a run has and the other has not, plus answers that
+    never reached their party. None if requests were still in flight."""
     ledger_lines: tuple[str, ...]
-    """What does not add up, the first request that does not named first."""
+    """Explanations of `ledger_difference`, the earliest first."""
     replies_compared: int
     replies_different: int
-    """Replies, of both runs, with other readings than the meter's, with other octets, or to whom
-    is not entitled to them."""
+    """Replies of both runs with other readings or octets than the meter's, or to a party without
+    entitlement."""
     latency: Latencies
     distribution: Distribution
     by_srv: tuple[Account, ...]
     by_party: tuple[Account, ...]
     busiest: tuple[Account, ...]
-    """The meters asked most, at most 20."""
+    """The meters with most device hits, at most 20."""
     over_time: tuple[Interval, ...]
     spent_direct: Spent
     spent_cached: Spent
     assumptions: tuple[Assumption, ...]
-    """What radio seconds, busy seconds, SMS and pounds of the two follow from."""
+    """The basis of radio seconds, busy seconds, SMS and pounds."""
     faults_fired: dict[str, int]
-    """By rule, of both runs."""
+    """Fired faults by rule, in both runs."""
     required: tuple[Threshold, ...]
     scenario_text: str = field(repr=False)
-    """The scenario's file, which with the seed and the files that it names reproduces the proof."""
+    """The scenario file. It reproduces the proof, with the seed and the files that it names."""
     scenario_files: dict[str, str] = field(repr=False)
-    """SHA-256 of these, by their paths from the scenario's file."""
+    """SHA-256 of the files that the scenario names, by path relative to the scenario file."""
     avoided_ratio: float | None = field(init=False)
-    """The part of the device hits that the cache avoided, 0 to 1; None where not measured."""
+    """Fraction of device hits that the cache avoided, 0 to 1; None if not measured."""
     thresholds: dict[str, Verdict] = field(init=False)
     passed: bool = field(init=False)
 
@@ -219,7 +218,7 @@ class ProofResult:
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody ended it, rather than that it could not go on."""
+        """Whether a user interrupted the proof, rather than an error."""
         return self.ended == INTERRUPTED
 
     def _verdict(self, threshold: Threshold) -> Verdict:
@@ -231,9 +230,9 @@ class ProofResult:
         return Verdict(comparison.value, limit, value, met)
 
     def figure(self, name: str) -> float | None:
-        """Return a number by its name, dotted where it is within another: `latency.hit.p99`.
+        """Return a figure by name, with dots if it is nested: `latency.hit.p99`.
 
-        None where it was not measured. Raises `KeyError` where there is no such figure.
+        Returns None if it was not measured. Raises `KeyError` if there is no such figure.
         """
         found: Any = self
         for part in name.split("."):
@@ -245,7 +244,7 @@ class ProofResult:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as JSON has it."""
+        """Return the result in the form of its JSON."""
         form = asdict(self)
         del form["required"]
         return {"format": FORMAT, **form}
@@ -255,14 +254,10 @@ class ProofResult:
         return json.dumps(self.as_dict())
 
 
-def figure_names() -> frozenset[str]:
-    """Return the names of the numbers in a result, which `ProofResult.figure` takes."""
-    return frozenset(_numbers(ProofResult, ""))
-
-
-def _numbers(kind: Any, prefix: str) -> Iterator[str]:
-    for name, hint in get_type_hints(kind).items():
-        if is_dataclass(hint):
-            yield from _numbers(hint, f"{prefix}{name}.")
-        elif hint in (int, float, int | None, float | None):
-            yield prefix + name
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `ProofResult.as_json`; all its keys are required."""
+    form = schema_of(ProofResult, FORMAT)
+    # The thresholds in the JSON are the verdicts on `required`.
+    del form["properties"]["required"], form["$defs"]["Threshold"], form["$defs"]["Comparison"]
+    form["required"].remove("required")
+    return form

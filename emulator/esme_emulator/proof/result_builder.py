@@ -1,7 +1,7 @@
-"""Putting a result together from what two runs left.
+"""Build the result of a proof from the records of its two runs.
 
-Pure. Every number is taken from whoever counts it: the parties' own attempts, the cache's ledger,
-the fleet's counters; where they disagree, the difference says so.
+Pure. Every figure comes from the part that counts it: the attempts of parties, the cache's ledger,
+the fleet's counters. If they disagree, `ledger_difference` says so.
 """
 
 import platform
@@ -26,13 +26,12 @@ from esme_emulator.proof.assumptions import assumptions
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.evidence import by_meter
 from esme_emulator.proof.judge import Check, Judge
-from esme_emulator.proof.replies import check_replies, refused_requests
 from esme_emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
-from esme_emulator.proof.run_record import RunAccount
-from esme_emulator.proof.verification import Answers, undelivered
-from esme_emulator.scenario.changes import Event
+from esme_emulator.proof.run_record import RunRecord
+from esme_emulator.proof.verification import check_replies, refused_requests, undelivered
+from esme_emulator.scenario.changes import PlannedChange
 from esme_emulator.scenario.scenario import Scenario
-from esme_emulator.scenario.workload import Ask
+from esme_emulator.scenario.workload import PlannedRequest
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
@@ -40,29 +39,26 @@ _PREFERRED = (
     *(1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8),
     *(3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0),
 )
-"""The series R20 of ISO 3: twenty steps to each power of ten, of about an eighth."""
+"""Series R20 of ISO 3: twenty steps per power of ten, each about an eighth larger."""
 _BOUNDS = (0.0, *(round(base * 10**power, 2) for power in range(10) for base in _PREFERRED))
-"""Milliseconds, for the distribution of latencies; the last is beyond what any party waits for."""
+"""Bounds of the latency histogram, in milliseconds. The last exceeds every timeout."""
 _INTERVALS = 96
-"""Device hits over time are counted in so many intervals."""
+"""Number of intervals of device hits over time."""
 _FROM_METER = {Decision.FORWARDED, Decision.COLLAPSED}
 _PACKAGES = ("esme-emulator", "aiomqtt", "construct", "cryptography")
 
 
-def assemble(
+def build_result(
     scenario: Scenario,
-    asks: Sequence[Ask],
-    direct: RunAccount,
-    cached: RunAccount,
+    requests: Sequence[PlannedRequest],
+    direct: RunRecord,
+    cached: RunRecord,
     judge: Judge,
-    changes: Sequence[Event],
+    changes: Sequence[PlannedChange],
     *,
     ended: str | None,
 ) -> ProofResult:
-    """Return the result of the two runs; `ended` says why they did not come to their end.
-
-    None is for runs that did.
-    """
+    """Return the result of two runs; `ended` is why they ended early, None if they did not."""
     ledger, audit = cached.ledger, audit_of(cached.ledger)
     decisions = _first_decisions(cached.decided)
     by_decision = {decision: ledger.total(decision) for decision in Decision}
@@ -70,8 +66,7 @@ def assemble(
     check_replies(direct, cached, judge)
     checks = Counter([*direct.checks, *cached.checks])
     received = direct.fleet.received, cached.fleet.received
-    parties = PARTY_NAMES
-    served: dict[str, list[float]] = {
+    latencies: dict[str, list[float]] = {
         "direct": _latencies(direct.exchanges),
         "hit": _latencies(_decided(cached.exchanges, decisions, {Decision.HIT})),
         "miss": _latencies(_decided(cached.exchanges, decisions, _FROM_METER)),
@@ -83,7 +78,7 @@ def assemble(
         start=to_iso(scenario.start),
         complete=ended is None,
         ended=ended or "complete",
-        planned=len(asks),
+        planned=len(requests),
         made_direct=len(direct.exchanges),
         made_cached=len(cached.exchanges),
         versions={
@@ -91,7 +86,7 @@ def assemble(
             "python": platform.python_version(),
         },
         meters=scenario.fleet.meters,
-        distinct_reads=len({ask.key for ask in asks}),
+        distinct_reads=len({planned.key for planned in requests}),
         requests=ledger.requests,
         device_hits_direct=direct.fleet.counters.device_hits,
         device_hits_cached=cached.fleet.counters.device_hits,
@@ -111,17 +106,17 @@ def assemble(
         replies_compared=checks[Check.SAME] + checks[Check.DIFFERENT],
         replies_different=checks[Check.DIFFERENT],
         latency=Latencies(
-            direct=Percentiles.of(served["direct"]),
-            hit=Percentiles.of(served["hit"]),
-            miss=Percentiles.of(served["miss"]),
+            direct=Percentiles.of(latencies["direct"]),
+            hit=Percentiles.of(latencies["hit"]),
+            miss=Percentiles.of(latencies["miss"]),
         ),
-        distribution=_distribution(served),
+        distribution=_distribution(latencies),
         by_srv=tuple(accounts(cached.decided, *received, lambda request: request.srv)),
         by_party=tuple(
             accounts(
                 cached.decided,
                 *received,
-                lambda request: parties.get(request.party, str(request.party)),  # type: ignore[arg-type]
+                lambda request: PARTY_NAMES.get(request.party, str(request.party)),  # type: ignore[arg-type]
             )
         ),
         busiest=busiest(by_meter(direct, cached)),
@@ -136,30 +131,30 @@ def assemble(
     )
 
 
-def _excused(run: RunAccount, changes: Sequence[Event]) -> set[Request]:
-    """Return the requests that a fault touched, or whose meter changed hands meanwhile."""
+def _excused(run: RunRecord, changes: Sequence[PlannedChange]) -> set[Request]:
+    """Return the requests whose replies may be lost.
+
+    A fault touched them, or their meter changed supplier or tenancy before the reply.
+    """
     excused = set(run.fleet.faulty)
     changed: dict[EUI, list[float]] = defaultdict(list)
-    for event in changes:
-        changed[event.device].append(event.time)
+    for change in changes:
+        changed[change.device].append(change.time)
     for exchange in run.exchanges:
-        times = changed.get(exchange.ask.key.device, ())
+        times = changed.get(exchange.planned.key.device, ())
         if any(exchange.sent <= time <= exchange.received for time in times):
-            excused.add(request_of(exchange.ask))
+            excused.add(request_of(exchange.planned))
     return excused
 
 
-def _difference(direct: RunAccount, cached: RunAccount, excused: set[Request]) -> Difference:
+def _difference(direct: RunRecord, cached: RunRecord, excused: set[Request]) -> Difference:
     ledger = cached.ledger
     found = [
-        direct_difference(direct.seen, direct.fleet.received),
+        direct_difference(direct.attempts, direct.fleet.received),
         cached_difference(
-            cached.seen, cached.decided, cached.fleet.received, ledger.retries + ledger.shadow
+            cached.attempts, cached.decided, cached.fleet.received, ledger.retries + ledger.shadow
         ),
-        undelivered(
-            cached.exchanges,
-            Answers(cached.decided, cached.fleet.replied, cached.waits, excused),
-        ),
+        undelivered(cached, excused),
         *(_counted(name, run) for name, run in (("direct", direct), ("cached", cached))),
     ]
     decided = len(cached.decided)
@@ -174,8 +169,8 @@ def _difference(direct: RunAccount, cached: RunAccount, excused: set[Request]) -
     return Difference(sum(one.number for one in found), tuple(lines))
 
 
-def _counted(name: str, run: RunAccount) -> Difference:
-    """Return what the fleet's counters have more or less than the commands it received."""
+def _counted(name: str, run: RunRecord) -> Difference:
+    """Compare the fleet's counters with the commands that it received."""
     counted, received = run.fleet.counters.device_hits, len(run.fleet.received)
     if counted == received:
         return Difference(0, ())
@@ -183,18 +178,18 @@ def _counted(name: str, run: RunAccount) -> Difference:
     return Difference(abs(counted - received), (line,))
 
 
-def _unanswered(direct: RunAccount, cached: RunAccount) -> int:
-    """Return how many requests of both runs got no reply, but for those that upstream refuses."""
+def _unanswered(direct: RunRecord, cached: RunRecord) -> int:
+    """Return how many requests of both runs got no reply, without those that upstream refuses."""
     withheld = refused_requests(direct)
     return sum(
-        not exchange.accepted and request_of(exchange.ask) not in withheld
+        not exchange.accepted and request_of(exchange.planned) not in withheld
         for run in (direct, cached)
         for exchange in run.exchanges
     )
 
 
 def _first_decisions(decided: Iterable[Decided]) -> dict[Request, Decision]:
-    """Return what became of the first attempt of each request."""
+    """Return the decision on the first attempt of each request."""
     first: dict[Request, Decision] = {}
     for item in decided:
         first.setdefault(decided_request(item), item.decision)
@@ -206,22 +201,22 @@ def _decided(
     decisions: Mapping[Request, Decision],
     wanted: set[Decision],
 ) -> list[Exchange]:
-    return [item for item in exchanges if decisions.get(request_of(item.ask)) in wanted]
+    return [item for item in exchanges if decisions.get(request_of(item.planned)) in wanted]
 
 
 def _latencies(exchanges: Iterable[Exchange]) -> list[float]:
     return [item.seconds for item in exchanges if item.accepted]
 
 
-def _distribution(served: Mapping[str, Iterable[float]]) -> Distribution:
-    """Return how many latencies, in seconds, are in which class, up to the last that has any."""
-    places = {
+def _distribution(latencies: Mapping[str, Iterable[float]]) -> Distribution:
+    """Return the histogram of latencies in seconds, without empty bins at its end."""
+    bins = {
         name: Counter(bisect_left(_BOUNDS, round(latency * 1000, 3)) for latency in seconds)
-        for name, seconds in served.items()
+        for name, seconds in latencies.items()
     }
-    number = 1 + max((place for found in places.values() for place in found), default=0)
-    classes = {name: tuple(found[n] for n in range(number)) for name, found in places.items()}
-    return Distribution(_BOUNDS[:number], **classes)
+    number = 1 + max((place for found in bins.values() for place in found), default=0)
+    counts = {name: tuple(found[n] for n in range(number)) for name, found in bins.items()}
+    return Distribution(_BOUNDS[:number], **counts)
 
 
 def _over_time(

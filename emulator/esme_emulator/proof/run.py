@@ -1,7 +1,7 @@
-"""Running a proof: a scenario direct, then through the cache, each on a fleet of its own.
+"""Run a proof: a scenario directly, then through the cache, each with a fleet of its own.
 
-Both runs make the same requests at the same times of the scenario's clock, which is moved by hand;
-`esme_emulator.proof.result_builder` makes a result of what they leave.
+Both runs send the same requests at the same scenario times; the clock is moved by hand.
+`esme_emulator.proof.result_builder` builds the result from their records.
 """
 
 import asyncio
@@ -29,15 +29,21 @@ from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.judge import Judge
 from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.result import INTERRUPTED, ProofResult
-from esme_emulator.proof.result_builder import assemble
-from esme_emulator.proof.run_record import RunAccount
+from esme_emulator.proof.result_builder import build_result
+from esme_emulator.proof.run_record import RunRecord
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.scenario.changes import Entitling, Upstream, events, follow, registry
+from esme_emulator.scenario.changes import (
+    RegistryHolder,
+    Upstream,
+    apply_changes,
+    initial_registry,
+    planned_changes,
+)
 from esme_emulator.scenario.scenario import Caching, Scenario
-from esme_emulator.scenario.workload import Ask, make_workload
+from esme_emulator.scenario.workload import PlannedRequest, make_workload
 from esme_emulator.transport import Gauged, MemoryBroker, TransportError
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
@@ -57,37 +63,37 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sub-window", {**_STRICT, "sub_window": True}),
     ("no collapse", {**_STRICT, "collapse": False}),
 )
-"""Rules that a proof is run under to compare them, and what each changes of the scenario's cache.
+"""Caching rules that `--compare` runs: a name, and the cache settings that replace the scenario's.
 
-The strict rule, and what differs from it in one thing, whatever the scenario says of these.
+Each rule after the strict one differs from it in a single setting.
 """
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Begins to show a run, by title and number of requests; returns what to call after each."""
+"""Starts a progress bar, given a title and a total; returns the function that advances it."""
 
-_CACHE_PATIENCE = 0.9
-"""The part of a party's patience that the cache waits for a meter."""
+_CACHE_TIMEOUT_RATIO = 0.9
+"""The cache's timeout as a fraction of a party's: below 1, so that the cache gives up first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """What a proof came to."""
+    """The outcome of a proof: one result per variant of the cache."""
 
     results: list[tuple[str, ProofResult]]
-    """With each cache, by its name."""
+    """Names of variants, and their results."""
     evidence: Evidence
-    """Of the first of these."""
+    """Evidence of the first result."""
     left: int = 0
-    """How many caches it did not come to, since it was interrupted before."""
+    """Variants that did not run, because the proof was interrupted before."""
 
     @property
     def result(self) -> ProofResult:
-        """The first of the results."""
+        """The first result."""
         return self.results[0][1]
 
 
 class Proof:
-    """A proof of `scenario`. Raises `WorkloadError` where its requests cannot be made."""
+    """A proof of `scenario`. Raises `WorkloadError` if its requests cannot be made."""
 
     def __init__(self, scenario: Scenario, broker: str | MemoryBroker) -> None:
         self._scenario = scenario
@@ -97,45 +103,46 @@ class Proof:
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
         parties = self._estate.parties(counter=1)
         by_name = {PARTY_NAMES[party.eui]: party for party in parties}
-        self._asks = make_workload(scenario, self._estate.meters, by_name)
+        self._requests = make_workload(scenario, self._estate.meters, by_name)
         self._recipients = {party.recipient for party in parties}
 
     async def run(self, progress: Progress, variants: Sequence[tuple[str, Caching]] = ()) -> Proved:
-        """Return what the same requests come to with each cache, by its name.
+        """Run the requests directly, then through each variant of the cache.
 
-        Without `variants` that is the scenario's own cache. Where it is cancelled or loses its
-        broker on the way, the last result is a partial one. Raises `TransportError` where there is
-        no broker.
+        Without `variants`, that is the scenario's own cache. If the proof is cancelled or loses
+        its broker, the last result is partial. Raises `TransportError` if there is no broker from
+        the start.
         """
         results: list[tuple[str, ProofResult]] = []
-        first = self._account()
-        direct, number = self._account(), len(self._asks)
+        first = self._record()
+        direct, number = self._record(), len(self._requests)
         ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
         wanted = variants or [("", self._scenario.cache)]
         for name, caching in wanted:
-            cached = self._account() if results else first
+            cached = self._record() if results else first
             if ended is None:
                 done = progress(name or "cached", number)
                 ended = await _ended(self._run_cached(caching, cached, done), direct)
-            results.append((name, self._assemble(caching, direct, cached, ended)))
-            if ended is None:  # an interruption that came meanwhile ends this, not what follows it
+            results.append((name, self._build(caching, direct, cached, ended)))
+            if ended is None:
+                # Let an interruption that came during the build end the proof here.
                 ended = await _ended(asyncio.sleep(0), direct)
             if ended is not None:
                 break
-        evidence = Evidence(self._scenario.start, self._asks, direct, first)
+        evidence = Evidence(self._scenario.start, self._requests, direct, first)
         return Proved(results, evidence, len(wanted) - len(results))
 
-    def _assemble(
-        self, caching: Caching, direct: RunAccount, cached: RunAccount, ended: str | None
+    def _build(
+        self, caching: Caching, direct: RunRecord, cached: RunRecord, ended: str | None
     ) -> ProofResult:
         judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
         scenario = replace(self._scenario, cache=caching)
-        changes = events(scenario, self._estate.meters)
-        return assemble(scenario, self._asks, direct, cached, judge, changes, ended=ended)
+        changes = planned_changes(scenario, self._estate.meters)
+        return build_result(scenario, self._requests, direct, cached, judge, changes, ended=ended)
 
-    def _account(self) -> RunAccount:
+    def _record(self) -> RunRecord:
         clock = ManualClock(self._scenario.start + EPOCH_UNIX)
-        return RunAccount(self._fleet(), clock)
+        return RunRecord(self._fleet(), clock)
 
     def _fleet(self) -> FleetObserver:
         settings, seed, hub = self._scenario.fleet, self._estate.seed, Events()
@@ -153,70 +160,70 @@ class Proof:
         )
         return FleetObserver(fleet, faults)
 
-    async def _run_direct(self, account: RunAccount, done: Callable[[], None]) -> None:
-        """Make the requests of meters; what a party is not entitled to is refused on the way."""
+    async def _run_direct(self, record: RunRecord, done: Callable[[], None]) -> None:
+        """Send the requests to the meters; upstream refuses those without entitlement."""
         upstream = Upstream()
 
-        def refused(ask: Ask, now: float) -> str | None:
-            party, key = ask.command.remote_party, ask.key
+        def refused(planned: PlannedRequest, now: float) -> str | None:
+            party, key = planned.command.remote_party, planned.key
             window = Window(key.start, key.end)
             return upstream.registry.check(party, key.device, key.srv, window, now)
 
-        async with self._at_work(account, DIRECT, refused) as driver:
-            await self._drive(account, driver, upstream, done)
+        async with self._at_work(record, DIRECT, refused) as driver:
+            await self._drive(record, driver, upstream, done)
 
     async def _run_cached(
-        self, caching: Caching, account: RunAccount, done: Callable[[], None]
+        self, caching: Caching, record: RunRecord, done: Callable[[], None]
     ) -> None:
-        """Make the requests of the cache, which knows who is entitled."""
+        """Send the requests to the cache, which has the registry and refuses by itself."""
         scenario = self._scenario
-        timeout = account.waits = scenario.patience.timeout * _CACHE_PATIENCE
+        timeout = record.cache_timeout = scenario.retry.timeout * _CACHE_TIMEOUT_RATIO
         events = Events()
-        events.subscribe(Decided, account.decided.append)
+        events.subscribe(Decided, record.decided.append)
         settings = caching.settings(timeout, scenario.seed)
-        policy = CachePolicy(self._estate.keystore, settings, registry(), events)
-        account.ledger = policy.ledger
+        policy = CachePolicy(self._estate.keystore, settings, initial_registry(), events)
+        record.ledger = policy.ledger
         async with (
-            serve_cache(self._broker, policy, MemoryStore(), account.clock) as service,
-            self._at_work(account, CACHED) as driver,
+            serve_cache(self._broker, policy, MemoryStore(), record.clock) as service,
+            self._at_work(record, CACHED) as driver,
         ):
-            await self._drive(account, driver, service, done)
+            await self._drive(record, driver, service, done)
 
     @asynccontextmanager
     async def _at_work(
         self,
-        account: RunAccount,
+        record: RunRecord,
         prefix: str,
-        refused: Callable[[Ask, float], str | None] = lambda _ask, _now: None,
+        refused: Callable[[PlannedRequest, float], str | None] = lambda _planned, _now: None,
     ) -> AsyncIterator[Driver]:
-        """Run the fleet, and yield who makes requests of it."""
-        requester = Requester(prefix, self._estate.keystore, account.clock)
-        patience = self._scenario.patience
-        driver = Driver(requester, account.clock, self._broker.gauge, patience, refused)
-        account.exchanges, account.sent = driver.exchanges, driver.sent
+        """Serve the fleet, and yield a driver connected to the broker."""
+        requester = Requester(prefix, self._estate.keystore, record.clock)
+        gauge, retry = self._broker.gauge, self._scenario.retry
+        driver = Driver(requester, record.clock, gauge, retry, refused)
+        record.exchanges, record.sent = driver.exchanges, driver.sent
         async with (
-            serve_fleet(self._broker, account.fleet.fleet, account.clock),
+            serve_fleet(self._broker, record.fleet.fleet, record.clock),
             requester.connected(self._broker, self._recipients),
         ):
             yield driver
 
     async def _drive(
         self,
-        account: RunAccount,
+        record: RunRecord,
         driver: Driver,
-        entitling: Entitling,
+        holder: RegistryHolder,
         done: Callable[[], None],
     ) -> None:
-        changes = events(self._scenario, self._estate.meters)
+        changes = planned_changes(self._scenario, self._estate.meters)
         async with Tasks() as tasks:
-            tasks.start(follow(changes, entitling, account.clock))
-            await driver.drive(self._asks, done)
+            tasks.start(apply_changes(changes, holder, record.clock))
+            await driver.drive(self._requests, done)
 
 
-async def _ended(run: Awaitable[None], direct: RunAccount) -> str | None:
-    """Return why `run` did not come to its end, None where it did.
+async def _ended(run: Awaitable[None], direct: RunRecord) -> str | None:
+    """Run to the end; return why that failed, None if it did not.
 
-    Raises `TransportError` where there is no broker, and not even a `direct` request was made.
+    Raises `TransportError` if there is no broker and the `direct` run sent nothing.
     """
     try:
         await run

@@ -1,4 +1,4 @@
-"""What one run of a proof leaves, as far as it came."""
+"""The record of one run of a proof: the accounts of its parties, its cache and its fleet."""
 
 from dataclasses import dataclass, field
 
@@ -8,26 +8,26 @@ from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.judge import Check
 from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.scenario.workload import Ask
+from esme_emulator.scenario.workload import PlannedRequest
 
 
 @dataclass(slots=True)
-class RunAccount:
-    """The accounts of a run's parties, cache and fleet; each is kept by whom it is of."""
+class RunRecord:
+    """The accounts of a run, as far as it came. Each is filled by the part that counts it."""
 
     fleet: FleetObserver
     clock: ManualClock
     exchanges: list[Exchange] = field(default_factory=list)
-    sent: list[tuple[float, Ask]] = field(default_factory=list)
+    sent: list[tuple[float, PlannedRequest]] = field(default_factory=list)
     """Every attempt of a party, with its time."""
-    waits: float = 0.0
-    """For how many seconds the cache waits for a meter."""
+    cache_timeout: float = 0.0
+    """The cache's timeout for a meter, in seconds."""
     decided: list[Decided] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     checks: list[Check] = field(default_factory=list)
-    """What checking found of the reply of each exchange, once that was done."""
+    """The check of each exchange's reply, once the replies are checked."""
 
     @property
-    def seen(self) -> list[Seen]:
-        """Every attempt, as accounts have it."""
-        return [Seen(time, request_of(ask)) for time, ask in self.sent]
+    def attempts(self) -> list[Seen]:
+        """Every attempt of a party, as an account."""
+        return [Seen(time, request_of(planned)) for time, planned in self.sent]

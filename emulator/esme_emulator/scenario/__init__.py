@@ -1,1 +1,1 @@
-"""What is asked, by whom and when, for proofs and loads."""
+"""Scenarios: the requests of a proof or a load, their parties and their times."""

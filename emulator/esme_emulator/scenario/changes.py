@@ -1,6 +1,6 @@
-"""Changes of supplier and tenancy within a scenario: which meters, when, and what they alter.
+"""Changes of supplier and tenancy during a scenario: the meters, the times, and who applies them.
 
-The meters are drawn from the scenario's seed, the same every time.
+The meters are drawn from the scenario's seed, so they are the same in every run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _EPOCH = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PlannedChange:
     """One meter changes supplier or tenancy at `time`, Unix time in seconds."""
 
     time: float
@@ -29,63 +29,65 @@ class Event:
     """`supplier` or `tenancy`."""
     device: EUI
     day: date
-    """From which on it holds: that of `time`."""
+    """First day of the new supplier or tenant: the day of `time`."""
     old: EUI = SUPPLIER
     new: EUI = NEW_SUPPLIER
 
 
-def events(scenario: Scenario, meters: Sequence[EUI]) -> list[Event]:
+def planned_changes(scenario: Scenario, meters: Sequence[EUI]) -> list[PlannedChange]:
     """Return all changes of `scenario` in the order of their times."""
-    return sorted(_events(scenario, meters), key=lambda event: (event.time, event.device))
+    return sorted(_changes(scenario, meters), key=lambda change: (change.time, change.device))
 
 
-def _events(scenario: Scenario, meters: Sequence[EUI]) -> Iterator[Event]:
+def _changes(scenario: Scenario, meters: Sequence[EUI]) -> Iterator[PlannedChange]:
     for place, change in enumerate(scenario.changes):
         at = scenario.start + change.at
         day = _EPOCH + timedelta(days=int(at) // DAY)
         for device in meters:
             subject = f"{place} {device}".encode()
             if draw_unit(scenario.seed, "change", subject) < change.fraction:
-                yield Event(at + EPOCH_UNIX, change.kind, device, day)
+                yield PlannedChange(at + EPOCH_UNIX, change.kind, device, day)
 
 
-def registry() -> Registry:
-    """Return who is entitled before anything changes: the new supplier supplies no meter yet."""
+def initial_registry() -> Registry:
+    """Return the registry before any change: the new supplier supplies no meter yet."""
     parties = [(eui, [role]) for eui, role, _ in PARTIES]
     registrations = [Registration(eui) for eui, _, _ in PARTIES if eui != NEW_SUPPLIER]
     return Registry(parties, registrations)
 
 
-class Upstream:
-    """The registry of those who refuse before anything reaches a cache or a meter."""
-
-    def __init__(self) -> None:
-        self.registry = registry()
+class RegistryHolder(Protocol):
+    """A holder of a registry that changes apply to: `Upstream`, or a cache."""
 
     async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """Have `new` supply `device` from `day` on."""
+        """Register `new` instead of `old` for `device` from `day` on."""
+
+    async def change_of_tenancy(self, device: EUI, day: date) -> None:
+        """Start a new tenancy at `device` on `day`."""
+
+
+class Upstream:
+    """The registry of the systems that refuse a request before it reaches a cache or a meter."""
+
+    def __init__(self) -> None:
+        self.registry = initial_registry()
+
+    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
+        """Register `new` instead of `old` for `device` from `day` on."""
         self.registry.change_of_supplier(device, old, new, day)
 
     async def change_of_tenancy(self, device: EUI, day: date) -> None:
-        """Have another consumer at `device` from `day` on."""
+        """Start a new tenancy at `device` on `day`."""
         self.registry.change_of_tenancy(device, day)
 
 
-class Entitling(Protocol):
-    """Who is told of changes: upstream, or a cache."""
-
-    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """Have `new` supply `device` from `day` on."""
-
-    async def change_of_tenancy(self, device: EUI, day: date) -> None:
-        """Have another consumer at `device` from `day` on."""
-
-
-async def follow(changes: Sequence[Event], entitling: Entitling, clock: Clock) -> None:
-    """Tell `entitling` of each change at its time."""
-    for event in changes:
-        await clock.sleep(event.time - clock.now())
-        if event.kind == "supplier":
-            await entitling.change_of_supplier(event.device, event.old, event.new, event.day)
+async def apply_changes(
+    changes: Sequence[PlannedChange], holder: RegistryHolder, clock: Clock
+) -> None:
+    """Apply each change to the registry of `holder` at its time."""
+    for change in changes:
+        await clock.sleep(change.time - clock.now())
+        if change.kind == "supplier":
+            await holder.change_of_supplier(change.device, change.old, change.new, change.day)
         else:
-            await entitling.change_of_tenancy(event.device, event.day)
+            await holder.change_of_tenancy(change.device, change.day)

@@ -1,6 +1,6 @@
-"""Scenario files: TOML to `Scenario`, with every mistake named by file, key and reason.
+"""Scenario files: parse TOML into a `Scenario`, and report every mistake by file, key and reason.
 
-The shipped ones are in `shipped` beside this module; a user's own is named by its path.
+The shipped scenarios are in the folder `shipped`. A user names another scenario by its path.
 """
 
 import re
@@ -30,25 +30,24 @@ from esme_emulator.profiles import (
     unreadable_latencies,
     wan_profile,
 )
-from esme_emulator.proof.result import figure_names
-from esme_emulator.proof.thresholds import unattainable
 from esme_emulator.runtime.clock import LAST, iso
 from esme_emulator.runtime.errors import NamedFileError
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.scenario.provenance import digests, located
 from esme_emulator.scenario.scenario import (
-    Arrivals,
+    ArrivalSettings,
     Caching,
     Change,
     Comparison,
     Costs,
     FleetSettings,
     Mix,
-    Patience,
     Process,
+    RetryPolicy,
     Scenario,
     Threshold,
 )
+from esme_emulator.scenario.thresholds import FIGURES, unattainable
 from esme_emulator.scenario.trace import TraceError, parse_trace
 from esme_emulator.scenario.workload import MAX_RATE, MAX_REQUESTS, most_requests
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
@@ -58,32 +57,31 @@ _SHIPPED = files("esme_emulator.scenario") / "shipped"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
 _SECTIONS = {
     "fleet": FleetSettings,
-    "arrivals": Arrivals,
-    "patience": Patience,
+    "arrivals": ArrivalSettings,
+    "patience": RetryPolicy,
     "cache": Caching,
     "costs": Costs,
 }
 _LISTS = {"mix": Mix, "change": Change}
-_TEXTS = ("title", "seed", "start")
-_KEYS = (*_TEXTS, *_SECTIONS, *_LISTS, "fault", "thresholds")
-_NEEDED = ("title", "fleet", "arrivals", "mix", "thresholds")
-
-
+_KEYS = ("title", "seed", "start", *_SECTIONS, *_LISTS, "fault", "thresholds")
+_REQUIRED = ("title", "fleet", "arrivals", "mix", "thresholds")
+_FIELDS = {"patience": "retry", "change": "changes"}
+"""Fields of `Scenario` whose names differ from their keys in TOML."""
 _NUMBERS = (int, float, int | None, float | None)
 
 
 class ScenarioError(NamedFileError):
-    """A scenario that cannot be run; every line of the text names file, key and reason."""
+    """A scenario with mistakes; each line of the text names file, key and reason."""
 
 
 def shipped_scenarios() -> tuple[str, ...]:
-    """Return the names of the scenarios that come with the package."""
+    """Return the names of the scenarios in the package."""
     names = (entry.name for entry in _SHIPPED.iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 def load_scenario(name_or_path: str) -> Scenario:
-    """Return a shipped scenario by its name, or the one of a file. Raises `ScenarioError`."""
+    """Return a shipped scenario by name, or read one from a file. Raises `ScenarioError`."""
     if name_or_path in shipped_scenarios():
         return parse_scenario(name_or_path, (_SHIPPED / f"{name_or_path}.toml").read_text("utf-8"))
     path = Path(name_or_path)
@@ -101,7 +99,7 @@ def load_scenario(name_or_path: str) -> Scenario:
 
 
 def fault_warnings(scenario: Scenario) -> list[str]:
-    """Return a line for each fault rule, or part of it, that can match nothing in a scenario."""
+    """Return one line per fault rule, or part of a rule, that can match nothing in a scenario."""
     names, seed = scenario.fleet.profiles, scenario.seed
     kinds = tuple(map(meter_profile, names)) or None
     meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
@@ -111,7 +109,7 @@ def fault_warnings(scenario: Scenario) -> list[str]:
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
     """Return a scenario with another seed or number of meters, and requests in proportion.
 
-    Those of a trace are as many as ever.
+    The number of requests of a trace does not change.
     """
     if seed is not None:
         scenario = replace(scenario, seed=seed)
@@ -130,7 +128,7 @@ def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenari
 def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes.
 
-    What it names are files beside `file`, in this folder where that is None.
+    Paths in `text` are relative to `file`, or to the current folder if `file` is None.
     """
     file = file or f"{name}.toml"
     try:
@@ -156,18 +154,18 @@ def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) 
     mistakes += [
         f"{key}: unknown key; known are {', '.join(_KEYS)}" for key in table if key not in _KEYS
     ]
-    mistakes += [f"{key}: is missing" for key in _NEEDED if key not in table]
+    mistakes += [f"{key}: is missing" for key in _REQUIRED if key not in table]
     given: dict[str, Any] = {
-        key: _validated(kind, table[key], key, mistakes)
+        _FIELDS.get(key, key): _validated(kind, table[key], key, mistakes)
         for key, kind in _SECTIONS.items()
         if key in table
     }
     for key, kind in _LISTS.items():
         rows = table.get(key, [])
         if not isinstance(rows, list):
-            mistakes.append(f"{key}: write it as [[{key}]], once for each")
+            mistakes.append(f"{key}: write it as [[{key}]], once for each row")
             rows = []
-        given[key] = tuple(
+        given[_FIELDS.get(key, key)] = tuple(
             _validated(kind, row, f"{key}.{place}", mistakes) for place, row in enumerate(rows)
         )
     given["thresholds"] = tuple(_thresholds(table.get("thresholds", []), mistakes))
@@ -183,23 +181,22 @@ def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) 
     given["faults"] = _faults(table.get("fault", []), mistakes)
     if mistakes:
         return None
-    changes = given.pop("change")
-    return Scenario(name=name, text=text, changes=changes, **given)
+    return Scenario(name=name, text=text, **given)
 
 
 def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenario:
-    """Return a scenario with the requests of the trace that it names, if it has one."""
+    """Return a scenario with the requests of its trace, if it names one."""
     arrivals = scenario.arrivals
     if arrivals.process is not Process.TRACE:
         if not arrivals.requests:
             mistakes.append("arrivals.requests: is missing")
         if arrivals.trace:
-            mistakes.append('arrivals.trace: goes with process = "trace"')
+            mistakes.append('arrivals.trace: remove it, or set process = "trace"')
         return scenario
     if arrivals.requests:
-        mistakes.append("arrivals.requests: the trace says how many there are; leave it out")
+        mistakes.append("arrivals.requests: remove it; a trace has one request per line")
     if not arrivals.trace:
-        mistakes.append("arrivals.trace: name the file of the trace, beside this one")
+        mistakes.append("arrivals.trace: name the file of the trace, relative to this file")
         return scenario
     path, meters = folder / arrivals.trace, scenario.fleet.meters
     try:
@@ -224,7 +221,7 @@ def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
             if name not in known
         ]
         value = {name: item for name, item in value.items() if name in known}
-        wrong = list(_of_other_kind(kind, value, key))
+        wrong = list(_wrong_types(kind, value, key))
         if wrong:
             mistakes += wrong
             return None
@@ -237,8 +234,11 @@ def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
         return None
 
 
-def _of_other_kind(kind: type, table: dict[str, Any], key: str) -> Iterator[str]:
-    """Yield what is neither number nor truth value where one is wanted, however it reads as one."""
+def _wrong_types(kind: type, table: dict[str, Any], key: str) -> Iterator[str]:
+    """Yield the keys with a text or boolean for a number, or anything but a boolean for one.
+
+    pydantic would convert "10" to 10 and 1 to true, and so hide a mistake.
+    """
     hints = get_type_hints(kind)
     for name, value in table.items():
         if hints[name] is bool:
@@ -254,12 +254,11 @@ def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
     if not isinstance(rows, list) or not rows:
         mistakes.append('thresholds: give at least one, such as "avoided_ratio >= 0.5"')
         return
-    known = figure_names()
     for place, row in enumerate(rows):
         match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
         if match is None:
             mistakes.append(f'thresholds.{place}: write it as "avoided_ratio >= 0.5"')
-        elif match[1] not in known:
+        elif match[1] not in FIGURES:
             mistakes.append(f"thresholds.{place}: there is no figure {match[1]}")
         else:
             yield Threshold(match[1], Comparison(match[2]), float(match[3]))
@@ -274,12 +273,12 @@ def _faults(rows: Any, mistakes: list[str]) -> tuple[FaultRule, ...]:
 
 
 def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
-    """Yield what of a scenario is at times that no meter can write."""
-    arrivals, patience = scenario.arrivals, scenario.patience
+    """Yield the keys that lead to times that a meter cannot represent."""
+    arrivals, retry = scenario.arrivals, scenario.retry
     repeating = max((kind.repeats * kind.again for kind in scenario.mix), default=0.0)
-    waiting = patience.timeout * patience.attempts
+    waiting = retry.timeout * retry.attempts
     if scenario.start + EPOCH_UNIX + arrivals.seconds + repeating + waiting > LAST:
-        yield f"start: with all that is waited for, it ends after {iso(LAST)}"
+        yield f"start: the last timeout ends after {iso(LAST)}; choose an earlier start"
     for place, kind in enumerate(scenario.mix):
         if scenario.start // DAY * DAY < kind.days * DAY:
             yield f"mix.{place}.days: the windows of the first requests begin before 2000-01-01"
@@ -289,7 +288,7 @@ _read_latency = partial(parse_latency, read=read_text)
 
 
 def _contradictions(scenario: Scenario) -> Iterator[str]:
-    """Yield what fits by itself and not together, or names what there is not."""
+    """Yield contradictions between sections, and references to unknown names."""
     try:
         parse_latency(scenario.fleet.latency, read_text)
     except ValueError as error:
@@ -310,17 +309,18 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     for place, kind in enumerate(scenario.mix):
         if kind.party not in PARTY_NAMES.values():
             known = ", ".join(PARTY_NAMES.values())
-            yield f"mix.{place}.party: there is no party {kind.party}; known are {known}"
+            yield f"mix.{place}.party: there is no party {kind.party}; choose one of {known}"
         if kind.srv not in BY_SRV:
-            yield f"mix.{place}.srv: {kind.srv} is not read by window; give {', '.join(BY_SRV)}"
+            known = ", ".join(BY_SRV)
+            yield f"mix.{place}.srv: {kind.srv} is not read by window; choose one of {known}"
     if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
         rate = scenario.arrivals.requests / scenario.arrivals.seconds
-        yield f"arrivals: these are {rate:,.0f} requests a second; at most {MAX_RATE:,} are made"
+        yield f"arrivals: {rate:,.0f} requests a second; the limit is {MAX_RATE:,}"
     if most_requests(scenario) > MAX_REQUESTS:
         number = most_requests(scenario)
-        yield f"arrivals.requests: up to {number:,} with repeats; at most {MAX_REQUESTS:,} are made"
+        yield f"arrivals.requests: {number:,} with repeats; the limit is {MAX_REQUESTS:,}"
     try:
-        scenario.cache.settings(scenario.patience.timeout, scenario.seed)
+        scenario.cache.settings(scenario.retry.timeout, scenario.seed)
     except ValueError as error:
         yield f"cache: {error}"
     for figure, number in Counter(item.figure for item in scenario.thresholds).items():

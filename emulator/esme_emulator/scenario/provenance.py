@@ -1,6 +1,6 @@
-"""The files that a scenario names: where they lie, and which they were.
+"""The files that a scenario names: their paths, and their digests.
 
-Knows the keys of a scenario that name files, and these as octets; nothing of what is in them.
+Knows the keys of a scenario that name files, and reads the files as octets only.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from esme_emulator.scenario.scenario import FleetSettings, Scenario
 
 
 def located(fleet: FleetSettings, folder: Path) -> FleetSettings:
-    """Return the meters of a scenario with the files that they are of as paths, from `folder`."""
+    """Return `fleet` with its file names resolved relative to `folder`."""
     return replace(
         fleet,
         profiles=tuple(_located(name, folder) for name in fleet.profiles),
@@ -23,10 +23,10 @@ def located(fleet: FleetSettings, folder: Path) -> FleetSettings:
 
 
 def digests(scenario: Scenario, folder: Path) -> dict[str, str]:
-    """Return SHA-256 in hex of every file of a scenario whose own is in `folder`, by its path.
+    """Return the SHA-256 of each file that a scenario in `folder` uses, in hex, by path.
 
-    These are the trace, and profiles and latencies with all that they name in turn. Raises
-    `ProfileError` and `OSError` where one is gone meanwhile.
+    These are the trace, and profiles and latencies with the files that they name in turn. Raises
+    `ProfileError` or `OSError` if a file has disappeared meanwhile.
     """
     found = {_from(folder, path): sha256(path.read_bytes()) for path in _files(scenario, folder)}
     return {name: found[name].hexdigest() for name in sorted(found)}

@@ -1,7 +1,6 @@
-"""Scenarios: what is run to prove a cache, as data.
+"""A scenario as data: the fleet, the requests, the cache, and the thresholds of a proof.
 
-Pure. Times within a scenario are seconds after its start; everything random in it follows from its
-seed.
+Pure. Times within a scenario are seconds after its start. Every random draw follows from its seed.
 """
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from esme_emulator.cache.policy.settings import DEVICE_LIMIT, DEVICE_QUEUE, Cach
 from esme_emulator.faults.selector import FaultRule
 
 _LONGEST = 10 * 86400.0
-"""Seconds: no scenario is about more than days."""
+"""Longest time in a scenario, in seconds: a proof covers days, not months."""
 
 Positive = Annotated[float, Gt(0), Le(1e9)]
 Seconds = Annotated[float, Gt(0), Le(_LONGEST)]
@@ -26,14 +25,14 @@ Count = Annotated[int, Ge(0), Le(10_000_000)]
 
 
 class Process(StrEnum):
-    """How requests arrive."""
+    """The process by which requests arrive."""
 
     CONSTANT = "constant"
     POISSON = "poisson"
     RAMP = "ramp"
-    """From no requests a second to twice the mean rate, evenly."""
+    """The rate grows evenly from 0 to twice the mean rate."""
     TRACE = "trace"
-    """At the times of a file, one request a line."""
+    """At the times in a CSV file, one request per line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,65 +41,66 @@ class FleetSettings:
 
     meters: Annotated[int, Ge(1), Le(30_000_000)]
     profiles: tuple[str, ...] = ()
-    """Names of meter profiles; none stands for the shipped mix."""
+    """Names of meter profiles; empty for the shipped mix."""
     wan: str = "none"
     latency: str = "none"
     strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """When requests arrive: `requests` of them within `seconds` from the start."""
+class ArrivalSettings:
+    """The times of requests: `requests` of them within `seconds` from the start."""
 
     process: Process
     seconds: Seconds
     requests: Annotated[int, Ge(1), Le(10_000_000)] = 0
-    """Needed, save of a trace, whose lines they are."""
+    """Required, unless `process = "trace"`: a trace has one request per line."""
     trace: str = ""
-    """Name of the trace's file, beside that of the scenario."""
+    """File name of the trace, relative to the scenario file."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One request of a trace: its time and, where the trace says so, its meter and its kind."""
+    """One request of a trace: its time and, optionally, its meter and its kind."""
 
     seconds: float
     meter: int | None = None
     kind: int | None = None
-    """Place in the mix."""
+    """Index into the mix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """One kind of request: its share among the others, who makes it and what it asks for."""
+    """One kind of request: its share of all requests, its party and its reading."""
 
     share: Positive
     party: str
     """Name of an emulated party: import-supplier, export-supplier, distributor, other-user, or
-    new-supplier, who takes over where there is a change of supplier."""
+    new-supplier, which takes over at a change of supplier."""
     srv: str
     days: Annotated[float, Gt(0), Le(397)] = 1.0
-    """Length of the window."""
+    """Length of the window, in days."""
     ends: Literal["midnight", "hour", "now"] = "midnight"
-    """Where the window ends: `midnight` before the request, `now` (not over yet), or `hour`."""
+    """End of the window: the last `midnight`, the last full `hour`, or the end of the current half
+    hour (`now`), which is not over yet."""
     repeats: Annotated[int, Ge(0), Le(100)] = 0
-    """How often the same party asks for the same window again, every `again` seconds."""
+    """Times that the party requests the same window again, every `again` seconds."""
     again: Seconds = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """What parties do about replies that do not come."""
+class RetryPolicy:
+    """How long a party waits for a reply, and how often it sends a command. TOML: `patience`."""
 
     timeout: Seconds = 60.0
-    """Seconds to wait for a reply."""
+    """Timeout of one attempt, in seconds."""
     attempts: Annotated[int, Ge(1), Le(10)] = 1
-    """How often to send the same command in all."""
+    """Times to send the same command, the first included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """The cache of a scenario; the names are those of `esme_emulator.cache.policy.settings`."""
+    """The cache of a scenario; names are those of `esme_emulator.cache.policy.settings`."""
 
     retention_hours: Annotated[float, Ge(MIN_RETENTION_HOURS), Le(MAX_RETENTION_HOURS)] = 25.0
     literal: bool = False
@@ -115,7 +115,7 @@ class Caching:
     srvs: tuple[str, ...] = CACHED_SRVS
 
     def settings(self, timeout: float, seed: str) -> CacheSettings:
-        """Return the settings; `timeout` is the seconds that the cache waits for a meter."""
+        """Return the cache settings; `timeout` is the cache's timeout for a meter, in seconds."""
         hold_down = None
         if self.hold_down_failures:
             hold_down = HoldDown(self.hold_down_failures, self.hold_down_seconds)
@@ -137,7 +137,7 @@ class Caching:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of supplier or of tenancy for a fraction of the meters, `at` seconds on."""
+    """A change of supplier or tenancy for a fraction of the meters, `at` seconds after start."""
 
     kind: Literal["supplier", "tenancy"]
     at: NotNegative
@@ -145,7 +145,7 @@ class Change:
 
 
 class Comparison(StrEnum):
-    """How a figure stands to its limit."""
+    """The comparison of a figure with its limit."""
 
     AT_LEAST = ">="
     AT_MOST = "<="
@@ -154,31 +154,31 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What a figure of the result must be for the proof to pass."""
+    """A condition that a figure of the result must meet for the proof to pass."""
 
     figure: str
-    """Name of a number in the result, such as avoided_ratio."""
+    """One of `esme_emulator.scenario.thresholds.FIGURES`."""
     comparison: Comparison
     limit: float
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one use of a meter costs; every figure is an assumption that a scenario may replace."""
+    """The cost of using a meter; every figure is an assumption that a scenario may replace."""
 
     sms_pounds: NotNegative = 0.025
-    """A wake-up SMS over allowance. Source: SEC MP312."""
+    """Price of a wake-up SMS over allowance, in pounds. Source: SEC MP312."""
     sms_per_wake: Count | None = None
-    """SMS that wake a meter; None for as many as its WAN has it."""
+    """SMS per wake-up; None for the number that the meter's WAN profile gives."""
     radio_seconds_per_message: NotNegative = 0.5
-    """Assumed: radio time of one message of a device, beside that of its octets."""
+    """Radio time per message of a device, in seconds, besides that of its octets. Assumed."""
     octets_per_radio_second: Positive = 12_500.0
     """Assumed: 100 kbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is run, and what must come of it."""
+    """The workload, fleet and cache to run, and the thresholds that the result must meet."""
 
     name: str
     title: str
@@ -186,16 +186,16 @@ class Scenario:
     start: int
     """Seconds since 2000-01-01T00:00:00Z."""
     fleet: FleetSettings
-    arrivals: Arrivals
+    arrivals: ArrivalSettings
     mix: Annotated[tuple[Mix, ...], Len(1)]
-    patience: Patience = Patience()
+    retry: RetryPolicy = RetryPolicy()
     cache: Caching = Caching()
     faults: tuple[FaultRule, ...] = ()
     changes: tuple[Change, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     costs: Costs = Costs()
     text: str = field(default="", repr=False)
-    """The file, to reproduce it."""
+    """Text of the scenario file, so that a report can reproduce it."""
     trace: tuple[TraceLine, ...] = field(default=(), repr=False)
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """SHA-256 of the files that it names, by their paths from its own."""
+    """SHA-256 of the files that the scenario names, by path relative to the scenario file."""

@@ -1,6 +1,6 @@
-"""A trace: requests at the times of a file, one a line, of scenarios and of loads.
+"""Traces in CSV, for scenarios and loads: the times of requests, one request per line.
 
-Pure: text in, requests out; knows no file.
+Pure: takes text, returns requests, and opens no file.
 """
 
 import csv
@@ -11,17 +11,17 @@ from esme_emulator.scenario.scenario import Mix, TraceLine
 
 
 class TraceError(ValueError):
-    """A trace that cannot be; the text is one line that names file, line and reason."""
+    """A trace that is not valid; the text is one line that names file, line and reason."""
 
 
 def parse_trace(
     name: str, text: str, mix: Sequence[Mix], meters: int, last: float = inf
 ) -> tuple[TraceLine, ...]:
-    """Return the requests of the trace `text`, which is CSV; `name` is for errors.
+    """Return the requests of the trace `text`; `name` appears in error messages.
 
-    A line has the seconds after the start, `last` at most, and, if more than that, number of the
-    meter, party and SRV; without these they are drawn. Empty lines and those that begin with # are
-    passed over. Raises `TraceError`.
+    A line has the seconds after the start, up to `last`. It may go on with the number of the meter,
+    the party and the SRV; without them, they are drawn later. Empty lines and lines that begin with
+    # are ignored. Raises `TraceError`.
     """
     kinds = {(kind.party, kind.srv): place for place, kind in enumerate(mix)}
     lines = []
@@ -34,7 +34,7 @@ def parse_trace(
     except (ValueError, csv.Error) as error:
         raise TraceError(f"{name}, line {rows.line_num}: {error}") from None
     if not lines:
-        raise TraceError(f"{name}: there is no request in it; give lines of seconds")
+        raise TraceError(f"{name}: there is no request in it; write lines of seconds")
     return tuple(lines)
 
 

@@ -27,7 +27,7 @@ from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence, Line
 from esme_emulator.proof.report import charts
-from esme_emulator.proof.report.schema import schema
+from esme_emulator.proof.result import json_schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
 from esme_emulator.transport import TransportError, connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
@@ -84,7 +84,7 @@ def test_a_name_a_seed_and_a_number_of_meters() -> None:
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
     assert form.keys() >= CONTRACT
-    assert form.keys() == schema()["properties"].keys()
+    assert form.keys() == json_schema()["properties"].keys()
     assert (form["scenario"], form["seed"], form["meters"]) == ("sms-wake", "7", 3)
     assert form["passed"] is True
     assert form["complete"] is True
@@ -392,7 +392,7 @@ def test_reports_are_compared() -> None:
     assert text.count("PASSED") == 2
     assert "avoided_ratio" in text
     assert "2/proof.json" in text
-    assert json.loads(esme("report", "schema").stdout) == schema()
+    assert json.loads(esme("report", "schema").stdout) == json_schema()
 
 
 @contextmanager
@@ -449,14 +449,14 @@ def test_an_interrupted_proof_leaves_a_partial_report(
 
 
 def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_module.assemble
+    whole = run_module.build_result
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         result = whole(*args, **kwargs)
         signal.raise_signal(signal.SIGTERM)
         return result
 
-    monkeypatch.setattr(run_module, "assemble", interrupted)
+    monkeypatch.setattr(run_module, "build_result", interrupted)
     result = esme("prove", "--meters", 2, "--compare", "--json")
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]

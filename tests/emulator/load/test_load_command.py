@@ -1,4 +1,4 @@
-"""`esme load`, within the process: what it prints, and how it fails."""
+"""`esme load` within the process: its output and its errors."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_load_within_the_process(via: str) -> None:
     assert "for real figures give --broker" in form["notes"][0]
 
 
-def test_a_table_and_a_report_accompany_it() -> None:
+def test_it_prints_a_table_and_writes_a_report() -> None:
     result = esme_load(*SHORT, "--report", "folder")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
@@ -54,7 +54,7 @@ def test_a_table_and_a_report_accompany_it() -> None:
     assert Path("folder/load.hlog").exists()
 
 
-def test_a_trace_is_followed() -> None:
+def test_a_trace_gives_the_requests() -> None:
     Path("trace.csv").write_text("0\n0.1,3,distributor,4.8.1\n0.2\n")
     form = good("--meters", "5", "--trace", "trace.csv", "--seconds", "0.3")
     assert form["plan"]["arrivals"] == "trace"
@@ -62,13 +62,13 @@ def test_a_trace_is_followed() -> None:
     assert form["target_rate"] is None
 
 
-def test_a_closed_loop_says_what_it_hides() -> None:
+def test_a_closed_loop_has_a_note_about_its_latencies() -> None:
     form = good("--meters", "5", "--closed", "2", "--seconds", "0.3")
     assert form["plan"]["arrivals"] == "closed"
     assert any("closed loop" in note for note in form["notes"])
 
 
-def test_an_abort_is_a_partial_result_and_exit_1() -> None:
+def test_an_abort_gives_a_partial_result_and_exit_1() -> None:
     result = esme_load(
         "--meters", "5", "--rate", "50", "--seconds", "600", "--abort", "max > 0.001ms", "--json"
     )

@@ -1,4 +1,4 @@
-"""Histograms: three digits, merged as if all had been recorded in one."""
+"""Histograms have three digits, and merging them loses nothing."""
 
 from random import Random
 
@@ -13,7 +13,7 @@ def of(*seconds: float) -> Histogram:
     return histogram
 
 
-def test_nothing_measured_is_none() -> None:
+def test_an_empty_histogram_has_no_percentiles() -> None:
     assert Histogram().quantiles() == Quantiles(0)
     assert Histogram().distribution() == ""
     assert len(Histogram()) == 0
@@ -33,14 +33,14 @@ def test_percentiles_are_within_a_thousandth() -> None:
         assert abs(value - true) <= true / 1000
 
 
-def test_a_microsecond_is_seen_and_what_is_too_long_is_kept() -> None:
+def test_latencies_are_clamped_to_the_range() -> None:
     assert of(0.000_001).quantiles().max == 0.001
     quantiles = of(HIGHEST * 10, -1.0).quantiles()
     assert quantiles.count == 2
     assert quantiles.max == pytest.approx(HIGHEST * 1000, rel=0.001)
 
 
-def test_merging_is_recording_in_one() -> None:
+def test_merging_equals_recording_in_one_histogram() -> None:
     random = Random(1)
     parts = [[random.expovariate(20) for _ in range(500)] for _ in range(4)]
     merged = Histogram.merged(of(*part) for part in parts)
@@ -48,12 +48,12 @@ def test_merging_is_recording_in_one() -> None:
     assert Histogram.merged([Histogram(), of(0.5), Histogram()]).quantiles() == of(0.5).quantiles()
 
 
-def test_what_is_encoded_is_decoded() -> None:
+def test_a_histogram_round_trips() -> None:
     histogram = of(0.001, 0.2, 3.0)
     assert Histogram.decoded(histogram.encoded()).quantiles() == histogram.quantiles()
 
 
-def test_the_distribution_is_for_plotters_and_in_milliseconds() -> None:
+def test_the_distribution_is_in_milliseconds() -> None:
     lines = of(0.001, 0.002).distribution().splitlines()
     assert lines[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
     assert lines[2].split()[0] == "1.000"

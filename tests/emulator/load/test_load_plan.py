@@ -1,4 +1,4 @@
-"""Which loads there are, and what is said of those that are none."""
+"""Valid plans of loads, and errors of invalid ones."""
 
 from math import inf, nan
 from typing import Any
@@ -17,7 +17,7 @@ def plan(arrivals: Arrivals = Arrivals.CONSTANT, **changes: Any) -> Plan:
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, nan, inf, 1_000_001.0])
-def test_impossible_rates_are_named(rate: float) -> None:
+def test_impossible_rates_are_errors(rate: float) -> None:
     with pytest.raises(
         LoadError, match=r"^rate .*: give requests a second above 0 and up to 1000000"
     ):
@@ -40,12 +40,12 @@ def test_impossible_rates_are_named(rate: float) -> None:
         ({"workers": 11}, "workers 11: .* no more than meters, 10"),
     ],
 )
-def test_other_impossible_numbers_are_named(changes: dict[str, Any], said: str) -> None:
+def test_other_impossible_numbers_are_errors(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(LoadError, match=f"^{said}"):
         plan(**changes)
 
 
-def test_a_closed_loop_needs_something_in_flight_for_each_worker() -> None:
+def test_a_closed_loop_needs_a_request_in_flight_for_each_worker() -> None:
     with pytest.raises(LoadError, match="closed 0: give requests in flight from 1 to 10000"):
         plan(Arrivals.CLOSED, closed=0)
     with pytest.raises(LoadError, match="closed 1: give at least one for each worker"):
@@ -53,12 +53,12 @@ def test_a_closed_loop_needs_something_in_flight_for_each_worker() -> None:
     assert plan(Arrivals.CLOSED, closed=2, workers=2, rate=0.0).closed == 2
 
 
-def test_a_trace_needs_no_rate_but_requests() -> None:
+def test_a_trace_needs_requests_and_no_rate() -> None:
     with pytest.raises(LoadError, match="the trace has no requests"):
         plan(Arrivals.TRACE)
     assert plan(Arrivals.TRACE, trace=(TraceLine(0.0),), rate=0.0).total == 10.0
 
 
-def test_what_is_shared_among_workers_adds_up() -> None:
+def test_the_shares_of_workers_add_up() -> None:
     shared = plan(workers=3)
     assert [shared.share(10, worker) for worker in range(3)] == [4, 3, 3]

@@ -1,4 +1,4 @@
-"""Reports of loads for programs: the schema, and two of them compared."""
+"""Reports of loads for programs: their schema and their comparison."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from esme_emulator.cli.main import main
-from esme_emulator.load.schema import schema
+from esme_emulator.load.result import json_schema
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
@@ -31,8 +31,8 @@ def form(folder: str, *args: str) -> dict[str, Any]:
     return read
 
 
-def test_the_json_is_as_its_schema_says() -> None:
-    rules = schema()
+def test_the_json_conforms_to_its_schema() -> None:
+    rules = json_schema()
     Path("trace.csv").write_text("0\n0.1\n")
     wanted: list[tuple[str, ...]] = [(), ("--closed", "2"), ("--arrivals", "ramp", *RATE)]
     for number, args in enumerate(wanted):
@@ -46,11 +46,11 @@ def test_the_json_is_as_its_schema_says() -> None:
 
 def test_the_published_schema_is_current() -> None:
     published = json.loads((ROOT / "docs/load.schema.json").read_text("utf-8"))
-    assert published == schema(), "run `esme report schema load > docs/load.schema.json`"
+    assert published == json_schema(), "run `esme report schema load > docs/load.schema.json`"
     assert json.loads(esme("report", "schema", "load").stdout) == published
 
 
-def test_a_second_report_takes_the_place_of_the_first_and_of_nothing_else() -> None:
+def test_a_report_replaces_an_earlier_one_and_nothing_else() -> None:
     form("a")
     Path("a/notes.txt").write_text("mine")
     form("a", *RATE, "--via", "direct")
@@ -70,7 +70,7 @@ def test_reports_of_both_kinds_share_a_folder() -> None:
     assert {"load.json", "proof.json"} <= {file.name for file in Path("a").iterdir()}
 
 
-def test_two_loads_are_compared() -> None:
+def test_two_loads_can_be_compared() -> None:
     form("a")
     form("b")
     result = esme("report", "compare", "a", "b/load.json", "--json")
@@ -82,7 +82,7 @@ def test_two_loads_are_compared() -> None:
     assert "achieved_rate" in esme("report", "compare", "a", "b").stdout
 
 
-def test_what_was_not_alike_is_said() -> None:
+def test_differences_of_plans_are_reported() -> None:
     changed = form("a", "--rate", "100")
     changed["complete"], changed["ended"] = False, "interrupted"
     Path("a/load.json").write_text(json.dumps(changed))
@@ -90,19 +90,22 @@ def test_what_was_not_alike_is_said() -> None:
     result = esme("report", "compare", "a", "b")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "esme: the first is a part of a load: interrupted",
+        "esme: the first load is incomplete: interrupted",
         "esme: the plans differ in via: cache and direct",
         "esme: the plans differ in rate: 100.0 and 50.0",
     ]
 
 
-def test_what_cannot_be_compared_is_one_line() -> None:
+def test_an_impossible_comparison_is_one_line() -> None:
     form("a")
     for name, text in (("bad/load.json", "{"), ("proof/proof.json", "{}"), ("list.json", "[]")):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(text)
     for second, said in (
-        ("bad", "bad/load.json: it is not the JSON of a load; esme load --report writes it"),
+        (
+            "bad",
+            "bad/load.json: not the JSON of a load. Name a report that `esme load --report` wrote",
+        ),
         ("proof", "a and proof: one is of a load, so give two of loads"),
         ("list.json", "a and list.json: one is of a load, so give two of loads"),
         ("none", "none: No such file or directory"),

@@ -1,4 +1,4 @@
-"""Loads on brokers: in memory with a clock of our own, and in processes on mosquitto."""
+"""Loads on the memory broker with a manual clock, and in several processes on mosquitto."""
 
 import asyncio
 import os
@@ -15,10 +15,10 @@ from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
-from esme_emulator.load import link
+from esme_emulator.load import run
 from esme_emulator.load.abort import parse_rule
 from esme_emulator.load.generator import Generator
-from esme_emulator.load.in_flight import Batch, Fate
+from esme_emulator.load.in_flight import Batch, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import Live, Tally
@@ -32,7 +32,7 @@ from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
 SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
 GUARD = 30.0
-"""Seconds after which a test that hangs fails; no test relies on it."""
+"""Timeout of a test that hangs, in seconds. No test relies on it."""
 
 
 def plan(arrivals: Arrivals = Arrivals.CONSTANT, **changes: Any) -> Plan:
@@ -41,7 +41,7 @@ def plan(arrivals: Arrivals = Arrivals.CONSTANT, **changes: Any) -> Plan:
 
 
 class Leaping:
-    """A clock that moves on by what is slept, and by `least` seconds at least."""
+    """A clock that jumps by the time slept, and by at least `least` seconds."""
 
     def __init__(self, least: float = 0.0) -> None:
         self._time = 100.0
@@ -76,7 +76,7 @@ async def meters(broker: Broker) -> AsyncIterator[list[str]]:
 async def generate(
     broker: Broker, load: Plan, least: float = 0.0, generator: Generator | None = None
 ) -> Tally:
-    """Run one generator by a clock that leaps."""
+    """Run one generator with a `Leaping` clock."""
     clock = Leaping(least)
     tally = Tally()
     wall = ManualClock(UNIX_NOW)
@@ -94,17 +94,17 @@ async def test_every_planned_request_is_sent_and_answered() -> None:
     broker = MemoryBroker()
     async with meters(broker) as received:
         tally = await generate(broker, plan(warm_up=0.5))
-    assert tally.total(Fate.SENT) == tally.total(Fate.ANSWERED) == 100
+    assert tally.total(Outcome.SENT) == tally.total(Outcome.ANSWERED) == 100
     assert len(received) == 150
     assert tally.checked == len(tally.lags) == len(tally.latency()) == 100
 
 
-async def test_a_generator_that_stalls_says_so_in_latency() -> None:
-    """Replies come at once, but each sleep takes two seconds: that is what users would wait."""
+async def test_latency_includes_the_delays_of_the_generator() -> None:
+    """Replies come at once, but each sleep takes two seconds, which users would have to wait."""
     broker = MemoryBroker()
     async with meters(broker):
         tally = await generate(broker, plan(rate=10.0, seconds=4.0), least=2.0)
-    assert tally.total(Fate.ANSWERED) == 40
+    assert tally.total(Outcome.ANSWERED) == 40
     quantiles = tally.latency().quantiles()
     assert quantiles.max is not None
     assert quantiles.p50 is not None
@@ -115,35 +115,35 @@ async def test_a_generator_that_stalls_says_so_in_latency() -> None:
     assert late.max >= 1500
 
 
-async def test_a_load_with_nobody_there_has_no_replies() -> None:
+async def test_a_load_without_meters_has_no_replies() -> None:
     tally = await generate(MemoryBroker(), plan(timeout=2.0))
-    assert tally.total(Fate.SENT) == tally.total(Fate.NO_REPLY) == 100
+    assert tally.total(Outcome.SENT) == tally.total(Outcome.NO_REPLY) == 100
     assert tally.failed() == 100
 
 
-async def test_slow_meters_do_not_slow_the_load_until_too_much_is_in_flight() -> None:
+async def test_slow_meters_do_not_slow_down_the_load_below_the_limit_in_flight() -> None:
     tally = await generate(MemoryBroker(), plan(in_flight=30, timeout=50.0))
-    assert tally.total(Fate.SENT) == tally.total(Fate.NO_REPLY) == 30
-    assert tally.total(Fate.NOT_SENT) == 70
+    assert tally.total(Outcome.SENT) == tally.total(Outcome.NO_REPLY) == 30
+    assert tally.total(Outcome.NOT_SENT) == 70
 
 
-async def test_a_closed_loop_has_so_many_in_flight_and_no_more() -> None:
+async def test_a_closed_loop_keeps_a_fixed_number_in_flight() -> None:
     broker = MemoryBroker()
     load = plan(Arrivals.CLOSED, closed=7, rate=0.0, timeout=50.0)
     silent = await generate(broker, load)
-    assert silent.total(Fate.SENT) == silent.total(Fate.NO_REPLY) == 7
+    assert silent.total(Outcome.SENT) == silent.total(Outcome.NO_REPLY) == 7
     async with meters(broker) as received:
         tally = await generate(broker, load)
-    assert len(received) == tally.total(Fate.ANSWERED) > 7
+    assert len(received) == tally.total(Outcome.ANSWERED) > 7
 
 
-async def test_breaking_off_leaves_the_rest_unfinished() -> None:
+async def test_breaking_off_leaves_requests_unfinished() -> None:
     made = Generator(plan(timeout=50.0), ESTATE, 0, 1, timer=Leaping(), clock=ManualClock(UNIX_NOW))
     tally = Tally()
 
     def take(batch: Batch) -> None:
         tally.add(batch)
-        if tally.total(Fate.SENT) >= 20:
+        if tally.total(Outcome.SENT) >= 20:
             made.break_off()
 
     async def begin() -> float:
@@ -151,9 +151,9 @@ async def test_breaking_off_leaves_the_rest_unfinished() -> None:
 
     async with asyncio.timeout(GUARD):
         await made.run(MemoryBroker(), begin, take)
-    sent = tally.total(Fate.SENT)
+    sent = tally.total(Outcome.SENT)
     assert 20 <= sent < 100
-    assert tally.total(Fate.UNFINISHED) == sent
+    assert tally.total(Outcome.UNFINISHED) == sent
 
 
 async def test_a_load_gives_a_result() -> None:
@@ -167,7 +167,7 @@ async def test_a_load_gives_a_result() -> None:
 
 
 @pytest.mark.parametrize("rule", ["max > 0.001ms", "in-flight > 0"])
-async def test_a_load_shorter_than_a_second_is_judged_at_its_end(rule: str) -> None:
+async def test_rules_are_checked_at_the_end_of_a_short_load(rule: str) -> None:
     broker = MemoryBroker()
     async with meters(broker):
         rules = [parse_rule(rule)]
@@ -179,14 +179,14 @@ async def test_a_load_shorter_than_a_second_is_judged_at_its_end(rule: str) -> N
 
 
 @pytest.mark.parametrize("rule", ["max > 100ms", "no-reply > 0%", "failed > 0%"])
-async def test_a_load_that_nobody_answers_is_judged(rule: str) -> None:
+async def test_rules_are_checked_without_any_answer(rule: str) -> None:
     rules, short = [parse_rule(rule)], plan(seconds=0.2, rate=50.0, timeout=0.2)
     load = Load("quickstart", short, SOURCE, MemoryBroker(), rules=rules)
     result = await load.run(lambda _: None)
     assert result.ended.startswith(f"aborted: {rule}: ")
 
 
-async def test_requests_that_wait_too_long_break_a_load_off() -> None:
+async def test_old_requests_in_flight_end_a_load() -> None:
     rules, long = [parse_rule("max > 100ms")], plan(seconds=60.0, rate=50.0, timeout=60.0)
     load = Load("quickstart", long, SOURCE, MemoryBroker(), rules=rules)
     async with asyncio.timeout(GUARD):
@@ -194,7 +194,7 @@ async def test_requests_that_wait_too_long_break_a_load_off() -> None:
     assert result.ended == "aborted: max > 100ms: no answer in time over the last 1 s"
 
 
-async def test_a_load_is_interrupted_before_it_began() -> None:
+async def test_a_load_can_be_interrupted_before_it_starts() -> None:
     broker = MemoryBroker()
     load = Load("quickstart", plan(), SOURCE, broker)
     load.interrupt()
@@ -221,7 +221,7 @@ async def test_two_workers_share_a_load(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) -> None:
+async def test_a_dead_worker_ends_the_load(mosquitto: str) -> None:
     killed = []
 
     def kill(_: Live) -> None:
@@ -240,7 +240,7 @@ async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) 
     assert active_children() == []
 
 
-async def test_workers_are_interrupted(mosquitto: str) -> None:
+async def test_workers_can_be_interrupted(mosquitto: str) -> None:
     async with meters(mosquitto):
         load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
         async with asyncio.timeout(GUARD):
@@ -250,7 +250,7 @@ async def test_workers_are_interrupted(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
+async def test_an_exceeded_rule_ends_a_load(mosquitto: str) -> None:
     load = Load(
         "quickstart",
         plan(seconds=600.0, in_flight=5),
@@ -266,12 +266,12 @@ async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
 
 @pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_a_broker_that_is_gone_ends_a_load(
+async def test_a_lost_broker_ends_a_load(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
-    monkeypatch.setattr(link, "GONE", 1)
+    monkeypatch.setattr(run, "GONE", 1)
     with Mosquitto(tmp_path) as broker:
         async with meters(broker.url):
             load = Load("quickstart", plan(seconds=600.0, workers=workers), SOURCE, broker.url)
@@ -285,12 +285,12 @@ async def test_a_broker_that_is_gone_ends_a_load(
 
 
 @pytest.mark.processes
-async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
+async def test_a_load_that_ends_without_a_broker_is_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
-    monkeypatch.setattr(link, "GONE", GUARD)
+    monkeypatch.setattr(run, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=2.5, timeout=0.1), SOURCE, broker.url)
         async with asyncio.timeout(GUARD):
@@ -300,12 +300,12 @@ async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
 
 
 @pytest.mark.processes
-async def test_a_broker_that_comes_back_leaves_a_note(
+async def test_a_reconnection_leaves_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
-    monkeypatch.setattr(link, "GONE", GUARD)
+    monkeypatch.setattr(run, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=600.0, timeout=GUARD), SOURCE, broker.url)
 
@@ -319,18 +319,18 @@ async def test_a_broker_that_comes_back_leaves_a_note(
             result = await load.run(restart_once)
     assert result.ended == "interrupted"
     assert result.reconnections == 1
-    assert "lost and made again: 1;" in "".join(result.notes)
+    assert "lost and restored: 1;" in "".join(result.notes)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_no_broker_is_one_error(workers: int) -> None:
+async def test_a_bad_broker_url_is_one_error(workers: int) -> None:
     load = Load("quickstart", plan(workers=workers), SOURCE, "http://127.0.0.1")
     with pytest.raises(TransportError, match="is not the URL of a broker"):
         await load.run(lambda _: None)
     assert active_children() == []
 
 
-async def test_workers_need_a_broker_that_they_can_reach() -> None:
+async def test_workers_need_the_url_of_a_broker() -> None:
     load = Load("quickstart", plan(workers=2), SOURCE, MemoryBroker())
     with pytest.raises(LoadError, match="2 workers need the URL of a broker"):
         await load.run(lambda _: None)

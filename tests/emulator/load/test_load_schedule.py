@@ -1,4 +1,4 @@
-"""When requests are planned: the shapes, the shares of workers, and traces."""
+"""Planned times of requests: arrival processes, the shares of workers, and traces."""
 
 from collections import Counter
 from itertools import islice, pairwise
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from esme_emulator.load.commands import schedule
 from esme_emulator.load.plan import Arrivals, Plan
-from esme_emulator.load.schedule import schedule, whole_seconds
+from esme_emulator.scenario.arrivals import whole_seconds
 from esme_emulator.scenario.scenario import Mix, TraceLine
 from esme_emulator.scenario.trace import parse_trace
 
@@ -19,7 +20,7 @@ def plan(arrivals: Arrivals, **changes: Any) -> Plan:
     return Plan(arrivals, **{"seconds": 9.0, "warm_up": 1.0, **settings, **changes})
 
 
-def test_constant_is_one_every_so_often() -> None:
+def test_constant_arrivals_are_evenly_spaced() -> None:
     slots = list(schedule(plan(Arrivals.CONSTANT)))
     assert [slot.seconds for slot in slots] == [place / 100 for place in range(1000)]
     assert [slot.place for slot in slots] == list(range(1000))
@@ -59,7 +60,7 @@ def test_kinds_and_meters_are_drawn_by_their_shares() -> None:
 
 @pytest.mark.parametrize("arrivals", [Arrivals.CONSTANT, Arrivals.RAMP, Arrivals.POISSON])
 @pytest.mark.parametrize("workers", [2, 3, 7])
-def test_workers_share_the_very_schedule_of_one(arrivals: Arrivals, workers: int) -> None:
+def test_workers_share_the_schedule_of_one(arrivals: Arrivals, workers: int) -> None:
     shared = plan(arrivals, workers=workers)
     parts = [list(schedule(shared, worker)) for worker in range(workers)]
     assert sorted(slot for part in parts for slot in part) == list(schedule(plan(arrivals)))
@@ -75,7 +76,7 @@ def test_a_schedule_follows_from_the_seed() -> None:
     assert once == again != other
 
 
-def test_a_trace_is_sorted_and_says_what_it_says() -> None:
+def test_a_trace_is_sorted() -> None:
     lines = parse_trace("trace.csv", "2.5\n0.5, 7, distributor, 4.8.3\n", MIX, 50)
     slots = list(schedule(plan(Arrivals.TRACE, trace=lines)))
     assert [slot.seconds for slot in slots] == [0.5, 2.5]
@@ -84,6 +85,6 @@ def test_a_trace_is_sorted_and_says_what_it_says() -> None:
     assert whole_seconds([TraceLine(3.0)]) == 4.0
 
 
-def test_a_trace_is_cut_where_the_plan_ends() -> None:
+def test_a_trace_is_cut_at_the_end_of_the_plan() -> None:
     lines = tuple(TraceLine(float(second)) for second in range(20))
     assert len(list(schedule(plan(Arrivals.TRACE, trace=lines)))) == 10

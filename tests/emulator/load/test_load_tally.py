@@ -1,4 +1,4 @@
-"""Sums over workers, rules that break a load off, and the result."""
+"""Sums over workers, abort rules, and the result."""
 
 import json
 from array import array
@@ -12,12 +12,11 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from esme_emulator.load.abort import AbortRule, first_exceeded, parse_rule
-from esme_emulator.load.in_flight import Batch, Fate, Origin
-from esme_emulator.load.link import GONE, Link, Outage
+from esme_emulator.load.in_flight import Batch, ConnectionState, Origin, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.report import report_folder, write_report
 from esme_emulator.load.result import make_result
-from esme_emulator.load.run import live
+from esme_emulator.load.run import GONE, Outage, live
 from esme_emulator.load.tally import Second, Tally, percentile
 from esme_emulator.runtime.report_folder import ReportFolderError
 from esme_emulator.scenario.scenario import Mix
@@ -36,17 +35,17 @@ def batch(
     srv: str = "4.8.1",
     hits: tuple[float, ...] = (),
     misses: tuple[float, ...] = (),
-    **fates: int,
+    **outcomes: int,
 ) -> Batch:
     made = Batch(
-        worker=worker, cpu=0.25, checked=1, made=fates.get("sent", 0), in_flight=worker + 1
+        worker=worker, cpu=0.25, checked=1, made=outcomes.get("sent", 0), in_flight=worker + 1
     )
-    for name, number in fates.items():
-        made.counts[party, srv, Fate(name.replace("_", "-"))] += number
+    for name, number in outcomes.items():
+        made.counts[party, srv, Outcome(name.replace("_", "-"))] += number
     for origin, latencies in ((Origin.HIT, hits), (Origin.MISS, misses)):
         if latencies:
             made.latencies[party, srv, origin] = array("d", latencies)
-    made.lags.extend([0.001] * fates.get("sent", 0))
+    made.lags.extend([0.001] * outcomes.get("sent", 0))
     made.arrived = len(hits) + len(misses)
     return made
 
@@ -55,9 +54,9 @@ def second(
     latencies: tuple[float, ...] = (),
     in_flight: int = 0,
     waiting: tuple[float, ...] = (),
-    **fates: int,
+    **outcomes: int,
 ) -> Second:
-    counts = {Fate(name.replace("_", "-")): number for name, number in fates.items()}
+    counts = {Outcome(name.replace("_", "-")): number for name, number in outcomes.items()}
     taken = array("d", sorted(latencies))
     return Second(Counter(counts), taken, in_flight, waiting=array("d", waiting))
 
@@ -70,11 +69,11 @@ def tally() -> Tally:
     return made
 
 
-def test_workers_are_summed_by_class_and_in_all() -> None:
+def test_counts_of_workers_are_summed() -> None:
     summed = tally()
-    assert summed.total(Fate.SENT) == 7
-    assert summed.total(Fate.SENT, party="distributor") == 3
-    assert summed.total(Fate.SENT, srv="4.8.1") == 5
+    assert summed.total(Outcome.SENT) == 7
+    assert summed.total(Outcome.SENT, party="distributor") == 3
+    assert summed.total(Outcome.SENT, srv="4.8.1") == 5
     assert summed.failed() == 6
     assert summed.latency().quantiles().count == 4
     assert summed.latency(origin=Origin.HIT).quantiles().max == pytest.approx(4.0, rel=0.001)
@@ -83,25 +82,25 @@ def test_workers_are_summed_by_class_and_in_all() -> None:
     assert len(summed.lags) == 7
 
 
-def test_a_correction_of_a_later_batch_counts() -> None:
+def test_a_later_batch_can_correct_an_earlier_one() -> None:
     summed = tally()
     summed.add(batch(0, sent=-1, not_sent=1))
-    assert summed.total(Fate.SENT) == 6
+    assert summed.total(Outcome.SENT) == 6
 
 
-def test_seconds_hold_what_came_since_the_last_and_are_forgotten_in_turn() -> None:
+def test_a_second_has_the_counts_since_the_last_one() -> None:
     summed = tally()
     first = summed.close_second()
     assert first.latencies.tolist() == [0.001, 0.002, 0.004, 0.5]
-    assert first.fates[Fate.NOT_SENT] == 3
+    assert first.outcomes[Outcome.NOT_SENT] == 3
     assert (first.made, first.in_flight) == (7, 3)
     summed.close_second()
-    assert summed.close_second().fates == Counter()
+    assert summed.close_second().outcomes == Counter()
     assert first not in summed.recent
     assert len(summed.recent) == 2
 
 
-def test_a_second_has_the_most_in_flight_and_what_waits_at_its_end() -> None:
+def test_a_second_has_the_most_in_flight_and_the_ages_at_its_end() -> None:
     summed = Tally()
     for in_flight, waiting in ((5, (0.1, 0.2)), (1, (0.3,))):
         summed.add(Batch(in_flight=in_flight, waiting=array("d", waiting)))
@@ -112,18 +111,18 @@ def test_a_second_has_the_most_in_flight_and_what_waits_at_its_end() -> None:
     assert (closed.in_flight, closed.waiting.tolist()) == (3, [0.3, 0.4])
 
 
-def test_a_second_without_a_connection_of_any_worker_is_known() -> None:
+def test_a_second_knows_whether_all_workers_are_connected() -> None:
     summed = tally()
     assert summed.close_second().is_up
-    summed.add(Batch(worker=1, link=Link(is_up=False)))
+    summed.add(Batch(worker=1, connection=ConnectionState(is_up=False)))
     summed.add(Batch(worker=0))
     assert not summed.close_second().is_up
-    summed.add(Batch(worker=1, link=Link(reconnections=1)))
+    summed.add(Batch(worker=1, connection=ConnectionState(reconnections=1)))
     assert summed.close_second().is_up
     assert summed.reconnections == 1
 
 
-def test_an_outage_is_one_that_lasts() -> None:
+def test_only_a_long_outage_ends_a_load() -> None:
     outage = Outage()
     said = [outage.exceeded(up, at) for at, up in enumerate([True, False, False, True], 1)]
     assert said == [None] * 4
@@ -132,7 +131,7 @@ def test_an_outage_is_one_that_lasts() -> None:
     assert str(said[-1]).startswith("the connection to the broker was lost 4 s after the start")
 
 
-def test_live_figures_are_those_of_the_last_second() -> None:
+def test_live_figures_are_of_the_last_second() -> None:
     summed = tally()
     summed.close_second()
     shown = live(summed, elapsed=1.0, warm_up=2.0)
@@ -160,7 +159,7 @@ def test_percentile_is_the_nearest_rank() -> None:
         ("in-flight > 100", "in-flight", 100.0),
     ],
 )
-def test_rules_are_read(text: str, figure: str, limit: float) -> None:
+def test_rules_are_parsed(text: str, figure: str, limit: float) -> None:
     assert parse_rule(text) == AbortRule(text.strip(), figure, limit)
 
 
@@ -169,7 +168,7 @@ def test_rules_are_read(text: str, figure: str, limit: float) -> None:
     ["", "failed", "failed > 5", "failed > 500%", "failed < 5%", "p99 > 500", "p99 > 5%",
      "p98 > 5ms", "p99 > -5ms", "p99 > nans", "in-flight > 5%"],
 )  # fmt: skip
-def test_other_rules_are_named(text: str) -> None:
+def test_invalid_rules_are_errors(text: str) -> None:
     with pytest.raises(LoadError, match=r'^.*: write it as "failed > 5%"'):
         parse_rule(text)
 
@@ -204,7 +203,7 @@ def test_other_rules_are_named(text: str) -> None:
         ("in-flight > 10", [], None),
     ],
 )
-def test_rules_are_held_against_the_window(
+def test_rules_are_checked_over_the_window(
     rule: str, seconds: list[Second], said: str | None
 ) -> None:
     found = parse_rule(rule).exceeded(seconds)
@@ -212,7 +211,7 @@ def test_rules_are_held_against_the_window(
     assert (found is None) == (said is None)
 
 
-def test_the_first_rule_that_is_broken_is_said() -> None:
+def test_the_first_exceeded_rule_is_reported() -> None:
     rules = [parse_rule("p99 > 1s"), parse_rule("failed > 1%"), parse_rule("refused > 1%")]
     said = first_exceeded(rules, [second((0.1,), answered=1, refused=1)])
     assert said == "failed > 1%: 50.0% over the last 1 s"
@@ -225,7 +224,7 @@ def result_of(summed: Tally, ended: str | None = None, shared: bool = False, **c
     return json.loads(json.dumps(made.as_dict()))
 
 
-def test_the_result_adds_up_and_says_what_is_asked_of_it() -> None:
+def test_the_result_adds_up() -> None:
     form = result_of(tally())
     assert form["requests"] == {
         "planned": 10, "sent": 7, "answered": 4, "refused": 2, "invalid": 0, "no_reply": 1,
@@ -246,7 +245,7 @@ def notes(form: Mapping[str, Any]) -> str:
     return "\n".join(form["notes"])
 
 
-def test_the_result_says_what_its_figures_are_not() -> None:
+def test_the_result_has_notes_about_its_figures() -> None:
     assert notes(result_of(tally())) == ""
     assert "for real figures give --broker" in notes(result_of(tally(), shared=True))
     assert result_of(tally(), shared=True)["generator"]["cpu_seconds"] is None
@@ -264,14 +263,16 @@ def test_the_result_says_what_its_figures_are_not() -> None:
     untold = Tally()
     untold.add(batch(sent=1, answered=1))
     untold.histograms["import-supplier", "4.8.1", Origin.UNTOLD].record([0.1])
-    assert "not told apart in 1 answers: what answers on s1sp/ sent" in notes(result_of(untold))
+    assert "1 answers are counted neither as hits nor as misses: the cache on s1sp/ sent" in notes(
+        result_of(untold)
+    )
     assert notes(result_of(untold, via="direct")) == ""
-    untold.add(Batch(link=Link(carries_properties=False)))
-    assert "not told apart in 1 answers: the broker speaks MQTT 3.1.1" in notes(result_of(untold))
+    untold.add(Batch(connection=ConnectionState(carries_properties=False)))
+    assert "nor as misses: the broker speaks only MQTT 3.1.1" in notes(result_of(untold))
     assert notes(result_of(untold, via="direct")) == ""
     back = tally()
-    back.add(Batch(link=Link(reconnections=2)))
-    assert "lost and made again: 2;" in notes(result_of(back))
+    back.add(Batch(connection=ConnectionState(reconnections=2)))
+    assert "lost and restored: 2;" in notes(result_of(back))
     late = tally()
     late.lags.record([0.1] * 100)
     assert "sent 100 ms or more after its time" in notes(result_of(late))
@@ -280,20 +281,20 @@ def test_the_result_says_what_its_figures_are_not() -> None:
     assert "busy 90% of the time" in notes(result_of(busy))
 
 
-def test_a_part_of_a_load_is_marked() -> None:
+def test_an_interrupted_load_is_incomplete() -> None:
     form = result_of(tally(), ended="interrupted")
     assert form["complete"] is False
     assert form["ended"] == "interrupted"
 
 
-def test_nothing_counted_is_no_division() -> None:
+def test_an_empty_load_has_zero_rates() -> None:
     made = make_result(
         "x", plan(warm_up=5.0), Tally(), ended="interrupted", elapsed=1.0, shared=False
     )
     assert (made.measured_seconds, made.sent_rate, made.achieved_rate) == (0.0, 0.0, 0.0)
 
 
-def test_the_report_is_read_by_the_tools_of_hdrhistogram(tmp_path: Path) -> None:
+def test_hdrhistogram_can_read_the_report(tmp_path: Path) -> None:
     summed = tally()
     made = make_result("x", plan(), summed, ended=None, elapsed=10.0, shared=False)
     folder = report_folder(tmp_path / "a" / "b")
@@ -311,7 +312,7 @@ def test_the_report_is_read_by_the_tools_of_hdrhistogram(tmp_path: Path) -> None
     reader.close()
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportFolderError, match=r"^report folder .*/file"):
         report_folder(tmp_path / "file").clear()

@@ -1,4 +1,4 @@
-"""What tests of proofs share: proofs of whole or smaller scenarios, and of ones in few lines."""
+"""Helpers of the tests of proofs: proofs of shipped, resized and short scenarios."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 
 from esme_emulator.proof.result import ProofResult
-from esme_emulator.proof.result_builder import assemble
+from esme_emulator.proof.result_builder import build_result
 from esme_emulator.proof.run import Proof, Proved
-from esme_emulator.proof.run_record import RunAccount
+from esme_emulator.proof.run_record import RunRecord
 from esme_emulator.scenario.file import load_scenario, parse_scenario, resized, shipped_scenarios
 from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import MemoryBroker
@@ -20,7 +20,7 @@ SHIPPED = shipped_scenarios()
 PAGE = (ROOT / "docs/proof.md").read_text("utf-8")
 
 SMALL = {"soak": 3}
-"""Meters of a smaller scenario, where it is not 8."""
+"""Meters of a resized scenario, if not 8."""
 
 
 def no_progress(_title: str, _total: int) -> Callable[[], None]:
@@ -41,13 +41,13 @@ def small(name: str, meters: int | None = None) -> Scenario:
 
 @cache
 def as_shipped(name: str) -> ProofResult:
-    """Return the proof of a shipped scenario, made once; not within an event loop."""
+    """Return the cached proof of a shipped scenario. Call outside an event loop."""
     return asyncio.run(prove(load_scenario(name)))
 
 
 @cache
 def smaller(name: str) -> ProofResult:
-    """Return the proof of a smaller scenario, made once; not within an event loop."""
+    """Return the cached proof of a scenario with fewer meters. Call outside an event loop."""
     return asyncio.run(prove(small(name)))
 
 
@@ -84,23 +84,23 @@ attempts = 2
 
 
 def few(more: str = "", fleet: str = "", latency: str = 'latency = "lognormal:2s,15s"') -> Scenario:
-    """Return a scenario of few requests, with `more` of its own."""
+    """Return a scenario of few requests, with the TOML text `more`."""
     return parse_scenario("few", FEW.format(more=more, fleet=fleet, latency=latency))
 
 
-def accounts_of(monkeypatch: pytest.MonkeyPatch) -> list[RunAccount]:
-    """Return a list that gets what the two runs of the next proof leave: direct, then cached."""
-    found: list[RunAccount] = []
+def records_of(monkeypatch: pytest.MonkeyPatch) -> list[RunRecord]:
+    """Return a list that receives the records of the next proof: direct, then cached."""
+    found: list[RunRecord] = []
 
-    def note(scenario, asks, direct, cached, *others, **options):  # type: ignore[no-untyped-def]
+    def note(scenario, requests, direct, cached, *others, **options):  # type: ignore[no-untyped-def]
         found[:] = [direct, cached]
-        return assemble(scenario, asks, direct, cached, *others, **options)
+        return build_result(scenario, requests, direct, cached, *others, **options)
 
-    monkeypatch.setattr("esme_emulator.proof.run.assemble", note)
+    monkeypatch.setattr("esme_emulator.proof.run.build_result", note)
     return found
 
 
 def rows(part: str) -> dict[str, list[str]]:
-    """Return the rows of a table in Markdown by their first cell, which is code."""
+    """Return the rows of a Markdown table by their first cell, which is code."""
     found = [line.split("|")[1:-1] for line in part.splitlines() if line.startswith("| `")]
     return {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in found}

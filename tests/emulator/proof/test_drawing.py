@@ -1,4 +1,4 @@
-"""Charts and pictures are the same whatever the user's surroundings tell matplotlib."""
+"""Charts and pictures do not depend on the user's matplotlib settings."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ from esme_emulator.device.profile_curves import curves
 from esme_emulator.proof.report.charts import hits_over_time
 from esme_emulator.proof.result import Interval
 from esme_emulator.cli.render.profile_plot import draw_picture
-from profiles import any_profile
+from esme_emulator.profiles import any_profile
 
 hits = [Interval(f"2026-01-15T0{hour}:00:00Z", hour, 1) for hour in range(4)]
 Path("chart.svg").write_text(hits_over_time(hits), "utf-8")
@@ -81,7 +81,7 @@ def test_a_matplotlibrc_does_not_change_a_chart(plain: tuple[bytes, bytes], tmp_
     assert drawn(tmp_path) == plain
 
 
-def test_settings_of_the_program_around_are_left_as_they_are() -> None:
+def test_settings_of_the_calling_program_are_restored() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     from esme_emulator.proof.report.drawing import shipped_settings
 

@@ -1,7 +1,4 @@
-"""The ledger line by line: each request of both runs, its decisions, receipts and reply.
-
-Its lines add up to the result's figures, which are counted elsewhere.
-"""
+"""The evidence has a line for each request of both runs, and its lines add up to the figures."""
 
 from collections import Counter
 
@@ -48,7 +45,7 @@ async def test_lines_add_up_to_the_figures(name: str) -> None:
     assert all(refused.values())
 
 
-async def test_attempts_and_what_became_of_each_are_on_the_line_of_their_request() -> None:
+async def test_all_attempts_are_on_the_line_of_their_request() -> None:
     proof = await proved(few('[[fault]]\nkind = "no-reply"\ncalls = "1"\n'))
     lines = list(proof.evidence.lines())
     again = [line for line in lines if line.run == "direct" and line.attempts == 2]

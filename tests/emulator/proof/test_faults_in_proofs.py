@@ -1,6 +1,6 @@
-"""What faults and networks do is no wrong answer, the ledgers still add up, and the rest is judged.
+"""Replies that faults and networks alter are not wrong answers; all others are still compared.
 
-Each scenario is of few requests; what goes wrong in it is told in its own TOML.
+Each scenario has few requests, and names its faults in TOML.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from esme_emulator.proof.judge import Check
 from esme_emulator.scenario.file import parse_scenario
 from esme_emulator.scenario.scenario import Scenario
 from gbcs import EUI
-from tests.emulator.proof.proving import accounts_of, few, prove
+from tests.emulator.proof.proving import few, prove, records_of
 
 
 def fault(kind: str, more: str = "") -> str:
@@ -37,7 +37,7 @@ FAULTY = {
 
 @pytest.mark.parametrize("more", FAULTY.values(), ids=FAULTY)
 @pytest.mark.parametrize("caching", ["", "[cache]\nretries = 2\nshadow = 0.5\n"], ids=["", "own"])
-async def test_what_a_fault_touches_is_no_wrong_answer_and_the_ledgers_add_up(
+async def test_a_faulty_reply_is_not_compared_and_the_ledgers_add_up(
     more: str, caching: str
 ) -> None:
     result = await prove(few(more + caching))
@@ -52,22 +52,22 @@ async def test_what_a_fault_touches_is_no_wrong_answer_and_the_ledgers_add_up(
 
 
 @pytest.mark.parametrize("kind", ["corrupt-octets", "wrong-mac", "truncated", "no-reply"])
-async def test_a_reply_that_its_party_cannot_take_is_unanswered(
+async def test_an_unacceptable_reply_counts_as_unanswered(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
     result = await prove(few(f'[[fault]]\nkind = "{kind}"\n'))
     assert result.hits == 0
-    assert result.unanswered == sum(len(run.exchanges) for run in accounts) > 0
+    assert result.unanswered == sum(len(run.exchanges) for run in records) > 0
     assert result.replies_compared == 0
     assert not result.passed, "nothing was compared"
 
 
-async def test_what_no_fault_touched_is_still_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seam: the fleet, where meters without a fault give a reply that was altered behind them."""
+async def test_a_reply_without_a_fault_is_still_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seam: the fleet, which alters a reply of a meter without a fault."""
     scenario = few('[[fault]]\nkind = "duplicate"\nmeters = "00DBE50000000000"\n')
     assert (await prove(scenario)).passed
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
 
     class Careless(Fleet):
         altered = 0
@@ -84,16 +84,16 @@ async def test_what_no_fault_touched_is_still_compared(monkeypatch: pytest.Monke
     monkeypatch.setattr(run_module, "Fleet", Careless)
     result = await prove(scenario)
     assert result.replies_different == 1
-    faulty = {request.device for run in accounts for request in run.fleet.faulty}
+    faulty = {request.device for run in records for request in run.fleet.faulty}
     assert {str(device) for device in faulty} == {"00DBE50000000000"}
 
 
-async def test_a_direct_request_beside_a_faulty_one_is_compared(
+async def test_a_direct_request_next_to_a_faulty_one_is_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
     result = await prove(few('[[fault]]\nkind = "duplicate"\ncalls = "1"\n'))
-    direct, cached = accounts
+    direct, cached = records
     assert result.passed
     assert result.collapsed == 0
     for run in (direct, cached):
@@ -133,22 +133,22 @@ BEHIND = ("clock-drift", 'seconds = -240\nto = "2026-01-15T00:10:00Z"')
 
 
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1"])
-async def test_yesterday_asked_for_by_a_clock_that_is_behind_is_kept_once_it_is_complete(
+async def test_a_meter_with_a_slow_clock_is_cached_once_its_window_is_complete(
     srv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
     result = await prove(drifting(srv, *BEHIND))
     assert sum(result.faults_fired.values()) > 0
-    assert accounts[1].ledger.reasons["incomplete-window"] > 0
+    assert records[1].ledger.reasons["incomplete-window"] > 0
     assert result.hits > 0
     assert (result.replies_different, result.ledger_difference) == (0, 0)
 
 
 @pytest.mark.parametrize("srv", ["4.6.1", "4.8.1"])
-async def test_a_hit_that_lacks_the_end_of_its_window_is_wrong_whatever_fault_made_it(
+async def test_a_hit_without_the_end_of_its_window_is_wrong_despite_a_fault(
     srv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seam: a cache that goes by its own clock alone, and so keeps what is not complete."""
+    """Seam: a cache that trusts its own clock alone, and so keeps incomplete windows."""
     monkeypatch.setattr("esme_emulator.cache.policy.flights.reaches_end", lambda *_: True)
     result = await prove(drifting(srv, *BEHIND))
     assert result.hits > 0
@@ -156,18 +156,18 @@ async def test_a_hit_that_lacks_the_end_of_its_window_is_wrong_whatever_fault_ma
     assert not result.passed
 
 
-async def test_a_hit_with_a_gap_of_the_meters_own_is_no_wrong_answer(
+async def test_a_hit_with_the_meters_own_gap_is_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
     gaps = 'share = 0.5\nuntil = "2026-01-15T00:00:00Z"'
     result = await prove(drifting("4.8.1", "missing-half-hours", gaps))
     assert result.hits > 0
     assert result.replies_different == 0
-    assert Check.FAULT in accounts[1].checks
+    assert Check.FAULT in records[1].checks
 
 
-async def test_a_log_without_its_last_entry_is_asked_for_each_time() -> None:
+async def test_a_log_without_its_last_entry_is_never_cached() -> None:
     lost = 'share = 1\nsince = "2026-01-15T00:00:00Z"'
     result = await prove(drifting("4.8.1", "missing-half-hours", lost))
     assert (result.hits, result.replies_different) == (0, 0)
@@ -185,9 +185,7 @@ async def test_a_log_without_its_last_entry_is_asked_for_each_time() -> None:
         ("", "[cache]\nliteral = true\nsub_window = true\ncollapse = false\n"),
     ],
 )
-async def test_ledgers_add_up_with_networks_strict_meters_and_caches_of_all_kinds(
-    fleet: str, more: str
-) -> None:
+async def test_ledgers_add_up_with_any_network_meter_and_cache(fleet: str, more: str) -> None:
     result = await prove(few(more, fleet))
     assert (result.ledger_difference, result.ledger_lines) == (0, ())
     assert result.replies_different == 0
@@ -195,7 +193,7 @@ async def test_ledgers_add_up_with_networks_strict_meters_and_caches_of_all_kind
     assert result.passed
 
 
-async def test_meters_behind_their_own_wan_cost_what_they_would_behind_that_one() -> None:
+async def test_the_wan_of_a_profile_costs_as_much_as_the_same_wan_in_the_scenario() -> None:
     kind = 'profiles = ["smets1"]'
     named, own = [
         await prove(few(fleet=f'wan = "{wan}"\n{kind}')) for wan in ("smets1-sms", "profile")
@@ -204,7 +202,7 @@ async def test_meters_behind_their_own_wan_cost_what_they_would_behind_that_one(
     assert (own.spent_direct, own.spent_cached) == (named.spent_direct, named.spent_cached)
 
 
-async def test_sms_are_as_many_a_wake_as_the_wan_or_the_scenario_has_it() -> None:
+async def test_sms_per_wake_come_from_the_wan_or_the_scenario() -> None:
     fleet = 'wan = "smets1-sms"\nprofiles = ["smets1"]'
     by_wan = await prove(few(fleet=fleet))
     own = await prove(few("[costs]\nsms_per_wake = 3\nsms_pounds = 0.1\n", fleet))
@@ -213,7 +211,7 @@ async def test_sms_are_as_many_a_wake_as_the_wan_or_the_scenario_has_it() -> Non
     assert own.spent_direct.pounds == pytest.approx(own.spent_direct.sms * 0.1)
 
 
-async def test_an_attempt_of_a_party_is_a_request_of_its_own() -> None:
+async def test_each_attempt_of_a_party_is_a_request() -> None:
     quiet = await prove(few())
     assert quiet.requests == quiet.device_hits_direct
     insisting = await prove(few('[[fault]]\nkind = "no-reply"\n'))

@@ -1,6 +1,6 @@
 """docs/proof.md names every key of a scenario and its default.
 
-That its figures are measured is tested where shipped scenarios are run.
+`test_running_a_proof` compares its figures with those of shipped scenarios.
 """
 
 import json
@@ -13,22 +13,22 @@ import pytest
 
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import (
-    Arrivals,
+    ArrivalSettings,
     Caching,
     Change,
     Costs,
     FleetSettings,
     Mix,
-    Patience,
+    RetryPolicy,
 )
 from tests.emulator.proof.proving import PAGE, SHIPPED, rows, smaller
 from tests.support.rtds import ROOT
 
 SECTIONS = {
     "fleet": FleetSettings,
-    "arrivals": Arrivals,
+    "arrivals": ArrivalSettings,
     "mix": Mix,
-    "patience": Patience,
+    "patience": RetryPolicy,
     "cache": Caching,
     "change": Change,
     "costs": Costs,
@@ -38,13 +38,13 @@ SECTIONS = {
 KEYS = rows(PAGE.split("<!-- keys -->")[1].split("<!-- end of keys -->")[0])
 
 
-def test_every_key_is_there_and_no_other() -> None:
+def test_the_page_has_exactly_the_keys_of_a_scenario() -> None:
     known = {f"{name}.{item.name}" for name, kind in SECTIONS.items() for item in fields(kind)}
     assert set(KEYS) == known | {"title", "seed", "start", "thresholds", "fault"}
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_defaults_are_those_of_the_code(section: str) -> None:
+def test_the_page_has_the_defaults_of_the_code(section: str) -> None:
     for item in fields(SECTIONS[section]):
         said = KEYS[f"{section}.{item.name}"][0]
         default: Any = item.default
@@ -61,21 +61,21 @@ def test_defaults_are_those_of_the_code(section: str) -> None:
             assert value == default
 
 
-def test_figures_that_are_named_exist() -> None:
+def test_figures_named_on_the_page_exist() -> None:
     [line] = re.findall(r"\*\*Thresholds\*\*(.*?)\n\n", PAGE, re.DOTALL)
     result = smaller("quickstart")
     for name in re.findall(r"`([a-z_0-9.]+)`", line):
         assert isinstance(result.figure(name), int | float)
 
 
-def test_the_schema_and_the_picture_are_beside_the_page() -> None:
+def test_schema_and_picture_are_next_to_the_page() -> None:
     assert json.loads((ROOT / "docs/proof.schema.json").read_text("utf-8"))["title"]
     picture = (ROOT / "docs/report.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 400_000
 
 
-def test_shipped_scenarios_say_why_each_of_their_figures() -> None:
+def test_shipped_scenarios_begin_with_a_comment() -> None:
     for name in SHIPPED:
         scenario = load_scenario(name)
-        assert scenario.text.startswith("# "), "opens with what it is about"
+        assert scenario.text.startswith("# "), "begins with a comment"

@@ -1,4 +1,4 @@
-"""Every form of a report says what the result says, works by itself and is well-formed."""
+"""Every form of a report shows the result and is well-formed."""
 
 import asyncio
 import csv
@@ -24,21 +24,25 @@ from esme_emulator.cli.render.proof import (
 )
 from esme_emulator.profiles import wan_profile
 from esme_emulator.proof.report.charts import latencies
+from esme_emulator.proof.report.ci import junit, markdown
 from esme_emulator.proof.report.compare import (
     FIGURES,
-    ReportError,
     about,
     compare,
     load_report,
     unlike,
 )
-from esme_emulator.proof.report.junit import junit
-from esme_emulator.proof.report.markdown import markdown
 from esme_emulator.proof.report.page import again, exact, figure, hit_ratio, page, percent
-from esme_emulator.proof.report.schema import schema
-from esme_emulator.proof.report.tables import Rows, accounts, costs, over_time
-from esme_emulator.proof.report.write import report_folder, write_report
-from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
+from esme_emulator.proof.report.write import (
+    Rows,
+    accounts,
+    costs,
+    over_time,
+    report_folder,
+    write_report,
+)
+from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult, json_schema
+from esme_emulator.runtime.comparison import ReportError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Comparison, Threshold
 from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
@@ -49,7 +53,7 @@ NASTY = 'A <script>alert("1")</script> & a title'
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements, what they refer to, and its words."""
+    """A parsed page: its elements, their attributes, and its text."""
 
     VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
 
@@ -113,7 +117,7 @@ def partial(result: ProofResult) -> ProofResult:
     )
 
 
-def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
+def test_the_page_shows_the_whole_result(result: ProofResult) -> None:
     read = Page(page(result, named="quickstart"))
     for heading in (
         "Thresholds",
@@ -122,9 +126,9 @@ def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
         "Requests by SRV",
         "Requests by party",
         "Latency",
-        "What the meters and their network were spared",
+        "Load avoided on meters and network",
         "Busiest meters",
-        "To see it again",
+        "Reproduce",
     ):
         assert heading in read.text
     assert read.tags.count("svg") == 4
@@ -148,7 +152,7 @@ def test_the_page_has_all_that_was_asked_for(result: ProofResult) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_page_needs_nothing_beside_it(name: str) -> None:
+def test_the_page_has_no_external_resources(name: str) -> None:
     text = page(smaller(name), named="quickstart")
     assert len(text.encode()) < 500_000
     read = Page(text)
@@ -159,15 +163,15 @@ def test_the_page_needs_nothing_beside_it(name: str) -> None:
     assert not re.search(r"@import|url\((?!#)", text)
 
 
-def test_a_page_names_the_files_that_its_scenario_takes(result: ProofResult) -> None:
+def test_the_page_names_the_files_of_its_scenario(result: ProofResult) -> None:
     assert "SHA-256" not in Page(page(result, named="mine.toml")).text
     with_files = replace(result, scenario_files={"a/b.toml": "00ff", "c.csv": "11ee"})
-    assert "SHA-256 they were: 00ff a/b.toml 11ee c.csv" in (
+    assert "Their SHA-256: 00ff a/b.toml 11ee c.csv" in (
         Page(page(with_files, named="mine.toml")).text
     )
 
 
-def test_on_a_narrow_screen_what_is_wide_scrolls_by_itself(result: ProofResult) -> None:
+def test_wide_tables_and_charts_scroll_on_a_narrow_screen(result: ProofResult) -> None:
     text = page(replace(result, faults_fired={"no-reply-1": 3}), named="quickstart")
     assert text.count("<table") == text.count('<div class="scroll"><table') == 7
     assert text.count('<div class="scroll wide"><svg') == 2
@@ -183,7 +187,7 @@ def test_charts_take_their_colours_from_the_page(result: ProofResult) -> None:
         assert used <= set(re.findall(r"(--[a-z]+):", light_or_dark))
 
 
-def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: ProofResult) -> None:
+def test_the_page_shows_maximum_latencies_and_explains_misses(result: ProofResult) -> None:
     longest = replace(result.latency.miss, p99_9=99_000.0, max=120_000.5)
     result = replace(result, latency=replace(result.latency, miss=longest))
     read = Page(page(result, named="quickstart"))
@@ -191,8 +195,8 @@ def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: Pro
     told = " ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
     assert f"miss {sum(counts.miss):,} {told}" in read.text
     assert sum(counts.miss) == result.forwarded + result.collapsed
-    assert "collapsed into another" in read.text
-    assert "0 by construction" in read.text
+    assert "collapsed into a request" in read.text
+    assert "0 ms by construction" in read.text
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_latencies_are_told_to_their_longest_and_why_misses_are_more(result: Pro
         ((0.0,), (0,), {"0"}),
     ],
 )
-def test_latencies_are_charted_over_a_power_of_ten_or_more(
+def test_the_latency_axis_spans_a_power_of_ten_or_more(
     bounds: tuple[float, ...], counts: tuple[int, ...], ticks: set[str]
 ) -> None:
     text = latencies(Distribution(bounds, direct=counts, hit=(0,) * len(counts), miss=counts))
@@ -212,7 +216,7 @@ def test_latencies_are_charted_over_a_power_of_ten_or_more(
     assert "10^" not in text
 
 
-def test_latencies_are_told_apart_to_an_eighth(result: ProofResult) -> None:
+def test_latency_bins_are_an_eighth_wide(result: ProofResult) -> None:
     bounds = result.distribution.bounds
     assert len([bound for bound in bounds if bound >= 1000]) > 20
     assert all(high / low < 1.15 for low, high in pairwise(bounds[1:]))
@@ -220,14 +224,14 @@ def test_latencies_are_told_apart_to_an_eighth(result: ProofResult) -> None:
     assert bounds[-2] < result.latency.direct.max <= bounds[-1]
 
 
-def test_ten_thousand_requests_fit_into_a_page_that_travels(result: ProofResult) -> None:
+def test_a_page_of_ten_thousand_requests_is_below_five_megabytes(result: ProofResult) -> None:
     many = tuple(Account(f"{place:016X}", *[10_000] * 8) for place in range(20))
     times = result.over_time * (96 // len(result.over_time) + 1)
     large = replace(result, requests=10_000, busiest=many, over_time=times[:97])
     assert len(page(large, named="quickstart").encode()) < 5_000_000
 
 
-def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
+def test_texts_of_a_scenario_are_escaped(result: ProofResult) -> None:
     nasty = failed(result, title=NASTY, seed="1; rm -rf '", scenario_text=f"# {NASTY}</pre>")
     text = page(nasty, named="there/my proof.toml")
     assert "<script" not in text
@@ -241,11 +245,11 @@ def test_nothing_of_a_scenario_is_taken_for_markup(result: ProofResult) -> None:
     assert "<script" not in markdown(nasty, named="mine.toml")
 
 
-def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
+def test_the_page_of_a_failure_gives_the_reasons(result: ProofResult) -> None:
     read = Page(page(failed(result), named="quickstart"))
     assert "FAILED" in read.text
     assert f"avoided_ratio {exact(result.avoided_ratio)} >= 0.99 not met" in read.text
-    assert "What does not add up:" in read.text
+    assert "Ledger differences:" in read.text
     nothing = replace(result, replies_compared=0, over_time=())
     assert "Nothing was measured" in Page(page(nothing, named="quickstart")).text
 
@@ -255,11 +259,11 @@ def test_a_page_of_a_failure_says_why(result: ProofResult) -> None:
     [(None, "–"), (0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (12.3456, "12.346"),
      (0.0004, "0.0004"), (-3.0, "-3"), (1e-9, "1e-09")],
 )  # fmt: skip
-def test_figures_are_as_people_read_them(value: float | None, shown: str) -> None:
+def test_numbers_are_formatted_for_people(value: float | None, shown: str) -> None:
     assert figure(value) == shown
 
 
-def test_what_misses_a_threshold_by_little_is_seen_to_miss_it(result: ProofResult) -> None:
+def test_a_narrowly_missed_threshold_is_visible(result: ProofResult) -> None:
     ratio = result.avoided_ratio
     assert ratio is not None
     limit = round(ratio + 4e-7, 7)
@@ -285,7 +289,7 @@ def test_what_misses_a_threshold_by_little_is_seen_to_miss_it(result: ProofResul
     [(1, "100.0 %"), (0.99996, "99.996 %"), (0.7244, "72.4 %"), (0.000004, "0.0004 %"),
      (0, "0.0 %"), (-0.5, "-50.0 %"), (None, "not measured")],
 )  # fmt: skip
-def test_all_is_told_from_almost_all(ratio: float | None, shown: str) -> None:
+def test_almost_all_is_not_shown_as_100_percent(ratio: float | None, shown: str) -> None:
     assert percent(ratio) == shown
 
 
@@ -294,19 +298,19 @@ def test_all_is_told_from_almost_all(ratio: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize("alter", [lambda same: same, failed, partial])
 @pytest.mark.parametrize("name", ["quickstart", "retry-storm"])
-def test_the_json_is_as_its_schema_says(name: str, alter: Any) -> None:
+def test_the_json_conforms_to_its_schema(name: str, alter: Any) -> None:
     form = json.loads(alter(smaller(name)).as_json())
-    rules = schema()
+    rules = json_schema()
     conforms(form, rules, rules["$defs"])
     assert set(form) == set(rules["properties"]) == set(rules["required"])
 
 
 def test_the_published_schema_is_current() -> None:
     published = json.loads((ROOT / "docs/proof.schema.json").read_text("utf-8"))
-    assert published == schema(), "run `esme report schema > docs/proof.schema.json`"
+    assert published == json_schema(), "run `esme report schema > docs/proof.schema.json`"
 
 
-def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> None:
+def test_the_json_round_trips(result: ProofResult) -> None:
     form = json.loads(result.as_json())
     assert form["latency"].keys() == {"direct", "hit", "miss", "unit"}
     assert form["latency"]["hit"].keys() == {"p50", "p99", "p99_9", "max"}
@@ -320,12 +324,12 @@ def test_the_json_keeps_its_contract_and_loses_nothing(result: ProofResult) -> N
 
 
 def read(rows: Rows) -> list[dict[str, str]]:
-    """Return rows as a reader of their file has them."""
+    """Return rows as a CSV reader does."""
     head, *others = ([str(cell) for cell in row] for row in rows)
     return [dict(zip(head, row, strict=True)) for row in others]
 
 
-def test_the_tables_have_a_column_for_each_field(result: ProofResult) -> None:
+def test_the_csv_has_a_column_for_each_field(result: ProofResult) -> None:
     evidence = asyncio.run(proved(small("quickstart"))).evidence
     rows = read(accounts(result, evidence))
     assert list(rows[0]) == ["by", *(item.name for item in fields(Account))]
@@ -353,7 +357,7 @@ def test_junit_has_a_case_for_each_threshold(result: ProofResult) -> None:
     assert failure.attrib["message"] == "nothing was measured"
 
 
-def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
+def test_the_summary_has_well_formed_tables(result: ProofResult) -> None:
     for alter, verdict in (
         (result, "## PASSED: Quickstart"),
         (failed(result), "## FAILED: Quickstart"),
@@ -366,7 +370,7 @@ def test_the_summary_is_of_whole_tables(result: ProofResult) -> None:
             lines = table.splitlines()
             assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
             assert len({line.count("|") for line in lines}) == 1
-    assert "What does not add up" in markdown(failed(result), named="quickstart")
+    assert "Ledger differences:" in markdown(failed(result), named="quickstart")
 
 
 def test_the_summary_has_totals_latencies_versions_and_the_command(result: ProofResult) -> None:
@@ -381,7 +385,7 @@ def test_the_summary_has_totals_latencies_versions_and_the_command(result: Proof
         assert f"{name} {version}" in text
 
 
-def test_a_partial_result_compares_nothing_that_needs_both_runs(result: ProofResult) -> None:
+def test_a_partial_result_omits_figures_that_need_both_runs(result: ProofResult) -> None:
     part = partial(result)
     assert (part.avoided_ratio, part.ledger_difference, part.passed) == (None, None, False)
     assert {(item.value, item.met) for item in part.thresholds.values()} == {(None, None)}
@@ -411,8 +415,8 @@ def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
     assert len(suite.findall("testcase/skipped")) == 5
 
 
-def test_every_form_says_what_costs_rest_on() -> None:
-    """And that busy seconds are none where meters take no time."""
+def test_every_form_shows_the_assumptions_behind_costs() -> None:
+    """Busy seconds are None if meters have no latency."""
     proof = asyncio.run(
         proved(few("[costs]\nsms_pounds = 0.031\n", 'wan = "smets1-sms"', latency=""))
     )
@@ -443,10 +447,10 @@ def test_every_form_says_what_costs_rest_on() -> None:
     assert rows["pounds"]["basis"] == "assumed: SMS × costs.sms_pounds"
 
 
-# Files, and two of them side by side
+# Files, and comparisons
 
 
-def test_a_folder_gets_every_form_and_gives_its_json_back(
+def test_a_report_has_every_form_and_its_json_can_be_read(
     result: ProofResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "deep" / "report"
@@ -502,14 +506,14 @@ def test_two_reports_fit_on_a_narrow_terminal(result: ProofResult) -> None:
     assert words >= {*FIGURES, "change-of-supplier", *result.start.split("T")}
 
 
-def test_where_no_device_was_hit_none_was_kept_away(result: ProofResult) -> None:
+def test_a_proof_without_device_hits_fails(result: ProofResult) -> None:
     text = io.StringIO()
     none = replace(result, device_hits_direct=0)
     proof_table(none, Console(file=text, width=120))
     assert "FAILED: no device hits that a cache could keep away; " in text.getvalue()
 
 
-def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
+def test_differences_between_proofs_are_reported(result: ProofResult) -> None:
     one = result.as_dict()
     assert unlike(one, one) == []
     for changed, says in (
@@ -517,7 +521,7 @@ def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
         ({"meters": 9}, "they differ in meters, 8 and 9: other requests were made"),
         ({"scenario_text": "#"}, "they differ in the text of the scenario"),
         ({"scenario_files": {"a": "0"}}, "they differ in the files of the scenario"),
-        ({"complete": False}, "the second is of a proof that was interrupted"),
+        ({"complete": False}, "the second proof was interrupted"),
     ):
         [line] = unlike(one, {**one, **changed})
         assert line.startswith(says)
@@ -536,7 +540,7 @@ def test_what_makes_figures_incomparable_is_said(result: ProofResult) -> None:
         (None, "No such file"),
     ],
 )
-def test_what_is_no_report_is_told(octets: bytes | None, says: str, tmp_path: Path) -> None:
+def test_an_invalid_report_is_an_error(octets: bytes | None, says: str, tmp_path: Path) -> None:
     file = tmp_path / "proof.json"
     if octets is not None:
         file.write_bytes(octets)

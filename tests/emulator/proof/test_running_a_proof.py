@@ -1,6 +1,6 @@
-"""The proof passes where the cache does what it promises, and fails, saying why, where it does not.
+"""A proof passes if the cache keeps its promises, and fails with a reason if it does not.
 
-Each way to fail is brought about at one seam, named by the test.
+Each test of a failure changes one seam, which its docstring names.
 """
 
 import io
@@ -28,13 +28,12 @@ from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
 from esme_emulator.proof.observed import FleetObserver
-from esme_emulator.proof.report.markdown import markdown
+from esme_emulator.proof.report.ci import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.run import VARIANTS, Proof
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.scenario.changes import events
-from esme_emulator.scenario.changes import registry as entitled
+from esme_emulator.scenario.changes import initial_registry, planned_changes
 from esme_emulator.scenario.file import load_scenario, resized
 from esme_emulator.transport import MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
@@ -45,11 +44,11 @@ from gbcs.usecases.profile_read import Window, buffer_of, rows_of
 from tests.emulator.proof.proving import (
     PAGE,
     SHIPPED,
-    accounts_of,
     as_shipped,
     no_progress,
     prove,
     proved,
+    records_of,
     rows,
     small,
     unmet,
@@ -85,7 +84,7 @@ def check_page(result: ProofResult) -> None:
             assert f"£{spent.pounds:.2f}" in PAGE
 
 
-async def test_meters_may_take_as_long_as_was_measured(tmp_path: Path) -> None:
+async def test_the_latency_of_meters_can_come_from_a_file(tmp_path: Path) -> None:
     measured = tmp_path / "measured.csv"
     measured.write_text("3\n3\n")
     scenario = small("quickstart")
@@ -127,7 +126,7 @@ def test_a_shipped_scenario_passes_and_its_numbers_add_up(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-async def test_a_rerun_is_the_same_in_everything(name: str) -> None:
+async def test_a_rerun_is_identical(name: str) -> None:
     first, second = await prove(small(name)), await prove(small(name))
     assert first.passed
     assert first.as_json() == second.as_json()
@@ -137,7 +136,7 @@ async def test_a_rerun_is_the_same_in_everything(name: str) -> None:
 
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ["retry-storm", "settlement-morning"])
-async def test_a_broker_alters_no_number(name: str, tmp_path: Path) -> None:
+async def test_a_real_broker_gives_the_same_figures(name: str, tmp_path: Path) -> None:
     scenario = small(name, 5)
     expected = (await prove(scenario)).as_json()
     async with embedded_broker() as url:
@@ -164,7 +163,7 @@ async def test_it_fails_when_the_cache_is_disabled(name: str) -> None:
 async def test_it_fails_when_the_cache_is_bypassed(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seam: the prefix under which the second run asks."""
+    """Seam: the topic prefix of the second run."""
     monkeypatch.setattr(run_module, "CACHED", DIRECT)
     result = await prove(small(name))
     assert not result.passed
@@ -174,7 +173,7 @@ async def test_it_fails_when_the_cache_is_bypassed(
     assert result.ledger_lines[0] in shown(result)
 
 
-async def test_it_fails_when_the_cache_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_fails_when_the_cache_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the store."""
 
     class Forgetful(MemoryStore):
@@ -192,7 +191,7 @@ async def test_it_fails_when_the_cache_keeps_nothing(monkeypatch: pytest.MonkeyP
 async def test_it_fails_when_the_octets_of_one_reply_of_the_cache_are_altered(
     name: str, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seam: the function with which the cache mints replies."""
+    """Seam: the function that builds the cache's replies."""
     minted = 0
 
     def alter_one(*args: Any) -> bytes:
@@ -240,7 +239,7 @@ async def test_it_fails_when_the_octets_of_one_reply_of_a_meter_are_altered(
 async def test_it_fails_when_the_cache_serves_another_meters_readings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Seam: the store, which gives out readings that are authentic and another meter's."""
+    """Seam: the store, which returns authentic readings of another meter."""
 
     class MixedUp(MemoryStore):
         async def get(self, key: Key) -> Entry | None:
@@ -258,10 +257,10 @@ async def test_it_fails_when_the_cache_serves_another_meters_readings(
     assert unmet(result) == {"replies_different"}
 
 
-async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
+async def test_it_fails_when_an_authentic_reply_has_other_octets_than_the_meters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Seam: the function with which the cache mints replies, which adds the time of day to one."""
+    """Seam: the function that builds the cache's replies; it adds a time to one of them."""
     minted = 0
 
     def add_a_time(command: Any, read: Any, readings: Any, keystore: Any, own: Any) -> bytes:
@@ -279,10 +278,10 @@ async def test_it_fails_when_a_reply_is_authentic_and_right_but_not_the_meters(
     assert result.replies_different == 1
 
 
-async def test_it_fails_when_meters_themselves_give_wrong_readings(
+async def test_it_fails_when_meters_give_wrong_readings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Seam: the truth that the judge holds replies against, whose last octet is another."""
+    """Seam: the judge's true readings, with another last octet."""
 
     def wrong(*args: Any) -> bytes:
         octets = buffer(*args)
@@ -321,7 +320,7 @@ async def test_it_fails_when_one_device_hit_is_not_counted(
 async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seam: the fleet, which keeps its seventh command of each run to itself."""
+    """Seam: the fleet, which hides its seventh command of each run."""
     hidden: list[str] = []
 
     class Secretive(FleetObserver):
@@ -343,8 +342,8 @@ async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
     assert f"{cached} was forwarded, and not received by the meter" in result.ledger_lines[1]
 
 
-async def test_it_fails_and_names_the_command_where_another_cache_is_on_the_broker() -> None:
-    """Seam: a client that sends on to meters what parties ask of the cache."""
+async def test_it_fails_and_names_the_command_if_another_cache_is_on_the_broker() -> None:
+    """Seam: a client that forwards the parties' commands to the meters."""
     broker = MemoryBroker()
 
     def send_on(topic: str, octets: bytes, _: object) -> None:
@@ -364,14 +363,14 @@ async def test_it_fails_and_names_the_command_where_another_cache_is_on_the_brok
     assert re.search(
         r": SRV 4\.\S+ of 00DBE5\S+ for 90B3D51F\S+, counter \d+ was received by", line
     )
-    assert "18 such commands are none of its 0 retries and shadow commands" in line
+    assert "18 such commands are not among the cache's 0 retries" in line
     assert "is another cache, fleet or proof on this broker?" in line
     hits = [line for line in proof.evidence.lines() if line.decision == "hits"]
     assert {line.received for line in hits} == {1}
 
 
-async def test_it_fails_and_names_the_command_where_another_client_is_on_the_broker() -> None:
-    """Seam: a client that asks a meter for a reading of its own once in each run."""
+async def test_it_fails_and_names_the_command_if_another_client_is_on_the_broker() -> None:
+    """Seam: a client that reads a meter once in each run."""
     broker = MemoryBroker()
     estate = derived_estate("1", 2)
     party = estate.parties(counter=777)[0]
@@ -408,7 +407,7 @@ async def test_it_fails_and_names_the_command_where_another_client_is_on_the_bro
         (Decision.FORWARDED, "was answered by its meter, and no reply came to its party"),
     ],
 )
-async def test_it_fails_when_a_reply_that_was_counted_does_not_arrive(
+async def test_it_fails_when_a_counted_reply_does_not_arrive(
     decision: Decision, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seam: the cache's service, which does not publish one reply to a party."""
@@ -451,18 +450,18 @@ async def test_it_fails_without_thresholds() -> None:
     assert not result.passed
 
 
-# Who is entitled
+# Entitlement
 
 
-async def test_both_runs_refuse_the_same_and_nobody_gets_days_of_another(
+async def test_both_runs_refuse_the_same_and_no_supplier_reads_anothers_days(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    accounts = accounts_of(monkeypatch)
+    records = records_of(monkeypatch)
     scenario = small("change-of-supplier", 20)
     result = await prove(scenario)
-    direct, cached = accounts
+    direct, cached = records
     assert result.passed
-    refused = {item.ask for item in direct.exchanges if not item.attempts}
+    refused = {item.planned for item in direct.exchanges if not item.attempts}
     assert len(refused) == result.refused > 0
     decided = {
         (item.device, item.party, item.counter)
@@ -470,64 +469,64 @@ async def test_both_runs_refuse_the_same_and_nobody_gets_days_of_another(
         if item.decision is Decision.REFUSED
     }
     assert decided == {
-        (ask.key.device, ask.command.remote_party, ask.command.originator_counter)
-        for ask in refused
+        (planned.key.device, planned.command.remote_party, planned.command.originator_counter)
+        for planned in refused
     }
-    meters = [item.ask.key.device for item in accounts[0].exchanges]
+    meters = [item.planned.key.device for item in direct.exchanges]
     changed = {
-        event.device: int(event.time - EPOCH_UNIX) // DAY * DAY
-        for event in events(scenario, sorted(set(meters)))
-        if event.kind == "supplier"
+        change.device: int(change.time - EPOCH_UNIX) // DAY * DAY
+        for change in planned_changes(scenario, sorted(set(meters)))
+        if change.kind == "supplier"
     }
     assert changed
     seen = {"import-supplier": 0, "new-supplier": 0}
-    for exchange in (*accounts[0].exchanges, *accounts[1].exchanges):
-        ask = exchange.ask
-        if exchange.reply is None or ask.party not in seen:
+    for exchange in (*direct.exchanges, *cached.exchanges):
+        planned = exchange.planned
+        if exchange.reply is None or planned.party not in seen:
             continue
-        log = BY_SRV[ask.key.srv]
+        log = BY_SRV[planned.key.srv]
         readings = buffer_of(exchange.reply.response, log)
         assert isinstance(readings, bytes)
         rows = rows_of(log, readings)
-        change = changed.get(ask.key.device)
+        change = changed.get(planned.key.device)
         for row in rows:
-            if ask.party == "new-supplier":
+            if planned.party == "new-supplier":
                 assert change is not None
                 assert row["time"] >= change
             elif change is not None:
                 assert row["time"] < change + DAY, "the day of the change is in both"
-        seen[ask.party] += len(rows)
+        seen[planned.party] += len(rows)
     assert all(seen.values())
 
 
-async def test_it_fails_when_the_cache_lets_everybody_read_everything(
+async def test_it_fails_when_the_cache_refuses_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Seam: the registry of the cache, which refuses nobody."""
 
     def lenient() -> Registry:
-        registry = entitled()
+        registry = initial_registry()
         registry.check = lambda *_: None  # type: ignore[method-assign]
         return registry
 
-    monkeypatch.setattr(run_module, "registry", lenient)
+    monkeypatch.setattr(run_module, "initial_registry", lenient)
     result = await prove(small("change-of-supplier"))
     assert not result.passed
     assert result.replies_different > 0
     assert {"refused", "replies_different"} <= unmet(result)
 
 
-async def test_it_fails_when_the_cache_refuses_who_is_entitled(
+async def test_it_fails_when_the_cache_refuses_everybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Seam: the registry of the cache, which knows nobody."""
-    monkeypatch.setattr(run_module, "registry", lambda: Registry([], []))
+    monkeypatch.setattr(run_module, "initial_registry", lambda: Registry([], []))
     result = await prove(small("change-of-supplier", 20))
     assert result.refused == result.requests
     assert "unanswered" in unmet(result)
 
 
-# Rules side by side
+# Comparison of caching rules
 
 
 async def compared(name: str, meters: int, **cache: Any) -> dict[str, ProofResult]:
@@ -537,7 +536,7 @@ async def compared(name: str, meters: int, **cache: Any) -> dict[str, ProofResul
     return dict((await Proof(scenario, MemoryBroker()).run(no_progress, variants)).results)
 
 
-async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:
+async def test_caching_rules_differ_in_the_settlement_morning() -> None:
     found = await compared("settlement-morning", 20)
     rule, literal = found["as in the scenario"], found["literal"]
     assert rule.passed
@@ -560,7 +559,7 @@ async def test_rules_differ_where_the_morning_gives_them_reason_to() -> None:
 
 
 @pytest.mark.parametrize("literal", [False, True])
-async def test_a_shadow_audit_finds_what_is_served_and_no_more_true(literal: bool) -> None:
+async def test_a_shadow_audit_finds_outdated_hits(literal: bool) -> None:
     scenario = small("settlement-morning", 10)
     audited = replace(scenario.cache, shadow=1.0, literal=literal)
     result = await prove(replace(scenario, cache=audited))
@@ -574,7 +573,7 @@ async def test_a_shadow_audit_finds_what_is_served_and_no_more_true(literal: boo
     assert f"{result.shadow_compared} compared, {result.shadow_different} different" in text
 
 
-async def test_longer_retention_spares_meters_where_readings_are_asked_for_again() -> None:
+async def test_longer_retention_avoids_more_device_hits() -> None:
     found = await compared("soak", 5)
     strict = [result for name, result in found.items() if name.startswith("strict")]
     hits = [result.device_hits_cached for result in strict]
@@ -582,14 +581,14 @@ async def test_longer_retention_spares_meters_where_readings_are_asked_for_again
     assert all(result.passed for result in strict)
 
 
-async def test_rules_are_the_same_whatever_the_scenario_says_of_them() -> None:
+async def test_caching_rules_override_the_scenario() -> None:
     own = {"literal": True, "collapse": False, "sub_window": True, "retention_hours": 72.0}
     plain = await compared("settlement-morning", 10)
     other = await compared("settlement-morning", 10, **own)
     assert [name for name in plain if plain[name] != other[name]] == ["as in the scenario"]
 
 
-async def test_a_proof_names_its_scenario_and_what_it_ran_on() -> None:
+async def test_a_result_names_its_scenario_and_versions() -> None:
     scenario = load_scenario("quickstart")
     result = await prove(resized(scenario, "x", 2))
     assert (result.scenario, result.seed, result.meters) == ("quickstart", "x", 2)

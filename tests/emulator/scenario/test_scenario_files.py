@@ -1,11 +1,16 @@
+"""Scenario files: what they parse into, and how their mistakes are reported."""
+
 import asyncio
 import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 
-from esme_emulator.proof.result import figure_names
+from esme_emulator.proof.result import ProofResult
 from esme_emulator.scenario.file import (
     ScenarioError,
     load_scenario,
@@ -14,6 +19,7 @@ from esme_emulator.scenario.file import (
     shipped_scenarios,
 )
 from esme_emulator.scenario.scenario import Process, TraceLine
+from esme_emulator.scenario.thresholds import FIGURES
 from tests.emulator.proof.proving import prove
 from tests.support.rtds import ROOT
 
@@ -44,7 +50,7 @@ def mistakes(text: str) -> str:
     return str(caught.value)
 
 
-def test_the_shipped_scenarios_are_those_that_the_docs_name() -> None:
+def test_the_documented_scenarios_are_shipped() -> None:
     assert shipped_scenarios() == (
         "change-of-supplier",
         "quickstart",
@@ -64,7 +70,7 @@ def test_the_shipped_scenarios_are_those_that_the_docs_name() -> None:
         }
 
 
-def test_a_good_file_is_what_it_says() -> None:
+def test_a_valid_file_gives_its_scenario() -> None:
     scenario = parse_scenario("mine", GOOD)
     assert scenario.fleet.meters == 10
     assert scenario.arrivals.process is Process.POISSON
@@ -87,7 +93,7 @@ def test_a_good_file_is_what_it_says() -> None:
         (
             "title",
             "start = 2136-02-07T06:28:00Z\ntitle",
-            "start: with all that is waited for, it ends",
+            "start: the last timeout ends after 2136-02-07",
         ),
         ("title", "start = 2000-01-01\ntitle", "mix.0.days: the windows of the first requests"),
         ("meters = 10", "meters = 1.5", "fleet.meters: input should be a valid integer"),
@@ -111,8 +117,12 @@ def test_a_good_file_is_what_it_says() -> None:
         ("avoided_ratio", "title", "thresholds.0: there is no figure title"),
         ("avoided_ratio", "passed", "thresholds.0: there is no figure passed"),
         (">= 0.5", ">= 1.5", "avoided_ratio is from 0 to 1"),
-        ("seconds = 60", "seconds = 1e-6", "arrivals: these are 20,000,000 requests a second"),
-        ("requests = 20", "requests = 2000000", "arrivals.requests: up to 2,000,000 with repeats"),
+        ("seconds = 60", "seconds = 1e-6", "arrivals: 20,000,000 requests a second; the limit"),
+        (
+            "requests = 20",
+            "requests = 2000000",
+            "arrivals.requests: 2,000,000 with repeats",
+        ),
         ("share = 1", "share = inf", "mix.0.share: input should be less"),
         ("share = 1", "share = 1\nagain = inf", "mix.0.again: input should be less"),
         ("share = 1", "share = 1\nrepeats = 101", "mix.0.repeats: input should be less"),
@@ -143,19 +153,19 @@ def test_a_good_file_is_what_it_says() -> None:
         ("meters = 10", "meters = ", "mine.toml: "),
     ],
 )
-def test_every_mistake_is_named(old: str, new: str, says: str) -> None:
+def test_a_mistake_is_reported_with_file_key_and_reason(old: str, new: str, says: str) -> None:
     assert old in GOOD
     text = mistakes(GOOD.replace(old, new))
     assert says in text
     assert all(line.startswith("mine.toml: ") for line in text.splitlines())
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = mistakes(GOOD.replace("share = 1", "share = 0").replace("meters = 10", "meters = 0"))
     assert len(text.splitlines()) == 2
 
 
-def test_a_file_that_is_not_there_or_cannot_be_read(tmp_path: Path) -> None:
+def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="no such file, nor a shipped scenario"):
         load_scenario(str(tmp_path / "none.toml"))
     with pytest.raises(ScenarioError, match="directory"):
@@ -165,13 +175,13 @@ def test_a_file_that_is_not_there_or_cannot_be_read(tmp_path: Path) -> None:
         load_scenario(str(tmp_path / "latin.toml"))
 
 
-def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("\ufeff" + GOOD, "utf-8")
     assert load_scenario(str(file)).title == "A scenario"
 
 
-def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+def test_a_wan_with_an_unreadable_latency_file_is_a_mistake(tmp_path: Path) -> None:
     wan = tmp_path / "wan.toml"
     text = (WANS / "smets2-cellular.toml").read_text("utf-8")
     wan.write_text(text.replace("lognormal:4s,30s", "empirical:reads.txt"), "utf-8")
@@ -190,7 +200,7 @@ def test_a_wan_whose_latencies_cannot_be_read_is_a_mistake(tmp_path: Path) -> No
     assert parse_scenario("mine", scenario).fleet.wan == str(wan)
 
 
-def test_files_that_a_scenario_names_lie_beside_it(tmp_path: Path) -> None:
+def test_paths_in_a_scenario_are_relative_to_its_file(tmp_path: Path) -> None:
     (tmp_path / "kinds").mkdir()
     meter, load, wan = (
         tmp_path / name for name in ("kinds/mine.toml", "kinds/load.toml", "w.toml")
@@ -226,7 +236,9 @@ def test_files_that_a_scenario_names_lie_beside_it(tmp_path: Path) -> None:
 TRACED = GOOD.replace('"poisson"', '"trace"\ntrace = "mine.csv"').replace("requests = 20\n", "")
 
 
-def test_a_trace_lies_beside_its_scenario_and_says_how_many_requests(tmp_path: Path) -> None:
+def test_a_trace_lies_next_to_its_scenario_and_gives_its_requests(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TRACED)
     with pytest.raises(ScenarioError, match=r"arrivals\.trace: .*mine\.csv: No such file"):
@@ -243,12 +255,12 @@ def test_a_trace_lies_beside_its_scenario_and_says_how_many_requests(tmp_path: P
     ("old", "new", "says"),
     [
         ("", "", "arrivals.trace: mine.csv, line 2: '61': give seconds from 0 to 60"),
-        ("seconds = 60", "seconds = 60\nrequests = 2", "arrivals.requests: the trace says how"),
-        ('"trace"', '"ramp"\nrequests = 2', 'arrivals.trace: goes with process = "trace"'),
+        ("seconds = 60", "seconds = 60\nrequests = 2", "arrivals.requests: remove it; a trace has"),
+        ('"trace"', '"ramp"\nrequests = 2', 'arrivals.trace: remove it, or set process = "trace"'),
         ('"trace"', '"ramp"', "arrivals.requests: is missing"),
     ],
 )
-def test_what_is_wrong_with_a_trace_is_a_mistake_of_the_scenario(
+def test_a_mistake_in_a_trace_is_a_mistake_of_the_scenario(
     old: str, new: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -256,7 +268,7 @@ def test_what_is_wrong_with_a_trace_is_a_mistake_of_the_scenario(
     assert f"mine.toml: {says}" in mistakes(TRACED.replace(old, new, 1))
 
 
-def test_another_number_of_meters_takes_requests_in_proportion() -> None:
+def test_the_number_of_requests_follows_the_number_of_meters() -> None:
     scenario = resized(parse_scenario("mine", GOOD), "7", 5)
     assert (scenario.seed, scenario.fleet.meters, scenario.arrivals.requests) == ("7", 5, 10)
     assert resized(scenario, None, None) == scenario
@@ -273,7 +285,11 @@ def test_another_number_of_meters_takes_requests_in_proportion() -> None:
         ("hits >= 21", "", "hits is at most 20"),
         ("replies_compared >= 41", "", "replies_compared is at most 40, .* in each run"),
         ("distinct_reads >= 21", "", "distinct_reads is at most 20"),
-        ("latency.miss.p50 >= 60001", "", "latency.miss.p50 is at most 60000, since parties wait"),
+        (
+            "latency.miss.p50 >= 60001",
+            "",
+            "latency.miss.p50 is at most 60000, since parties",
+        ),
         ("spent_cached.sms >= 1", "", "spent_cached.sms is at most 0, since fleet.wan is none"),
         ("retries >= 1", "", "retries is at most 0, since cache.retries is 0"),
         ("shadow >= 1", "", "shadow is at most 0, since cache.shadow is 0"),
@@ -288,11 +304,15 @@ def test_another_number_of_meters_takes_requests_in_proportion() -> None:
         ),
         ("hits >= 9, requests <= 8", "", "hits is never above requests"),
         ("replies_different >= 9, replies_compared == 8", "", "replies_different is never above"),
-        ("hits >= 15, forwarded >= 6", "", "hits, forwarded are 21 in all at least, of at most 20"),
+        (
+            "hits >= 15, forwarded >= 6",
+            "",
+            "hits, forwarded add up to at least 21, .* at most 20",
+        ),
         ("avoided_ratio >= 0.5, device_hits_cached >= 11", "", "excludes device_hits_cached >= 11"),
     ],
 )
-def test_thresholds_that_no_run_meets_are_mistakes(thresholds: str, more: str, says: str) -> None:
+def test_unattainable_thresholds_are_mistakes(thresholds: str, more: str, says: str) -> None:
     rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
     text = mistakes(GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
     assert re.match("mine.toml: thresholds: ", text)
@@ -311,19 +331,32 @@ def test_thresholds_that_no_run_meets_are_mistakes(thresholds: str, more: str, s
         ("avoided_ratio <= 0, hits == 0, collapsed <= 0", "[cache]\nsrvs = []"),
     ],
 )
-def test_thresholds_at_their_bounds_are_good(thresholds: str, more: str) -> None:
+def test_thresholds_at_their_bounds_are_valid(thresholds: str, more: str) -> None:
     rows = ", ".join(f'"{row}"' for row in thresholds.split(", "))
     assert parse_scenario("mine", GOOD.replace('"avoided_ratio >= 0.5"', rows) + more)
 
 
-@pytest.mark.parametrize("figure", sorted(figure_names()))
-def test_every_figure_can_have_a_limit(figure: str) -> None:
+def _numbers(kind: Any, prefix: str = "") -> Iterator[str]:
+    for name, hint in get_type_hints(kind).items():
+        if is_dataclass(hint):
+            yield from _numbers(hint, f"{prefix}{name}.")
+        elif hint in (int, float, int | None, float | None):
+            yield prefix + name
+
+
+def test_the_figures_are_the_numbers_of_a_result() -> None:
+    assert len(FIGURES) == len(set(FIGURES))
+    assert set(FIGURES) == set(_numbers(ProofResult))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_can_have_a_threshold(figure: str) -> None:
     limit = "<= 1" if figure == "avoided_ratio" else ">= 0"
     scenario = parse_scenario("mine", GOOD.replace("avoided_ratio >= 0.5", f"{figure} {limit}"))
     assert scenario.thresholds[0].figure == figure
 
 
-def test_limits_are_held_against_the_figures() -> None:
+def test_thresholds_are_compared_with_their_figures() -> None:
     text = GOOD.replace(
         '"avoided_ratio >= 0.5"', '"meters == 10", "latency.hit.p99 <= 0", "requests <= 19"'
     )

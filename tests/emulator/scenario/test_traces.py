@@ -1,4 +1,4 @@
-"""Traces of scenarios and of loads, which are of one form."""
+"""Traces in CSV, which scenarios and loads share."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from esme_emulator.scenario.trace import TraceError, parse_trace
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 
 
-def test_a_line_says_when_and_as_it_likes_whom_and_what() -> None:
+def test_a_line_has_a_time_and_optionally_meter_party_and_srv() -> None:
     text = "# a comment\n\n2.5\n0.5, 7, distributor, 4.8.3\n"
     assert parse_trace("trace.csv", text, MIX, 50) == (TraceLine(2.5), TraceLine(0.5, 7, 1))
 
@@ -28,19 +28,19 @@ def test_a_line_says_when_and_as_it_likes_whom_and_what() -> None:
         ("1,0,distributor,4.8.1", "the scenario's mix has no distributor 4.8.1; it has import-sup"),
     ],
 )
-def test_a_wrong_line_of_a_trace_is_named(line: str, said: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number(line: str, said: str) -> None:
     with pytest.raises(TraceError) as caught:
         parse_trace("trace.csv", f"1.0\n{line}\n", MIX, 50)
     assert str(caught.value).startswith(f"trace.csv, line 2: {said}")
 
 
-def test_an_empty_trace_is_named() -> None:
+def test_an_empty_trace_is_an_error() -> None:
     with pytest.raises(TraceError, match=r"trace\.csv: there is no request in it"):
         parse_trace("trace.csv", "# nothing\n", MIX, 50)
 
 
 @pytest.mark.parametrize("line", ["61", "-1", "soon"])
-def test_a_time_beyond_the_last_is_named(line: str) -> None:
+def test_a_time_after_the_end_is_an_error(line: str) -> None:
     assert parse_trace("trace.csv", "60", MIX, 50, last=60) == (TraceLine(60.0),)
     with pytest.raises(
         TraceError, match=f"^trace.csv, line 1: '{line}': give seconds from 0 to 60"

@@ -7,9 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from esme_emulator.proof.report.compare import Figure
 from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
+from esme_emulator.runtime.comparison import Figure
 from esme_emulator.scenario.scenario import Scenario
 
 

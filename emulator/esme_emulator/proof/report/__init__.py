@@ -1,1 +1,1 @@
-"""The report of a proof: one result in the forms that people and machines read."""
+"""The report of a proof: its result as HTML, Markdown, JUnit XML, CSV and JSON."""

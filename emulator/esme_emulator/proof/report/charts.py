@@ -1,7 +1,7 @@
-"""The charts of a report, as SVG that stands in a page by itself.
+"""The charts of a report, as SVG elements for an HTML page.
 
-Knows figures and of the page only the names of its colours, which are other ones in the dark.
-matplotlib is imported when the first chart is drawn, since nothing else needs it.
+Knows figures, and the names of the page's colours, which differ in dark mode. Imports matplotlib
+when the first chart is drawn, since nothing else needs it.
 """
 
 import io
@@ -17,7 +17,7 @@ from esme_emulator.proof.report.drawing import shipped_settings
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
 
 NAMES = ("over_time", "latencies", "by_srv", "by_party")
-"""What the page calls the charts."""
+"""Names of the charts in the page."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _NAMES = {
     _FAILED: "--failed",
     _INK: "--ink",
 }
-"""What the page calls each colour."""
+"""CSS variables of the page, by colour."""
 _INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _DECISIONS = (
     ("hits", _CACHED),
@@ -43,9 +43,9 @@ _DECISIONS = (
 
 
 def drawn(result: ProofResult) -> dict[str, str]:
-    """Return the charts of a report by name; none of them if one cannot be drawn.
+    """Return the charts of a report by name, or none if any of them fails.
 
-    A chart is an ornament: whatever matplotlib cannot do must not cost the verdict.
+    A failure of matplotlib is logged and must not lose the verdict.
     """
     try:
         svgs = (
@@ -54,7 +54,7 @@ def drawn(result: ProofResult) -> dict[str, str]:
             decisions(result.by_srv, "Requests by SRV"),
             decisions(result.by_party, "Requests by party"),
         )
-    except Exception as error:  # of a library that we do not know all failures of
+    except Exception as error:  # matplotlib does not say what it raises
         reason = " ".join(str(error).split()) or type(error).__name__
         _log.warning("esme: the report has no charts: %s", reason)
         return {}
@@ -62,7 +62,7 @@ def drawn(result: ProofResult) -> dict[str, str]:
 
 
 def hits_over_time(intervals: Sequence[Interval]) -> str:
-    """Return a chart of device hits: those of the direct run above those through the cache."""
+    """Return a chart of the device hits of both runs over scenario time."""
 
     def draw(axes: Any) -> None:
         times = [datetime.fromisoformat(item.start) for item in intervals]
@@ -83,9 +83,9 @@ def hits_over_time(intervals: Sequence[Interval]) -> str:
 
 
 def latencies(distribution: Distribution) -> str:
-    """Return a chart of what meters took: which part of the replies came within how long.
+    """Return a chart of the cumulative latency distributions of direct reads and misses.
 
-    Hits are not in it, since they take none of the scenario's time.
+    Hits are left out, since they take no scenario time.
     """
 
     def draw(axes: Any) -> None:
@@ -103,7 +103,7 @@ def latencies(distribution: Distribution) -> str:
             axes.xaxis.set_minor_formatter("")
         axes.set_ylim(0, 103)
         axes.xaxis.set_major_formatter("{x:,g}")
-        axes.set_xlabel("seconds of the scenario's time")
+        axes.set_xlabel("seconds of scenario time")
         axes.set_ylabel("% of replies")
         _legend(axes, loc="upper left")
 
@@ -111,7 +111,7 @@ def latencies(distribution: Distribution) -> str:
 
 
 def decisions(accounts: Sequence[Account], title: str) -> str:
-    """Return a chart of what became of requests, a bar for each of `accounts`."""
+    """Return a chart of the decisions on requests, one bar per account."""
 
     def draw(axes: Any) -> None:
         shown = list(reversed(accounts))
@@ -129,7 +129,7 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
 
 
 def _span(distribution: Distribution) -> tuple[float, float]:
-    """Return from where to where meters took, in seconds; no less than a power of ten."""
+    """Return the range of the meters' latencies in seconds, at least a power of ten wide."""
     both = zip(distribution.direct, distribution.miss, strict=True)
     place = next((place for place, counts in enumerate(both) if any(counts)), 0)
     first, last = distribution.bounds[max(place - 1, 0)] / 1000, distribution.bounds[-1] / 1000
@@ -139,15 +139,15 @@ def _span(distribution: Distribution) -> tuple[float, float]:
 
 
 def _legend(axes: Any, **where: Any) -> None:
-    """Name what is drawn, where anything is."""
+    """Add a legend if something is drawn."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, **where)
 
 
 def _svg(draw: Callable[[Any], None], title: str, size: tuple[float, float] = (8.0, 2.9)) -> str:
-    """Return what `draw` puts on axes, as an SVG element with a title for those who hear it.
+    """Return what `draw` puts on axes, as an SVG element with a title for screen readers.
 
-    Its colours are those of the page, by name, and where it has none of that name its own.
+    Its colours are CSS variables of the page, with their own values as fallback.
     """
     settings: dict[str, Any] = {
         "svg.fonttype": "none",

@@ -1,12 +1,9 @@
-"""Comparing two proofs: what they are of, how they ended, and their figures side by side."""
+"""Compare the reports of two proofs: their scenarios, how they ended, and their figures."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.runtime.errors import NamedFileError
+from esme_emulator.runtime.comparison import Figure, ReportError, read_json, side_by_side
 
 FIGURES = (
     "requests",
@@ -36,62 +33,39 @@ FIGURES = (
     "spent_cached.sms",
     "spent_cached.pounds",
 )
-
+"""Figures that a comparison shows."""
 
 ABOUT = ("scenario", "seed", "meters", "start", "passed", "complete", "versions")
-"""What else is told of each proof."""
-
-
-class ReportError(NamedFileError):
-    """A report that cannot be read; the text is one line for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of two reports, None where one has it not."""
-
-    name: str
-    first: float | None
-    second: float | None
-
-
-def read_form(file: Path) -> Any:
-    """Return what JSON there is in a file, None where it is none. Raises `ReportError`."""
-    try:
-        return json.loads(file.read_text("utf-8-sig"))
-    except OSError as error:
-        raise ReportError(f"{file}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        return None
+"""Keys that describe a proof in a comparison."""
 
 
 def load_report(path: Path) -> dict[str, Any]:
-    """Return the JSON of a report, from its file or its folder. Raises `ReportError`."""
+    """Return the JSON of a report, given its file or its folder. Raises `ReportError`."""
     file = path / "proof.json" if path.is_dir() else path
-    form = read_form(file)
+    form = read_json(file)
     if not isinstance(form, dict) or "passed" not in form or "scenario" not in form:
-        raise ReportError(f"{file}: it is not the JSON of a proof; esme prove --report writes it")
+        raise ReportError(
+            f"{file}: not the JSON of a proof. Name a report that `esme prove --report` wrote"
+        )
     return form
 
 
-def compare(
-    first: dict[str, Any], second: dict[str, Any], names: Sequence[str] = FIGURES
-) -> list[Figure]:
-    """Return the figures of two proofs side by side, or those that `names` say."""
-    return [Figure(name, _figure(first, name), _figure(second, name)) for name in names]
+def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
+    """Return the figures of two proofs side by side."""
+    return side_by_side(first, second, FIGURES)
 
 
 def about(report: dict[str, Any]) -> dict[str, Any]:
-    """Return what a proof is of and how it ended, None where its report does not say."""
+    """Return the scenario and verdict of a proof, with None for keys that its report lacks."""
     verdict = "PASSED" if report["passed"] else "FAILED"
     ended = "PARTIAL" if report.get("complete") is False else verdict
     return {"verdict": ended, **{name: report.get(name) for name in ABOUT}}
 
 
 def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return a line for each reason why the figures of two proofs are not of the same thing."""
+    """Return one line per reason why two proofs are not comparable."""
     found = [
-        f"{place} is of a proof that was interrupted, so its figures are partial"
+        f"{place} proof was interrupted, so its figures are partial"
         for place, form in (("the first", first), ("the second", second))
         if form.get("complete") is False
     ]
@@ -104,10 +78,3 @@ def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
             if first.get(name) != second.get(name):
                 found.append(f"they differ in {what} of the scenario")
     return found
-
-
-def _figure(form: Any, name: str) -> float | None:
-    for part in name.split("."):
-        form = form.get(part) if isinstance(form, dict) else None
-    number = isinstance(form, int | float) and not isinstance(form, bool)
-    return form if number else None

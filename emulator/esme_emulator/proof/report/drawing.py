@@ -1,6 +1,6 @@
-"""matplotlib as it is shipped: figures that depend on no setting of the user.
+"""Use matplotlib with its default settings, so that figures are the same on every machine.
 
-Knows matplotlib, which is loaded when something is drawn; not what is drawn.
+Imports matplotlib only when something is drawn. Knows nothing of what is drawn.
 """
 
 import logging
@@ -13,30 +13,29 @@ from typing import Any
 from esme_emulator.runtime.errors import UserError
 
 _ENVIRONMENT = {"MPLBACKEND": "svg"}
-"""Read once, when matplotlib is imported. The user's backend may not even be installed here."""
+"""matplotlib reads this once, on import. The user's own backend may not even be installed here."""
 
 
 class DrawingError(UserError):
-    """matplotlib is installed and cannot be used; the text is one line for the user."""
+    """matplotlib is installed but does not work; the text is one line for the user."""
 
 
 @contextmanager
 def shipped_settings(settings: Mapping[Any, Any]) -> Iterator[None]:
-    """Have matplotlib draw by the defaults that it ships and by `settings` alone.
+    """Apply matplotlib's defaults and `settings`, and restore the user's settings afterwards.
 
-    The user's backend, matplotlibrc, style and cache folder are of no matter, and are the same
-    again afterwards. Raises `ImportError` if matplotlib is not installed, and `DrawingError` if
-    it cannot start.
+    The user's backend, matplotlibrc, style and cache folder have no effect. Raises `ImportError`
+    if matplotlib is not installed, and `DrawingError` if it cannot start.
     """
     with _silent(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of settings that matplotlib is going to drop
+        warnings.simplefilter("ignore")  # deprecated settings
         try:
             with _environment(_ENVIRONMENT):
                 from matplotlib import rc_context, rcParamsDefault
         except (OSError, ValueError, RuntimeError) as error:
-            # such as a matplotlibrc in this folder that is no text
-            raise DrawingError(f"matplotlib cannot be used here: {error}") from None
-        # Not the backend: it is for windows, and is loaded when it is set.
+            # For example, a matplotlibrc in this folder that is not text.
+            raise DrawingError(f"matplotlib does not work here: {error}") from None
+        # Leave the backend out: it is for windows, and setting it loads it.
         names = (name for name in rcParamsDefault if not name.startswith("backend"))
         taken: dict[Any, Any] = {name: rcParamsDefault[name] for name in names}
         with rc_context({**taken, **settings}):
@@ -59,7 +58,7 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Let matplotlib not complain of a user's matplotlibrc, fonts or cache folder."""
+    """Suppress matplotlib's warnings about the user's matplotlibrc, fonts and cache folder."""
     logger = logging.getLogger("matplotlib")
     before = logger.level
     logger.setLevel(logging.CRITICAL)

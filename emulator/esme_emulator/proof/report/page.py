@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing beside it."""
+"""The page of a report: one HTML file without external resources."""
 
 from shlex import quote
 
@@ -21,22 +21,22 @@ SPENT = (
     ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
     ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
 )
-"""Fields of `Spent`, what people call them, and what they rest on."""
+"""Fields of `Spent`, their titles, and their bases."""
 
 HIT_NOTE = (
-    "A hit is 0 by construction: the scenario's clock stands still while the machine works, so "
-    "what the cache itself takes is not in it; esme load measures that."
+    "A hit takes 0 ms by construction: the scenario's clock stands still while the machine "
+    "computes. esme load measures the time that the cache itself takes."
 )
 MISS_NOTE = (
-    "Each request that was answered counts once, however often its party sent it, and in the "
-    "ledger each time. A miss is one that was forwarded, or collapsed into another and waited for "
-    "the same reply of the meter, so there may be more misses than forwarded requests."
+    "An answered request counts once here, and once per attempt in the ledger. A miss was "
+    "forwarded, or collapsed into a request that waited for the same reply of the meter, so there "
+    "may be more misses than forwarded requests."
 )
 NOT_MEASURED = "not measured"
 
 
 def figure(value: float | None) -> str:
-    """Return a number as people read it, and a dash where there is none."""
+    """Format a number for people; None becomes a dash."""
     if value is None:
         return "–"
     if float(value).is_integer():
@@ -45,19 +45,19 @@ def figure(value: float | None) -> str:
 
 
 def exact(value: float | None) -> str:
-    """Return a number with all its digits, so that what misses a threshold is seen to miss it."""
+    """Format a number with all its digits, so that a narrowly missed threshold is visible."""
     if value is None or float(value).is_integer():
         return figure(value)
     return f"{value:,}"
 
 
 def number(value: float | None) -> str:
-    """Return a whole number with its thousands apart."""
+    """Format a whole number with separated thousands."""
     return NOT_MEASURED if value is None else f"{value:,.0f}"
 
 
 def percent(ratio: float | None) -> str:
-    """Return a ratio as a percentage."""
+    """Format a ratio as a percentage; only 0 and 1 are shown as 0 % and 100 %."""
     if ratio is None:
         return NOT_MEASURED
     shown = f"{100 * ratio:.1f}"
@@ -67,28 +67,28 @@ def percent(ratio: float | None) -> str:
 
 
 def verdict(result: ProofResult) -> str:
-    """Return in one word what came of a proof."""
+    """Return `PASSED`, `FAILED` or `PARTIAL`."""
     if not result.complete:
         return "PARTIAL"
     return "PASSED" if result.passed else "FAILED"
 
 
 def met(verdict: Verdict) -> str:
-    """Return whether a threshold is met."""
+    """Return whether a threshold is met, in words."""
     return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
 
 
 def partial(result: ProofResult) -> str:
-    """Return how far a proof came that did not run to its end, and what follows from that."""
+    """Return how far an incomplete proof got, and which figures are missing."""
     return (
         f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
         f"made directly and {number(result.made_cached)} through the cache, "
-        "so nothing is compared that needs both"
+        "so figures that need both runs are missing"
     )
 
 
 def avoided(result: ProofResult, name: str) -> str:
-    """Return how much less the run through the cache spent of a field of `Spent`."""
+    """Return how much the cache saved of a field of `Spent`."""
     if not result.complete:
         return NOT_MEASURED
     direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
@@ -96,25 +96,25 @@ def avoided(result: ProofResult, name: str) -> str:
 
 
 def cost(value: float | str | None) -> str:
-    """Return a figure of costs, or why there is none."""
+    """Format a figure of costs, or say why there is none."""
     if isinstance(value, str):
         return value
     return "no latency configured" if value is None else figure(value)
 
 
 def hit_ratio(account: Account | ProofResult) -> str:
-    """Return which part of requests was answered without asking a meter for each."""
+    """Return the share of hits and collapsed requests: those without a command of their own."""
     answered = account.hits + account.collapsed
     return percent(answered / account.requests) if account.requests else "–"
 
 
 def again(result: ProofResult, *, named: str) -> str:
-    """Return the command that makes the same proof again, for a shell in the same folder."""
+    """Return the shell command that repeats the proof in the same folder."""
     return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
 
 
 def page(result: ProofResult, *, named: str) -> str:
-    """Return the HTML of a result; `named` is what the user called its scenario by."""
+    """Return the HTML of a result; `named` is the scenario as the user named it."""
     environment = Environment(
         loader=PackageLoader("esme_emulator.proof", "report"),
         autoescape=select_autoescape(default=True),
@@ -143,8 +143,8 @@ def page(result: ProofResult, *, named: str) -> str:
 
 
 def _charts(result: ProofResult) -> dict[str, str]:
-    """Return the charts by name, or in their places a line that says that there are none."""
+    """Return the charts by name, or a message instead of each if matplotlib failed."""
     drawn = charts.drawn(result)
     if not drawn:
         return dict.fromkeys(charts.NAMES, "This chart could not be drawn.")
-    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  # ours alone
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  # our own SVG

@@ -1,48 +1,80 @@
-"""Writing a report: every form of it into one folder, in place of those of an earlier one."""
+"""Write a report: every form of it into one folder, replacing an earlier report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
-from esme_emulator.proof.evidence import Evidence
-from esme_emulator.proof.report.junit import junit
-from esme_emulator.proof.report.markdown import markdown
-from esme_emulator.proof.report.page import page
-from esme_emulator.proof.report.tables import Rows, accounts, costs, ledger, over_time
-from esme_emulator.proof.result import ProofResult
+from esme_emulator.proof.evidence import Evidence, Line
+from esme_emulator.proof.report.ci import junit, markdown
+from esme_emulator.proof.report.page import SPENT, page
+from esme_emulator.proof.result import Account, Interval, ProofResult
 from esme_emulator.runtime.report_folder import ReportFolder
+
+Rows = Iterator[Sequence[Any]]
+"""Rows of a CSV file, the column names first."""
 
 PAGE = "report.html"
 
-_FORMS: dict[str, Callable[[ProofResult, str], str]] = {
+
+def accounts(result: ProofResult, evidence: Evidence) -> Rows:
+    """Yield the accounts by SRV, party and meter; the first column says which of these."""
+    yield ("by", *(item.name for item in fields(Account)))
+    meters = evidence.by_meter()
+    for by, rows in (("srv", result.by_srv), ("party", result.by_party), ("meter", meters)):
+        for account in rows:
+            yield (by, *asdict(account).values())
+
+
+def over_time(result: ProofResult, _: Evidence) -> Rows:
+    """Yield the device hits of each interval."""
+    yield [item.name for item in fields(Interval)]
+    for interval in result.over_time:
+        yield list(asdict(interval).values())
+
+
+def costs(result: ProofResult, _: Evidence) -> Rows:
+    """Yield the costs of both runs, then the assumptions behind them."""
+    yield ("name", "direct", "cached", "value", "basis")
+    for name, _title, basis in SPENT:
+        direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
+        yield (name, direct, cached, None, basis)
+    for item in result.assumptions:
+        yield (item.key, None, None, item.value, item.basis)
+
+
+def ledger(_: ProofResult, evidence: Evidence) -> Rows:
+    """Yield each request of both runs."""
+    yield Line._fields
+    yield from evidence.lines()
+
+
+_TEXTS: dict[str, Callable[[ProofResult, str], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
     "junit.xml": lambda result, _: junit(result),
     "summary.md": lambda result, named: markdown(result, named=named),
     PAGE: lambda result, named: page(result, named=named),
 }
-"""Files of a report, and what makes the text of each."""
-
 _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
     "accounts.csv": accounts,
     "over_time.csv": over_time,
     "costs.csv": costs,
     "ledger.csv": ledger,
 }
-"""Files of a report that are written row by row."""
 
 
 def report_folder(folder: Path) -> ReportFolder:
-    """Return the folder that a proof's report is written to."""
-    return ReportFolder(folder, (*_FORMS, *_TABLES))
+    """Return the folder for a proof's report."""
+    return ReportFolder(folder, (*_TEXTS, *_TABLES))
 
 
 def write_report(
     result: ProofResult, evidence: Evidence, folder: ReportFolder, *, named: str
 ) -> Path:
-    """Write all files of a report into a cleared `folder` and return the path of its page.
+    """Write all files of a report into a cleared `folder`, and return the path of its page.
 
-    `evidence` is what the result rests on, `named` what the user called the scenario by. An
-    interruption, or a file that cannot be written, leaves none of them: a part of a report is
-    none. Raises `ReportFolderError`.
+    `named` is the scenario as the user named it. After an interruption or a failed write, no file
+    of the report is left. Raises `ReportFolderError`.
     """
     try:
         return _write(result, evidence, folder, named)
@@ -52,7 +84,7 @@ def write_report(
 
 
 def _write(result: ProofResult, evidence: Evidence, folder: ReportFolder, named: str) -> Path:
-    texts = {name: make(result, named) for name, make in _FORMS.items()}
+    texts = {name: make(result, named) for name, make in _TEXTS.items()}
     paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
         folder.write_rows(name, table(result, evidence))

@@ -1,9 +1,11 @@
-"""The summary of a report as Markdown, fit for the page of a CI job."""
+"""The forms of a report that CI servers read: a Markdown summary and JUnit XML."""
 
 from collections.abc import Iterator
 from html import escape
+from xml.etree import ElementTree as ET
 
 from esme_emulator.proof.report.page import (
+    NOT_MEASURED,
     SPENT,
     again,
     cost,
@@ -20,7 +22,7 @@ from esme_emulator.proof.result import Account, ProofResult
 
 
 def markdown(result: ProofResult, *, named: str) -> str:
-    """Return the summary of a result; `named` is what the user called its scenario by."""
+    """Return the summary of a result; `named` is the scenario as the user named it."""
     return "\n".join(_lines(result, named)) + "\n"
 
 
@@ -52,7 +54,7 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield ""
     if result.shadow:
         yield (
-            f"Shadow audit: {number(result.shadow)} hits asked of the meter too, "
+            f"Shadow audit: {number(result.shadow)} hits also read from the meter, "
             f"{number(result.shadow_compared)} compared, {number(result.shadow_different)} "
             f"different ({percent(result.shadow_difference_ratio)})."
         )
@@ -75,10 +77,10 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     for given in result.assumptions:
         yield f"| `{given.key}` | {_cell(cost(given.value))} | {_cell(given.basis)} |"
     if result.ledger_lines:
-        yield from ("", "What does not add up:", "", "```", *result.ledger_lines, "```")
+        yield from ("", "Ledger differences:", "", "```", *result.ledger_lines, "```")
     yield ""
     yield f"Scenario `{result.scenario}`, seed `{result.seed}`, {number(result.meters)} meters."
-    yield from ("To see it again:", "", "```", again(result, named=named), "```", "")
+    yield from ("Reproduce:", "", "```", again(result, named=named), "```", "")
     yield ", ".join(f"{name} {version}" for name, version in result.versions.items())
 
 
@@ -88,5 +90,33 @@ def _ledger(name: str, of: Account | ProofResult) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text that stays within its cell, whatever a scenario has in it."""
+    """Escape a text so that it stays within its table cell."""
     return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+
+
+def junit(result: ProofResult) -> str:
+    """Return the verdict as JUnit XML, with one test case per threshold.
+
+    An incomplete proof is an error, and its thresholds are skipped.
+    """
+    suite = ET.Element("testsuite", name=f"esme prove {result.scenario}")
+    case = ET.SubElement(suite, "testcase", classname=result.scenario, name="measured to the end")
+    if not result.complete:
+        ET.SubElement(case, "error", message=partial(result))
+    elif not result.replies_compared:
+        ET.SubElement(case, "failure", message="nothing was measured")
+    for name, item in result.thresholds.items():
+        must = f"{name} {item.comparison} {item.limit:.12g}"
+        case = ET.SubElement(suite, "testcase", classname=result.scenario, name=must)
+        if item.met is None:
+            ET.SubElement(case, "skipped", message=f"{name} was not measured")
+        elif not item.met:
+            value = NOT_MEASURED if item.value is None else f"{item.value:.12g}"
+            failure = ET.SubElement(case, "failure", message=f"{name} is {value}")
+            failure.text = "\n".join(result.ledger_lines)
+    outcomes = (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+    suite.set("tests", str(len(suite)))
+    for count, tag in outcomes:
+        suite.set(count, str(len(suite.findall(f"testcase/{tag}"))))
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
