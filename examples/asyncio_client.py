@@ -33,7 +33,7 @@ async def read(broker: Broker, meter: EUI, prefix: str) -> list[Row]:
     command, octets = supplier.command(meter, SRV, Window(midnight - DAY, midnight))
     requester = Requester(prefix, ESTATE.keystore)
     async with requester.connected(broker, {supplier.recipient}):
-        reply = await requester.request(command, octets, 60)  # timeout in seconds
+        reply = await requester.request(command, octets, timeout=60)
     authenticate(reply.response)  # raises if the MAC does not verify
     readings = buffer_of(reply.response, BY_SRV[SRV])
     if isinstance(readings, int):

@@ -1,31 +1,15 @@
 """The context of a fault: repeatable chance and bounded memory, one of each for every rule."""
 
 from collections.abc import Hashable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from esme_emulator.runtime.draws import draw, draw_unit
 from gbcs import EUI
 
+if TYPE_CHECKING:
+    from esme_emulator.faults.base import Call
+
 _PURPOSE = "fault"
-
-
-class Numbered(Protocol):
-    """The part of a call that draws depend on."""
-
-    @property
-    def device(self) -> EUI:
-        """The meter."""
-        ...
-
-    @property
-    def srv(self) -> str:
-        """The SRV of the command."""
-        ...
-
-    @property
-    def number(self) -> int:
-        """Number of the command among those of its SRV to this meter, from 1."""
-        ...
 
 
 class Memory:
@@ -69,11 +53,11 @@ class FaultContext:
         self._rule = f"{rule} ".encode()
         self.memory = Memory(memory_size)
 
-    def unit(self, call: Numbered, purpose: str) -> float:
+    def unit(self, call: "Call", purpose: str) -> float:
         """Draw a number above 0 and below 1 for this call."""
         return draw_unit(self._seed, _PURPOSE, self._subject(call, purpose))
 
-    def octets(self, call: Numbered, purpose: str, size: int) -> bytes:
+    def octets(self, call: "Call", purpose: str, size: int) -> bytes:
         """Draw `size` octets, up to 64, for this call."""
         return draw(self._seed, _PURPOSE, self._subject(call, purpose), size)
 
@@ -81,5 +65,5 @@ class FaultContext:
         """Draw a number above 0 and below 1 that is the same in every call of this meter."""
         return draw_unit(self._seed, _PURPOSE, self._rule + device + purpose.encode())
 
-    def _subject(self, call: Numbered, purpose: str) -> bytes:
+    def _subject(self, call: "Call", purpose: str) -> bytes:
         return self._rule + call.device + f"{call.srv} {call.number} {purpose}".encode()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import Stage
-from esme_emulator.fleet.fleet import Dropped, Fleet, Receipt
+from esme_emulator.fleet.fleet import CommandReceived, Dropped, Fleet, Receipt
 from esme_emulator.fleet.latency import Fixed, LogNormal, Uniform
 from esme_emulator.fleet.outbox import Outbox, Reply
 from esme_emulator.fleet.queueing import MeterStates
@@ -169,9 +169,12 @@ def test_a_command_is_counted_even_if_a_fault_raises() -> None:
             raise RuntimeError("a fault that raises")
 
     fleet = make_fleet(5.0, faults=Broken())
+    events: list[CommandReceived] = []
+    fleet.events.subscribe(CommandReceived, events.append)
     with pytest.raises(RuntimeError, match="a fault that raises"):
         ask(fleet)
     assert fleet.counters.outcomes() == {("4.8.1", Dropped.FAILED): 1}
+    assert [event.outcome for event in events] == [Dropped.FAILED]
 
 
 def test_a_command_to_a_silent_meter_is_counted_and_takes_no_time() -> None:
