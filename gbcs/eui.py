@@ -34,7 +34,7 @@ class EUI(bytes):
         Raises `ValueError` unless `number` has 64 bits, unsigned.
         """
         if not 0 <= number < 1 << 64:
-            raise ValueError(f"{number} is not an EUI-64: give a number from 0 to 2^64 − 1")
+            raise ValueError(f"{number} is not an EUI-64: give a number from 0 to 2^64 - 1")
         return cls(number.to_bytes(8, "big"))
 
     def __int__(self) -> int:

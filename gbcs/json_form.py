@@ -124,7 +124,7 @@ def _eui_of(text: Any) -> EUI:
 
 def _counter_of(number: Any) -> int:
     if not 0 <= whole(number) < 1 << 64:
-        raise ValueError(f"{number} is not a counter: give a number from 0 to 2^64 − 1")
+        raise ValueError(f"{number} is not a counter: give a number from 0 to 2^64 - 1")
     return whole(number)
 
 

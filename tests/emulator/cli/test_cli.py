@@ -249,11 +249,11 @@ def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("originator_counter", "2", "JSON.originator_counter: '2' where a whole number belongs"),
-        ("originator_counter", True, "JSON.originator_counter: True where a whole number belongs"),
-        ("originator_counter", -1, "JSON.originator_counter: -1 has not 64 bits"),
-        ("originator", 5, "JSON.originator: 5 where a text belongs"),
-        ("payload", [], "JSON.payload: [] where an object belongs"),
+        ("originator_counter", "2", "JSON.originator_counter: '2' is not a whole number"),
+        ("originator_counter", True, "JSON.originator_counter: True is not a whole number"),
+        ("originator_counter", -1, "JSON.originator_counter: -1 is not a counter"),
+        ("originator", 5, "JSON.originator: 5 is not a string"),
+        ("payload", [], "JSON.payload: [] is not an object"),
         ("payload", {"opaque": {"octets": "0"}}, "JSON.payload: '0' is not hexadecimal digits"),
         ("mac_octets", "zz", "JSON.mac_octets: 'zz' is not hexadecimal digits"),
         ("kind", "question", "JSON.kind: 'question' is not one of command, response, alert"),
