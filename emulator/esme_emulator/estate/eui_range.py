@@ -15,7 +15,7 @@ class EuiRange(Sequence[EUI]):
     def __init__(self, base: EUI, number: int) -> None:
         if number < 1 or int(base) + number > 1 << 64:
             raise ValueError(
-                f"{number} meters from {base} on: give 1 or more, up to EUI FFFFFFFFFFFFFFFF"
+                f"{number} meters from {base} on: no such EUIs. Give 1 or more, up to {'F' * 16}"
             )
         self._numbers = range(int(base), int(base) + number)
 
