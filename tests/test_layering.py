@@ -87,7 +87,7 @@ HOMES = {
     "paho": ("transport/*",),
     "amqtt": ("transport/*",),
     "click": ("cli/*.py",),
-    "rich": ("cli/notes.py", "cli/options.py", "cli/render/*.py"),
+    "rich": ("cli/output.py", "cli/render/*.py"),
     "asn1tools": ("gbcs/asn1/*",),
     "astral": ("device/shapes.py",),
     "fastapi": ("control/*",),

@@ -156,7 +156,7 @@ def _hits(ledger: Ledger, ages: HitAges) -> HitState:
 def _settings(settings: CacheSettings) -> SettingsState:
     hold_down = settings.hold_down
     return SettingsState(
-        retention_hours=settings.retention / 3600,
+        retention_hours=settings.retention_hours,
         reply_timeout=settings.reply_timeout,
         srvs=list(settings.srvs),
         literal=settings.literal,

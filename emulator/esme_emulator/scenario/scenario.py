@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len
 
 from esme_emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
-from esme_emulator.cache.policy.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
 from esme_emulator.faults.selector import FaultRule
 
 _LONGEST = 10 * 86400.0
@@ -108,8 +108,8 @@ class Caching:
     sub_window: bool = False
     shadow: Fraction = 0.0
     retries: Annotated[int, Ge(0), Le(10)] = 0
-    device_limit: Annotated[int, Ge(1)] = DEVICE_LIMIT
-    device_queue: Count = DEVICE_QUEUE
+    device_limit: Annotated[int, Ge(1)] = SETTINGS["device_limit"].default
+    device_queue: Count = SETTINGS["device_queue"].default
     hold_down_failures: Count = 0
     hold_down_seconds: NotNegative = 0.0
     srvs: tuple[str, ...] = CACHED_SRVS
@@ -120,7 +120,7 @@ class Caching:
         if self.hold_down_failures:
             hold_down = HoldDown(self.hold_down_failures, self.hold_down_seconds)
         return CacheSettings(
-            retention=self.retention_hours * 3600,
+            retention_hours=self.retention_hours,
             reply_timeout=timeout,
             srvs=self.srvs,
             literal=self.literal,

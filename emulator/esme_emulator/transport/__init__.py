@@ -22,7 +22,6 @@ from esme_emulator.transport.base import (
 )
 from esme_emulator.transport.gauge import Gauge, Gauged
 from esme_emulator.transport.memory import MemoryBroker, connect_memory
-from esme_emulator.transport.mqtt import connect_mqtt
 from esme_emulator.transport.outages import Outages
 from esme_emulator.transport.topic import TopicFilter
 
@@ -93,6 +92,9 @@ def connect(
         return broker.connected(handlers, inner)
     if isinstance(broker, MemoryBroker):
         return connect_memory(broker, client_id, handlers)
+    # Only here, so that commands without a broker do not import aiomqtt.
+    from esme_emulator.transport.mqtt import connect_mqtt
+
     return connect_mqtt(
         broker,
         client_id,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -141,7 +141,7 @@ async def run(
 ) -> AsyncIterator[Running]:
     clock = ManualClock(UNIX_NOW)
     fleet = Fleet(ESTATE.meters, KEYS, SEED, latency)
-    settings = CacheSettings(retention=retention_seconds(25), reply_timeout=60.0)
+    settings = CacheSettings(reply_timeout=60.0)
     policy = CachePolicy(KEYS, settings, anything_for_anybody())
     requesters = {prefix: Requester(prefix, KEYS) for prefix in (DIRECT, CACHED)}
     parties = {role: party(role, 1000) for role in (Role.IS, Role.ES, Role.ED, Role.OU)}

@@ -11,7 +11,7 @@ import pytest
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
 from esme_emulator.cache import service
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import ENTRY_OCTETS, StoreError
 from esme_emulator.estate.estate import sharded
@@ -22,7 +22,7 @@ from esme_emulator.runtime.jsonl import JournalError
 from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
 from tests.support.estate import ESTATE, METER, UNIX_NOW, command
 
-SETTINGS = CacheSettings(retention=retention_seconds(25))
+SETTINGS = CacheSettings()
 KEPT = CacheOptions(SETTINGS, "memory:")
 NOWHERE = parse_rules('[[fault]]\nkind = "no-reply"\nname = "far"\nmeters = "00DBE5000000FFFF"\n')
 

@@ -97,7 +97,9 @@ class Bench:
         self.keystore = keystore
         self.registry = registry or anything_for_anybody()
         self.settings = CacheSettings(
-            retention=retention, reply_timeout=PATIENCE, **{"device_limit": 100, **options}
+            retention_hours=retention / 3600,
+            reply_timeout=PATIENCE,
+            **{"device_limit": 100, **options},
         )
         self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE)
         self.shared = shared_store or BenchStore()

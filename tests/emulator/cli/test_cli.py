@@ -8,15 +8,18 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import esme_emulator.proof.run as run_module
 from esme_emulator.cli import main as cli
+from esme_emulator.cli.commands import Command
 from esme_emulator.device.meter import Answer, answer
 from esme_emulator.messaging.topics import DIRECT
 from gbcs import FileKeystore, decode, encode
@@ -243,7 +246,7 @@ def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
     assert result.stdout.splitlines() == [octets] * 2
     [told] = result.stderr.splitlines()
     line = len(pretty.splitlines()) + 3
-    assert told.startswith(f"esme: line {line}: no JSON: Expecting value, at column")
+    assert told.startswith(f"esme: line {line}: not JSON: Expecting value, at column")
 
 
 @pytest.mark.parametrize(
@@ -552,7 +555,7 @@ import signal, sys
 
 class Interrupting:
     def find_spec(self, name, path, target=None):
-        if name == "esme_emulator.cli.options":
+        if name == "esme_emulator.cli.commands":
             signal.raise_signal(signal.SIGINT)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -567,6 +570,57 @@ import esme_emulator.cli.main
 
 def test_help_and_version_are_no_failures() -> None:
     assert "Usage" in good("--help")
-    for name in cli.main.commands:
+    for name in cli.COMMANDS:
         assert "Usage" in good(name, "--help")
     assert re.search(r"\d+\.\d+", good("--version"))
+
+
+def every_command(group: click.Group, context: click.Context) -> Iterator[click.Command]:
+    yield group
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from every_command(found, context)
+        else:
+            yield found
+
+
+def test_help_lists_every_command_with_its_whole_summary() -> None:
+    said = good("--help")
+    assert "…" not in said
+    assert "..." not in said.partition("Commands:")[2]
+    for name, lazy in cli.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(lazy.summary)}$", said, re.M)
+        found = cli.main.get_command(click.Context(cli.main), name)
+        assert found is not None
+        assert (found.help or "").partition("\n")[0] == lazy.summary
+
+
+def test_every_command_has_an_example_that_names_it() -> None:
+    context = click.Context(cli.main)
+    for each in every_command(cli.main, context):
+        assert isinstance(each, Command)
+        assert each.example.startswith("esme ")
+        assert each is cli.main or f" {each.name}" in each.example
+
+
+def test_every_option_has_help() -> None:
+    for each in every_command(cli.main, click.Context(cli.main)):
+        for option in each.params:
+            if isinstance(option, click.Option):
+                assert (option.help or "").endswith("."), (each.name, option.name)
+
+
+@pytest.mark.processes
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"gbcs", "rich", "pydantic", "aiomqtt", "amqtt", "fastapi", "hdrh", "matplotlib"}
+    program = (
+        "import sys; from esme_emulator.cli.main import main\n"
+        "try: main(['--help'])\n"
+        f"finally: sys.stderr.write(' '.join({heavy!r} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

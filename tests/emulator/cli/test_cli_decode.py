@@ -301,7 +301,7 @@ def test_a_file_that_is_no_capture_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     result = esme("decode", COMMAND.hex(), "--pcap", "notes.txt")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--pcap notes.txt: this file is there and is not a capture" in result.stderr
+    assert "--pcap notes.txt: this file exists and is not a capture" in result.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 

@@ -461,7 +461,7 @@ def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]
     last = result.stderr.splitlines()[-1]
-    assert last == "esme: interrupted; not every rule was compared to its end"
+    assert last == "esme: interrupted; not every rule was run to its end"
     assert json.loads(Path("report/proof.json").read_text())["complete"] is True
 
 

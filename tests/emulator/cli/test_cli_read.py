@@ -165,7 +165,7 @@ def test_a_meter_of_another_kind_says_that_it_has_no_such_thing(esme: Esme) -> N
     own = ("--base", device, "--meters", 1)
     said = esme.refused(2, "read", device, "4.11.2", *own)
     assert "a single meter has no reading service 4.11.2: " in said
-    assert "give --profile as its fleet has it, or --variant" in said
+    assert "give the --profile of its fleet, or --variant" in said
     forced = esme.refused(1, "read", device, "4.11.2", *own, "--variant", TWIN)
     assert f"{device} refuses SRV 4.11.2: " in forced
     phases = esme.refused(1, "read", device, "4.10", *DAY, *own, "--variant", POLYPHASE)
@@ -191,7 +191,7 @@ METER = "00DBE50000000000"
         ((METER, "4.99"), 2, "4.99"),
         ((METER, "4.8.1"), 2, "give --from and --to"),
         ((METER, "4.8.1", "--from", "2026-01-01"), 2, "give --from and --to"),
-        ((METER, "4.3", *DAY), 2, "leave --from and --to out"),
+        ((METER, "4.3", *DAY), 2, "leave out --from and --to"),
         ((METER, "4.8.1", "--from", "2026-01-02", "--to", "2026-01-01"), 2, "before it starts"),
         ((METER, "4.8.1", "--from", "yesterday", "--to", "2026-01-01"), 2, "yesterday"),
         ((METER, "4.8.1", "--from", "1999-01-01", "--to", "2026-01-01"), 2, "1999"),
@@ -203,7 +203,7 @@ METER = "00DBE50000000000"
         ((METER, "4.3", "--timeout", "nan"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "inf"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "soon"), 2, "soon"),
-        (("00DBE5000000FFFF", "4.3"), 1, "is not a meter here; these are"),
+        (("00DBE5000000FFFF", "4.3"), 1, "is not a meter of this estate, which has"),
         ((METER, "4.3", "--broker", "mqtt://127.0.0.1:1"), 1, "no MQTT broker"),
         ((METER, "4.3", "--keystore", "none.json"), 2, "none.json"),
     ],

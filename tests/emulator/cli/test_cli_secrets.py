@@ -123,9 +123,9 @@ def test_a_password_comes_from_a_file_or_the_environment() -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--broker", "mqtt://host"), "--broker-password-file needs a user"),
+        (("--broker", "mqtt://host"), "--broker-password-file: name the user in the URL"),
         (("--broker", f"mqtt://me:{SECRET}@host"), "the URL has a password already"),
-        ((), "there is no URL that it could be for"),
+        ((), "give the URL of a server too"),
     ],
 )
 def test_a_password_that_fits_no_url_is_told(args: tuple[str, ...], says: str) -> None:
@@ -136,7 +136,10 @@ def test_a_password_that_fits_no_url_is_told(args: tuple[str, ...], says: str) -
 
 
 def test_a_password_file_that_holds_none_is_told() -> None:
-    for file, says in ((secret_file("empty", "\n"), "it is empty"), ("absent", "No such file")):
+    for file, says in (
+        (secret_file("empty", "\n"), "is empty"),
+        ("absent", "No such file"),
+    ):
         result = ask("--broker", "mqtt://me@host", "--broker-password-file", file)
         assert (result.exit_code, says in result.stderr) == (2, True)
 

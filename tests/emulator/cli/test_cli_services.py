@@ -157,7 +157,7 @@ def test_what_is_read_by_the_kind_of_meter_that_was_only_supposed_is_said() -> N
             read = esme(*voltage, *more)
             assert read.returncode == 0, read.stderr
             assert (b"phase 3" in read.stdout) is bool(more)
-            assert (b"where it is another kind, give --profile" in read.stderr) is (not more)
+            assert (b"if it is another kind, give the --profile" in read.stderr) is (not more)
             assert read.stderr.count(b"\n") == (0 if more else 1)
         assert esme(*common, "4.3").stderr == b""
 
@@ -680,7 +680,7 @@ async def test_a_worker_that_dies_ends_the_others_with_one_line_and_their_counts
         await ask_all(mosquitto.url, 5)
         os.kill(workers[1], signal.SIGKILL)
         out, err = fleet.process.communicate(timeout=GUARD)
-    said = "worker 1 is gone: the others are stopped"
+    said = "worker 1 ended unexpectedly: the others are stopped"
     assert (fleet.process.returncode, err.decode()) == (1, f"esme: {said}\n")
     counted = json.loads(out)
     assert (counted["device_hits"], counted["without"]) == (3, said)
@@ -741,9 +741,9 @@ def is_healthy(url: str) -> bool:
     [
         (("fleet", "--shard", "2/2"), 2, "K from 0 to N - 1"),
         (("fleet", "--shard", "x"), 2, "give K/N"),
-        (("fleet", "--shard", "0/2", "--workers", "2"), 2, "neither"),
-        (("fleet", "--shard", "0/2", "--shared"), 2, "neither"),
-        (("fleet", "--shared", "--connections"), 2, "give one of them"),
+        (("fleet", "--shard", "0/2", "--workers", "2"), 2, "leave it out"),
+        (("fleet", "--shard", "0/2", "--shared"), 2, "leave it out"),
+        (("fleet", "--shared", "--connections"), 2, "give one of the two"),
         (("fleet", "--shard", "5/6", "--meters", "5"), 2, "only 5 meters"),
         (("fleet", "--workers", "3", "--meters", "2"), 2, "3 workers for 2 meters"),
         (("fleet", "--workers", "2", "--control", "65535"), 2, "a lower one"),
@@ -763,10 +763,10 @@ def is_healthy(url: str) -> bool:
         (("serve", "--shadow", "nan"), 2, "0 to 1"),
         (("serve", "--shadow", "1.5"), 2, "1.5"),
         (("serve", "--retries", "11"), 2, "11"),
-        (("serve", "--reply-timeout", "0"), 2, "x>0"),
+        (("serve", "--reply-timeout", "0"), 2, "more than 0"),
         (("serve", "--reply-timeout", "nan"), 2, "more than 0"),
-        (("serve", "--device-limit", "0"), 2, "x>=1"),
-        (("serve", "--device-queue", "-1"), 2, "x>=0"),
+        (("serve", "--device-limit", "0"), 2, "1 or more"),
+        (("serve", "--device-queue", "-1"), 2, "0 or more"),
         (("serve", "--store-limit", "7"), 2, "give a number of MB, GB, TB, such as 500MB"),
         (("serve", "--store-limit", "many"), 2, "give a number of MB, GB, TB, such as 500MB"),
         (("serve", "--store-limit", "0.5MB"), 2, "give 1MB or more"),
@@ -834,7 +834,7 @@ def test_a_clock_that_nothing_moves_is_told(mosquitto: Mosquitto) -> None:
     with running(*args) as fleet:
         fleet.process.send_signal(signal.SIGINT)
         _, err = fleet.process.communicate(timeout=GUARD)
-    assert err.decode() == "esme: the clock stands still: with --control it can be moved\n"
+    assert err.decode() == "esme: the clock stands still: give --control to advance it\n"
 
 
 def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:

@@ -65,7 +65,7 @@ class Process:
     clock: Clock = field(default_factory=lambda: ManualClock(UNIX_NOW))
     faults: Faults = field(default_factory=lambda: Faults(SEED))
     store: Store = field(default_factory=MemoryStore)
-    settings: CacheSettings = field(default_factory=lambda: CacheSettings(retention=RETENTION))
+    settings: CacheSettings = field(default_factory=CacheSettings)
     wan: WanLink | None = None
     meters_transport: IdleTransport = field(default_factory=IdleTransport)
     cache_transport: IdleTransport = field(default_factory=IdleTransport)

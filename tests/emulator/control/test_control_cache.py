@@ -55,7 +55,7 @@ async def test_settings_are_told(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_hold_down_is_told() -> None:
-    settings = CacheSettings(retention=RETENTION, hold_down=HoldDown(3, 60.0), shadow=0.25)
+    settings = CacheSettings(hold_down=HoldDown(3, 60.0), shadow=0.25)
     async with Process(settings=settings).client() as client:
         told = (await get(client, "/cache"))["settings"]
     assert told["hold_down"] == {"failures": 3, "seconds": 60.0}

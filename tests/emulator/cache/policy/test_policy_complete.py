@@ -216,7 +216,7 @@ def test_without_literal_a_part_of_what_is_kept_is_complete_whatever_gaps_there_
 
 @pytest.mark.parametrize("skew", [-1.0, float("nan"), float("inf")])
 def test_a_skew_that_cannot_be_is_a_mistake(skew: float) -> None:
-    with pytest.raises(ValueError, match=r"clock skew of .* s: give 0 or more"):
+    with pytest.raises(ValueError, match=r"clock skew of .* seconds: give 0 or more"):
         Bench(clock_skew=skew)
 
 
