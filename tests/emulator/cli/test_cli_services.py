@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 from collections import Counter
@@ -17,7 +16,6 @@ import click
 import pytest
 
 from esme_emulator.cli.cache import cache
-from esme_emulator.cli.main import COMMANDS
 from esme_emulator.cli.main import main as esme_command
 from esme_emulator.cli.run import serve
 from esme_emulator.cli.service_options import cache_options
@@ -845,7 +843,7 @@ def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
         assert_one_line(said, 2, f"{again} is the process of {url}".encode())
 
 
-# The page
+# Options
 
 
 @pytest.mark.parametrize("command", [serve, cache])
@@ -864,41 +862,3 @@ def test_what_protects_meters_and_bounds_the_store_can_be_chosen(command: click.
             settings.device_limit,
             settings.device_queue,
         )
-
-
-PAGE = ROOT / "docs" / "running.md"
-
-
-def options_of(command: click.Command) -> set[str]:
-    return {
-        option
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-        for option in (*parameter.opts, *parameter.secondary_opts)
-    }
-
-
-def commands(command: click.Command, path: str, context: click.Context) -> dict[str, click.Command]:
-    """This command and all below it, by the words that call them."""
-    found = {path: command}
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            assert below is not None
-            found |= commands(below, f"{path} {name}", context)
-    return found
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_page_has_every_option_and_no_other(name: str) -> None:
-    context = click.Context(esme_command)
-    command = esme_command.get_command(context, name)
-    assert command is not None
-    sections = dict(
-        re.findall(r"^### `(esme [^`]+)`\n(.*?)(?=^##|\Z)", PAGE.read_text(), re.M | re.S)
-    )
-    found = commands(command, f"esme {name}", context)
-    assert {title for title in sections if f"{title} ".startswith(f"esme {name} ")} == set(found)
-    for title, one in found.items():
-        shown = re.findall(r"^\| `(--[a-z-]+|-[a-z])", sections[title], re.M)
-        assert sorted(shown) == sorted(options_of(one)), title
