@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.runtime.extras import EXTRAS, hint
+from esme_emulator.runtime.errors import EXTRAS, hint
 from tests.support.rtds import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -20,8 +20,7 @@ from esme_emulator.estate.estate import Estate, sharded
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.runtime.interrupts import interruptible
-from esme_emulator.runtime.processes import no_interrupts
+from esme_emulator.runtime.processes import interruptible, no_interrupts
 
 Pipe: TypeAlias = "Connection[Any, Any]"
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from esme_emulator.cli import streams
-from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError
-from esme_emulator.runtime.extras import hint
+from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError, hint
 
 CHECK_FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 

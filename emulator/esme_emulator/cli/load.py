@@ -34,7 +34,7 @@ from esme_emulator.load.schedule import whole_seconds
 from esme_emulator.load.tally import Tally
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.runtime.interrupts import ending_signals
+from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.report_folder import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.trace import parse_trace

@@ -15,7 +15,7 @@ except KeyboardInterrupt:  # Ctrl-C during start-up
     sys.stderr.write("esme: interrupted\n")
     sys.exit(130)
 except ModuleNotFoundError as error:
-    from esme_emulator.runtime.extras import hint
+    from esme_emulator.runtime.errors import hint
 
     if (text := hint(error)) is None:
         raise

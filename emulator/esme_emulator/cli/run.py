@@ -43,9 +43,9 @@ from esme_emulator.cli.service_options import (
 from esme_emulator.estate.estate import Estate, sharded
 from esme_emulator.monitor.snapshot import Sampler
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
-from esme_emulator.runtime.interrupts import ending_signals
+from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport.credentials import without_credentials
+from esme_emulator.transport.address import without_credentials
 from gbcs import EUI
 
 

@@ -69,7 +69,7 @@ async def test_a_message_that_is_lost_is_told() -> None:
     broker = Gauged(MemoryBroker())
     broker.gauge.add(2)
     with pytest.raises(TransportError, match="2 messages were not delivered within"):
-        await broker.gauge.still(patience=0.01)
+        await broker.gauge.still(0.01)
 
 
 async def test_a_broker_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ async def test_a_broker_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) ->
         broker.gauge.add(1)
         monkeypatch.setattr("esme_emulator.transport.memory._MemoryTransport.is_connected", False)
         with pytest.raises(TransportError, match="the broker was lost, and did not come back"):
-            await broker.gauge.still(patience=0.01)
+            await broker.gauge.still(0.01)
 
 
 async def test_what_a_transport_refuses_is_not_on_its_way() -> None:

@@ -10,8 +10,14 @@ import pytest
 
 from esme_emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
 from esme_emulator.transport.embedded import embedded_broker
-from esme_emulator.transport.limits import LONGEST_PACKET, MAX_PACKET, Limits, publish_size
-from esme_emulator.transport.reasons import FAILURE, blames_a_message
+from esme_emulator.transport.limits import (
+    FAILURE,
+    LONGEST_PACKET,
+    MAX_PACKET,
+    Limits,
+    blames_a_message,
+    publish_size,
+)
 from esme_emulator.transport.topic import TopicFilter
 from tests.emulator.transport.brokers import (
     CONNACK,
@@ -76,11 +82,11 @@ def test_size_of_a_publish(
 def test_refusal_names_the_size_and_whose_limit_it_is() -> None:
     assert Limits(maximum_packet=100).refusal(100) is None
     assert Limits(maximum_packet=100).refusal(101) == (
-        "it takes 101 octets, and the broker takes 100 at most: "
+        "the message takes 101 octets, and the broker accepts 100: "
         "raise the broker's maximum packet size"
     )
     assert Limits().refusal(LONGEST_PACKET) is None
-    assert "MQTT carries 268435460 at most" in str(Limits().refusal(LONGEST_PACKET + 1))
+    assert "MQTT carries at most 268435460" in str(Limits().refusal(LONGEST_PACKET + 1))
 
 
 def test_filters_that_a_broker_lacks() -> None:
@@ -116,7 +122,7 @@ async def test_message_too_long_for_the_broker_fails_alone_and_at_once(
             await inbox.wait_for(30)
             counters = transport.counters
     assert str(caught.value) == (
-        "cannot publish to a: it takes 2001 octets, and the broker takes 2000 at most: "
+        "cannot publish to a: the message takes 2001 octets, and the broker accepts 2000: "
         "raise the broker's maximum packet size"
     )
     assert (counters.refused, counters.published, counters.abandoned) == (1, 30, 0)
@@ -203,7 +209,7 @@ async def test_broker_that_takes_qos_0_alone(
     assert inbox.payloads == payloads
     assert (counters.published, counters.reconnections) == (100, 0)
     [record] = caplog.records
-    assert "the broker takes QoS 0 alone" in record.getMessage()
+    assert "the broker allows only QoS 0" in record.getMessage()
 
 
 async def test_server_keep_alive_is_kept() -> None:
@@ -235,8 +241,8 @@ async def test_subscriptions_that_the_broker_does_not_have(
     [
         (b"\x87", "it refuses the subscription a (not authorized)"),
         (b"\x80", "it refuses the subscription a"),
-        (b"", "not the words of MQTT"),
-        (b"\x01\x01", "not the words of MQTT"),
+        (b"", "the answer is not MQTT"),
+        (b"\x01\x01", "the answer is not MQTT"),
     ],
 )
 async def test_subscriptions_that_the_broker_refuses(codes: bytes, reason: str) -> None:

@@ -25,7 +25,7 @@ from esme_emulator.cache.registry.registration import (
     Registration,
     Told,
 )
-from esme_emulator.runtime.private_file import opener
+from esme_emulator.runtime.files import opener
 
 MOST_OCTETS = 10_000_000
 """Length of a file that is read, in octets, at most; no more is written to one either."""
