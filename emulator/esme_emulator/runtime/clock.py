@@ -6,14 +6,14 @@ which shows the same time in another process.
 """
 
 import asyncio
-import heapq
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Protocol
 
-from gbcs.instants import EPOCH_UNIX, MAX_INSTANT
+from esme_emulator.runtime.timers import Timers
+from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_iso
 
 FIRST, LAST = EPOCH_UNIX, EPOCH_UNIX + MAX_INSTANT
 """First and last Unix time that a meter can write, in seconds (ZigBee UTCTime, 32 bits)."""
@@ -129,8 +129,7 @@ class ManualClock:
 
     def __init__(self, now: float) -> None:
         self._now = now
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._order = 0
+        self._sleepers: Timers[asyncio.Future[None]] = Timers()
         self._advancing = asyncio.Lock()
 
     def now(self) -> float:
@@ -143,9 +142,11 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
-        self._order += 1
-        heapq.heappush(self._sleepers, (self._now + seconds, self._order, future))
-        await future
+        sleeper = self._sleepers.start(self._now + seconds, future)
+        try:
+            await future
+        finally:
+            sleeper.cancel()
 
     async def advance(self, seconds: float) -> None:
         """Move forward by `seconds`, and wake each sleeper at its time on the way.
@@ -159,10 +160,10 @@ class ManualClock:
                 raise ClockError(
                     f"cannot advance by {seconds:g} s: a clock moves forward, up to {iso(LAST)}"
                 )
-            while self._sleepers and self._sleepers[0][0] <= end:
-                due, _, future = heapq.heappop(self._sleepers)
+            while (due := self._sleepers.next_deadline()) is not None and due <= end:
+                future = self._sleepers.pop_due(due)
                 self._now = due
-                if not future.done():
+                if future is not None and not future.done():
                     future.set_result(None)
                     await asyncio.sleep(0)
             self._now = end
@@ -170,9 +171,7 @@ class ManualClock:
 
     def next_wake(self) -> float | None:
         """Return the Unix time at which the next sleeper wakes, None if there is no sleeper."""
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)
-        return self._sleepers[0][0] if self._sleepers else None
+        return self._sleepers.next_deadline()
 
     def describe(self) -> str:
         """Return `manual@TIME` with the present time."""
@@ -246,5 +245,4 @@ def iso(now: float) -> str:
     >>> iso(946684800), iso(946684800.25)
     ('2000-01-01T00:00:00Z', '2000-01-01T00:00:00.250000Z')
     """
-    when = _UNIX_EPOCH + timedelta(seconds=now)
-    return when.isoformat().removesuffix("+00:00") + "Z"
+    return to_iso(now - EPOCH_UNIX)
