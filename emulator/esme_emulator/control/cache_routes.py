@@ -4,7 +4,6 @@ Never says what was read, only that it was.
 """
 
 from collections import Counter
-from dataclasses import asdict
 from itertools import islice
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.audit import audit_of
 from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied
-from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.cache.store.base import Store, StoreError
 from esme_emulator.control.cache_models import (
     AgeCount,
@@ -25,7 +24,6 @@ from esme_emulator.control.cache_models import (
     EntriesState,
     EntryState,
     HitState,
-    HoldDownState,
     PartyCount,
     RepliesState,
     ReplyState,
@@ -154,22 +152,8 @@ def _hits(ledger: Ledger, ages: HitAges) -> HitState:
 
 
 def _settings(settings: CacheSettings) -> SettingsState:
-    hold_down = settings.hold_down
-    return SettingsState(
-        retention_hours=settings.retention_hours,
-        reply_timeout=settings.reply_timeout,
-        srvs=list(settings.srvs),
-        literal=settings.literal,
-        sub_window=settings.sub_window,
-        clock_skew=settings.clock_skew,
-        collapse=settings.collapse,
-        shadow=settings.shadow,
-        retries=settings.retries,
-        device_limit=settings.device_limit,
-        device_queue=settings.device_queue,
-        hold_down=None if hold_down is None else HoldDownState(**asdict(hold_down)),
-        shared=settings.shared,
-    )
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return SettingsState.model_validate(values, from_attributes=True)
 
 
 def _chosen(asked: Chosen) -> tuple[EUI | None, str | None]:

@@ -209,7 +209,7 @@ def test_a_broker_that_is_not_there_is_told() -> None:
         (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
         (("prove", "--meters", 0), 2, "--meters"),
         (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
-        (("prove", "--meters", 2**64), 2, "no such EUIs"),
+        (("prove", "--meters", 2**64), 2, "up to EUI"),
         (("scenario", "show", "absent"), 2, "no such file"),
         (("scenario", "check"), 2, "FILE"),
         (("report", "compare", "absent", "absent"), 2, "absent: No such file"),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, TypeVar
 
+from annotated_types import Interval
+
 from esme_emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
 from esme_emulator.cache.policy.reads import CACHEABLE_SRVS, in_order
 
@@ -46,6 +48,12 @@ class Setting:
         if self.above > -inf:
             return f"more than {self.above:g}"
         return f"{self.least:g} or more" if self.least > -inf else ""
+
+    @property
+    def interval(self) -> Interval:
+        """The allowed numbers, for models that check their own fields."""
+        limits = {"ge": self.least, "le": self.most, "gt": self.above}
+        return Interval(**{key: limit for key, limit in limits.items() if abs(limit) < inf})
 
     def check(self, name: str, value: Any) -> None:
         """Raise `ValueError`, one line, if a number is out of bounds or not finite."""
