@@ -31,12 +31,3 @@ class Entry:
     """The log's buffer as A-XDR."""
     received: float
     """When the response was received, Unix time in seconds."""
-
-
-def retention_seconds(hours: float) -> float:
-    """Return a retention in seconds. Raises `ValueError` outside 25 to 72 hours."""
-    if not MIN_RETENTION_HOURS <= hours <= MAX_RETENTION_HOURS:
-        raise ValueError(
-            f"retention of {hours:g} hours: give {MIN_RETENTION_HOURS} to {MAX_RETENTION_HOURS}"
-        )
-    return hours * 3600

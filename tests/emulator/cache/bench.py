@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
@@ -47,7 +47,7 @@ from tests.support.estate import (
     own_counter_in,
 )
 
-RETENTION = retention_seconds(25)
+RETENTION = 25 * 3600.0
 PATIENCE = 60.0
 """Seconds after which the policy gives a command up."""
 
