@@ -215,8 +215,8 @@ def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[s
     return lint(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
-def _line(told: Decided | Replied) -> object:
-    return told.as_dict()
+def _line(event: Decided | Replied) -> object:
+    return event.as_dict()
 
 
 @asynccontextmanager
@@ -227,8 +227,8 @@ async def _cache(
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        told = stack.enter_context(journal(options.decisions, _line))
-        policy = CachePolicy(estate.keystore, options.settings, options.registry, told, told)
+        write = stack.enter_context(journal(options.decisions, _line))
+        policy = CachePolicy(estate.keystore, options.settings, options.registry, write, write)
         await store.check()
         service = await stack.enter_async_context(
             serve_cache(broker, policy, store, clock, known=known)

@@ -96,18 +96,18 @@ def _refuse_options(context: click.Context, command: str) -> None:
             )
 
 
-def _existing(where: str) -> str:
+def _existing(place: str) -> str:
     """Return the URL of a server, or the name of an existing file. Raises `ValueError`."""
-    if "://" not in where:
+    if "://" not in place:
         # It may be a mistyped URL with a password.
-        shown = without_credentials(where) if "@" in where else where
+        shown = without_credentials(place) if "@" in place else place
         try:
-            Path(where.removeprefix("sqlite:")).stat()
+            Path(place.removeprefix("sqlite:")).stat()
         except FileNotFoundError:
             raise ValueError(f"{shown}: no such file") from None
         except OSError as error:
             raise ValueError(f"{shown}: {error.strerror}") from None
-    return where
+    return place
 
 
 _store_options = all_of(
@@ -128,8 +128,8 @@ _store_options = all_of(
 
 
 @asynccontextmanager
-async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
-    store = open_store(where, estate.name, key=read_store_key(key) if key else None)
+async def _opened(place: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
+    store = open_store(place, estate.name, key=read_store_key(key) if key else None)
     try:
         yield store
     finally:

@@ -1,6 +1,6 @@
 """`esme`: the command line.
 
-Each command is a module beside this one, which is imported when the command is used.
+Each command is a module of this room, which is imported when the command is used.
 """
 
 import sys

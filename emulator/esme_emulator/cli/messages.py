@@ -161,8 +161,8 @@ def encode_command(source: BinaryIO, keystore: Path | None) -> None:
             click.echo(encode(_message_of(document), keys).hex().upper())
         except json.JSONDecodeError as error:
             failed = True
-            where = f"line {number + error.lineno - 1}"
-            click.echo(f"esme: {where}: not JSON: {error.msg}, at column {error.colno}", err=True)
+            place = f"line {number + error.lineno - 1}"
+            click.echo(f"esme: {place}: not JSON: {error.msg}, at column {error.colno}", err=True)
         except (GbcsError, SourceError, ValueError) as error:
             failed = True
             click.echo(f"esme: line {number}: {error}", err=True)

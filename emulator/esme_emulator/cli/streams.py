@@ -2,7 +2,7 @@
 
 A stream may be closed (`<&-`), full (`> /dev/full`), without a reader (`| head`), or in an encoding
 that lacks a character. It is an error if results cannot be written to stdout. It is none if notes
-cannot be written to stderr: the user cannot be told, and the exit code must not depend on it.
+cannot be written to stderr: that cannot be reported, and the exit code must not depend on it.
 """
 
 import errno

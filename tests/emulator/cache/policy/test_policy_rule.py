@@ -58,9 +58,7 @@ def test_retention_of_25_to_72_hours_is_taken(hours: float) -> None:
     assert CacheSettings(retention_hours=hours).retention == hours * HOUR
 
 
-@pytest.mark.parametrize(
-    "hours", [24, 25 - 1e-9, 72.001, 73, 0, -25, math.nan, math.inf]
-)
+@pytest.mark.parametrize("hours", [24, 25 - 1e-9, 72.001, 73, 0, -25, math.nan, math.inf])
 def test_any_other_retention_is_refused(hours: float) -> None:
     with pytest.raises(ValueError, match="give 25 to 72") as raised:
         CacheSettings(retention_hours=hours)
