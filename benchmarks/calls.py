@@ -72,7 +72,7 @@ async def _of_a_hit() -> Calls:
         sys.setprofile(None)
         replied.set()
 
-    policy = CachePolicy(estate.keystore, CacheSettings(retention=25 * 3600))
+    policy = CachePolicy(estate.keystore, CacheSettings())
     replies = {response_topic(CACHED, device, SUPPLIER): take}
     async with (
         serve_fleet(broker, Fleet(estate.meters, estate.keystore, "1", NONE), clock),

@@ -21,7 +21,7 @@ _UTC_DEVIATION = b"\x80\x00"
 _STATUS_NOT_SPECIFIED = b"\xff"
 
 
-def to_datetime(instant: int) -> datetime:
+def to_datetime(instant: float) -> datetime:
     """Return `instant` (seconds since 2000) as an aware UTC datetime."""
     return EPOCH + timedelta(seconds=instant)
 
@@ -58,13 +58,13 @@ def parse_iso(text: str) -> int:
     return from_datetime(when if when.tzinfo else when.replace(tzinfo=UTC))
 
 
-def to_iso(instant: int) -> str:
-    """Return `instant` (seconds since 2000) in ISO 8601, ending with Z.
+def to_iso(instant: float) -> str:
+    """Return `instant` (seconds since 2000) in ISO 8601, with microseconds unless it is whole.
 
-    >>> to_iso(1800)
-    '2000-01-01T00:30:00Z'
+    >>> to_iso(1800), to_iso(0.25)
+    ('2000-01-01T00:30:00Z', '2000-01-01T00:00:00.250000Z')
     """
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_datetime(instant).isoformat().removesuffix("+00:00") + "Z"
 
 
 def to_date_time(instant: int) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.runtime.extras import EXTRAS, hint
+from esme_emulator.runtime.errors import EXTRAS, hint
 from tests.support.rtds import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -60,7 +60,7 @@ def of_extra(*extras: str) -> set[str]:
     ],
 )
 @pytest.mark.processes
-def test_what_is_missing_is_one_line_with_what_to_install(
+def test_a_missing_package_is_one_line_with_its_extra(
     args: str, package: str, tmp_path: Path
 ) -> None:
     said = esme_without({package}, args, tmp_path)
@@ -84,9 +84,7 @@ def test_what_is_missing_is_one_line_with_what_to_install(
         (READ, ("broker",)),
     ],
 )
-def test_a_command_takes_no_other_extras(
-    args: str, extras: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_command_needs_no_other_extra(args: str, extras: tuple[str, ...], tmp_path: Path) -> None:
     missing = set(EXTRAS) - of_extra("emulator", *extras)
     assert "is not installed" not in esme_without(missing, args, tmp_path).stderr
 

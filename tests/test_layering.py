@@ -52,7 +52,7 @@ AT_THE_EDGE = (
 )
 """What awaits or reads files in the rooms above."""
 
-GROUND = ("profiles/*.py", "runtime/draws.py", "runtime/errors.py", "runtime/events.py")
+GROUND = ("profiles/*.py", "runtime/draws.py", "runtime/e[rv]*.py", "runtime/timers.py")
 """What pure modules may use besides each other."""
 
 OUTSIDE_WORLD = frozenset(
@@ -87,7 +87,7 @@ HOMES = {
     "paho": ("transport/*",),
     "amqtt": ("transport/*",),
     "click": ("cli/*.py",),
-    "rich": ("cli/notes.py", "cli/options.py", "cli/render/*.py"),
+    "rich": ("cli/output.py", "cli/render/*.py"),
     "asn1tools": ("gbcs/asn1/*",),
     "astral": ("device/shapes.py",),
     "fastapi": ("control/*",),

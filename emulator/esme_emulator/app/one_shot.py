@@ -1,6 +1,6 @@
-"""Wiring: what a user asks for once, a broker, one reading or a proof, and the parts it takes.
+"""Puts together what runs once: a broker, one reading or one proof.
 
-What runs until it is interrupted is put together in `esme_emulator.app.services`.
+Services that run until interrupted are in `esme_emulator.app.services`.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -26,16 +26,16 @@ from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, values_of
 
 REPLY_TIMEOUT = 60.0
-"""Seconds that the cache, and who reads one meter, wait for it."""
+"""Timeout of one read, in seconds."""
 
 
 class ReadFailedError(UserError):
-    """A reading that was not to be had; the text says why."""
+    """A read that failed. The text is one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One read, and what the meter said to it."""
+    """The reply to one read."""
 
     device: EUI
     service: ReadingService
@@ -47,15 +47,15 @@ class Answered:
 
 @asynccontextmanager
 async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
-    """Yield the URL of the broker `url`, or of one of our own on loopback where it is None.
+    """Yield the URL of a broker: `url`, or if that is None, of a new one on loopback.
 
-    Raises `TransportError` if `port` cannot be had, 0 being any free one, or if `url` is not one.
+    Port 0 takes a free one. Raises `TransportError` if the port is taken or `url` is not a URL.
     """
     if url is not None:
-        BrokerAddress.parse(url)  # a typo is told before anything is started or removed
+        BrokerAddress.parse(url)  # report a typo before anything is started or removed
         yield url
     else:
-        from esme_emulator.transport.embedded import embedded_broker  # takes the extra `broker`
+        from esme_emulator.transport.embedded import embedded_broker  # needs the extra `broker`
 
         async with embedded_broker(port=port) as own:
             yield own
@@ -64,9 +64,9 @@ async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
 def variant_of(
     estate: Estate, device: EUI, profiles: tuple[MeterProfile, ...] | None = None
 ) -> str:
-    """Return what a meter is where the estate has `profiles`, None for the shipped mix.
+    """Return the variant of a meter, drawn from `profiles` or, if None, from the shipped mix.
 
-    A meter that is none of the estate's is taken for a single one.
+    A meter outside the estate counts as a single element meter.
     """
     if device not in estate.meters:
         return SINGLE
@@ -82,15 +82,15 @@ async def read(
     url: str | None,
     *,
     profiles: tuple[MeterProfile, ...] | None = None,
-    patience: float = REPLY_TIMEOUT,
+    reply_timeout: float = REPLY_TIMEOUT,
 ) -> Answered:
-    """Return what a meter says; without `url`, of a meter and a cache started for it alone.
+    """Return one reading of a meter; without `url`, start a meter and a cache for it.
 
-    `via` is a key of `PREFIXES`; `window` is None for a service that takes none. `profiles` are the
-    kinds of meters that are started, None for the shipped mix. Raises `ReadFailedError` where the
-    meter refuses, `NoReplyError` where it does not answer within `patience` seconds,
-    `AuthenticationError` where its MAC does not verify, and `TransportError` where there is no
-    broker.
+    `via` is a key of `PREFIXES`; `window` is None for a service that reads no log. `profiles` are
+    the profiles of the meters to start, None for the shipped mix. Raises `ReadFailedError` if the
+    meter refuses, `NoReplyError` if it does not answer within `reply_timeout` seconds,
+    `AuthenticationError` if the MAC of its reply is invalid, and `TransportError` if the broker
+    cannot be reached.
     """
     party = _party_for(estate, service.srv)
     requester = Requester(PREFIXES[via], estate.keystore)
@@ -99,11 +99,13 @@ async def read(
         if broker is None:
             if device not in estate.meters:
                 first, last = estate.meters[0], estate.meters[-1]
-                raise ReadFailedError(f"{device} is not a meter here; these are {first} to {last}")
+                raise ReadFailedError(
+                    f"{device} is not a meter of this estate, which has {first} to {last}"
+                )
             broker = await stack.enter_async_context(run_alone(estate, SystemClock(), profiles))
         await stack.enter_async_context(requester.connected(broker, {party.recipient}))
         command, octets = party.ask(device, service, window)
-        reply = await requester.request(command, octets, patience)
+        reply = await requester.request(command, octets, reply_timeout)
     authenticate(reply.response)
     readings = values_of(reply.response)
     failed = next((item for item in readings if item.code), None)
@@ -114,12 +116,12 @@ async def read(
 
 
 def _party_for(estate: Estate, srv: str) -> RemoteParty:
-    """Return a party that may ask for `srv`; its counter is the time, so it never comes again."""
+    """Return a party that may send `srv`. Its counter is the time, so that it never repeats."""
     counter = int(SystemClock().now() * 1_000_000)
     for party in estate.parties(counter):
         if party.may_ask(srv):
             return party
-    raise ReadFailedError(f"the keystore has no private key of a party that may ask for SRV {srv}")
+    raise ReadFailedError(f"no party with a private key in the keystore may send SRV {srv}")
 
 
 async def prove(
@@ -130,11 +132,11 @@ async def prove(
     compare: bool,
     begin: Callable[[], None] = lambda: None,
 ) -> Proved:
-    """Return what a proof came to, a partial result where it is interrupted or its broker lost.
+    """Return the result of a proof, a partial one if it is interrupted or loses its broker.
 
-    With `compare` the same requests are made under each rule. `begin` is called before the first
-    request, once everything that the user gave is known to be good. Raises `TransportError` if
-    there is no broker, `WorkloadError` for requests that cannot be.
+    With `compare`, the same requests are made under each cache rule. `begin` is called before the
+    first request, after all input has been checked. Raises `TransportError` if the broker cannot
+    be reached, `WorkloadError` if the requests cannot be made.
     """
     rules = VARIANTS if compare else ()
     variants = [(name, replace(scenario.cache, **changed)) for name, changed in rules]

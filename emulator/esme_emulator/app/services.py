@@ -1,6 +1,6 @@
-"""Services: fleet, cache, control interface and live view, put together from what a user chose.
+"""Services: puts fleet, cache and control interface together, as the user chose.
 
-Knows which parts make up what runs, and in which order they start and stop.
+Knows the parts, and the order in which they start and stop.
 """
 
 import gc
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from esme_emulator.cache.entry import MIN_RETENTION_HOURS, retention_seconds
 from esme_emulator.cache.policy.ledger import Decided, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -42,42 +41,42 @@ from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transpo
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
-    """How meters are to behave, and how they are reached."""
+    """How meters behave and how they are reached."""
 
     latency: Latency = NONE
     wan: str = NO_WAN
-    """Name or file of the WAN that all meters are behind, or `profile`: each behind its own."""
+    """Name or file of the network of all meters, or `profile` for that of each meter's profile."""
     profiles: tuple[MeterProfile, ...] | None = None
-    """Kinds of meters; None for the shipped mix."""
+    """Meter profiles, None for the shipped mix."""
     faults: tuple[FaultRule, ...] = ()
     fault_log: Path | None = None
-    """Every fault that fires is written to it, a line of JSON each."""
+    """File to append every fault that fires to, as JSON lines."""
     strict: bool = False
     shared: bool = False
     connections: bool = False
 
     def identity(self, seed: str) -> str:
-        """Return the identity of what these meters say in a fleet of `seed`."""
+        """Return the identity of the readings of these meters in a fleet of `seed`."""
         return identity_of(seed, self.profiles, self.faults)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
-    """How a cache is to behave, and where it keeps readings."""
+    """How a cache behaves and where it keeps readings."""
 
     settings: CacheSettings
     store: str
     store_limit: int = DEFAULT_LIMIT
-    """Octets."""
+    """Size limit of the readings in the store, in octets."""
     store_key: Path | None = None
     registry: Registry | None = None
     decisions: Path | None = None
-    """Every decision and every reply is written to it, a line of JSON each."""
+    """File to append every decision and reply to, as JSON lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs."""
+    """The parts that run."""
 
     parts: RunningParts
     control: str | None = None
@@ -86,12 +85,12 @@ class Running:
 
     @property
     def fleet(self) -> Fleet | None:
-        """The meters, None where none run here."""
+        """The fleet, None if no meters run in this process."""
         return None if self.parts.fleet is None else self.parts.fleet.fleet
 
     @property
     def ledger(self) -> Ledger | None:
-        """The ledger of the cache, None where none runs here."""
+        """The ledger of the cache, None if no cache runs in this process."""
         return self.parts.ledger
 
 
@@ -105,11 +104,11 @@ async def run_services(
     control_port: int | None = None,
     whole: Estate | None = None,
 ) -> AsyncIterator[Running]:
-    """Run what options are given for, as long as the context lasts.
+    """Run a fleet and a cache, each if it has options, while the context lasts.
 
-    `whole` is the estate of which `estate` has a shard. Raises `TransportError` where there is no
-    broker, `StoreError`, `ProfileError`, `ControlError` and `JournalError` where a part cannot be
-    had.
+    `whole` is the estate if `estate` is a shard of it. Raises `TransportError` if the broker cannot
+    be reached, and `StoreError`, `ProfileError`, `ControlError` or `JournalError` if a part cannot
+    be started.
     """
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
     async with AsyncExitStack() as stack:
@@ -148,20 +147,18 @@ async def run_services(
 async def run_alone(
     estate: Estate, clock: Clock, profiles: tuple[MeterProfile, ...] | None = None
 ) -> AsyncIterator[Broker]:
-    """Run the meters of `estate` and a cache by the rule, in memory, and yield their broker."""
+    """Run the meters of `estate` and a cache by default settings, in memory; yield their broker."""
     broker = MemoryBroker()
-    settings = CacheSettings(retention=retention_seconds(MIN_RETENTION_HOURS))
-    cache = CacheOptions(settings, MEMORY)
+    cache = CacheOptions(CacheSettings(), MEMORY)
     async with run_services(broker, estate, clock, FleetOptions(profiles=profiles), cache):
         yield broker
 
 
 def settle() -> None:
-    """Tell the garbage collector that this process has started, and has little to collect.
+    """Make the garbage collector run less often, after everything has started.
 
-    It leaves what lasts alone, and looks less often at what comes and goes. A service keeps many
-    small things and makes no cycles of them; going through all of it again and again took a seventh
-    of a cache's time, in pauses of up to a tenth of a second.
+    A service keeps many small objects and makes no cycles of them. Collecting them again and again
+    took a seventh of a cache's time, in pauses of up to a tenth of a second.
     """
     gc.collect()
     gc.freeze()
@@ -213,13 +210,13 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events)
 
 
 def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[str]:
-    """Return a line for each fault rule, or part of it, that can match nothing in a fleet."""
+    """Return a line for each fault rule, or part of a rule, that can match nothing."""
     meters = Meters.drawn(whole.meters, whole.seed, options.profiles)
     return lint(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
-def _line(told: Decided | Replied) -> object:
-    return told.as_dict()
+def _line(event: Decided | Replied) -> object:
+    return event.as_dict()
 
 
 @asynccontextmanager
@@ -230,11 +227,11 @@ async def _cache(
     store = open_store(options.store, estate.name, key=key, limit=options.store_limit)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        told = stack.enter_context(journal(options.decisions, _line))
+        write = stack.enter_context(journal(options.decisions, _line))
         events = Events()
-        if told is not None:
-            events.subscribe(Decided, told)
-            events.subscribe(Replied, told)
+        if write is not None:
+            events.subscribe(Decided, write)
+            events.subscribe(Replied, write)
         policy = CachePolicy(estate.keystore, options.settings, options.registry, events)
         await store.check()
         service = await stack.enter_async_context(

@@ -1,7 +1,7 @@
-"""Workers: the shards of a fleet in processes of their own, and their counters put together.
+"""Workers: run the shards of a fleet in several processes, and add up their counters.
 
-Knows processes, signals and pipes; what runs in a worker is the business of `app.services`.
-No worker outlives who started it, however that ends.
+Knows processes, signals and pipes; `app.services` knows what a worker runs. No worker outlives its
+parent, however the parent ends.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from esme_emulator.runtime.processes import interruptible, no_interrupts
 Pipe: TypeAlias = "Connection[Any, Any]"
 
 _STOPPING = 10.0
-"""Seconds that a worker is given to end."""
+"""Timeout for a worker to end, in seconds."""
 
 _LAST_PORT = 65535
 
 _STARTED, _COUNTED, _FAILED = "started", "counted", "failed"
-"""What a worker says: where its control interface is, what it counted, why it cannot go on."""
+"""Messages of a worker: the URL of its control interface, its counters, or why it failed."""
 
 
 class WorkerError(UserError):
-    """A worker that ended before it was asked to; the text is one line for the user.
+    """A worker that ended by itself; the text is one line for the user.
 
-    `counted` is what the others counted until they were stopped.
+    `counted` has the counters of the other workers.
     """
 
     def __init__(self, text: str, counted: Counters) -> None:
@@ -46,10 +46,10 @@ class WorkerError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one worker is to run; goes from one process to another."""
+    """What one worker runs; sent from the parent to the worker."""
 
     make_estate: Callable[[], Estate]
-    """Of the whole fleet: keys themselves do not go from one process to another."""
+    """Makes the estate of the whole fleet. Keys themselves are not sent between processes."""
     place: int
     number: int
     broker: str
@@ -67,19 +67,20 @@ def run_workers(
     control: int | None,
     on_started: Callable[[list[str | None]], None] = lambda _: None,
 ) -> Counters:
-    """Run the meters of an estate in `number` processes until interrupted; return their counts.
+    """Run the meters of an estate in `number` processes until interrupted; return their counters.
 
-    Ends with SIGINT, SIGTERM or SIGHUP, and belongs in the main thread. Each process has a shard,
-    or all meters if they share commands on the broker. `clock` is the text of a clock that shows
-    the same in all of them. The control interface of worker K has the port `control` + K, or any
-    if that is 0; `on_started` is told their URLs once all run. Raises `WorkerError` if a worker
-    ends by itself, and `ValueError` if there are too few meters or ports.
+    Ends with SIGINT, SIGTERM or SIGHUP; call it in the main thread. Each process has a shard, or
+    all meters if they share commands on the broker. `clock` is the text of a clock that shows the
+    same time in all processes. The control interface of worker K has the port `control` + K, or a
+    free one if `control` is 0. `on_started` gets their URLs once all workers run. Raises
+    `WorkerError` if a worker ends by itself, and `ValueError` if there are too few meters or ports.
     """
     if not options.shared and number > (meters := len(make_estate().meters)):
-        raise ValueError(f"{number} workers for {meters} meters: give at most as many")
+        raise ValueError(f"{number} workers for {meters} meters: give at most {meters}")
     if control and control + number - 1 > _LAST_PORT:
         raise ValueError(f"{number} control interfaces from port {control} on: give a lower one")
-    resource_tracker.ensure_running()  # which unblocks signals when it starts
+    # It unblocks signals when it starts, so it must start before the workers do.
+    resource_tracker.ensure_running()
     workers: list[BaseProcess] = []
     pipes: list[Pipe] = []
     failure = ""
@@ -107,7 +108,7 @@ def _start(job: Job, workers: list[BaseProcess], pipes: list[Pipe]) -> None:
 
 
 def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) -> str:
-    """Wait until a worker says why it cannot go on, or is gone, and return that."""
+    """Wait until a worker fails or disappears, and return a line about it."""
     controls: dict[int, str | None] = {}
     while True:
         ready = wait(pipes)
@@ -117,7 +118,7 @@ def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) ->
             try:
                 said, what = pipe.recv()
             except (EOFError, OSError):
-                return f"worker {place} is gone: the others are stopped"
+                return f"worker {place} ended unexpectedly: the others are stopped"
             if said == _FAILED:
                 return f"worker {place}: {what}"
             controls[place] = what
@@ -126,7 +127,7 @@ def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) ->
 
 
 def _stop(workers: list[BaseProcess], pipes: list[Pipe]) -> Counters:
-    """End all workers, and return what those counted that end well."""
+    """End all workers. Return the counters of those that end in order."""
     for worker in workers:
         worker.terminate()
     merged = Counters()
@@ -144,14 +145,14 @@ def _stop(workers: list[BaseProcess], pipes: list[Pipe]) -> Counters:
 
 
 def _work(pipe: Pipe, job: Job) -> None:
-    """Run one worker until it is terminated, and tell what it counted."""
+    """Run one worker until it is terminated, and send its counters."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     said: tuple[str, object]
     try:
         said = _COUNTED, asyncio.run(_serve(pipe, job)).to_json()
-    except Exception as error:  # whatever it is, who started this is to say it in one line
+    except Exception as error:  # the parent reports it in one line
         said = _FAILED, str(error) or repr(error)
-    with suppress(OSError):  # nobody listens any more
+    with suppress(OSError):  # the parent is gone
         pipe.send(said)
 
 

@@ -44,12 +44,3 @@ class Settled:
 
     False if the lease expired or was lost, or the wait was over first: `claim` again then.
     """
-
-
-def retention_seconds(hours: float) -> float:
-    """Return a retention in seconds. Raises `ValueError` outside 25 to 72 hours."""
-    if not MIN_RETENTION_HOURS <= hours <= MAX_RETENTION_HOURS:
-        raise ValueError(
-            f"retention of {hours:g} hours: give {MIN_RETENTION_HOURS} to {MAX_RETENTION_HOURS}"
-        )
-    return hours * 3600

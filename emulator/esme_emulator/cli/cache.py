@@ -1,4 +1,4 @@
-"""`esme cache`: the cache alone, and what its store holds."""
+"""`esme cache`: run the cache alone, or inspect and purge its store."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store.base import Size, Store
 from esme_emulator.cache.store.open import open_store, read_store_key
+from esme_emulator.cli.commands import Group
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
     Parameter,
@@ -24,11 +25,10 @@ from esme_emulator.cli.options import (
     json_option,
     keystore_option,
     meters_option,
-    one_line,
-    out,
     part_broker_option,
     seed_option,
 )
+from esme_emulator.cli.output import out
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.run import run
 from esme_emulator.cli.secrets import STORE_PASSWORD
@@ -36,29 +36,32 @@ from esme_emulator.cli.service_options import (
     cache_options,
     caching_options,
     common_options,
-    sharing_option,
+    setting_option,
     store_key_option,
 )
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.runtime.clock import iso
-from esme_emulator.transport.credentials import without_credentials
+from esme_emulator.transport.address import without_credentials
 from gbcs import EUI
 from gbcs.instants import to_iso
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    example="esme cache --meters 1000 --broker mqtt://127.0.0.1:1883 --retention 72",
+)
 @seed_option
 @meters_option
 @base_option
 @keystore_option
 @expired_option
 @caching_options
-@sharing_option
+@setting_option("shared")
 @common_options
 @part_broker_option
 @json_option
 @click.pass_context
-@one_line
 def cache(
     context: click.Context,
     /,
@@ -71,7 +74,10 @@ def cache(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Run the cache alone, on a broker, until interrupted; or look into its store."""
+    """Run the cache alone, on a broker, until interrupted.
+
+    The commands inspect and purge work on its store; their options follow their names.
+    """
     command = context.invoked_subcommand
     if command is not None:
         _refuse_options(context, command)
@@ -82,23 +88,26 @@ def cache(
 
 
 def _refuse_options(context: click.Context, command: str) -> None:
-    """Refuse options of the cache that runs, which a command on its store would not heed."""
+    """Refuse options before the name of a command, which the command would ignore."""
     for parameter in context.command.params:
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{parameter.opts[0]}: give the options of {command} after it")
+            raise click.UsageError(
+                f"{parameter.opts[0]}: write the options of {command} behind {command}"
+            )
 
 
-def _existing(where: str) -> str:
-    """Return the text of a store that is a server, or a file that is there."""
-    if "://" not in where:
-        shown = without_credentials(where) if "@" in where else where  # it may be a mistyped URL
+def _existing(place: str) -> str:
+    """Return the URL of a server, or the name of an existing file. Raises `ValueError`."""
+    if "://" not in place:
+        # It may be a mistyped URL with a password.
+        shown = without_credentials(place) if "@" in place else place
         try:
-            Path(where.removeprefix("sqlite:")).stat()
+            Path(place.removeprefix("sqlite:")).stat()
         except FileNotFoundError:
-            raise ValueError(f"{shown}: there is no such file") from None
+            raise ValueError(f"{shown}: no such file") from None
         except OSError as error:
             raise ValueError(f"{shown}: {error.strerror}") from None
-    return where
+    return place
 
 
 _store_options = all_of(
@@ -112,24 +121,23 @@ _store_options = all_of(
     store_key_option,
     seed_option,
     keystore_option,
-    click.option("--device", type=EUI_PARAMETER, help="Only of this meter."),
-    click.option("--srv", help="Only of this SRV."),
+    click.option("--device", type=EUI_PARAMETER, help="Only readings of this meter."),
+    click.option("--srv", metavar="SRV", help="Only readings of this SRV."),
     json_option,
 )
 
 
 @asynccontextmanager
-async def _opened(where: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
-    store = open_store(where, estate.name, key=read_store_key(key) if key else None)
+async def _opened(place: str, key: Path | None, estate: Estate) -> AsyncIterator[Store]:
+    store = open_store(place, estate.name, key=read_store_key(key) if key else None)
     try:
         yield store
     finally:
         await store.close()
 
 
-@cache.command()
+@cache.command(example="esme cache inspect esme-cache-1.sqlite --srv 4.8.1")
 @_store_options
-@one_line
 def inspect(
     store: str,
     store_key: Path | None,
@@ -139,7 +147,7 @@ def inspect(
     srv: str | None,
     as_json: bool,
 ) -> None:
-    """Show what a store holds, one line for each read."""
+    """List the readings in a store, one line for each read."""
     estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
 
     async def look() -> tuple[Size, list[dict[str, Any]]]:
@@ -160,9 +168,8 @@ def inspect(
     out.print(f"{in_all}; estate {estate.name}", highlight=False)
 
 
-@cache.command()
+@cache.command(example="esme cache purge esme-cache-1.sqlite --device 00DBE50000000007")
 @_store_options
-@one_line
 def purge(
     store: str,
     store_key: Path | None,
@@ -172,7 +179,7 @@ def purge(
     srv: str | None,
     as_json: bool,
 ) -> None:
-    """Drop what a store holds, all of it or that of one meter or SRV."""
+    """Remove readings from a store: all, or those of one meter or SRV."""
     estate = estate_of(keystore, seed, 1, DEFAULT_BASE)
 
     async def drop() -> int:

@@ -1,4 +1,4 @@
-"""`esme counters`: what the meters of several processes counted, put together."""
+"""`esme counters`: add up the counters of several fleet processes."""
 
 import json
 from http.client import HTTPException
@@ -7,7 +7,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
-from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option, one_line, out
+from esme_emulator.cli.commands import Command
+from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option
+from esme_emulator.cli.output import out
 from esme_emulator.cli.render import screen
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
 from esme_emulator.monitor.counted_srvs import counted
@@ -15,26 +17,32 @@ from esme_emulator.monitor.parts import ControlError
 from gbcs import EUI
 
 _TIMEOUT = 10
-"""Seconds to wait for a control interface."""
+"""Timeout of a control interface, in seconds."""
 
 _OPENER = build_opener(ProxyHandler({}))
-"""Goes to no proxy: control interfaces are on loopback, or at the end of a tunnel."""
+"""Uses no proxy: control interfaces are on loopback, or at the end of a tunnel."""
 
 
-@click.command()
+@click.command(
+    cls=Command, example="esme counters http://127.0.0.1:8080 http://127.0.0.1:8081 --srv 4.8.1"
+)
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@click.option("--device", type=EUI_PARAMETER, help="Only of this meter.")
-@click.option("--srv", type=Parameter("srv", counted), help="Only of this SRV.")
+@click.option("--device", type=EUI_PARAMETER, help="Count only this meter.")
+@click.option("--srv", type=Parameter("srv", counted), help="Count only this SRV.")
 @json_option
-@one_line
 def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json: bool) -> None:
-    """Add up what fleets counted; URL is a control interface such as http://127.0.0.1:8080."""
+    """Add up the counters of several fleets.
+
+    URL is the control interface of one process, such as http://127.0.0.1:8080.
+    """
     merged = Counters()
     seen: dict[str, str] = {}
     for url in urls:
         counted_there, process = _fetch(url)
         if process in seen:
-            raise click.UsageError(f"{url} is the process of {seen[process]}: give each one once")
+            raise click.UsageError(
+                f"{url} is the process of {seen[process]}: give each process once"
+            )
         seen[process] = url
         merged.merge(counted_there)
     if device is not None and not any(_hosts(url, device) for url in urls):
@@ -50,7 +58,7 @@ def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json
 
 
 def _hosts(url: str, device: EUI) -> bool:
-    """Return whether a meter is of the fleet at `url`, so that a typo does not count as 0."""
+    """Return whether a meter belongs to the fleet at `url`, so that a typo is not counted as 0."""
     try:
         with _OPENER.open(f"{url.rstrip('/')}/meters/{device}", timeout=_TIMEOUT):
             return True
@@ -62,7 +70,7 @@ def _hosts(url: str, device: EUI) -> bool:
 
 
 def _fetch(url: str) -> tuple[Counters, str]:
-    """Return what a process counted, and what tells it from others."""
+    """Return the counters of a process and its identity. Raises `ControlError`."""
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"{url}: give the URL of a control interface, http://host:port")
     try:
@@ -72,15 +80,15 @@ def _fetch(url: str) -> tuple[Counters, str]:
         raise ControlError(f"{url}: {_reason(error)}") from None
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise ControlError(f"{url}: {reason}: is it a control interface that runs?") from None
+        raise ControlError(f"{url}: {reason}: is its control interface running?") from None
     except (HTTPException, ValueError, OverflowError):
-        raise ControlError(f"{url}: it is no control interface") from None
+        raise ControlError(f"{url}: this is no control interface") from None
 
 
 def _reason(error: HTTPError) -> str:
-    """Return why a control interface refuses, or that it is none."""
+    """Return the error that a control interface answered with."""
     with error:
         try:
             return str(json.load(error)["error"])
         except (HTTPException, OSError, ValueError, TypeError, KeyError):
-            return f"it is no control interface ({error.code} {error.reason})"
+            return f"this is no control interface ({error.code} {error.reason})"

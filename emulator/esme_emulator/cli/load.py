@@ -1,4 +1,4 @@
-"""`esme load`."""
+"""`esme load`: send requests at a planned rate."""
 
 import asyncio
 import json
@@ -10,21 +10,20 @@ from typing import Any
 import click
 
 from esme_emulator.app.services import run_alone
+from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
 from esme_emulator.cli.options import (
-    CHECK_FAILED,
     FILE,
-    INTERRUPTED,
+    FOLDER,
     Parameter,
-    aside,
     base_option,
-    broker_url,
-    fail,
     json_option,
     keystore_option,
+    load_broker_option,
     meters_option,
-    one_line,
     seed_option,
+    via_option,
 )
+from esme_emulator.cli.output import aside
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.abort import AbortRule, parse_rule
@@ -33,7 +32,6 @@ from esme_emulator.load.report import report_folder, write_report
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import Tally
-from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
@@ -50,46 +48,91 @@ _SHAPES = [Arrivals.CONSTANT.value, Arrivals.POISSON.value, Arrivals.RAMP.value]
 _SECONDS = 10.0
 
 
-@click.command()
-@click.option("--rate", type=float, default=100.0, show_default=True, help="Requests a second.")
-@click.option("--arrivals", type=click.Choice(_SHAPES), default="constant", show_default=True)
-@click.option("--trace", type=FILE, help="CSV file of times in place of a rate.")
-@click.option("--closed", type=int, help="So many in flight at any time, in place of a rate.")
-@click.option("--seconds", type=float, help="How long is counted; default 10, or the trace's.")
-@click.option("--warm-up", type=float, default=0.0, help="Seconds before, which are not counted.")
-@click.option("--scenario", default="quickstart", show_default=True, help="Whose mix is asked.")
-@click.option("--via", type=click.Choice(list(PREFIXES)), default="cache", show_default=True)
+@click.command(
+    cls=Command,
+    example='esme load --rate 500 --broker mqtt://127.0.0.1:1883 --abort "failed > 5%"',
+)
+@click.option("--rate", type=float, default=100, help="Requests a second.")
 @click.option(
-    "--abort", "rules", type=_RULE, multiple=True, help='As "failed > 5%", "p99 > 500ms".'
+    "--arrivals",
+    type=click.Choice(_SHAPES),
+    default="constant",
+    help="How requests arrive: evenly, at random, or at a rate that rises from 0.",
+)
+@click.option("--trace", type=FILE, help="CSV file of request times, in place of --rate.")
+@click.option(
+    "--closed",
+    type=int,
+    metavar="N",
+    help="Keep N requests in flight at any time, in place of --rate.",
+)
+@click.option(
+    "--seconds",
+    type=float,
+    metavar="SECONDS",
+    show_default=f"{_SECONDS:g}, or the length of the trace",
+    help="Seconds to measure.",
+)
+@click.option(
+    "--warm-up",
+    type=float,
+    metavar="SECONDS",
+    default=0,
+    help="Seconds of load before measuring begins.",
+)
+@click.option(
+    "--scenario",
+    metavar="NAME|FILE",
+    default="quickstart",
+    help="Scenario whose mix of requests is sent.",
+)
+@via_option
+@click.option(
+    "--abort",
+    "rules",
+    type=_RULE,
+    multiple=True,
+    help='Abort if this holds, such as "failed > 5%" or "p99 > 500ms". May be repeated.',
 )
 @click.option(
     "--abort-window",
     type=click.IntRange(1, 3600),
+    metavar="SECONDS",
     default=5,
-    show_default=True,
     help="Seconds that --abort looks back.",
 )
 @click.option(
     "--in-flight",
     type=int,
+    metavar="N",
     default=10_000,
-    show_default=True,
-    help="Requests on their way at most.",
+    help="Maximum number of requests in flight.",
 )
-@click.option("--timeout", type=float, help="Seconds to wait for a reply; default the scenario's.")
 @click.option(
-    "--check", type=float, default=1.0, show_default=True, help="Fraction of replies verified."
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    show_default="the scenario's",
+    help="Seconds to wait for a reply.",
 )
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes that ask.")
+@click.option(
+    "--check", type=float, metavar="FRACTION", default=1, help="Fraction of replies to verify."
+)
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    default=1,
+    help="Number of processes that send requests.",
+)
 @seed_option
 @meters_option
 @base_option
 @keystore_option
-@click.option("--clock", type=_CLOCK, default="system", show_default=True, help="Of the meters.")
-@broker_url("mqtt://[user@]host:port; default: all in this process.")
-@click.option("--report", type=click.Path(file_okay=False, path_type=Path), help="Folder of files.")
+@click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
+@load_broker_option
+@click.option("--report", type=FOLDER, show_default="none", help="Folder to write a report to.")
 @json_option
-@one_line
 def load(
     *,
     scenario: str,
@@ -104,14 +147,15 @@ def load(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Ask at a planned rate, and measure latency from the planned time of each request.
+    """Send requests at a planned rate and measure their latency.
 
-    Drives any broker that speaks the topics; without --broker, meters and a cache in this process.
-    Exit 1 where the load was aborted, a worker or the broker was lost, or nothing was answered.
+    Latency counts from the planned time of each request. Works with any broker that carries the
+    topics; without --broker, with meters and a cache in this process. Exits 1 if the load was
+    aborted, a worker or the broker was lost, or no request was answered.
     """
     if broker is None and wanted["workers"] > 1:
         raise LoadError(
-            f"--workers {wanted['workers']} needs --broker: run esme serve, or mosquitto"
+            f"--workers {wanted['workers']} needs --broker: start esme serve, or mosquitto"
         )
     source = EstateSource(seed, meters, base, keystore)
     plan = _plan(scenario, source, **wanted)
@@ -124,7 +168,7 @@ def load(
         if folder is not None:
             write_report(folder, result, tally)
     except ReportFolderError as error:
-        unwritten = error  # the figures are told all the same
+        unwritten = error  # the figures are shown first
     load_view.load_table(result, aside)
     if folder is not None and unwritten is None:
         aside.print(f"written to {report}", highlight=False)
@@ -151,7 +195,7 @@ def _plan(
     clock: Clock,
     **others: Any,
 ) -> Plan:
-    """Return the plan of a load's options. Raises `LoadError`, `TraceError`, `ScenarioError`."""
+    """Return the planned load. Raises `LoadError`, `TraceError`, `ScenarioError`."""
     asked = load_scenario(scenario)
     meters = len(source.estate().meters)
     given = click.get_current_context().get_parameter_source
@@ -164,9 +208,9 @@ def _plan(
         shape = Arrivals.CLOSED if trace is None else Arrivals.TRACE
         for name in ("rate", "arrivals"):
             if given(name) is not own:
-                raise LoadError(f"--{name} goes with neither --trace nor --closed")
+                raise LoadError(f"--{name}: leave it out with --trace or --closed")
     if shape is Arrivals.RAMP and seconds is None:
-        raise LoadError("--arrivals ramp needs --seconds: how long it takes to reach the rate")
+        raise LoadError("--arrivals ramp needs --seconds: the time until the rate is reached")
     if trace is not None:
         lines = parse_trace(str(trace), _text(trace), asked.mix, meters)
         if seconds is None:

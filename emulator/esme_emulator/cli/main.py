@@ -1,4 +1,7 @@
-"""`esme`: the command line, put together from the commands beside this module."""
+"""`esme`: the command line.
+
+Each command is a module of this room, which is imported when the command is used.
+"""
 
 import sys
 
@@ -7,39 +10,60 @@ try:
 
     import click
 
-    from esme_emulator.cli.options import LazyGroup
-except KeyboardInterrupt:  # while the program itself is read, which takes some tenths of a second
+    from esme_emulator.cli.commands import Lazy, LazyGroup
+except KeyboardInterrupt:  # Ctrl-C during start-up
     sys.stderr.write("esme: interrupted\n")
     sys.exit(130)
 except ModuleNotFoundError as error:
-    from esme_emulator.runtime.extras import hint
+    from esme_emulator.runtime.errors import hint
 
     if (text := hint(error)) is None:
         raise
     sys.stderr.write(f"esme: {text}\n")
     sys.exit(1)
 
+_HERE = "esme_emulator.cli"
+
 COMMANDS = {
-    "decode": "esme_emulator.cli.messages:decode_command",
-    "encode": "esme_emulator.cli.messages:encode_command",
-    "read": "esme_emulator.cli.read:read",
-    "load": "esme_emulator.cli.load:load",
-    "prove": "esme_emulator.cli.prove:prove",
-    "scenario": "esme_emulator.cli.scenario:scenario",
-    "report": "esme_emulator.cli.report:report",
-    "serve": "esme_emulator.cli.run:serve",
-    "fleet": "esme_emulator.cli.run:fleet",
-    "cache": "esme_emulator.cli.cache:cache",
-    "counters": "esme_emulator.cli.counters:counters",
-    "profiles": "esme_emulator.cli.profiles:profiles",
-    "keys": "esme_emulator.cli.keys:keys",
+    "decode": Lazy(
+        f"{_HERE}.messages:decode_command",
+        "Decode GBCS messages from hex, base64, hexdumps, DUIS or pcap.",
+    ),
+    "encode": Lazy(
+        f"{_HERE}.messages:encode_command", "Encode the JSON of esme decode --json back to hex."
+    ),
+    "read": Lazy(f"{_HERE}.read:read", "Read one meter, through the cache or directly."),
+    "load": Lazy(
+        f"{_HERE}.load:load", "Send requests at a planned rate and measure their latency."
+    ),
+    "prove": Lazy(
+        f"{_HERE}.prove:prove", "Make the same requests directly and cached, and compare."
+    ),
+    "scenario": Lazy(f"{_HERE}.scenario:scenario", "List, show and check scenarios."),
+    "report": Lazy(f"{_HERE}.report:report", "Compare reports, or print their JSON Schema."),
+    "serve": Lazy(f"{_HERE}.run:serve", "Run broker, meters and cache until interrupted."),
+    "fleet": Lazy(f"{_HERE}.run:fleet", "Run the meters alone, on a broker, until interrupted."),
+    "cache": Lazy(f"{_HERE}.cache:cache", "Run the cache alone, on a broker, until interrupted."),
+    "counters": Lazy(f"{_HERE}.counters:counters", "Add up the counters of several fleets."),
+    "profiles": Lazy(
+        f"{_HERE}.profiles:profiles", "List, show, check and plot profiles of meters and networks."
+    ),
+    "keys": Lazy(f"{_HERE}.keys:keys", "Print the keys of meters and parties as a keystore file."),
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    example="esme prove\nesme serve --meters 10 --store memory:",
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.version_option(package_name="esme-emulator")
 def main() -> None:
-    """GBCS messages, emulated ESMEs, and a reading cache proved by counting device hits."""
+    """GBCS messages, emulated smart meters, and a reading cache that spares them.
+
+    The first line of a command's help says what it does; esme COMMAND --help has its options.
+    """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""`esme decode` and `esme encode`."""
+"""`esme decode` and `esme encode`: messages as JSON, and back."""
 
 import codecs
 import errno
@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 import click
 
-from esme_emulator.cli.options import CHECK_FAILED, FILE, KEYSTORE, fail, json_option, one_line
+from esme_emulator.cli.commands import CHECK_FAILED, Command, fail
+from esme_emulator.cli.options import FILE, KEYSTORE, json_option
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
@@ -23,13 +24,16 @@ from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
 from gbcs.sources import Found, Input, SourceError, inputs_in
 
 
-@click.command("decode")
+@click.command(
+    "decode", cls=Command, example="esme decode --explain --keystore keys.json message.hex"
+)
 @click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
-@click.option("--keystore", type=KEYSTORE, help="Keys that verify and decrypt.")
-@click.option("--explain", "explained", is_flag=True, help="Annotated octets.")
-@click.option("--pcap", type=FILE, help="Write the messages into this file, for Wireshark.")
+@click.option("--keystore", type=KEYSTORE, help="Keystore file, to verify and decrypt.")
+@click.option("--explain", "explained", is_flag=True, help="Print the octets, annotated.")
+@click.option(
+    "--pcap", type=FILE, help="Also write the messages to this capture file, for Wireshark."
+)
 @json_option
-@one_line
 def decode_command(
     sources: tuple[str, ...],
     keystore: Path | None,
@@ -37,9 +41,11 @@ def decode_command(
     pcap: Path | None,
     as_json: bool,
 ) -> None:
-    """Decode messages: hex, base64, hexdumps, binary, DUIS or pcap; files, folders, text or stdin.
+    """Decode GBCS messages from hex, base64, hexdumps, DUIS or pcap.
 
-    One message is shown as JSON, several as a table, a line for each.
+    Each source is a file, a folder, the text itself, or - for stdin; files may be binary. One
+    message is shown as JSON, several as a table with a line for each. Exits 1 if a message cannot
+    be decoded. An invalid MAC does not change the exit code: read mac and signature in the output.
     """
     keys = FileKeystore.load(keystore) if keystore else None
     inputs = list(inputs_in(sources or ("-",), sys.stdin.buffer))
@@ -78,9 +84,9 @@ def _decoded(
 
 @contextmanager
 def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found], None]]:
-    """Yield what writes a message into the file `pcap`, if there is to be one.
+    """Yield a function that writes a message to the file `pcap`, if it is not None.
 
-    The file is opened for the first message: an input that holds none leaves a file as it is.
+    The file is opened for the first message, so an input without messages overwrites nothing.
     """
     if pcap is None:
         yield lambda found: None
@@ -98,15 +104,15 @@ def _capture(pcap: Path | None, inputs: list[Input]) -> Iterator[Callable[[Found
             yield write
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise  # of stdout
+            raise  # from stdout, not from this file
         raise _unwritable(pcap, error) from None
 
 
 def _check_capture(pcap: Path, inputs: list[Input]) -> None:
-    """Raise `UsageError` for a file that must not be overwritten: a source, or no capture."""
+    """Raise `UsageError` if the file is a source, or is not a capture."""
     files = [entry.place for entry in inputs if isinstance(entry.place, Path)]
     if pcap.exists() and any(file.samefile(pcap) for file in files):
-        raise click.UsageError(f"--pcap {pcap}: it is one of the sources")
+        raise click.UsageError(f"--pcap {pcap}: this file is one of the sources: name another one")
     if not pcap.is_file():
         return
     try:
@@ -116,7 +122,7 @@ def _check_capture(pcap: Path, inputs: list[Input]) -> None:
         raise _unwritable(pcap, error) from None
     if begun and not is_capture(begun):
         raise click.UsageError(
-            f"--pcap {pcap}: this file is there and is not a capture: name another one"
+            f"--pcap {pcap}: this file exists and is not a capture: name another one"
         )
 
 
@@ -138,12 +144,16 @@ def _show(item: Decoded, as_json: bool, explained: bool) -> None:
         click.echo(json.dumps(form, indent=None if as_json else 2))
 
 
-@click.command("encode")
+@click.command("encode", cls=Command, example="esme decode --json message.hex | esme encode")
 @click.argument("source", type=click.File("rb"), default="-")
-@click.option("--keystore", type=KEYSTORE, help="Keys for a MAC that is still to be calculated.")
-@one_line
+@click.option(
+    "--keystore", type=KEYSTORE, help="Keystore file, to calculate a MAC that is missing."
+)
 def encode_command(source: BinaryIO, keystore: Path | None) -> None:
-    """Encode what `esme decode --json` printed, one message a line, and print it as hex."""
+    """Encode the JSON of esme decode --json back to hex.
+
+    SOURCE is a file, or - for stdin, with one message a line.
+    """
     keys = FileKeystore.load(keystore) if keystore else None
     failed = False
     for number, document in _documents(_lines_of(source)):
@@ -151,8 +161,8 @@ def encode_command(source: BinaryIO, keystore: Path | None) -> None:
             click.echo(encode(_message_of(document), keys).hex().upper())
         except json.JSONDecodeError as error:
             failed = True
-            where = f"line {number + error.lineno - 1}"
-            click.echo(f"esme: {where}: no JSON: {error.msg}, at column {error.colno}", err=True)
+            place = f"line {number + error.lineno - 1}"
+            click.echo(f"esme: {place}: not JSON: {error.msg}, at column {error.colno}", err=True)
         except (GbcsError, SourceError, ValueError) as error:
             failed = True
             click.echo(f"esme: line {number}: {error}", err=True)
@@ -171,25 +181,25 @@ def _message_of(document: str) -> Message:
 
 
 def _lines_of(source: BinaryIO) -> Iterator[str]:
-    """Yield the lines of a file one by one as they come; one in UTF-16 is read whole."""
+    """Yield the lines of a file as they arrive. A file in UTF-16 is read whole."""
     begin = source.read(4)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = text_of(begin + source.read())
         if text is None:
-            raise click.UsageError("it is neither UTF-8 nor UTF-16: save it as UTF-8")
+            raise click.UsageError("the file is neither UTF-8 nor UTF-16: save it as UTF-8")
         yield from text.splitlines(keepends=True)
         return
     first = begin + source.readline()
     for line in chain(first.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True), source):
-        # What is no UTF-8 is no JSON either, and is told of with its line.
+        # Octets that are not UTF-8 are not JSON either, which is reported with the line.
         yield line.decode("utf-8", "replace")
 
 
 def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield each JSON document and the number of its first line.
+    """Yield the number of its first line and the text of each JSON document.
 
-    A document is a line, or as `esme decode` prints a single message, the lines that are indented
-    or close a bracket too.
+    A document is one line, together with the indented lines and closing brackets that follow it:
+    `esme decode` prints a single message in that way.
     """
     document, first = "", 1
     for number, line in enumerate(lines, start=1):

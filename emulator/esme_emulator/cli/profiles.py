@@ -1,4 +1,4 @@
-"""`esme profiles`: what meters, loads and WANs are made of, and whether one's own will do."""
+"""`esme profiles`: the shipped profiles, and checks of a user's own."""
 
 import json
 from functools import partial
@@ -6,15 +6,9 @@ from pathlib import Path
 
 import click
 
-from esme_emulator.cli.options import (
-    CHECK_FAILED,
-    aside,
-    fail,
-    json_option,
-    one_line,
-    out,
-    seed_option,
-)
+from esme_emulator.cli.commands import Group, fail
+from esme_emulator.cli.options import FILE, json_option, seed_option
+from esme_emulator.cli.output import aside, out
 from esme_emulator.cli.render.profile_plot import draw_picture
 from esme_emulator.cli.render.profiles import (
     profile_chart,
@@ -35,14 +29,13 @@ from esme_emulator.profiles import (
 from esme_emulator.runtime.files import read_text
 
 
-@click.group()
+@click.group(cls=Group, example="esme profiles show domestic")
 def profiles() -> None:
-    """Profiles of loads, meters and WANs: those shipped, and your own in TOML files."""
+    """List, show, check and plot profiles of meters and networks."""
 
 
-@profiles.command("list")
+@profiles.command("list", example="esme profiles list")
 @json_option
-@one_line
 def list_command(as_json: bool) -> None:
     """List the shipped profiles."""
     loads, meters, wans = load_profiles(), meter_profiles(), wan_profiles()
@@ -54,12 +47,14 @@ def list_command(as_json: bool) -> None:
             click.echo(json.dumps({"profile": kind, **profile_form(profile)}))
 
 
-@profiles.command("show")
+@profiles.command("show", example="esme profiles show domestic")
 @click.argument("name")
 @json_option
-@one_line
 def show_command(name: str, as_json: bool) -> None:
-    """Show every figure of the profile NAME, shipped or a .toml file, and where it comes from."""
+    """Show every figure of a profile with its source.
+
+    NAME is a shipped profile or a .toml file.
+    """
     profile = any_profile(name)
     if as_json:
         click.echo(json.dumps(profile_form(profile)))
@@ -67,12 +62,14 @@ def show_command(name: str, as_json: bool) -> None:
         profile_table(profile, out)
 
 
-@profiles.command("check")
+@profiles.command("check", example="esme profiles check mine.toml")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
-@one_line
 def check_command(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say what is wrong with profiles in FILES, a line each. Exit 1 where something is."""
+    """Check profile files.
+
+    Each mistake is one line, and any mistake makes the exit code 1.
+    """
     problems = {file: check(file, partial(parse_latency, read=read_text)) for file in files}
     for file, found in problems.items():
         if as_json:
@@ -81,29 +78,30 @@ def check_command(files: tuple[Path, ...], as_json: bool) -> None:
             click.echo(problem)
     number = sum(map(len, problems.values()))
     if number:
-        fail(f"{number} problem{'s' if number > 1 else ''} found", CHECK_FAILED)
+        fail(f"{number} problem{'s' if number > 1 else ''} found")
     aside.print(f"{len(problems)} good", highlight=False)
 
 
-@profiles.command("plot")
+@profiles.command("plot", example="esme profiles plot domestic --out domestic.svg")
 @click.argument("name")
 @click.option(
     "--out",
     "file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
+    show_default="a chart in the terminal",
     help="Picture to write, .svg or .png; needs matplotlib.",
 )
 @seed_option
-@one_line
 def plot_command(name: str, file: Path | None, seed: str) -> None:
-    """Plot a load or meter, as a chart in the terminal or, with --out, as a picture.
+    """Plot a load or meter profile.
 
-    The chart has a weekday and a weekend day of winter and of summer, and a year, without chance;
-    the picture a winter week, a summer week and a year, as one meter measures them too.
+    The chart in the terminal shows the expected load of a weekday and a weekend day in winter and
+    in summer, and of a year. The picture shows a winter week, a summer week and a year, both
+    expected and as one meter of --seed measures them.
     """
     profile = any_profile(name)
     if isinstance(profile, WanProfile):
-        raise click.UsageError(f"{name} is a WAN, and only loads and meters can be plotted")
+        raise click.UsageError(f"{name} is a network; only loads and meters can be plotted")
     lines = curves(profile, seed)
     if file is None:
         profile_chart(lines, out)

@@ -1,4 +1,4 @@
-"""`esme prove`."""
+"""`esme prove`: run a scenario directly and through the cache, and compare."""
 
 import asyncio
 import json
@@ -8,16 +8,9 @@ from pathlib import Path
 import click
 
 from esme_emulator.app import one_shot
-from esme_emulator.cli.options import (
-    CHECK_FAILED,
-    INTERRUPTED,
-    aside,
-    broker_option,
-    fail,
-    json_option,
-    one_line,
-    warn,
-)
+from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
+from esme_emulator.cli.options import FOLDER, broker_option, json_option
+from esme_emulator.cli.output import aside, warn
 from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.render import screen
 from esme_emulator.proof.report.write import report_folder, write_report
@@ -30,23 +23,33 @@ from esme_emulator.scenario.file import (
 )
 
 
-@click.command()
+@click.command(
+    cls=Command, example="esme prove\nesme prove settlement-morning --meters 500 --report morning"
+)
 @click.argument("scenario", default="quickstart")
-@click.option("--seed", help="In place of the scenario's.")
 @click.option(
-    "--meters", type=click.IntRange(min=1), help="In place of the scenario's; requests go with it."
+    "--seed",
+    show_default="the scenario's",
+    help="Seed for keys, meters, readings and requests.",
+)
+@click.option(
+    "--meters",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="the scenario's",
+    help="Number of meters. The number of requests changes in proportion.",
 )
 @broker_option
 @click.option(
     "--report",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default="report",
-    show_default=True,
-    help="Folder for the report.",
+    help="Folder to write the report to.",
 )
-@click.option("--compare", is_flag=True, help="The same requests under each rule, side by side.")
+@click.option(
+    "--compare", is_flag=True, help="Also run other cache rules, and show them side by side."
+)
 @json_option
-@one_line
 def prove(
     scenario: str,
     seed: str | None,
@@ -56,9 +59,11 @@ def prove(
     compare: bool,
     as_json: bool,
 ) -> None:
-    """Make the same requests directly and through the cache, and compare hits and octets.
+    """Make the same requests directly and cached, and compare.
 
-    SCENARIO is a file, or the name of a shipped one (esme scenario list shows them).
+    Compares the octets of all replies, and counts the commands that reached meters. SCENARIO is a
+    file or the name of a shipped scenario, see esme scenario list. Exits 1 if a threshold of the
+    scenario is missed.
     """
     folder = report_folder(report)
     folder.check()
@@ -74,7 +79,7 @@ def prove(
         with interruptible():
             page = write_report(result, proved.evidence, folder, named=scenario)
     except ReportFolderError as error:
-        unwritten = error  # the verdict is told all the same
+        unwritten = error  # the verdict is shown first
     proof_view.proof_table(result, aside)
     if compare:
         proof_view.variants_table(proved.results, aside)
@@ -88,11 +93,11 @@ def prove(
         fail(unwritten)
     last = proved.results[-1][1]
     if not last.complete:
-        what = "not every rule was compared to its end"
+        what = "not every rule was run to its end"
         if not result.complete:
             what = "the report is partial"
         fail(f"{last.ended}; {what}", INTERRUPTED if last.interrupted else CHECK_FAILED)
     if proved.left:
-        fail("interrupted; not every rule was compared to its end", INTERRUPTED)
+        fail("interrupted; not every rule was run to its end", INTERRUPTED)
     if not result.passed:
         sys.exit(CHECK_FAILED)

@@ -1,4 +1,4 @@
-"""`esme read`."""
+"""`esme read`: read one meter."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from esme_emulator.app import one_shot
+from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
     INSTANT,
@@ -19,14 +20,13 @@ from esme_emulator.cli.options import (
     json_option,
     keystore_option,
     meters_option,
-    one_line,
-    out,
     seed_option,
-    warn,
+    via_option,
 )
+from esme_emulator.cli.output import out, warn
 from esme_emulator.cli.render import readings as readings_view
 from esme_emulator.cli.service_options import profile_option, profiles_of
-from esme_emulator.messaging.topics import PREFIXES, Via
+from esme_emulator.messaging.topics import Via
 from gbcs import EUI
 from gbcs.dlms.data import BitString
 from gbcs.instants import to_iso
@@ -43,7 +43,7 @@ from gbcs.usecases.profile_read import Window
 from gbcs.usecases.values import Reading, plain
 
 
-def _patience(text: str) -> float:
+def _timeout(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
@@ -53,36 +53,47 @@ def _patience(text: str) -> float:
     return seconds
 
 
-_PATIENCE = Parameter("seconds", _patience)
+_TIMEOUT = Parameter("seconds", _timeout)
 _VARIANTS = [SINGLE, TWIN, POLYPHASE]
-_SAY_WHICH = "where it is another kind, give --profile as its fleet has it, or --variant"
+_SAY_WHICH = "if it is another kind, give the --profile of its fleet, or --variant"
 _SRVS = list(dict.fromkeys(service.srv for service in READING_SERVICES))
 
 
 def _srv(text: str) -> str:
     if text not in _SRVS:
-        raise ValueError(f"SRV {text!r} is none that reads an ESME: give one of {', '.join(_SRVS)}")
+        raise ValueError(f"{text!r} is not a reading SRV. Choose one of {', '.join(_SRVS)}")
     return text
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    example="esme read 00DBE50000000000 4.8.1 --from 2026-01-14 --to 2026-01-15 --chart",
+)
 @click.argument("eui", type=EUI_PARAMETER)
 @click.argument("srv", type=Parameter("srv", _srv))
-@click.option("--from", "start", type=INSTANT, help="First instant of a log, ISO 8601.")
-@click.option("--to", "end", type=INSTANT, help="Last instant of a log, ISO 8601.")
-@click.option("--via", type=click.Choice(list(PREFIXES)), default="cache", show_default=True)
+@click.option(
+    "--from",
+    "start",
+    type=INSTANT,
+    show_default="none",
+    help="First instant of a log, in ISO 8601.",
+)
+@click.option(
+    "--to", "end", type=INSTANT, show_default="none", help="Last instant of a log, in ISO 8601."
+)
+@via_option
 @profile_option
 @click.option(
     "--variant",
     type=click.Choice(_VARIANTS),
-    help="Kind of meter; default: what it is, by --seed and --profile.",
+    show_default="the kind that --seed and --profile give this meter",
+    help="Kind of meter.",
 )
-@click.option("--chart", is_flag=True, help="A small chart in place of the table.")
+@click.option("--chart", is_flag=True, help="Show a small chart in place of the table.")
 @click.option(
     "--timeout",
-    type=_PATIENCE,
-    default=str(one_shot.REPLY_TIMEOUT),
-    show_default=True,
+    type=_TIMEOUT,
+    default=f"{one_shot.REPLY_TIMEOUT:g}",
     help="Seconds to wait for the reply.",
 )
 @seed_option
@@ -91,7 +102,6 @@ def _srv(text: str) -> str:
 @keystore_option
 @broker_option
 @json_option
-@one_line
 def read(
     eui: EUI,
     srv: str,
@@ -109,9 +119,10 @@ def read(
     broker: str | None,
     as_json: bool,
 ) -> None:
-    """Read one meter; without --broker, one that is started for this read alone.
+    """Read one meter, through the cache or directly.
 
-    SRV is a service request of the reading service, 4.1.1 to 4.18; a party that may send it asks.
+    Without --broker, starts a meter and a cache for this one read. SRV is a service reference of
+    the reading service, 4.1.1 to 4.18. The first emulated party that may send it is the requester.
     """
     window = _window(srv, variant, start, end)
     estate = estate_of(keystore, seed, meters, base)
@@ -122,10 +133,12 @@ def read(
     except ValueError as error:
         raise click.UsageError(f"{error}: {_SAY_WHICH}") from None
     answered = asyncio.run(
-        one_shot.read(estate, eui, service, window, via, broker, profiles=kinds, patience=timeout)
+        one_shot.read(
+            estate, eui, service, window, via, broker, profiles=kinds, reply_timeout=timeout
+        )
     )
     if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):
-        warn([f"read as of a {taken} meter: {_SAY_WHICH}"])
+        warn([f"read as a {taken} meter: {_SAY_WHICH}"])
     rows = _the_rows(answered.service, answered.readings)
     if as_json:
         form: dict[str, Any] = {
@@ -153,7 +166,7 @@ def _window(srv: str, variant: str | None, start: int | None, end: int | None) -
     windowed = service_of(srv, variant or _kind_that_has(srv)).windowed
     if not windowed:
         if start is not None or end is not None:
-            raise click.UsageError(f"SRV {srv} is read as it stands: leave --from and --to out")
+            raise click.UsageError(f"SRV {srv} reads no log: leave out --from and --to")
         return None
     if start is None or end is None:
         raise click.UsageError(f"SRV {srv} reads a log: give --from and --to")
@@ -167,7 +180,7 @@ def _kind_that_has(srv: str) -> str:
 
 
 def _the_rows(service: ReadingService, readings: tuple[Reading, ...]) -> list[Any] | None:
-    """Return the rows where the service reads one log and nothing else."""
+    """Return the rows if the service reads one log and nothing else, else None."""
     return readings[0].rows if service.windowed and len(readings) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""`esme report`: what was proved or measured before."""
+"""`esme report`: compare reports of proofs and loads, and print their schemas."""
 
 import json
 from dataclasses import asdict
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from esme_emulator.cli.options import json_option, one_line, out, warn
+from esme_emulator.cli.commands import Group
+from esme_emulator.cli.options import json_option
+from esme_emulator.cli.output import out, warn
 from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.load.compare import about_load, compare_loads, load_form, unlike_loads
 from esme_emulator.load.result import json_schema as load_schema
@@ -17,20 +19,20 @@ from esme_emulator.runtime.comparison import ReportError
 _REPORT = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group, example="esme report compare report-monday report-friday")
 def report() -> None:
-    """Compare reports of proofs or of loads, and read them with programs."""
+    """Compare reports, or print their JSON Schema."""
 
 
-@report.command("compare")
+@report.command("compare", example="esme report compare report-monday report-friday")
 @click.argument("first", type=_REPORT)
 @click.argument("second", type=_REPORT)
 @json_option
-@one_line
 def compare_command(first: Path, second: Path, as_json: bool) -> None:
-    """Show two reports, given as folders or as JSON, side by side: how they ended, and figures.
+    """Show two reports side by side: how they ended, and their figures.
 
-    Both are of proofs, or both are of loads; what makes them of different things is warned of.
+    FIRST and SECOND are folders or JSON files, both of proofs or both of loads. Differences
+    between what they measured are warnings.
     """
     one, other = load_form(first), load_form(second)
     if one is not None and other is not None:
@@ -41,7 +43,9 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
         of, unlikeness = (about(one), about(other)), unlike(one, other)
         figures = compare(one, other)
     else:
-        raise ReportError(f"{first} and {second}: one is of a load, so give two of loads")
+        raise ReportError(
+            f"{first} and {second}: only one is the report of a load; give two of one kind"
+        )
     if as_json:
         form = {"first": of[0], "second": of[1], "unlike": unlikeness}
         click.echo(json.dumps({**form, "figures": [asdict(item) for item in figures]}))
@@ -50,9 +54,9 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
     warn(unlikeness)
 
 
-@report.command("schema")
+@report.command("schema", example="esme report schema load > load.schema.json")
 @click.argument("kind", type=click.Choice(["proof", "load"]), default="proof")
 def schema_command(kind: str) -> None:
-    """Print the JSON Schema of proof.json, or of load.json."""
+    """Print the JSON Schema of proof.json or load.json."""
     schema = proof_schema if kind == "proof" else load_schema
     click.echo(json.dumps(schema(), indent=2))

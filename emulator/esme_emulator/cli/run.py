@@ -1,4 +1,4 @@
-"""`esme serve` and `esme fleet`: what runs until it is interrupted."""
+"""`esme serve` and `esme fleet`: run until interrupted."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -17,9 +17,8 @@ from esme_emulator.app.services import (
     settle,
 )
 from esme_emulator.app.workers import WorkerError, run_workers
+from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import (
-    announce,
-    aside,
     base_option,
     broker_option,
     estate_of,
@@ -27,11 +26,10 @@ from esme_emulator.cli.options import (
     json_option,
     keystore_option,
     meters_option,
-    one_line,
     part_broker_option,
     seed_option,
-    warn,
 )
+from esme_emulator.cli.output import announce, aside, warn
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.live import watch
 from esme_emulator.cli.service_options import (
@@ -47,11 +45,14 @@ from esme_emulator.monitor.snapshot import Sampler
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport.credentials import without_credentials
+from esme_emulator.transport.address import without_credentials
 from gbcs import EUI
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    example="esme serve --meters 500 --wan smets2-cellular --retention 72 --control 8080",
+)
 @seed_option
 @meters_option
 @base_option
@@ -64,12 +65,11 @@ from gbcs import EUI
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=1883,
-    show_default=True,
-    help="Of our own broker; 0 for any.",
+    help="Port of its own broker on loopback; 0 takes a free one.",
 )
 @json_option
-@one_line
 def serve(
     seed: str,
     meters: int,
@@ -87,7 +87,7 @@ def serve(
     asyncio.run(run(estate, broker, port, chosen, *options, as_json=as_json))
 
 
-@click.command()
+@click.command(cls=Command, example="esme fleet --meters 100000 --workers 4")
 @seed_option
 @meters_option
 @base_option
@@ -98,7 +98,6 @@ def serve(
 @common_options
 @part_broker_option
 @json_option
-@one_line
 def fleet(
     seed: str,
     meters: int,
@@ -115,9 +114,9 @@ def fleet(
     estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = fleet_options(chosen)
     if shard is not None and (workers > 1 or options.shared):
-        raise click.UsageError("--shard goes with neither --workers nor --shared: give one of them")
+        raise click.UsageError("--shard: leave it out with --workers or --shared")
     if options.shared and options.connections:
-        raise click.UsageError("--shared and --connections: give one of them")
+        raise click.UsageError("--shared and --connections: give one of the two")
     if workers == 1:
         part = estate if shard is None else sharded(estate, *shard)
         asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
@@ -150,7 +149,7 @@ async def run(
     as_json: bool,
     whole: Estate | None = None,
 ) -> None:
-    """Run what is chosen until SIGINT, SIGTERM or SIGHUP, then show what was counted."""
+    """Run the chosen parts until SIGINT, SIGTERM or SIGHUP, then print their counters."""
     stopped = asyncio.Event()
     for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -174,7 +173,7 @@ async def run(
 
 def _standing_still(chosen: dict[str, Any]) -> list[str]:
     if isinstance(chosen["clock"], ManualClock) and chosen["control"] is None:
-        return ["the clock stands still: with --control it can be moved"]
+        return ["the clock stands still: give --control to advance it"]
     return []
 
 
@@ -186,8 +185,10 @@ def _started(
         first, last = estate.meters[0], estate.meters[-1]
         form |= {"meters": len(estate.meters), "first": str(first), "last": str(last)}
     if cache is not None:
-        hours = cache.settings.retention / 3600
-        form |= {"retention_hours": hours, "store": _shown(cache.store)}
+        form |= {
+            "retention_hours": cache.settings.retention_hours,
+            "store": _shown(cache.store),
+        }
     return form
 
 

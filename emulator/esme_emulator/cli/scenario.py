@@ -1,4 +1,4 @@
-"""`esme scenario`: what can be proved, and whether a file of one's own is right."""
+"""`esme scenario`: the shipped scenarios, and checks of a user's own."""
 
 import json
 from dataclasses import asdict
@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.options import CHECK_FAILED, json_option, one_line, out, warn
+from esme_emulator.cli.commands import CHECK_FAILED, Group
+from esme_emulator.cli.options import json_option
+from esme_emulator.cli.output import out, warn
 from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.scenario.file import (
     ScenarioError,
@@ -18,16 +20,15 @@ from esme_emulator.scenario.scenario import Scenario
 from gbcs.instants import to_iso
 
 
-@click.group()
+@click.group(cls=Group, example="esme scenario show quickstart > mine.toml")
 def scenario() -> None:
     """List, show and check scenarios."""
 
 
-@scenario.command("list")
+@scenario.command("list", example="esme scenario list")
 @json_option
-@one_line
 def list_command(as_json: bool) -> None:
-    """Show the scenarios that come with the package."""
+    """List the shipped scenarios."""
     found = [load_scenario(name) for name in shipped_scenarios()]
     if as_json:
         click.echo(json.dumps([_listed(item) for item in found]))
@@ -35,12 +36,14 @@ def list_command(as_json: bool) -> None:
         proof_view.scenarios_table(found, out)
 
 
-@scenario.command("show")
+@scenario.command("show", example="esme scenario show quickstart > mine.toml")
 @click.argument("name")
 @json_option
-@one_line
 def show_command(name: str, as_json: bool) -> None:
-    """Print a scenario: its file, to copy and alter, or what it comes to as JSON."""
+    """Print a scenario: its file, to copy and edit, or its values as JSON.
+
+    NAME is a shipped scenario or a file.
+    """
     found = load_scenario(name)
     if as_json:
         click.echo(json.dumps({**asdict(found), "start": to_iso(found.start)}, default=str))
@@ -48,14 +51,14 @@ def show_command(name: str, as_json: bool) -> None:
         click.echo(found.text.rstrip())
 
 
-@scenario.command("check")
+@scenario.command("check", example="esme scenario check mine.toml")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @json_option
-@one_line
 def check_command(files: tuple[str, ...], as_json: bool) -> None:
-    """Check scenario files and those they name; every mistake is a line, and exit is 1 for any.
+    """Check scenario files and the files that they name.
 
-    A rule of faults that can match nothing is no mistake, and warned of.
+    Each mistake is one line, and any mistake makes the exit code 1. A fault rule that can match
+    nothing is a warning.
     """
     failed = False
     for file in files:

@@ -1,7 +1,7 @@
-"""Passwords and key files: taken from files and the environment, and warned of if others read them.
+"""Passwords and key files: read from files and the environment, guarded against other users.
 
-A password on the command line is seen by every user of the machine, in `ps` and in the history of
-the shell. So a URL can leave it out.
+Every user of the machine can see a password on the command line, in `ps`. So a URL may leave out
+its password, and a secret file that others can read is warned of.
 """
 
 import os
@@ -11,25 +11,24 @@ from typing import Any
 
 import click
 
-from esme_emulator.cli.notes import warn
-from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.runtime.private_file import is_exposed
-from esme_emulator.transport.credentials import user_of, with_password
+from esme_emulator.cli.output import warn
+from esme_emulator.runtime.files import UnreadableError, is_exposed, read_text
+from esme_emulator.transport.address import user_of, with_password
 
 _ENOUGH = 1 << 20
-"""Octets from the beginning of a file that tell what it is; a store may be large."""
+"""Octets read from a file to find out what it holds; a store may be large."""
 
 
 def warn_if_exposed(path: Path, what: str, is_it: Callable[[bytes], object]) -> None:
-    """Warn if others can read a file and `is_it` says, of its octets, that it holds `what`.
+    """Warn if other users can read a file that holds `what`, as `is_it` decides from its octets.
 
-    It is a warning and no refusal: keys for tests are public, files of containers are often
-    readable by all, and a refusal would not take back what others may have read.
+    This is a warning and not an error: keys for tests are public, files in containers are often
+    readable by all, and an error would not undo what others may have read.
     """
     try:
         found = is_exposed(path) and is_it(_beginning(path))
     except OSError:
-        return  # whoever reads it next says why it cannot be
+        return  # the code that reads the file next reports the error
     if found:
         warn([f"{path}: others can read {what}: chmod 600 {path}"])
 
@@ -40,7 +39,7 @@ def _beginning(path: Path) -> bytes:
 
 
 class SecretFile(click.Path):
-    """The path of a file that others should not read if `is_it` says that it holds `what`."""
+    """The path of a file that may hold `what`, which other users should not read; see above."""
 
     def __init__(self, what: str, is_it: Callable[[bytes], object] = bool) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -48,7 +47,7 @@ class SecretFile(click.Path):
         self._is_it = is_it
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, and warn if others can read it."""
+        """Return the path, and warn if other users can read the file."""
         path = super().convert(value, param, ctx)
         if isinstance(path, Path):
             warn_if_exposed(path, self._what, self._is_it)
@@ -56,7 +55,7 @@ class SecretFile(click.Path):
 
 
 class Password:
-    """The password of `--NAME`, a URL: from `--NAME-password-file`, or from a variable."""
+    """The password of the URL `--NAME`: from `--NAME-password-file` or an environment variable."""
 
     def __init__(self, name: str, *, needs_user: bool) -> None:
         self._flag = f"--{name}-password-file"
@@ -64,39 +63,40 @@ class Password:
         self._needs_user = needs_user
 
     def option(self) -> Callable[[Any], Any]:
-        """Return the decorator that adds the option for the file."""
+        """Return the option for the password file."""
         return click.option(
             self._flag,
             type=SecretFile("its password"),
-            is_eager=True,  # before the URL, which takes the password in
+            is_eager=True,  # so that it is read before the URL
             expose_value=False,
             callback=self._keep,
-            help=f"File with the password, in place of one in the URL; or set {self._variable}.",
+            show_default=f"the variable {self._variable}",
+            help="File with the password, in place of one in the URL.",
         )
 
     def into_url(self, ctx: click.Context, param: click.Parameter, url: str | None) -> str | None:
-        """Return the URL with the password: the callback of the option or argument for it."""
+        """Return the URL with the password. The callback of the option or argument for the URL."""
         given, source = self._find(ctx)
         if given is None:
             return url
         if url is None or "://" not in url:
             if source == self._flag:
-                raise click.UsageError(f"{self._flag}: there is no URL that it could be for")
+                raise click.UsageError(f"{self._flag}: give the URL of a server too")
             return url
         if self._needs_user and not user_of(url):
-            raise click.UsageError(f"{source} needs a user: write it into the URL, scheme://USER@…")
+            raise click.UsageError(f"{source}: name the user in the URL, as in scheme://USER@host")
         try:
             return with_password(url, given)
         except ValueError as error:
             if source == self._flag:
                 raise click.UsageError(f"{self._flag}: {error}") from None
-            return url  # what is on the command line counts for more than the environment
+            return url  # the command line overrides the environment
 
     def _keep(self, ctx: click.Context, _: click.Parameter, file: Path | None) -> None:
         ctx.meta[self._flag] = None if file is None else self._read(file)
 
     def _find(self, ctx: click.Context) -> tuple[str | None, str]:
-        """Return the password and where it is from."""
+        """Return the password and its source."""
         if ctx.meta.get(self._flag) is not None:
             return ctx.meta[self._flag], self._flag
         return os.environ.get(self._variable) or None, self._variable
@@ -107,10 +107,10 @@ class Password:
         except UnreadableError as error:
             raise click.UsageError(f"{self._flag} {file}: {error}") from None
         if not password:
-            raise click.UsageError(f"{self._flag} {file}: it is empty")
+            raise click.UsageError(f"{self._flag} {file}: the file is empty")
         return password
 
 
 BROKER_PASSWORD = Password("broker", needs_user=True)
-"""MQTT 3.1.1 has no password without a user."""
+"""The password of the broker. MQTT 3.1.1 has no password without a user."""
 STORE_PASSWORD = Password("store", needs_user=False)

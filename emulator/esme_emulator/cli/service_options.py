@@ -1,26 +1,19 @@
-"""Options of what runs until it is interrupted, and what they choose."""
+"""Options of the commands that run until interrupted, and the parts that they configure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from esme_emulator.app.one_shot import REPLY_TIMEOUT
 from esme_emulator.app.services import CacheOptions, FleetOptions
-from esme_emulator.cache.policy.settings import (
-    CLOCK_SKEW,
-    DEVICE_LIMIT,
-    DEVICE_QUEUE,
-    CacheSettings,
-    HoldDown,
-)
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
 from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.base import LEAST_LIMIT
 from esme_emulator.cache.store.open import MEMORY
-from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option, retention_option
+from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option
 from esme_emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.base import FaultError
@@ -37,16 +30,6 @@ def _shard(text: str) -> tuple[int, int]:
     if not (slash and part.isdecimal() and parts.isdecimal() and 0 <= int(part) < int(parts)):
         raise ValueError(f"shard {text!r}: give K/N, such as 0/4, with K from 0 to N - 1")
     return int(part), int(parts)
-
-
-def _hold_down(text: str) -> HoldDown:
-    failures, _, seconds = text.partition(",")
-    try:
-        return HoldDown(int(failures), float(seconds))
-    except ValueError:
-        raise ValueError(
-            f"hold-down {text!r}: give FAILURES,SECONDS such as 3,60, both above 0"
-        ) from None
 
 
 def _size(text: str) -> int:
@@ -66,7 +49,7 @@ def _size(text: str) -> int:
 def _faults(
     _: click.Context, __: click.Parameter, files: tuple[Path, ...]
 ) -> tuple[FaultRule, ...]:
-    """Return the rules of all files, in their order; no two may have one name."""
+    """Return the rules of all files in order. Two rules of one name are an error."""
     rules: list[FaultRule] = []
     for file in files:
         try:
@@ -84,43 +67,96 @@ def _wan(text: str) -> str:
     return text
 
 
+class _Bounded(click.Option):
+    """An option whose help shows the bounds of its value in words."""
+
+    def __init__(self, *args: Any, bounds: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return the notes in brackets behind the help."""
+        return {**super().get_help_extra(ctx), "range": self._bounds}
+
+
+def setting_option(name: str) -> Callable[[Any], Any]:
+    """Return the option for one cache setting, whose parameter has the setting's name.
+
+    It is named like the setting without its unit: `--retention` for `retention_hours`. A list is
+    an option to repeat (`--srv`), and a setting that is on by default is turned off
+    (`--no-collapse`).
+    """
+    setting = SETTINGS[name]
+    flag = f"--{setting.words(name).replace(' ', '-')}"
+    named: dict[str, Any] = {"help": setting.help}
+    if setting.is_number:
+        metavar = setting.unit.upper() or ("N" if isinstance(setting.default, int) else "FRACTION")
+        kind = Parameter(metavar, lambda text: setting.parse(name, text))
+        # Shown as a person writes it: 25, not 25.0.
+        named |= {"type": kind, "metavar": metavar, "default": f"{setting.default:g}"}
+        named |= {"cls": _Bounded, "bounds": setting.bounds}
+    elif setting.default is True:
+        return click.option(
+            flag.replace("--", "--no-"),
+            name,
+            is_flag=True,
+            callback=lambda _, __, is_off: not is_off,
+            help=_TURNED_OFF[name],
+        )
+    elif setting.default is False:
+        named |= {"is_flag": True}
+    elif setting.default is None:
+        named |= {"type": Parameter("failures,seconds", HoldDown.parse), "show_default": "never"}
+    else:
+        return click.option(
+            flag.removesuffix("s"),
+            name,
+            multiple=True,
+            metavar="SRV",
+            show_default=", ".join(setting.default),
+            help=f"{setting.help} May be repeated.",
+        )
+    return click.option(flag, name, **named)
+
+
+_TURNED_OFF = {"collapse": "Send every miss to the meter, even if an equal read is in flight."}
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _CLOCK = Parameter("clock", parse_clock)
-_SIZE = Parameter("size", _size)
-_SHARD = Parameter("k/n", _shard)
-_HOLD_DOWN = Parameter("failures,seconds", _hold_down)
 _REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
 
+clock_option = click.option(
+    "--clock",
+    type=_CLOCK,
+    default="system",
+    help="Clock of meters and cache: system, scaled:FACTOR[@TIME[=REAL]] or manual[@TIME].",
+)
 profile_option = click.option(
     "--profile",
     "profiles",
     multiple=True,
     metavar="NAME|FILE",
-    help="Kind of meters, may be repeated; default: the shipped mix.",
+    show_default="the mix of all shipped profiles",
+    help="Meter profile. May be repeated.",
 )
-_COMMON = (
-    click.option(
-        "--clock",
-        type=_CLOCK,
-        default="system",
-        show_default=True,
-        help="system, scaled:FACTOR[@TIME[=REAL]] or manual[@TIME].",
-    ),
+common_options = all_of(
+    clock_option,
     click.option(
         "--control",
         type=click.IntRange(0, 65535),
-        help="Port of the HTTP control interface on loopback; 0 for any.",
+        metavar="PORT",
+        show_default="off",
+        help="Port of the HTTP control interface on loopback; 0 takes a free one.",
     ),
 )
-_METERS = (
+meter_options = all_of(
     latency_option,
     click.option(
         "--wan",
         type=Parameter("wan", _wan),
         metavar="NAME|FILE",
         default=NO_WAN,
-        show_default=True,
-        help="Network to the meters; profile: that of each one's own. See esme profiles list.",
+        help="Network between broker and meters, see esme profiles list; "
+        "profile takes the network of each meter's profile.",
     ),
     profile_option,
     click.option(
@@ -128,124 +164,81 @@ _METERS = (
         type=FILE,
         multiple=True,
         callback=_faults,
-        help="TOML file of fault rules, may be repeated.",
+        help="TOML file of fault rules. May be repeated.",
     ),
-    click.option("--fault-log", type=FILE, help="Append every fault that fires, as lines of JSON."),
-    click.option("--strict", is_flag=True, help="Meters refuse repeated originator counters."),
+    click.option(
+        "--fault-log", type=FILE, help="Append every fault that fires to this file, as JSON lines."
+    ),
+    click.option("--strict", is_flag=True, help="Let meters refuse repeated originator counters."),
 )
-_STORE_KEY = re.compile(rb"\s*[0-9A-Fa-f]{64}\s*")
-_SQLITE = b"SQLite format 3\0"
-"""What an SQLite file begins with."""
-
 store_key_option = click.option(
     "--store-key",
-    type=SecretFile("this key", _STORE_KEY.fullmatch),
-    help="Key that readings are sealed with.",
+    type=SecretFile("this key", re.compile(rb"\s*[0-9A-Fa-f]{64}\s*").fullmatch),
+    help="File with the key that encrypts readings in the store, 64 hexadecimal digits.",
 )
-_CACHING = (
-    retention_option,
+sharing_option = click.option(
+    "--shared",
+    is_flag=True,
+    help="Share requests with other processes on the broker, through $share.",
+)
+caching_options = all_of(
+    setting_option("retention_hours"),
     click.option(
         "--store",
         metavar="FILE|URL",
         callback=STORE_PASSWORD.into_url,
-        help="SQLite file, memory: or valkey://host:port/0; default: a file for each estate.",
+        show_default="an SQLite file for each estate",
+        help="Store of readings: an SQLite file, memory: or valkey://host:port/0.",
     ),
     STORE_PASSWORD.option(),
     store_key_option,
     click.option(
         "--store-limit",
-        type=_SIZE,
+        type=Parameter("size", _size),
         default="1GB",
-        show_default=True,
-        help="Most that the readings in the store take, such as 500MB; beyond it the oldest go.",
+        help="Size limit of the readings in the store, such as 500MB. The oldest are evicted.",
     ),
-    click.option("--srv", "srvs", multiple=True, help="Cached SRV, in place of the rule's."),
-    click.option("--literal", is_flag=True, help="Keep readings whose window is not over too."),
-    click.option("--sub-window", is_flag=True, help="Answer from readings of a wider window too."),
-    click.option(
-        "--clock-skew",
-        type=click.FloatRange(0),
-        default=CLOCK_SKEW,
-        show_default=True,
-        metavar="SECONDS",
-        help="Tolerated clock skew of meters, for logs that do not show where they end.",
-    ),
-    click.option("--no-collapse", is_flag=True, help="Send every miss to the meter by itself."),
-    click.option(
-        "--shadow",
-        type=click.FloatRange(0, 1),
-        default=0.0,
-        help="Part of the hits that the meter is asked for too, to compare.",
-    ),
-    click.option(
-        "--retries", type=click.IntRange(0, 10), default=0, help="Of a read without a reply."
-    ),
-    click.option(
-        "--reply-timeout",
-        type=click.FloatRange(0, min_open=True),
-        default=REPLY_TIMEOUT,
-        show_default=True,
-        help="Seconds that a meter is waited for; real ones where the clock is faster.",
-    ),
-    click.option(
-        "--device-limit",
-        type=click.IntRange(1),
-        default=DEVICE_LIMIT,
-        show_default=True,
-        help="Commands at once to one meter, from this process; others wait.",
-    ),
-    click.option(
-        "--device-queue",
-        type=click.IntRange(0),
-        default=DEVICE_QUEUE,
-        show_default=True,
-        help="Commands that wait for one meter, in this process; more of them fail.",
-    ),
-    click.option(
-        "--hold-down", type=_HOLD_DOWN, help="Spare a meter that failed so often, for so long."
-    ),
+    *(setting_option(name) for name in SETTINGS if name not in ("retention_hours", "shared")),
     click.option(
         "--registry",
         type=_REGISTRY,
-        help="TOML file: who may ask for what, and when; changes go to FILE.changes.",
+        show_default="every emulated party may read every meter",
+        help="TOML file of parties and registrations. Changes are kept in FILE.changes.",
     ),
     click.option(
-        "--decisions", type=FILE, help="Append every decision and reply, as lines of JSON."
+        "--decisions",
+        type=FILE,
+        help="Append every decision and reply to this file, as JSON lines.",
     ),
 )
-_SHARING = (
+sharding_options = all_of(
+    sharing_option,
     click.option(
-        "--shared", is_flag=True, help="Share commands with others on the broker ($share)."
+        "--shard",
+        type=Parameter("k/n", _shard),
+        help="Run only every N-th meter, beginning with meter K.",
     ),
-)
-_PARTS = (
-    *_SHARING,
-    click.option("--shard", type=_SHARD, help="Only every N-th meter, from number K on."),
-    click.option("--connections", is_flag=True, help="A connection of its own for each meter."),
+    click.option("--connections", is_flag=True, help="Give each meter its own connection."),
     click.option(
         "--workers",
         type=click.IntRange(1, 64),
+        metavar="N",
         default=1,
-        show_default=True,
-        help="Processes, each with a shard.",
+        help="Number of processes. Each runs a part of the meters.",
     ),
 )
 
 
-common_options = all_of(*_COMMON)
-meter_options = all_of(*_METERS)
-sharding_options = all_of(*_PARTS)
-caching_options = all_of(*_CACHING)
-sharing_option = all_of(*_SHARING)
-
-
 def profiles_of(names: Sequence[str]) -> tuple[MeterProfile, ...] | None:
-    """Return the profiles of these names or files, None for none. Raises `ProfileError`."""
+    """Return the profiles of these names or files, None if there are none.
+
+    Raises `ProfileError`.
+    """
     return tuple(meter_profile(name) for name in names) if names else None
 
 
 def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
-    """Return what the options of meters choose. Raises `ProfileError`."""
+    """Return the options of a fleet. Raises `ProfileError`."""
     return FleetOptions(
         latency=chosen["latency"],
         wan=chosen["wan"],
@@ -259,27 +252,17 @@ def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
 
 
 def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
-    """Return what the options of a cache choose. Raises `ValueError` for what cannot be."""
+    """Return the options of a cache. Raises `ValueError` if they contradict each other."""
+    given = {name: chosen[name] for name in SETTINGS if name in chosen}
+    if not given["srvs"]:
+        del given["srvs"]
+    # Meters answer in real time. A faster clock must wait as long, in more of its own seconds.
     clock: Clock = chosen["clock"]
-    faster = clock.factor if isinstance(clock, ScaledClock) else 1.0
+    faster = max(clock.factor, 1.0) if isinstance(clock, ScaledClock) else 1.0
+    for name in ("reply_timeout", "clock_skew"):
+        given[name] *= faster
+    settings = CacheSettings(seed=estate.seed, **given)
     registry: Registry | None = chosen["registry"]
-    given = {"srvs": chosen["srvs"]} if chosen["srvs"] else {}
-    settings = CacheSettings(
-        retention=chosen["retention"],
-        reply_timeout=chosen["reply_timeout"] * max(faster, 1.0),
-        literal=chosen["literal"],
-        sub_window=chosen["sub_window"],
-        clock_skew=chosen["clock_skew"] * max(faster, 1.0),
-        collapse=not chosen["no_collapse"],
-        shadow=chosen["shadow"],
-        seed=estate.seed,
-        retries=chosen["retries"],
-        device_limit=chosen["device_limit"],
-        device_queue=chosen["device_queue"],
-        hold_down=chosen["hold_down"],
-        shared=chosen.get("shared", False),
-        **given,
-    )
     store = chosen["store"] or f"esme-cache-{estate.name}.sqlite"
     if "://" not in store and chosen["store_key"] is None:
         file = Path(store.removeprefix("sqlite:"))
@@ -297,3 +280,7 @@ def cache_options(chosen: dict[str, Any], estate: Estate) -> CacheOptions:
         registry,
         chosen["decisions"],
     )
+
+
+_SQLITE = b"SQLite format 3\0"
+"""First octets of an SQLite file."""

@@ -1,8 +1,8 @@
-"""Standard streams that end in one line, whatever the shell connected them to.
+"""Standard streams whose failures are one line.
 
-A stream may be closed (`<&-`), full (`> /dev/full`), without a reader (`| head`), or of an encoding
-that lacks a letter. Results that cannot be delivered are an error. What accompanies them, on
-stderr, is not: nobody can be told, and it must not cost a verdict.
+A stream may be closed (`<&-`), full (`> /dev/full`), without a reader (`| head`), or in an encoding
+that lacks a character. It is an error if results cannot be written to stdout. It is none if notes
+cannot be written to stderr: that cannot be reported, and the exit code must not depend on it.
 """
 
 import errno
@@ -15,7 +15,7 @@ from esme_emulator.runtime.errors import UserError
 
 
 class StreamError(UserError):
-    """A standard stream that cannot be used; the text is one line for the user."""
+    """A standard stream that failed; the text is one line for the user."""
 
 
 def _failed(name: str, error: OSError) -> StreamError:
@@ -36,7 +36,7 @@ class _Input(io.FileIO):
 
 
 class _Output(io.FileIO):
-    """Fails once, so that what is left in buffers is not tried again when the process ends."""
+    """Fails once, so that the rest of its buffer is not written again when the process ends."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -55,7 +55,7 @@ class _Output(io.FileIO):
 
     def _lose(self, error: OSError, size: int) -> int:
         if error.errno == errno.EPIPE:
-            raise error  # the reader has enough: click ends the process without a word
+            raise error  # the reader is gone: click exits without a message
         raise _failed("standard output", error) from None
 
 
@@ -69,15 +69,15 @@ _STREAMS: tuple[tuple[str, type[_Input | _Output], int], ...] = (
     ("stdout", _Output, os.O_RDONLY),
     ("stderr", _Notes, os.O_WRONLY),
 )
-"""Name in `sys`, what it becomes, and how /dev/null is opened in place of a closed one.
+"""Name in `sys`, replacement, and the mode in which /dev/null replaces a closed stream.
 
-Opened the wrong way round a stream fails when it is used, and only then. And no file or socket
-gets its number.
+/dev/null is opened in the opposite mode, so the stream fails when it is used and only then. Opening
+it also keeps files and sockets from getting the stream's descriptor.
 """
 
 
 def install() -> None:
-    """Replace the standard streams of this process; those of tests are left alone."""
+    """Replace the standard streams of this process, unless a test has replaced them."""
     for name, kind, flags in _STREAMS:
         stream = getattr(sys, name)
         if stream is not getattr(sys, f"__{name}__"):
@@ -92,7 +92,7 @@ def install() -> None:
 
 
 def _text(raw: _Input | _Output, encoding: str) -> TextIO:
-    """Return a stream of text; a letter that its encoding lacks is never a traceback."""
+    """Return a text stream that replaces characters that its encoding lacks."""
     if isinstance(raw, _Input):
         return io.TextIOWrapper(io.BufferedReader(raw), encoding, "surrogateescape")
     errors = "backslashreplace" if isinstance(raw, _Notes) else "replace"

@@ -5,10 +5,11 @@ Field names are stable. Times and days are ISO 8601 in UTC. No model has reading
 
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, create_model
 
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.control.models import Model
 from gbcs.tables.roles import Role
 
@@ -54,22 +55,15 @@ class HoldDownState(Model):
     seconds: float
 
 
-class SettingsState(Model):
-    """The settings of the cache."""
+_KINDS = get_type_hints(CacheSettings)
+_KINDS |= {"srvs": list[str], "hold_down": HoldDownState | None}
 
-    retention_hours: float
-    reply_timeout: float = Field(description="seconds")
-    srvs: list[str]
-    literal: bool
-    sub_window: bool
-    clock_skew: float = Field(description="tolerated clock skew of meters, seconds")
-    collapse: bool
-    shadow: float = Field(description="share of hits audited with the meter, 0 to 1")
-    retries: int
-    device_limit: int
-    device_queue: int
-    hold_down: HoldDownState | None
-    shared: bool
+SettingsState = create_model(  # type: ignore[call-overload]
+    "SettingsState",
+    __base__=Model,
+    __doc__="The settings of the cache.",
+    **{name: (_KINDS[name], Field(description=setting.help)) for name, setting in SETTINGS.items()},
+)
 
 
 class StoreState(Model):
@@ -118,7 +112,7 @@ class CacheState(Model):
     by_party: list[PartyCount]
     hits: HitState
     reasons: dict[str, int]
-    settings: SettingsState
+    settings: SettingsState  # type: ignore[valid-type]
     store: StoreState
 
 

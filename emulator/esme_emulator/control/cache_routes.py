@@ -4,7 +4,6 @@ Shows that readings are stored, never the readings.
 """
 
 from collections import Counter
-from dataclasses import asdict
 from itertools import islice
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied, audit_of
-from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.cache.store.base import Store, StoreError
 from esme_emulator.control.cache_models import (
     AgeCount,
@@ -24,7 +23,6 @@ from esme_emulator.control.cache_models import (
     EntriesState,
     EntryState,
     HitState,
-    HoldDownState,
     PartyCount,
     RepliesState,
     ReplyState,
@@ -156,22 +154,8 @@ def _hits(ledger: Ledger, ages: HitAges) -> HitState:
 
 
 def _settings(settings: CacheSettings) -> SettingsState:
-    hold_down = settings.hold_down
-    return SettingsState(
-        retention_hours=settings.retention / 3600,
-        reply_timeout=settings.reply_timeout,
-        srvs=list(settings.srvs),
-        literal=settings.literal,
-        sub_window=settings.sub_window,
-        clock_skew=settings.clock_skew,
-        collapse=settings.collapse,
-        shadow=settings.shadow,
-        retries=settings.retries,
-        device_limit=settings.device_limit,
-        device_queue=settings.device_queue,
-        hold_down=None if hold_down is None else HoldDownState(**asdict(hold_down)),
-        shared=settings.shared,
-    )
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return SettingsState.model_validate(values, from_attributes=True)
 
 
 def _chosen(wanted: Chosen) -> tuple[EUI | None, str | None]:

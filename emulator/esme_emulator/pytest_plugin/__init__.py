@@ -260,7 +260,7 @@ def _loop_problem(request: pytest.FixtureRequest) -> str | None:
 
 def _with_password(url: str | None) -> str | None:
     """Return the URL of a broker, with the password from the environment if it has a user only."""
-    from esme_emulator.transport.credentials import user_of, with_password
+    from esme_emulator.transport.address import user_of, with_password
 
     password = os.environ.get("ESME_BROKER_PASSWORD")
     if url is None or not password or not user_of(url):
@@ -274,7 +274,7 @@ def _with_password(url: str | None) -> str | None:
 def _one_line() -> Iterator[None]:
     """Turn errors that the user can correct into a test failure of one line."""
     from esme_emulator.profiles import ProfileError
-    from esme_emulator.runtime.extras import hint
+    from esme_emulator.runtime.errors import hint
     from esme_emulator.transport import TransportError
 
     try:

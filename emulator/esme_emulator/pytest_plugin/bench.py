@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -190,8 +189,8 @@ class Bench:
     async def cache(self, broker: Broker) -> AsyncIterator[EsmeCache]:
         """Run the reading cache. Raises `ValueError` for invalid settings."""
         wanted = self.settings
-        retention = retention_seconds(wanted.retention)
-        settings = CacheSettings(**{"retention": retention, "seed": wanted.seed, **wanted.cache})
+        given = {"retention_hours": wanted.retention, "seed": wanted.seed, **wanted.cache}
+        settings = CacheSettings(**given)
         policy: CachePolicy
         if wanted.is_shared:
             policy = OwnDevices(self.keystore, settings)

@@ -8,14 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.runtime.config import closest
 
 MEMORY, EMBEDDED = "memory", "embedded"
 """Brokers that only one test uses: in memory, and MQTT on a port of the loopback interface."""
-
-# The marker has keywords of its own for these: retention in hours, and the seed of everything.
-_NOT_IN_CACHE = ("retention", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +31,7 @@ class Settings:
     """WAN profile between broker and meters, by name or `.toml` file."""
     strict: bool = False
     """Whether meters drop commands whose counter is not above all earlier ones."""
-    retention: float = 25.0
+    retention: float = SETTINGS["retention_hours"].default
     """Hours for which the cache keeps readings, 25 to 72."""
     cache: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of `esme_emulator.cache.policy.settings.CacheSettings`, such as `sub_window`."""
@@ -51,7 +48,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raise `ValueError`, one line, for a value of the wrong type or an unknown cache field."""
         _check_types(Settings, {one.name: getattr(self, one.name) for one in fields(Settings)})
-        known = [one.name for one in fields(CacheSettings) if one.name not in _NOT_IN_CACHE]
+        # The marker has a keyword of its own for the retention.
+        known = [name for name in SETTINGS if name != "retention_hours"]
         _check_names(self.cache, known, "cache of marker esme")
         _check_types(CacheSettings, self.cache, "cache: ")
 

@@ -1,1 +1,1 @@
-"""The ground: clocks, tasks, processes, files and errors."""
+"""The ground that every room may use: clocks, events, tasks, processes, files and errors."""

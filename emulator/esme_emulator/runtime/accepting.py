@@ -1,7 +1,7 @@
-"""Accept connections on a listening socket, also while descriptors run out.
+"""Accepts connections on a listening socket, and goes on when file descriptors run out.
 
-Knows sockets and asyncio; knows nothing of what is spoken. asyncio's own servers retry a failed
-accept as often as their backlog is long, and log each failure with a traceback.
+Knows sockets and asyncio, and no protocol. asyncio's own servers repeat a failed accept as often
+as their backlog is long, and log each failure with a traceback.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 BACKLOG = 1024
-"""Connections that wait to be accepted, at most."""
+"""Maximum number of connections that wait to be accepted."""
 
 PAUSE = 1.0
-"""Pause after a failed accept, in seconds. Connections wait in the backlog meanwhile."""
+"""Pause after a failed accept, in seconds. Connections wait in the backlog."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 async def accepting(
     listener: socket.socket, make_protocol: Callable[[], asyncio.BaseProtocol], what: str
 ) -> AsyncIterator[None]:
-    """Give each connection to `listener` a protocol; close `listener` at the end of the block.
+    """Make a protocol for each connection to `listener`; close `listener` after the body.
 
-    Failures are logged once, with `what` as their subject, until a connection is accepted again.
+    A failure is logged once, with `what` as its subject, until a connection is accepted again.
     """
     listener.setblocking(False)
     task = asyncio.create_task(_accept(listener, make_protocol, what))

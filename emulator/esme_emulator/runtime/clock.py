@@ -1,40 +1,40 @@
-"""Clocks: what time it is, and waiting, are arguments everywhere.
+"""Clocks that tell the time and wait: the machine's, a faster one, and one moved by hand.
 
-`now` is Unix time in seconds; the core takes it as a number and never reads a clock. One clock is
-shared by all that runs in a process; `describe` gives the text from which `parse_clock` makes, in
-another process, a clock that shows the same time.
+Times are Unix times in seconds. Pure code takes `now` as a number and never reads a clock. All
+parts of a process share one clock. `parse_clock` makes a clock of the text that `describe` returns,
+which shows the same time in another process.
 """
 
 import asyncio
-import heapq
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Protocol
 
-from gbcs.instants import EPOCH_UNIX, MAX_INSTANT
+from esme_emulator.runtime.timers import Timers
+from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_iso
 
 FIRST, LAST = EPOCH_UNIX, EPOCH_UNIX + MAX_INSTANT
-"""Unix times that a meter can write: 2000-01-01 to 2136-02-07 (ZigBee UTCTime, 32 bits)."""
+"""First and last Unix time that a meter can write, in seconds (ZigBee UTCTime, 32 bits)."""
 
 MAX_FACTOR = 100_000.0
-"""A day takes less than a second; beyond that no broker keeps up."""
+"""Fastest clock. A day takes less than a second; no broker keeps up with more."""
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMS = "give system, scaled:FACTOR[@SIMULATED[=REAL]] or manual[@TIME]"
 
 
 class ClockError(ValueError):
-    """A clock that cannot be had, or an advance that it cannot make; the text is one line."""
+    """A clock that cannot be made, or an advance that is not possible; the text is one line."""
 
 
 class Clock(Protocol):
-    """What time it is, and waiting for another."""
+    """Tells the time and waits."""
 
     @property
     def factor(self) -> float:
-        """Seconds of this clock that pass in a real one, where it moves by itself; else 1."""
+        """Seconds of this clock per real second; 1 for a clock that stands still."""
         ...
 
     def now(self) -> float:
@@ -42,16 +42,16 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` of this clock have passed."""
+        """Wait until `seconds` of this clock have passed."""
         ...
 
     def describe(self) -> str:
-        """Return the text from which `parse_clock` makes a clock that shows the same time."""
+        """Return a text from which `parse_clock` makes a clock that shows the same time."""
         ...
 
 
 class SystemClock:
-    """The time of the machine, as it is set."""
+    """The clock of the machine, as it is set."""
 
     factor = 1.0
 
@@ -60,7 +60,7 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed."""
+        """Wait until `seconds` have passed."""
         await asyncio.sleep(seconds)
 
     def describe(self) -> str:
@@ -69,9 +69,9 @@ class SystemClock:
 
 
 class SteadyClock(SystemClock):
-    """The time of the machine when this was made, and what has passed since.
+    """The time of the machine when this was made, plus the time that has passed since.
 
-    It does not follow when the machine's time is set, and stands still while it is suspended.
+    It ignores later settings of the machine's clock, and stands still while the machine sleeps.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class SteadyClock(SystemClock):
 
 
 class ScaledClock:
-    """A clock that runs `factor` times as fast as `base`, up to `LAST`, where it stands still.
+    """A clock that runs `factor` times as fast as `base`, and stops at `LAST`.
 
     It shows `simulated` when `base` shows `real`, both Unix times, to the microsecond. Raises
-    `ClockError` where `factor` is not above 0 and at most `MAX_FACTOR`, or where it would now show
-    a time outside `FIRST` to `LAST`.
+    `ClockError` unless `factor` is above 0 and at most `MAX_FACTOR`, and the clock now shows a
+    time from `FIRST` to `LAST`.
     """
 
     def __init__(self, factor: float, simulated: float, real: float, base: Clock) -> None:
@@ -103,9 +103,7 @@ class ScaledClock:
         self._real = round(real, 6)
         self._base = base
         if not FIRST <= self._at(base.now()) <= LAST:
-            raise ClockError(
-                f"{self.describe()} shows a time outside 2000-01-01 to 2136-02-07 by now"
-            )
+            raise ClockError(f"{self.describe()} now shows a time outside 2000-01-01 to 2136-02-07")
 
     def _at(self, real: float) -> float:
         return self._simulated + (real - self._real) * self.factor
@@ -115,7 +113,7 @@ class ScaledClock:
         return min(self._at(self._base.now()), LAST)
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` of this clock have passed."""
+        """Wait until `seconds` of this clock have passed."""
         await self._base.sleep(seconds / self.factor)
 
     def describe(self) -> str:
@@ -125,14 +123,13 @@ class ScaledClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is advanced; who sleeps on it wakes in order of time."""
+    """A clock that stands still until it is advanced, and wakes its sleepers in order of time."""
 
     factor = 1.0
 
     def __init__(self, now: float) -> None:
         self._now = now
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._order = 0
+        self._sleepers: Timers[asyncio.Future[None]] = Timers()
         self._advancing = asyncio.Lock()
 
     def now(self) -> float:
@@ -140,20 +137,22 @@ class ManualClock:
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Return when the clock has been advanced by `seconds`."""
+        """Wait until the clock has been advanced by `seconds`."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
-        self._order += 1
-        heapq.heappush(self._sleepers, (self._now + seconds, self._order, future))
-        await future
+        sleeper = self._sleepers.start(self._now + seconds, future)
+        try:
+            await future
+        finally:
+            sleeper.cancel()
 
     async def advance(self, seconds: float) -> None:
-        """Move on by `seconds`, waking on the way each sleeper at its time.
+        """Move forward by `seconds`, and wake each sleeper at its time on the way.
 
-        Of several advances at once each begins where the one before ended. Raises `ClockError`
-        where `seconds` is below 0 or leads past `LAST`.
+        Of several advances at once, each begins where the one before ended. Raises `ClockError` if
+        `seconds` is below 0 or leads past `LAST`.
         """
         async with self._advancing:
             end = self._now + seconds
@@ -161,36 +160,34 @@ class ManualClock:
                 raise ClockError(
                     f"cannot advance by {seconds:g} s: a clock moves forward, up to {iso(LAST)}"
                 )
-            while self._sleepers and self._sleepers[0][0] <= end:
-                due, _, future = heapq.heappop(self._sleepers)
+            while (due := self._sleepers.next_deadline()) is not None and due <= end:
+                future = self._sleepers.pop_due(due)
                 self._now = due
-                if not future.done():
+                if future is not None and not future.done():
                     future.set_result(None)
                     await asyncio.sleep(0)
             self._now = end
         await asyncio.sleep(0)
 
     def next_wake(self) -> float | None:
-        """Return when the next sleeper wakes, Unix time in seconds; None where nobody sleeps."""
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)
-        return self._sleepers[0][0] if self._sleepers else None
+        """Return the Unix time at which the next sleeper wakes, None if there is no sleeper."""
+        return self._sleepers.next_deadline()
 
     def describe(self) -> str:
-        """Return `manual@TIME`, of now."""
+        """Return `manual@TIME` with the present time."""
         return f"manual@{iso(self._now)}"
 
 
 def parse_clock(text: str, machine: Clock | None = None) -> Clock:
-    """Return the clock that `text` asks for; `machine` tells the real time, by default steadily.
+    """Return the clock that `text` names. `machine` shows the real time, by default a steady clock.
 
-    - `system`: the time of the machine;
-    - `scaled:FACTOR`: so many times as fast, from the present time on; `scaled:FACTOR@SIMULATED`
-      from that time on, beginning now; `scaled:FACTOR@SIMULATED=REAL` beginning at the real time
-      `REAL`, so that every process given this text shows the same;
+    - `system`: the clock of the machine.
+    - `scaled:FACTOR`: FACTOR times as fast, from the present time on. `scaled:FACTOR@SIMULATED`
+      starts now at that time. `scaled:FACTOR@SIMULATED=REAL` started at the real time `REAL`, so
+      every process that is given this text shows the same time.
     - `manual`, `manual@TIME`: stands still until it is advanced.
 
-    Times are ISO 8601, without a zone UTC. Raises `ClockError`.
+    Times are ISO 8601, in UTC if they name no zone. Raises `ClockError`.
 
     >>> parse_clock("scaled:3600@2026-01-01=2026-11-23T12:00", ManualClock(1795435201)).describe()
     'scaled:3600@2026-01-01T00:00:00Z=2026-11-23T12:00:00Z'
@@ -228,7 +225,7 @@ def _factor(text: str) -> float:
 
 
 def _instant(text: str) -> float:
-    """Return the Unix time in seconds of an ISO 8601 time, to the microsecond."""
+    """Return the Unix time of an ISO 8601 text, in seconds, to the microsecond."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -243,10 +240,9 @@ def _instant(text: str) -> float:
 
 
 def iso(now: float) -> str:
-    """Return a Unix time in ISO 8601, UTC, to the microsecond where it is no whole second.
+    """Return a Unix time in ISO 8601, UTC, with microseconds unless it is a whole second.
 
     >>> iso(946684800), iso(946684800.25)
     ('2000-01-01T00:00:00Z', '2000-01-01T00:00:00.250000Z')
     """
-    when = _UNIX_EPOCH + timedelta(seconds=now)
-    return when.isoformat().removesuffix("+00:00") + "Z"
+    return to_iso(now - EPOCH_UNIX)

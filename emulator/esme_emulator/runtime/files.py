@@ -1,9 +1,18 @@
-"""Text files that a user names."""
+"""Files: text that a user names, and private files that we create.
 
+Knows encodings and permissions. A file that we create is readable by its owner alone; the
+permissions of a user's file are not changed.
+"""
+
+import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 MAX_OCTETS = 256 * 1024 * 1024
 """Longest file that is read, in octets."""
+
+_PRIVATE = 0o600
 
 
 class UnreadableError(ValueError):
@@ -26,3 +35,23 @@ def read_text(path: Path | str) -> str:
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def opener(path: str, flags: int) -> int:
+    """Open a file, for `open(..., opener=opener)`; create it as private."""
+    return os.open(path, flags, _PRIVATE)
+
+
+def make_private(path: Path) -> None:
+    """Create an empty private file, unless it exists or cannot be created."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE))
+
+
+def is_exposed(path: Path) -> bool:
+    """Return whether users other than its owner can read a file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -1,6 +1,6 @@
-"""JSON Schemas of results, for those who read their JSON with programs.
+"""JSON Schemas of results, for programs that read their JSON.
 
-Knows dataclasses; nothing of what they hold.
+Knows dataclasses, and not what they mean.
 """
 
 from dataclasses import fields
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 
 def schema_of(kind: type[Any], number: int) -> dict[str, Any]:
-    """Return the JSON Schema of a dataclass and its `format`, a number; all keys are required."""
+    """Return the JSON Schema of a dataclass with a constant key `format`; every key is required."""
     form = TypeAdapter(kind).json_schema(mode="serialization")
     kinds = form.pop("$defs")
     properties = {"format": {"const": number}, **form["properties"], **derived(kind, kinds)}
@@ -24,9 +24,9 @@ def schema_of(kind: type[Any], number: int) -> dict[str, Any]:
 
 
 def derived(kind: type[Any], kinds: dict[str, Any]) -> dict[str, Any]:
-    """Return the properties that follow from the rest of `kind`, which pydantic leaves out.
+    """Return the properties of fields that `kind` calculates itself, which pydantic leaves out.
 
-    What they refer to is added to `kinds`.
+    Adds the schemas that they refer to to `kinds`.
     """
     properties = {}
     hints = get_type_hints(kind)

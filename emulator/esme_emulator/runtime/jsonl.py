@@ -1,4 +1,4 @@
-"""Journals: one line of JSON for each thing that is told, in a file."""
+"""Journals: files of JSON lines, one for each event."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.runtime.private_file import opener
+from esme_emulator.runtime.files import opener
 
 T = TypeVar("T")
 
@@ -16,15 +16,15 @@ _log = logging.getLogger(__name__)
 
 
 class JournalError(UserError):
-    """A file that cannot be written; the text is one line for the user."""
+    """A journal that cannot be opened; the text is one line for the user."""
 
 
 @contextmanager
 def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable[[T], None] | None]:
-    """Yield what appends to `path` what `form` makes of a thing; None where there is no path.
+    """Yield a function that appends `form(thing)` to `path`, or None if `path` is None.
 
-    A disk that fills up ends the journal with a warning, and nothing else. Raises `JournalError`
-    where the file cannot be opened.
+    A full disk ends the journal with a warning, and the program goes on. Raises `JournalError` if
+    the file cannot be opened.
     """
     if path is None:
         yield None
@@ -48,5 +48,5 @@ def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable
     try:
         yield write
     finally:
-        with suppress(OSError):  # of what could not be written
+        with suppress(OSError):  # the disk is full, which was logged
             file.close()

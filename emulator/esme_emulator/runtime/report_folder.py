@@ -1,8 +1,8 @@
-"""A folder that reports are written to, and the record of which files in it are ours.
+"""A folder that reports are written to, with a record of the files that are ours.
 
-Knows files and digests; what a report says is for those who write one. `.esme-report` lists every
-file that was written with its SHA-256, in the format of `sha256sum`. A file that is not listed, or
-that changed since, belongs to somebody else: it is neither removed nor overwritten.
+Knows files and digests, and not what a report says. `.esme-report` lists the SHA-256 of every file
+that was written, in the format of `sha256sum`. A file that is not listed, or has changed since, is
+the user's: it is neither removed nor overwritten.
 """
 
 import csv
@@ -19,7 +19,7 @@ RECORD = ".esme-report"
 """Name of the file that lists the files of reports."""
 
 _PART = ".esme-part"
-"""Ending of a file that is not complete yet."""
+"""Suffix of a file that is not complete yet."""
 
 
 class ReportFolderError(UserError):
@@ -27,11 +27,11 @@ class ReportFolderError(UserError):
 
 
 class ForeignFileError(ReportFolderError, MisuseError):
-    """A file of somebody else stands at the place of a file of the report."""
+    """A file of the user has the name of a file of the report."""
 
 
 class ReportFolder:
-    """Writes a report into `folder`; `names` are all files that such a report can have."""
+    """Writes a report into `folder`; `names` are all files that a report of this kind can have."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class ReportFolder:
         self._written: list[str] = []
 
     def check(self) -> None:
-        """Raise `ForeignFileError` if a file of somebody else would be overwritten."""
+        """Raise `ForeignFileError` if a file of the user would be overwritten."""
         ours = self._listed()
         for name in self._names:
             path = self._folder / name
@@ -56,9 +56,10 @@ class ReportFolder:
                 )
 
     def clear(self) -> None:
-        """Make the folder and remove the files of an earlier report of the same kind.
+        """Create the folder and remove the files of an earlier report of the same kind.
 
-        So nobody takes them for the report of a run that came to none. Raises `ReportFolderError`.
+        Otherwise a run that fails would leave them behind, as if they were its own report. Raises
+        `ReportFolderError`.
         """
         self.check()
         kept = {name: digest for name, digest in self._listed().items() if name not in self._names}
@@ -82,10 +83,10 @@ class ReportFolder:
         return self._fill(name, lambda file: csv.writer(file, lineterminator="\n").writerows(rows))
 
     def _fill(self, name: str, fill: Callable[[TextIO], object]) -> Path:
-        """Write one file with what `fill` puts into it.
+        """Write one file, whose content `fill` writes.
 
-        It is listed before it gets its name. So a process that is killed leaves no file behind
-        that the next run would take for somebody else's.
+        The file is listed before it gets its name. So a killed process leaves no file behind that
+        the next run would take for the user's.
         """
         path = self._folder / name
         part = self._folder / f".{name}{_PART}"
@@ -104,7 +105,7 @@ class ReportFolder:
         return path
 
     def discard(self) -> None:
-        """Remove the files of this report, as far as possible: a part of a report is none."""
+        """Remove the files of this report, as far as possible, since it is incomplete."""
         with suppress(OSError):
             for name in self._written:
                 (self._folder / name).unlink(missing_ok=True)
@@ -112,21 +113,21 @@ class ReportFolder:
             self._list({name: listed[name] for name in listed if name not in self._written})
 
     def _list(self, digests: dict[str, str]) -> None:
-        """Write the record anew; a folder without files of ours has none.
+        """Write the record, or remove it if none of our files are left.
 
-        It is written even if it is then removed: so a folder that cannot be written to is told
-        before the run, and not after it.
+        It is written in either case, so that a folder without write permission fails before the
+        run and not after it.
         """
         self._record.write_text("".join(_line(*item) for item in digests.items()), "utf-8")
         if not digests:
             self._record.unlink()
 
     def _listed(self) -> dict[str, str]:
-        """Return the digests of the files that were written before, by name."""
+        """Return the digests of the files of earlier reports, by name."""
         try:
             lines = self._record.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            return {}  # without a record no file is ours
+            return {}  # without a record, no file is ours
         pairs = (line.partition("  ") for line in lines)
         return {name: digest for digest, _, name in pairs}
 

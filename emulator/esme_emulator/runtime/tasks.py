@@ -1,4 +1,4 @@
-"""Background tasks that end with their owner, and whose failures until then are logged."""
+"""Background tasks that end with their owner. Their failures are logged."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ _log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Tasks of one owner: `async with Tasks() as tasks: tasks.start(work())`."""
+    """The tasks of one owner: `async with Tasks() as tasks: tasks.start(work())`."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ending = False
-        """Whether the owner is leaving; what fails from then on is of no interest."""
+        """Whether the owner is ending. Failures are not logged any more."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background."""

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
-from esme_emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
-from esme_emulator.cache.policy.settings import DEVICE_LIMIT, DEVICE_QUEUE, CacheSettings, HoldDown
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
 from esme_emulator.faults.selector import FaultRule
 
 _LONGEST = 10 * 86400.0
 """Longest time in a scenario, in seconds: a proof covers days, not months."""
+
+_DEFAULTS = CacheSettings()
 
 Positive = Annotated[float, Gt(0), Le(1e9)]
 Seconds = Annotated[float, Gt(0), Le(_LONGEST)]
@@ -102,37 +103,27 @@ class RetryPolicy:
 class Caching:
     """The cache of a scenario; names are those of `esme_emulator.cache.policy.settings`."""
 
-    retention_hours: Annotated[float, Ge(MIN_RETENTION_HOURS), Le(MAX_RETENTION_HOURS)] = 25.0
+    retention_hours: Annotated[float, SETTINGS["retention_hours"].interval] = (
+        _DEFAULTS.retention_hours
+    )
     literal: bool = False
     collapse: bool = True
     sub_window: bool = False
-    shadow: Fraction = 0.0
-    retries: Annotated[int, Ge(0), Le(10)] = 0
-    device_limit: Annotated[int, Ge(1)] = DEVICE_LIMIT
-    device_queue: Count = DEVICE_QUEUE
+    shadow: Annotated[float, SETTINGS["shadow"].interval] = _DEFAULTS.shadow
+    retries: Annotated[int, SETTINGS["retries"].interval] = _DEFAULTS.retries
+    device_limit: Annotated[int, SETTINGS["device_limit"].interval] = _DEFAULTS.device_limit
+    device_queue: Annotated[int, SETTINGS["device_queue"].interval] = _DEFAULTS.device_queue
     hold_down_failures: Count = 0
     hold_down_seconds: NotNegative = 0.0
-    srvs: tuple[str, ...] = CACHED_SRVS
+    srvs: tuple[str, ...] = tuple(_DEFAULTS.srvs)
 
     def settings(self, timeout: float, seed: str) -> CacheSettings:
         """Return the cache settings; `timeout` is the cache's timeout for a meter, in seconds."""
         hold_down = None
         if self.hold_down_failures:
             hold_down = HoldDown(self.hold_down_failures, self.hold_down_seconds)
-        return CacheSettings(
-            retention=self.retention_hours * 3600,
-            reply_timeout=timeout,
-            srvs=self.srvs,
-            literal=self.literal,
-            sub_window=self.sub_window,
-            collapse=self.collapse,
-            shadow=self.shadow,
-            seed=seed,
-            retries=self.retries,
-            device_limit=self.device_limit,
-            device_queue=self.device_queue,
-            hold_down=hold_down,
-        )
+        given = {name: getattr(self, name) for name in SETTINGS if hasattr(self, name)}
+        return CacheSettings(**given, reply_timeout=timeout, seed=seed, hold_down=hold_down)
 
 
 @dataclass(frozen=True, slots=True)

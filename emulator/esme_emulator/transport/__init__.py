@@ -1,7 +1,7 @@
-"""The transport: opaque octets over MQTT, or within the process, behind one interface.
+"""The transport: carries opaque octets over MQTT or within the process, behind one interface.
 
-The only place that knows an MQTT library. It knows nothing of GBCS or of the services that use
-it. `connect` is the door; `esme_emulator.transport.embedded` runs a broker where there is none.
+The only room that knows an MQTT library. It knows nothing of GBCS or of the services that use it.
+`connect` is the entrance; `esme_emulator.transport.embedded` runs a broker of our own.
 """
 
 import ssl
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from random import Random, SystemRandom
 
+from esme_emulator.runtime.complaints import Outages
 from esme_emulator.transport.address import BrokerAddress
 from esme_emulator.transport.base import (
     NO_PROPERTIES,
@@ -22,8 +23,6 @@ from esme_emulator.transport.base import (
 )
 from esme_emulator.transport.gauge import Gauge, Gauged
 from esme_emulator.transport.memory import MemoryBroker, connect_memory
-from esme_emulator.transport.mqtt import connect_mqtt
-from esme_emulator.transport.outages import Outages
 from esme_emulator.transport.topic import TopicFilter
 
 __all__ = [
@@ -46,7 +45,7 @@ __all__ = [
 ]
 
 Broker = str | MemoryBroker | Gauged
-"""Where to connect: the URL of a broker, or one in this process; perhaps under a gauge."""
+"""A broker to connect to: a URL, or a broker in this process, either perhaps gauged."""
 
 
 def connect(
@@ -61,21 +60,21 @@ def connect(
     random: Random | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AbstractAsyncContextManager[Transport]:
-    """Connect to `broker`, a URL or a `MemoryBroker`; to be entered with `async with`.
+    """Connect to `broker`, a URL or a `MemoryBroker`, for the body of `async with`.
 
-    All `subscriptions`, topic filters and their handlers, are in force before it is entered.
-    They must not overlap, so that every message has one handler. Messages that the broker had
-    retained, and those longer than a mebioctet, get to no handler; `on_dropped` is told of each.
+    `subscriptions` are topic filters and their handlers, all in force when the body begins. They
+    must not overlap, so that every message has one handler. Retained messages and messages longer
+    than 1 MiB are dropped; `on_dropped` is called for each.
 
-    `outages` logs those of several transports as one, such as of a connection for each meter.
+    `outages` logs the outages of several transports as one, such as a connection for each meter.
 
     `client_id` names the transport in logs; over MQTT eight random digits make it unique.
-    `start_timeout` and `give_up_after` are seconds: to wait for a broker that is not there yet,
-    and to keep trying to publish a message. `random` spreads the attempts to reconnect.
-    `tls` replaces the default context of `mqtts://`, for a private authority.
+    `start_timeout` and `give_up_after` are in seconds: how long to wait for the broker at the
+    start, and how long to try to publish a message. `random` spreads the attempts to reconnect.
+    `tls` replaces the default context of `mqtts://`, for a private certificate authority.
 
-    Entering raises `TransportError` where there is no such broker or it refuses us, `ValueError`
-    where a filter is invalid or two overlap.
+    Entering raises `TransportError` if the broker cannot be reached or refuses us, `ValueError` if
+    a filter is invalid or two filters overlap.
     """
     handlers = subscriptions or {}
     if isinstance(broker, Gauged):
@@ -93,6 +92,9 @@ def connect(
         return broker.connected(handlers, inner)
     if isinstance(broker, MemoryBroker):
         return connect_memory(broker, client_id, handlers)
+    # Only here, so that commands without a broker do not import aiomqtt.
+    from esme_emulator.transport.mqtt import connect_mqtt
+
     return connect_mqtt(
         broker,
         client_id,

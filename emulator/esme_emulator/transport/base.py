@@ -1,13 +1,14 @@
-"""What every transport promises: opaque octets published to topics, handed to plain callbacks.
+"""The interface of every transport: octets are published to topics and passed to callbacks.
 
-Knows the words of MQTT (topic, filter, user property) and nothing of any broker, of a network or
-of what the octets mean.
+Knows the terms of MQTT (topic, filter, user property), and nothing of brokers, networks or the
+meaning of the octets.
 
 A transport delivers at least once. In its `async with`, `publish` returns when the broker has the
-message. A handler runs in the event loop, must return at once (it may start tasks), and is never
-called before the body of the `async with` has reached its first `await`, nor after it is left.
+message. A handler runs in the event loop and must return at once; it may start tasks. It is never
+called before the first `await` in the body of the `async with`, nor after the body.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,50 +18,52 @@ from typing import Protocol
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.transport.topic import MAX_TEXT
 
+LOGGER = logging.getLogger("esme_emulator.transport")
+
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
-"""Takes the topic, the payload and the user properties of one message."""
+"""Handles one message: its topic, payload and user properties."""
 
 
 class Drop(StrEnum):
-    """Why a message that arrived is not given to its handler."""
+    """Why a message that arrived is not passed to its handler."""
 
     RETAINED = "retained"
-    """The broker had kept it, so it is from the past and would come again at every connect."""
+    """The broker retained it, so it is old and would arrive again with every connection."""
     TOO_LONG = "too-long"
-    """It is longer than any message that we take."""
+    """It is longer than any message that we accept."""
 
 
 OnDropped = Callable[[str, Drop], None]
-"""Takes the topic of a message that was dropped, and why. Runs as a handler does."""
+"""Is called with the topic of a dropped message and the reason, like a handler."""
 
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
-"""What a message without user properties carries; MQTT 3.1.1 has none."""
+"""The properties of a message without any; MQTT 3.1.1 has none."""
 
 
 def frozen_properties(user_properties: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return user properties that nobody changes any more.
+    """Return an immutable copy of user properties.
 
-    Raises `ValueError` where a name or a value has no UTF-8 form of at most 65,535 octets.
+    Raises `ValueError` if a name or a value takes more than 65,535 octets in UTF-8.
     """
     if not user_properties:
         return NO_PROPERTIES
     for text in (*user_properties, *user_properties.values()):
         if len(text.encode()) > MAX_TEXT:
             raise ValueError(
-                f"a user property of {len(text.encode())} octets; {MAX_TEXT} are allowed"
+                f"a user property has {len(text.encode())} octets: at most {MAX_TEXT} are allowed"
             )
     return MappingProxyType(dict(user_properties))
 
 
 class TransportError(UserError):
-    """A message or a connection that a broker did not take; the text is one line for the user."""
+    """A message or a connection that failed; the text is one line for the user."""
 
     kind = "unacknowledged"
-    """What is alike about errors whose texts differ, to log each kind once."""
+    """The kind of error, whatever its text. Each kind is logged once."""
 
 
 class RefusedError(TransportError):
-    """A message that the broker does not take, however often it is sent."""
+    """A message that the broker refuses, however often it is sent."""
 
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text)
@@ -69,30 +72,30 @@ class RefusedError(TransportError):
 
 @dataclass(slots=True)
 class TransportCounters:
-    """What one transport did, in messages except for `reconnections`; each only ever grows."""
+    """Counters of one transport, in messages except for `reconnections`."""
 
     published: int = 0
-    """Taken by the broker."""
+    """Acknowledged by the broker."""
     unheard: int = 0
-    """Taken by the broker, which says that nobody subscribes to the topic."""
+    """Acknowledged by the broker, which says that nobody subscribes to the topic."""
     refused: int = 0
-    """Not taken by the broker: too long for it, or not allowed."""
+    """Refused by the broker: too long, or not allowed."""
     received: int = 0
-    """Arrived from the broker and given to a handler."""
+    """Arrived and passed to a handler."""
     retained: int = 0
-    """Arrived, but the broker had kept them from the past: dropped."""
+    """Arrived as retained messages: dropped."""
     too_long: int = 0
-    """Arrived, but longer than any message that we take: dropped."""
+    """Arrived, but longer than any message that we accept: dropped."""
     reconnections: int = 0
     """Connections made after the first one was lost."""
     resent: int = 0
-    """Sent once more because a connection was lost before the acknowledgement."""
+    """Sent again because the connection was lost before the acknowledgement."""
     abandoned: int = 0
-    """Given up: out of time, or unacknowledged when the transport closed."""
+    """Given up: timed out, or unacknowledged when the transport closed."""
     unhandled: int = 0
-    """Arrived on a topic that no subscription of this transport matches."""
+    """Arrived on a topic that matches no subscription."""
     failed: int = 0
-    """Arrived and lost, because the handler raised."""
+    """Arrived, but the handler raised an exception."""
 
 
 class Transport(Protocol):
@@ -100,15 +103,15 @@ class Transport(Protocol):
 
     @property
     def counters(self) -> TransportCounters:
-        """What this transport did so far."""
+        """The counters of this transport."""
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection to the broker at this moment."""
+        """Whether the broker is connected now."""
 
     @property
     def carries_properties(self) -> bool:
-        """Whether user properties go with messages; on MQTT 3.1.1 they do not."""
+        """Whether messages carry user properties; on MQTT 3.1.1 they do not."""
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
@@ -116,12 +119,12 @@ class Transport(Protocol):
         """Publish `payload` with QoS 1 and return when the broker has acknowledged it.
 
         Returns False if the broker says that nobody subscribes to `topic`; it need not say so, and
-        on MQTT 3.1.1 it cannot. A lost connection is waited for and the message sent again. A
-        broker that takes QoS 0 alone acknowledges nothing: the call returns when the message is
-        sent. Cancelling the call gives no certainty whether the message goes out. User properties
-        are left out on MQTT 3.1.1.
+        on MQTT 3.1.1 it cannot. If the connection is lost, waits for the next one and sends the
+        message again. A broker that allows only QoS 0 acknowledges nothing: the call returns when
+        the message is sent. After a cancelled call the message may or may not have been sent. User
+        properties are left out on MQTT 3.1.1.
 
-        Raises `RefusedError` at once if the broker does not take the message, `TransportError` if
-        it does not acknowledge the message in time or the transport closes, `ValueError` if topic
-        or user properties are invalid. On MQTT 3.1.1 a broker may acknowledge what it refuses.
+        Raises `RefusedError` at once if the broker refuses the message, `TransportError` if it
+        does not acknowledge the message in time or the transport closes, `ValueError` if topic or
+        user properties are invalid. On MQTT 3.1.1 a broker may acknowledge a message and drop it.
         """

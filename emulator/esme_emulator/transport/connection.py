@@ -1,8 +1,7 @@
-"""One connection to a broker: aiomqtt, used so that it leaves no socket and no task behind.
+"""One connection to a broker through aiomqtt, which leaves no socket and no task behind.
 
-Knows how to use aiomqtt, and the types of paho-mqtt that its interface is made of. Nothing here
-connects a second time. What a broker allows and what its codes mean is known to
-`esme_emulator.transport.limits` and `esme_emulator.transport.reasons`.
+Knows aiomqtt, and the types of paho-mqtt in its interface. Does not reconnect.
+`esme_emulator.transport.limits` knows what a broker allows and what its codes mean.
 """
 
 import asyncio
@@ -32,28 +31,30 @@ from esme_emulator.transport.base import (
     RefusedError,
     frozen_properties,
 )
-from esme_emulator.transport.limits import MAX_PACKET, Limits, publish_size
-from esme_emulator.transport.reasons import (
+from esme_emulator.transport.limits import (
     FAILURE,
+    MAX_PACKET,
     NO_SUBSCRIBERS,
     RECEIVE_MAXIMUM_EXCEEDED,
     TRANSIENT,
     UNSUPPORTED_VERSION,
+    Limits,
+    publish_size,
 )
 from esme_emulator.transport.topic import TopicFilter
 
 WINDOW = 20
-"""Messages sent and not yet acknowledged, at most: as many as mosquitto takes by default."""
+"""Maximum number of unacknowledged messages in flight: the default limit of mosquitto."""
 ATTEMPT = 5.0
-"""Seconds that a broker has to answer."""
+"""Timeout for an answer of the broker, in seconds."""
 GOODBYE = 0.2
-"""Seconds that a connection has to end."""
+"""Timeout for a disconnect, in seconds."""
 KEEPALIVE = 20
-"""Seconds between signs of life, so that a broker that vanished is noticed within twice that."""
+"""Keep-alive interval, in seconds. A broker that vanished is noticed within twice that."""
 
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _HEAD = 1 << 17
-"""Octets kept of a packet that is too long to take: topic, identifier and properties fit in."""
+"""Octets kept of a packet that is too long: topic, identifier and properties fit in."""
 
 _LIMITS = {
     "maximum_packet": "MaximumPacketSize",
@@ -62,10 +63,10 @@ _LIMITS = {
     "wildcards": "WildcardSubscriptionAvailable",
     "shared": "SharedSubscriptionAvailable",
 }
-"""Properties of CONNACK by what `Limits` calls them."""
+"""Properties of CONNACK, by the field of `Limits`."""
 
 _quiet = logging.getLogger("esme_emulator.transport.aiomqtt")
-_quiet.setLevel(logging.CRITICAL)  # what it has to say comes as MqttError
+_quiet.setLevel(logging.CRITICAL)  # its errors arrive as MqttError
 
 __all__ = [
     "WINDOW",
@@ -80,19 +81,19 @@ __all__ = [
 
 
 class RefusedSubscriptionError(MqttError):
-    """The broker does not grant a subscription; the text says which."""
+    """A subscription that the broker refuses; the text says which."""
 
 
 class _Client(Client):
-    """aiomqtt's client, which also heeds CONNACK and PUBACK, and takes no packet that is too long.
+    """aiomqtt's client, which also reads CONNACK and PUBACK, and drops packets that are too long.
 
-    aiomqtt passes on neither the properties of CONNACK nor the reason codes of PUBACK, so its
-    callbacks are extended. They are private, as is what is replaced of paho-mqtt; the tests of
-    this package notice if one of them goes.
+    aiomqtt passes on neither the properties of CONNACK nor the reason codes of PUBACK, so this
+    extends its callbacks. They are private, and so is the replaced method of paho-mqtt; the tests
+    of this package fail if one of them disappears.
     """
 
     def __init__(self, *args: Any, window: int, **others: Any) -> None:
-        # paho-mqtt's own window cannot be set any more once CONNACK has told the broker's.
+        # paho-mqtt's own window cannot be changed after CONNACK, which states the broker's.
         super().__init__(*args, max_inflight_messages=0, **others)
         self.limits = Limits()
         self._window = window
@@ -102,15 +103,15 @@ class _Client(Client):
 
     @property
     def is_skipping(self) -> bool:
-        """Whether the packet that is being read is too long to take."""
+        """Whether the packet that is being read is too long."""
         return self._client._in_packet["remaining_length"] > MAX_PACKET
 
     async def send(
         self, topic: str, payload: bytes, qos: int, properties: Properties | None
     ) -> ReasonCode | None:
-        """Send a message, once few enough are in flight, and return the code of its PUBACK.
+        """Wait for the window, send a message, and return the code of its PUBACK.
 
-        None if there is none, since QoS 0 has no acknowledgement.
+        Returns None for QoS 0, which has no acknowledgement.
         """
         await self._slots.acquire()
         info = self._client.publish(topic, payload, qos, properties=properties)
@@ -149,7 +150,7 @@ class _Client(Client):
                     self._disconnected.set_exception(error)
 
         def register() -> None:
-            # aiomqtt does not look whether paho-mqtt has closed the socket meanwhile.
+            # aiomqtt does not check whether paho-mqtt has closed the socket meanwhile.
             if sock.fileno() >= 0:
                 self._loop.add_writer(sock.fileno(), write)
 
@@ -163,18 +164,18 @@ class _Client(Client):
         reason_code: ReasonCode,
         properties: Properties,
     ) -> None:
-        # Only now is the message not in flight any more, even if nobody waits for that.
+        # The message was in flight until now, even if its publisher was cancelled.
         self._slots.release()
         acknowledgement = self._acknowledgements.pop(mid, None)
         if acknowledgement is not None and not acknowledgement.done():
             acknowledgement.set_result(reason_code)
 
     def _keep_heads_only(self) -> None:
-        """Read packets that are too long like others, but keep little more than their head.
+        """Read packets that are too long, but keep little more than their head.
 
-        A broker on MQTT 5 sends none, since CONNECT forbids it. On MQTT 3.1.1 one that is retained
-        would come again at every connect, so ending the connection would be no cure. With its head
-        it is acknowledged, and its topic is known.
+        A broker on MQTT 5 sends none, since CONNECT forbids it. On MQTT 3.1.1 a retained one would
+        arrive again with every connection, so closing the connection would not help. Its head is
+        enough to acknowledge it and to know its topic.
         """
         paho = self._client
         read = paho._sock_recv
@@ -190,21 +191,21 @@ class _Client(Client):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client that is connected and has its subscriptions."""
+    """A connected client with its subscriptions."""
 
     client: _Client
     mqtt5: bool
 
     @property
     def qos(self) -> int:
-        """QoS of messages sent: 1 unless the broker takes 0 alone."""
+        """QoS of published messages: 1, or 0 if the broker allows no more."""
         return min(1, self.client.limits.maximum_qos)
 
     async def publish(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> bool:
-        """Publish and wait, for ever if need be, for the acknowledgement.
+        """Publish, and wait without a timeout for the acknowledgement.
 
         Returns False if the broker says that nobody subscribes to the topic. Raises `RefusedError`
-        if the broker does not take the message, `MqttError` if the connection is lost already.
+        if the broker refuses the message, `MqttError` if the connection is lost already.
         """
         qos = self.qos
         size = publish_size(topic, payload, user_properties, qos=qos, mqtt5=self.mqtt5)
@@ -221,11 +222,11 @@ class Connection:
         return code is None or code.value != NO_SUBSCRIBERS
 
     async def lost(self) -> None:
-        """Wait until the connection ends; then raise `MqttError`."""
-        await anext(self.client.messages)  # there are none, see Connector
+        """Wait until the connection ends, and raise `MqttError`."""
+        await anext(self.client.messages)  # none ever arrive: see Inbox
 
     async def close(self) -> None:
-        """Disconnect, unless that has happened."""
+        """Disconnect, if still connected."""
         await _leave(self.client)
 
 
@@ -233,9 +234,8 @@ class Connection:
 class Connector:
     """Makes connections to one broker, all with the same subscriptions.
 
-    `receive` takes what arrives, from the moment of subscribing on; `drop` is told of messages that
-    are not taken. `window` is how many messages a connection sends before it waits for an
-    acknowledgement; a broker may allow fewer.
+    `receive` handles messages from the moment of subscribing on; `drop` is called for messages that
+    are dropped. `window` is the maximum number of messages in flight; a broker may allow fewer.
     """
 
     address: BrokerAddress
@@ -247,9 +247,9 @@ class Connector:
     window: int = WINDOW
 
     def learn(self, error: MqttError) -> None:
-        """Make the window smaller if `error` is the end of a connection that sent too much.
+        """Halve the window if `error` says that the connection exceeded the receive maximum.
 
-        A broker should have told its Receive Maximum in CONNACK; this is for those that did not.
+        This is for brokers that do not state their Receive Maximum in CONNACK.
         """
         if code_of(error) == RECEIVE_MAXIMUM_EXCEEDED:
             self.window = max(1, self.window // 2)
@@ -257,9 +257,9 @@ class Connector:
     async def connect(self) -> Connection:
         """Try once to connect, with MQTT 5 or else with 3.1.1, and subscribe.
 
-        Every connection begins without a session: what others published before does not arrive.
-        Raises `MqttError`, which `explain` and `is_hopeless` know how to read. A cancellation
-        takes effect when the attempt ends, since the thread that aiomqtt uses cannot be stopped.
+        Every connection begins without a session, so messages published before do not arrive.
+        Raises `MqttError`; see `explain` and `is_hopeless`. A cancellation takes effect when the
+        attempt ends, since the thread that aiomqtt uses cannot be stopped.
         """
         try:
             return Connection(await self._attempt(ProtocolVersion.V5), mqtt5=True)
@@ -274,7 +274,7 @@ class Connector:
         try:
             await asyncio.shield(entering)
         except BaseException:
-            client.timeout = 0.0  # where cancelled, do not wait for what is still to come
+            client.timeout = 0.0  # if cancelled, do not wait for an answer
             await asyncio.gather(entering, return_exceptions=True)
             await _leave(client)
             raise
@@ -288,18 +288,18 @@ class Connector:
                     raise RefusedSubscriptionError(f"{lacking}, as {route.text} needs")
             codes = await self._subscribe(client, mqtt5) if self.filters else []
         except UnicodeError as error:
-            raise MqttError("not the name of a host") from error
+            raise MqttError("invalid host name") from error
         except MqttError as error:
-            raise error from error.__context__  # which aiomqtt hides
+            raise error from error.__context__  # aiomqtt hides its cause
         if len(codes) != len(self.filters):
-            raise MqttError("not a code for each subscription")
+            raise MqttError("fewer codes than subscriptions")
         for route, code in zip(self.filters, codes, strict=True):
             if code.is_failure:
                 why = "" if code == FAILURE else f" ({str(code).lower()})"
                 raise RefusedSubscriptionError(f"it refuses the subscription {route.text}{why}")
 
     async def _subscribe(self, client: _Client, mqtt5: bool) -> Sequence[ReasonCode]:
-        """Subscribe to the filters, and not to what the broker has retained for them."""
+        """Subscribe to the filters, without their retained messages."""
         codes: Sequence[object]
         if mqtt5:
             never = SubscribeOptions.RETAIN_DO_NOT_SEND
@@ -313,7 +313,7 @@ class Connector:
         receive, drop = self.receive, self.drop
 
         class Inbox(asyncio.Queue[Message]):
-            """Hands every message straight on; waiting for them one by one takes far longer."""
+            """Passes every message on at once; waiting for them one by one takes far longer."""
 
             def put_nowait(self, message: Message) -> None:
                 topic = message.topic.value
@@ -349,13 +349,13 @@ class Connector:
 
 
 class TlsSocket(ssl.SSLSocket):
-    """Closes itself where the handshake fails, since paho-mqtt forgets it then.
+    """A socket that closes itself if the handshake fails, which paho-mqtt does not do.
 
-    It is the `sslsocket_class` for contexts that connections use.
+    It is the `sslsocket_class` of the contexts of connections.
     """
 
     def do_handshake(self, block: bool = False) -> None:
-        """Shake hands, or close and raise `OSError`."""
+        """Perform the TLS handshake. If it fails, close and raise `OSError`."""
         try:
             super().do_handshake(block)
         except OSError:
@@ -389,7 +389,7 @@ def explain(error: MqttError) -> str:
         case MqttCodeError():
             return "connection closed"
         case ssl.SSLCertVerificationError():
-            return f"its certificate does not verify: {reason.verify_message}"
+            return f"its certificate is invalid: {reason.verify_message}"
         case socket.gaierror() | UnicodeError():
             return "no such host"
         case TimeoutError():
@@ -399,13 +399,13 @@ def explain(error: MqttError) -> str:
         case OSError(errno=int(number)):
             return os.strerror(number).lower()
         case _:
-            return "not the words of MQTT"
+            return "the answer is not MQTT"
 
 
 def _may_be_older(error: MqttError) -> bool:
-    """Tell whether a broker that did not take MQTT 5 may take MQTT 3.1.1.
+    """Return whether a broker that refused MQTT 5 may accept MQTT 3.1.1.
 
-    Some do not say that they know no MQTT 5: amqtt waits for the rest of what it misreads.
+    Some brokers do not refuse MQTT 5 but time out: amqtt misreads the packet and waits for more.
     """
     if isinstance(error, MqttConnectError):
         return code_of(error) == UNSUPPORTED_VERSION
@@ -413,7 +413,7 @@ def _may_be_older(error: MqttError) -> bool:
 
 
 def is_hopeless(error: MqttError) -> bool:
-    """Tell whether another attempt to connect would end like the one that raised `error`."""
+    """Return whether another attempt to connect would fail in the same way."""
     if isinstance(error, MqttConnectError):
         return code_of(error) not in TRANSIENT
     unverified = isinstance(error.__cause__, ssl.SSLCertVerificationError)
@@ -426,8 +426,8 @@ def _user_properties(message: Message) -> Mapping[str, str]:
 
 
 async def _leave(client: _Client) -> None:
-    """Disconnect, also where connecting failed, since that may leave a socket open."""
+    """Disconnect, also after a failed attempt, which may leave a socket open."""
     client.timeout = GOODBYE
     with suppress(MqttError):
         await client.__aexit__(None, None, None)
-        await anext(client.messages)  # takes the reason, which asyncio would log otherwise
+        await anext(client.messages)  # retrieves the error, which asyncio would log otherwise

@@ -1,8 +1,7 @@
-"""The embedded broker: amqtt within this process, so that one command needs nothing installed.
+"""The embedded broker: amqtt in this process, so that a user needs no other broker.
 
-Knows amqtt, which speaks MQTT 3.1.1 and carries a fraction of what a broker of its own process,
-such as mosquitto, does. It is bound to the loopback interface, open to everyone there, and keeps
-nothing.
+Knows amqtt, which speaks MQTT 3.1.1 and is much slower than a broker in its own process, such as
+mosquitto. It listens on the loopback interface, accepts every client there, and stores nothing.
 """
 
 import asyncio
@@ -30,11 +29,11 @@ _REFUSED = 0x80
 _CONNECT = 0x10
 _LONGEST_FIXED_HEADER = 5
 _MQTT5 = b"\x00\x04MQTT\x05"
-"""Name and version of the protocol, as CONNECT has them."""
+"""Protocol name and version in a CONNECT of MQTT 5."""
 _UNACCEPTABLE_VERSION = bytes.fromhex("20020001")
-"""CONNACK that sends clients back to MQTT 3.1.1."""
+"""CONNACK that makes clients fall back to MQTT 3.1.1."""
 _STOPPING = 2.0
-"""Seconds that the broker is given to stop."""
+"""Timeout for the broker to stop, in seconds."""
 
 logger = logging.getLogger("esme_emulator.transport")
 
@@ -44,19 +43,19 @@ for _name in ("amqtt", "transitions"):
 
 
 async def _speaks_mqtt5(reader: asyncio.StreamReader) -> tuple[bool, bytes]:
-    """Return whether a client begins with a CONNECT of MQTT 5, and the octets that were read."""
+    """Return whether a client begins with a CONNECT of MQTT 5, and the octets read so far."""
     head = await reader.read(2)
     try:
         while head[-1] & 0x80 and len(head) < _LONGEST_FIXED_HEADER:
             head += await reader.readexactly(1)
         head += await reader.readexactly(len(_MQTT5))
     except (IndexError, asyncio.IncompleteReadError):
-        return False, head  # amqtt finds out what that is
+        return False, head  # amqtt handles the rest
     return head[0] == _CONNECT and head.endswith(_MQTT5), head
 
 
 class _Reader(StreamReaderAdapter):  # type: ignore[misc]
-    """Reads from a client, beginning with what was read before."""
+    """Reads from a client, beginning with octets that were read before."""
 
     def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
         super().__init__(reader)
@@ -71,7 +70,7 @@ class _Reader(StreamReaderAdapter):  # type: ignore[misc]
 
 
 class _Writer(StreamWriterAdapter):  # type: ignore[misc]
-    """Writes to a client, and drops what is for one that has gone."""
+    """Writes to a client, and drops octets for a client that is gone."""
 
     def write(self, data: bytes) -> None:
         if not self._writer.is_closing():
@@ -79,7 +78,7 @@ class _Writer(StreamWriterAdapter):  # type: ignore[misc]
 
 
 class _EmbeddedBroker(Broker):  # type: ignore[misc]
-    """amqtt, but it refuses the shared subscriptions that amqtt grants and never serves."""
+    """amqtt, but refuses shared subscriptions, which amqtt grants and never serves."""
 
     async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
         if subscription[0].startswith(f"{SHARE}/"):
@@ -94,9 +93,9 @@ class _EmbeddedBroker(Broker):  # type: ignore[misc]
 
 
 async def _send(send: Callable[[Any], Awaitable[None]], packet: Any) -> None:
-    """Send `packet`, and let a cancelled task end as cancelled.
+    """Send `packet`, and keep a cancellation a cancellation.
 
-    amqtt would make it a failure, which nobody retrieves and asyncio thus logs with a traceback.
+    amqtt turns it into an error that it never retrieves, which asyncio logs with a traceback.
     """
     try:
         await send(packet)
@@ -108,9 +107,9 @@ async def _send(send: Callable[[Any], Awaitable[None]], packet: Any) -> None:
 
 @asynccontextmanager
 async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
-    """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and give its URL.
+    """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and yield its URL.
 
-    Raises `TransportError` where the port cannot be had.
+    Raises `TransportError` if the port is taken or not allowed.
     """
     listener = ListenerConfig(type=ListenerType.EXTERNAL)
     broker = _EmbeddedBroker(BrokerConfig(listeners={_LISTENER: listener}, plugins=_PLUGINS))
@@ -120,7 +119,7 @@ async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         connections[task] = writer
         try:
-            # amqtt would take the properties of MQTT 5 for the client's name, and wait for more.
+            # amqtt would misread the properties of MQTT 5 as the client's name, and wait for more.
             is_mqtt5, head = await _speaks_mqtt5(reader)
             if is_mqtt5:
                 writer.write(_UNACCEPTABLE_VERSION)
@@ -147,7 +146,7 @@ async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
             yield f"mqtt://{HOST}:{listener.getsockname()[1]}"
     finally:
         for writer in connections.values():
-            writer.transport.abort()  # a busy reader may miss amqtt's cancel, but not its end
+            writer.transport.abort()  # a busy reader may miss amqtt's cancel, but not this
         try:
             async with asyncio.timeout(_STOPPING):
                 if connections:

@@ -1,8 +1,8 @@
-"""Knowing when nothing is on its way: what a clock that is advanced by hand has to wait for.
+"""Counts messages in flight, so that a manual clock advances only when there are none.
 
-A `Gauged` broker counts every message from `publish` until its handler has done what it does at
-once, and its publisher, whom the broker may keep waiting for longer. It is exact where all its
-clients are in this process, whatever the broker is.
+A `Gauged` broker counts every message from `publish` until its handler and the tasks it woke have
+run. It counts the publisher too, which may wait longer for its acknowledgement. The count is exact
+if all clients are in this process, whatever the broker is.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from esme_emulator.transport.memory import MemoryBroker
 from esme_emulator.transport.topic import TopicFilter
 
 _TURNS = 12
-"""Turns of the event loop within which tasks have published what they publish at once."""
+"""Turns of the event loop after which woken tasks have published what they publish at once."""
 
 
 class Gauge:
-    """How many messages are on their way."""
+    """Counts the messages in flight."""
 
     def __init__(self) -> None:
         self._moving = 0
@@ -30,14 +30,14 @@ class Gauge:
         self._transports: list[Transport] = []
 
     def copies(self, topic: str) -> int:
-        """Return how many handlers a message to `topic` goes to; a shared group has one."""
+        """Return the number of handlers that get a message to `topic`: one per shared group."""
         matching = [route for route in self._routes if route.matches(topic)]
         single = sum(self._routes[route] for route in matching if route.group is None)
         return single + len([route for route in matching if route.group is not None])
 
     @contextmanager
     def watching(self, transport: Transport, routes: list[TopicFilter]) -> Iterator[None]:
-        """Know of `transport`, which subscribes to `routes`, as long as the context lasts."""
+        """Count for `transport`, which subscribes to `routes`, during the body."""
         self._transports.append(transport)
         self._routes.update(routes)
         try:
@@ -48,55 +48,52 @@ class Gauge:
             self._routes = +self._routes
 
     def add(self, number: int) -> None:
-        """Count messages that set out."""
+        """Add messages in flight."""
         self._moving += number
         if self._moving > 0:
             self._still.clear()
 
     def remove(self, number: int) -> None:
-        """Count messages that are done with, or did not set out after all."""
+        """Remove messages that were handled or not sent after all."""
         self._moving = max(self._moving - number, 0)
         if self._moving == 0:
             self._still.set()
 
     def remove_soon(self, turns: int = _TURNS) -> None:
-        """Count one less once whoever goes on now has done what it does at once."""
+        """Remove one message after the tasks that it woke have run."""
         if turns:
             asyncio.get_running_loop().call_soon(self.remove_soon, turns - 1)
         else:
             self.remove(1)
 
-    async def still(self, patience: float = 30.0) -> None:
-        """Return when nothing is on its way.
-
-        Raises `TransportError` where something is after `patience` seconds.
-        """
+    async def still(self, seconds: float = 30.0) -> None:
+        """Wait until no message is in flight. Raises `TransportError` after `seconds`."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 while self._moving:
                     await self._still.wait()
         except TimeoutError:
             if not all(transport.is_connected for transport in self._transports):
                 raise TransportError(
-                    f"the broker was lost, and did not come back within {patience:g} s"
+                    f"the broker was lost, and did not come back within {seconds:g} s"
                 ) from None
             raise TransportError(
-                f"{self._moving} messages were not delivered within {patience:g} s: "
-                "does the broker drop what it cannot queue?"
+                f"{self._moving} messages were not delivered within {seconds:g} s: "
+                "does the broker drop messages that it cannot queue?"
             ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Gauged:
-    """A broker, and the gauge of what is on its way there."""
+    """A broker with a gauge of the messages in flight."""
 
     broker: str | MemoryBroker
     gauge: Gauge = field(default_factory=Gauge)
 
     def handlers(self, subscriptions: Mapping[str, Handler]) -> dict[str, Handler]:
-        """Return handlers that tell the gauge when they are done."""
+        """Return handlers that report to the gauge when they are done."""
         return {text: self._counted(handler) for text, handler in subscriptions.items()}
 
     def _counted(self, handler: Handler) -> Handler:
@@ -112,7 +109,7 @@ class Gauged:
     async def connected(
         self, subscriptions: Mapping[str, Handler], inner: AbstractAsyncContextManager[Transport]
     ) -> AsyncIterator[Transport]:
-        """Connect `inner`, whose handlers are those of `handlers`, under the gauge."""
+        """Connect `inner`, whose handlers come from `handlers`, and count its messages."""
         routes = [TopicFilter.parse(text) for text in subscriptions]
         async with inner as transport:
             with self.gauge.watching(transport, routes):
@@ -140,7 +137,7 @@ class _GaugedTransport:
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> bool:
         copies = self._gauge.copies(topic)
-        self._gauge.add(copies + 1)  # and its publisher, who goes on once the broker has it
+        self._gauge.add(copies + 1)  # and the publisher, which goes on after the acknowledgement
         try:
             return await self._transport.publish(topic, payload, user_properties)
         except BaseException:

@@ -1,4 +1,4 @@
-"""A broker within the process: what MQTT does, without a socket, a thread or a clock.
+"""A broker within the process: works like MQTT, without a socket, a thread or a clock.
 
 Topic filters, shared subscriptions (round robin) and user properties work as on MQTT 5. Messages
 travel through the event loop: a handler is called in a later turn than the `publish` that caused
@@ -12,18 +12,18 @@ from contextlib import asynccontextmanager
 
 from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.transport.base import (
+    LOGGER,
     Handler,
     TransportCounters,
     TransportError,
     frozen_properties,
 )
-from esme_emulator.transport.outages import logger
 from esme_emulator.transport.subscriptions import Subscriptions
 from esme_emulator.transport.topic import TopicFilter, check_topic
 
 
 class MemoryBroker:
-    """Carries messages between the transports that are connected to it, in one event loop."""
+    """Carries messages between its transports, in one event loop."""
 
     def __init__(self) -> None:
         self._single: list[tuple[TopicFilter, _MemoryTransport]] = []
@@ -58,7 +58,7 @@ class _MemoryTransport:
     ) -> None:
         self.counters = TransportCounters()
         self._broker = broker
-        self._subscriptions = Subscriptions(handlers, self.counters, Complaints(logger, client_id))
+        self._subscriptions = Subscriptions(handlers, self.counters, Complaints(LOGGER, client_id))
         self._open = False
 
     @property
@@ -104,7 +104,7 @@ class _MemoryTransport:
 async def connect_memory(
     broker: MemoryBroker, client_id: str, handlers: Mapping[str, Handler]
 ) -> AsyncIterator[_MemoryTransport]:
-    """Connect to `broker`. Raises `ValueError` where a filter is invalid or two overlap."""
+    """Connect to `broker`. Raises `ValueError` if a filter is invalid or two filters overlap."""
     transport = _MemoryTransport(broker, client_id, handlers)
     transport.open()
     try:

@@ -1,7 +1,6 @@
-"""The transport over MQTT: one connection, and another one when it is lost.
+"""The transport over MQTT: stays connected, publishes at least once, and counts.
 
-Knows how to stay connected, to publish at least once and to count; of MQTT and of aiomqtt no more
-than `esme_emulator.transport.connection` offers.
+Knows MQTT and aiomqtt only through `esme_emulator.transport.connection`.
 """
 
 import asyncio
@@ -14,10 +13,10 @@ from functools import partial
 from itertools import count
 from random import Random
 
-from esme_emulator.runtime.complaints import Complaints
+from esme_emulator.runtime.complaints import Complaints, Outages
 from esme_emulator.transport.address import BrokerAddress
-from esme_emulator.transport.backoff import LONGEST, backoff
 from esme_emulator.transport.base import (
+    LOGGER,
     Drop,
     Handler,
     OnDropped,
@@ -36,13 +35,28 @@ from esme_emulator.transport.connection import (
     explain,
     is_hopeless,
 )
-from esme_emulator.transport.outages import Outages, logger
-from esme_emulator.transport.reasons import blames_a_message
+from esme_emulator.transport.limits import blames_a_message
 from esme_emulator.transport.subscriptions import Subscriptions
 from esme_emulator.transport.topic import check_topic
 
 STRIKES = 3
-"""Connections in a row that a broker may end when it is sent one message, before it is given up."""
+"""Connections in a row that a broker may end over one message, before the message is given up."""
+SHORTEST = 0.1
+"""Shortest wait before another attempt to connect, in seconds."""
+LONGEST = 5.0
+"""Longest wait before another attempt to connect, in seconds."""
+
+
+def backoff(random: Random) -> Iterator[float]:
+    """Yield the seconds to wait before each attempt to connect, without end.
+
+    The bound doubles from `SHORTEST` to `LONGEST`; each wait is drawn from its upper half, so that
+    many clients that lose one broker do not come back all at once.
+    """
+    bound = 2 * SHORTEST
+    while True:
+        yield random.uniform(bound / 2, bound)
+        bound = min(2 * bound, LONGEST)
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +64,7 @@ class _Sending:
     """A message that is being published."""
 
     connection: Connection | None = None
-    """Over which it was sent last."""
+    """The connection over which it was sent last."""
     strikes: int = 0
     """Connections that ended while it was the oldest message in flight."""
 
@@ -71,8 +85,8 @@ class _MqttTransport:
         self.counters = TransportCounters()
         self._address = address
         name = f"{client_id} at {address}"
-        self._outages = outages or Outages(name)
-        self._complaints = Complaints(logger, name)
+        self._outages = outages or Outages(name, LOGGER)
+        self._complaints = Complaints(LOGGER, name)
         self._subscriptions = Subscriptions(handlers, self.counters, self._complaints, on_dropped)
         unique_id = f"{client_id}-{secrets.token_hex(4)}"
         filters = self._subscriptions.filters
@@ -87,7 +101,7 @@ class _MqttTransport:
         self._tickets = count()
         self._window = asyncio.Semaphore(WINDOW)
         self._sending: dict[int, _Sending] = {}
-        """By ticket."""
+        """Messages that are being published, by ticket."""
         self._early: list[Callable[[], None]] | None = []
         self._closed = False
 
@@ -99,9 +113,9 @@ class _MqttTransport:
     def carries_properties(self) -> bool:
         return self._mqtt5
 
-    async def open(self, patience: float) -> None:
-        """Connect and subscribe, trying for `patience` seconds."""
-        deadline = self._loop.time() + patience
+    async def open(self, seconds: float) -> None:
+        """Connect and subscribe, trying for `seconds`."""
+        deadline = self._loop.time() + seconds
         for wait in backoff(self._random):
             try:
                 connection = await self._connector.connect()
@@ -115,7 +129,7 @@ class _MqttTransport:
         self._loop.call_soon(self._begin)
 
     async def close(self) -> None:
-        """Disconnect; whatever is unacknowledged is given up."""
+        """Disconnect, and give up unacknowledged messages."""
         self._closed = True
         connection = self._connection
         self._keeping.cancel()
@@ -187,7 +201,7 @@ class _MqttTransport:
 
     @asynccontextmanager
     async def _limited(self, deadline: float | None = None) -> AsyncIterator[None]:
-        """Raise `TimeoutError` in the body when the connection is lost, or at the deadline."""
+        """Raise `TimeoutError` in the body if the connection is lost, or at the deadline."""
         async with asyncio.timeout_at(deadline) as limit:
             self._until_lost[limit] = None
             try:
@@ -196,7 +210,7 @@ class _MqttTransport:
                 self._until_lost.pop(limit, None)
 
     async def _keep(self, connection: Connection) -> None:
-        """Wait until the connection is lost, and make another one, for ever."""
+        """Reconnect whenever the connection is lost, until cancelled."""
         waits = backoff(self._random)
         while True:
             began = self._loop.time()
@@ -207,9 +221,10 @@ class _MqttTransport:
             except MqttError as error:
                 self._lose(error)
             except TimeoutError:
-                pass  # a publish noticed it first
+                pass  # a publish noticed the loss first
             if self._loop.time() - began > LONGEST:
-                waits = backoff(self._random)  # else the broker takes us and drops us: go on slower
+                # Start over only if the connection held. Otherwise the broker accepts and drops us.
+                waits = backoff(self._random)
             await connection.close()
             connection = await self._reconnect(waits)
             self._attach(connection)
@@ -217,7 +232,7 @@ class _MqttTransport:
             self._outages.back(self._loop.time())
 
     async def _reconnect(self, waits: Iterator[float]) -> Connection:
-        """Try until there is a connection."""
+        """Try to connect until it succeeds."""
         while True:
             await asyncio.sleep(next(waits))
             try:
@@ -229,7 +244,7 @@ class _MqttTransport:
         self._connection, self._mqtt5 = connection, connection.mqtt5
         if connection.qos == 0:
             self._complaints.warn(
-                "qos", "the broker takes QoS 0 alone: a message that is lost is not sent again"
+                "qos", "the broker allows only QoS 0: lost messages are not sent again"
             )
         turns, self._turns = self._turns, []
         for _, turn in sorted(turns):
@@ -244,10 +259,10 @@ class _MqttTransport:
             self._outages.lost(explain(error), self._loop.time())
 
     def _blame(self, lost: Connection, error: MqttError) -> None:
-        """Note which message the broker may have ended the connection for.
+        """Add a strike to the message over which the broker may have ended the connection.
 
-        It handles messages in the order in which they were sent, so it is the oldest that it did
-        not acknowledge. The others in flight are innocent.
+        Brokers handle messages in order, so it is the oldest unacknowledged one. The others in
+        flight did not cause it.
         """
         if blames_a_message(code_of(error)):
             for _, sending in sorted(self._sending.items()):
@@ -275,7 +290,7 @@ class _MqttTransport:
             deliver()
 
     def _begin(self) -> None:
-        """Deliver what arrived before the body of the `async with` ran."""
+        """Deliver the messages that arrived before the body of the `async with` ran."""
         early, self._early = self._early or [], None
         for deliver in early:
             self._take(deliver)

@@ -1,6 +1,6 @@
-"""The subscriptions of one transport, and the delivery of what arrives to their handlers.
+"""The subscriptions of one transport, and the delivery of messages to their handlers.
 
-Knows filters, handlers and counters. Nothing that a handler does comes back as an exception.
+Knows filters, handlers and counters. An exception of a handler is logged and not raised.
 """
 
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from esme_emulator.transport.limits import MAX_PACKET
 from esme_emulator.transport.topic import TopicFilter
 
 _DROPPED = {
-    Drop.RETAINED: "dropped a retained message to {}, which is from the past: publish commands "
+    Drop.RETAINED: "dropped a retained message to {}, which may be old: publish commands "
     "without the retain flag, and remove it by publishing an empty retained message there",
     Drop.TOO_LONG: f"dropped a message to {{}}, which is longer than {MAX_PACKET} octets",
 }
 
 
 class Subscriptions:
-    """Filters and their handlers; every message goes to exactly one of them.
+    """Filters and their handlers; every message goes to exactly one handler.
 
-    Raises `ValueError` where a filter is not one, or where two overlap: then it would be the
-    broker's choice how often a message arrives.
+    Raises `ValueError` if a filter is invalid or two filters overlap: the broker would then choose
+    how often a message arrives.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Subscriptions:
 
     @property
     def filters(self) -> list[TopicFilter]:
-        """The filters, in the order in which they were given."""
+        """The filters in their given order."""
         return [route for route, _ in self._routes]
 
     def deliver(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
-        """Hand a message to the handler whose filter matches its topic."""
+        """Pass a message to the handler whose filter matches its topic."""
         self._counters.received += 1
         for route, handler in self._routes:
             if route.matches(topic):
@@ -67,12 +67,12 @@ class Subscriptions:
 
     def _ignore(self, topic: str) -> None:
         self._counters.unhandled += 1
-        self._complaints.warn("unhandled", f"a message to {topic}, which is not subscribed to")
+        self._complaints.warn("unhandled", f"a message to {topic}, which matches no subscription")
 
     def drop(self, topic: str, reason: Drop) -> None:
-        """Count a message that no handler gets, and tell of it."""
+        """Count and log a message that no handler gets."""
         if not any(route.matches(topic) for route, _ in self._routes):
-            self._ignore(topic)  # amqtt sends everybody what it has retained
+            self._ignore(topic)  # amqtt sends retained messages to every client
             return
         if reason is Drop.RETAINED:
             self._counters.retained += 1

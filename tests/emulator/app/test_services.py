@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -141,7 +141,7 @@ async def run(
 ) -> AsyncIterator[Running]:
     clock = ManualClock(UNIX_NOW)
     fleet = Fleet(ESTATE.meters, KEYS, SEED, latency)
-    settings = CacheSettings(retention=retention_seconds(25), reply_timeout=60.0)
+    settings = CacheSettings(reply_timeout=60.0)
     policy = CachePolicy(KEYS, settings, anything_for_anybody())
     requesters = {prefix: Requester(prefix, KEYS) for prefix in (DIRECT, CACHED)}
     parties = {role: party(role, 1000) for role in (Role.IS, Role.ES, Role.ED, Role.OU)}
@@ -231,7 +231,7 @@ async def test_other_reads_at_once_do_not_disturb_each_other(running: Running) -
     assert running.fleet.counters.received_by_meter() == cached | bypassed
 
 
-async def test_cache_status_says_how_a_reply_came_about_where_the_broker_speaks_mqtt_5(
+async def test_cache_status_explains_each_reply_on_mqtt_5(
     running: Running, request: pytest.FixtureRequest
 ) -> None:
     carries_properties = "amqtt" not in request.node.name
@@ -248,7 +248,7 @@ async def test_cache_status_says_how_a_reply_came_about_where_the_broker_speaks_
 
 
 @pytest.mark.parametrize("failing", [("get", "put", "purge", "reserve"), ("get",), ("put",)])
-async def test_a_store_that_fails_is_no_reason_to_fail_and_is_said(
+async def test_requests_are_answered_and_a_warning_logged_if_the_store_fails(
     failing: tuple[str, ...], broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with run(broker, FailingStore(*failing)) as running:
@@ -264,7 +264,7 @@ async def test_a_store_that_fails_is_no_reason_to_fail_and_is_said(
     assert said == ["the disk is gone; requests are forwarded meanwhile"]
 
 
-async def test_a_device_that_does_not_reply_gives_no_reply_error(running: Running) -> None:
+async def test_a_silent_device_raises_no_reply_error(running: Running) -> None:
     for prefix in (DIRECT, CACHED):
         with pytest.raises(NoReplyError, match=str(STRANGER)) as raised:
             await running.ask("4.8.1", Role.IS, prefix, STRANGER, IN_VAIN)
@@ -273,7 +273,7 @@ async def test_a_device_that_does_not_reply_gives_no_reply_error(running: Runnin
     assert reply.response.originator == METER
 
 
-async def test_what_is_not_a_command_is_dropped_and_the_next_one_answered(running: Running) -> None:
+async def test_a_malformed_command_is_dropped_and_the_next_one_answered(running: Running) -> None:
     octets = command("4.8.1")[1]
     async with connect(running.broker, client_id="mischief") as transport:
         for prefix in (DIRECT, CACHED):
@@ -304,7 +304,7 @@ async def test_replies_wait_for_the_latency_of_the_meter() -> None:
         assert reply.response.originator == METER
 
 
-async def test_the_cache_gives_up_what_gets_no_reply_and_forgets_it() -> None:
+async def test_the_cache_gives_up_requests_without_a_reply() -> None:
     async with run(MemoryBroker()) as running:
         ledger = running.policy.ledger
         asking = [
@@ -322,7 +322,7 @@ async def test_the_cache_gives_up_what_gets_no_reply_and_forgets_it() -> None:
         await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_the_cache_drops_what_is_past_retention_from_the_store() -> None:
+async def test_the_cache_removes_expired_readings_from_the_store() -> None:
     store = MemoryStore()
     async with run(MemoryBroker(), store) as running:
         await running.ask("4.8.1", Role.IS)
@@ -334,7 +334,7 @@ async def test_the_cache_drops_what_is_past_retention_from_the_store() -> None:
         assert await store.get(key) is None
 
 
-async def test_a_cache_that_restarts_on_its_store_goes_on_answering_from_it() -> None:
+async def test_a_restarted_cache_answers_from_its_store() -> None:
     store = MemoryStore()
     broker = MemoryBroker()
     async with run(broker, store) as running:

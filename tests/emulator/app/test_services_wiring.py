@@ -11,7 +11,7 @@ import pytest
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
 from esme_emulator.cache import service
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import ENTRY_OCTETS, StoreError
 from esme_emulator.estate.estate import sharded
@@ -22,14 +22,14 @@ from esme_emulator.runtime.jsonl import JournalError
 from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
 from tests.support.estate import ESTATE, METER, UNIX_NOW, command
 
-SETTINGS = CacheSettings(retention=retention_seconds(25))
+SETTINGS = CacheSettings()
 KEPT = CacheOptions(SETTINGS, "memory:")
 NOWHERE = parse_rules('[[fault]]\nkind = "no-reply"\nname = "far"\nmeters = "00DBE5000000FFFF"\n')
 
 
 @pytest.mark.parametrize("meters", [FleetOptions(), None])
 @pytest.mark.parametrize("cache", [KEPT, None])
-async def test_what_options_are_given_for_runs(
+async def test_only_parts_with_options_run(
     meters: FleetOptions | None, cache: CacheOptions | None
 ) -> None:
     services = run_services(MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), meters, cache)
@@ -42,7 +42,7 @@ async def test_what_options_are_given_for_runs(
         assert running.warnings == []
 
 
-async def test_the_store_has_the_limit_that_was_chosen() -> None:
+async def test_the_store_has_the_chosen_limit() -> None:
     options = replace(KEPT, store_limit=2 * ENTRY_OCTETS)
     async with run_services(
         MemoryBroker(), ESTATE, ManualClock(UNIX_NOW), cache_options=options
@@ -54,7 +54,7 @@ async def test_the_store_has_the_limit_that_was_chosen() -> None:
         assert (await store.size()).entries == 2
 
 
-async def test_a_shard_is_warned_of_what_the_whole_does_not_have() -> None:
+async def test_a_shard_is_warned_only_of_meters_that_the_whole_fleet_lacks() -> None:
     part = sharded(ESTATE, 1, 2)
     rules = parse_rules(f'[[fault]]\nkind = "no-reply"\nmeters = "{ESTATE.meters[0]}"\n')
     clock = ManualClock(UNIX_NOW)
@@ -73,7 +73,7 @@ async def test_a_shard_is_warned_of_what_the_whole_does_not_have() -> None:
         (CacheOptions(SETTINGS, "memory:", decisions=Path("none/journal")), JournalError),
     ],
 )
-async def test_a_part_that_cannot_be_had_leaves_nothing_behind(
+async def test_a_part_that_fails_to_start_leaves_nothing_running(
     options: CacheOptions, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ async def test_a_part_that_cannot_be_had_leaves_nothing_behind(
             pass
 
 
-async def test_a_request_that_comes_while_a_shared_cache_starts_is_answered(
+async def test_a_request_during_the_start_of_a_shared_cache_is_answered(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = MemoryBroker()

@@ -25,7 +25,7 @@ def run(broker: str, number: int, control: int | None = None) -> Counters:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_they_start_tell_where_they_are_and_end(number: int, tmp_path: Path) -> None:
+def test_workers_start_report_their_urls_and_end(number: int, tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     told: list[list[str | None]] = []
@@ -48,7 +48,7 @@ def test_they_start_tell_where_they_are_and_end(number: int, tmp_path: Path) -> 
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_an_interrupt_ends_them_where_a_script_had_it_ignored(tmp_path: Path) -> None:
+def test_an_interrupt_ends_workers_even_if_the_parent_ignored_it(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a job in the background
@@ -65,7 +65,7 @@ def test_an_interrupt_ends_them_where_a_script_had_it_ignored(tmp_path: Path) ->
         signal.signal(signal.SIGINT, before)
 
 
-def test_where_there_is_no_broker_all_end_with_the_reason_of_one() -> None:
+def test_without_a_broker_all_workers_end_with_one_reason() -> None:
     with pytest.raises(WorkerError, match=r"^worker [01]: no MQTT broker at"):
         run(NOWHERE, 2)
     assert not multiprocessing.active_children()
@@ -75,7 +75,7 @@ def test_where_there_is_no_broker_all_end_with_the_reason_of_one() -> None:
     ("number", "control", "reason"),
     [(6, None, "6 workers for 5 meters"), (2, 65535, "2 control interfaces from port 65535 on")],
 )
-def test_what_cannot_be_is_said_before_anything_is_started(
+def test_wrong_numbers_are_refused_before_a_worker_starts(
     number: int, control: int | None, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):

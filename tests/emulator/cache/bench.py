@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from esme_emulator.cache.entry import Entry, Key, Settled, retention_seconds
+from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
@@ -49,7 +49,7 @@ from tests.support.estate import (
     own_counter_in,
 )
 
-RETENTION = retention_seconds(25)
+RETENTION = 25 * 3600.0
 PATIENCE = 60.0
 """Seconds after which the policy gives a command up."""
 
@@ -99,7 +99,9 @@ class Bench:
         self.keystore = keystore
         self.registry = registry or anything_for_anybody()
         self.settings = CacheSettings(
-            retention=retention, reply_timeout=PATIENCE, **{"device_limit": 100, **options}
+            retention_hours=retention / 3600,
+            reply_timeout=PATIENCE,
+            **{"device_limit": 100, **options},
         )
         self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE)
         self.shared = shared_store or BenchStore()

@@ -25,7 +25,7 @@ from esme_emulator.transport import Transport, connect
 from esme_emulator.transport.base import RefusedError
 from gbcs import EUI
 from gbcs.tables.roles import Role
-from tests.emulator.cache.bench import RETENTION, anything_for_anybody
+from tests.emulator.cache.bench import anything_for_anybody
 from tests.emulator.cache.policy.test_policy_contradictions import forged
 from tests.support.estate import (
     ESTATE,
@@ -109,7 +109,7 @@ class Running:
 async def run(broker: Mosquitto, shared: bool = False) -> AsyncIterator[Running]:
     clock = ManualClock(UNIX_NOW)
     fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE)
-    settings = CacheSettings(retention=RETENTION, shared=shared)
+    settings = CacheSettings(shared=shared)
     policy = CachePolicy(KEYS, settings, anything_for_anybody())
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_fleet(as_user(broker, "fleet"), fleet, clock))

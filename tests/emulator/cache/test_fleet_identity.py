@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
-from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
@@ -58,7 +57,7 @@ GAPS = FleetOptions(
 SILENT = FleetOptions(
     profiles=SINGLE.profiles, faults=tuple(parse_rules('[[fault]]\nkind = "no-reply"\n'))
 )
-SETTINGS = CacheSettings(retention=retention_seconds(25))
+SETTINGS = CacheSettings()
 GUARD = 10.0
 DATABASES = count()
 """Of the server, one for each test."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.replies import BLOCK_SIZE, earliest
@@ -100,7 +100,7 @@ async def run(
     broker = MemoryBroker()
     clock, real = ManualClock(UNIX_NOW), ManualClock(UNIX_NOW)
     fleet = Fleet(hosted, KEYS, SEED, latency)
-    settings = CacheSettings(retention=retention_seconds(25), shared=len(stores) > 1, **options)
+    settings = CacheSettings(shared=len(stores) > 1, **options)
     requester = Requester(CACHED, KEYS)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_fleet(broker, fleet, clock))

@@ -8,15 +8,18 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import esme_emulator.proof.run as run_module
 from esme_emulator.cli import main as cli
+from esme_emulator.cli.commands import Command
 from esme_emulator.device.meter import Answer, answer
 from esme_emulator.messaging.topics import DIRECT
 from gbcs import FileKeystore, decode, encode
@@ -124,7 +127,7 @@ def test_decode_takes_a_message_a_line_and_several_sources(tmp_path: Path) -> No
     ]
 
 
-def test_decode_says_what_the_contract_names(tmp_path: Path) -> None:
+def test_decode_prints_the_keys_of_the_contract(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(good("keys", METER, "--seed", "tests"))
     (bare,) = jsons(good("decode", "--json", stdin=RESPONSE))
     (keyed,) = jsons(good("decode", "--json", "--keystore", "keys.json", stdin=RESPONSE))
@@ -154,7 +157,7 @@ def test_decode_of_nonsense_is_one_line_and_exit_1(nonsense: str) -> None:
     assert form.keys() == {"source", "error"}
 
 
-def test_decode_goes_on_behind_what_it_cannot_decode(tmp_path: Path) -> None:
+def test_decode_continues_after_an_undecodable_message(tmp_path: Path) -> None:
     (tmp_path / "a.hex").write_text("zz")
     (tmp_path / "b.hex").write_text(COMMAND.hex())
     (tmp_path / "c.hex").write_text("")
@@ -172,13 +175,13 @@ def test_explain_names_the_fields_with_their_octets() -> None:
     assert digits == COMMAND.hex().upper()
 
 
-def test_what_decode_prints_encode_gives_back() -> None:
+def test_encode_restores_the_input_of_decode() -> None:
     lines = [encode(message).hex().upper() for message in OURS]
     forms = good("decode", "--json", stdin="\n".join(lines))
     assert good("encode", stdin=forms).splitlines() == lines
 
 
-def test_encode_calculates_a_mac_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_encode_calculates_a_missing_mac(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(good("keys", METER, "--seed", "tests"))
     (form,) = jsons(good("decode", "--json", stdin=COMMAND))
     form["mac_octets"] = ""
@@ -220,7 +223,7 @@ def edited(**changes: object) -> str:
     return json.dumps(form | changes)
 
 
-def test_encode_takes_what_decode_prints_of_one_message_and_in_any_encoding() -> None:
+def test_encode_reads_indented_json_in_any_encoding() -> None:
     """A single message is printed over several lines; PowerShell writes UTF-16."""
     octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
     pretty = esme("decode", octets).stdout
@@ -235,7 +238,7 @@ def test_encode_takes_what_decode_prints_of_one_message_and_in_any_encoding() ->
             assert result.stdout.splitlines() == [octets] * number
 
 
-def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
+def test_a_bad_document_is_reported_with_its_line_and_skipped() -> None:
     octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
     pretty = esme("decode", octets).stdout
     result = esme("encode", stdin=pretty + pretty.replace('"pre-command"', "command", 1) + pretty)
@@ -243,7 +246,7 @@ def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
     assert result.stdout.splitlines() == [octets] * 2
     [told] = result.stderr.splitlines()
     line = len(pretty.splitlines()) + 3
-    assert told.startswith(f"esme: line {line}: no JSON: Expecting value, at column")
+    assert told.startswith(f"esme: line {line}: not JSON: Expecting value, at column")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +262,7 @@ def test_a_bad_document_costs_no_other_and_says_where_it_is() -> None:
         ("kind", "question", "JSON.kind: 'question' is not one of command, response, alert"),
     ],
 )
-def test_encode_says_which_field_is_wrong(field: str, value: object, reason: str) -> None:
+def test_encode_names_the_wrong_field(field: str, value: object, reason: str) -> None:
     octets = "DF0901000000000000000108" + "90B3D51F30010000" + "0800DBE50000000000" + "0002003600"
     form = json.loads(esme("decode", "--json", octets).stdout) | {field: value}
     assert_fails(esme("encode", stdin=json.dumps(form)), 1, re.escape(f"line 1: {reason}"))
@@ -312,13 +315,13 @@ def test_encode_of_nonsense_is_one_line_and_exit_1(line: str) -> None:
         {"payload": {"access_request": {"invoke_id": "x", "date_time": "", "accesses": []}}},
     ],
 )
-def test_encode_of_a_form_that_is_no_message_is_one_line_and_exit_1(
+def test_encode_of_json_that_is_no_message_is_one_line_and_exit_1(
     changes: dict[str, object],
 ) -> None:
     assert_fails(esme("encode", stdin=edited(**changes)), 1, "line 1: ")
 
 
-def test_encode_goes_on_behind_what_it_cannot_encode() -> None:
+def test_encode_continues_after_a_bad_line() -> None:
     result = esme("encode", stdin=f"nonsense\n\n{edited()}\n")
     assert result.exit_code == 1
     assert result.stdout.strip() == COMMAND.hex().upper()
@@ -385,7 +388,7 @@ def test_read_of_a_meter_of_the_rtds() -> None:
     assert len(form["rows"]) == 49
 
 
-def test_read_refuses_readings_that_do_not_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_refuses_readings_with_an_invalid_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the meter, whose answer in clear is altered on its way."""
 
     def altered(*args: Any) -> Answer:
@@ -443,7 +446,7 @@ def test_keys_load_again_and_serve_a_fleet_and_a_reader(tmp_path: Path) -> None:
         assert good(*args, "--keystore", "keys.json") == good(*args)
 
 
-def test_keys_of_the_euis_that_are_named() -> None:
+def test_keys_of_named_euis() -> None:
     keystore = json.loads(good("keys", METER, "00-DB-E5-00-00-00-00-07"))
     devices = [eui for eui in keystore if not eui.startswith("90B3D51F")]
     assert devices == [METER, "00DBE50000000007"]
@@ -468,9 +471,9 @@ BAD_USAGE = [
     ((*READ, "--via", "pigeon"), "pigeon"),
     ((*READ, "--meters", 0), "--meters"),
     ((*READ, "--meters", "many"), "many"),
-    ((*READ, "--base", "FFFFFFFFFFFFFFFF"), "no such EUIs"),
+    ((*READ, "--base", "FFFFFFFFFFFFFFFF"), "up to EUI FFFFFFFFFFFFFFFF"),
     (("prove", "--meters", -1), "--meters"),
-    (("prove", "--meters", 2**64), "no such EUIs"),
+    (("prove", "--meters", 2**64), "up to EUI FFFFFFFFFFFFFFFF"),
     (("serve", "--retention", 24), "give 25 to 72"),
     (("serve", "--retention", 73), "give 25 to 72"),
     (("serve", "--retention", "nan"), "give 25 to 72"),
@@ -532,7 +535,7 @@ WRONG_FILES = [
         *((args, 2, reason) for args, reason in (*WRONG_FILES, *WRONG_URLS)),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
+def test_a_failure_is_one_line_and_exit_1_or_2_for_a_wrong_file(
     args: tuple[object, ...], code: int, reason: str
 ) -> None:
     Path("text.json").write_text("nonsense\n" * 200)
@@ -546,13 +549,13 @@ def test_what_cannot_be_done_is_one_line_and_exit_1_and_a_wrong_file_2(
 
 
 @pytest.mark.processes
-def test_an_interruption_while_the_program_is_read_is_one_line() -> None:
+def test_an_interruption_during_imports_is_one_line() -> None:
     program = """
 import signal, sys
 
 class Interrupting:
     def find_spec(self, name, path, target=None):
-        if name == "esme_emulator.cli.options":
+        if name == "esme_emulator.cli.commands":
             signal.raise_signal(signal.SIGINT)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -567,6 +570,57 @@ import esme_emulator.cli.main
 
 def test_help_and_version_are_no_failures() -> None:
     assert "Usage" in good("--help")
-    for name in cli.main.commands:
+    for name in cli.COMMANDS:
         assert "Usage" in good(name, "--help")
     assert re.search(r"\d+\.\d+", good("--version"))
+
+
+def every_command(group: click.Group, context: click.Context) -> Iterator[click.Command]:
+    yield group
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from every_command(found, context)
+        else:
+            yield found
+
+
+def test_help_lists_every_command_with_its_whole_summary() -> None:
+    said = good("--help")
+    assert "…" not in said
+    assert "..." not in said.partition("Commands:")[2]
+    for name, lazy in cli.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(lazy.summary)}$", said, re.M)
+        found = cli.main.get_command(click.Context(cli.main), name)
+        assert found is not None
+        assert (found.help or "").partition("\n")[0] == lazy.summary
+
+
+def test_every_command_has_an_example_that_names_it() -> None:
+    context = click.Context(cli.main)
+    for each in every_command(cli.main, context):
+        assert isinstance(each, Command)
+        assert each.example.startswith("esme ")
+        assert each is cli.main or f" {each.name}" in each.example
+
+
+def test_every_option_has_help() -> None:
+    for each in every_command(cli.main, click.Context(cli.main)):
+        for option in each.params:
+            if isinstance(option, click.Option):
+                assert (option.help or "").endswith("."), (each.name, option.name)
+
+
+@pytest.mark.processes
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"gbcs", "rich", "pydantic", "aiomqtt", "amqtt", "fastapi", "hdrh", "matplotlib"}
+    program = (
+        "import sys; from esme_emulator.cli.main import main\n"
+        "try: main(['--help'])\n"
+        f"finally: sys.stderr.write(' '.join({heavy!r} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -117,7 +117,7 @@ async def test_20_requests_at_once_to_two_caches_are_one_device_hit(
 # What the store holds
 
 
-async def test_inspect_and_purge_see_and_drop_what_a_cache_that_runs_keeps(
+async def test_inspect_and_purge_work_on_the_store_of_a_running_cache(
     store: str, mosquitto: Mosquitto
 ) -> None:
     part = ("--meters", 5, "--broker", mosquitto.url)
@@ -206,8 +206,12 @@ def read_through(store: str, key: str) -> tuple[int, list[bytes]]:
         (("inspect", "ftp://x"), 1, "no kind of store"),
         (("inspect", "text", "--store-key", "text"), 2, "64 hexadecimal digits"),
         (("inspect", "text", "--device", "zz"), 2, "zz"),
-        (("--seed", "2", "inspect", "text"), 2, "--seed: give the options of inspect after it"),
-        (("--store", "a", "--json", "purge", "text"), 2, "of purge after it"),
+        (
+            ("--seed", "2", "inspect", "text"),
+            2,
+            "--seed: write the options of inspect",
+        ),
+        (("--store", "a", "--json", "purge", "text"), 2, "of purge behind purge"),
         (("peek", "text"), 2, "peek"),
         (("--store", "memory:", "--broker", "mqtt://127.0.0.1:1"), 1, "no MQTT broker"),
     ],
@@ -230,7 +234,7 @@ def test_a_mistake_is_one_line(
 # Stores that fail
 
 
-async def test_a_store_that_dies_is_done_without_and_comes_back_by_itself(
+async def test_a_cache_survives_the_loss_of_its_store(
     mosquitto: Mosquitto, valkey: ValkeyServer
 ) -> None:
     part = ("--meters", 5, "--broker", mosquitto.url)
@@ -344,7 +348,7 @@ def forwarded_in(journal: Path) -> list[tuple[str, str, int]]:
     return [row[1:] for row in rows if row[0] == "forwarded"]
 
 
-async def test_caches_that_are_killed_at_any_moment_lose_nothing_and_say_what_is_so(
+async def test_caches_killed_at_any_moment_lose_no_reading_and_count_right(
     store: str, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     """A cache joins another on the same store, which is killed; so on, while parties ask.

@@ -71,7 +71,7 @@ def test_one_message_is_indented_json() -> None:
     assert json.loads(said)["source"] == "-"
 
 
-def test_one_message_that_fails_is_one_line_on_stderr() -> None:
+def test_a_single_bad_message_is_one_line_on_stderr() -> None:
     result = esme("decode", "zz")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
@@ -97,7 +97,7 @@ def test_several_messages_are_a_table_with_totals() -> None:
     ]
 
 
-def test_what_fails_is_a_line_among_the_others(tmp_path: Path) -> None:
+def test_a_bad_message_is_a_line_of_the_summary(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.hex").write_text("zz")
     (tmp_path / "a" / "2.hex").write_text(COMMAND.hex())
@@ -119,7 +119,7 @@ def test_what_fails_is_a_line_among_the_others(tmp_path: Path) -> None:
     assert lines[-3] == "messages: 5; decoded 1, failed 4"
 
 
-def test_a_table_names_what_is_wrong_with_what_is_decoded() -> None:
+def test_the_summary_names_problems_of_decoded_messages() -> None:
     alien = bytearray(COMMAND)
     place = COMMAND.index(bytes.fromhex("00020037")) + 2
     alien[place : place + 2] = b"\xff\xfe"
@@ -131,7 +131,7 @@ def test_a_table_names_what_is_wrong_with_what_is_decoded() -> None:
     assert re.search(r"GCS28 .* content not typed: .+", lines[2])
 
 
-def test_verification_is_told_by_line_and_in_all(tmp_path: Path) -> None:
+def test_the_summary_shows_verification_by_line_and_in_total(tmp_path: Path) -> None:
     keys = esme("keys", METER, "--seed", "tests").stdout
     private(tmp_path / "keys.json", keys)
     spoilt = RESPONSE[:-1] + bytes((RESPONSE[-1] ^ 1,))
@@ -147,7 +147,7 @@ def test_json_and_explain_make_no_table(options: tuple[str, ...]) -> None:
     assert said.count("-:1") == said.count("-:2") == 1
 
 
-def test_names_that_would_break_the_table_are_written_out(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     (tmp_path / "a\nb.hex").write_text(COMMAND.hex())
     assert good(tmp_path / "a\nb.hex", "-", stdin=COMMAND).splitlines()[1].count("a\\nb.hex") == 1
 
@@ -224,7 +224,7 @@ def test_a_bar_on_a_terminal_and_the_table_through_a_pipe(tmp_path: Path) -> Non
 
 
 @pytest.mark.processes
-def test_a_reader_that_leaves_is_no_traceback() -> None:
+def test_a_closed_pipe_is_no_traceback() -> None:
     many = BOTH * 2000
     process = subprocess.Popen(
         [sys.executable, str(REPOSITORY / "cli.py"), "decode", "-"],
@@ -260,7 +260,7 @@ def test_messages_are_written_into_a_capture_and_read_from_it(tmp_path: Path) ->
         assert through.split() == plain.replace("all.hex", "-").split()
 
 
-def test_only_what_is_decoded_is_captured_and_its_time_is_kept(tmp_path: Path) -> None:
+def test_only_decoded_messages_are_captured_with_their_times(tmp_path: Path) -> None:
     packets = [Packet(COMMAND, 10**18), Packet(b"\xdd", 1), Packet(RESPONSE, 10**18 + 1000)]
     (tmp_path / "a.pcap").write_bytes(capture(*packets))
     result = esme("decode", "a.pcap", "--pcap", "b.pcap")
@@ -269,7 +269,7 @@ def test_only_what_is_decoded_is_captured_and_its_time_is_kept(tmp_path: Path) -
         assert list(read_packets(stream)) == [packets[0], packets[2]]
 
 
-def test_what_comes_before_the_break_of_a_capture_is_decoded(tmp_path: Path) -> None:
+def test_messages_before_a_truncated_packet_are_decoded(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(capture(Packet(COMMAND), Packet(RESPONSE))[:-1])
     result = esme("decode", "a.pcap", "--json")
     assert result.exit_code == 1
@@ -291,21 +291,21 @@ def test_a_capture_is_not_written_over_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["absent/a.pcap", "/dev/full", "/proc/a.pcap"])
-def test_a_capture_that_cannot_be_written_is_one_line(path: str) -> None:
+def test_an_unwritable_capture_is_one_line(path: str) -> None:
     result = esme("decode", COMMAND.hex(), "--json", "--pcap", path)
     assert result.exit_code == 1
     assert re.fullmatch(rf"esme: {path}: .+\n", result.stderr)
 
 
-def test_a_file_that_is_no_capture_is_not_overwritten(tmp_path: Path) -> None:
+def test_only_captures_are_overwritten(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     result = esme("decode", COMMAND.hex(), "--pcap", "notes.txt")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--pcap notes.txt: this file is there and is not a capture" in result.stderr
+    assert "--pcap notes.txt: this file exists and is not a capture" in result.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_an_input_without_a_message_leaves_a_capture_as_it_is(tmp_path: Path) -> None:
+def test_an_input_without_messages_overwrites_no_capture(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(capture(Packet(COMMAND)))
     for source in ("typo.hex", "00"):
         assert esme("decode", source, "--pcap", "a.pcap").exit_code == 1
@@ -343,7 +343,7 @@ def test_a_message_may_be_wrapped_anywhere(octets: bytes, width: int, digits: bo
     assert messages_in("\n".join(lines).encode()) == [octets]
 
 
-def test_a_line_that_begins_like_a_message_does_not_cut_it() -> None:
+def test_a_line_that_begins_like_a_message_does_not_split_the_message() -> None:
     """Each line begins with DD, or with DF, or with E0."""
     routing = Routing.of(decode(RESPONSE))
     (block,) = segment(b"\xe0" * 200, block_size=200, routing=routing)
@@ -402,7 +402,7 @@ def test_xml_without_a_message_is_one_line(text: str, reason: str) -> None:
         messages_in(text.encode())
 
 
-def test_text_that_cannot_be_the_name_of_a_file_is_text() -> None:
+def test_text_that_is_no_file_name_is_decoded_as_text() -> None:
     assert len(RESPONSE.hex()) > os.pathconf(".", "PC_NAME_MAX")
     assert json.loads(good(RESPONSE.hex()))["kind"] == "response"
     for text in ("", "\0", "a" * 5000):

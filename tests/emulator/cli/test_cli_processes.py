@@ -77,7 +77,7 @@ def running(*args: object) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_is_asked_stopped_and_says_what_it_counted(number: int) -> None:
+def test_serve_answers_and_prints_its_counters_at_the_end(number: int) -> None:
     with running("serve", "--port", 0, "--meters", 3, "--store", "store.sqlite") as serve:
         assert serve.started.pop("broker").startswith("mqtt://127.0.0.1:")
         assert serve.started == {
@@ -191,7 +191,7 @@ def test_a_failure_is_an_exit_code_and_one_line(
     assert_one_line(esme(*args), code, reason)
 
 
-def test_a_broker_that_is_not_there_is_one_line() -> None:
+def test_a_missing_broker_is_one_line() -> None:
     said = esme("fleet", "--broker", f"mqtt://127.0.0.1:{free_port()}")
     assert_one_line(said, 1, b"no MQTT broker at 127.0.0.1")
 
@@ -204,7 +204,7 @@ def test_a_port_that_is_taken_is_one_line() -> None:
     assert_one_line(said, 1, b"choose another port")
 
 
-def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
+def test_output_without_a_reader_is_no_traceback(tmp_path: Path) -> None:
     """As with `esme keys | head -1`."""
     with subprocess.Popen(
         [*ESME, "keys", "--meters", "400"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -217,7 +217,7 @@ def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
         keys.wait(GUARD)
 
 
-def test_the_script_that_is_installed_is_the_same() -> None:
+def test_the_installed_script_is_the_same_program() -> None:
     script = Path(sys.executable).with_name("esme")
     if not script.exists():
         pytest.skip("the project is not installed beside this Python")

@@ -136,7 +136,7 @@ def test_a_trace_with_a_mistake_is_found_by_check_too(text: str, says: str) -> N
     assert_fails(esme("scenario", "check", "mine.toml"), 1, says)
 
 
-def test_a_trace_needs_the_meters_that_it_asks() -> None:
+def test_a_trace_needs_all_its_meters() -> None:
     Path("mine.toml").write_text(MINE)
     Path("mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
     assert_fails(esme("prove", "mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
@@ -183,14 +183,14 @@ def test_a_broker_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
+def test_a_refusing_broker_is_one_line(tmp_path: Path) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     with Mosquitto(tmp_path, ("allow_anonymous false",)) as mosquitto:
         assert_fails(esme("prove", "--meters", 1, "--broker", mosquitto.url), 1, "not authorized")
 
 
-def test_a_broker_that_is_not_there_is_told() -> None:
+def test_a_missing_broker_is_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -209,14 +209,14 @@ def test_a_broker_that_is_not_there_is_told() -> None:
         (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
         (("prove", "--meters", 0), 2, "--meters"),
         (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
-        (("prove", "--meters", 2**64), 2, "no such EUIs"),
+        (("prove", "--meters", 2**64), 2, "up to EUI"),
         (("scenario", "show", "absent"), 2, "no such file"),
         (("scenario", "check"), 2, "FILE"),
         (("report", "compare", "absent", "absent"), 2, "absent: No such file"),
         (("report", "compare", "bad.toml", "bad.toml"), 2, "not the JSON of a proof"),
     ],
 )
-def test_what_cannot_be_is_one_line(args: tuple[object, ...], code: int, reason: str) -> None:
+def test_impossible_options_are_one_line(args: tuple[object, ...], code: int, reason: str) -> None:
     titled = MINE.replace("title", "titel").replace('titel = "Mine"', 'title = "M"\ntitel = 1')
     Path("bad.toml").write_text(titled)
     Path("trace.toml").write_text(MINE)
@@ -241,7 +241,7 @@ def test_a_file_of_somebody_else_is_neither_removed_nor_overwritten() -> None:
     assert_fails(esme("prove", "--meters", 1), 2, r"report report/junit\.xml: ")
 
 
-def test_a_file_that_was_changed_since_is_not_ours_any_more() -> None:
+def test_a_changed_report_file_is_not_overwritten() -> None:
     assert esme("prove", "--meters", 1).exit_code == 0
     Path("report/summary.md").write_text("My notes")
     before = files("report")
@@ -266,14 +266,14 @@ def test_a_mistake_in_the_arguments_leaves_the_earlier_report(args: tuple[object
     assert files("report") == before
 
 
-def test_a_proof_that_does_not_begin_leaves_no_report_of_an_earlier_one() -> None:
+def test_an_earlier_report_is_removed_if_the_proof_does_not_begin() -> None:
     assert esme("prove", "--meters", 1).exit_code == 0
     Path("report/notes.txt").write_text("mine")
     assert esme("prove", "--broker", "mqtt://127.0.0.1:1").exit_code == 1
     assert list(files("report")) == ["notes.txt"]
 
 
-def test_charts_that_cannot_be_drawn_cost_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_complete_but_for_charts_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> str:
         raise KeyError("no such colour")
 
@@ -294,7 +294,7 @@ def test_without_matplotlib_a_report_has_no_charts(monkeypatch: pytest.MonkeyPat
     assert "This chart could not be drawn." in Path("report/report.html").read_text()
 
 
-def test_a_report_that_cannot_be_written_costs_neither_verdict_nor_json(
+def test_an_unwritable_report_keeps_verdict_and_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> Iterator[Line]:
@@ -362,7 +362,7 @@ def test_scenarios_are_listed_shown_and_checked() -> None:
     assert second == {"source": "good.toml", "problems": [], "warnings": []}
 
 
-def test_faults_of_a_scenario_that_can_match_nothing_are_warned_of() -> None:
+def test_fault_rules_that_match_nothing_are_warned_of() -> None:
     rule = '\n[[fault]]\nkind = "no-reply"\nprofile = "toaster"\n'
     Path("mine.toml").write_text(load_scenario("quickstart").text + rule)
     warning = "fault 'no-reply-1': profile: no meter of this fleet is toaster; there are "
@@ -448,7 +448,7 @@ def test_an_interrupted_proof_leaves_a_partial_report(
     assert json.loads(Path("report/proof.json").read_text()) == form
 
 
-def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_module.build_result
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
@@ -461,7 +461,7 @@ def test_an_interruption_between_two_rules_is_told(monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]
     last = result.stderr.splitlines()[-1]
-    assert last == "esme: interrupted; not every rule was compared to its end"
+    assert last == "esme: interrupted; not every rule was run to its end"
     assert json.loads(Path("report/proof.json").read_text())["complete"] is True
 
 

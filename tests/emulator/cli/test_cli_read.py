@@ -123,7 +123,7 @@ def test_every_service_is_read_as_json(service: ReadingService, kind: str, esme:
 
 
 @pytest.mark.parametrize("service", READING_SERVICES, ids=ids)
-def test_every_service_is_read_as_text_and_directly_the_same(
+def test_every_service_reads_the_same_as_text_and_directly(
     service: ReadingService, esme: Esme
 ) -> None:
     args = args_of(service, service.meters[0])
@@ -160,19 +160,19 @@ def test_a_window_without_entries_is_no_mistake(esme: Esme) -> None:
     assert (said.code, said.out) == (0, "no entries in this window\n")
 
 
-def test_a_meter_of_another_kind_says_that_it_has_no_such_thing(esme: Esme) -> None:
+def test_a_meter_of_another_kind_refuses_the_read(esme: Esme) -> None:
     device = first_of(SINGLE)
     own = ("--base", device, "--meters", 1)
     said = esme.refused(2, "read", device, "4.11.2", *own)
     assert "a single meter has no reading service 4.11.2: " in said
-    assert "give --profile as its fleet has it, or --variant" in said
+    assert "give the --profile of its fleet, or --variant" in said
     forced = esme.refused(1, "read", device, "4.11.2", *own, "--variant", TWIN)
     assert f"{device} refuses SRV 4.11.2: " in forced
     phases = esme.refused(1, "read", device, "4.10", *DAY, *own, "--variant", POLYPHASE)
     assert f"{device} refuses SRV 4.10: " in phases
 
 
-def test_the_profile_of_the_fleet_says_what_its_meters_are(esme: Esme) -> None:
+def test_the_profile_of_the_fleet_gives_the_variant(esme: Esme) -> None:
     for profile, srv in (("twin", "4.11.2"), ("polyphase", "4.16")):
         form = esme.form("read", METER, srv, "--profile", profile)
         assert form["values"]
@@ -191,7 +191,7 @@ METER = "00DBE50000000000"
         ((METER, "4.99"), 2, "4.99"),
         ((METER, "4.8.1"), 2, "give --from and --to"),
         ((METER, "4.8.1", "--from", "2026-01-01"), 2, "give --from and --to"),
-        ((METER, "4.3", *DAY), 2, "leave --from and --to out"),
+        ((METER, "4.3", *DAY), 2, "leave out --from and --to"),
         ((METER, "4.8.1", "--from", "2026-01-02", "--to", "2026-01-01"), 2, "before it starts"),
         ((METER, "4.8.1", "--from", "yesterday", "--to", "2026-01-01"), 2, "yesterday"),
         ((METER, "4.8.1", "--from", "1999-01-01", "--to", "2026-01-01"), 2, "1999"),
@@ -203,7 +203,7 @@ METER = "00DBE50000000000"
         ((METER, "4.3", "--timeout", "nan"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "inf"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "soon"), 2, "soon"),
-        (("00DBE5000000FFFF", "4.3"), 1, "is not a meter here; these are"),
+        (("00DBE5000000FFFF", "4.3"), 1, "is not a meter of this estate, which has"),
         ((METER, "4.3", "--broker", "mqtt://127.0.0.1:1"), 1, "no MQTT broker"),
         ((METER, "4.3", "--keystore", "none.json"), 2, "none.json"),
     ],
@@ -214,7 +214,7 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], code: int, reason: str, es
 
 
 @pytest.mark.processes
-def test_a_command_that_nobody_hears_is_one_line_at_once(tmp_path: Path, esme: Esme) -> None:
+def test_a_command_without_a_subscriber_fails_at_once(tmp_path: Path, esme: Esme) -> None:
     if BINARY is None:
         pytest.skip(MISSING)
     with Mosquitto(tmp_path) as mosquitto:
@@ -224,7 +224,7 @@ def test_a_command_that_nobody_hears_is_one_line_at_once(tmp_path: Path, esme: E
             assert f"/{METER}/command: is {who} connected to this broker?" in said
 
 
-def test_a_keystore_without_a_party_that_may_ask_is_one_line(esme: Esme) -> None:
+def test_a_keystore_without_an_entitled_party_is_one_line(esme: Esme) -> None:
     keys = json.loads(esme("keys", "--meters", 1).out)
     rows = keys if isinstance(keys, list) else next(iter(keys.values()))
     assert rows, "the form of a keystore file"

@@ -17,7 +17,7 @@ from esme_emulator.cli.options import broker_option
 from esme_emulator.cli.secrets import STORE_PASSWORD
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.runtime.jsonl import journal
-from esme_emulator.transport.credentials import user_of, with_password, without_credentials
+from esme_emulator.transport.address import user_of, with_password, without_credentials
 from tests.support.estate import METER
 
 SECRET = "hunter2"
@@ -123,20 +123,23 @@ def test_a_password_comes_from_a_file_or_the_environment() -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--broker", "mqtt://host"), "--broker-password-file needs a user"),
+        (("--broker", "mqtt://host"), "--broker-password-file: name the user in the URL"),
         (("--broker", f"mqtt://me:{SECRET}@host"), "the URL has a password already"),
-        ((), "there is no URL that it could be for"),
+        ((), "give the URL of a server too"),
     ],
 )
-def test_a_password_that_fits_no_url_is_told(args: tuple[str, ...], says: str) -> None:
+def test_a_password_without_a_url_is_an_error(args: tuple[str, ...], says: str) -> None:
     result = ask(*args, "--broker-password-file", secret_file())
     assert result.exit_code == 2
     assert says in result.stderr
     assert SECRET not in result.output
 
 
-def test_a_password_file_that_holds_none_is_told() -> None:
-    for file, says in ((secret_file("empty", "\n"), "it is empty"), ("absent", "No such file")):
+def test_an_empty_or_missing_password_file_is_an_error() -> None:
+    for file, says in (
+        (secret_file("empty", "\n"), "is empty"),
+        ("absent", "No such file"),
+    ):
         result = ask("--broker", "mqtt://me@host", "--broker-password-file", file)
         assert (result.exit_code, says in result.stderr) == (2, True)
 
@@ -145,7 +148,7 @@ def mode(path: str) -> int:
     return os.stat(path).st_mode & 0o777
 
 
-def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_created_files_are_private(tmp_path: Path) -> None:
     async def use() -> set[int]:
         store = open_store("store.sqlite", "estate")
         await store.size()
@@ -165,7 +168,7 @@ def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert mode("decisions.jsonl") == mode("registry.toml.changes") == 0o600
 
 
-def test_a_file_of_secrets_that_others_can_read_is_warned_of() -> None:
+def test_a_readable_secret_file_is_warned_of() -> None:
     Path("keys.json").write_text(esme("keys", "--meters", "1").stdout)
     Path("public.json").write_text("{}")
     for file, others, warned in (
@@ -181,7 +184,7 @@ def test_a_file_of_secrets_that_others_can_read_is_warned_of() -> None:
         assert "chmod" in result.stderr or not warned
 
 
-def test_a_store_and_a_key_that_others_can_read_are_warned_of() -> None:
+def test_a_readable_store_or_key_is_warned_of() -> None:
     estate = derived_estate("1", 100).name
     asyncio.run(open_store("a.sqlite", estate).close())
     Path("key").write_text("ab" * 32)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 from collections import Counter
@@ -17,7 +16,6 @@ import click
 import pytest
 
 from esme_emulator.cli.cache import cache
-from esme_emulator.cli.main import COMMANDS
 from esme_emulator.cli.main import main as esme_command
 from esme_emulator.cli.run import serve
 from esme_emulator.cli.service_options import cache_options
@@ -126,7 +124,7 @@ async def test_72_hours_pass_on_a_clock_moved_by_hand_and_readings_expire() -> N
     assert told("decisions.jsonl", "age", "at")[2] == (72 * 3600 - 1, "2026-01-18T11:59:59Z")
 
 
-async def test_readings_expire_by_themselves_on_a_clock_that_is_scaled() -> None:
+async def test_readings_expire_on_a_scaled_clock() -> None:
     scaled = "scaled:100000@2026-01-15T12:00:00Z"
     with running(*OWN, "--clock", scaled, "--control", 0) as serve:
         assert serve.started["clock"].startswith(f"{scaled}=")
@@ -149,7 +147,7 @@ def test_the_control_interface_shows_the_process() -> None:
             http(f"{url}/metrics")
 
 
-def test_what_is_read_by_the_kind_of_meter_that_was_only_supposed_is_said() -> None:
+def test_a_read_that_assumes_the_variant_warns() -> None:
     with running(*STANDING, "--profile", "polyphase") as serve:
         common = ("read", METERS[0], "--broker", serve.started["broker"], "--json")
         voltage = (*common, "4.10", "--from", "2026-01-14", "--to", "2026-01-15")
@@ -157,7 +155,7 @@ def test_what_is_read_by_the_kind_of_meter_that_was_only_supposed_is_said() -> N
             read = esme(*voltage, *more)
             assert read.returncode == 0, read.stderr
             assert (b"phase 3" in read.stdout) is bool(more)
-            assert (b"where it is another kind, give --profile" in read.stderr) is (not more)
+            assert (b"if it is another kind, give the --profile" in read.stderr) is (not more)
             assert read.stderr.count(b"\n") == (0 if more else 1)
         assert esme(*common, "4.3").stderr == b""
 
@@ -237,7 +235,7 @@ meters = "00DBE5000000FFFF"
 """
 
 
-async def test_faults_fire_are_logged_and_those_that_match_nothing_are_warned_of() -> None:
+async def test_faults_fire_and_are_logged_and_idle_rules_are_warned_of() -> None:
     write("rules.toml", RULES)
     args = (*STANDING, "--faults", "rules.toml", "--fault-log", "fired.jsonl")
     with running(*args) as serve:
@@ -280,7 +278,7 @@ def test_faults_of_several_files_and_for_the_meters_of_a_profile() -> None:
 
 
 @pytest.mark.parametrize(("strict", "answered"), [((), 2), (("--strict",), 1)])
-async def test_strict_meters_refuse_a_counter_that_comes_again(
+async def test_strict_meters_refuse_a_repeated_counter(
     strict: tuple[str, ...], answered: int
 ) -> None:
     with running(*STANDING, *strict) as serve:
@@ -325,7 +323,7 @@ LOOKS = (
     ],
     ids=["rule", "literal", "sub-window", "srv"],
 )
-async def test_what_is_kept_and_what_it_answers(
+async def test_each_cache_option_changes_which_requests_are_hits(
     args: tuple[str, ...], hits: dict[str, int]
 ) -> None:
     """A window that is not over twice, a part of another window, and an SRV of the rule twice."""
@@ -341,7 +339,7 @@ async def test_what_is_kept_and_what_it_answers(
 
 
 @pytest.mark.parametrize(("args", "hits"), [((), 1), (("--no-collapse",), 4)])
-async def test_requests_at_once_are_one_command_unless_each_is_to_be_sent(
+async def test_simultaneous_requests_collapse_unless_turned_off(
     args: tuple[str, ...], hits: int
 ) -> None:
     with running(*STANDING, "--latency", "5s", *args) as serve:
@@ -384,7 +382,7 @@ async def test_a_read_without_a_reply_is_sent_again() -> None:
         assert serve.stop(signal.SIGINT)["retries"] == 1
 
 
-async def test_a_meter_that_fails_is_left_alone() -> None:
+async def test_a_failing_meter_is_held_down() -> None:
     write("rules.toml", FIRST_FAILS)
     args = ("--hold-down", "1,600", "--faults", "rules.toml")
     with running(*STANDING, *args) as serve:
@@ -411,7 +409,7 @@ async def test_a_meter_that_fails_is_left_alone() -> None:
     ]
 
 
-async def test_a_registry_says_who_may_ask() -> None:
+async def test_a_registry_decides_who_may_ask() -> None:
     write("registry.toml", '[[party]]\neui = "90B3D51F30020000"\nroles = ["ED"]\n')
     with running(*STANDING, "--registry", "registry.toml") as serve:
         async with asking(serve.started["broker"]) as asker:
@@ -439,7 +437,7 @@ async def test_a_change_of_the_registry_outlives_the_process() -> None:
             assert (ended["party"], ended["to"]) == ("90B3D51F30040000", "2026-01-14")
 
 
-async def test_a_decision_is_a_line_of_json_with_who_what_and_why() -> None:
+async def test_a_decision_is_a_json_line_with_party_read_and_reason() -> None:
     with running(*STANDING) as serve:
         async with asking(serve.started["broker"]) as asker:
             await asker.ask(window=WINDOW)
@@ -464,9 +462,7 @@ async def test_a_decision_is_a_line_of_json_with_who_what_and_why() -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "memory", "valkey"])
-async def test_stores_keep_over_a_restart_what_they_are_there_to_keep(
-    kind: str, tmp_path: Path
-) -> None:
+async def test_readings_survive_a_restart_in_the_store(kind: str, tmp_path: Path) -> None:
     if kind == "valkey" and VALKEY is None:
         pytest.skip(NO_VALKEY)
     write("key", "ab" * 32)
@@ -671,7 +667,7 @@ def test_workers_have_keystores_faults_and_clocks_too(mosquitto: Mosquitto) -> N
     ]
 
 
-async def test_a_worker_that_dies_ends_the_others_with_one_line_and_their_counts(
+async def test_a_dead_worker_ends_the_others_with_one_line_and_their_counters(
     mosquitto: Mosquitto,
 ) -> None:
     with running("fleet", "--meters", 5, "--workers", 2, "--broker", mosquitto.url) as fleet:
@@ -680,14 +676,14 @@ async def test_a_worker_that_dies_ends_the_others_with_one_line_and_their_counts
         await ask_all(mosquitto.url, 5)
         os.kill(workers[1], signal.SIGKILL)
         out, err = fleet.process.communicate(timeout=GUARD)
-    said = "worker 1 is gone: the others are stopped"
+    said = "worker 1 ended unexpectedly: the others are stopped"
     assert (fleet.process.returncode, err.decode()) == (1, f"esme: {said}\n")
     counted = json.loads(out)
     assert (counted["device_hits"], counted["without"]) == (3, said)
     assert not any(map(is_running, workers))
 
 
-async def test_workers_do_not_outlive_who_started_them(mosquitto: Mosquitto) -> None:
+async def test_workers_do_not_outlive_their_parent(mosquitto: Mosquitto) -> None:
     with running("fleet", "--meters", 5, "--workers", 2, "--broker", mosquitto.url) as fleet:
         workers = children_of(fleet.process.pid)
         assert len(workers) == 2
@@ -741,9 +737,9 @@ def is_healthy(url: str) -> bool:
     [
         (("fleet", "--shard", "2/2"), 2, "K from 0 to N - 1"),
         (("fleet", "--shard", "x"), 2, "give K/N"),
-        (("fleet", "--shard", "0/2", "--workers", "2"), 2, "neither"),
-        (("fleet", "--shard", "0/2", "--shared"), 2, "neither"),
-        (("fleet", "--shared", "--connections"), 2, "give one of them"),
+        (("fleet", "--shard", "0/2", "--workers", "2"), 2, "leave it out"),
+        (("fleet", "--shard", "0/2", "--shared"), 2, "leave it out"),
+        (("fleet", "--shared", "--connections"), 2, "give one of the two"),
         (("fleet", "--shard", "5/6", "--meters", "5"), 2, "only 5 meters"),
         (("fleet", "--workers", "3", "--meters", "2"), 2, "3 workers for 2 meters"),
         (("fleet", "--workers", "2", "--control", "65535"), 2, "a lower one"),
@@ -763,10 +759,10 @@ def is_healthy(url: str) -> bool:
         (("serve", "--shadow", "nan"), 2, "0 to 1"),
         (("serve", "--shadow", "1.5"), 2, "1.5"),
         (("serve", "--retries", "11"), 2, "11"),
-        (("serve", "--reply-timeout", "0"), 2, "x>0"),
+        (("serve", "--reply-timeout", "0"), 2, "more than 0"),
         (("serve", "--reply-timeout", "nan"), 2, "more than 0"),
-        (("serve", "--device-limit", "0"), 2, "x>=1"),
-        (("serve", "--device-queue", "-1"), 2, "x>=0"),
+        (("serve", "--device-limit", "0"), 2, "1 or more"),
+        (("serve", "--device-queue", "-1"), 2, "0 or more"),
         (("serve", "--store-limit", "7"), 2, "give a number of MB, GB, TB, such as 500MB"),
         (("serve", "--store-limit", "many"), 2, "give a number of MB, GB, TB, such as 500MB"),
         (("serve", "--store-limit", "0.5MB"), 2, "give 1MB or more"),
@@ -786,7 +782,7 @@ def is_healthy(url: str) -> bool:
         (("serve", "--keystore", "none.json"), 2, "none.json"),
         (("serve", "--keystore", "bad.toml"), 2, "bad.toml"),
         (("serve", "--base", "12"), 2, "12"),
-        (("serve", "--base", "F" * 16, "--meters", "2"), 2, "no such EUIs"),
+        (("serve", "--base", "F" * 16, "--meters", "2"), 2, "up to EUI"),
         (("counters", "http://127.0.0.1:1"), 1, "refused"),
         (("counters", "http://127.0.0.1:x"), 1, "no control interface"),
         (("counters", "http://["), 1, "no control interface"),
@@ -817,7 +813,7 @@ def test_a_mistake_is_one_line(
     assert reason in said.err
 
 
-def test_counters_of_what_is_no_fleet_or_no_control_interface(mosquitto: Mosquitto) -> None:
+def test_counters_need_the_control_interface_of_a_fleet(mosquitto: Mosquitto) -> None:
     args = ("cache", "--broker", mosquitto.url, "--store", "memory:", "--control", 0)
     with running(*args) as cache:
         assert_one_line(
@@ -829,12 +825,12 @@ def test_counters_of_what_is_no_fleet_or_no_control_interface(mosquitto: Mosquit
     assert_one_line(esme("counters", mosquitto.url.replace("mqtt", "http")), 1, b"interface")
 
 
-def test_a_clock_that_nothing_moves_is_told(mosquitto: Mosquitto) -> None:
+def test_a_manual_clock_without_control_is_warned_of(mosquitto: Mosquitto) -> None:
     args = ("fleet", "--broker", mosquitto.url, "--clock", NOON)
     with running(*args) as fleet:
         fleet.process.send_signal(signal.SIGINT)
         _, err = fleet.process.communicate(timeout=GUARD)
-    assert err.decode() == "esme: the clock stands still: with --control it can be moved\n"
+    assert err.decode() == "esme: the clock stands still: give --control to advance it\n"
 
 
 def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
@@ -845,11 +841,11 @@ def test_a_process_is_counted_once(mosquitto: Mosquitto) -> None:
         assert_one_line(said, 2, f"{again} is the process of {url}".encode())
 
 
-# The page
+# Options
 
 
 @pytest.mark.parametrize("command", [serve, cache])
-def test_what_protects_meters_and_bounds_the_store_can_be_chosen(command: click.Command) -> None:
+def test_options_protect_meters_and_limit_the_store(command: click.Command) -> None:
     chosen = [
         *("--store-limit", "2.5 mb", "--reply-timeout", "2.5"),
         *("--device-limit", "3", "--device-queue", "0"),
@@ -864,41 +860,3 @@ def test_what_protects_meters_and_bounds_the_store_can_be_chosen(command: click.
             settings.device_limit,
             settings.device_queue,
         )
-
-
-PAGE = ROOT / "docs" / "running.md"
-
-
-def options_of(command: click.Command) -> set[str]:
-    return {
-        option
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-        for option in (*parameter.opts, *parameter.secondary_opts)
-    }
-
-
-def commands(command: click.Command, path: str, context: click.Context) -> dict[str, click.Command]:
-    """This command and all below it, by the words that call them."""
-    found = {path: command}
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            assert below is not None
-            found |= commands(below, f"{path} {name}", context)
-    return found
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_page_has_every_option_and_no_other(name: str) -> None:
-    context = click.Context(esme_command)
-    command = esme_command.get_command(context, name)
-    assert command is not None
-    sections = dict(
-        re.findall(r"^### `(esme [^`]+)`\n(.*?)(?=^##|\Z)", PAGE.read_text(), re.M | re.S)
-    )
-    found = commands(command, f"esme {name}", context)
-    assert {title for title in sections if f"{title} ".startswith(f"esme {name} ")} == set(found)
-    for title, one in found.items():
-        shown = re.findall(r"^\| `(--[a-z-]+|-[a-z])", sections[title], re.M)
-        assert sorted(shown) == sorted(options_of(one)), title

@@ -146,7 +146,7 @@ def test_a_command_ends_in_a_line_whatever_its_streams_are(name: str, folder: Pa
 
 
 @pytest.mark.parametrize("args", ["decode", "encode", "decode -"])
-def test_a_closed_stdin_that_is_read_is_told(args: str, folder: Path) -> None:
+def test_reading_a_closed_stdin_is_one_line(args: str, folder: Path) -> None:
     _, err = started(folder, args, "<&-").communicate(timeout=GUARD)
     assert err == "esme: standard input is closed: connect it to a file or a pipe\n"
 
@@ -171,7 +171,7 @@ def test_help_and_usage_errors_end_in_a_line_too(
 
 
 @pytest.mark.parametrize("args", ["profiles list", "profiles plot domestic", "scenario list"])
-def test_letters_that_an_encoding_lacks_are_no_traceback(args: str, folder: Path) -> None:
+def test_characters_that_an_encoding_lacks_are_no_traceback(args: str, folder: Path) -> None:
     process = started(folder, args, PYTHONIOENCODING="ascii")
     out, err = process.communicate(timeout=GUARD)
     assert (process.returncode, err) == (0, "")
@@ -179,7 +179,7 @@ def test_letters_that_an_encoding_lacks_are_no_traceback(args: str, folder: Path
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "many"])
-def test_a_width_that_no_terminal_has_hides_nothing(columns: str, folder: Path) -> None:
+def test_an_absurd_terminal_width_hides_nothing(columns: str, folder: Path) -> None:
     out, err = started(folder, "profiles list", COLUMNS=columns).communicate(timeout=GUARD)
     assert err == ""
     assert {"domestic", "twin", "cellular"} <= set(re.findall(r"\w+", out))
@@ -213,7 +213,7 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 @pytest.mark.parametrize("name", [*SERVICES, "fleet --workers 2"])
-def test_a_service_that_is_ended_says_what_it_counted(
+def test_an_interrupted_service_prints_its_counters(
     name: str, number: int, folder: Path, broker: str
 ) -> None:
     first, _, more = name.partition(" ")

@@ -77,13 +77,13 @@ def test_units_and_scalers(scaler: int, unit: int, said: str) -> None:
     assert printed(reading_values, values) == [f"{name}: value: {said}"]
 
 
-def test_a_unit_without_its_value_is_shown_as_it_is() -> None:
+def test_a_unit_without_a_value_is_shown() -> None:
     unit = structure(Data(T.INTEGER, 0), Data(T.ENUM, 30))
     lines = printed(reading_values, [reading("Active export register: scaler_unit", unit)])
     assert lines == ["Active export register: scaler unit: [0, 30]"]
 
 
-def test_what_is_read_twice_is_shown_twice() -> None:
+def test_repeated_values_are_shown_twice() -> None:
     one = reading("Active export register: value", Data(T.DOUBLE_LONG_UNSIGNED, 5))
     assert printed(reading_values, [one, one]) == ["Active export register: value: 5"] * 2
 
@@ -105,7 +105,7 @@ def test_what_is_read_twice_is_shown_twice() -> None:
         (bytes(12), "0000-00-00 00:00:00"),
     ],
 )
-def test_octets_are_shown_as_what_they_are(octets: bytes, said: str) -> None:
+def test_octets_are_shown_by_their_meaning(octets: bytes, said: str) -> None:
     name = "Maximum demand active power import, last reset: value"
     assert printed(reading_values, [reading(name, octet_string(octets))]) == [f"{name}: {said}"]
 
@@ -130,7 +130,7 @@ def test_parts_of_a_collection_are_shown_with_units_and_money_in_whole() -> None
     ]
 
 
-def test_a_table_that_fits_has_its_cells_whole() -> None:
+def test_a_table_that_fits_cuts_no_cell() -> None:
     lines = printed(reading_table, [ROW])
     assert "2000-01-01T00:00:00Z" in lines[3]
     assert [cell.strip() for cell in lines[3].split("│")[2:6]] == [
@@ -171,7 +171,7 @@ def test_other_tables_are_whole_too() -> None:
     assert printed(plain_table, []) == []
 
 
-def test_a_chart_of_what_is_below_zero_has_no_bars_there() -> None:
+def test_negative_values_have_no_bars() -> None:
     rows = [{"time": 0, "balance": -5}, {"time": 1800, "balance": 5}]
     assert printed(reading_chart, rows)[:2] == ["balance, 0 to 5", " █"]
 

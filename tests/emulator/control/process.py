@@ -6,7 +6,7 @@ from functools import partial
 
 import httpx
 
-from esme_emulator.cache.entry import Entry, Key, retention_seconds
+from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -41,7 +41,7 @@ from tests.support.estate import (
 
 PARTY = PARTIES[0][0]
 BASE_URL = "http://127.0.0.1:8080"
-RETENTION = retention_seconds(25)
+RETENTION = 25 * 3600.0
 KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)
 READINGS = b"the readings of somebody"
 
@@ -65,7 +65,7 @@ class Process:
     clock: Clock = field(default_factory=lambda: ManualClock(UNIX_NOW))
     faults: Faults = field(default_factory=lambda: Faults(SEED))
     store: Store = field(default_factory=MemoryStore)
-    settings: CacheSettings = field(default_factory=lambda: CacheSettings(retention=RETENTION))
+    settings: CacheSettings = field(default_factory=CacheSettings)
     wan: WanLink | None = None
     meters_transport: IdleTransport = field(default_factory=IdleTransport)
     cache_transport: IdleTransport = field(default_factory=IdleTransport)

@@ -55,7 +55,7 @@ async def test_cache_shows_its_settings(client: httpx.AsyncClient) -> None:
 
 
 async def test_cache_shows_its_hold_down() -> None:
-    settings = CacheSettings(retention=RETENTION, hold_down=HoldDown(3, 60.0), shadow=0.25)
+    settings = CacheSettings(hold_down=HoldDown(3, 60.0), shadow=0.25)
     async with Process(settings=settings).client() as client:
         told = (await get(client, "/cache"))["settings"]
     assert told["hold_down"] == {"failures": 3, "seconds": 60.0}

@@ -17,7 +17,7 @@ from esme_emulator.messaging.topics import CACHED
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
-from tests.emulator.control.process import BASE_URL, KEY, RETENTION, Process
+from tests.emulator.control.process import BASE_URL, KEY, Process
 from tests.emulator.control.test_control_endpoints import get, samples
 from tests.support.estate import ESTATE, KEYS, METER, UNIX_NOW, YESTERDAY, party
 from tests.support.valkey import BINARY, MISSING, ValkeyServer
@@ -31,7 +31,7 @@ async def requester() -> AsyncIterator[tuple[Requester, httpx.AsyncClient, Manua
     """All parts on a broker in memory, a requester, and a client of the control interface."""
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     meters = FleetOptions(strict=True)
-    cache = CacheOptions(CacheSettings(retention=RETENTION), "memory:")
+    cache = CacheOptions(CacheSettings(), "memory:")
     requester = Requester(CACHED, KEYS)
     async with (
         run_services(broker, ESTATE, clock, meters, cache) as running,

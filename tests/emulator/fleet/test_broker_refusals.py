@@ -10,7 +10,6 @@ import aiomqtt
 import pytest
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
-from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import NO_SUBSCRIBER, NOT_PUBLISHED, CacheService, serve_cache
@@ -48,7 +47,7 @@ from tests.support.estate import (
 )
 from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto
 
-SETTINGS = CacheSettings(retention=retention_seconds(25))
+SETTINGS = CacheSettings()
 RECIPIENT = party(Role.IS).recipient
 RESPONSES = response_topic(DIRECT, "+", "+")
 LONG = Window(YESTERDAY.start - 10 * 86_400, YESTERDAY.end)

@@ -19,7 +19,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from esme_emulator.cache.entry import retention_seconds
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -130,7 +129,7 @@ async def test_tshark_reads_use_case_counter_and_euis_of_every_message(tmp_path:
     captured: list[bytes] = []
     envelopes: Counter[Envelope] = Counter()
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
-    policy = CachePolicy(KEYS, CacheSettings(retention=retention_seconds(25)))
+    policy = CachePolicy(KEYS, CacheSettings())
     parties = [party(role, 2**63 + 1000 * place) for place, role in enumerate(ASKING)]
     recipients = {one.recipient for one in parties}
 

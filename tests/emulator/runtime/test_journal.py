@@ -13,7 +13,7 @@ def form(number: int) -> dict[str, int]:
     return {"number": number}
 
 
-def test_each_thing_is_a_line_that_is_there_at_once(tmp_path: Path) -> None:
+def test_each_event_is_written_at_once_as_a_line(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     for first in (1, 3):
         with journal(path, form) as write:
@@ -30,7 +30,7 @@ def test_without_a_path_there_is_nothing_to_write_to() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "none/journal"])
-def test_a_file_that_cannot_be_opened_is_one_line(path: str, tmp_path: Path) -> None:
+def test_an_unwritable_journal_is_one_line(path: str, tmp_path: Path) -> None:
     with (
         pytest.raises(JournalError, match=r"^journal .*: [A-Z][a-z ]+$"),
         journal(tmp_path / path, form),

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from esme_emulator.transport.backoff import LONGEST, SHORTEST, backoff
+from esme_emulator.transport.mqtt import LONGEST, SHORTEST, backoff
 
 
 @pytest.mark.parametrize("seed", range(5))

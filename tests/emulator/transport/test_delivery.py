@@ -23,7 +23,7 @@ async def tasks_of_clients() -> "set[asyncio.Task[object]]":
     }
 
 
-async def test_payload_arrives_as_it_was_published(kind: Kind, inbox: Inbox) -> None:
+async def test_payload_arrives_unchanged(kind: Kind, inbox: Inbox) -> None:
     payloads = [b"", b"\x00", bytes(range(256)) * 3, b"\xdf" * 100_000]
     async with (
         connect(kind.broker, client_id="meter", subscriptions={"esme/a/command": inbox}) as meter,
@@ -66,7 +66,7 @@ async def test_order_of_a_topic_is_kept(kind: Kind, inbox: Inbox) -> None:
     assert inbox.payloads == numbers
 
 
-async def test_user_properties_arrive_where_the_protocol_has_them(kind: Kind, inbox: Inbox) -> None:
+async def test_user_properties_arrive_if_the_protocol_has_them(kind: Kind, inbox: Inbox) -> None:
     status = {"cache-status": "S1SP; hit; ttl=3600", "näme": "wært"}
     async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
         await transport.publish("a/b", b"1", status)
@@ -136,7 +136,7 @@ async def test_handlers_run_only_while_the_body_does(kind: Kind) -> None:
     assert all(seen)
 
 
-async def test_failing_handler_harms_nobody_else(
+async def test_failing_handler_harms_no_other(
     kind: Kind, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -244,7 +244,7 @@ async def test_overlapping_filters_are_refused(kind: Kind, subscriptions: tuple[
             pass
 
 
-async def test_what_cannot_be_published_is_refused(kind: Kind, inbox: Inbox) -> None:
+async def test_invalid_topics_and_properties_are_refused(kind: Kind, inbox: Inbox) -> None:
     async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
         for topic in ("", "a/+", "a/#", "$SYS/x", "a\0", "x" * 70_000, "\ud800"):
             with pytest.raises(ValueError, match=r"topic|surrogates"):

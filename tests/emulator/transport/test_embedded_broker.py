@@ -21,7 +21,7 @@ async def test_port_can_be_chosen() -> None:
             await party.publish("a", b"")
 
 
-async def test_port_that_is_taken() -> None:
+async def test_taken_port_is_refused() -> None:
     async with embedded_broker() as url:
         port = int(url.rpartition(":")[2])
         with pytest.raises(TransportError) as caught:
@@ -78,7 +78,7 @@ async def test_stopping_under_load(received: int, caplog: pytest.LogCaptureFixtu
     assert "did not stop" not in caplog.text
 
 
-async def test_subscriber_that_leaves_under_load(caplog: pytest.LogCaptureFixture) -> None:
+async def test_subscriber_may_leave_under_load(caplog: pytest.LogCaptureFixture) -> None:
     inbox = Inbox()
     async with embedded_broker() as url, connect(url, client_id="party") as party:
         async with connect(url, client_id="leaver", subscriptions={"a": inbox}):
@@ -97,7 +97,7 @@ async def test_shared_subscription_of_any_client_is_refused() -> None:
     assert [code.value for code in granted if not isinstance(code, int)] == [0x80, 1]
 
 
-async def test_descriptors_that_run_out_are_told_once(
+async def test_lack_of_descriptors_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, inbox: Inbox
 ) -> None:
     monkeypatch.setattr("esme_emulator.runtime.accepting.PAUSE", 0)

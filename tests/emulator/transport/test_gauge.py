@@ -7,7 +7,7 @@ from esme_emulator.transport import Gauged, MemoryBroker, TransportError, connec
 from esme_emulator.transport.memory import _MemoryTransport
 
 
-async def test_it_is_still_only_when_every_message_was_handled() -> None:
+async def test_gauge_is_still_once_every_message_was_handled() -> None:
     broker = Gauged(MemoryBroker())
     seen: list[str] = []
     answering = asyncio.Event()
@@ -40,7 +40,7 @@ async def test_it_is_still_only_when_every_message_was_handled() -> None:
         await asyncio.gather(*tasks)
 
 
-async def test_nobody_waits_for_what_nobody_receives() -> None:
+async def test_messages_without_a_subscriber_are_not_waited_for() -> None:
     broker = Gauged(MemoryBroker())
     async with connect(broker, client_id="a") as transport:
         await transport.publish("nowhere", b"")
@@ -65,24 +65,24 @@ async def test_shared_subscribers_receive_a_message_once() -> None:
     assert broker.gauge.copies("x/1") == 0
 
 
-async def test_a_message_that_is_lost_is_told() -> None:
+async def test_a_lost_message_raises_an_error() -> None:
     broker = Gauged(MemoryBroker())
     broker.gauge.add(2)
     with pytest.raises(TransportError, match="2 messages were not delivered within"):
-        await broker.gauge.still(patience=0.01)
+        await broker.gauge.still(0.01)
 
 
-async def test_a_broker_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_broker_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the transport, which says that it has no connection."""
     broker = Gauged(MemoryBroker())
     async with connect(broker, client_id="a"):
         broker.gauge.add(1)
         monkeypatch.setattr("esme_emulator.transport.memory._MemoryTransport.is_connected", False)
         with pytest.raises(TransportError, match="the broker was lost, and did not come back"):
-            await broker.gauge.still(patience=0.01)
+            await broker.gauge.still(0.01)
 
 
-async def test_what_a_transport_refuses_is_not_on_its_way() -> None:
+async def test_a_refused_message_is_not_in_flight() -> None:
     broker = Gauged(MemoryBroker())
     async with connect(broker, client_id="a", subscriptions={"x": lambda *_: None}) as transport:
         with pytest.raises(ValueError, match="65535"):
@@ -90,7 +90,7 @@ async def test_what_a_transport_refuses_is_not_on_its_way() -> None:
         await broker.gauge.still()
 
 
-async def test_it_is_not_still_while_a_publisher_waits_for_the_broker(
+async def test_gauge_is_not_still_while_a_publisher_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Seam: a broker that delivers at once and acknowledges late, as one that is busy does."""

@@ -10,8 +10,14 @@ import pytest
 
 from esme_emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
 from esme_emulator.transport.embedded import embedded_broker
-from esme_emulator.transport.limits import LONGEST_PACKET, MAX_PACKET, Limits, publish_size
-from esme_emulator.transport.reasons import FAILURE, blames_a_message
+from esme_emulator.transport.limits import (
+    FAILURE,
+    LONGEST_PACKET,
+    MAX_PACKET,
+    Limits,
+    blames_a_message,
+    publish_size,
+)
 from esme_emulator.transport.topic import TopicFilter
 from tests.emulator.transport.brokers import (
     CONNACK,
@@ -73,17 +79,17 @@ def test_size_of_a_publish(
     assert publish_size("a", payload, properties, qos=qos, mqtt5=mqtt5) == size
 
 
-def test_refusal_names_the_size_and_whose_limit_it_is() -> None:
+def test_refusal_names_size_and_limit() -> None:
     assert Limits(maximum_packet=100).refusal(100) is None
     assert Limits(maximum_packet=100).refusal(101) == (
-        "it takes 101 octets, and the broker takes 100 at most: "
+        "the message takes 101 octets, and the broker accepts 100: "
         "raise the broker's maximum packet size"
     )
     assert Limits().refusal(LONGEST_PACKET) is None
-    assert "MQTT carries 268435460 at most" in str(Limits().refusal(LONGEST_PACKET + 1))
+    assert "MQTT carries at most 268435460" in str(Limits().refusal(LONGEST_PACKET + 1))
 
 
-def test_filters_that_a_broker_lacks() -> None:
+def test_unsupported_filters_are_refused() -> None:
     single, wild = TopicFilter.parse("a/b"), TopicFilter.parse("a/+")
     shared = TopicFilter.parse("$share/g/a")
     assert Limits(shared=False, wildcards=False).refusal_of_filter(single) is None
@@ -116,7 +122,7 @@ async def test_message_too_long_for_the_broker_fails_alone_and_at_once(
             await inbox.wait_for(30)
             counters = transport.counters
     assert str(caught.value) == (
-        "cannot publish to a: it takes 2001 octets, and the broker takes 2000 at most: "
+        "cannot publish to a: the message takes 2001 octets, and the broker accepts 2000: "
         "raise the broker's maximum packet size"
     )
     assert (counters.refused, counters.published, counters.abandoned) == (1, 30, 0)
@@ -191,7 +197,7 @@ async def test_receive_maximum_of_connack_is_kept() -> None:
 
 
 @needs_mosquitto
-async def test_broker_that_takes_qos_0_alone(
+async def test_broker_that_allows_only_qos_0(
     tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Mosquitto(tmp_path, (*OPEN, *TUNED, "max_qos 0")) as broker:
@@ -203,7 +209,7 @@ async def test_broker_that_takes_qos_0_alone(
     assert inbox.payloads == payloads
     assert (counters.published, counters.reconnections) == (100, 0)
     [record] = caplog.records
-    assert "the broker takes QoS 0 alone" in record.getMessage()
+    assert "the broker allows only QoS 0" in record.getMessage()
 
 
 async def test_server_keep_alive_is_kept() -> None:
@@ -218,7 +224,7 @@ async def test_server_keep_alive_is_kept() -> None:
         ("2a00", "$share/g/a", "it has no shared subscriptions, as $share/g/a needs"),
     ],
 )
-async def test_subscriptions_that_the_broker_does_not_have(
+async def test_subscriptions_that_the_broker_does_not_support(
     properties: str, route: str, reason: str
 ) -> None:
     async with served(scripted(connack(properties))) as url:
@@ -235,8 +241,8 @@ async def test_subscriptions_that_the_broker_does_not_have(
     [
         (b"\x87", "it refuses the subscription a (not authorized)"),
         (b"\x80", "it refuses the subscription a"),
-        (b"", "not the words of MQTT"),
-        (b"\x01\x01", "not the words of MQTT"),
+        (b"", "the answer is not MQTT"),
+        (b"\x01\x01", "the answer is not MQTT"),
     ],
 )
 async def test_subscriptions_that_the_broker_refuses(codes: bytes, reason: str) -> None:
@@ -250,7 +256,7 @@ async def test_subscriptions_that_the_broker_refuses(codes: bytes, reason: str) 
     assert "\n" not in str(caught.value)
 
 
-async def test_broker_that_keeps_silent_about_mqtt_5_is_asked_with_3_1_1(
+async def test_broker_that_ignores_mqtt_5_is_tried_with_3_1_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("esme_emulator.transport.connection.ATTEMPT", 0.2)
@@ -271,7 +277,7 @@ async def test_broker_that_keeps_silent_about_mqtt_5_is_asked_with_3_1_1(
 
 
 @needs_mosquitto
-async def test_message_that_is_denied_is_not_published(tmp_path: Path, inbox: Inbox) -> None:
+async def test_denied_message_is_not_published(tmp_path: Path, inbox: Inbox) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write allowed\n")
     (tmp_path / "acl").chmod(0o600)
     # With `max_queued_messages 0` mosquitto 2.0.11 ends the connection of who is denied a message.
@@ -287,7 +293,7 @@ async def test_message_that_is_denied_is_not_published(tmp_path: Path, inbox: In
     assert (counters.refused, counters.published, counters.reconnections) == (1, 1, 0)
 
 
-async def test_nobody_subscribes(kind: Kind, inbox: Inbox) -> None:
+async def test_publish_without_subscribers_returns_false(kind: Kind, inbox: Inbox) -> None:
     tells = kind.user_properties  # both came with MQTT 5
     async with connect(kind.broker, client_id="both", subscriptions={"a/+": inbox}) as transport:
         assert await transport.publish("a/b", b"")
@@ -340,9 +346,7 @@ async def test_retained_messages_are_not_taken(
     assert caplog.text.count("dropped a retained message to a/") == len(topics)  # once a connect
 
 
-async def test_message_that_is_retained_while_it_is_listened_for_is_taken_once(
-    kind: Kind, inbox: Inbox
-) -> None:
+async def test_retained_message_is_received_once_while_subscribed(kind: Kind, inbox: Inbox) -> None:
     if isinstance(kind.broker, MemoryBroker):
         pytest.skip("nothing can be retained in memory")
     async with connect(kind.broker, client_id="early", subscriptions={"a": inbox}):
@@ -351,7 +355,7 @@ async def test_message_that_is_retained_while_it_is_listened_for_is_taken_once(
     assert inbox.payloads == [b"now"]
 
 
-async def test_messages_that_are_too_long_are_not_taken(
+async def test_too_long_messages_are_dropped(
     kind: Kind, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     if isinstance(kind.broker, MemoryBroker):
@@ -372,7 +376,7 @@ async def test_messages_that_are_too_long_are_not_taken(
     assert caplog.text.count("longer than 1048576 octets") == number
 
 
-async def test_message_that_is_too_long_takes_no_memory(inbox: Inbox) -> None:
+async def test_too_long_message_takes_no_memory(inbox: Inbox) -> None:
     length, chunk = 64 << 20, bytes(1 << 16)
     acknowledged: list[bytes] = []
 

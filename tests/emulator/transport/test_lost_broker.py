@@ -116,7 +116,7 @@ async def test_password_of_a_bad_url_is_not_shown() -> None:
 
 
 @pytest.mark.processes
-async def test_broker_that_starts_late_is_waited_for(absent: Mosquitto, inbox: Inbox) -> None:
+async def test_connect_waits_for_a_broker_that_starts_late(absent: Mosquitto, inbox: Inbox) -> None:
     async def use() -> None:
         async with connect(
             absent.url, client_id="early", subscriptions={"a": inbox}, start_timeout=GUARD
@@ -217,7 +217,9 @@ async def test_leaving_while_reconnecting(mosquitto: Mosquitto) -> None:
         await publishing
 
 
-async def test_broker_that_says_goodbye(caplog: pytest.LogCaptureFixture) -> None:
+async def test_disconnect_by_the_broker_is_followed_by_a_reconnect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     connections = 0
     again = asyncio.Event()
 
@@ -331,7 +333,7 @@ async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
             assert transport.counters.reconnections == 0
         assert await refusal(url, start_timeout=60.0) == (
             f"cannot use the MQTT broker at 127.0.0.1:{broker.port}: "
-            "its certificate does not verify: self-signed certificate"
+            "its certificate is invalid: self-signed certificate"
         )
         careless = ssl.create_default_context()
         careless.check_hostname = False
@@ -340,7 +342,7 @@ async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
             await party.publish("a", b"")
 
 
-async def test_tls_where_the_broker_has_none(mosquitto: Mosquitto) -> None:
+async def test_tls_to_a_broker_without_tls(mosquitto: Mosquitto) -> None:
     text = await refusal(f"mqtts://127.0.0.1:{mosquitto.port}")
     assert text.startswith(f"no MQTT broker at 127.0.0.1:{mosquitto.port} (")
 

@@ -84,7 +84,7 @@ def test_valid_topics(topic: str) -> None:
 
 
 @given(FILTERS, FILTERS)
-def test_filters_overlap_where_a_topic_is_matched_by_both(one: str, other: str) -> None:
+def test_filters_overlap_if_both_match_a_topic(one: str, other: str) -> None:
     first, second = TopicFilter.parse(one), TopicFilter.parse(other)
     common = any(first.matches(topic) and second.matches(topic) for topic in TOPICS)
     assert first.overlaps(second) is common

@@ -1,94 +1,189 @@
-"""How a cache is to behave: the rule and its options, checked before anything runs.
+"""The settings of a cache, each declared once: default, unit, bounds and help.
 
-Source of the rule: DCC, Testing Approach Document (1 February 2024), paragraph 17: SRVs 4.6.1,
-4.8.1 and 4.8.3, kept for 25 to 72 hours. Everything else is an option of ours, off by default.
+Pure. The options of the command line, the keys of a scenario's `[cache]`, the pytest marker, the
+control interface and the tables of the documentation follow from `SETTINGS`.
+
+Source of the caching rule: DCC, Testing Approach Document (1 February 2024), paragraph 17: SRVs
+4.6.1, 4.8.1 and 4.8.3, kept for 25 to 72 hours. Every other setting is ours, and off by default.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from math import inf
+from typing import Any, TypeVar
+
+from annotated_types import Interval
 
 from esme_emulator.cache.entry import CACHED_SRVS, MAX_RETENTION_HOURS, MIN_RETENTION_HOURS
 from esme_emulator.cache.policy.reads import CACHEABLE_SRVS, in_order
 
-DEVICE_LIMIT, DEVICE_QUEUE = 4, 64
-"""Commands under way to one meter, and waiting for it, where the user says nothing."""
-
-CLOCK_SKEW = 60.0
-"""Default of the tolerated clock skew, in seconds.
-
-SMETS2 asks a meter's clock to be within 10 s of UTC; the rest is for the cache's own clock, and for
-meters that are out of tolerance.
-"""
+T = TypeVar("T")
 
 _HOUR = 3600
+_SETTING = "setting"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a person writes one setting. `least` and `most` are allowed values, `above` is not."""
+
+    default: Any
+    help: str
+    """One sentence, with a capital letter and a full stop."""
+    unit: str = ""
+    least: float = -inf
+    most: float = inf
+    above: float = -inf
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the setting is a number."""
+        return isinstance(self.default, int | float) and not isinstance(self.default, bool)
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values in words; empty if every value is allowed."""
+        if self.most < inf:
+            return f"{self.least:g} to {self.most:g}"
+        if self.above > -inf:
+            return f"more than {self.above:g}"
+        return f"{self.least:g} or more" if self.least > -inf else ""
+
+    @property
+    def interval(self) -> Interval:
+        """The allowed numbers, for models that check their own fields."""
+        limits = {"ge": self.least, "le": self.most, "gt": self.above}
+        return Interval(**{key: limit for key, limit in limits.items() if abs(limit) < inf})
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise `ValueError`, one line, if a number is out of bounds or not finite."""
+        if not self.is_number:
+            return
+        if not (self.least <= value <= self.most and self.above < value < inf):
+            unit = f" {self.unit}" if self.unit else ""
+            raise ValueError(f"{self.words(name)} of {value:.6g}{unit}: give {self.bounds}")
+
+    def parse(self, name: str, text: str) -> float:
+        """Return the number in `text`. Raises `ValueError`, one line."""
+        whole = isinstance(self.default, int)
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            wanted = f"{'whole ' if whole else ''}number{f' of {self.unit}' if self.unit else ''}"
+            raise ValueError(f"{self.words(name)} {text!r}: give a {wanted}") from None
+        self.check(name, value)
+        return value
+
+    def words(self, name: str) -> str:
+        """Return the name of the setting as words, without its unit."""
+        return name.removesuffix(f"_{self.unit}").replace("_", " ")
+
+
+def _setting(default: T, text: str, **others: Any) -> T:
+    """Return a dataclass field that has a `Setting` as metadata."""
+    made: T = field(default=default, metadata={_SETTING: Setting(default, text, **others)})
+    return made
 
 
 @dataclass(frozen=True, slots=True)
 class HoldDown:
-    """After so many `failures` of a meter in a row, requests for it fail at once, for `seconds`."""
+    """After `failures` timeouts in a row, requests to a meter are rejected for `seconds`."""
 
     failures: int
     seconds: float
 
     def __post_init__(self) -> None:
         if self.failures < 1 or not self.seconds > 0:
-            raise ValueError("hold-down: give 1 failure or more, and seconds above 0")
+            raise ValueError("hold-down: give 1 failure or more, and more than 0 seconds")
+
+    @classmethod
+    def parse(cls, text: str) -> "HoldDown":
+        """Return the hold-down that `text` names as `FAILURES,SECONDS`. Raises `ValueError`."""
+        failures, _, seconds = text.partition(",")
+        try:
+            return cls(int(failures), float(seconds))
+        except ValueError:
+            raise ValueError(
+                f"hold-down {text!r}: give FAILURES,SECONDS such as 3,60, both above 0"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheSettings:
     """What a cache keeps and for how long, and how it treats meters.
 
-    Raises `ValueError`, one line, for what cannot be.
+    Raises `ValueError`, one line, for values that are not allowed.
     """
 
-    retention: float
-    """Seconds from receipt for which readings are served: 25 to 72 hours."""
-    reply_timeout: float = 60.0
-    """Seconds after which a command that a meter did not reply to is given up, or tried again."""
-    srvs: Collection[str] = CACHED_SRVS
-    """Service references answered from the cache."""
-    literal: bool = False
-    """Keep readings whose window is not over too, as the rule literally says."""
-    sub_window: bool = False
-    """Answer a window from readings of a wider one too."""
-    clock_skew: float = CLOCK_SKEW
-    """Tolerated clock skew between cache and meter in seconds. A window has to be over for longer
-    if its readings do not show how far the meter's log had come."""
-    collapse: bool = True
-    """Let requests for the same readings wait for one command to the meter."""
-    shadow: float = 0.0
-    """The part of hits, 0 to 1, for which the meter is asked all the same, to compare."""
+    retention_hours: float = _setting(
+        float(MIN_RETENTION_HOURS),
+        "Hours to keep readings after receipt.",
+        unit="hours",
+        least=MIN_RETENTION_HOURS,
+        most=MAX_RETENTION_HOURS,
+    )
+    srvs: Collection[str] = _setting(
+        CACHED_SRVS, "SRV to answer from the cache, in place of the three of the rule."
+    )
+    literal: bool = _setting(False, "Also keep readings of windows that are not over yet.")
+    sub_window: bool = _setting(False, "Also answer from kept readings of a wider window.")
+    # SMETS2 asks a meter's clock to be within 10 s of UTC. The rest is for the cache's own clock,
+    # and for meters that are out of tolerance.
+    clock_skew: float = _setting(
+        60.0,
+        "Tolerated clock skew between cache and meter. A window must be over for longer if its "
+        "readings do not show how far the meter's log had come.",
+        unit="seconds",
+        least=0,
+    )
+    collapse: bool = _setting(True, "Let requests for the same readings wait for one command.")
+    shadow: float = _setting(
+        0.0,
+        "Fraction of hits for which the meter is read as well, to compare.",
+        least=0,
+        most=1,
+    )
+    retries: int = _setting(
+        0,
+        "Times to resend a read that got no reply; at most a tenth of all commands.",
+        least=0,
+        most=10,
+    )
+    reply_timeout: float = _setting(
+        60.0, "Seconds to wait for a meter's reply.", unit="seconds", above=0
+    )
+    device_limit: int = _setting(
+        4, "Commands in flight to one meter, from one process; more of them wait.", least=1
+    )
+    device_queue: int = _setting(
+        64, "Commands that wait for one meter, in one process; more of them fail.", least=0
+    )
+    hold_down: HoldDown | None = _setting(  # noqa: RUF009  # it makes a field
+        None, "After FAILURES timeouts in a row, reject requests to that meter for SECONDS."
+    )
+    shared: bool = _setting(False, "Share requests and one store with other caches.")
     seed: str = ""
-    """Draws which hits these are."""
-    retries: int = 0
-    """How often a read that got no reply is sent again; at most a tenth of all that is sent."""
-    device_limit: int = DEVICE_LIMIT
-    """Commands of this process under way to one meter at once; more of them wait in order."""
-    device_queue: int = DEVICE_QUEUE
-    """Commands that wait so for one meter; more of them fail."""
-    hold_down: HoldDown | None = None
-    shared: bool = False
-    """Whether other caches serve the same requests from the same store."""
+    """Seed of the draw of shadow hits."""
+
+    @property
+    def retention(self) -> float:
+        """How long readings are kept after receipt, in seconds."""
+        return self.retention_hours * _HOUR
 
     def __post_init__(self) -> None:
-        if not MIN_RETENTION_HOURS * _HOUR <= self.retention <= MAX_RETENTION_HOURS * _HOUR:
-            raise ValueError(
-                f"retention of {self.retention / _HOUR:.6g} hours: "
-                f"give {MIN_RETENTION_HOURS} to {MAX_RETENTION_HOURS}"
-            )
+        for name, setting in SETTINGS.items():
+            setting.check(name, getattr(self, name))
         unknown = sorted(set(self.srvs) - CACHEABLE_SRVS)
         if unknown:
             raise ValueError(
                 f"SRV {', '.join(unknown)} cannot be cached: "
                 f"give some of {', '.join(in_order(CACHEABLE_SRVS))}"
             )
-        if not 0 <= self.shadow <= 1:
-            raise ValueError(f"shadow of {self.shadow:g}: give 0 to 1")
-        if not 0 <= self.clock_skew < inf:
-            raise ValueError(f"clock skew of {self.clock_skew:g} s: give 0 or more")
-        if not self.reply_timeout > 0:
-            raise ValueError(f"reply timeout of {self.reply_timeout:g} s: give more than 0")
-        if self.retries < 0 or self.device_limit < 1 or self.device_queue < 0:
-            raise ValueError("retries and device queue: give 0 or more; device limit: 1 or more")
+
+
+SETTINGS: Mapping[str, Setting] = {
+    each.name: each.metadata[_SETTING]
+    for each in fields(CacheSettings)
+    if _SETTING in each.metadata
+}
+"""The settings that a person writes, by name."""

@@ -34,7 +34,7 @@ from esme_emulator.cache.registry.registration import (
     Told,
 )
 from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.runtime.private_file import opener
+from esme_emulator.runtime.files import opener
 from gbcs import EUI
 from gbcs.tables.roles import Role
 

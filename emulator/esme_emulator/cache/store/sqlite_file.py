@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from esme_emulator.cache.store.base import StoreAwayError, StoreError
-from esme_emulator.runtime.private_file import make_private
+from esme_emulator.runtime.files import make_private
 
 FORMAT = 3
 """Version of the tables, in the file's `user_version`."""

@@ -1,1 +1,1 @@
-"""What a person sees: tables, charts and progress."""
+"""Output for people: tables, charts and progress."""

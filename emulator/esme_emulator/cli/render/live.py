@@ -1,6 +1,6 @@
-"""The live view of what runs: a screen that is kept up to date, or a line now and then elsewhere.
+"""The live view of running parts: a screen on a terminal, a line now and then elsewhere.
 
-`render` is a pure function of snapshots; `watch` shows one after another in real time.
+`render` is a pure function of snapshots; `watch` shows them in real time.
 """
 
 from collections import deque
@@ -19,20 +19,20 @@ from esme_emulator.runtime.clock import Clock
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 REFRESH = 0.25
-"""Seconds of real time between two looks."""
+"""Refresh interval of the screen, in seconds of real time."""
 SPAN = 8
-"""Looks over which rates are taken: two seconds."""
+"""Number of snapshots over which rates are calculated: two seconds."""
 OUTCOMES = 8
-"""SRVs and outcomes that are shown each for itself, those of most commands."""
+"""Number of rows of SRVs and outcomes; the rest are added up."""
 LINE_EVERY = 10.0
-"""Seconds of real time between two lines, at least, where there is no terminal."""
+"""Minimum interval between two lines without a terminal, in seconds of real time."""
 
 
 async def watch(take: Callable[[], Snapshot], console: Console, machine: Clock) -> None:
-    """Show what `take` gives until cancelled; `machine` is the clock of real time.
+    """Show the snapshots that `take` returns until cancelled; `machine` is the clock of real time.
 
-    On a terminal a screen, refreshed four times a second; elsewhere a line when something has
-    changed, at most every `LINE_EVERY` seconds.
+    On a terminal shows a screen. Elsewhere prints a line if something changed, at most every
+    `LINE_EVERY` seconds.
     """
     if console.is_terminal:
         await _screen(take, console, machine)
@@ -60,7 +60,7 @@ async def _lines(take: Callable[[], Snapshot], console: Console, machine: Clock)
 
 
 def has_changed(now: Snapshot, before: Snapshot) -> bool:
-    """Return whether more happened than that time went by."""
+    """Return whether anything but the time has changed."""
     return any(
         getattr(now, name) != getattr(before, name)
         for name in ("connected", "received", "replied", "fired", "requests", "decisions")
@@ -68,7 +68,7 @@ def has_changed(now: Snapshot, before: Snapshot) -> bool:
 
 
 def line(now: Snapshot, before: Snapshot) -> str:
-    """Return what happened since `before`, in one line."""
+    """Return the changes since `before` as one line."""
     parts = [_time(now)]
     if not now.connected:
         parts.append(f"no broker at {now.broker}")
@@ -86,11 +86,11 @@ def line(now: Snapshot, before: Snapshot) -> str:
 
 
 def render(now: Snapshot, before: Snapshot | None = None) -> RenderableType:
-    """Return the screen of `now`, with rates since `before`."""
+    """Return the screen of the snapshot `now`, with rates since `before`."""
     tables = (_commands(now, before), _cache(now), _busiest(now))
     faults = _faults(now) if now.fired else None
     columns = Columns(filter(None, tables), padding=(0, 2))
-    # what does not fit on a low terminal is cut at the end, and of faults there are few lines
+    # A low terminal cuts off the end, so the few lines of faults come before the tables.
     blocks: list[RenderableType] = [part for part in (_head(now), faults, columns) if part]
     spaced = [part for block in blocks for part in (block, "")][:-1]
     return Panel(Group(*spaced), title="esme", title_align="left", expand=False)

@@ -1,4 +1,4 @@
-"""What a person sees of a load: a bar and live figures on a terminal, plain lines elsewhere."""
+"""The output of `esme load`: a bar with live figures on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from esme_emulator.load.result import LoadResult
 from esme_emulator.load.tally import Live
 
 _LINES = 20
-"""Plain lines of a load, about."""
+"""Approximate number of plain lines during a load."""
 _WHICH = ""
-"""The column of which requests a row is."""
+"""Title of the column that names the requests of a row."""
 _ORIGINS = {
     "hit": "from the cache",
     "miss": "from the meter",
@@ -27,7 +27,7 @@ _ORIGINS = {
 
 @contextmanager
 def show_live(total: float) -> Iterator[Callable[[Live], None]]:
-    """Yield what shows the figures of every second of a load of `total` seconds, on stderr."""
+    """Yield a function that shows the figures of each second on stderr; `total` is in seconds."""
     console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
     if sys.stderr.isatty():
         columns = (
@@ -66,7 +66,7 @@ def _said(live: Live) -> str:
 
 
 def load_table(result: LoadResult, console: Console) -> None:
-    """Print what a load counted."""
+    """Print the result of a load."""
     plan = result.plan
     asked = f"{plan.arrivals.value}"
     if result.target_rate is not None:
@@ -88,7 +88,7 @@ def load_table(result: LoadResult, console: Console) -> None:
         counts = part.requests
         rows.append(_row(f"  {part.name}", counts.planned, counts.failed, part.latency))
     print_rows(rows, console, right=set(rows[0]) - {_WHICH})
-    _line(console, "latency in ms from the planned time of each request, of answers alone")
+    _line(console, "latency of answered requests in ms, from the planned time of each request")
     _line(
         console,
         f"{result.sent_rate:g}/s sent, {result.achieved_rate:g}/s answered; "
@@ -111,7 +111,7 @@ def load_table(result: LoadResult, console: Console) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    """Print a line, broken between words on a terminal and not at all elsewhere."""
+    """Print a line, wrapped on a terminal only."""
     console.print(text, highlight=False, soft_wrap=not console.is_terminal)
 
 

@@ -1,6 +1,6 @@
-"""What a person sees of many messages: a line for each as it is decoded, and what they add up to.
+"""The summary of many messages: a line for each as it is decoded, and totals.
 
-Columns have fixed widths, so that no line has to wait for another.
+Columns have fixed widths, so that each line can be printed at once.
 """
 
 import sys
@@ -14,25 +14,25 @@ from gbcs.message import Message, Opaque, Status
 from gbcs.sources import SourceError
 
 _SOURCE_WIDTH = 40
-_WIDTHS = (11, 13, 16, 16, 20, 10, 10)  # all columns between source and problems
+_WIDTHS = (11, 13, 16, 16, 20, 10, 10)  # the columns between source and problems
 _TITLES = ("kind", "use case", "originator", "recipient", "counter", "MAC", "signature")
 _NOTHING = ("-",) * len(_WIDTHS)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A message and where it was, or why it could not be decoded."""
+    """A message and its source, or the error that it could not be decoded for."""
 
     source: str
     message: Message | None = None
     error: GbcsError | SourceError | None = None
     input: int = 1
-    """Which of the inputs it is from, counted from 1."""
+    """Number of the input that it is from, counted from 1."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """How many messages there were, and what verification found."""
+    """Counts messages, by the status of MAC and signature."""
 
     decoded: int = 0
     failed: int = 0
@@ -40,7 +40,7 @@ class Totals:
     signature: Counter[Status] = field(default_factory=Counter)
 
     def add(self, item: Decoded) -> None:
-        """Count one more."""
+        """Count a message."""
         if item.message is None:
             self.failed += 1
             return
@@ -49,7 +49,7 @@ class Totals:
         self.signature[item.message.signature_status] += 1
 
     def lines(self) -> Iterator[str]:
-        """Yield what a person is told."""
+        """Yield the totals as lines."""
         number = self.decoded + self.failed
         yield f"messages: {number}; decoded {self.decoded}, failed {self.failed}"
         for name, counted in (("MAC", self.mac), ("signature", self.signature)):
@@ -57,16 +57,16 @@ class Totals:
 
 
 def show_summary(items: Iterable[Decoded], inputs: int, totals: Totals) -> None:
-    """Print the summary of `items` to stdout, with a bar on stderr where that is a terminal.
+    """Print the summary of `items` to stdout, with a bar on stderr if that is a terminal.
 
-    The bar shows how many of several inputs are done, and of one how many messages. Long names of
-    sources are cut where stdout is a terminal.
+    The bar counts inputs, or the messages of a single input. Long names of sources are cut if
+    stdout is a terminal.
     """
     cut = sys.stdout.isatty()
     with show_progress() as begin:
         step = begin("decoded", inputs if inputs > 1 else None)
         for line in summary(_stepping(items, inputs, step), totals, cut=cut):
-            sys.stdout.write(f"{line}\n")  # of this moment: a bar puts another in its place
+            sys.stdout.write(f"{line}\n")  # looked up each time: the bar replaces sys.stdout
 
 
 def _stepping(items: Iterable[Decoded], inputs: int, step: Callable[[], None]) -> Iterator[Decoded]:
@@ -80,7 +80,7 @@ def _stepping(items: Iterable[Decoded], inputs: int, step: Callable[[], None]) -
 
 
 def summary(items: Iterable[Decoded], totals: Totals, *, cut: bool = False) -> Iterator[str]:
-    """Yield a heading, a line for each of `items` as it comes, and what they add up to."""
+    """Yield a heading, a line for each item as it arrives, and the totals."""
     yield _line("source", _TITLES, "problems")
     for item in items:
         totals.add(item)

@@ -1,6 +1,6 @@
 """Pictures of profiles: a winter week, a summer week and a year, drawn with matplotlib.
 
-Knows matplotlib, which is loaded when a picture is made, and curves; not where they come from.
+matplotlib is imported when a picture is drawn.
 """
 
 import io
@@ -22,7 +22,7 @@ from gbcs.instants import EPOCH
 
 _COLOURS = ("#1f5fa8", "#c8501e", "#3f8f3a")
 _SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: small, and to be searched
+    "svg.fonttype": "none",  # keep text as text: small and searchable
     "svg.hashsalt": "esme",  # the same picture has the same octets
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
@@ -33,10 +33,10 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
-    """Write a picture of `curves` into `file`, as SVG or PNG by its ending.
+    """Write a picture of `curves` to `file`, as SVG or PNG by its suffix.
 
-    Raises `OSError` where it cannot be written, `ImportError` where matplotlib is not installed
-    and `ValueError` for any other ending.
+    Raises `OSError` if the file cannot be written, `ImportError` if matplotlib is not installed,
+    and `ValueError` for another suffix.
     """
     if file.suffix not in (".svg", ".png"):
         raise ValueError(f"{file}: a picture ends with .svg or .png")
@@ -101,7 +101,7 @@ def draw_picture(title: str, curves: Sequence[Curve], file: Path) -> None:
         picture = io.BytesIO()
         metadata = {"Date": None} if file.suffix == ".svg" else None
         figure.savefig(picture, format=file.suffix[1:], dpi=110, metadata=metadata)
-    file.write_bytes(picture.getvalue())  # whole, or not at all if drawing failed
+    file.write_bytes(picture.getvalue())  # written at once, so that a failed drawing leaves no file
 
 
 def _date(day: int) -> datetime:

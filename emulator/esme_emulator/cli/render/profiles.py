@@ -1,7 +1,4 @@
-"""Profiles as tables, small charts and JSON, with where each figure comes from.
-
-Results go to the console that is given; nothing is computed here but what a line shows.
-"""
+"""Profiles as tables, small charts and JSON, with the source of each figure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -28,7 +25,7 @@ _WEEKS = 52
 
 
 def profile_form(profile: Profile) -> dict[str, Any]:
-    """Return all that a profile says, as JSON has it; a load with its peaks."""
+    """Return a profile as JSON; a load profile has its peaks too."""
     form: dict[str, Any] = _form(profile)
     if isinstance(profile, LoadProfile):
         form["peaks"] = {
@@ -61,7 +58,7 @@ def profiles_tables(
     wans: Sequence[WanProfile],
     console: Console,
 ) -> None:
-    """Print a table of each kind of profile, a line for each profile."""
+    """Print a table for each kind of profile, with a row for each profile."""
     table = _table("Loads", "name", "kWh a year", "winter peak", "summer peak")
     for load in loads:
         highest = [f"{of.watts:,.0f} W at {of.at}" for _, of in _peaks(load)]

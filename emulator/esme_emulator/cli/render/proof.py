@@ -1,4 +1,4 @@
-"""What a person sees of proofs: the verdict, variants side by side, two reports compared."""
+"""The output of proofs: the verdict, cache rules side by side, and two reports compared."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from esme_emulator.scenario.scenario import Scenario
 
 
 def proof_table(result: ProofResult, console: Console) -> None:
-    """Print the verdict of a proof and what it rests on."""
+    """Print the verdict of a proof and its main figures."""
     title = f"{result.title}: {number(result.meters)} meters, seed {result.seed}"
     table = Table(title=title)
     for column in ("", "direct", "through the cache"):
@@ -36,7 +36,7 @@ def proof_table(result: ProofResult, console: Console) -> None:
     console.print(table)
     kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
     if result.avoided_ratio is None:
-        kept = "no device hits that a cache could keep away"
+        kept = "there were no device hits that a cache could avoid"
     _line(
         console,
         f"{verdict(result)}: {kept if result.complete else partial(result)}; "
@@ -54,7 +54,7 @@ def proof_table(result: ProofResult, console: Console) -> None:
 
 
 def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console) -> None:
-    """Print what the same requests come to under different rules."""
+    """Print the results of the same requests under different cache rules."""
     title = f"{variants[0][1].title}: the same requests under different rules"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
@@ -80,7 +80,7 @@ def figures_table(
     figures: Sequence[Figure],
     console: Console,
 ) -> None:
-    """Print two reports side by side: `of` what they are and how they ended, and their figures."""
+    """Print two reports side by side; `of` has their settings and how they ended."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("", no_wrap=True)
     for column in (*names, "difference"):
@@ -100,7 +100,7 @@ def figures_table(
 
 
 def scenarios_table(scenarios: Sequence[Scenario], console: Console) -> None:
-    """Print what scenarios there are."""
+    """Print a table of scenarios."""
     table = Table()
     for column in ("scenario", "meters", "requests", "hours", "title"):
         right = column in ("meters", "requests", "hours")
@@ -120,7 +120,7 @@ def _milliseconds(percentiles: Percentiles) -> str:
 
 
 def _broken(time: object) -> str:
-    """Return a time that may be broken, where it has to be, between its date and its hour."""
+    """Return a time that can be wrapped between date and hour."""
     return str(time).replace("T", " ", 1)
 
 

@@ -1,6 +1,6 @@
-"""What a person sees of readings: quantities with their units, instants, texts and registers.
+"""The output of `esme read`: quantities with units, instants, texts and registers.
 
-Results of one read; what programs read is JSON, which keeps the values as the meter gave them.
+Programs read JSON instead, which has the values as the meter sent them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,17 +19,17 @@ from gbcs.usecases.profile_read import Row
 from gbcs.usecases.values import Reading, plain
 
 _MONEY_SCALE = -5
-"""Balances and debts are in 10⁻⁵ of the currency, as `gbcs.tables.reading_services` says."""
+"""Scaler of balances and debts, in pounds. Source: `gbcs.tables.reading_services`."""
 
 _SCALER_UNIT = "scaler_unit"
 _REGISTERS = 8
-"""From so many numbers on a list is one of registers, of which most are 0."""
+"""Lists of at least this length are shown as registers: non-zero entries only."""
 
 _ANY = 0xFF
 
 
 def reading_table(rows: list[Row], console: Console) -> None:
-    """Print the rows of a log, one a line."""
+    """Print the rows of a log, one per line."""
     if not rows:
         console.print("no entries in this window")
         return
@@ -38,7 +38,7 @@ def reading_table(rows: list[Row], console: Console) -> None:
 
 
 def reading_chart(rows: list[Row], console: Console) -> None:
-    """Print a bar for each column of plain numbers, one character a row."""
+    """Print bars for each column of numbers, one character for each row."""
     if not rows:
         console.print("no entries in this window")
         return
@@ -54,7 +54,7 @@ def reading_chart(rows: list[Row], console: Console) -> None:
 
 
 def reading_values(readings: Iterable[Reading], console: Console) -> None:
-    """Print attributes by name: a table for a log, a line for each value with its unit."""
+    """Print attributes by name: a log as a table, any other value as a line with its unit."""
     values: list[tuple[str, Any]] = []
     for reading in readings:
         rows, fields = reading.rows, reading.fields
@@ -80,7 +80,7 @@ def _print_values(values: list[tuple[str, Any]], console: Console) -> None:
 
 
 def _measured(name: str, values: Mapping[str, Any]) -> str | None:
-    """Return the name of the value whose scaler and unit `name` is, None where it is not one."""
+    """Return the name of the value that has `name` as scaler and unit, None if there is none."""
     if not name.endswith(_SCALER_UNIT):
         return None
     stem = name.removesuffix(_SCALER_UNIT).removesuffix("_")
@@ -113,7 +113,7 @@ def _quantity(value: int, scaler: int, unit: int) -> str:
 
 
 def _scaled(value: int, scaler: int) -> Decimal:
-    """Return `value` times ten to the `scaler`, with the places that it is exact to."""
+    """Return `value` times ten to the power of `scaler`, with its exact decimal places."""
     scaled = Decimal(value).scaleb(scaler)
     return scaled if scaler <= 0 else Decimal(int(scaled))
 
@@ -133,7 +133,7 @@ def _text(value: Any) -> str:
 
 
 def _octets(octets: bytes) -> str:
-    """Return octets as the text, instant, date, time or OBIS code that they are, or in hex."""
+    """Return octets as text, instant, date, time or OBIS code by their length, or else in hex."""
     if octets and all(0x20 <= octet < 0x7F for octet in octets):
         return octets.decode("ascii")
     match len(octets):
@@ -153,14 +153,14 @@ def _octets(octets: bytes) -> str:
 
 
 def _date(octets: bytes) -> str:
-    """Return a DLMS date, with * for what may be anything."""
+    """Return a DLMS date, with * for wildcards."""
     year = int.from_bytes(octets[:2], "big")
     parts = ("*" if year == 0xFFFF else f"{year:04}", *map(_part, octets[2:4]))
     return "-".join(parts)
 
 
 def _time(octets: bytes) -> str:
-    """Return a DLMS time, with * for what may be anything."""
+    """Return a DLMS time, with * for wildcards."""
     return ":".join(map(_part, octets[:3]))
 
 

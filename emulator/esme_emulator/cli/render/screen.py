@@ -1,7 +1,4 @@
-"""What a person sees: tables, a small chart and progress. Lines on a terminal, plain elsewhere.
-
-Results go to stdout; what accompanies them goes to stderr, so that a pipe gets results alone.
-"""
+"""Tables, annotated octets and progress, with frames and bars on a terminal and plain elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -19,17 +16,17 @@ from esme_emulator.fleet.counters import Counters, Stage
 from gbcs.explain import Line
 
 BARS = " ▁▂▃▄▅▆▇█"
-"""Nothing to full, in eighths."""
+"""Bars from empty to full, in eighths."""
 
 _ENDLESS = 1 << 20
-"""Columns that no table has."""
+"""A width in columns that no table reaches."""
 
 
 @contextmanager
 def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]:
-    """Yield a function that begins a bar, by title and total, and returns what to call per step.
+    """Yield a function that begins a bar, by title and total, and returns a function per step.
 
-    What is printed meanwhile goes above the bar where both are on a terminal.
+    Output appears above the bar if both are on a terminal.
     """
     columns = (
         TextColumn("{task.description:<8}"),
@@ -52,11 +49,11 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
 
 
 _FEWEST = 500
-"""Steps at least from one line of progress to the next."""
+"""Minimum number of steps between two lines of progress."""
 
 
 def progress_lines(console: Console) -> Callable[[str, int], Callable[[], None]]:
-    """Return what begins to tell progress in lines, by title and total, where a bar cannot be.
+    """Return a function like that of `show_progress`, which prints lines in place of a bar.
 
     There is a line for each tenth, and one at the end.
     """
@@ -86,7 +83,7 @@ def explanation(lines: list[Line]) -> Iterator[str]:
 
 
 def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
-    """Return what fleet and cache counted, as JSON has it."""
+    """Return the counters of fleet and cache as JSON."""
     form: dict[str, Any] = {}
     if fleet is not None:
         form["device_hits"] = fleet.device_hits
@@ -112,7 +109,7 @@ def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
 
 
 def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print rows under their names, numbers to the right."""
+    """Print rows under their names, with numbers aligned to the right."""
     if rows:
         numbers = {name for name, value in rows[0].items() if isinstance(value, int)}
         shown = [{label(name): str(value) for name, value in row.items()} for row in rows]
@@ -120,11 +117,11 @@ def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[str]) -> None:
-    """Print rows, of which there is one at least, as a table whose cells are whole.
+    """Print one row or more as a table that cuts no cell off.
 
-    A table that is wider than the terminal loses its frame, and where it still is becomes a few
-    lines for each row; where there is no terminal no table is too wide. The columns named in
-    `right` are aligned there.
+    A table that is wider than the terminal is printed without a frame. If it is still too wide,
+    each row becomes a few lines. Without a terminal no table is too wide. The columns in `right`
+    are aligned to the right.
     """
     unlimited = console.options.update(max_width=_ENDLESS)
     bare = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
@@ -147,5 +144,5 @@ def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[s
 
 
 def label(name: str) -> str:
-    """Return a name of a field as words."""
+    """Return the name of a field as words."""
     return name.replace("_", " ")

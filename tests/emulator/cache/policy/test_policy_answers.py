@@ -1,10 +1,8 @@
 """The cache answers from the meter, the store, or another request's reply."""
 
-import math
-
 import pytest
 
-from esme_emulator.cache.entry import Key, retention_seconds
+from esme_emulator.cache.entry import Key
 from esme_emulator.cache.policy.ledger import Decision
 from gbcs import EUI, FileKeystore, Keystore, Status, decode
 from gbcs.instants import DAY
@@ -175,17 +173,6 @@ def test_a_read_forwarded_after_its_retention_is_kept_again(bench: Bench) -> Non
     bench.now += RETENTION - 1
     (hit,) = bench.ask("4.8.1", counter=3)
     assert hit.octets == own_octets(hit.octets, "4.8.1", Role.IS, 3, bench.now)
-
-
-@pytest.mark.parametrize("hours", [25, 48.5, 72])
-def test_retention_is_25_to_72_hours(hours: float) -> None:
-    assert retention_seconds(hours) == hours * 3600
-
-
-@pytest.mark.parametrize("hours", [24, 24.999, 72.001, 73, 0, -25, math.nan, math.inf, -math.inf])
-def test_any_other_retention_is_refused(hours: float) -> None:
-    with pytest.raises(ValueError, match="give 25 to 72"):
-        retention_seconds(hours)
 
 
 @pytest.mark.parametrize("beyond", [1, 1800, 10 * DAY])

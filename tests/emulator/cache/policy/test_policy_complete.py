@@ -216,7 +216,7 @@ def test_without_literal_each_part_of_an_entry_is_complete_despite_gaps() -> Non
 
 @pytest.mark.parametrize("skew", [-1.0, float("nan"), float("inf")])
 def test_an_impossible_skew_is_refused(skew: float) -> None:
-    with pytest.raises(ValueError, match=r"clock skew of .* s: give 0 or more"):
+    with pytest.raises(ValueError, match=r"clock skew of .* seconds: give 0 or more"):
         Bench(clock_skew=skew)
 
 

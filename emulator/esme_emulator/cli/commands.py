@@ -1,0 +1,145 @@
+"""The classes of the commands: help with an example, and every failure as one line.
+
+Exit codes: 0 is good, 1 a failed check or something that could not be done, 2 bad usage, 130
+interrupted. Imports nothing heavy, so that `esme --help` is quick.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from esme_emulator.cli import streams
+from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError, hint
+
+CHECK_FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def fail(reason: object, code: int = CHECK_FAILED) -> NoReturn:
+    """Print one line about what went wrong, and exit with `code`."""
+    click.echo(f"esme: {'; '.join(str(reason).splitlines())}", err=True)
+    sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code for an error of the user, None for an internal error."""
+    # Imported only after a failure: both take a while, and --help needs neither.
+    from esme_emulator.profiles import ProfileError
+    from gbcs import GbcsError, KeystoreError
+    from gbcs.sources import SourceError
+
+    if isinstance(error, (MisuseError, NamedFileError, KeystoreError, ProfileError)):
+        return MISUSED
+    return CHECK_FAILED if isinstance(error, (UserError, GbcsError, SourceError)) else None
+
+
+class Command(click.Command):
+    """A command that has an example in its help, and whose failures are one line."""
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example as it is, without wrapping it."""
+        with formatter.section("Example"):
+            for line in self.example.splitlines():
+                formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Turn its errors into one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+        except ModuleNotFoundError:
+            raise  # `LazyGroup.main` names the extra that is missing
+        except Exception as error:
+            if (code := _exit_code(error)) is not None:
+                fail(error, code)
+            if isinstance(error, ValueError):
+                raise click.UsageError(str(error), ctx) from None
+            raise
+
+
+class Group(Command, click.Group):
+    """A group of such commands, each listed with the whole first line of its help."""
+
+    command_class = Command
+
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """Yield name and summary of each command."""
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            text = command.help if command else None
+            yield name, (text or "").partition("\n")[0]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands; click's own list cuts summaries off."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries(ctx)))
+
+
+class Lazy(NamedTuple):
+    """A command that is imported when it is used."""
+
+    target: str
+    """Module and attribute, such as `esme_emulator.cli.keys:keys`."""
+    summary: str
+    """The first line of its help. A test holds them equal."""
+
+
+class LazyGroup(Group):
+    """The group of all commands, which imports a command only to run it or to show its help."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(self._lazy)
+
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """Yield name and summary of each command, without importing it."""
+        for name, command in self._lazy.items():
+            yield name, command.summary
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, or None if there is none."""
+        if cmd_name not in self._lazy:
+            return None
+        module, _, name = self._lazy[cmd_name].target.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command that the arguments name, and exit."""
+        kwargs["standalone_mode"] = False
+        streams.install()
+        try:
+            code = super().main(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "esme"
+            fail(f"{error.format_message()} ({path} --help says more)", error.exit_code)
+        except click.ClickException as error:
+            fail(error.format_message(), error.exit_code)
+        except click.Abort:
+            fail("interrupted", INTERRUPTED)
+        except ModuleNotFoundError as error:
+            if (text := hint(error)) is None:
+                raise
+            fail(text)
+        except UserError as error:  # from an option, or from a stream that click writes to
+            fail(error)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            fail(f"{place}{error.strerror or error}")
+        sys.exit(code if isinstance(code, int) else 0)
