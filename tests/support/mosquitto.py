@@ -10,6 +10,8 @@ import subprocess
 from getpass import getuser
 from pathlib import Path
 
+from tests.support.programs import skip
+
 BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 MISSING = "mosquitto is not installed (apt-get install mosquitto)"
 
@@ -28,12 +30,13 @@ TUNED = ("set_tcp_nodelay true", "max_inflight_messages 0", "max_queued_messages
 class Mosquitto:
     """A broker that keeps its port from one start to the next; as context manager, it runs.
 
-    `folder` takes the configuration; `options` are further lines of it.
+    `folder` takes the configuration; `options` are further lines of it. Skips the test if mosquitto
+    is not installed.
     """
 
     def __init__(self, folder: Path, options: tuple[str, ...] = OPEN + TUNED) -> None:
         if BINARY is None:
-            raise FileNotFoundError(MISSING)
+            skip(MISSING)
         self.port = free_port()
         self._configuration = folder / f"mosquitto-{self.port}.conf"
         lines = [_BASIC.format(port=self.port, user=getuser()), *options, ""]

@@ -42,7 +42,7 @@ from tests.support.estate import (
     party,
     readings_in,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
@@ -60,8 +60,6 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             async with embedded_broker() as url:
                 yield url
         case _:
-            if BINARY is None:
-                pytest.skip(MISSING)
             with Mosquitto(tmp_path) as running:
                 yield running.url
 

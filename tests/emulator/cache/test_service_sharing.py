@@ -49,7 +49,7 @@ from tests.support.estate import (
     own_counter_in,
     party,
 )
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
@@ -464,8 +464,6 @@ async def test_own_counters_in_hand_are_dropped_with_the_file_that_gave_them(
 
 @pytest.mark.processes
 async def test_a_server_that_is_stopped_holds_up_nobody_for_long(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with ValkeyServer(tmp_path) as server:
         store = ValkeyStore(server.url, "estate")
         async with run([store]) as running:

@@ -29,9 +29,7 @@ from gbcs.usecases.profile_read import Row, Window
 from tests.emulator.cli.test_cli_processes import GUARD, Running, assert_one_line, esme, running
 from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, decisions_of, told
 from tests.support.estate import own_counter_in, readings_in
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
-from tests.support.valkey import BINARY as VALKEY
-from tests.support.valkey import MISSING as NO_VALKEY
+from tests.support.mosquitto import Mosquitto
 from tests.support.valkey import ValkeyServer
 
 ROUNDS = int(os.environ.get("ESME_KILL_ROUNDS", "5"))
@@ -52,16 +50,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as broker:
         yield broker
 
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    if VALKEY is None:
-        pytest.skip(NO_VALKEY)
     with ValkeyServer(tmp_path) as server:
         yield server
 

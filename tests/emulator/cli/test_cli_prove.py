@@ -30,7 +30,7 @@ from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.schema import schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
 from esme_emulator.transport import TransportError, connect
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 
 GUARD = 60
@@ -173,7 +173,6 @@ def test_rules_side_by_side() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(BINARY is None, reason=MISSING)
 def test_a_broker_of_ones_own(tmp_path: Path) -> None:
     own = esme("prove", "--meters", 2, "--json")
     with Mosquitto(tmp_path) as mosquitto:
@@ -184,8 +183,6 @@ def test_a_broker_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path, ("allow_anonymous false",)) as mosquitto:
         assert_fails(esme("prove", "--meters", 1, "--broker", mosquitto.url), 1, "not authorized")
 
@@ -412,7 +409,6 @@ def process(*args: object) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(BINARY is None, reason=MISSING)
 @pytest.mark.parametrize(
     ("part", "number"), [("direct", signal.SIGINT), ("cached", signal.SIGTERM)]
 )

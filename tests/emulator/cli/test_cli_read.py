@@ -22,7 +22,7 @@ from gbcs.tables.reading_services import (
     ReadingService,
     service_of,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 SERVICES = [(service, kind) for service in READING_SERVICES for kind in service.meters]
 DAY = ("--from", "2026-01-14", "--to", "2026-01-15T00:00:00Z")
@@ -215,8 +215,6 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], code: int, reason: str, es
 
 @pytest.mark.processes
 def test_a_command_that_nobody_hears_is_one_line_at_once(tmp_path: Path, esme: Esme) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as mosquitto:
         for via, who in (("cache", "a cache"), ("direct", "a fleet with this meter")):
             args = ("--via", via, "--broker", mosquitto.url, "--timeout", 600)

@@ -47,10 +47,8 @@ from tests.support.asker import (
     told,
     until,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
-from tests.support.valkey import BINARY as VALKEY
-from tests.support.valkey import MISSING as NO_VALKEY
 from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.processes
@@ -70,8 +68,6 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as broker:
         yield broker
 
@@ -467,8 +463,6 @@ async def test_a_decision_is_a_line_of_json_with_who_what_and_why() -> None:
 async def test_stores_keep_over_a_restart_what_they_are_there_to_keep(
     kind: str, tmp_path: Path
 ) -> None:
-    if kind == "valkey" and VALKEY is None:
-        pytest.skip(NO_VALKEY)
     write("key", "ab" * 32)
     server = ValkeyServer(tmp_path) if kind == "valkey" else None
     where = {"file": "s.sqlite", "memory": "memory:"}.get(kind) or (server and server.url)

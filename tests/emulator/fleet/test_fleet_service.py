@@ -36,7 +36,7 @@ from tests.support.estate import (
     command,
     party,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 RESPONSES = response_topic(DIRECT, "+", "+")
 
@@ -59,8 +59,6 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Mosquitto:
-    if BINARY is None:
-        pytest.skip(MISSING)
     return Mosquitto(tmp_path)
 
 

@@ -27,7 +27,7 @@ from esme_emulator.runtime.clock import ManualClock, SystemClock
 from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
 from tests.support.estate import ESTATE, SEED, UNIX_NOW
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
 SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
@@ -204,8 +204,6 @@ async def test_a_load_is_interrupted_before_it_began() -> None:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Any:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as running:
         yield running.url
 
@@ -269,8 +267,6 @@ async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
 async def test_a_broker_that_is_gone_ends_a_load(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(link, "GONE", 1)
     with Mosquitto(tmp_path) as broker:
         async with meters(broker.url):
@@ -288,8 +284,6 @@ async def test_a_broker_that_is_gone_ends_a_load(
 async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(link, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=2.5, timeout=0.1), SOURCE, broker.url)
@@ -303,8 +297,6 @@ async def test_a_broker_that_is_gone_at_the_end_is_no_complete_load(
 async def test_a_broker_that_comes_back_leaves_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(link, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=600.0, timeout=GUARD), SOURCE, broker.url)

@@ -8,7 +8,7 @@ import pytest
 from esme_emulator.transport import MemoryBroker
 from esme_emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import Inbox, Kind
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 
 @pytest.fixture
@@ -18,8 +18,6 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as running:
         yield running
 
