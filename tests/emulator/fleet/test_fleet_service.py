@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,10 @@ async def test_a_reply_that_is_due_after_the_end_is_not_counted() -> None:
 
 
 async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_are_true(
-    mosquitto: Mosquitto,
+    tmp_path: Path,
 ) -> None:
     clock, fleet, inbox = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0)), Inbox()
-    with mosquitto as broker:
+    with Mosquitto(tmp_path) as broker:
         async with (
             connect(broker.url, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
             serve_fleet(broker.url, fleet, clock),
@@ -156,7 +156,7 @@ async def test_replies_during_an_outage_of_the_broker_are_not_counted(
         service, "connect", lambda *args, **kw: connect(*args, give_up_after=0.1, **kw)
     )
     clock, fleet = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
-    with mosquitto as broker:
+    with Mosquitto(tmp_path) as broker:
         async with serve_fleet(broker.url, fleet, clock):
             async with connect(broker.url, client_id="party") as transport:
                 for device in (METER, OTHER_METER):

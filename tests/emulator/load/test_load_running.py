@@ -202,16 +202,10 @@ async def test_a_load_is_interrupted_before_it_began() -> None:
     assert (result.complete, result.ended) == (False, "interrupted")
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Any:
-    with Mosquitto(tmp_path) as running:
-        yield running.url
-
-
-async def test_two_workers_share_a_load(mosquitto: str) -> None:
-    async with meters(mosquitto) as received:
+async def test_two_workers_share_a_load(mosquitto: Mosquitto) -> None:
+    async with meters(mosquitto.url) as received:
         shared = plan(rate=60.0, seconds=0.5, workers=2, timeout=GUARD)
-        result = await Load("quickstart", shared, SOURCE, mosquitto).run(lambda _: None)
+        result = await Load("quickstart", shared, SOURCE, mosquitto.url).run(lambda _: None)
     assert result.complete, result.ended
     assert result.requests.answered == result.requests.planned == len(received) == 30
     assert result.latency["all"].count == result.checked == 30
@@ -219,7 +213,7 @@ async def test_two_workers_share_a_load(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) -> None:
+async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: Mosquitto) -> None:
     killed = []
 
     def kill(_: Live) -> None:
@@ -227,8 +221,8 @@ async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) 
             killed.append(active_children()[0].pid)
             os.kill(killed[0] or 0, signal.SIGKILL)
 
-    async with meters(mosquitto):
-        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+    async with meters(mosquitto.url):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto.url)
         async with asyncio.timeout(GUARD):
             result = await load.run(kill)
     assert not result.complete
@@ -238,9 +232,9 @@ async def test_a_worker_that_dies_is_noticed_and_the_others_end(mosquitto: str) 
     assert active_children() == []
 
 
-async def test_workers_are_interrupted(mosquitto: str) -> None:
-    async with meters(mosquitto):
-        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+async def test_workers_are_interrupted(mosquitto: Mosquitto) -> None:
+    async with meters(mosquitto.url):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto.url)
         async with asyncio.timeout(GUARD):
             result = await load.run(lambda _: load.interrupt())
     assert (result.complete, result.ended) == (False, "interrupted")
@@ -248,12 +242,12 @@ async def test_workers_are_interrupted(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_a_rule_breaks_a_load_off(mosquitto: str) -> None:
+async def test_a_rule_breaks_a_load_off(mosquitto: Mosquitto) -> None:
     load = Load(
         "quickstart",
         plan(seconds=600.0, in_flight=5),
         SOURCE,
-        mosquitto,
+        mosquitto.url,
         rules=[parse_rule("not-sent > 50%")],
     )
     async with asyncio.timeout(GUARD):

@@ -1,7 +1,6 @@
 """Brokers to run the transport's tests on."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,12 +13,6 @@ from tests.support.mosquitto import Mosquitto
 @pytest.fixture
 def inbox() -> Inbox:
     return Inbox()
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "amqtt", "mosquitto"])
