@@ -4,11 +4,10 @@ Knows what parties know: the keys of the estate. What it takes for true is what 
 says, worked out here.
 """
 
-import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,7 @@ from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
 from tests.support.estate import readings_in
-
-GUARD = 20.0
-"""Seconds after which what is waited for in vain fails its test; no test relies on it."""
+from tests.support.waiting import GUARD
 
 ESTATE = derived_estate("1", 1000)
 """What `esme` runs by default, with meters to spare."""
@@ -112,13 +109,6 @@ async def asking(broker: str, estate: Estate = ESTATE) -> AsyncIterator[Asker]:
         cached.connected(broker, asker.recipients),
     ):
         yield asker
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(GUARD):
-        while not holds():  # noqa: ASYNC110 - it is another process that changes
-            await asyncio.sleep(0.01)
 
 
 def http(url: str, body: object = None) -> Any:

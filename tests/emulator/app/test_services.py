@@ -40,18 +40,13 @@ from tests.support.estate import (
     party,
     readings_in,
 )
+from tests.support.waiting import settle
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
 IN_VAIN = 0.05
 """Seconds to wait for a reply that is known never to come."""
-
-
-async def settle() -> None:
-    """Let a broker in memory, and who is on it, do all that they have to do."""
-    for _ in range(100):
-        await asyncio.sleep(0)
 
 
 class FailingStore(MemoryStore):

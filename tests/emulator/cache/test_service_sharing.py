@@ -50,17 +50,13 @@ from tests.support.estate import (
     party,
 )
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import settle
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
 OPEN = Window(MIDNIGHT, NOW + 1)
 KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)
-
-
-async def settle(turns: int = 200) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
 
 
 @dataclass

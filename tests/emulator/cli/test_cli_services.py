@@ -44,11 +44,11 @@ from tests.support.asker import (
     http,
     lines_of,
     told,
-    until,
 )
 from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.processes
 

@@ -1,7 +1,7 @@
 """Fleet, cache and requester on brokers that refuse or retain messages, or have no subscriber."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,7 @@ from tests.support.estate import (
     party,
 )
 from tests.support.mosquitto import OPEN, TUNED, Mosquitto
+from tests.support.waiting import settle, until
 
 SETTINGS = CacheSettings(retention=retention_seconds(25))
 RECIPIENT = party(Role.IS).recipient

@@ -1,8 +1,6 @@
 """A fleet on brokers: counts, outages, shared load, many connections."""
 
-import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from esme_emulator.transport import Broker, MemoryBroker, TransportError, connec
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 from gbcs.tables.roles import Role
-from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.emulator.transport.brokers import Inbox
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -37,6 +35,7 @@ from tests.support.estate import (
     party,
 )
 from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import settle, until
 
 RESPONSES = response_topic(DIRECT, "+", "+")
 

@@ -24,6 +24,7 @@ from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.control.process import Process
 from tests.support.estate import ESTATE, METER, OTHER_METER
+from tests.support.waiting import settle
 
 IDLE = Snapshot(
     at=100.0,
