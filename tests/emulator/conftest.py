@@ -1,4 +1,4 @@
-"""Brokers and servers that the tests of several rooms run on."""
+"""What the tests of several rooms run on: brokers, servers, an empty folder."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +9,12 @@ from esme_emulator.transport import Broker, MemoryBroker
 from esme_emulator.transport.embedded import embedded_broker
 from tests.support.mosquitto import Mosquitto
 from tests.support.valkey import ValkeyServer
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the test in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ PROVED = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def esme(*args: object, stdin: str | bytes = b"") -> Result:
     return CliRunner().invoke(cli.main, [str(arg) for arg in args], input=stdin)
 

@@ -43,11 +43,6 @@ NAME = derived_estate("1", 1).name
 """Of the estate that all processes here are of."""
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(params=["sqlite", "valkey"])
 def store(request: pytest.FixtureRequest) -> str:
     """Where several processes can keep readings."""

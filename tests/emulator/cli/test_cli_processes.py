@@ -26,11 +26,6 @@ GUARD = 30
 """Seconds after which a process that hangs fails its test; no test relies on it."""
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def esme(*args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*ESME, *map(str, args)], input=stdin, capture_output=True, timeout=GUARD, check=False

@@ -61,11 +61,6 @@ share = 1
 """
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def esme(*args: object) -> Result:
     return CliRunner().invoke(cli.main, [str(arg) for arg in args])
 

@@ -31,11 +31,6 @@ HEAD = {"device", "srv", "from", "to", "via", "cache_status"}
 CACHED = {"4.6.1", "4.8.1", "4.8.3"}
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 @cache
 def first_of(kind: str) -> EUI:
     """The first meter of a kind among those of seed 1."""

@@ -37,8 +37,7 @@ MISTYPED = (
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _no_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ESME_BROKER_PASSWORD", raising=False)
     monkeypatch.delenv("ESME_STORE_PASSWORD", raising=False)
 

@@ -60,11 +60,6 @@ OWN = ("serve", "--port", 0, "--meters", 5, "--store", "memory:", "--decisions",
 STANDING = (*OWN, "--clock", NOON, "--control", 0)
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def advance(process: Running, seconds: float) -> None:
     http(f"{process.started['control']}/clock/advance", {"seconds": seconds})
 

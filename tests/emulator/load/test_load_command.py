@@ -12,9 +12,7 @@ from esme_emulator.cli.main import main
 SHORT = ("--meters", "5", "--seconds", "0.3", "--rate", "50")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def esme_load(*args: str) -> Result:

@@ -16,9 +16,7 @@ SHORT = ("--meters", "5", "--seconds", "0.2")
 RATE = ("--rate", "50")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def esme(*args: str) -> Result:
