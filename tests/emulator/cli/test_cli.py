@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import esme_emulator.proof.run as run_module
 from esme_emulator.cli import main as cli
@@ -22,6 +22,7 @@ from esme_emulator.messaging.topics import DIRECT
 from gbcs import FileKeystore, decode, encode
 from gbcs.message import Message
 from gbcs.tables.roles import Role
+from tests.support.command_line import esme
 from tests.support.estate import KEYS, command, meter_octets
 from tests.support.rtds import KEYSTORE, RTDS, named, needs_rtds, vectors
 
@@ -41,10 +42,6 @@ PROVED = {
     "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
     "latency", "thresholds", "passed",
 }  # fmt: skip
-
-
-def esme(*args: object, stdin: str | bytes = b"") -> Result:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args], input=stdin)
 
 
 def good(*args: object, stdin: str | bytes = b"") -> str:

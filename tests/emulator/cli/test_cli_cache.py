@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from esme_emulator.cache.entry import CACHED_SRVS
 from esme_emulator.cli.main import main as esme_command
@@ -27,6 +26,7 @@ from gbcs.instants import to_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
 from tests.emulator.cli.test_cli_processes import GUARD, Running, assert_one_line, esme, running
+from tests.support import command_line
 from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, decisions_of, told
 from tests.support.estate import own_counter_in, readings_in
 from tests.support.mosquitto import Mosquitto
@@ -54,7 +54,7 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def here(*args: object) -> str:
     """What a command that succeeds says, run in this process, which is not that of the cache."""
-    said = CliRunner().invoke(esme_command, list(map(str, args)))
+    said = command_line.esme(*args)
     assert (said.exit_code, said.stderr) == (0, "")
     return said.stdout
 

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import esme_emulator.proof.run as run_module
-from esme_emulator.cli import main as cli
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence, Line
@@ -30,6 +29,7 @@ from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.schema import schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
 from esme_emulator.transport import TransportError, connect
+from tests.support.command_line import esme
 from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 
@@ -59,10 +59,6 @@ party = "import-supplier"
 srv = "4.8.1"
 share = 1
 """
-
-
-def esme(*args: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
 
 
 def assert_fails(result: Result, code: int, reason: str) -> None:

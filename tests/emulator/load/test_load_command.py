@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from esme_emulator.cli.main import main
+from tests.support.command_line import esme
 
 SHORT = ("--meters", "5", "--seconds", "0.3", "--rate", "50")
 
@@ -15,12 +14,8 @@ SHORT = ("--meters", "5", "--seconds", "0.3", "--rate", "50")
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
-def esme_load(*args: str) -> Result:
-    return CliRunner().invoke(main, ["load", *args])
-
-
 def good(*args: str) -> dict[str, Any]:
-    result = esme_load(*args, "--json")
+    result = esme("load", *args, "--json")
     assert result.exit_code == 0, result.output
     form: dict[str, Any] = json.loads(result.stdout)
     return form
@@ -37,7 +32,7 @@ def test_a_load_within_the_process(via: str) -> None:
 
 
 def test_a_table_and_a_report_accompany_it() -> None:
-    result = esme_load(*SHORT, "--report", "folder")
+    result = esme("load", *SHORT, "--report", "folder")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     for words in (
@@ -67,8 +62,17 @@ def test_a_closed_loop_says_what_it_hides() -> None:
 
 
 def test_an_abort_is_a_partial_result_and_exit_1() -> None:
-    result = esme_load(
-        "--meters", "5", "--rate", "50", "--seconds", "600", "--abort", "max > 0.001ms", "--json"
+    result = esme(
+        "load",
+        "--meters",
+        "5",
+        "--rate",
+        "50",
+        "--seconds",
+        "600",
+        "--abort",
+        "max > 0.001ms",
+        "--json",
     )
     assert result.exit_code == 1
     form = json.loads(result.stdout)
@@ -103,7 +107,7 @@ def test_an_abort_is_a_partial_result_and_exit_1() -> None:
 def test_bad_input_is_one_line(args: tuple[str, ...], code: int, said: str) -> None:
     Path("trace.csv").write_text("1\nx\n")
     Path("binary.csv").write_bytes(b"\xff\xfe")
-    result = esme_load(*args)
+    result = esme("load", *args)
     assert (result.exit_code, result.stdout) == (code, "")
     [line] = result.stderr.splitlines()
     assert line.startswith("esme: ")

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from esme_emulator.cli.main import main
 from esme_emulator.load.schema import schema
+from tests.support.command_line import esme
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
@@ -17,10 +16,6 @@ RATE = ("--rate", "50")
 
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
-
-
-def esme(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
 
 
 def form(folder: str, *args: str) -> dict[str, Any]:
