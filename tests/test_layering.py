@@ -178,10 +178,11 @@ def test_codec_imports_nothing_else_of_ours() -> None:
     assert not {source: others for source, others in found.items() if others}
 
 
-def _ours_used(source: str) -> set[str]:
+@cache
+def _ours_used(source: str) -> frozenset[str]:
     """Return the modules of the emulator that a module imports."""
     imports = [each for each in _imports(source) if each[0].split(".")[0] == "esme_emulator"]
-    return {_source_of(module, name) for module, name in imports}
+    return frozenset(_source_of(module, name) for module, name in imports)
 
 
 def _room(source: str) -> str:

@@ -44,7 +44,7 @@ from tests.support.brought import (
     with_content,
 )
 from tests.support.certificates import certificate
-from tests.support.critical import critical_command, with_an_invalid_signature, unsigned
+from tests.support.critical import critical_command, unsigned, with_an_invalid_signature
 from tests.support.effort import at_most, within
 from tests.support.estate import (
     KEYS,
