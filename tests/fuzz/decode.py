@@ -1,8 +1,8 @@
 """Fuzz the codec with atheris: `python tests/fuzz/decode.py -max_total_time=600`.
 
 Any octets must decode to a message that encodes to them, also through JSON, or raise `DecodeError`.
-Not part of the test suite: install atheris by hand (`pip install atheris`). The octets are tried as a
-message and as the content of one, so that the fuzzer gets past the envelope. Its first inputs are
+Not part of the test suite: install atheris by hand (`pip install atheris`). The octets are tried as
+a message and as the content of one, so that the fuzzer gets past the envelope. Its first inputs are
 the vectors of the RTDS, if present.
 """
 

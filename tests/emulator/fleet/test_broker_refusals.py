@@ -58,18 +58,6 @@ NO_DELAY = TUNED[0]
 """With `max_queued_messages 0`, mosquitto 2.0.11 ends the connection if it denies a message."""
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(GUARD):
-        while not is_so():  # noqa: ASYNC110  # a broker in another process has no event here
-            await asyncio.sleep(0)
-
-
-async def settle() -> None:
-    """Let all tasks on a broker in memory run until they wait."""
-    for _ in range(100):
-        await asyncio.sleep(0)
-
-
 def make_fleet() -> Fleet:
     return Fleet(ESTATE.meters, KEYS, SEED, NONE)
 

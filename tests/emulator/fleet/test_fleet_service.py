@@ -44,36 +44,6 @@ def make_fleet(latency: Latency = NONE, **options: Any) -> Fleet:
     return Fleet(ESTATE.meters, KEYS, SEED, latency, **options)
 
 
-async def settle() -> None:
-    """Let all tasks on a broker in memory run until they wait."""
-    for _ in range(100):
-        await asyncio.sleep(0)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(GUARD):
-        while not is_so():  # noqa: ASYNC110  # a broker in another process has no event here
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Mosquitto:
-    return Mosquitto(tmp_path)
-
-
-@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    match request.param:
-        case "memory":
-            yield MemoryBroker()
-        case "amqtt":
-            async with embedded_broker() as url:
-                yield url
-        case _:
-            with request.getfixturevalue("mosquitto") as running:
-                yield running.url
-
-
 async def test_a_command_is_counted_on_receipt_and_its_reply_when_the_broker_has_it() -> None:
     broker, clock, fleet, inbox = MemoryBroker(), ManualClock(UNIX_NOW), make_fleet(), Inbox()
     slow = make_fleet(Fixed(5.0))
@@ -149,7 +119,7 @@ async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_ar
 
 
 async def test_replies_during_an_outage_of_the_broker_are_not_counted(
-    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
         service, "connect", lambda *args, **kw: connect(*args, give_up_after=0.1, **kw)

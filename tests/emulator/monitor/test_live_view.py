@@ -59,11 +59,6 @@ def screen(now: Snapshot, before: Snapshot | None = None, width: int = 100) -> l
     return [" ".join(row.replace("│", " ").split()) for row in text.splitlines()]
 
 
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 # snapshots
 
 
