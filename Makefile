@@ -1,4 +1,4 @@
-# Every target needs only Python 3.11 or later; what else it takes is installed into .venv.
+# Every target needs only Python 3.11 or later, and installs all packages into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,10 +11,10 @@ help:            ## Show the targets
 run: .venv/run   ## Prove the cache: the same reads direct and through it, on an embedded broker
 	$(BIN)/esme prove
 
-test: .venv/dev  ## Run the tests; those that need a broker, tshark or vectors skip where absent
+test: .venv/dev  ## Run the tests; those whose broker, tshark or vectors are missing are skipped
 	$(BIN)/pytest --numprocesses auto
 
-test-versions: .venv/dev  ## Run the fast tests on every other Python from 3.11 that is found
+test-versions: .venv/dev  ## Run the fast tests on every other Python from 3.11 on
 	$(BIN)/python .ci/environments.py versions
 
 test-lowest: .venv/dev  ## Run the fast tests with the lowest versions that pyproject.toml allows
@@ -29,7 +29,7 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
-bench: .venv/dev ## Measure: ratios against named references, in one run
+bench: .venv/dev ## Run the benchmarks against their references
 	$(BIN)/python -m benchmarks
 
 .venv/run: pyproject.toml constraints.txt
@@ -45,8 +45,8 @@ bench: .venv/dev ## Measure: ratios against named references, in one run
 constraints: .venv/dev  ## Pin the newest allowed versions in constraints.txt
 	$(BIN)/python .ci/environments.py constraints
 
-coverage: .venv/dev  ## Write docs/coverage.md anew from the registry and the vectors
+coverage: .venv/dev  ## Write docs/coverage.md from the registry and the vectors
 	$(BIN)/python -m docs.make_coverage
 
-clean:           ## Remove what make made
+clean:           ## Remove everything that make created
 	rm -rf .venv .venvs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""What all tests share: keys of the RTDS, Hypothesis without a clock, and marks."""
+"""Shared by all tests: the RTDS keystore, a Hypothesis profile, and the marker `processes`."""
 
 from collections.abc import Iterator
 

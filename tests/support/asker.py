@@ -1,14 +1,12 @@
-"""Parties that ask the meters of a process on a real broker, and look at it over HTTP.
+"""Parties that send requests to processes over a real broker, and a client of their HTTP interface.
 
-Knows what parties know: the keys of the estate. What it takes for true is what the meter itself
-says, worked out here.
+Holds the keys of the estate. The readings to expect come from the meter model, computed here.
 """
 
-import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,19 +21,17 @@ from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
 from tests.support.estate import readings_in
-
-GUARD = 20.0
-"""Seconds after which what is waited for in vain fails its test; no test relies on it."""
+from tests.support.waiting import GUARD
 
 ESTATE = derived_estate("1", 1000)
-"""What `esme` runs by default, with meters to spare."""
+"""The default estate of `esme`."""
 
 METERS = ESTATE.meters
 MIDNIGHT = (int(time.time()) - EPOCH_UNIX) // DAY * DAY
 
 
 def day(back: int, days: int = 1) -> Window:
-    """The window of so many days that ended so many days before the last midnight."""
+    """Return the window of `days` days that ended `back` days before the last midnight."""
     end = MIDNIGHT - back * DAY
     return Window(end - days * DAY, end)
 
@@ -44,7 +40,7 @@ YESTERDAY = day(0)
 
 
 class Asker:
-    """The parties of an estate, connected to a broker under both prefixes."""
+    """The parties of an estate, connected to a broker under both topic prefixes."""
 
     def __init__(self, estate: Estate) -> None:
         self._estate = estate
@@ -54,7 +50,6 @@ class Asker:
         self.recipients = {party.recipient for party in self._parties.values()}
 
     def party(self, role: Role) -> RemoteParty:
-        """The party of that role."""
         return self._parties[role]
 
     async def ask(
@@ -66,17 +61,17 @@ class Asker:
         window: Window = YESTERDAY,
         patience: float = GUARD,
     ) -> ReceivedReply:
-        """Ask a meter for a window of a log."""
+        """Read a window of a log, and return the reply. Raises `NoReplyError`."""
         command, octets = self._parties[role].command(device, srv, window)
         return await self.requesters[prefix].request(command, octets, patience)
 
     async def direct(self, device: EUI, srv: str = "4.8.1", window: Window = YESTERDAY) -> None:
-        """Ask a meter past any cache, and assert that what it says is so."""
+        """Read a meter without a cache, and check the readings against the meter model."""
         reply = await self.ask(device, srv, prefix=DIRECT, window=window)
         assert readings_in(reply.response, srv) == self.truth(device, srv, window)
 
     async def back(self, device: EUI = METERS[0], window: Window = YESTERDAY) -> ReceivedReply:
-        """Ask until there is a reply, from whoever was away."""
+        """Repeat the request until a reply arrives from a process that was away."""
         for _ in range(int(GUARD / _SOON)):
             try:
                 return await self.ask(device, window=window, patience=_SOON)
@@ -85,7 +80,7 @@ class Asker:
         raise AssertionError(f"no reply within {GUARD:g} s")
 
     def truth(self, device: EUI, srv: str, window: Window) -> list[Row]:
-        """What the meter truly holds of a window that is over."""
+        """Return the rows that the meter model has for a window in the past."""
         command, _ = self._parties[Role.IS].command(device, srv, window)
         keys = self._estate.keystore
         said = answer(self._estate.seed, command, keys, time.time(), lambda: 0)
@@ -93,18 +88,18 @@ class Asker:
         return readings_in(decode(said.octets, keys), srv)
 
     def strays(self, prefix: str) -> int:
-        """Replies that nobody had asked for under this prefix, or that came a second time."""
+        """Return the number of replies that were duplicates or answered no request."""
         return self.requesters[prefix].dropped.total()
 
 
 _PREFIXES = DIRECT, CACHED
 _SOON = 0.5
-"""Seconds to wait for a reply that may well not come."""
+"""Timeout of one attempt in `back`, in seconds."""
 
 
 @asynccontextmanager
 async def asking(broker: str, estate: Estate = ESTATE) -> AsyncIterator[Asker]:
-    """Connect the parties to a broker as long as the context lasts."""
+    """Connect the parties of `estate` to a broker."""
     asker = Asker(estate)
     direct, cached = asker.requesters.values()
     async with (
@@ -114,15 +109,8 @@ async def asking(broker: str, estate: Estate = ESTATE) -> AsyncIterator[Asker]:
         yield asker
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(GUARD):
-        while not holds():  # noqa: ASYNC110 - it is another process that changes
-            await asyncio.sleep(0.01)
-
-
 def http(url: str, body: object = None) -> Any:
-    """Return the JSON of a GET, or of a POST where there is a `body`."""
+    """Return the JSON answer to a GET, or to a POST of `body`."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=GUARD) as answer:
@@ -130,17 +118,17 @@ def http(url: str, body: object = None) -> Any:
 
 
 def lines_of(path: Path | str) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines, without a last line that was cut off."""
+    """Return the objects in a file of JSON lines, except an incomplete last line."""
     text = Path(path).read_text("utf-8")
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def decisions_of(path: Path | str) -> list[dict[str, Any]]:
-    """The decisions in a journal, without its replies."""
+    """Return the decisions in a journal, without its replies."""
     return [line for line in lines_of(path) if "decision" in line]
 
 
 def told(path: Path | str, *names: str) -> Sequence[Any]:
-    """What the decisions in a file say: one field of each, or several."""
+    """Return one field of each decision in a journal, or a tuple of several."""
     rows = [tuple(line[name] for name in names) for line in decisions_of(path)]
     return [row[0] for row in rows] if len(names) == 1 else rows

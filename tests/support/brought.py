@@ -1,4 +1,4 @@
-"""Commands that bring a certificate which no meter and no cache takes, and those they do take."""
+"""Commands that carry a certificate, valid or not, or content that meters and caches discard."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,11 +35,11 @@ BROUGHT: list[tuple[str, Discard, bytes]] = [
     ),
     ("another key", Discard.CERTIFICATE_KEY, certificate(OTHER_USER, OTHER)),
 ]
-"""What it is, why it is not taken, and the certificate; the time is `UNIX_NOW`."""
+"""Name, reason to discard it at `UNIX_NOW`, and octets of each invalid certificate."""
 
 
 def bringing(der: bytes, srv: str = "4.8.1", counter: int = 1, keystore: Keystore = KEYS) -> bytes:
-    """Return the octets of a command for the other user that brings `der`, sealed by the ACB."""
+    """Return a command of the other user with certificate `der`, its MAC made by the ACB."""
     asked, _ = command(srv, Role.OU, counter)
     assert asked.supplementary is not None
     behind = replace(asked.supplementary, certificate=der)
@@ -47,18 +47,18 @@ def bringing(der: bytes, srv: str = "4.8.1", counter: int = 1, keystore: Keystor
 
 
 def with_content(content: bytes, srv: str = "4.8.1", keystore: Keystore = KEYS) -> bytes:
-    """Return the octets of an authentic command with other content."""
+    """Return a command with this content and a valid MAC."""
     asked, _ = command(srv)
     return encode(replace(asked, payload=Opaque(content), mac=b""), keystore)
 
 
 def of_an_unknown_type(octets: bytes) -> bytes:
-    """Return the octets of an authentic command with a DLMS type in it that nobody knows."""
+    """Return an authentic command like `octets`, but with an unknown DLMS type at its end."""
     asked = read_content(open_message(octets))
     assert isinstance(asked, Command)
     return with_content(encode_content(asked.payload)[:-1] + b"\x07")
 
 
 def too_long(_: bytes) -> bytes:
-    """Return an authentic command that is longer than any is."""
+    """Return an authentic command that is longer than `MAX_COMMAND`."""
     return with_content(b"\xd9" + bytes(MAX_COMMAND))

@@ -1,4 +1,4 @@
-"""Certificates that the emulator does not make: of other keys, uses, names and dates."""
+"""Certificates that the emulator never makes: other keys, usages, names and dates."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,10 @@ def certificate(
     padding: int = 0,
     serial: int = 1,
 ) -> bytes:
-    """Return a self-signed certificate; `padding` octets make it longer, `use` None says none."""
+    """Return a self-signed certificate.
+
+    `use` None omits the key usage; `padding` is the size of an unknown extension, in octets.
+    """
     name = x509.Name(
         [x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + party, _ASN1Type.BitString)]
     )
@@ -48,5 +51,5 @@ def certificate(
 
 
 def key_of(party: EUI, seed: str) -> ec.EllipticCurvePrivateKey:
-    """Return the key-agreement key that `seed` gives a party."""
+    """Return the key-agreement key of a party, derived from `seed`."""
     return DerivedKeystore(seed).private_key(party, KeyUsage.KEY_AGREEMENT)

@@ -1,4 +1,4 @@
-"""A critical command: it changes the meter, and is signed by its originator."""
+"""Critical commands: they change the meter, so their originator signs them."""
 
 from dataclasses import replace
 
@@ -11,11 +11,11 @@ from gbcs.usecases.responding import invoke_id
 from tests.support.estate import KEYS, METER, party
 
 ECS01A, ECS01C, ECS42 = 0x0019, 0x00B7, 0x004F
-"""Set tariff, whose responses say when, and close the load switch, whose response does not."""
+"""Set tariff (its responses carry a time) and close the load switch (its response does not)."""
 
 
 def critical_command(code: int = ECS42, device: EUI = METER, keystore: Keystore = KEYS) -> Command:
-    """One that is signed; its MAC is still to be calculated."""
+    """Return a signed critical command, without a MAC."""
     access = Access(
         Choice.ACTION, 70, parse_dotted("0.0.96.3.10.255"), 2, Data(DataType.INTEGER, 0)
     )
@@ -33,5 +33,5 @@ def unsigned(octets_of: Command) -> bytes:
     return encode(replace(octets_of, signature=b""), KEYS)
 
 
-def signed_by_nobody(octets_of: Command) -> bytes:
+def with_an_invalid_signature(octets_of: Command) -> bytes:
     return encode(replace(octets_of, signature=bytes([1]) * 64), KEYS)

@@ -1,4 +1,4 @@
-"""A process that has no descriptors left, for servers that accept connections."""
+"""Exhaust the file descriptors of this process, to test servers that accept connections."""
 
 import asyncio
 import resource
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """Let this process open no more descriptors."""
+    """Make every attempt to open a descriptor fail."""
     with socket.socket() as probe:
         most = probe.fileno()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -22,11 +22,11 @@ def no_descriptors() -> Iterator[None]:
 
 @asynccontextmanager
 async def connected_without_descriptors(port: int) -> AsyncIterator[socket.socket]:
-    """Connect to a server of this process, which has failed to accept it many times."""
+    """Connect to a server in this process that has no descriptor to accept with."""
     with socket.socket() as client:
         client.setblocking(False)
         with no_descriptors():
             await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
-            for _ in range(100):  # each time the server tries again
+            for _ in range(100):  # the server retries in each turn
                 await asyncio.sleep(0)
         yield client

@@ -1,4 +1,4 @@
-"""A bound on work that needs no clock: calls are counted, and too many end the test."""
+"""Bounds on work and memory that need no clock, so that slow machines change nothing."""
 
 import gc
 import sys
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 _THRESHOLD = 700, 10, 10
-"""When garbage is collected, since what waits for it counts. Python 3.13 would wait longer."""
+"""Thresholds of the garbage collector, since uncollected garbage counts. 3.13 has higher ones."""
 
 
 class TooMuchWorkError(BaseException):
-    """More calls than were allowed; no `except Exception` on the way swallows it."""
+    """More calls than allowed. Not an `Exception`, so that the code under test cannot catch it."""
 
 
 @contextmanager
 def at_most(calls: int) -> Iterator[None]:
-    """Fail where what runs inside makes more than `calls` calls, of Python or of C."""
+    """Fail if the block makes more than `calls` calls of Python or C functions."""
     left = calls
 
     def count(frame: FrameType, event: str, argument: object) -> None:
@@ -38,7 +38,7 @@ def at_most(calls: int) -> Iterator[None]:
 
 @contextmanager
 def within(octets: int) -> Iterator[None]:
-    """Fail where what runs inside takes more than `octets` of memory at once."""
+    """Fail if the block has more than `octets` of memory allocated at any moment."""
     before = gc.get_threshold()
     gc.set_threshold(*_THRESHOLD)
     tracemalloc.start()

@@ -1,6 +1,6 @@
-"""A small estate to test with, at a time that stands still, and the truth about its meters.
+"""A small estate at a fixed time, the commands of its parties, and the true replies of its meters.
 
-Knows how parties ask and what the meter itself says; knows no cache and no broker.
+Knows no cache and no broker.
 """
 
 from esme_emulator.device.meter import Answer, answer
@@ -17,10 +17,10 @@ ESTATE = derived_estate(SEED, 5)
 KEYS = ESTATE.keystore
 METER, OTHER_METER = ESTATE.meters[0], ESTATE.meters[1]
 STRANGER = EUI.from_int(int(ESTATE.meters[-1]) + 1)
-"""A device that the estate does not have."""
+"""A device outside the estate."""
 
 NOW = parse_iso("2026-01-15T12:00:00Z")
-"""In seconds since 2000; `UNIX_NOW` is the same instant as a clock gives it."""
+"""In seconds since 2000; `UNIX_NOW` is the same instant in Unix time."""
 UNIX_NOW = float(NOW + EPOCH_UNIX)
 
 MIDNIGHT = NOW // DAY * DAY
@@ -28,7 +28,7 @@ YESTERDAY = Window(MIDNIGHT - DAY, MIDNIGHT)
 
 
 def party(role: Role, counter: int = 1, keystore: Keystore = KEYS) -> RemoteParty:
-    """The emulated party of `role`, whose next command has this originator counter."""
+    """Return the party of `role`, whose next command has this originator counter."""
     eui, behind_acb = next((eui, behind) for eui, its, behind in PARTIES if its is role)
     return RemoteParty(eui, role, keystore, counter, behind_acb)
 
@@ -41,30 +41,30 @@ def command(
     device: EUI = METER,
     keystore: Keystore = KEYS,
 ) -> tuple[Command, bytes]:
-    """One command and its octets."""
+    """Return a read command and its octets."""
     return party(role, counter, keystore).command(device, srv, window)
 
 
 def own_counter_in(octets: bytes) -> int | None:
-    """The device's own counter that a response carries, where it carries one."""
+    """Return the device's own counter in a response, or None if it has none."""
     supplementary = decode(octets).supplementary
     return supplementary.originator_counter if supplementary else None
 
 
 def meter_says(asked: Command, now: float = UNIX_NOW, own_counter: int = 0) -> Answer:
-    """What the meter itself says to a command."""
+    """Return the answer of the meter model to a command."""
     return answer(SEED, asked, KEYS, now, lambda: own_counter)
 
 
 def meter_octets(asked: Command, now: float = UNIX_NOW, own_counter: int = 0) -> bytes:
-    """The octets of the reply that the meter itself makes to a command."""
+    """Return the octets of the meter's reply to a command."""
     octets = meter_says(asked, now, own_counter).octets
     assert octets is not None
     return octets
 
 
 def readings_in(response: Message, srv: str) -> list[Row]:
-    """The rows of a response, as the party that it is for reads them."""
+    """Return the rows of a response."""
     buffer = buffer_of(response, BY_SRV[srv])
     assert isinstance(buffer, bytes), f"refused with {buffer}"
     return rows_of(BY_SRV[srv], buffer)

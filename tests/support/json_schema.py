@@ -1,4 +1,4 @@
-"""Whether JSON is as its schema says, by as much of JSON Schema as results use."""
+"""A check against JSON Schema, limited to the keywords that our schemas use."""
 
 from operator import ge, gt, le
 from typing import Any
@@ -7,7 +7,7 @@ _BOUNDS = {"minimum": ge, "exclusiveMinimum": gt, "maximum": le}
 
 
 def conforms(form: Any, rule: dict[str, Any], kinds: dict[str, Any], where: str = "") -> None:
-    """Check a value against what is used of JSON Schema."""
+    """Assert that `form` conforms to `rule`; `kinds` are the definitions that it refers to."""
     if "$ref" in rule:
         return conforms(form, kinds[rule["$ref"].removeprefix("#/$defs/")], kinds, where)
     known = {"const", "anyOf", "type", "properties", "required", "items", "additionalProperties"}

@@ -1,7 +1,7 @@
-"""A mosquitto of our own on a free loopback port, for tests that need a real MQTT 5 broker.
+"""A private mosquitto on a free loopback port, for tests that need a real MQTT 5 broker.
 
-Knows the mosquitto binary (Debian package `mosquitto`, 2.0 or newer) and its configuration file.
-Starts, stops, kills and restarts that one process and touches no other.
+Needs the Debian package `mosquitto`, 2.0 or newer. Controls only the process that it started, not
+the service that Debian runs on port 1883.
 """
 
 import shutil
@@ -9,6 +9,8 @@ import socket
 import subprocess
 from getpass import getuser
 from pathlib import Path
+
+from tests.support.programs import skip
 
 BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 MISSING = "mosquitto is not installed (apt-get install mosquitto)"
@@ -22,18 +24,19 @@ user {user}
 """
 OPEN = ("allow_anonymous true",)
 TUNED = ("set_tcp_nodelay true", "max_inflight_messages 0", "max_queued_messages 0")
-"""What mosquitto needs so as neither to wait for delayed acknowledgements nor to drop messages."""
+"""Without these, mosquitto waits for delayed acknowledgements and drops messages under load."""
 
 
 class Mosquitto:
-    """A broker that keeps its port from one start to the next; as context manager, it runs.
+    """A broker with the same port after each start. As a context manager, it is running.
 
-    `folder` takes the configuration; `options` are further lines of it.
+    `folder` receives the configuration file, and `options` are further lines of it. Skips the
+    test if mosquitto is not installed.
     """
 
     def __init__(self, folder: Path, options: tuple[str, ...] = OPEN + TUNED) -> None:
         if BINARY is None:
-            raise FileNotFoundError(MISSING)
+            skip(MISSING)
         self.port = free_port()
         self._configuration = folder / f"mosquitto-{self.port}.conf"
         lines = [_BASIC.format(port=self.port, user=getuser()), *options, ""]
@@ -42,11 +45,10 @@ class Mosquitto:
 
     @property
     def url(self) -> str:
-        """Where clients find the broker."""
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the broker and return when it listens. Raises `OSError` with its words if not."""
+        """Start the broker and return when it listens. Raises `OSError` with its output."""
         self._process = subprocess.Popen(
             [str(BINARY), "-c", str(self._configuration)], stderr=subprocess.PIPE, text=True
         )
@@ -59,19 +61,19 @@ class Mosquitto:
         raise OSError(f"mosquitto does not start: {' '.join(said)}")
 
     def stop(self) -> None:
-        """Let the broker say goodbye to its clients and end."""
+        """End the broker with SIGTERM: it disconnects its clients."""
         if self._process is not None:
             self._process.terminate()
             self._end()
 
     def kill(self) -> None:
-        """End the broker as a power cut would."""
+        """End the broker with SIGKILL, like a power cut."""
         if self._process is not None:
             self._process.kill()
             self._end()
 
     def restart(self) -> None:
-        """Stop and start again on the same port."""
+        """Stop the broker, and start it again on the same port."""
         self.stop()
         self.start()
 
@@ -89,7 +91,7 @@ class Mosquitto:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on."""
+    """Return an unused TCP port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
-"""The marker `processes`: tests that start processes or servers, told from those that do not.
+"""The marker `processes`, for tests that start processes or servers.
 
-Tests get it by their fixtures and parameters, and by what they name; others are marked by hand. A
-test without it cannot start a process, so the marker cannot be forgotten.
+Tests receive it if their fixtures, parameters or code name a server; others are marked by hand. A
+test without it fails when it starts a process, so the marker cannot be forgotten.
 """
 
 import sys
@@ -14,19 +14,19 @@ import pytest
 MARKER = "processes"
 
 _SERVERS = ("mosquitto", "valkey")
-"""Beginnings of the names of fixtures and parameters that start a server."""
+"""Prefixes of fixtures and parameters that start a server."""
 
 _STARTERS = frozenset({"Mosquitto", "ValkeyServer", "subprocess"})
-"""What a test names that starts a process itself."""
+"""Names in the code of a test that starts a process."""
 
 _STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
-"""Audit events of Python, raised before it starts a process."""
+"""Audit events that Python raises before it starts a process."""
 
 _may_start = [True]
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Mark the tests that start a process, as far as it is seen from outside."""
+    """Mark the tests that evidently start a process."""
     for item in items:
         names = [*getattr(item, "fixturenames", ())]
         if callspec := getattr(item, "callspec", None):
@@ -39,7 +39,7 @@ def mark(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def only_if_marked(item: pytest.Item) -> Iterator[None]:
-    """Fail the start of a process unless `item` is marked."""
+    """Make the start of a process fail unless `item` is marked."""
     before = _may_start[0]
     _may_start[0] = item.get_closest_marker(MARKER) is not None
     try:

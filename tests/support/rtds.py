@@ -41,7 +41,7 @@ class Vector:
 
     @property
     def reads_a_log(self) -> bool:
-        """Whether it is of SRV 4.6 or 4.8 of an electricity meter."""
+        """Whether its use case reads a log of an electricity meter (SRV 4.6 or 4.8)."""
         return self.srv.startswith(_READS_OF_LOGS) and self.use_case.startswith("ECS")
 
 

@@ -1,7 +1,7 @@
-"""Messages read and made by a second hand, to judge the codec by.
+"""A second, independent implementation of messages, to test the codec against.
 
-Stands apart from `gbcs` on purpose: written from GBCS v4.1 clauses 4.3 and 7.2 with slices and
-joins, so that expected octets never come from the code under test.
+Uses nothing of `gbcs`: it is written from GBCS v4.1, clauses 4.3 and 7.2, with slices and joins, so
+that expected octets never come from the code under test.
 """
 
 from collections.abc import Mapping
@@ -32,9 +32,9 @@ class Fields:
     signature: bytes | None
     mac: bytes | None
     signed: bytes
-    """What a signature covers."""
+    """The octets that the signature covers."""
     sealed: bytes
-    """What a MAC covers."""
+    """The octets that the MAC covers."""
 
     @property
     def message_code(self) -> int:
@@ -43,14 +43,14 @@ class Fields:
 
     @property
     def family(self) -> str:
-        """What the content is written in: dlms, gbz, or asn1, which begins as neither does."""
+        """The encoding of the content: dlms, gbz, or asn1 for any other first octets."""
         if self.content[:1] in (b"\xd9", b"\xda", b"\x0f"):
             return "dlms"
         return "gbz" if self.content.startswith(b"\x01\x09") else "asn1"
 
 
 def fields(message: bytes) -> Fields:
-    """Return the fields of a message that is known to be well formed."""
+    """Return the fields of a well-formed message."""
     start, end = 0, len(message)
     if message[:1] == b"\xdd":
         start, end = _length(message, 7)[1] + 5, len(message) - 12
@@ -84,7 +84,7 @@ def _length(octets: bytes, position: int) -> tuple[int, int]:
 
 
 def lv(octets: bytes) -> bytes:
-    """Return `octets` behind their A-XDR length."""
+    """Return `octets` preceded by their A-XDR length."""
     size = len(octets)
     if size < 0x80:
         return bytes((size,)) + octets
@@ -101,7 +101,7 @@ def grouping(
     content: bytes,
     date_time: bytes = b"",
 ) -> bytes:
-    """Return grouping header and content, which is a pre-command where it is a command."""
+    """Return grouping header and content; of a command, this is a pre-command."""
     return b"".join(
         (
             bytes((0xDF, 9, cra)),
@@ -121,7 +121,7 @@ def seal(key: bytes, originator: bytes, sealed: bytes) -> bytes:
 
 
 def gmac(key: bytes, originator: bytes, sealed: bytes) -> bytes:
-    """Return the MAC, 12 octets."""
+    """Return the MAC of 12 octets."""
     encryptor = Cipher(algorithms.AES(key), modes.GCM(originator + bytes(4))).encryptor()
     encryptor.authenticate_additional_data(b"\x11" + bytes(5) + sealed)
     encryptor.finalize()
@@ -129,7 +129,7 @@ def gmac(key: bytes, originator: bytes, sealed: bytes) -> bytes:
 
 
 def encrypt(key: bytes, originator: bytes, plaintext: bytes) -> bytes:
-    """Return the blob that stands for `plaintext`."""
+    """Return `plaintext` as an encrypted blob."""
     encryptor = Cipher(algorithms.AES(key), modes.GCM(originator + bytes(4))).encryptor()
     encryptor.authenticate_additional_data(b"\x31")
     ciphertext = encryptor.update(plaintext) + encryptor.finalize()
@@ -137,7 +137,7 @@ def encrypt(key: bytes, originator: bytes, plaintext: bytes) -> bytes:
 
 
 def decrypt(key: bytes, originator: bytes, blob: bytes) -> bytes:
-    """Return the plaintext of `blob`; raises `InvalidTag`."""
+    """Return the plaintext of `blob`. Raises `InvalidTag`."""
     mode = modes.GCM(originator + bytes(4), blob[-12:], min_tag_length=12)
     decryptor = Cipher(algorithms.AES(key), mode).decryptor()
     decryptor.authenticate_additional_data(b"\x31")
@@ -145,7 +145,7 @@ def decrypt(key: bytes, originator: bytes, blob: bytes) -> bytes:
 
 
 def agreed(private: ec.EllipticCurvePrivateKey, public: ec.EllipticCurvePublicKey) -> bytes:
-    """Return the secret that the holders of both keys share."""
+    """Return the shared secret of two keys."""
     return private.exchange(ec.ECDH(), public)
 
 
@@ -166,7 +166,7 @@ def message_key(
 def secret_of(
     keys: Mapping[str, Mapping[str, Mapping[str, str]]], one: bytes, other: bytes
 ) -> bytes | None:
-    """Return what two EUIs of a keystore file share, None where it has not the keys for it."""
+    """Return the shared secret of two EUIs in a keystore file, or None if a key is missing."""
     for private, public in ((one, other), (other, one)):
         mine = keys.get(private.hex(), {}).get("ka", {}).get("private")
         theirs = keys.get(public.hex(), {}).get("ka", {}).get("public")
@@ -181,10 +181,10 @@ def secret_of(
 def opened(
     keys: Mapping[str, Mapping[str, Mapping[str, str]]], message: Fields, blob: bytes
 ) -> bytes | None:
-    """Return the plaintext of a blob in a response or alert, None where a key is missing.
+    """Return the plaintext of a blob in a response or alert, or None if a key is missing.
 
-    The other information, where it goes on, names the party that it is for; where it has 26
-    octets, the last 8 are the counter. Raises `InvalidTag`.
+    Other information of at least 10 octets names the recipient of the blob; if it has 26 octets,
+    the last 8 are the counter. Raises `InvalidTag`.
     """
     party, counter = message.recipient, message.counter
     if len(message.other_information) >= 10:
@@ -199,10 +199,10 @@ def opened(
 
 
 def blobs(content: bytes) -> list[bytes]:
-    """Return the encrypted attributes of a content of DLMS or GBZ.
+    """Return the encrypted attributes in DLMS or GBZ content.
 
-    They begin as nothing else does. In DLMS they are octet-strings, behind tag 9 and an A-XDR
-    length; in GBZ their length, of two octets, is before them.
+    `BLOB_HEAD` occurs nowhere else. In DLMS they are octet-strings, preceded by tag 9 and an A-XDR
+    length; in GBZ they are preceded by a length of two octets.
     """
     found = []
     position = content.find(BLOB_HEAD)

@@ -1,8 +1,8 @@
-"""Processes that use one store at the same time, some of which are killed.
+"""Worker processes that share one store, and are killed while they write.
 
-Run as `python -m tests.support.stores TASK WHERE NUMBER`, a worker says `ready`, waits for a line,
-does its task, and prints a line for each thing that the store acknowledged. What it writes is a
-function of its number, so whoever reads it knows what it has to be.
+Run as `python -m tests.support.stores TASK WHERE NUMBER`, a worker prints `ready`, waits for a line
+on stdin, runs its task, and prints a line for each operation that the store acknowledged. An entry
+is a function of its number, so a reader can verify it.
 """
 
 import asyncio
@@ -26,17 +26,16 @@ LEASE = 60.0
 
 
 def key_of(number: int) -> Key:
-    """The key of entry `number`."""
     return Key(EUI(bytes(8)), "4.8.1", number, number)
 
 
 def entry_of(number: int) -> Entry:
-    """Entry `number`, of a length and with octets of its own."""
+    """Return entry `number`, whose size and octets depend on the number."""
     return Entry(shake_128(b"%d" % number).digest(300 + number % 200), float(number))
 
 
 async def _write(store: Store, first: int) -> None:
-    """Write entries from `first` on for ever; print each number, and a counter reserved for it."""
+    """Write entries from `first` on until killed; print each number, and its counter or -1."""
     for number in range(first, sys.maxsize):
         key, entry = key_of(number), entry_of(number)
         if number % 2:
@@ -61,7 +60,7 @@ async def _reserve(store: Store, _: int) -> None:
 
 
 async def _hold(store: Store, _: int) -> None:
-    """Take a lease of 0.3 s, and never settle it."""
+    """Claim a lease of 0.3 s and never settle it."""
     _say(await store.claim(key_of(0), 0.3, 0.0))
     sys.stdin.readline()
 
@@ -92,7 +91,7 @@ async def _work(task: str, where: str, argument: int) -> None:
 
 @contextmanager
 def workers(number: int, task: str, where: str, argument: int = 0) -> Iterator[list["Worker"]]:
-    """So many processes, started at once; who still runs at the end is killed."""
+    """Start `number` workers at once; kill those that still run at the end."""
     command = [sys.executable, "-m", "tests.support.stores", task, where, str(argument)]
     processes = [
         subprocess.Popen(
@@ -119,42 +118,42 @@ def workers(number: int, task: str, where: str, argument: int = 0) -> Iterator[l
 
 
 class Worker:
-    """One of these processes, as its parent sees it."""
+    """A worker process, seen from its parent."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def go(self) -> None:
-        """Let it begin."""
+        """Start its task."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
     def wait_for(self, said: str) -> None:
-        """Read its next line, which has to be this one."""
+        """Read its next line, and assert that it is this one."""
         line = self.line()
         assert line == said
 
     def line(self) -> str:
-        """Return its next line."""
+        """Return its next line of output."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, self._complaint()
         return line.rstrip("\n")
 
     def lines(self) -> list[str]:
-        """Let it end, and return what else it said."""
+        """Wait for it to end, and return its remaining output."""
         said = self.said()
         assert self._process.wait() == 0, self._complaint()
         return said
 
     def kill(self) -> list[str]:
-        """Kill it with SIGKILL and return what else it had said."""
+        """Kill it with SIGKILL, and return its remaining output."""
         self._process.kill()
         return self.said()
 
     def said(self) -> list[str]:
-        """Return what it said until its end, whatever that was."""
+        """Return its output until it ends, with any exit code."""
         assert self._process.stdout is not None
         return self._process.stdout.read().splitlines()
 
@@ -166,9 +165,9 @@ class Worker:
 def write_until(
     where: str, first: int, lines: int, kill: Callable[[Worker], list[str]]
 ) -> tuple[list[int], list[int]]:
-    """Let a worker write from `first` on and `kill` something after so many lines.
+    """Start a writing worker, call `kill` after `lines` lines of output.
 
-    Return the entries and the counters that were acknowledged.
+    Returns the entries and the counters that were acknowledged.
     """
     with workers(1, "write", where, first) as (worker,):
         said = [worker.line() for _ in range(lines)]
@@ -178,9 +177,9 @@ def write_until(
 
 
 async def check(store: Store, acknowledged: Iterable[int], counters: list[int]) -> int:
-    """Assert that all of it is there, that all that is there is right, and return how much.
+    """Check a store against acknowledged entries and counters, and return its number of entries.
 
-    No counter may come again.
+    Every acknowledged entry must be there, every entry must be right, and no counter may repeat.
     """
     found = {key: entry async for key, entry in store.entries()}
     for key, entry in found.items():
@@ -201,9 +200,9 @@ def kill_rounds(
     kill: Callable[[Worker], list[str]] = Worker.kill,
     mend: Callable[[], None] = lambda: None,
 ) -> int:
-    """Write and kill so many times, at moments drawn from `seed`; return what was acknowledged.
+    """Write and kill `rounds` times at random moments; return the number of acknowledged entries.
 
-    `kill` ends the worker, or what it depends on; `mend` makes the store usable again.
+    `kill` ends the worker or the server that it depends on; `mend` makes the store usable again.
     """
     draw = Random(seed)
     acknowledged: list[int] = []

@@ -19,7 +19,7 @@ from gbcs.dlms.data import NULL, BitString, Data, DataType
 from tests.support.second_hand import lv
 
 UNTYPED_CODE = 0xFFFF
-"""A message code that no use case has."""
+"""A message code without a use case."""
 
 _U8, _U16, _U32, _U64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
 
@@ -58,7 +58,7 @@ def bit_strings(draw: st.DrawFn) -> BitString:
 
 @dataclass(frozen=True)
 class Column:
-    """A type description, and values of that type with their octets in a row."""
+    """A type description, and values of that type with their octets in a compact-array."""
 
     description: bytes
     values: st.SearchStrategy[tuple[Any, bytes]]
@@ -129,7 +129,7 @@ row_types: st.SearchStrategy[Column] = st.recursive(
     ),
     max_leaves=6,
 )
-"""Types of rows in which every column has octets."""
+"""Types of rows whose columns all take octets."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,6 @@ from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requeste
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, connect
-from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, Status
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import anything_for_anybody
@@ -42,34 +40,13 @@ from tests.support.estate import (
     party,
     readings_in,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.waiting import settle
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
 IN_VAIN = 0.05
 """Seconds to wait for a reply that is known never to come."""
-
-
-@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
-    match request.param:
-        case "memory":
-            yield MemoryBroker()
-        case "amqtt":
-            async with embedded_broker() as url:
-                yield url
-        case _:
-            if BINARY is None:
-                pytest.skip(MISSING)
-            with Mosquitto(tmp_path) as running:
-                yield running.url
-
-
-async def settle() -> None:
-    """Let a broker in memory, and who is on it, do all that they have to do."""
-    for _ in range(100):
-        await asyncio.sleep(0)
 
 
 class FailingStore(MemoryStore):

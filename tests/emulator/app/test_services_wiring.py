@@ -1,6 +1,5 @@
 """Services: which parts run for which options, and what is warned of."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.jsonl import JournalError
 from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
 from tests.support.estate import ESTATE, METER, UNIX_NOW, command
+from tests.support.waiting import settle
 
 SETTINGS = CacheSettings()
 KEPT = CacheOptions(SETTINGS, "memory:")
@@ -112,9 +112,3 @@ async def test_a_request_during_the_start_of_a_shared_cache_is_answered(
         assert running.ledger is not None
         assert running.ledger.undecided() == 0
     assert not caplog.records
-
-
-async def settle() -> None:
-    """Let a broker in memory, and who is on it, do all that they have to do."""
-    for _ in range(100):
-        await asyncio.sleep(0)

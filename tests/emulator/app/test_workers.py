@@ -12,7 +12,7 @@ from esme_emulator.app.services import FleetOptions
 from esme_emulator.app.workers import WorkerError, run_workers
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.fleet.counters import Counters
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.processes
 
@@ -26,8 +26,6 @@ def run(broker: str, number: int, control: int | None = None) -> Counters:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_workers_start_report_their_urls_and_end(number: int, tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     told: list[list[str | None]] = []
 
     def started(controls: list[str | None]) -> None:
@@ -49,8 +47,6 @@ def test_workers_start_report_their_urls_and_end(number: int, tmp_path: Path) ->
 
 
 def test_an_interrupt_ends_workers_even_if_the_parent_ignored_it(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a job in the background
     try:
         with Mosquitto(tmp_path) as mosquitto:

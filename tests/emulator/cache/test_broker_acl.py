@@ -37,7 +37,8 @@ from tests.support.estate import (
     meter_octets,
     party,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import MISSING, Mosquitto
+from tests.support.programs import skip
 from tests.support.rtds import ROOT
 
 PASSWD = shutil.which("mosquitto_passwd")
@@ -45,10 +46,7 @@ BROKER = ROOT / "examples/broker"
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(BINARY is None or PASSWD is None, reason=MISSING),
-]
+pytestmark = pytest.mark.processes
 
 SUPPLIER, DISTRIBUTOR, ACB = (party(role).recipient for role in (Role.IS, Role.ED, Role.OU))
 USERS = ("fleet", "cache", str(SUPPLIER), str(DISTRIBUTOR), str(ACB))
@@ -56,6 +54,8 @@ USERS = ("fleet", "cache", str(SUPPLIER), str(DISTRIBUTOR), str(ACB))
 
 def access_options(folder: Path) -> tuple[str, ...]:
     """Return the lines of the shipped configuration about passwords and access."""
+    if PASSWD is None:
+        skip(MISSING)
     passwords = folder / "passwords"
     passwords.touch()
     for user in USERS:

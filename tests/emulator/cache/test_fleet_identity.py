@@ -45,7 +45,7 @@ from tests.support.estate import (
     party,
     readings_in,
 )
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.processes
 
@@ -65,21 +65,17 @@ A, B = "a" * 16, "b" * 16
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer | None]:
-    if BINARY is None:
-        yield None
-        return
+def server() -> Iterator[ValkeyServer]:
     with TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as running:
         yield running
 
 
 @pytest.fixture(params=["sqlite", "valkey"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path, server: ValkeyServer) -> CacheOptions:
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> CacheOptions:
     """A cache whose store outlives it."""
     if request.param == "sqlite":
         return CacheOptions(SETTINGS, str(tmp_path / "store.sqlite"))
-    if server is None:
-        pytest.skip(MISSING)
+    server: ValkeyServer = request.getfixturevalue("server")
     return CacheOptions(SETTINGS, f"{server.url[:-1]}{next(DATABASES)}")
 
 

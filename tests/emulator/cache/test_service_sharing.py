@@ -55,18 +55,14 @@ from tests.support.estate import (
     own_counter_in,
     party,
 )
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import settle
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
 
 OPEN = Window(MIDNIGHT, NOW + 1)
 KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)
-
-
-async def settle(turns: int = 200) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -470,8 +466,6 @@ async def test_device_counters_in_use_are_dropped_when_their_file_is_replaced(
 
 @pytest.mark.processes
 async def test_a_stopped_server_delays_requests_only_briefly(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with ValkeyServer(tmp_path) as server:
         store = ValkeyStore(server.url, "estate")
         async with run([store]) as running:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import esme_emulator.proof.run as run_module
 from esme_emulator.cli import main as cli
@@ -25,6 +25,7 @@ from esme_emulator.messaging.topics import DIRECT
 from gbcs import FileKeystore, decode, encode
 from gbcs.message import Message
 from gbcs.tables.roles import Role
+from tests.support.command_line import esme
 from tests.support.estate import KEYS, command, meter_octets
 from tests.support.rtds import KEYSTORE, RTDS, named, needs_rtds, vectors
 
@@ -44,15 +45,6 @@ PROVED = {
     "failed", "ledger_difference", "replies_compared", "replies_different", "avoided_ratio",
     "latency", "thresholds", "passed",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def esme(*args: object, stdin: str | bytes = b"") -> Result:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args], input=stdin)
 
 
 def good(*args: object, stdin: str | bytes = b"") -> str:

@@ -7,14 +7,13 @@ import random
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from esme_emulator.cache.entry import CACHED_SRVS
 from esme_emulator.cli.main import main as esme_command
@@ -27,11 +26,10 @@ from gbcs.instants import to_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row, Window
 from tests.emulator.cli.test_cli_processes import GUARD, Running, assert_one_line, esme, running
+from tests.support import command_line
 from tests.support.asker import METERS, YESTERDAY, Asker, asking, day, decisions_of, told
 from tests.support.estate import own_counter_in, readings_in
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
-from tests.support.valkey import BINARY as VALKEY
-from tests.support.valkey import MISSING as NO_VALKEY
+from tests.support.mosquitto import Mosquitto
 from tests.support.valkey import ValkeyServer
 
 ROUNDS = int(os.environ.get("ESME_KILL_ROUNDS", "5"))
@@ -45,27 +43,6 @@ NAME = derived_estate("1", 1).name
 """Of the estate that all processes here are of."""
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with Mosquitto(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    if VALKEY is None:
-        pytest.skip(NO_VALKEY)
-    with ValkeyServer(tmp_path) as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "valkey"])
 def store(request: pytest.FixtureRequest) -> str:
     """Where several processes can keep readings."""
@@ -77,7 +54,7 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def here(*args: object) -> str:
     """What a command that succeeds says, run in this process, which is not that of the cache."""
-    said = CliRunner().invoke(esme_command, list(map(str, args)))
+    said = command_line.esme(*args)
     assert (said.exit_code, said.stderr) == (0, "")
     return said.stdout
 

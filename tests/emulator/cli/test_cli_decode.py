@@ -12,15 +12,14 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cli import main as cli
 from gbcs import FileKeystore, Status, decode
 from gbcs.block_transfer import Routing, segment
 from gbcs.pcap import Packet, PcapWriter, read_packets
 from gbcs.sources import SourceError, messages_in
+from tests.support.command_line import esme
 from tests.support.estate import command, meter_octets
 from tests.support.rtds import KEYSTORE, RTDS, named, needs_rtds, vectors
 from tests.support.rtds import ROOT as REPOSITORY
@@ -29,15 +28,6 @@ ASKED, COMMAND = command("4.8.1")
 RESPONSE = meter_octets(ASKED)
 BOTH = f"{COMMAND.hex()}\n{RESPONSE.hex()}\n"
 METER, SUPPLIER = str(ASKED.recipient), str(ASKED.originator)
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def esme(*args: object, stdin: str | bytes = b"") -> Result:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args], input=stdin)
 
 
 def good(*args: object, stdin: str | bytes = b"") -> str:

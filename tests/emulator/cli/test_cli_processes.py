@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto, free_port
+from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.rtds import ROOT
 
 pytestmark = pytest.mark.processes
@@ -24,11 +24,6 @@ DAY = ("--from", f"{LAST - timedelta(days=1)}", "--to", f"{LAST}")
 ESME = (sys.executable, str(ROOT / "cli.py"))
 GUARD = 30
 """Seconds after which a process that hangs fails its test; no test relies on it."""
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def esme(*args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -139,8 +134,6 @@ def test_the_store_of_another_seed_is_refused_in_one_line() -> None:
 
 
 def test_fleet_and_cache_run_apart_on_a_broker(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with (
         Mosquitto(tmp_path) as mosquitto,
         running("fleet", "--meters", 3, "--broker", mosquitto.url) as fleet,

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import esme_emulator.proof.run as run_module
-from esme_emulator.cli import main as cli
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence, Line
@@ -30,7 +29,8 @@ from esme_emulator.proof.report import charts
 from esme_emulator.proof.result import json_schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
 from esme_emulator.transport import TransportError, connect
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.command_line import esme
+from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 
 GUARD = 60
@@ -59,15 +59,6 @@ party = "import-supplier"
 srv = "4.8.1"
 share = 1
 """
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def esme(*args: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
 
 
 def assert_fails(result: Result, code: int, reason: str) -> None:
@@ -173,7 +164,6 @@ def test_rules_side_by_side() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(BINARY is None, reason=MISSING)
 def test_a_broker_of_ones_own(tmp_path: Path) -> None:
     own = esme("prove", "--meters", 2, "--json")
     with Mosquitto(tmp_path) as mosquitto:
@@ -184,8 +174,6 @@ def test_a_broker_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_a_refusing_broker_is_one_line(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path, ("allow_anonymous false",)) as mosquitto:
         assert_fails(esme("prove", "--meters", 1, "--broker", mosquitto.url), 1, "not authorized")
 
@@ -412,7 +400,6 @@ def process(*args: object) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(BINARY is None, reason=MISSING)
 @pytest.mark.parametrize(
     ("part", "number"), [("direct", signal.SIGINT), ("cached", signal.SIGTERM)]
 )

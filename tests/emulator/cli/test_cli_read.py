@@ -22,18 +22,13 @@ from gbcs.tables.reading_services import (
     ReadingService,
     service_of,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 SERVICES = [(service, kind) for service in READING_SERVICES for kind in service.meters]
 DAY = ("--from", "2026-01-14", "--to", "2026-01-15T00:00:00Z")
 FIRST, LAST = parse_iso("2026-01-14"), parse_iso("2026-01-15")
 HEAD = {"device", "srv", "from", "to", "via", "cache_status"}
 CACHED = {"4.6.1", "4.8.1", "4.8.3"}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @cache
@@ -215,8 +210,6 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], code: int, reason: str, es
 
 @pytest.mark.processes
 def test_a_command_without_a_subscriber_fails_at_once(tmp_path: Path, esme: Esme) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as mosquitto:
         for via, who in (("cache", "a cache"), ("direct", "a fleet with this meter")):
             args = ("--via", via, "--broker", mosquitto.url, "--timeout", 600)

@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from esme_emulator.cache.registry.file import Changes
 from esme_emulator.cache.registry.registration import ChangeOfTenancy, Told
 from esme_emulator.cache.store.open import open_store
-from esme_emulator.cli.main import main
 from esme_emulator.cli.options import broker_option
 from esme_emulator.cli.secrets import STORE_PASSWORD
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.runtime.jsonl import journal
 from esme_emulator.transport.address import user_of, with_password, without_credentials
+from tests.support.command_line import esme
 from tests.support.estate import METER
 
 SECRET = "hunter2"
@@ -37,14 +37,9 @@ MISTYPED = (
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _no_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ESME_BROKER_PASSWORD", raising=False)
     monkeypatch.delenv("ESME_STORE_PASSWORD", raising=False)
-
-
-def esme(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
 
 
 @pytest.mark.parametrize(

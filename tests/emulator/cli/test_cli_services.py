@@ -7,7 +7,6 @@ import pty
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,11 @@ from tests.support.asker import (
     http,
     lines_of,
     told,
-    until,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
-from tests.support.valkey import BINARY as VALKEY
-from tests.support.valkey import MISSING as NO_VALKEY
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.processes
 
@@ -59,19 +56,6 @@ WINDOW = Window(MIDNIGHT - DAY, MIDNIGHT)
 TODAY = Window(MIDNIGHT, MIDNIGHT + DAY)
 OWN = ("serve", "--port", 0, "--meters", 5, "--store", "memory:", "--decisions", "decisions.jsonl")
 STANDING = (*OWN, "--clock", NOON, "--control", 0)
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with Mosquitto(tmp_path) as broker:
-        yield broker
 
 
 def advance(process: Running, seconds: float) -> None:
@@ -463,8 +447,6 @@ async def test_a_decision_is_a_json_line_with_party_read_and_reason() -> None:
 
 @pytest.mark.parametrize("kind", ["file", "memory", "valkey"])
 async def test_readings_survive_a_restart_in_the_store(kind: str, tmp_path: Path) -> None:
-    if kind == "valkey" and VALKEY is None:
-        pytest.skip(NO_VALKEY)
     write("key", "ab" * 32)
     server = ValkeyServer(tmp_path) if kind == "valkey" else None
     where = {"file": "s.sqlite", "memory": "memory:"}.get(kind) or (server and server.url)

@@ -21,7 +21,7 @@ from esme_emulator.scenario.file import load_scenario
 from gbcs import decode
 from gbcs.json_form import to_json
 from tests.support.estate import command
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 
 pytestmark = pytest.mark.processes
@@ -205,8 +205,6 @@ class Service:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[str]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as running:
         yield running.url
 

@@ -20,7 +20,7 @@ from gbcs.tables.roles import Role
 from tests.emulator.control.process import BASE_URL, KEY, Process
 from tests.emulator.control.test_control_endpoints import get, samples
 from tests.support.estate import ESTATE, KEYS, METER, UNIX_NOW, YESTERDAY, party
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 GUARD = 10.0
 """Timeout of a test that would hang, in seconds; no test relies on it."""
@@ -96,8 +96,6 @@ async def test_entries_of_an_sqlite_file_are_listed(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 async def test_a_server_that_is_gone_is_reported(tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     server = ValkeyServer(tmp_path)
     store = ValkeyStore(server.url, "estate")
     process = Process(store=store)

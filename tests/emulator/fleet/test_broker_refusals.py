@@ -1,7 +1,7 @@
 """Fleet, cache and requester on brokers that refuse or retain messages, or have no subscriber."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,8 @@ from tests.support.estate import (
     command,
     party,
 )
-from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto
+from tests.support.mosquitto import OPEN, TUNED, Mosquitto
+from tests.support.waiting import settle, until
 
 SETTINGS = CacheSettings()
 RECIPIENT = party(Role.IS).recipient
@@ -54,20 +55,6 @@ LONG = Window(YESTERDAY.start - 10 * 86_400, YESTERDAY.end)
 
 NO_DELAY = TUNED[0]
 """With `max_queued_messages 0`, mosquitto 2.0.11 ends the connection if it denies a message."""
-
-needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(GUARD):
-        while not is_so():  # noqa: ASYNC110  # a broker in another process has no event here
-            await asyncio.sleep(0)
-
-
-async def settle() -> None:
-    """Let all tasks on a broker in memory run until they wait."""
-    for _ in range(100):
-        await asyncio.sleep(0)
 
 
 def make_fleet() -> Fleet:
@@ -90,8 +77,6 @@ async def telling(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "memory":
         yield MemoryBroker()
         return
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as running:
         yield running.url
 
@@ -147,7 +132,6 @@ async def test_a_cache_notices_a_missing_subscriber_at_once(telling: Broker) -> 
 # Refusals
 
 
-@needs_mosquitto
 async def test_a_reply_that_is_denied_is_not_counted_as_sent(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,7 +157,6 @@ async def test_a_reply_that_is_denied_is_not_counted_as_sent(
     )
 
 
-@needs_mosquitto
 async def test_a_reply_that_is_too_long_fails_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,7 +180,6 @@ async def test_a_reply_that_is_too_long_fails_alone(
     assert "octets, and the broker takes 1200 at most" in record.getMessage()
 
 
-@needs_mosquitto
 async def test_a_command_of_a_cache_that_the_broker_refuses_is_logged_and_given_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,8 +212,6 @@ async def test_retained_commands_are_no_device_hits(
             await retained_commands(url, sends_them=True)
         assert caplog.text.count("dropped a retained message") == 2  # one each, fleet and cache
         return
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as running:
         await retained_commands(running.url, sends_them=False)
     assert caplog.records == []
@@ -331,7 +311,6 @@ async def test_messages_to_other_topics_are_dropped_and_counted(
 # Health
 
 
-@needs_mosquitto
 async def test_health_covers_all_connections_of_parts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,7 +44,7 @@ from tests.support.brought import (
     with_content,
 )
 from tests.support.certificates import certificate
-from tests.support.critical import critical_command, signed_by_nobody, unsigned
+from tests.support.critical import critical_command, unsigned, with_an_invalid_signature
 from tests.support.effort import at_most
 from tests.support.estate import (
     ESTATE,
@@ -214,8 +214,8 @@ DISCARDED: list[tuple[Discard, str, Callable[[bytes], bytes]]] = [
         lambda octets: command("4.8.1", keystore=derived_estate("another", 1).keystore)[1],
     ),
     (Discard.SIGNATURE_ABSENT, "7.1", lambda _: unsigned(critical_command())),
-    (Discard.SIGNATURE_INVALID, "7.1", lambda _: signed_by_nobody(critical_command())),
-    (Discard.SIGNATURE_INVALID, "4.8.1", lambda _: signed_by_nobody(command("4.8.1")[0])),
+    (Discard.SIGNATURE_INVALID, "7.1", lambda _: with_an_invalid_signature(critical_command())),
+    (Discard.SIGNATURE_INVALID, "4.8.1", lambda _: with_an_invalid_signature(command("4.8.1")[0])),
 ]
 
 

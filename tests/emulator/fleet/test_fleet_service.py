@@ -1,8 +1,6 @@
 """A fleet on brokers: counts, outages, shared load, many connections."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from esme_emulator.transport import Broker, MemoryBroker, TransportError, connec
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 from gbcs.tables.roles import Role
-from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.emulator.transport.brokers import Inbox
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -36,45 +34,14 @@ from tests.support.estate import (
     command,
     party,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import settle, until
 
 RESPONSES = response_topic(DIRECT, "+", "+")
 
 
 def make_fleet(latency: Latency = NONE, **options: Any) -> Fleet:
     return Fleet(ESTATE.meters, KEYS, SEED, latency, **options)
-
-
-async def settle() -> None:
-    """Let all tasks on a broker in memory run until they wait."""
-    for _ in range(100):
-        await asyncio.sleep(0)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(GUARD):
-        while not is_so():  # noqa: ASYNC110  # a broker in another process has no event here
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Mosquitto:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    return Mosquitto(tmp_path)
-
-
-@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    match request.param:
-        case "memory":
-            yield MemoryBroker()
-        case "amqtt":
-            async with embedded_broker() as url:
-                yield url
-        case _:
-            with request.getfixturevalue("mosquitto") as running:
-                yield running.url
 
 
 async def test_a_command_is_counted_on_receipt_and_its_reply_when_the_broker_has_it() -> None:
@@ -129,10 +96,10 @@ async def test_a_reply_that_is_due_after_the_end_is_not_counted() -> None:
 
 
 async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_are_true(
-    mosquitto: Mosquitto,
+    tmp_path: Path,
 ) -> None:
     clock, fleet, inbox = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0)), Inbox()
-    with mosquitto as broker:
+    with Mosquitto(tmp_path) as broker:
         async with (
             connect(broker.url, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
             serve_fleet(broker.url, fleet, clock),
@@ -152,13 +119,13 @@ async def test_a_broker_that_dies_and_returns_gets_every_reply_and_the_counts_ar
 
 
 async def test_replies_during_an_outage_of_the_broker_are_not_counted(
-    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
         service, "connect", lambda *args, **kw: connect(*args, give_up_after=0.1, **kw)
     )
     clock, fleet = ManualClock(UNIX_NOW), make_fleet(Fixed(5.0))
-    with mosquitto as broker:
+    with Mosquitto(tmp_path) as broker:
         async with serve_fleet(broker.url, fleet, clock):
             async with connect(broker.url, client_id="party") as transport:
                 for device in (METER, OTHER_METER):

@@ -5,24 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from esme_emulator.cli.main import main
+from tests.support.command_line import esme
 
 SHORT = ("--meters", "5", "--seconds", "0.3", "--rate", "50")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def esme_load(*args: str) -> Result:
-    return CliRunner().invoke(main, ["load", *args])
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def good(*args: str) -> dict[str, Any]:
-    result = esme_load(*args, "--json")
+    result = esme("load", *args, "--json")
     assert result.exit_code == 0, result.output
     form: dict[str, Any] = json.loads(result.stdout)
     return form
@@ -39,7 +32,7 @@ def test_a_load_within_the_process(via: str) -> None:
 
 
 def test_it_prints_a_table_and_writes_a_report() -> None:
-    result = esme_load(*SHORT, "--report", "folder")
+    result = esme("load", *SHORT, "--report", "folder")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     for words in (
@@ -69,8 +62,17 @@ def test_a_closed_loop_has_a_note_about_its_latencies() -> None:
 
 
 def test_an_abort_gives_a_partial_result_and_exit_1() -> None:
-    result = esme_load(
-        "--meters", "5", "--rate", "50", "--seconds", "600", "--abort", "max > 0.001ms", "--json"
+    result = esme(
+        "load",
+        "--meters",
+        "5",
+        "--rate",
+        "50",
+        "--seconds",
+        "600",
+        "--abort",
+        "max > 0.001ms",
+        "--json",
     )
     assert result.exit_code == 1
     form = json.loads(result.stdout)
@@ -91,7 +93,7 @@ def test_an_abort_gives_a_partial_result_and_exit_1() -> None:
         (("--scenario", "none-such"), 2, "none-such: there is no such file"),
         (("--broker", "http://x"), 2, "'http://x' is not the URL of a broker"),
         (("--workers", "2"), 2, "--workers 2 needs --broker"),
-        (("--closed", "5", "--rate", "5"), 2, "--rate goes with neither --trace nor --closed"),
+        (("--closed", "5", "--rate", "5"), 2, "--rate: leave it out with --trace or --closed"),
         (("--closed", "5", "--trace", "trace.csv"), 2, "give one of --trace and --closed"),
         (("--trace", "none.csv"), 2, "--trace none.csv: No such file"),
         (("--trace", "trace.csv"), 2, "trace.csv, line 2: 'x': give seconds of 0 or more"),
@@ -105,7 +107,7 @@ def test_an_abort_gives_a_partial_result_and_exit_1() -> None:
 def test_bad_input_is_one_line(args: tuple[str, ...], code: int, said: str) -> None:
     Path("trace.csv").write_text("1\nx\n")
     Path("binary.csv").write_bytes(b"\xff\xfe")
-    result = esme_load(*args)
+    result = esme("load", *args)
     assert (result.exit_code, result.stdout) == (code, "")
     [line] = result.stderr.splitlines()
     assert line.startswith("esme: ")

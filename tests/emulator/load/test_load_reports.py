@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from esme_emulator.cli.main import main
 from esme_emulator.load.result import json_schema
+from tests.support.command_line import esme
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
@@ -16,13 +15,7 @@ SHORT = ("--meters", "5", "--seconds", "0.2")
 RATE = ("--rate", "50")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def esme(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def form(folder: str, *args: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from esme_emulator.runtime.clock import ManualClock, SystemClock
 from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
 from tests.support.estate import ESTATE, SEED, UNIX_NOW
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
 SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
@@ -202,18 +202,10 @@ async def test_a_load_can_be_interrupted_before_it_starts() -> None:
     assert (result.complete, result.ended) == (False, "interrupted")
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Any:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with Mosquitto(tmp_path) as running:
-        yield running.url
-
-
-async def test_two_workers_share_a_load(mosquitto: str) -> None:
-    async with meters(mosquitto) as received:
+async def test_two_workers_share_a_load(mosquitto: Mosquitto) -> None:
+    async with meters(mosquitto.url) as received:
         shared = plan(rate=60.0, seconds=0.5, workers=2, timeout=GUARD)
-        result = await Load("quickstart", shared, SOURCE, mosquitto).run(lambda _: None)
+        result = await Load("quickstart", shared, SOURCE, mosquitto.url).run(lambda _: None)
     assert result.complete, result.ended
     assert result.requests.answered == result.requests.planned == len(received) == 30
     assert result.latency["all"].count == result.checked == 30
@@ -221,7 +213,7 @@ async def test_two_workers_share_a_load(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_a_dead_worker_ends_the_load(mosquitto: str) -> None:
+async def test_a_dead_worker_ends_the_load(mosquitto: Mosquitto) -> None:
     killed = []
 
     def kill(_: Live) -> None:
@@ -229,8 +221,8 @@ async def test_a_dead_worker_ends_the_load(mosquitto: str) -> None:
             killed.append(active_children()[0].pid)
             os.kill(killed[0] or 0, signal.SIGKILL)
 
-    async with meters(mosquitto):
-        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+    async with meters(mosquitto.url):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto.url)
         async with asyncio.timeout(GUARD):
             result = await load.run(kill)
     assert not result.complete
@@ -240,9 +232,9 @@ async def test_a_dead_worker_ends_the_load(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_workers_can_be_interrupted(mosquitto: str) -> None:
-    async with meters(mosquitto):
-        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto)
+async def test_workers_can_be_interrupted(mosquitto: Mosquitto) -> None:
+    async with meters(mosquitto.url):
+        load = Load("quickstart", plan(seconds=600.0, workers=2), SOURCE, mosquitto.url)
         async with asyncio.timeout(GUARD):
             result = await load.run(lambda _: load.interrupt())
     assert (result.complete, result.ended) == (False, "interrupted")
@@ -250,12 +242,12 @@ async def test_workers_can_be_interrupted(mosquitto: str) -> None:
     assert active_children() == []
 
 
-async def test_an_exceeded_rule_ends_a_load(mosquitto: str) -> None:
+async def test_an_exceeded_rule_ends_a_load(mosquitto: Mosquitto) -> None:
     load = Load(
         "quickstart",
         plan(seconds=600.0, in_flight=5),
         SOURCE,
-        mosquitto,
+        mosquitto.url,
         rules=[parse_rule("not-sent > 50%")],
     )
     async with asyncio.timeout(GUARD):
@@ -269,8 +261,6 @@ async def test_an_exceeded_rule_ends_a_load(mosquitto: str) -> None:
 async def test_a_lost_broker_ends_a_load(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(run, "GONE", 1)
     with Mosquitto(tmp_path) as broker:
         async with meters(broker.url):
@@ -288,8 +278,6 @@ async def test_a_lost_broker_ends_a_load(
 async def test_a_load_that_ends_without_a_broker_is_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(run, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=2.5, timeout=0.1), SOURCE, broker.url)
@@ -303,8 +291,6 @@ async def test_a_load_that_ends_without_a_broker_is_incomplete(
 async def test_a_reconnection_leaves_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     monkeypatch.setattr(run, "GONE", GUARD)
     with Mosquitto(tmp_path) as broker:
         load = Load("quickstart", plan(seconds=600.0, timeout=GUARD), SOURCE, broker.url)

@@ -24,6 +24,7 @@ from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.control.process import Process
 from tests.support.estate import ESTATE, METER, OTHER_METER
+from tests.support.waiting import settle
 
 IDLE = Snapshot(
     at=100.0,
@@ -56,11 +57,6 @@ def screen(now: Snapshot, before: Snapshot | None = None, width: int = 100) -> l
     console.print(render(now, before))
     text = console.export_text()
     return [" ".join(row.replace("│", " ").split()) for row in text.splitlines()]
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 # snapshots

@@ -53,7 +53,7 @@ from tests.emulator.proof.proving import (
     small,
     unmet,
 )
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 
 def shown(result: ProofResult) -> str:
@@ -141,8 +141,6 @@ async def test_a_real_broker_gives_the_same_figures(name: str, tmp_path: Path) -
     expected = (await prove(scenario)).as_json()
     async with embedded_broker() as url:
         assert (await prove(scenario, url)).as_json() == expected
-    if BINARY is None:
-        pytest.skip(MISSING)
     with Mosquitto(tmp_path) as mosquitto:
         assert (await prove(scenario, mosquitto.url)).as_json() == expected
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.pytest_plugin.running import run, run_apart
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 pytest_plugins = ["pytester"]
 
@@ -69,8 +69,6 @@ def test_each_test_has_its_own_broker(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.processes
 def test_workers_share_a_broker_but_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
-    if BINARY is None:
-        pytest.skip(MISSING)
     tests = OVER_MQTT.format(properties=["s1sp; fwd=miss; stored", "s1sp; hit; ttl=90000"])
     with Mosquitto(tmp_path) as broker:
         result = run_apart(pytester, tests, "-n", "2", "--esme-broker", broker.url)

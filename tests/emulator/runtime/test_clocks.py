@@ -20,6 +20,7 @@ from esme_emulator.runtime.clock import (
     iso,
     parse_clock,
 )
+from tests.support.waiting import settle
 
 NOON = 1_795_435_200.0
 """2026-11-23T12:00:00Z, the real time of these tests."""
@@ -30,11 +31,6 @@ DAY = 86_400.0
 
 def machine(now: float = NOON) -> ManualClock:
     return ManualClock(now)
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def woken(clock: Clock, seconds: float, name: str, order: list[str]) -> None:

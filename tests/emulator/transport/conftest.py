@@ -1,27 +1,18 @@
 """Brokers to run the transport's tests on."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from esme_emulator.transport import MemoryBroker
 from esme_emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import Inbox, Kind
-from tests.support.mosquitto import BINARY, MISSING, Mosquitto
+from tests.support.mosquitto import Mosquitto
 
 
 @pytest.fixture
 def inbox() -> Inbox:
     return Inbox()
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "amqtt", "mosquitto"])

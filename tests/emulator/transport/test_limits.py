@@ -29,9 +29,7 @@ from tests.emulator.transport.brokers import (
     read_packet,
     served,
 )
-from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto
-
-needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
+from tests.support.mosquitto import OPEN, TUNED, Mosquitto
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -108,7 +106,6 @@ def test_no_message_is_to_blame_for_an_end_with_another_reason() -> None:
 # What brokers take
 
 
-@needs_mosquitto
 async def test_message_too_long_for_the_broker_fails_alone_and_at_once(
     tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,7 +193,6 @@ async def test_receive_maximum_of_connack_is_kept() -> None:
     assert most == 3
 
 
-@needs_mosquitto
 async def test_broker_that_allows_only_qos_0(
     tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -276,7 +272,6 @@ async def test_broker_that_ignores_mqtt_5_is_tried_with_3_1_1(
 # What brokers say to a message
 
 
-@needs_mosquitto
 async def test_denied_message_is_not_published(tmp_path: Path, inbox: Inbox) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write allowed\n")
     (tmp_path / "acl").chmod(0o600)

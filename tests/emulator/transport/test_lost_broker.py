@@ -28,16 +28,12 @@ from tests.emulator.transport.brokers import (
     read_packet,
     served,
 )
-from tests.support.mosquitto import BINARY, MISSING, OPEN, TUNED, Mosquitto, free_port
-
-needs_mosquitto = pytest.mark.skipif(BINARY is None, reason=MISSING)
+from tests.support.mosquitto import OPEN, TUNED, Mosquitto, free_port
 
 
 @pytest.fixture
 def absent(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that is not started yet."""
-    if BINARY is None:
-        pytest.skip(MISSING)
     broker = Mosquitto(tmp_path)
     yield broker
     broker.kill()
@@ -300,7 +296,6 @@ async def test_window_of_the_broker_is_respected(receive_maximum: int, reconnect
 
 
 @pytest.mark.processes
-@needs_mosquitto
 async def test_credentials(tmp_path: Path) -> None:
     salt = bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", b"p@ss:w/rd", salt, 101)
@@ -316,7 +311,6 @@ async def test_credentials(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-@needs_mosquitto
 async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
     certificate, key = self_signed(tmp_path)
     options = (*OPEN, *TUNED, f"certfile {certificate}", f"keyfile {key}")

@@ -44,7 +44,7 @@ from tests.support.brought import (
     with_content,
 )
 from tests.support.certificates import certificate
-from tests.support.critical import critical_command, signed_by_nobody, unsigned
+from tests.support.critical import critical_command, unsigned, with_an_invalid_signature
 from tests.support.effort import at_most, within
 from tests.support.estate import (
     KEYS,
@@ -92,7 +92,7 @@ REFUSED: list[tuple[Discard, Callable[[bytes], bytes]]] = [
     (Discard.MAC_ABSENT, without_mac),
     (Discard.MAC_INVALID, flipped),
     (Discard.SIGNATURE_ABSENT, lambda _: unsigned(critical_command())),
-    (Discard.SIGNATURE_INVALID, lambda _: signed_by_nobody(critical_command())),
+    (Discard.SIGNATURE_INVALID, lambda _: with_an_invalid_signature(critical_command())),
     *((reason, lambda _, der=der: bringing(der)) for _, reason, der in BROUGHT),
 ]  # fmt: skip
 
@@ -445,7 +445,7 @@ def test_an_invalid_command_is_refused_even_if_another_key_is_missing() -> None:
     exported = json.loads(KEYS.export([supplier]))
     bench = Bench(keystore=FileKeystore({str(supplier): {"ds": exported[str(supplier)]["ds"]}}))
     good = critical_command()
-    for octets in (unsigned(good), signed_by_nobody(good)):
+    for octets in (unsigned(good), with_an_invalid_signature(good)):
         assert bench.receive(octets) == []
     assert bench.policy.ledger.reasons == {"signature-absent": 1, "signature-invalid": 1}
     assert bench.forwards == []

@@ -11,11 +11,7 @@ from esme_emulator.cache.store.breaker import PROBE_SECONDS, Breaker, NotAskedEr
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.tasks import Tasks
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
+from tests.support.waiting import settle
 
 
 class Hanging(MemoryStore):

@@ -17,7 +17,7 @@ from tests.support.stores import (
     kill_rounds,
     workers,
 )
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.processes
 
@@ -29,8 +29,6 @@ KILLS = 5
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield str(tmp_path / "store.sqlite")
-    elif BINARY is None:
-        pytest.skip(MISSING)
     else:
         with ValkeyServer(tmp_path) as server:
             yield server.url

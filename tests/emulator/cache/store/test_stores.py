@@ -22,7 +22,7 @@ from esme_emulator.cache.store.base import (
 )
 from esme_emulator.cache.store.open import open_store
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 KEY = Key(METER, "4.8.1", 0, 86_400)
 ENTRY = Entry(bytes(range(256)), UNIX_NOW + 0.123456)
@@ -37,8 +37,6 @@ SEALED = bytes(range(32))
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as running:
         yield running
 

@@ -21,7 +21,7 @@ from gbcs import EUI
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 from tests.support.mosquitto import free_port
 from tests.support.stores import Worker, kill_rounds
-from tests.support.valkey import BINARY, MISSING, ValkeyServer
+from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.processes
 
@@ -32,13 +32,10 @@ SHORT = 0.02
 GONE = -2
 """Answer of PTTL for a missing key."""
 KILLS = 5
-NEEDS_SERVER = pytest.mark.skipif(BINARY is None, reason=MISSING)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    if BINARY is None:
-        pytest.skip(MISSING)
     with ValkeyServer(tmp_path) as running:
         yield running
 
@@ -433,7 +430,6 @@ async def set_back(server: ValkeyServer, client: Valkey) -> None:
     await client.set(lua.Names("estate").own_counter, 1000)
 
 
-@NEEDS_SERVER
 @pytest.mark.parametrize("forget", [restarted, flushed, evicted, set_back])
 async def test_device_counters_that_a_server_forgot_are_not_given_again(
     forget: Callable[[ValkeyServer, Valkey], Awaitable[None]],
@@ -459,7 +455,6 @@ async def test_device_counters_that_a_server_forgot_are_not_given_again(
     assert caplog.records == []
 
 
-@NEEDS_SERVER
 async def test_a_server_that_forgot_device_counters_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -479,7 +474,6 @@ async def test_a_server_that_forgot_device_counters_is_logged_once(
     assert "was restarted or lost keys" in said
 
 
-@NEEDS_SERVER
 @pytest.mark.parametrize(
     ("options", "refused"),
     [
@@ -504,7 +498,6 @@ async def test_a_server_that_may_evict_device_counters_is_refused(
         await store.close()
 
 
-@NEEDS_SERVER
 async def test_a_server_without_info_is_used_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
