@@ -22,7 +22,11 @@ PYPROJECT, CONSTRAINTS = ROOT / "pyproject.toml", ROOT / "constraints.txt"
 VENVS = ROOT / ".venvs"
 MINORS = range(11, 30)
 """Minor versions of Python 3 to look for."""
-FAST = ("-m", "not processes", "--numprocesses", "auto", "--quiet")
+# These runs look for differences between versions, so few examples of each property are enough.
+FAST = (
+    *("-m", "not processes", "--hypothesis-profile", "few"),
+    *("--numprocesses", "auto", "--quiet"),
+)
 
 Version = tuple[int, int]
 

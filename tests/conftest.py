@@ -10,6 +10,7 @@ from tests.support import processes
 from tests.support.rtds import ABSENT, KEYSTORE
 
 settings.register_profile("unhurried", settings(), deadline=None)
+settings.register_profile("few", settings(), deadline=None, max_examples=20)
 settings.load_profile("unhurried")
 
 
