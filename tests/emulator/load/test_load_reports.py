@@ -99,8 +99,8 @@ def test_an_impossible_comparison_is_one_line() -> None:
             "bad",
             "bad/load.json: not the JSON of a load. Name a report that `esme load --report` wrote",
         ),
-        ("proof", "a and proof: one is of a load, so give two of loads"),
-        ("list.json", "a and list.json: one is of a load, so give two of loads"),
+        ("proof", "a and proof: only one is the report of a load; give two of one kind"),
+        ("list.json", "a and list.json: only one is the report of a load; give two of one kind"),
         ("none", "none: No such file or directory"),
     ):
         result = esme("report", "compare", "a", second)
