@@ -16,12 +16,12 @@ from gbcs.message import (
     Alert,
     Command,
     Message,
-    Opaque,
     Protected,
     Response,
     Status,
     Supplementary,
 )
+from gbcs.opaque import Opaque
 
 __all__ = [
     "CRA",

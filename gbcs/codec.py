@@ -27,13 +27,13 @@ from gbcs.message import (
     Alert,
     Command,
     Message,
-    Opaque,
     Payload,
     Protected,
     Response,
     Status,
     Supplementary,
 )
+from gbcs.opaque import Opaque
 from gbcs.other_information import read_other_information, write_other_information
 from gbcs.sealing import (
     attribute_key,

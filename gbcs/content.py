@@ -21,7 +21,8 @@ from gbcs.dlms.access import (
     encode_apdu,
 )
 from gbcs.errors import DecodeError
-from gbcs.message import Opaque, Payload
+from gbcs.message import Payload
+from gbcs.opaque import Opaque
 
 Decrypt: TypeAlias = Callable[[bytes], bytes | None]
 """Takes the blob of an encrypted attribute and returns its plaintext, None without a key."""

@@ -17,8 +17,9 @@ from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import BitString, Data, DataType
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.instants import MAX_INSTANT, from_date_time, to_iso
-from gbcs.message import CRA, Message, Opaque, Protected
+from gbcs.message import CRA, Message, Protected
 from gbcs.obis import dotted
+from gbcs.opaque import Opaque
 from gbcs.other_information import write_other_information
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name

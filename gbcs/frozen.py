@@ -20,7 +20,7 @@ def maker(cls: Callable[P, T]) -> Callable[P, T]:
     It takes the arguments of the constructor. `cls` must be a dataclass with slots and without
     `__post_init__`; raises `TypeError` for any other.
 
-    >>> from gbcs.message import Opaque
+    >>> from gbcs.opaque import Opaque
     >>> maker(Opaque)(b"\x01") == Opaque(b"\x01")
     True
     """

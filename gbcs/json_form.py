@@ -33,8 +33,9 @@ from gbcs.json_data import (
     text_of,
     whole,
 )
-from gbcs.message import CRA, MESSAGE_TYPES, Message, Opaque, Payload, Protected, Supplementary
+from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
+from gbcs.opaque import Opaque
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.reading_services import BY_CODE

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from gbcs.eui import EUI
+from gbcs.opaque import Opaque
 from gbcs.tables.use_cases import UseCase, use_case
 
 if TYPE_CHECKING:
@@ -39,15 +40,6 @@ class Status(StrEnum):
     """There is something to verify, but a key for it is missing."""
     ABSENT = "absent"
     """There is nothing to verify."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Octets of unknown layout, or without the layout that their name promises."""
-
-    octets: bytes
-    reason: str = field(default="", compare=False)
-    """Why they are not typed, empty if nothing knows their layout."""
 
 
 Payload: TypeAlias = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gbcs.instants import to_iso
-from gbcs.message import Opaque
+from gbcs.opaque import Opaque
 
 __all__ = ["Fields", "Instant", "Opaque", "Value"]
 

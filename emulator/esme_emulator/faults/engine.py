@@ -7,8 +7,7 @@ so `if faults:` costs nothing.
 from collections.abc import Iterable
 
 from esme_emulator.device.behaviour import NORMAL, Behaviour
-from esme_emulator.faults.base import Call, Delivery, Detail, FaultError
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Delivery, Detail, FaultContext, FaultError
 from esme_emulator.faults.log import FaultFired, FaultLog
 from esme_emulator.faults.selector import FaultRule, matcher
 from esme_emulator.runtime.events import Events

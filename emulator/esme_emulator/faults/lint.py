@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import FaultContext
 from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.selector import FaultRule, Selector, is_drawn, meter_test
 from esme_emulator.profiles import MeterProfile, meter_profiles

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, TypeAlias
 
-from esme_emulator.faults.base import Call, Fault, FaultError
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Fault, FaultContext, FaultError
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key, Takes
 from esme_emulator.faults.pattern import FORMS as EUI_FORMS
 from esme_emulator.faults.pattern import EuiPattern

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esme_emulator.device.behaviour import NORMAL
-from esme_emulator.faults.base import Call, Delivery, FaultError, Stage
-from esme_emulator.faults.context import Memory
+from esme_emulator.faults.base import Call, Delivery, FaultError, Memory, Stage
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.log import FaultFired, FaultLog

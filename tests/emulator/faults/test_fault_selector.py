@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esme_emulator.estate.eui_range import EuiRange
-from esme_emulator.faults.base import Call
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, FaultContext
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.selector import matcher, meter_test, read_calls, write_calls

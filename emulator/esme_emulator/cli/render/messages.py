@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from esme_emulator.cli.render.screen import show_progress
 from gbcs.errors import GbcsError
-from gbcs.message import Message, Opaque, Status
+from gbcs.message import Message, Status
+from gbcs.opaque import Opaque
 from gbcs.sources import SourceError
 
 _SOURCE_WIDTH = 40

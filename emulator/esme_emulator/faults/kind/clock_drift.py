@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Behaviour
-from esme_emulator.faults.base import Call, Detail, Fault, FaultError, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, FaultError, Stage
 from esme_emulator.faults.parameters import INSTANT, Key, number
 from gbcs.instants import DAY, EPOCH_UNIX
 

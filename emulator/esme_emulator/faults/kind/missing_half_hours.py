@@ -5,8 +5,7 @@ from math import inf
 from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Behaviour
-from esme_emulator.faults.base import Call, Detail, Fault, FaultError, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, FaultError, Stage
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from esme_emulator.device.behaviour import Behaviour
-from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.device.behaviour import Behaviour
-from esme_emulator.faults.base import Call, Detail, Fault, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, Stage
 from esme_emulator.faults.parameters import Key, choice
 from gbcs.dlms.access import AccessRequest
 from gbcs.tables.result_codes import ResultCode

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Delivery, Detail, Fault, FaultContext, Stage
 from gbcs import GbcsError, decode
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from esme_emulator.estate.parties import PARTIES
-from esme_emulator.faults.base import Call, Delivery, Detail, Fault, Stage
-from esme_emulator.faults.context import FaultContext
+from esme_emulator.faults.base import Call, Delivery, Detail, Fault, FaultContext, Stage
 from esme_emulator.faults.parameters import DEVICE, Key
 from esme_emulator.faults.resealing import resealed
 from gbcs import EUI
