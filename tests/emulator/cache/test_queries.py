@@ -62,7 +62,7 @@ def test_literal_entries_are_purged_with_their_srv(tmp_path: Path) -> None:
     [
         (["here", "--srv", "4.8"], "'4.8' is never cached. Choose one of 4.4.2, 4.4.4"),
         (["n" * 300], "File name too long"),
-        (["nowhere"], "there is no such file"),
+        (["nowhere"], "nowhere: no such file"),
     ],
 )
 @pytest.mark.parametrize("command", ["inspect", "purge"])

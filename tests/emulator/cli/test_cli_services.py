@@ -764,7 +764,7 @@ def is_healthy(url: str) -> bool:
         (("serve", "--keystore", "none.json"), 2, "none.json"),
         (("serve", "--keystore", "bad.toml"), 2, "bad.toml"),
         (("serve", "--base", "12"), 2, "12"),
-        (("serve", "--base", "F" * 16, "--meters", "2"), 2, "up to EUI"),
+        (("serve", "--base", "F" * 16, "--meters", "2"), 2, "up to FFFFFFFFFFFFFFFF"),
         (("counters", "http://127.0.0.1:1"), 1, "refused"),
         (("counters", "http://127.0.0.1:x"), 1, "no control interface"),
         (("counters", "http://["), 1, "no control interface"),

@@ -177,7 +177,7 @@ async def test_a_reply_that_is_too_long_fails_alone(
     assert fleet.counters.as_table() == [("4.8.1", "answered", 6, 4)]
     assert fleet.counters.total(Stage.UNSENT) == 2
     [record] = caplog.records
-    assert "octets, and the broker takes 1200 at most" in record.getMessage()
+    assert "octets, and the broker accepts 1200" in record.getMessage()
 
 
 async def test_a_command_of_a_cache_that_the_broker_refuses_is_logged_and_given_up(

@@ -134,7 +134,7 @@ def test_plot_draws_a_chart(name: str) -> None:
     assert result.exit_code == 0
     assert "█" in result.stdout
     output = " ".join(run("plot", "--help").stdout.split())
-    assert "a weekday and a weekend day of winter and of summer, and a year" in output
+    assert "a weekday and a weekend day in winter and in summer, and of a year" in output
     for line in ("winter weekday", "winter weekend", "summer weekday", "summer weekend", "a year"):
         assert line in result.stdout
     assert run("plot", name).stdout == result.stdout
@@ -168,4 +168,4 @@ def test_an_unknown_picture_format_and_a_plot_of_a_wan_are_bad_usage(tmp_path: P
     assert "a picture ends with .svg or .png" in result.stderr
     result = run("plot", "none")
     assert result.exit_code == 2
-    assert "none is a WAN" in result.stderr
+    assert "none is a network; only loads and meters can be plotted" in result.stderr

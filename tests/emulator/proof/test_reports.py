@@ -510,7 +510,7 @@ def test_a_proof_without_device_hits_fails(result: ProofResult) -> None:
     text = io.StringIO()
     none = replace(result, device_hits_direct=0)
     proof_table(none, Console(file=text, width=120))
-    assert "FAILED: no device hits that a cache could keep away; " in text.getvalue()
+    assert "FAILED: there were no device hits that a cache could avoid; " in text.getvalue()
 
 
 def test_differences_between_proofs_are_reported(result: ProofResult) -> None:
