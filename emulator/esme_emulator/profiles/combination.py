@@ -1,11 +1,13 @@
 """Combine several loads behind one register into one load.
 
 Knows the mean day of a shape of half hours: midwinter and midsummer have equal weight, and five
-days in seven are weekdays.
+days in seven are weekdays. Sums are rounded once (`fsum`), because `sum` rounds otherwise from
+Python 3.12 on, and a profile must be the same on every version.
 """
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from math import fsum
 
 from esme_emulator.profiles.model import HalfHours, LoadProfile, ProfileError, source_of
 from esme_emulator.profiles.schema import HalfHoursTable, too_large
@@ -26,20 +28,20 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
     """
     if len(loads) == 1:
         return loads[0]
-    annual = sum(load.annual_kwh for load in loads)
+    annual = fsum(load.annual_kwh for load in loads)
     days: list[list[tuple[float, ...]]] = []
     for load in loads:
         if not isinstance(load.shape, HalfHours):
             raise ProfileError(f"{load.name} follows the sun, so no other load can be added")
         shapes: tuple[tuple[float, ...], ...] = astuple(load.shape)
-        mean = sum(part * sum(day) for part, day in zip(_MEAN_DAY, shapes, strict=True))
+        mean = fsum(part * fsum(day) for part, day in zip(_MEAN_DAY, shapes, strict=True))
         days.append([tuple(load.annual_kwh * power / mean for power in day) for day in shapes])
 
     def by_energy(figure: str) -> float:
         parts: list[float] = [load.annual_kwh * getattr(load, figure) for load in loads]
-        return sum(parts) / annual
+        return fsum(parts) / annual
 
-    sums = [tuple(map(sum, zip(*of_loads, strict=True))) for of_loads in zip(*days, strict=True)]
+    sums = [tuple(map(fsum, zip(*of_loads, strict=True))) for of_loads in zip(*days, strict=True)]
     for problem in too_large(annual, by_energy("spread"), by_energy("reactive")):
         raise ProfileError(f"{' and '.join(load.name for load in loads)} together: {problem}")
     return LoadProfile(
