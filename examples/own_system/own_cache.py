@@ -13,7 +13,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import gbcs
@@ -119,6 +119,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit("give the URL of a broker and the keystore file that esme keys wrote")
     try:
-        asyncio.run(main(*sys.argv[1:]))
+        with suppress(KeyboardInterrupt):
+            asyncio.run(main(*sys.argv[1:]))
     except (TransportError, gbcs.GbcsError) as error:  # one line that says how to correct it
         raise SystemExit(str(error)) from None

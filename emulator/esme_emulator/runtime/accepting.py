@@ -46,6 +46,9 @@ async def _accept(
     while True:
         try:
             connection, _ = await loop.sock_accept(listener)
+            # asyncio does this only for sockets that name TCP as their protocol. Without it a reply
+            # of several writes waits 40 ms for a delayed acknowledgement.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.connect_accepted_socket(make_protocol, connection)
         except ConnectionAbortedError:  # the client left before it was accepted
             continue
