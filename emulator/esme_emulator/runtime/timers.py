@@ -41,6 +41,11 @@ class Timers(Generic[T]):
         heapq.heappush(self._heap, timer)
         return timer
 
+    def move(self, seconds: float) -> None:
+        """Make all timers due by `seconds` later, or earlier if negative. Their order stays."""
+        for timer in self._heap:
+            timer.when += seconds
+
     def next_deadline(self) -> float | None:
         """Return when the next timer falls due, or None if there is none."""
         while self._heap and self._heap[0].subject is None:

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 from esme_emulator.cache.entry import Key
 from esme_emulator.cache.policy.effects import Effect
 from esme_emulator.cache.policy.reads import Read
-from esme_emulator.cache.policy.timers import Timer, Timers
+from esme_emulator.cache.policy.timers import Timers
 from esme_emulator.cache.registry.registration import day_at
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.messaging.transaction import Transaction
+from esme_emulator.runtime.timers import Timer
 from gbcs import EUI, Command
 from gbcs.usecases.profile_read import Window
 

@@ -71,7 +71,7 @@ class Seal:
         return self._close(self._place(key, f"received {float(entry.received)!r}"), entry.buffer)
 
     def open_entry(self, key: Key, received: float, octets: bytes) -> Entry | None:
-        """Return the entry from octets of `close_entry`, or None if they are none."""
+        """Return the entry from octets of `close_entry`, or None if they cannot be read."""
         readings = self._open(self._place(key, f"received {float(received)!r}"), octets)
         return None if readings is None else Entry(readings, received)
 
@@ -80,7 +80,7 @@ class Seal:
         return self._close(self._place(key, f"fence {fence}"), readings)
 
     def open_settled(self, key: Key, fence: int, octets: bytes) -> bytes | None:
-        """Return the readings from octets of `close_settled`, or None if they are none."""
+        """Return the readings from octets of `close_settled`, or None if they cannot be read."""
         return self._open(self._place(key, f"fence {fence}"), octets)
 
     def _place(self, key: Key, what: str) -> bytes:
