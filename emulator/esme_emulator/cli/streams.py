@@ -1,7 +1,7 @@
 """Standard streams whose failures are one line.
 
 A stream may be closed (`<&-`), full (`> /dev/full`), without a reader (`| head`), or in an encoding
-that lacks a character. It is an error if results cannot be written to stdout. It is none if notes
+that lacks a character. It is an error if results cannot be written to stdout, but not if notes
 cannot be written to stderr: that cannot be reported, and the exit code must not depend on it.
 """
 
