@@ -134,7 +134,7 @@ def touch(kind: str) -> dict[str, Any]:
     from esme_emulator.fleet.counters import Stage
     from esme_emulator.fleet.fleet import Fleet
     from esme_emulator.fleet.latency import NONE, Fixed
-    from esme_emulator.fleet.outbox import Outbox
+    from esme_emulator.fleet.queueing import Outbox
     from esme_emulator.messaging.validation import Accepted
     from gbcs.usecases.profile_read import Window
 

@@ -92,7 +92,7 @@ HOMES = {
     "prometheus_client": ("control/metrics.py",),
     "pydantic": (
         *("control/*models.py", "scenario/file.py", "profiles/schema.py"),
-        *("runtime/config.py", "runtime/json_schema.py"),
+        *("runtime/config.py", "runtime/reports.py"),
     ),
     "starlette": ("control/*",),
     "uvicorn": ("control/server.py", "control/connection.py"),

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from esme_emulator.estate.certificate import make_certificate
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore, make_certificate
 from gbcs import CRA, EUI, AuthenticationError, FileKeystore, KeyUsage, Status, Supplementary
 from gbcs.crypto.protection import encrypt
 from gbcs.header import Envelope

@@ -19,9 +19,8 @@ from esme_emulator.cache.store.base import DEFAULT_LIMIT
 from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
-from esme_emulator.faults.engine import Faults
+from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.lint import Meters, lint
-from esme_emulator.faults.log import FaultFired
 from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
@@ -34,8 +33,7 @@ from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events
-from esme_emulator.runtime.files import read_text
-from esme_emulator.runtime.jsonl import journal
+from esme_emulator.runtime.files import journal, read_text
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.base import Size, Store
+from esme_emulator.cache.store.base import Size, Store, drop_entries, entries_of
 from esme_emulator.cache.store.open import open_store, read_store_key
 from esme_emulator.cli.commands import Group
 from esme_emulator.cli.options import (
@@ -152,7 +151,7 @@ def inspect(
 
     async def look() -> tuple[Size, list[dict[str, Any]]]:
         async with _opened(store, store_key, estate) as opened:
-            found = queries.entries(opened, device, srv)
+            found = entries_of(opened, device, srv)
             rows = [_row(key, entry) async for key, entry in found]
             return await opened.size(), rows
 
@@ -184,7 +183,7 @@ def purge(
 
     async def drop() -> int:
         async with _opened(store, store_key, estate) as opened:
-            return await queries.purge(opened, device, srv)
+            return await drop_entries(opened, device, srv)
 
     form = {"estate": estate.name, "dropped": asyncio.run(drop())}
     said = f"{form['dropped']} entries dropped; estate {estate.name}"

@@ -12,8 +12,7 @@ from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option
 from esme_emulator.cli.output import out
 from esme_emulator.cli.render import screen
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
-from esme_emulator.monitor.counted_srvs import counted
-from esme_emulator.monitor.parts import ControlError
+from esme_emulator.monitor.parts import ControlError, counted
 from gbcs import EUI
 
 _TIMEOUT = 10

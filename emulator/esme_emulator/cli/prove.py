@@ -15,7 +15,7 @@ from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.render import screen
 from esme_emulator.proof.report.write import report_folder, write_report
 from esme_emulator.runtime.processes import interruptible
-from esme_emulator.runtime.report_folder import ReportFolderError
+from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import (
     fault_warnings,
     load_scenario,

@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException
 
 from esme_emulator.cache.store.base import StoreError
 from esme_emulator.control.cache_routes import cache_routes
-from esme_emulator.control.fault_routes import fault_routes
-from esme_emulator.control.fleet_routes import fleet_routes
+from esme_emulator.control.fleet_routes import fault_routes, fleet_routes
 from esme_emulator.control.guard import Guard
 from esme_emulator.control.models import Problem
 from esme_emulator.control.process_routes import process_routes

@@ -9,11 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied, audit_of
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
-from esme_emulator.cache.store.base import Store, StoreError
+from esme_emulator.cache.store.base import Store, StoreError, drop_entries, entries_of
 from esme_emulator.control.cache_models import (
     AgeCount,
     CacheCount,
@@ -30,10 +29,16 @@ from esme_emulator.control.cache_models import (
     StoreState,
 )
 from esme_emulator.control.models import Problem, Removed
-from esme_emulator.control.parameters import cached_srv, counted_srv, eui_of
-from esme_emulator.control.store_calls import STORE_TIMEOUT, first_of, within
-from esme_emulator.monitor.hit_ages import HitAges
+from esme_emulator.control.routing import (
+    STORE_TIMEOUT,
+    cached_srv,
+    counted_srv,
+    eui_of,
+    first_of,
+    within,
+)
 from esme_emulator.monitor.parts import RunningParts, avoided_ratio, cache_of
+from esme_emulator.monitor.replies import HitAges
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso
@@ -97,7 +102,7 @@ def cache_routes(parts: RunningParts) -> APIRouter:
     async def get_entries(wanted: Annotated[ChosenSome, Query()]) -> EntriesState:
         """List the stored entries, without their readings."""
         cache = cache_of(parts)
-        found = queries.entries(cache.store, *_chosen(wanted))
+        found = entries_of(cache.store, *_chosen(wanted))
         entries = await within(STORE_TIMEOUT, first_of(found, wanted.limit + 1))
         now, retention = parts.clock.now(), cache.policy.settings.retention
         rows = [_entry(key, entry, now, retention) for key, entry in entries.items()]
@@ -116,7 +121,7 @@ def cache_routes(parts: RunningParts) -> APIRouter:
         """Drop stored entries. Reads in flight are stored when their replies arrive."""
         cache = cache_of(parts)
         device, srv = _chosen(wanted)
-        number = await within(PURGE_TIMEOUT, queries.purge(cache.store, device, srv))
+        number = await within(PURGE_TIMEOUT, drop_entries(cache.store, device, srv))
         return Removed(removed=number)
 
     return router

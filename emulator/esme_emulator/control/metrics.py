@@ -20,11 +20,11 @@ from prometheus_client.registry import Collector
 
 from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.cache.store.base import Size, Store, StoreError
-from esme_emulator.control.store_calls import within
+from esme_emulator.control.routing import within
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.wan import WanTally
-from esme_emulator.monitor.hit_ages import HitAges
 from esme_emulator.monitor.parts import RunningFleet, RunningParts
+from esme_emulator.monitor.replies import HitAges
 from esme_emulator.transport import Transport
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -26,8 +26,7 @@ from esme_emulator.control.cache_models import (
     SupplierChange,
     TenancyChange,
 )
-from esme_emulator.control.parameters import eui_of
-from esme_emulator.control.store_calls import STORE_TIMEOUT, first_of, within
+from esme_emulator.control.routing import STORE_TIMEOUT, eui_of, first_of, within
 from esme_emulator.monitor.parts import RunningCache, RunningParts, cache_of
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI

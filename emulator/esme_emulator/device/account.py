@@ -23,11 +23,10 @@ Source: SMETS2 5.7.5 for the registers; the behaviour of households is assumed.
 
 from dataclasses import dataclass
 
-from esme_emulator.device import prices
-from esme_emulator.device.blocks import block_counters
-from esme_emulator.device.calendar import month_start
+from esme_emulator.device import tariff
+from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
 from esme_emulator.device.model import Meter
-from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
+from esme_emulator.device.tariff import block_counters, month_start
 from gbcs.instants import DAY
 
 _HOUR, _MINUTE = 3600, 60
@@ -64,7 +63,7 @@ def cost(meter: Meter, instant: int) -> int:
     days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    return energy_cost(meter, instant) + days * prices.STANDING_CHARGE
+    return energy_cost(meter, instant) + days * tariff.STANDING_CHARGE
 
 
 def energy_cost(meter: Meter, instant: int) -> int:
@@ -72,14 +71,14 @@ def energy_cost(meter: Meter, instant: int) -> int:
     thousandths = 0
     if meter.block_thresholds:
         blocks = block_counters(meter, instant)
-        thousandths += _priced(blocks, prices.BLOCK_PRICES)
+        thousandths += _priced(blocks, tariff.BLOCK_PRICES)
     else:
         sums = grown(meter.primary, meter.installed, instant)
-        thousandths += _priced(by_tariff(sums, meter.tariff, TOU_REGISTERS), prices.TOU_PRICES)
+        thousandths += _priced(by_tariff(sums, meter.tariff, TOU_REGISTERS), tariff.TOU_PRICES)
     if meter.secondary is not None:
         sums = grown(meter.secondary, meter.installed, instant)
         tou = by_tariff(sums, meter.tariff, SECONDARY_TOU_REGISTERS)
-        thousandths += _priced(tou, prices.TOU_PRICES)
+        thousandths += _priced(tou, tariff.TOU_PRICES)
     return thousandths // 1000
 
 
@@ -101,30 +100,30 @@ def balances(meter: Meter, instant: int) -> Balances:
         - cost(meter, instant)
         - _time_recovered(meter, instant)
     )
-    used = min(max(-truth, 0), prices.EMERGENCY_CREDIT)
+    used = min(max(-truth, 0), tariff.EMERGENCY_CREDIT)
     days = instant // DAY - meter.installed
     first, second = time_debts(meter)
     return Balances(
         meter_balance=max(truth, 0),
-        emergency_credit_balance=prices.EMERGENCY_CREDIT - used,
+        emergency_credit_balance=tariff.EMERGENCY_CREDIT - used,
         payment_debt=payment_debt_left(meter, bought),
         time_debts=(first - _recovered(meter, 0, days), second - _recovered(meter, 1, days)),
-        accumulated_debt=max(-truth - prices.EMERGENCY_CREDIT, 0),
+        accumulated_debt=max(-truth - tariff.EMERGENCY_CREDIT, 0),
     )
 
 
 def payment_debt(meter: Meter) -> int:
     """Return the size of each payment debt; the first exists from installation."""
-    return _debt(meter, prices.PAYMENT_DEBT, "payment-debt")
+    return _debt(meter, tariff.PAYMENT_DEBT, "payment-debt")
 
 
 def time_debts(meter: Meter) -> tuple[int, int]:
     """Return the time debts at installation."""
-    first, second = prices.TIME_DEBTS
+    first, second = tariff.TIME_DEBTS
     return _debt(meter, first, "time-debt-1"), _debt(meter, second, "time-debt-2")
 
 
-def _debt(meter: Meter, debt: prices.Debt, purpose: str) -> int:
+def _debt(meter: Meter, debt: tariff.Debt, purpose: str) -> int:
     if not prepays(meter) or meter.draw(purpose) % debt.one_in:
         return 0
     return meter.draw_between(purpose, 1, debt.least, debt.most)
@@ -137,12 +136,12 @@ def _time_recovered(meter: Meter, instant: int) -> int:
 
 def _recovered(meter: Meter, number: int, days: int) -> int:
     """Return the recovered part of a time debt after `days` midnights."""
-    return min(time_debts(meter)[number], days * prices.TIME_DEBTS[number].recovery)
+    return min(time_debts(meter)[number], days * tariff.TIME_DEBTS[number].recovery)
 
 
 def payment_debt_recovered(bought: int) -> int:
     """Return the recovered part of all payment debts after top-ups of `bought` in all."""
-    return bought * prices.PAYMENT_DEBT.recovery // _ALL
+    return bought * tariff.PAYMENT_DEBT.recovery // _ALL
 
 
 def payment_debt_left(meter: Meter, bought: int) -> int:
@@ -153,16 +152,16 @@ def payment_debt_left(meter: Meter, bought: int) -> int:
 
 def week_of(meter: Meter, instant: int) -> int:
     """Return the number of the last top-up until `instant`, from 0; -1 if there is none."""
-    week = (instant // DAY - meter.installed) // prices.TOP_UP_DAYS
+    week = (instant // DAY - meter.installed) // tariff.TOP_UP_DAYS
     return week if week < 0 or top_up_time(meter, week) <= instant else week - 1
 
 
 def top_up_time(meter: Meter, week: int) -> int:
     """Return the time of the `week`-th top-up, a whole minute."""
-    minutes = (prices.TOP_UP_CLOSES - prices.TOP_UP_OPENS) * 60
-    day = meter.installed + week * prices.TOP_UP_DAYS
+    minutes = (tariff.TOP_UP_CLOSES - tariff.TOP_UP_OPENS) * 60
+    day = meter.installed + week * tariff.TOP_UP_DAYS
     minute = meter.draw("top-up-time", week) % minutes
-    return day * DAY + prices.TOP_UP_OPENS * _HOUR + minute * _MINUTE
+    return day * DAY + tariff.TOP_UP_OPENS * _HOUR + minute * _MINUTE
 
 
 def bought_until(meter: Meter, week: int) -> int:
@@ -173,11 +172,11 @@ def bought_until(meter: Meter, week: int) -> int:
     if week < 0 or not prepays(meter):
         return 0
     instant = top_up_time(meter, week)
-    usual = meter.draw_between("credit", 0, prices.LEAST_CREDIT, prices.MOST_CREDIT)
+    usual = meter.draw_between("credit", 0, tariff.LEAST_CREDIT, tariff.MOST_CREDIT)
     needed = cost(meter, instant) + _time_recovered(meter, instant) + usual
-    kept = _ALL - prices.PAYMENT_DEBT.recovery
+    kept = _ALL - tariff.PAYMENT_DEBT.recovery
     gross = -(-needed * _ALL // kept)
-    return -(-gross // prices.TOP_UP_STEP) * prices.TOP_UP_STEP
+    return -(-gross // tariff.TOP_UP_STEP) * tariff.TOP_UP_STEP
 
 
 def payment(meter: Meter, week: int) -> Payment:

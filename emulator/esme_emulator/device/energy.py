@@ -9,6 +9,10 @@ time. All numbers are integers, so they are the same on every machine.
 Let C be the sums of the shape, g(d) = C(d + 1) - C(d), and u(d) a draw from 0 to 0.9. The register
 at the start of day d is C(d) + u(d) × min(g(d - 1), g(d)). So the energy of day d is between 0.1
 and 1.9 times g(d): never negative, and 0 if g(d) is 0.
+
+The register at any instant is the energy from installation to the last full half hour, plus the
+elapsed part of the current one, rounded down. So registers only grow, and half hours sum exactly to
+their differences.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from operator import sub
 
 from esme_emulator.device.shapes import HALF_HOURS, Shape, Still, shape_of
 from esme_emulator.profiles import LoadProfile
+from gbcs.instants import DAY, HALF_HOUR
 
 _PERCENT, _MOST_OCTET = 100, 255
 _CHANCE = 3
@@ -141,3 +146,47 @@ def _size(spread: float, salt: bytes) -> int:
     drawn = int.from_bytes(blake2b(salt, digest_size=4, person=b"annual").digest(), "big")
     size: float = spread ** (2 * drawn / 0xFFFFFFFF - 1)
     return round(_MILLI * size)
+
+
+TOU_REGISTERS, SECONDARY_TOU_REGISTERS = 48, 4
+
+
+def grown(series: Series, installed: int, instant: int) -> list[int]:
+    """Return the energy of each half hour of the day, summed from installation to `instant`.
+
+    `installed` is in days and `instant` in seconds since 2000. The result is 48 energies in Wh or
+    varh, all 0 before installation.
+    """
+    day, second = divmod(instant, DAY)
+    if day < installed:
+        return [0] * HALF_HOURS
+    start, before = series.registers(installed), series.registers(day)
+    sums = [now - then for now, then in zip(before, start, strict=True)]
+    if second:
+        slot, part = divmod(second, HALF_HOUR)
+        after = series.registers(day + 1)
+        for passed in range(slot):
+            sums[passed] += after[passed] - before[passed]
+        sums[slot] += (after[slot] - before[slot]) * part // HALF_HOUR
+    return sums
+
+
+def total(series: Series, installed: int, instant: int) -> int:
+    """Return the register at `instant`, in Wh or varh."""
+    return sum(grown(series, installed, instant))
+
+
+def power(series: Series, installed: int, instant: int) -> int:
+    """Return the mean power of the half hour of `instant`, in W or var."""
+    half_hour = instant // HALF_HOUR
+    if half_hour < installed * HALF_HOURS:
+        return 0
+    return 2 * series.half_hours(half_hour, half_hour)[0]
+
+
+def by_tariff(sums: list[int], tariff: tuple[int, ...], registers: int) -> tuple[int, ...]:
+    """Add up the half hours of a day in `sums` to tariff registers."""
+    tou = [0] * registers
+    for register, energy in zip(tariff, sums, strict=True):
+        tou[register] += energy
+    return tuple(tou)

@@ -2,13 +2,17 @@
 
 A pure function of seed, EUI, time and keys: nothing is kept between commands. The caller passes the
 device's own counter, which some replies carry.
+
+How a meter answers one command: normally, or as a fault makes it.
+
+Covers what a fault changes in the meter itself, such as a drifting clock or a log with gaps. What
+happens to the reply afterwards is `faults.base.Delivery`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from esme_emulator.device.behaviour import NORMAL, Behaviour
 from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
 from esme_emulator.profiles import MeterProfile
@@ -20,6 +24,24 @@ from gbcs.tables.use_cases import DATED_RESPONSES
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
 from gbcs.usecases.read_request import ReadRequest, read_requests_of
 from gbcs.usecases.responding import refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a meter does with one command. The defaults are those of a meter without a fault."""
+
+    silent: bool = False
+    """Whether the meter ignores the command."""
+    refusal: int | None = None
+    """Result code that the first access fails with; the meter does not attempt the others."""
+    drift: float = 0.0
+    """Seconds by which the meter's clock is ahead of the time."""
+    has_entry: Callable[[int], bool] | None = None
+    """Returns whether the log entry of a time stamp (seconds since 2000) exists; None for all."""
+
+
+NORMAL = Behaviour()
+
 
 MOST_ATTRIBUTES = 32
 """Most attributes in one command; more are refused. The largest use case reads 18."""

@@ -10,9 +10,8 @@ Source: SMETS2, technical specifications of single element, twin element and pol
 from esme_emulator.device.cosem import Reference, Value
 from esme_emulator.device.logs import HasEntry, entries
 from esme_emulator.device.model import Meter
-from esme_emulator.device.objects_energy import ENERGY
+from esme_emulator.device.objects_energy import ENERGY, LOAD_LIMIT, OTHER_PHASES, VOLTAGE
 from esme_emulator.device.objects_money import MONEY
-from esme_emulator.device.objects_supply import LOAD_LIMIT, OTHER_PHASES, VOLTAGE
 from esme_emulator.device.objects_tariff import SECONDARY_TARIFF, TARIFF
 from gbcs.dlms.data import Data
 from gbcs.obis import parse_dotted

@@ -6,7 +6,7 @@ Source: vectors of ECS02, ECS03, ECS26a and ECS82; ECS19 by analogy, its parts a
 `gbcs.tables.reading_services`.
 """
 
-from esme_emulator.device import prices
+from esme_emulator.device import tariff
 from esme_emulator.device.account import balances, time_debts
 from esme_emulator.device.cosem import (
     TRUE,
@@ -91,7 +91,7 @@ def _time_debt(number: int) -> Value:
     """Return a function for the daily recovery of a time debt; it gives 0 without a debt."""
 
     def value(meter: Meter, now: int) -> Data:
-        rate = prices.TIME_DEBTS[number].recovery if time_debts(meter)[number] else 0
+        rate = tariff.TIME_DEBTS[number].recovery if time_debts(meter)[number] else 0
         return unit_charge([(b"", rate)])
 
     return value
@@ -152,16 +152,16 @@ MONEY: dict[Reference, Value] = {
     reference(113, "0.0.19.20.1.255", 8): always(double_long_unsigned(DAY)),
     reference(113, "0.0.19.20.2.255", 5): _time_debt(1),
     reference(113, "0.0.19.20.2.255", 8): always(double_long_unsigned(DAY)),
-    reference(113, "0.0.19.20.3.255", 13): always(long_unsigned(prices.PAYMENT_DEBT.recovery)),
-    reference(9000, "0.0.94.44.2.10"): always(double_long(prices.MOST_TOP_UP)),
-    reference(9000, "0.0.94.44.2.20"): always(double_long(prices.MOST_BALANCE)),
-    reference(21, "0.0.16.0.1.255"): always(array(double_long(prices.DISABLEMENT))),
+    reference(113, "0.0.19.20.3.255", 13): always(long_unsigned(tariff.PAYMENT_DEBT.recovery)),
+    reference(9000, "0.0.94.44.2.10"): always(double_long(tariff.MOST_TOP_UP)),
+    reference(9000, "0.0.94.44.2.20"): always(double_long(tariff.MOST_BALANCE)),
+    reference(21, "0.0.16.0.1.255"): always(array(double_long(tariff.DISABLEMENT))),
     reference(111, "0.0.19.0.0.255", 11): _paid_from,
-    reference(111, "0.0.19.0.0.255", 16): always(double_long(prices.LOW_CREDIT)),
-    reference(111, "0.0.19.0.0.255", 18): always(long_unsigned(prices.RECOVERY_CAP)),
-    reference(111, "0.0.19.0.0.255", 19): always(double_long(prices.RECOVERY_CAP_PERIOD)),
-    reference(112, "0.0.19.10.1.255", 9): always(double_long(prices.EMERGENCY_CREDIT)),
-    reference(112, "0.0.19.10.1.255", 10): always(double_long(prices.EMERGENCY_THRESHOLD)),
+    reference(111, "0.0.19.0.0.255", 16): always(double_long(tariff.LOW_CREDIT)),
+    reference(111, "0.0.19.0.0.255", 18): always(long_unsigned(tariff.RECOVERY_CAP)),
+    reference(111, "0.0.19.0.0.255", 19): always(double_long(tariff.RECOVERY_CAP_PERIOD)),
+    reference(112, "0.0.19.10.1.255", 9): always(double_long(tariff.EMERGENCY_CREDIT)),
+    reference(112, "0.0.19.10.1.255", 10): always(double_long(tariff.EMERGENCY_THRESHOLD)),
     reference(11, "0.0.11.0.2.255"): always(_special_days()),
     reference(10, "0.0.12.0.1.255"): always(_calendar()),
 }

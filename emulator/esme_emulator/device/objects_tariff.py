@@ -7,9 +7,7 @@ plus 200 for the secondary element.
 Source: vectors of ECS24b and ECS01a.
 """
 
-from esme_emulator.device import prices
-from esme_emulator.device.blocks import current_block
-from esme_emulator.device.calendar import year_of
+from esme_emulator.device import tariff
 from esme_emulator.device.cosem import (
     PRICE_UNIT,
     TRUE,
@@ -21,10 +19,11 @@ from esme_emulator.device.cosem import (
     unit_charge,
     unsigned,
 )
+from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS
+from esme_emulator.device.logs import BLOCK_TOUS, BLOCKS
 from esme_emulator.device.model import Meter
-from esme_emulator.device.registers import SECONDARY_TOU_REGISTERS, TOU_REGISTERS
 from esme_emulator.device.shapes import HALF_HOURS
-from esme_emulator.device.snapshots import BLOCK_TOUS, BLOCKS
+from esme_emulator.device.tariff import current_block, year_of
 from gbcs.dlms.data import (
     Data,
     array,
@@ -113,13 +112,13 @@ def _secondary_days(meter: Meter, now: int) -> Data:
 
 
 def _tou_price(meter: Meter, now: int) -> int:
-    return prices.TOU_PRICES[meter.tariff[now % DAY // HALF_HOUR]]
+    return tariff.TOU_PRICES[meter.tariff[now % DAY // HALF_HOUR]]
 
 
 def _primary_price(meter: Meter, now: int) -> Data:
     """Return the price at `now`."""
     if meter.block_thresholds:
-        return double_long_unsigned(prices.BLOCK_PRICES[current_block(meter, now)])
+        return double_long_unsigned(tariff.BLOCK_PRICES[current_block(meter, now)])
     return double_long_unsigned(_tou_price(meter, now))
 
 
@@ -138,13 +137,13 @@ def _padded(used: tuple[int, ...], number: int) -> tuple[int, ...]:
 
 def _tou_prices(meter: Meter, registers: int) -> list[tuple[bytes, int]]:
     """Return index and price of each TOU register; the price of unused ones is 0."""
-    used = prices.TOU_PRICES[: max(meter.tariff) + 1]
+    used = tariff.TOU_PRICES[: max(meter.tariff) + 1]
     return [(bytes((number,)), price) for number, price in enumerate(_padded(used, registers), 1)]
 
 
 def _block_prices(meter: Meter) -> list[tuple[bytes, int]]:
     """Return index and price of each block and TOU: A1 to A8 for the first block, then B1 on."""
-    used = prices.BLOCK_PRICES[: len(meter.block_thresholds) + 1]
+    used = tariff.BLOCK_PRICES[: len(meter.block_thresholds) + 1]
     return [
         (bytes((0xA0 + 0x10 * block + tou,)), price if tou == 1 else 0)
         for block, price in enumerate(_padded(used, BLOCKS))
@@ -180,7 +179,7 @@ TARIFF: dict[Reference, Value] = {
     reference(11, "0.0.11.0.0.255"): always(_special_days()),
     **{reference(21, f"0.0.16.0.{11 + tou}.255"): _thresholds(tou) for tou in range(BLOCK_TOUS)},
     reference(9000, "0.0.94.44.2.0"): always(TRUE),
-    reference(113, "0.0.19.20.4.255", 5): always(unit_charge([(b"", prices.STANDING_CHARGE)])),
+    reference(113, "0.0.19.20.4.255", 5): always(unit_charge([(b"", tariff.STANDING_CHARGE)])),
     reference(113, "0.0.19.20.0.255", 5): _price_matrix,
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from esme_emulator.estate.eui_range import EuiRange, shard
+from esme_emulator.estate.euis import EuiRange, shard
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES, RemoteParty
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage

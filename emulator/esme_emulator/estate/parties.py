@@ -6,7 +6,7 @@ commands through the Access Control Broker (ACB), with its certificate if the re
 
 from dataclasses import dataclass, field
 
-from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.estate.keys import make_certificate
 from gbcs import EUI, Command, Keystore, Supplementary, encode
 from gbcs.tables.reading_services import ReadingService, service_of
 from gbcs.tables.roles import Role, entitled

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, TypeAlias
 
-from esme_emulator.device.behaviour import Behaviour
+from esme_emulator.device.meter import Behaviour
 from esme_emulator.runtime.draws import draw, draw_unit
 from gbcs import EUI, Command, Keystore
 

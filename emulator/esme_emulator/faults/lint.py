@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from esme_emulator.device.model import meter_of
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.euis import EuiPattern, EuiRange
 from esme_emulator.faults.base import FaultContext
-from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.selector import FaultRule, Selector, is_drawn, meter_test
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from gbcs import EUI

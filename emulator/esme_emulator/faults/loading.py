@@ -9,8 +9,8 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.parameters import describe, nearest, read_table, write_table
-from esme_emulator.faults.registry import FAULTS
 from esme_emulator.faults.selector import FaultRule, Selector
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

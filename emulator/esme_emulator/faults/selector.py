@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, TypeAlias
 
+from esme_emulator.estate.euis import FORMS as EUI_FORMS
+from esme_emulator.estate.euis import EuiPattern
 from esme_emulator.faults.base import Call, Fault, FaultContext, FaultError
 from esme_emulator.faults.parameters import INSTANT, SHARE, Key, Takes
-from esme_emulator.faults.pattern import FORMS as EUI_FORMS
-from esme_emulator.faults.pattern import EuiPattern
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 

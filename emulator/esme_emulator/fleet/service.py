@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from esme_emulator.fleet.connections import connect_each
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet, ReplySent
-from esme_emulator.fleet.outbox import Outbox, Reply
+from esme_emulator.fleet.queueing import Outbox, Reply
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
     DIRECT,

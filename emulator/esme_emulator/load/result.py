@@ -12,7 +12,7 @@ from esme_emulator.load.in_flight import Origin, Outcome
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.tally import Tally
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
-from esme_emulator.runtime.json_schema import derived, schema_of
+from esme_emulator.runtime.reports import derived, schema_of
 
 FORMAT = 1
 """Version of the JSON, incremented if a reader of the previous one would misunderstand it."""

@@ -1,4 +1,12 @@
-"""The transaction that a command and its response share."""
+"""The transaction that a command and its response share, and the device's own counter.
+
+The device's own counter is in encrypted replies to parties behind the Access Control Broker (ACB).
+
+It must strictly increase and never repeat, since key and IV depend on it (GBCS v4.1 clause 4.3).
+Meter and cache make such replies, and restart, independently of each other. So each takes its
+counters from the clock: microseconds times two, even for the meter and odd for the cache. If the
+clock has not moved on, the next free counter is used.
+"""
 
 from typing import NamedTuple
 
@@ -25,3 +33,23 @@ def transaction_of(message: Message) -> Transaction:
         message.message_code,
         message.remote_party,
     )
+
+
+METER, CACHE = 0, 1
+"""The lowest bit of the counters of each."""
+
+
+class DeviceCounter:
+    """The counters of a meter or a cache; `last` is the highest that may be in use."""
+
+    __slots__ = ("_bit", "last")
+
+    def __init__(self, bit: int, last: int = 0) -> None:
+        self._bit = bit
+        self.last = last
+
+    def next(self, now: float) -> int:
+        """Return the next counter at `now`, Unix time in seconds."""
+        earliest = self.last // 2 + 1
+        self.last = max(earliest, int(now * 1_000_000)) * 2 + self._bit
+        return self.last

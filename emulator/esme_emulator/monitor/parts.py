@@ -1,24 +1,50 @@
-"""The parts that run in this process, for the control interface and the live view."""
+"""The parts that run in this process, for the control interface and the live view.
+
+Asking for an SRV by which device hits are not counted is refused, not answered 0.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
 
 from esme_emulator.cache.policy.ledger import Decision, Ledger
 from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.policy.reads import in_order
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
 from esme_emulator.device.model import Meter
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.monitor.hit_ages import HitAges
-from esme_emulator.monitor.latest_replies import LatestReplies
+from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.monitor.replies import HitAges, LatestReplies
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.transport import Transport
 from gbcs import EUI
+from gbcs.tables.use_cases import USE_CASES, for_srv
+
+_SRVS = tuple(in_order({row.srvs[0] for row in USE_CASES if row.srvs}))
+_COUNTED = frozenset({UNKNOWN_SRV, *_SRVS})
+
+
+def counted(srv: str | None) -> str | None:
+    """Return `srv` if hits are counted by it; None stands for all.
+
+    Raises `ValueError`, with the SRVs on a second line, for any other SRV.
+    """
+    if srv is None or srv in _COUNTED:
+        return srv
+    others = for_srv(srv)
+    if others:
+        hint = f"its commands are counted as {others[0].srvs[0]}"
+    else:
+        close = get_close_matches(str(srv), sorted(_COUNTED), 1)
+        meant = f"did you mean {close[0]}?" if close else "write one such as 4.8.1"
+        hint = f"{meant}\ncounted are {', '.join(_SRVS)} and {UNKNOWN_SRV}"
+    raise ValueError(f"no device hit is counted as SRV {srv!r:.30}: {hint}")
 
 
 class ControlError(UserError):

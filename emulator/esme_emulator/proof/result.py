@@ -1,17 +1,23 @@
 """The result of a proof: its figures, its verdict, and its JSON.
 
 Pure. Latencies are milliseconds of scenario time; computing takes none of it.
+
+The assumptions behind the costs in a result, each with its basis.
+
+Knows scenarios and WAN profiles; knows nothing of what a run counted.
 """
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
 from operator import eq, ge, le
 from typing import Any
 
-from esme_emulator.runtime.json_schema import schema_of
-from esme_emulator.scenario.scenario import Comparison, Threshold
+from esme_emulator.fleet.wan import BY_PROFILE
+from esme_emulator.profiles import wan_profile
+from esme_emulator.runtime.reports import schema_of
+from esme_emulator.scenario.scenario import Comparison, Costs, Scenario, Threshold
 
 FORMAT = 3
 """Version of the JSON, incremented if a reader of the previous one would misunderstand it."""
@@ -261,3 +267,34 @@ def json_schema() -> dict[str, Any]:
     del form["properties"]["required"], form["$defs"]["Threshold"], form["$defs"]["Comparison"]
     form["required"].remove("required")
     return form
+
+
+_SCENARIO = "the scenario's"
+_BASES = {
+    "sms_pounds": "published: SEC modification MP312, a wake-up SMS over allowance",
+    "radio_seconds_per_message": "assumed",
+    "octets_per_radio_second": "assumed: 100 kbit/s",
+}
+"""Basis of each default in `Costs`."""
+
+
+def assumptions(scenario: Scenario) -> Iterator[Assumption]:
+    """Yield every figure that costs depend on, by the scenario key that replaces it."""
+    costs, fleet = scenario.costs, scenario.fleet
+    for item in fields(Costs):
+        value = getattr(costs, item.name)
+        if value is None:
+            yield Assumption("costs.sms_per_wake", *_sms_per_wake(fleet.wan))
+        else:
+            basis = _SCENARIO if value != item.default else _BASES[item.name]
+            yield Assumption(f"costs.{item.name}", value, basis)
+    yield Assumption("fleet.wan", fleet.wan, _SCENARIO)
+    yield Assumption("fleet.latency", fleet.latency, _SCENARIO)
+
+
+def _sms_per_wake(wan: str) -> tuple[float | str, str]:
+    """Return the SMS per wake-up of a meter behind `wan`, and the basis of that number."""
+    if wan == BY_PROFILE:
+        return "that of each meter's WAN", "esme profiles shows it with its source"
+    profile = wan_profile(wan)
+    return profile.wake_sms, f"of the WAN; {profile.sources['wake_sms']}"

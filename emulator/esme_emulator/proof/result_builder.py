@@ -22,16 +22,21 @@ from esme_emulator.proof.accounts import (
     decided_request,
     direct_difference,
 )
-from esme_emulator.proof.assumptions import assumptions
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.evidence import by_meter
 from esme_emulator.proof.judge import Check, Judge
-from esme_emulator.proof.result import Distribution, Interval, Latencies, Percentiles, ProofResult
+from esme_emulator.proof.result import (
+    Distribution,
+    Interval,
+    Latencies,
+    Percentiles,
+    ProofResult,
+    assumptions,
+)
 from esme_emulator.proof.run_record import RunRecord
 from esme_emulator.proof.verification import check_replies, refused_requests, undelivered
-from esme_emulator.scenario.changes import PlannedChange
 from esme_emulator.scenario.scenario import Scenario
-from esme_emulator.scenario.workload import PlannedRequest
+from esme_emulator.scenario.workload import PlannedChange, PlannedRequest
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 

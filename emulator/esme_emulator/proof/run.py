@@ -27,23 +27,23 @@ from esme_emulator.profiles import meter_profile
 from esme_emulator.proof.driver import Driver
 from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.judge import Judge
-from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.result import INTERRUPTED, ProofResult
 from esme_emulator.proof.result_builder import build_result
-from esme_emulator.proof.run_record import RunRecord
+from esme_emulator.proof.run_record import FleetObserver, RunRecord
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.scenario.changes import (
+from esme_emulator.scenario.scenario import Caching, Scenario
+from esme_emulator.scenario.workload import (
+    PlannedRequest,
     RegistryHolder,
     Upstream,
     apply_changes,
     initial_registry,
+    make_workload,
     planned_changes,
 )
-from esme_emulator.scenario.scenario import Caching, Scenario
-from esme_emulator.scenario.workload import PlannedRequest, make_workload
 from esme_emulator.transport import Gauged, MemoryBroker, TransportError
 from gbcs.instants import EPOCH_UNIX
 from gbcs.usecases.profile_read import Window

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from esme_emulator.pytest_plugin.cache import EsmeCache
     from esme_emulator.pytest_plugin.clock import SteppedClock
     from esme_emulator.pytest_plugin.faults import EsmeFaults
-    from esme_emulator.pytest_plugin.fleet import EsmeFleet
-    from esme_emulator.pytest_plugin.meters import EsmeMeter, EsmeMeters
-    from esme_emulator.pytest_plugin.parties import Parties
+    from esme_emulator.pytest_plugin.meters import EsmeFleet, EsmeMeter, EsmeMeters
+    from esme_emulator.pytest_plugin.party import Parties
     from esme_emulator.transport import Broker
 
 else:

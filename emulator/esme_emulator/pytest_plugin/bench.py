@@ -19,7 +19,7 @@ from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE
-from esme_emulator.estate.eui_range import EVERY_EUI, EuiRange
+from esme_emulator.estate.euis import EVERY_EUI, EuiRange
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
@@ -30,16 +30,14 @@ from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES
-from esme_emulator.monitor.counted_srvs import counted
+from esme_emulator.monitor.parts import counted
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
-from esme_emulator.pytest_plugin.fleet import EsmeFleet
 from esme_emulator.pytest_plugin.journal import Hits, Journal
-from esme_emulator.pytest_plugin.meters import FleetContext
-from esme_emulator.pytest_plugin.parties import Parties
-from esme_emulator.pytest_plugin.party import PartyContext, PendingReads
+from esme_emulator.pytest_plugin.meters import EsmeFleet, FleetContext
+from esme_emulator.pytest_plugin.party import Parties, PartyContext, PendingReads
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.runtime.events import Events

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from esme_emulator.cache import queries
 from esme_emulator.cache.policy.effects import Effect
 from esme_emulator.cache.policy.ledger import Decided, Ledger
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.reads import CACHEABLE_SRVS
 from esme_emulator.cache.service import CacheService
-from esme_emulator.cache.store.base import Store
-from esme_emulator.monitor.counted_srvs import counted
+from esme_emulator.cache.store.base import Store, drop_entries
+from esme_emulator.monitor.parts import counted
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.pytest_plugin.meters import EsmeMeter
 from gbcs import EUI, GbcsError, decode
@@ -46,7 +45,7 @@ class EsmeCache:
         """
         device = meter.eui if isinstance(meter, EsmeMeter) else meter
         if counted(srv) in (None, *CACHEABLE_SRVS):
-            return await queries.purge(self.store, device, srv)
+            return await drop_entries(self.store, device, srv)
         return 0
 
     def __repr__(self) -> str:

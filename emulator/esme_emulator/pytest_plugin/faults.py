@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from esme_emulator.faults.base import Fault, FaultError
-from esme_emulator.faults.engine import Faults
+from esme_emulator.faults.engine import FaultFired, Faults
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import FaultFired
 from esme_emulator.faults.parameters import nearest, write_table
-from esme_emulator.faults.registry import FAULTS
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events

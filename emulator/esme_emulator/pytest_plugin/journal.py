@@ -17,7 +17,7 @@ from esme_emulator.estate.parties import (
     OTHER_USER,
     SUPPLIER,
 )
-from esme_emulator.faults.log import FaultFired
+from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.fleet import CommandReceived
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI, Command, GbcsError, decode

@@ -1,4 +1,7 @@
-"""A remote party of a test: it reads meters, through the cache or directly."""
+"""A remote party of a test: it reads meters, through the cache or directly.
+
+The remote parties of a test, by the names of their roles.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -7,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
-from esme_emulator.estate.parties import RemoteParty
+from esme_emulator.estate.parties import PARTIES, RemoteParty
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
-from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, Journal
+from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
 from esme_emulator.pytest_plugin.meters import EsmeMeter, WindowLike, log_of, window_of
-from gbcs import EUI, Command, Message, authenticate
+from gbcs import EUI, Command, Keystore, Message, authenticate
 from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
@@ -257,3 +260,49 @@ class EsmeParty:
 
 def _eui(meter: EsmeMeter | EUI) -> EUI:
     return meter.eui if isinstance(meter, EsmeMeter) else meter
+
+
+class Parties:
+    """The emulated parties by name. Each is made on first use, since it derives keys."""
+
+    def __init__(self, keystore: Keystore, counter: int, context: PartyContext) -> None:
+        self._context = context
+        self._keystore = keystore
+        self._counter = counter
+        self._made: dict[str, EsmeParty] = {}
+
+    @property
+    def supplier(self) -> EsmeParty:
+        """The import supplier; it may read 4.6.1, 4.8.1 and 4.8.2."""
+        return self["supplier"]
+
+    @property
+    def export_supplier(self) -> EsmeParty:
+        """The export supplier; it may read 4.6.2 and 4.8.3."""
+        return self["export_supplier"]
+
+    @property
+    def distributor(self) -> EsmeParty:
+        """The electricity distributor; it may read 4.8.1, 4.8.2 and 4.8.3."""
+        return self["distributor"]
+
+    @property
+    def other_user(self) -> EsmeParty:
+        """An Other User behind the Access Control Broker; it may read 4.8.1, 4.8.2 and 4.8.3."""
+        return self["other_user"]
+
+    @property
+    def new_supplier(self) -> EsmeParty:
+        """The import supplier after a change of supplier; it may read 4.6.1, 4.8.1 and 4.8.2."""
+        return self["new_supplier"]
+
+    def __getitem__(self, name: str) -> EsmeParty:
+        """Return the party called `name`. Raises `KeyError` if there is no such party."""
+        if name not in NAMES:
+            raise KeyError(f"no party is called {name}; choose one of {', '.join(NAMES)}")
+        if name not in self._made:
+            wanted = NAMES[name]
+            eui, role, behind_acb = next(one for one in PARTIES if one[0] == wanted)
+            remote = RemoteParty(eui, role, self._keystore, self._counter, behind_acb)
+            self._made[name] = EsmeParty(name, remote, self._context)
+        return self._made[name]

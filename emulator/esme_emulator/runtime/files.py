@@ -1,13 +1,19 @@
-"""Files: text that a user names, and private files that we create.
+"""Files: text that a user names, private files that we create, and journals of JSON lines.
 
 Knows encodings and permissions. A file that we create is readable by its owner alone; the
 permissions of a user's file are not changed.
 """
 
+import json
+import logging
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from esme_emulator.runtime.errors import UserError
 
 MAX_OCTETS = 256 * 1024 * 1024
 """Longest file that is read, in octets."""
@@ -55,3 +61,45 @@ def is_exposed(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class JournalError(UserError):
+    """A journal that cannot be opened; the text is one line for the user."""
+
+
+@contextmanager
+def journal(path: Path | None, form: Callable[[T], object]) -> Iterator[Callable[[T], None] | None]:
+    """Yield a function that appends `form(thing)` to `path`, or None if `path` is None.
+
+    A full disk ends the journal with a warning, and the program goes on. Raises `JournalError` if
+    the file cannot be opened.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        file = open(path, "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise JournalError(f"journal {path}: {error.strerror}") from None
+    failed = False
+
+    def write(thing: T) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            file.write(json.dumps(form(thing)) + "\n")
+        except OSError as error:
+            failed = True
+            _log.warning("journal %s: %s; nothing more is written to it", path, error.strerror)
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):  # the disk is full, which was logged
+            file.close()

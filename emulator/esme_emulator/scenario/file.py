@@ -1,6 +1,7 @@
 """Scenario files: parse TOML into a `Scenario`, and report every mistake by file, key and reason.
 
 The shipped scenarios are in the folder `shipped`. A user names another scenario by its path.
+The files that a scenario names are read as octets, for their digests.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import partial
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -26,14 +28,17 @@ from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import (
     MeterProfile,
     ProfileError,
+    latency_beside,
+    latency_file,
     meter_profile,
+    profile_files,
     unreadable_latencies,
     wan_profile,
 )
 from esme_emulator.runtime.clock import LAST, iso
 from esme_emulator.runtime.errors import NamedFileError
 from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.scenario.provenance import digests, located
+from esme_emulator.scenario.arrivals import TraceError, parse_trace
 from esme_emulator.scenario.scenario import (
     ArrivalSettings,
     Caching,
@@ -48,10 +53,48 @@ from esme_emulator.scenario.scenario import (
     Threshold,
 )
 from esme_emulator.scenario.thresholds import FIGURES, unattainable
-from esme_emulator.scenario.trace import TraceError, parse_trace
 from esme_emulator.scenario.workload import MAX_RATE, MAX_REQUESTS, most_requests
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
+
+
+def located(fleet: FleetSettings, folder: Path) -> FleetSettings:
+    """Return `fleet` with its file names resolved relative to `folder`."""
+    return replace(
+        fleet,
+        profiles=tuple(_located(name, folder) for name in fleet.profiles),
+        wan=_located(fleet.wan, folder),
+        latency=latency_beside(fleet.latency, folder),
+    )
+
+
+def digests(scenario: Scenario, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that a scenario in `folder` uses, in hex, by path.
+
+    These are the trace, and profiles and latencies with the files that they name in turn. Raises
+    `ProfileError` or `OSError` if a file has disappeared meanwhile.
+    """
+    found = {_from(folder, path): sha256(path.read_bytes()) for path in _files(scenario, folder)}
+    return {name: found[name].hexdigest() for name in sorted(found)}
+
+
+def _located(name: str, folder: Path) -> str:
+    return str(folder / name) if name.endswith(".toml") else name
+
+
+def _files(scenario: Scenario, folder: Path) -> Iterator[Path]:
+    if scenario.trace:
+        yield folder / scenario.arrivals.trace
+    if measured := latency_file(scenario.fleet.latency):
+        yield measured
+    for name in (*scenario.fleet.profiles, scenario.fleet.wan):
+        if name.endswith(".toml"):
+            yield from profile_files(Path(name))
+
+
+def _from(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
 
 _SHIPPED = files("esme_emulator.scenario") / "shipped"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")

@@ -17,7 +17,7 @@ from esme_emulator.estate.estate import sharded
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.messaging.topics import CACHED, command_topic
 from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.runtime.jsonl import JournalError
+from esme_emulator.runtime.files import JournalError
 from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
 from tests.support.estate import ESTATE, METER, UNIX_NOW, command
 from tests.support.waiting import settle

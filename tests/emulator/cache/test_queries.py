@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from esme_emulator.cache import queries
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.base import Store
+from esme_emulator.cache.store.base import Store, drop_entries, entries_of
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cli.main import main
@@ -37,8 +36,8 @@ async def fill(store: Store) -> None:
 async def test_an_srv_stands_for_all_its_names_in_a_store(srv: str | None, names: set[str]) -> None:
     store = MemoryStore()
     await fill(store)
-    assert {key.srv async for key, _ in queries.entries(store, METER, srv)} == names
-    assert await queries.purge(store, METER, srv) == len(names)
+    assert {key.srv async for key, _ in entries_of(store, METER, srv)} == names
+    assert await drop_entries(store, METER, srv) == len(names)
     assert {key.srv async for key, _ in store.entries(METER)} == set(NAMES) - names
     assert (await store.size()).entries == 2 * len(NAMES) - len(names)
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.kind import FAULTS
 
 PATHS = {
     "/": ["GET"],

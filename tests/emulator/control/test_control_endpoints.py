@@ -9,11 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from esme_emulator.control.fleet_routes import registers_of
 from esme_emulator.control.models import MAX_ADVANCE
+from esme_emulator.device.logs import registers_row
 from esme_emulator.device.meter import answer
 from esme_emulator.device.model import meter_of
-from esme_emulator.device.snapshots import registers_row
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.profiles import meter_profile, wan_profile
 from esme_emulator.runtime.clock import parse_clock

@@ -128,7 +128,7 @@ async def test_a_second_rule_of_the_same_name_is_refused(client: httpx.AsyncClie
 async def test_the_number_of_rules_is_limited(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.control.fault_routes.MAX_RULES", 3)
+    monkeypatch.setattr("esme_emulator.control.fleet_routes.MAX_RULES", 3)
     for _ in range(3):
         assert (await client.post("/faults", json={"kind": "no-reply"})).status_code == 201
     answer = await client.post("/faults", json={"kind": "no-reply"})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.device import prices
+from esme_emulator.device import tariff
 from esme_emulator.device.account import (
     Balances,
     balances,
@@ -22,11 +22,16 @@ from esme_emulator.device.account import (
     top_up_time,
     week_of,
 )
-from esme_emulator.device.calendar import month_start
-from esme_emulator.device.logs import buffer
+from esme_emulator.device.logs import (
+    billing_dates,
+    billing_row,
+    buffer,
+    registers_row,
+    tariff_changes,
+)
 from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
-from esme_emulator.device.snapshots import billing_dates, billing_row, registers_row, tariff_changes
+from esme_emulator.device.tariff import month_start
 from gbcs import EUI
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, MAX_INSTANT
@@ -47,7 +52,7 @@ from tests.emulator.device.meters import (
 
 PREPAYING = KINDS["single-prepayment"]
 EVER = Window(0, MAX_INSTANT)
-WEEK = prices.TOP_UP_DAYS * DAY
+WEEK = tariff.TOP_UP_DAYS * DAY
 
 
 def log_of(srv: str, number: int = 0) -> ProfileLog:
@@ -60,7 +65,7 @@ def rows(meter: Meter, log: ProfileLog, now: int, window: Window = EVER) -> list
 
 def truth(said: Balances) -> int:
     """Return the true balance; valid only while emergency credit is in use."""
-    used = prices.EMERGENCY_CREDIT - said.emergency_credit_balance
+    used = tariff.EMERGENCY_CREDIT - said.emergency_credit_balance
     return said.meter_balance - used - said.accumulated_debt
 
 
@@ -71,15 +76,15 @@ def test_cost_only_grows_and_follows_from_the_registers(
     assert cost(meter, instant) <= cost(meter, instant + later)
     row = registers_row(meter, instant)
     tou, blocks = row[-5 if meter.secondary is None else -6], row[-4:]
-    thousandths = sum(a * b for a, b in zip(tou, prices.TOU_PRICES, strict=False))
+    thousandths = sum(a * b for a, b in zip(tou, tariff.TOU_PRICES, strict=False))
     thousandths += sum(
-        block[0] * price for block, price in zip(blocks, prices.BLOCK_PRICES, strict=True)
+        block[0] * price for block, price in zip(blocks, tariff.BLOCK_PRICES, strict=True)
     )
     if meter.secondary is not None:
-        thousandths += sum(a * b for a, b in zip(row[-5], prices.TOU_PRICES, strict=False))
+        thousandths += sum(a * b for a, b in zip(row[-5], tariff.TOU_PRICES, strict=False))
     assert energy_cost(meter, instant) == thousandths // 1000
     days = max(instant // DAY - meter.installed, 0)
-    assert cost(meter, instant) == energy_cost(meter, instant) + days * prices.STANDING_CHARGE
+    assert cost(meter, instant) == energy_cost(meter, instant) + days * tariff.STANDING_CHARGE
 
 
 @given(prepaying, moments)
@@ -93,10 +98,10 @@ def test_balance_is_top_ups_less_cost_and_debts(meter: Meter, instant: int) -> N
     assert (said.payment_debt + recovered) % payment_debt(meter) == 0
     assert 0 < said.payment_debt <= payment_debt(meter)
     assert said.meter_balance >= 0
-    assert 0 <= said.emergency_credit_balance <= prices.EMERGENCY_CREDIT
+    assert 0 <= said.emergency_credit_balance <= tariff.EMERGENCY_CREDIT
     assert said.accumulated_debt >= 0
     if said.meter_balance:
-        assert said.emergency_credit_balance == prices.EMERGENCY_CREDIT
+        assert said.emergency_credit_balance == tariff.EMERGENCY_CREDIT
     if said.accumulated_debt:
         assert said.emergency_credit_balance == 0
 
@@ -107,16 +112,16 @@ def test_top_ups_are_multiples_of_five_pounds_that_restore_the_usual_credit(
     meter: Meter, week: int
 ) -> None:
     bought = payment(meter, week)
-    assert bought.amount % prices.TOP_UP_STEP == 0
-    assert 0 <= bought.amount <= prices.MOST_TOP_UP
+    assert bought.amount % tariff.TOP_UP_STEP == 0
+    assert 0 <= bought.amount <= tariff.MOST_TOP_UP
     assert 0 <= bought.debt <= bought.amount
     said = balances(meter, bought.time)
-    assert prices.LEAST_CREDIT <= said.meter_balance <= prices.MOST_BALANCE
+    assert tariff.LEAST_CREDIT <= said.meter_balance <= tariff.MOST_BALANCE
     if bought.amount:
         before = balances(meter, bought.time - 1)
-        step = prices.TOP_UP_STEP
+        step = tariff.TOP_UP_STEP
         assert truth(said) - truth(before) <= bought.amount
-        assert said.meter_balance < prices.MOST_CREDIT + step
+        assert said.meter_balance < tariff.MOST_CREDIT + step
 
 
 @given(prepaying, st.integers(0, 5000))
@@ -124,7 +129,7 @@ def test_top_ups_are_every_seven_days_at_opening_hours(meter: Meter, week: int) 
     time = top_up_time(meter, week)
     assert time // DAY == meter.installed + 7 * week
     assert time % 60 == 0
-    assert prices.TOP_UP_OPENS <= time % DAY / 3600 < prices.TOP_UP_CLOSES
+    assert tariff.TOP_UP_OPENS <= time % DAY / 3600 < tariff.TOP_UP_CLOSES
     assert week_of(meter, time) == week
     assert week_of(meter, time - 1) == week - 1
 
@@ -139,7 +144,7 @@ def test_debts_only_shrink_until_they_are_paid(meter: Meter, instant: int, later
         assert before.payment_debt <= paid < payment_debt(meter)
     midnights = (instant + later) // DAY - instant // DAY
     for debt, one, other in zip(
-        prices.TIME_DEBTS, before.time_debts, after.time_debts, strict=True
+        tariff.TIME_DEBTS, before.time_debts, after.time_debts, strict=True
     ):
         assert one - other == min(one, midnights * debt.recovery)
 
@@ -201,7 +206,7 @@ def test_debt_payments_are_a_part_of_credit(meter: Meter, instant: int, number: 
     assert len(found) <= number
     assert [item.time for item in found] == sorted({item.time for item in found})
     for item in found:
-        assert item.debt == item.amount * prices.PAYMENT_DEBT.recovery // 10_000 > 0
+        assert item.debt == item.amount * tariff.PAYMENT_DEBT.recovery // 10_000 > 0
 
 
 @given(prepaying, st.integers(0, 20 * 365 * DAY))
@@ -214,7 +219,7 @@ def test_a_prepayment_meter_paid_debt_in_the_last_month(meter: Meter, age: int) 
     assert served
     assert [row["time"] for row in served[-5:]] == [row["time"] for row in bought]
     for debt, credit in zip(served[-5:], bought, strict=True):
-        assert debt["amount"] * 10_000 == credit["amount"] * prices.PAYMENT_DEBT.recovery
+        assert debt["amount"] * 10_000 == credit["amount"] * tariff.PAYMENT_DEBT.recovery
 
 
 @given(prepaying, st.integers(0, 20 * 365))
@@ -325,9 +330,9 @@ def test_balances_are_0_before_installation(meter: Meter, instant: int) -> None:
     assert [rows(meter, log, instant) for log in OTHER_LOGS] == [[]] * len(OTHER_LOGS)
 
 
-@pytest.mark.parametrize("number", range(len(prices.TIME_DEBTS)))
+@pytest.mark.parametrize("number", range(len(tariff.TIME_DEBTS)))
 def test_only_some_meters_have_a_time_debt(number: int) -> None:
-    debt = prices.TIME_DEBTS[number]
+    debt = tariff.TIME_DEBTS[number]
     amounts = [time_debts(meter)[number] for meter in prepaying_fleet()]
     assert 0 in amounts
     assert all(debt.least <= amount <= debt.most for amount in amounts if amount)
@@ -337,7 +342,7 @@ def test_only_some_meters_have_a_time_debt(number: int) -> None:
 def test_every_prepayment_meter_has_a_payment_debt() -> None:
     amounts = [payment_debt(meter) for meter in prepaying_fleet()]
     assert all(
-        prices.PAYMENT_DEBT.least <= amount <= prices.PAYMENT_DEBT.most for amount in amounts
+        tariff.PAYMENT_DEBT.least <= amount <= tariff.PAYMENT_DEBT.most for amount in amounts
     )
     assert len(set(amounts)) > 1
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import NORMAL, Behaviour
-from esme_emulator.device.meter import MOST_ATTRIBUTES, Answer, Outcome, answer
-from esme_emulator.estate.certificate import make_certificate
+from esme_emulator.device.meter import MOST_ATTRIBUTES, NORMAL, Answer, Behaviour, Outcome, answer
+from esme_emulator.estate.keys import make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
 from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
 from gbcs import Command, Response, Status, Supplementary, decode, encode

@@ -7,8 +7,7 @@ table of the reading services, in tests/gbcs/tables.
 
 from dataclasses import replace
 
-from esme_emulator.device.behaviour import Behaviour
-from esme_emulator.device.meter import Answer, Outcome, answer
+from esme_emulator.device.meter import Answer, Behaviour, Outcome, answer
 from esme_emulator.device.voltage import PERIOD
 from esme_emulator.profiles import MeterProfile, meter_profile
 from gbcs import Command, Keystore, Response, Status, decode

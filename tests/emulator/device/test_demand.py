@@ -4,10 +4,10 @@ from operator import add
 
 from hypothesis import given
 
-from esme_emulator.device.calendar import month_start
 from esme_emulator.device.demand import EVENING, Demand, export_demand, import_demand, last_reset
 from esme_emulator.device.model import Meter
-from esme_emulator.device.objects_supply import RATED_POWER
+from esme_emulator.device.objects_energy import RATED_POWER
+from esme_emulator.device.tariff import month_start
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT
 from tests.emulator.device.meters import KINDS, any_meters, moments
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from esme_emulator.device.account import balances
+from esme_emulator.device.energy import total
 from esme_emulator.device.meter import Outcome, answer
 from esme_emulator.device.model import INSTALLATION_DAYS, meter_of
-from esme_emulator.device.registers import total
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.profiles import HalfHours, LoadProfile, MeterProfile, Sun, meter_profile
 from esme_emulator.profiles.schema import MOST_KWH, too_large

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.device import account, blocks, demand, energy, model, registers, voltage
+from esme_emulator.device import account, demand, energy, model, tariff, voltage
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.runtime import draws
@@ -212,7 +212,7 @@ def test_readings_are_the_same_twice_and_in_another_process(
 ) -> None:
     exec(SAMPLE, {})
     first = capsys.readouterr().out
-    for module in (account, blocks, demand, draws, energy, model, registers, voltage):
+    for module in (account, demand, draws, energy, model, tariff, voltage):
         for item in vars(module).values():
             if hasattr(item, "cache_clear"):
                 item.cache_clear()

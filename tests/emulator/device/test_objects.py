@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from esme_emulator.device import prices
+from esme_emulator.device import tariff
 from esme_emulator.device.demand import EVENING, export_demand, import_demand, last_reset
+from esme_emulator.device.energy import total
 from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects import value_of
-from esme_emulator.device.objects_supply import RATED_POWER
-from esme_emulator.device.registers import total
+from esme_emulator.device.objects_energy import RATED_POWER
 from esme_emulator.device.voltage import Bound, times_beyond
 from esme_emulator.profiles import meter_profile
 from gbcs import EUI, decode
@@ -51,8 +51,8 @@ def test_a_meter_has_the_objects_of_its_variant_and_no_others(kind: str) -> None
 
 def test_configured_amounts_equal_those_of_the_account() -> None:
     meter = KINDS["single-prepayment"]
-    assert said(meter, 112, "0.0.19.10.1.255", 9) == prices.EMERGENCY_CREDIT
-    assert said(meter, 113, "0.0.19.20.3.255", 13) == prices.PAYMENT_DEBT.recovery
+    assert said(meter, 112, "0.0.19.10.1.255", 9) == tariff.EMERGENCY_CREDIT
+    assert said(meter, 113, "0.0.19.20.3.255", 13) == tariff.PAYMENT_DEBT.recovery
     assert said(meter, 113, "0.0.19.20.1.255", 8) == DAY
     assert said(meter, 112, "0.0.19.10.0.255") == said(meter, 1, "0.0.94.44.34.30")[0]
 

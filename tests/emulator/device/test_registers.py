@@ -6,21 +6,27 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.device.blocks import block_counters, block_counters_of_year, current_block
-from esme_emulator.device.calendar import month_start, months_until, year_of, year_start
-from esme_emulator.device.energy import Series
-from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import Meter
-from esme_emulator.device.objects import value_of
-from esme_emulator.device.registers import (
+from esme_emulator.device.energy import (
     SECONDARY_TOU_REGISTERS,
     TOU_REGISTERS,
+    Series,
     by_tariff,
     grown,
     power,
     total,
 )
-from esme_emulator.device.snapshots import registers_row
+from esme_emulator.device.logs import buffer, registers_row
+from esme_emulator.device.model import Meter
+from esme_emulator.device.objects import value_of
+from esme_emulator.device.tariff import (
+    block_counters,
+    block_counters_of_year,
+    current_block,
+    month_start,
+    months_until,
+    year_of,
+    year_start,
+)
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR, MAX_INSTANT, parse_iso, to_iso
 from gbcs.obis import parse_dotted

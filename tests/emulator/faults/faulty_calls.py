@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from esme_emulator.device.behaviour import Behaviour
+from esme_emulator.device.meter import Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import rules_from

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from esme_emulator.device.behaviour import NORMAL
+from esme_emulator.device.meter import NORMAL
 from esme_emulator.faults.base import Call
 from gbcs import Opaque
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, to_iso

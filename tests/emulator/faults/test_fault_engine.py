@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import NORMAL
+from esme_emulator.device.meter import NORMAL
 from esme_emulator.faults.base import Call, Delivery, FaultError, Memory, Stage
-from esme_emulator.faults.engine import Faults
+from esme_emulator.faults.engine import FaultFired, FaultLog, Faults
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.log import FaultFired, FaultLog
-from esme_emulator.faults.registry import FAULTS
 from esme_emulator.runtime.events import Events
 from gbcs import EUI, Reassembler, decode, encode
 from gbcs.block import Block

@@ -6,7 +6,7 @@ import pytest
 
 from esme_emulator.device.model import meter_of
 from esme_emulator.faults.engine import Faults
-from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.fleet.fleet import Fleet, Receipt
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.profiles import meter_profile

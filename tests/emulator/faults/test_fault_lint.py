@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.euis import EuiRange
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
 from esme_emulator.profiles import MeterProfile, meter_profile

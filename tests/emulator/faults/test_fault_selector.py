@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.euis import EuiPattern, EuiRange
 from esme_emulator.faults.base import Call, FaultContext
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.pattern import EuiPattern
 from esme_emulator.faults.selector import matcher, meter_test, read_calls, write_calls
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, parse_iso

@@ -4,8 +4,8 @@ import pytest
 
 from docs.make_faults import PAGE, page
 from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.faults.registry import FAULTS
 
 
 def test_the_tables_match_the_registry() -> None:

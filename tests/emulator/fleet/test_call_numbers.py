@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.fleet.counters import CallNumbers, Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import Uniform
-from esme_emulator.fleet.sequences import CallNumbers
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, SEED, UNIX_NOW, command
 
 SRVS = tuple(f"4.{number}" for number in range(20))

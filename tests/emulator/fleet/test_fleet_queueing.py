@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.device.behaviour import NORMAL, Behaviour
+from esme_emulator.device.meter import NORMAL, Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Dropped, Fleet, Receipt
 from esme_emulator.fleet.latency import Fixed, LogNormal, Uniform
-from esme_emulator.fleet.outbox import Outbox, Reply
-from esme_emulator.fleet.queueing import MeterStates
+from esme_emulator.fleet.queueing import MeterStates, Outbox, Reply
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.profiles import WanProfile
 from gbcs import EUI, encode

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.device.behaviour import NORMAL, Behaviour
-from esme_emulator.estate.eui_range import shard
+from esme_emulator.device.meter import NORMAL, Behaviour
+from esme_emulator.estate.euis import shard
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage

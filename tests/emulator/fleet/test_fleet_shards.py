@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.estate.eui_range import EuiRange, shard
+from esme_emulator.estate.euis import EuiRange, shard
 from gbcs import EUI
 
 BASE = EUI.parse("00DBE50000000000")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.device.model import meter_of
-from esme_emulator.estate.eui_range import EuiRange
+from esme_emulator.estate.euis import EuiRange
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.wan import BY_PROFILE, NO_WAN, WanLink, check_wan, wan_of

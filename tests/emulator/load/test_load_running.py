@@ -16,12 +16,11 @@ from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.load import run
-from esme_emulator.load.abort import parse_rule
 from esme_emulator.load.generator import Generator
 from esme_emulator.load.in_flight import Batch, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.run import Load
-from esme_emulator.load.tally import Live, Tally
+from esme_emulator.load.tally import Live, Tally, parse_rule
 from esme_emulator.messaging.topics import DIRECT, command_topic
 from esme_emulator.runtime.clock import ManualClock, SystemClock
 from esme_emulator.scenario.scenario import Mix

@@ -11,14 +11,20 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from esme_emulator.load.abort import AbortRule, first_exceeded, parse_rule
 from esme_emulator.load.in_flight import Batch, ConnectionState, Origin, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.report import report_folder, write_report
 from esme_emulator.load.result import make_result
 from esme_emulator.load.run import GONE, Outage, live
-from esme_emulator.load.tally import Second, Tally, percentile
-from esme_emulator.runtime.report_folder import ReportFolderError
+from esme_emulator.load.tally import (
+    AbortRule,
+    Second,
+    Tally,
+    first_exceeded,
+    parse_rule,
+    percentile,
+)
+from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.scenario import Mix
 
 MIX = (Mix(1, "import-supplier", "4.8.1"),)

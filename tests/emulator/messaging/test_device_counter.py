@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.messaging.device_counter import CACHE, METER, DeviceCounter
+from esme_emulator.messaging.transaction import CACHE, METER, DeviceCounter
 from tests.support.estate import UNIX_NOW
 
 clocks = st.lists(

@@ -83,7 +83,7 @@ def test_a_matplotlibrc_does_not_change_a_chart(plain: tuple[bytes, bytes], tmp_
 
 def test_settings_of_the_calling_program_are_restored() -> None:
     matplotlib = pytest.importorskip("matplotlib")
-    from esme_emulator.proof.report.drawing import shipped_settings
+    from esme_emulator.proof.report.charts import shipped_settings
 
     def seen() -> tuple[object, object]:
         return matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]

@@ -42,7 +42,7 @@ from esme_emulator.proof.report.write import (
     write_report,
 )
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult, json_schema
-from esme_emulator.runtime.comparison import ReportError
+from esme_emulator.runtime.reports import ReportError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Comparison, Threshold
 from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller

@@ -23,18 +23,18 @@ from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.faults.log import FaultFired
+from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
-from esme_emulator.proof.observed import FleetObserver
 from esme_emulator.proof.report.ci import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.run import VARIANTS, Proof
+from esme_emulator.proof.run_record import FleetObserver
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.scenario.changes import initial_registry, planned_changes
 from esme_emulator.scenario.file import load_scenario, resized
+from esme_emulator.scenario.workload import initial_registry, planned_changes
 from esme_emulator.transport import MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, decode, encode

@@ -3,7 +3,7 @@
 import pytest
 
 from esme_emulator.faults import kind
-from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.kind import FAULTS
 from tests.emulator.pytest_plugin.running import run
 
 pytest_plugins = ["pytester"]
@@ -19,7 +19,7 @@ import pytest
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.kind import *
 from esme_emulator.faults.parameters import write_table
-from esme_emulator.faults.registry import FAULTS
+from esme_emulator.faults.kind import FAULTS
 from esme_emulator.pytest_plugin.party import RefusedError
 from esme_emulator.messaging.client import NoReplyError
 from gbcs import AuthenticationError, DecodeError

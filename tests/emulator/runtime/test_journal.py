@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.runtime.jsonl import JournalError, journal
+from esme_emulator.runtime.files import JournalError, journal
 
 
 def form(number: int) -> dict[str, int]:

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from esme_emulator.estate.certificate import make_certificate
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore, make_certificate
 from gbcs import EUI, FileKeystore, KeystoreError, KeyUsage
 from gbcs.crypto.certificate import MAX_OCTETS, point, read_certificate
 from tests.support.certificates import USES, certificate

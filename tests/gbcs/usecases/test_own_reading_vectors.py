@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from esme_emulator.estate.certificate import make_certificate
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore, make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
 from gbcs import EUI, Command, KeyUsage, Status, Supplementary, decode, encode
 from gbcs.instants import parse_iso

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from esme_emulator.estate.certificate import make_certificate
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore, make_certificate
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER, RemoteParty
 from gbcs import EUI, Command, Keystore, KeyUsage, Status, decode, encode
 from gbcs.dlms.access import AccessResponse

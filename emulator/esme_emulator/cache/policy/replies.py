@@ -23,7 +23,7 @@ from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.policy.status import CacheStatus
 from esme_emulator.cache.policy.timers import Timers
 from esme_emulator.cache.policy.transactions import Transactions
-from esme_emulator.messaging.device_counter import CACHE
+from esme_emulator.messaging.transaction import CACHE
 from esme_emulator.runtime.draws import draw_unit
 from gbcs import EUI, GbcsError, Keystore, Message
 

@@ -7,14 +7,21 @@ and the store's own expiry are in seconds of real time, so no change of a clock 
 A read without an entry is *leased*: one process asks the meter, and the others wait until it
 *settles* the lease with what came. Any process can take a lease that is not settled in time. Each
 lease has a greater *fence* than those before, and a process with an older one can keep nothing.
+
+Finds or purges the entries of a store by device and SRV.
+
+An SRV has several names in a store (`policy.reads.names_of`); this is the only module that maps a
+user's SRV to them. Does not know how a store keeps entries.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from esme_emulator.cache.entry import Entry, Key, Settled
+from esme_emulator.cache.policy.reads import names_of
 from esme_emulator.runtime.errors import UserError
 from gbcs import EUI
 
@@ -211,3 +218,28 @@ async def poll(look: Callable[[], Awaitable[Settled | None]], seconds: float) ->
         await asyncio.sleep(min(pause, left))
         pause = min(2 * pause, MAX_POLL_SECONDS)
     return found
+
+
+async def drop_entries(store: Store, device: EUI | None = None, srv: str | None = None) -> int:
+    """Drop all entries, or those of a device or an SRV; return their number.
+
+    Raises `StoreError`, and `ValueError` if `srv` is never cached.
+    """
+    return sum([await store.purge(device=device, srv=name) for name in _names(srv)])
+
+
+async def entries_of(
+    store: Store, device: EUI | None = None, srv: str | None = None
+) -> AsyncGenerator[tuple[Key, Entry], None]:
+    """Yield all entries, or those of a device or an SRV. Raises as `purge`."""
+    for name in _names(srv):
+        async with AsyncExitStack() as stack:
+            found = store.entries(device, name)
+            if isinstance(found, AsyncGenerator):
+                stack.push_async_callback(found.aclose)
+            async for pair in found:
+                yield pair
+
+
+def _names(srv: str | None) -> tuple[str | None, ...]:
+    return (None,) if srv is None else names_of(srv)

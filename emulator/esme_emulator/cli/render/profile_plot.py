@@ -17,7 +17,7 @@ from esme_emulator.device.profile_curves import (
     YEAR_DAYS,
     Curve,
 )
-from esme_emulator.proof.report.drawing import shipped_settings
+from esme_emulator.proof.report.charts import shipped_settings
 from gbcs.instants import EPOCH
 
 _COLOURS = ("#1f5fa8", "#c8501e", "#3f8f3a")

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
-from esme_emulator.runtime.comparison import Figure
+from esme_emulator.runtime.reports import Figure
 from esme_emulator.scenario.scenario import Scenario
 
 

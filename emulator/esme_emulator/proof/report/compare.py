@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from esme_emulator.runtime.comparison import Figure, ReportError, read_json, side_by_side
+from esme_emulator.runtime.reports import Figure, ReportError, read_json, side_by_side
 
 FIGURES = (
     "requests",

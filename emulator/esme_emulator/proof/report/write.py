@@ -9,7 +9,7 @@ from esme_emulator.proof.evidence import Evidence, Line
 from esme_emulator.proof.report.ci import junit, markdown
 from esme_emulator.proof.report.page import SPENT, page
 from esme_emulator.proof.result import Account, Interval, ProofResult
-from esme_emulator.runtime.report_folder import ReportFolder
+from esme_emulator.runtime.reports import ReportFolder
 
 Rows = Iterator[Sequence[Any]]
 """Rows of a CSV file, the column names first."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from esme_emulator.cache.policy.effects import Claim, Reply, Reserve
-from esme_emulator.messaging.device_counter import METER as METER_BIT
+from esme_emulator.messaging.transaction import METER as METER_BIT
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import RETENTION, Bench, BenchStore
 from tests.support.estate import METER, command, own_counter_in

@@ -1,19 +1,23 @@
-"""A folder that reports are written to, with a record of the files that are ours.
+"""Reports: the folder they are written to, their JSON Schemas, and comparisons figure by figure.
 
-Knows files and digests, and not what a report says. `.esme-report` lists the SHA-256 of every file
-that was written, in the format of `sha256sum`. A file that is not listed, or has changed since, is
-the user's: it is neither removed nor overwritten.
+Knows files, digests, JSON and dataclasses, and not what a report says. `.esme-report` lists the
+SHA-256 of every file that was written, in the format of `sha256sum`. A file that is not listed, or
+has changed since, is the user's: it is neither removed nor overwritten.
 """
 
 import csv
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, get_type_hints
 
-from esme_emulator.runtime.errors import MisuseError, UserError
+from pydantic import TypeAdapter
+
+from esme_emulator.runtime.errors import MisuseError, NamedFileError, UserError
 
 RECORD = ".esme-report"
 """Name of the file that lists the files of reports."""
@@ -142,3 +146,69 @@ def _line(name: str, digest: str) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def schema_of(kind: type[Any], number: int) -> dict[str, Any]:
+    """Return the JSON Schema of a dataclass with a constant key `format`; every key is required."""
+    form = TypeAdapter(kind).json_schema(mode="serialization")
+    kinds = form.pop("$defs")
+    properties = {"format": {"const": number}, **form["properties"], **derived(kind, kinds)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **form,
+        "properties": properties,
+        "required": list(properties),
+        "$defs": kinds,
+    }
+
+
+def derived(kind: type[Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of fields that `kind` calculates itself, which pydantic leaves out.
+
+    Adds the schemas that they refer to to `kinds`.
+    """
+    properties = {}
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        if not item.init:
+            form = TypeAdapter(hints[item.name]).json_schema(mode="serialization")
+            kinds |= form.pop("$defs", {})
+            properties[item.name] = form
+    return properties
+
+
+class ReportError(NamedFileError):
+    """A report that cannot be read or compared; the text is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of two reports; None if a report lacks it."""
+
+    name: str
+    first: float | None
+    second: float | None
+
+
+def read_json(file: Path) -> Any:
+    """Return the JSON value of a file, or None if it is not JSON. Raises `ReportError`."""
+    try:
+        return json.loads(file.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ReportError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        return None
+
+
+def side_by_side(
+    first: dict[str, Any], second: dict[str, Any], names: Sequence[str]
+) -> list[Figure]:
+    """Return the figures called `names`, such as `latency.hit.p99`, of two reports."""
+    return [Figure(name, _figure(first, name), _figure(second, name)) for name in names]
+
+
+def _figure(form: Any, name: str) -> float | None:
+    for part in name.split("."):
+        form = form.get(part) if isinstance(form, dict) else None
+    number = isinstance(form, int | float) and not isinstance(form, bool)
+    return form if number else None

@@ -1,0 +1,135 @@
+"""Delivery: the reply is late, comes twice, is overtaken, or loses a block."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from esme_emulator.faults.base import (
+    MAX_DELIVERIES,
+    Call,
+    Delivery,
+    Detail,
+    Fault,
+    FaultContext,
+    Stage,
+)
+from esme_emulator.faults.parameters import SECONDS, Key, whole
+from gbcs import CRA, segment
+from gbcs.block import MAX_WINDOW, Routing
+from gbcs.block_transfer import MAX_BLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class LateReply(Fault):
+    """The reply is delayed, in addition to the latency of the meter."""
+
+    kind: ClassVar[str] = "late-reply"
+    stage: ClassVar[Stage] = Stage.WAY
+
+    seconds: Annotated[float, Key(SECONDS, "seconds of delay")] = 30.0
+    jitter: Annotated[
+        float, Key(SECONDS, "most seconds of further delay, drawn for each reply")
+    ] = 0.0
+
+    def deliver(
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
+    ) -> tuple[tuple[Delivery, ...], Detail] | None:
+        """Delay all deliveries."""
+        later = self.seconds
+        if self.jitter:
+            later += self.jitter * context.unit(call, "jitter")
+        if not later:
+            return None
+        late = tuple(replace(part, delay=part.delay + later) for part in deliveries)
+        return late, {"seconds": later}
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(Fault):
+    """The same reply arrives more than once."""
+
+    kind: ClassVar[str] = "duplicate"
+    stage: ClassVar[Stage] = Stage.WAY
+
+    copies: Annotated[int, Key(whole(1, 100), "additional copies")] = 1
+    after: Annotated[float, Key(SECONDS, "seconds between copies")] = 0.0
+
+    def deliver(
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
+    ) -> tuple[tuple[Delivery, ...], Detail] | None:
+        """Append the deliveries once more for each copy."""
+        if len(deliveries) * (self.copies + 1) > MAX_DELIVERIES:
+            return None
+        several = tuple(
+            replace(part, delay=part.delay + copy * self.after)
+            for copy in range(self.copies + 1)
+            for part in deliveries
+        )
+        return several, {"copies": self.copies, "after": self.after}
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered(Fault):
+    """The reply is held back until the next reply of the meter has left."""
+
+    kind: ClassVar[str] = "reordered"
+    stage: ClassVar[Stage] = Stage.WAY
+
+    hold: Annotated[float, Key(SECONDS, "most seconds to hold it back")] = 60.0
+
+    def deliver(
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
+    ) -> tuple[tuple[Delivery, ...], Detail] | None:
+        """Hold the deliveries back, unless all of them are already."""
+        if all(part.overtaken for part in deliveries):
+            return None
+        held = tuple(
+            replace(part, delay=part.delay + self.hold, overtaken=True) for part in deliveries
+        )
+        return held, {"hold": self.hold}
+
+
+@dataclass(frozen=True, slots=True)
+class LostBlock(Fault):
+    """The reply is sent as blocks of a general block transfer, one message each; one is lost."""
+
+    kind: ClassVar[str] = "lost-block"
+    stage: ClassVar[Stage] = Stage.BLOCKS
+
+    block_size: Annotated[int, Key(whole(128, 65_535), "octets of the reply per block")] = 256
+    window: Annotated[int, Key(whole(1, MAX_WINDOW), "blocks per acknowledgement")] = MAX_WINDOW
+    lost: Annotated[
+        int | None,
+        Key(
+            whole(1, MAX_BLOCKS),
+            "number of the lost block, at most that of the last; drawn if not given",
+        ),
+    ] = None
+
+    def deliver(
+        self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
+    ) -> tuple[tuple[Delivery, ...], Detail] | None:
+        """Split the reply and drop one block; of a reply that fits one block, nothing arrives."""
+        if len(deliveries) > 1:
+            return None
+        [delivery] = deliveries
+        if len(delivery.octets) > self.block_size * MAX_DELIVERIES:
+            return None
+        command = call.command
+        routing = Routing(
+            cra=CRA.RESPONSE,
+            originator_counter=command.originator_counter,
+            originator=call.device,
+            recipient=command.originator,
+            message_code=command.message_code,
+        )
+        blocks = segment(
+            delivery.octets, block_size=self.block_size, window=self.window, routing=routing
+        )
+        drawn = 1 + int(context.unit(call, "lost") * len(blocks))
+        lost = min(self.lost or drawn, len(blocks))
+        arriving = tuple(
+            replace(delivery, octets=block)
+            for number, block in enumerate(blocks, 1)
+            if number != lost
+        )
+        return arriving, {"lost": lost, "blocks": len(blocks)}
