@@ -81,6 +81,7 @@ HOMES = {
     "aiomqtt": ("transport/*",),
     "paho": ("transport/*",),
     "amqtt": ("transport/*",),
+    "iotcore": ("transport/*",),
     "click": ("cli/*.py",),
     "rich": ("cli/output.py", "cli/render/*.py"),
     "asn1tools": ("gbcs/asn1/*",),

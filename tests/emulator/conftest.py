@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.transport import Broker, MemoryBroker
-from esme_emulator.transport.embedded import embedded_broker
+from tests.support.embedded import embedded
 from tests.support.mosquitto import Mosquitto
 from tests.support.valkey import ValkeyServer
 
@@ -29,13 +29,13 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
         yield running
 
 
-@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
+@pytest.fixture(params=["memory", "amqtt", "rumqttd", "mosquitto"])
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     match request.param:
         case "memory":
             yield MemoryBroker()
-        case "amqtt":
-            async with embedded_broker() as url:
+        case "amqtt" | "rumqttd":
+            async with embedded(request.param) as url:
                 yield url
         case _:
             running: Mosquitto = request.getfixturevalue("mosquitto")

@@ -13,7 +13,7 @@ import pytest
 
 MARKER = "processes"
 
-_SERVERS = ("mosquitto", "valkey")
+_SERVERS = ("mosquitto", "rumqttd", "valkey")
 """Prefixes of fixtures and parameters that start a server."""
 
 _STARTERS = frozenset({"Mosquitto", "ValkeyServer", "subprocess"})

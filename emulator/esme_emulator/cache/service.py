@@ -55,8 +55,11 @@ from gbcs import EUI
 AGE = "age"
 """User property of MQTT 5 on replies from stored readings: whole seconds since receipt."""
 
-GROUP = "$share/cache/"
-"""Prefix of the topic filters under which caches share commands, and alerts."""
+GROUP, ALERTS_GROUP = "$share/cache/", "$share/cache-alerts/"
+"""Prefixes of the topic filters under which caches share commands, and alerts.
+
+They differ because rumqttd divides the messages of all filters of a group by one turn.
+"""
 
 NO_SUBSCRIBER, NOT_PUBLISHED = "no-subscriber", "not-published"
 """Why a command reaches no meter: its topic has no subscriber, or the broker refused it."""
@@ -118,7 +121,7 @@ async def serve_cache(
         (GROUP if shared else "") + command_topic(CACHED, "+"): service.receive_command,
         responses: service.receive_response,
     }
-    alerts = {GROUP + responses: service.receive_alert}
+    alerts = {ALERTS_GROUP + responses: service.receive_alert}
     async with connect(
         broker, client_id="s1sp-cache", subscriptions=subscriptions, on_dropped=service.drop
     ) as transport:

@@ -7,8 +7,10 @@ block that runs it, and sees the end of its pipe if the parent process dies.
 import asyncio
 import multiprocessing
 import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -75,6 +77,24 @@ class Ended:
 
     def __str__(self) -> str:
         return f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+
+
+@asynccontextmanager
+async def python_process(*args: str) -> AsyncIterator[Process]:
+    """Run Python with `args`, and kill it after the body. Its stdout and stderr are one pipe.
+
+    Its stdin ends with this process, even if this process is killed. The signals of a terminal do
+    not reach it.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *args, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
 
 
 class Workers:

@@ -1,7 +1,7 @@
 """The transport: carries opaque octets over MQTT or within the process, behind one interface.
 
 The only room that knows an MQTT library. It knows nothing of GBCS or of the services that use it.
-`connect` is the entrance; `esme_emulator.transport.embedded` runs a broker of our own.
+`connect` is the entrance; `esme_emulator.transport.embedded` runs a broker.
 """
 
 import ssl

@@ -1,156 +1,73 @@
-"""The embedded broker: amqtt in this process, so that a user needs no other broker.
+"""The embedded broker, so that a user needs no other: its port, and the MQTT version it speaks.
 
-Knows amqtt, which speaks MQTT 3.1.1 and is much slower than a broker in its own process, such as
-mosquitto. It listens on the loopback interface, accepts every client there, and stores nothing.
+It listens on the loopback interface, accepts every client there, and stores nothing. rumqttd
+speaks MQTT 5 and is fast, but is not built for every platform; amqtt speaks MQTT 3.1.1.
 """
 
-import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
-from amqtt.errors import ProtocolHandlerError
-
-from esme_emulator.runtime.accepting import BACKLOG, accepting
+from esme_emulator.runtime.accepting import BACKLOG
 from esme_emulator.transport.base import TransportError
-from esme_emulator.transport.topic import SHARE
 
 HOST = "127.0.0.1"
-_LISTENER = "default"
-_PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-_REFUSED = 0x80
-_CONNECT = 0x10
-_LONGEST_FIXED_HEADER = 5
-_MQTT5 = b"\x00\x04MQTT\x05"
-"""Protocol name and version in a CONNECT of MQTT 5."""
-_UNACCEPTABLE_VERSION = bytes.fromhex("20020001")
-"""CONNACK that makes clients fall back to MQTT 3.1.1."""
-_STOPPING = 2.0
-"""Timeout for the broker to stop, in seconds."""
+MQTT_5, MQTT_3 = "5", "3.1.1"
+"""Versions of MQTT that an embedded broker may speak."""
 
 logger = logging.getLogger("esme_emulator.transport")
 
-for _name in ("amqtt", "transitions"):
-    if logging.getLogger(_name).level == logging.NOTSET:
-        logging.getLogger(_name).setLevel(logging.CRITICAL)
-
-
-async def _speaks_mqtt5(reader: asyncio.StreamReader) -> tuple[bool, bytes]:
-    """Return whether a client begins with a CONNECT of MQTT 5, and the octets read so far."""
-    head = await reader.read(2)
-    try:
-        while head[-1] & 0x80 and len(head) < _LONGEST_FIXED_HEADER:
-            head += await reader.readexactly(1)
-        head += await reader.readexactly(len(_MQTT5))
-    except (IndexError, asyncio.IncompleteReadError):
-        return False, head  # amqtt handles the rest
-    return head[0] == _CONNECT and head.endswith(_MQTT5), head
-
-
-class _Reader(StreamReaderAdapter):  # type: ignore[misc]
-    """Reads from a client, beginning with octets that were read before."""
-
-    def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
-        super().__init__(reader)
-        self._head = head
-
-    async def read(self, n: int = -1) -> bytes:
-        if not self._head:
-            return bytes(await super().read(n))
-        octets, self._head = (self._head[:n], self._head[n:]) if n >= 0 else (self._head, b"")
-        missing = n - len(octets)
-        return octets + bytes(await super().read(missing)) if missing > 0 else octets
-
-
-class _Writer(StreamWriterAdapter):  # type: ignore[misc]
-    """Writes to a client, and drops octets for a client that is gone."""
-
-    def write(self, data: bytes) -> None:
-        if not self._writer.is_closing():
-            super().write(data)
-
-
-class _EmbeddedBroker(Broker):  # type: ignore[misc]
-    """amqtt, but refuses shared subscriptions, which amqtt grants and never serves."""
-
-    async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
-        if subscription[0].startswith(f"{SHARE}/"):
-            return _REFUSED
-        return int(await super().add_subscription(subscription, session))
-
-    async def _handle_client_session(
-        self, reader: Any, writer: Any, session: Any, handler: Any, *rest: Any
-    ) -> None:
-        handler._send_packet = partial(_send, handler._send_packet)
-        await super()._handle_client_session(reader, writer, session, handler, *rest)
-
-
-async def _send(send: Callable[[Any], Awaitable[None]], packet: Any) -> None:
-    """Send `packet`, and keep a cancellation a cancellation.
-
-    amqtt turns it into an error that it never retrieves, which asyncio logs with a traceback.
-    """
-    try:
-        await send(packet)
-    except ProtocolHandlerError as error:
-        if isinstance(error.__cause__, asyncio.CancelledError):
-            raise error.__cause__ from None
-        raise
-
 
 @asynccontextmanager
-async def embedded_broker(port: int = 0) -> AsyncIterator[str]:
+async def embedded_broker(port: int = 0, mqtt: str | None = None) -> AsyncIterator[str]:
     """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and yield its URL.
 
-    Raises `TransportError` if the port is taken or not allowed.
+    `mqtt` is `MQTT_5` or `MQTT_3`. None is MQTT 5, or MQTT 3.1.1 with a warning if only amqtt is
+    installed. Raises `TransportError` if the port is taken or not allowed or the broker does not
+    start, and `ModuleNotFoundError` if its package is not installed.
     """
-    listener = ListenerConfig(type=ListenerType.EXTERNAL)
-    broker = _EmbeddedBroker(BrokerConfig(listeners={_LISTENER: listener}, plugins=_PLUGINS))
-    connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+    version = mqtt or _best_version()
+    if version == MQTT_5 and not _is_installed("iotcore"):
+        raise ModuleNotFoundError(name="iotcore")
+    with _listen(port) as listener:
+        number = listener.getsockname()[1]
+        if version == MQTT_3:
+            from esme_emulator.transport.embedded_amqtt import amqtt_broker
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        connections[task] = writer
-        try:
-            # amqtt would misread the properties of MQTT 5 as the client's name, and wait for more.
-            is_mqtt5, head = await _speaks_mqtt5(reader)
-            if is_mqtt5:
-                writer.write(_UNACCEPTABLE_VERSION)
-            else:
-                await broker.external_connected(_Reader(reader, head), _Writer(writer), _LISTENER)
-        finally:
-            writer.close()
-            del connections[task]
+            broker = amqtt_broker(listener)
+        else:
+            from esme_emulator.transport.embedded_rumqttd import rumqttd_broker
 
+            listener.close()  # rumqttd listens by itself
+            broker = rumqttd_broker(HOST, number)
+        async with broker:
+            yield f"mqtt://{HOST}:{number}"
+
+
+def _best_version() -> str:
+    if _is_installed("iotcore") or not _is_installed("amqtt"):
+        return MQTT_5
+    logger.warning(
+        "iotcore is not installed, so the embedded broker speaks MQTT 3.1.1, without cache-status "
+        "and shared subscriptions: pip install 'esme-emulator[broker]', or give --broker"
+    )
+    return MQTT_3
+
+
+def _is_installed(package: str) -> bool:
+    with suppress(ModuleNotFoundError):
+        return find_spec(package) is not None
+    return False
+
+
+def _listen(port: int) -> socket.socket:
     try:
-        listener = socket.create_server((HOST, port), backlog=BACKLOG)
+        return socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise TransportError(
             f"no broker on {HOST}:{port} ({reason}): choose another port, or give --broker"
         ) from None
-    await broker.start()
-    try:
-        async with accepting(
-            listener,
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve),
-            "the embedded broker",
-        ):
-            yield f"mqtt://{HOST}:{listener.getsockname()[1]}"
-    finally:
-        for writer in connections.values():
-            writer.transport.abort()  # a busy reader may miss amqtt's cancel, but not this
-        try:
-            async with asyncio.timeout(_STOPPING):
-                if connections:
-                    await asyncio.wait(connections)
-                await broker.shutdown()
-        except TimeoutError:
-            logger.warning("the embedded broker did not stop within %g s", _STOPPING)

@@ -36,11 +36,12 @@ from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
 from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.transport import MemoryBroker, connect
+from esme_emulator.transport import Broker, MemoryBroker, connect
 from gbcs import EUI, Alert, Opaque, decode, encode
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import anything_for_anybody
+from tests.support.embedded import embedded
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -91,9 +92,13 @@ class Running:
 
 @asynccontextmanager
 async def run(
-    stores: list[Store], latency: Latency = NONE, hosted: Any = ESTATE.meters, **options: Any
+    stores: list[Store],
+    latency: Latency = NONE,
+    hosted: Any = ESTATE.meters,
+    broker: Broker | None = None,
+    **options: Any,
 ) -> AsyncIterator[Running]:
-    broker = MemoryBroker()
+    broker = broker or MemoryBroker()
     clock, real = ManualClock(UNIX_NOW), ManualClock(UNIX_NOW)
     fleet = Fleet(hosted, KEYS, SEED, latency)
     settings = CacheSettings(shared=len(stores) > 1, **options)
@@ -620,17 +625,21 @@ def _broker_of(running: Running) -> MemoryBroker:
     return broker
 
 
-async def test_an_alert_is_passed_on_once_by_caches_that_share() -> None:
-    alert = encode(
+def _alert(counter: int) -> bytes:
+    return encode(
         Alert(
             originator=METER,
             recipient=party(Role.IS).eui,
-            originator_counter=7,
+            originator_counter=counter,
             message_code=0x1000,
             payload=Opaque(b"\x01\x02"),
         ),
         KEYS,
     )
+
+
+async def test_an_alert_is_passed_on_once_by_caches_that_share() -> None:
+    alert = _alert(7)
     seen: list[bytes] = []
     store = MemoryStore()
     async with run([store, store, store]) as running:
@@ -663,3 +672,22 @@ async def test_a_refused_request_gets_no_reply() -> None:
         with pytest.raises(NoReplyError):
             await running.requester.request(asked, bytes(octets), 0.05)
         assert running.caches[0].policy.ledger.reasons == {"mac-invalid": 1}
+
+
+@pytest.mark.processes
+async def test_caches_share_requests_and_alerts_on_the_embedded_broker() -> None:
+    topic = response_topic(DIRECT, METER, party(Role.IS).eui)
+    alerts, passed = [_alert(counter) for counter in range(20)], asyncio.Queue[bytes]()
+    filters = {response_topic(CACHED, "+", "+"): lambda _, octets, __: passed.put_nowait(octets)}
+    async with embedded("rumqttd") as url, run([MemoryStore()] * 2, broker=url) as running:
+        replies = await asyncio.gather(*[running.ask(Role.IS, counter) for counter in range(30)])
+        assert len({reply.octets for reply in replies}) == 30
+        assert running.fleet.counters.device_hits == 1
+        requests = [cache.policy.ledger.requests for cache in running.caches]
+        assert min(requests) > 0
+        assert sum(requests) == 30
+        async with connect(url, client_id="ear", subscriptions=filters) as ear:
+            for alert in alerts:
+                await ear.publish(topic, alert)
+            async with asyncio.timeout(GUARD):
+                assert {await passed.get() for _ in alerts} == set(alerts)

@@ -29,11 +29,11 @@ from esme_emulator.messaging.topics import (
 )
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, Drop, MemoryBroker, connect
-from esme_emulator.transport.embedded import embedded_broker
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
 from tests.emulator.cache.bench import anything_for_anybody
 from tests.emulator.transport.brokers import GUARD, Inbox
+from tests.support.embedded import embedded
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -208,7 +208,7 @@ async def test_retained_commands_are_no_device_hits(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if kind == "amqtt":
-        async with embedded_broker() as url:
+        async with embedded("amqtt") as url:
             await retained_commands(url, sends_them=True)
         assert caplog.text.count("dropped a retained message") == 2  # one each, fleet and cache
         return

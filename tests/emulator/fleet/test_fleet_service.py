@@ -19,10 +19,10 @@ from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
 from esme_emulator.profiles import load_profile, meter_profile
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
-from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 from gbcs.tables.roles import Role
 from tests.emulator.transport.brokers import Inbox
+from tests.support.embedded import embedded
 from tests.support.estate import (
     ESTATE,
     KEYS,
@@ -217,6 +217,24 @@ async def test_each_command_goes_to_one_of_the_fleets_that_share() -> None:
     assert together.total(Stage.REPLIED) == 20
 
 
+@pytest.mark.processes
+async def test_fleets_share_on_the_embedded_broker() -> None:
+    clock, inbox = ManualClock(UNIX_NOW), Inbox()
+    one, other = make_fleet(), make_fleet()
+    async with (
+        embedded("rumqttd") as url,
+        serve_fleet(url, one, clock, shared=True),
+        serve_fleet(url, other, clock, shared=True),
+        connect(url, client_id="party", subscriptions={RESPONSES: inbox}) as transport,
+    ):
+        for counter in range(1, 21):
+            octets = command("4.8.1", counter=counter)[1]
+            await transport.publish(command_topic(DIRECT, METER), octets)
+        await inbox.wait_for(20)
+    assert len({message.payload for message in inbox.messages}) == 20
+    assert one.counters.device_hits == other.counters.device_hits == 10
+
+
 async def test_each_command_goes_to_the_fleet_of_its_shard() -> None:
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     fleets = [Fleet(shard(ESTATE.meters, part, 2), KEYS, SEED, NONE) for part in range(2)]
@@ -233,8 +251,8 @@ async def test_each_command_goes_to_the_fleet_of_its_shard() -> None:
     assert [fleet.counters.total(outcome=NOT_HOSTED) for fleet in fleets] == [2, 3]
 
 
-async def test_the_embedded_broker_refuses_shared_subscriptions() -> None:
-    async with embedded_broker() as url:
+async def test_amqtt_refuses_shared_subscriptions() -> None:
+    async with embedded("amqtt") as url:
         with pytest.raises(TransportError, match=r"refuses the subscription .share/fleet/esme"):
             async with serve_fleet(url, make_fleet(), ManualClock(UNIX_NOW), shared=True):
                 pytest.fail("it began")

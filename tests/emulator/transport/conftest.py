@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from esme_emulator.transport import MemoryBroker
-from esme_emulator.transport.embedded import embedded_broker
 from tests.emulator.transport.brokers import Inbox, Kind
+from tests.support.embedded import embedded
 from tests.support.mosquitto import Mosquitto
 
 
@@ -15,14 +15,17 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@pytest.fixture(params=["memory", "amqtt", "mosquitto"])
+@pytest.fixture(params=["memory", "amqtt", "rumqttd", "mosquitto"])
 async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
     match request.param:
         case "memory":
             yield Kind("memory", MemoryBroker(), True, True)
         case "amqtt":
-            async with embedded_broker() as url:
+            async with embedded("amqtt") as url:
                 yield Kind("amqtt", url, False, False)
+        case "rumqttd":
+            async with embedded("rumqttd") as url:
+                yield Kind("rumqttd", url, True, True)
         case _:
             running: Mosquitto = request.getfixturevalue("mosquitto")
             yield Kind("mosquitto", running.url, True, True)
