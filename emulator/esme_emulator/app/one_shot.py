@@ -19,6 +19,7 @@ from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import Broker, BrokerAddress
+from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService
 from gbcs.tables.result_codes import result_name
@@ -46,18 +47,17 @@ class Answered:
 
 
 @asynccontextmanager
-async def broker_at(url: str | None, port: int = 0) -> AsyncIterator[str]:
+async def broker_at(url: str | None, port: int = 0, mqtt: str | None = None) -> AsyncIterator[str]:
     """Yield the URL of a broker: `url`, or if that is None, of a new one on loopback.
 
-    Port 0 takes a free one. Raises `TransportError` if the port is taken or `url` is not a URL.
+    Port 0 takes a free one; `mqtt` is the version of `embedded_broker`. Raises `TransportError` if
+    the port is taken or `url` is not a URL.
     """
     if url is not None:
         BrokerAddress.parse(url)  # report a typo before anything is started or removed
         yield url
     else:
-        from esme_emulator.transport.embedded import embedded_broker  # needs the extra `broker`
-
-        async with embedded_broker(port=port) as own:
+        async with embedded_broker(port, mqtt) as own:
             yield own
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from esme_emulator.app import one_shot
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store.base import Size, Store, drop_entries, entries_of
 from esme_emulator.cache.store.open import open_store, read_store_key
@@ -83,7 +84,8 @@ def cache(
         return
     estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = cache_options(chosen, estate)
-    asyncio.run(run(estate, broker, 0, chosen, None, options, as_json=as_json))
+    on = one_shot.broker_at(broker)
+    asyncio.run(run(estate, on, chosen, None, options, as_json=as_json))
 
 
 def _refuse_options(context: click.Context, command: str) -> None:

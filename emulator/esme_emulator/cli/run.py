@@ -1,7 +1,7 @@
 """`esme serve` and `esme fleet`: run until interrupted."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport.address import without_credentials
+from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 from gbcs import EUI
 
 
@@ -69,6 +70,12 @@ from gbcs import EUI
     default=1883,
     help="Port of its own broker on loopback; 0 takes a free one.",
 )
+@click.option(
+    "--mqtt",
+    type=click.Choice([MQTT_5, MQTT_3]),
+    help="MQTT version of its own broker. With 3.1.1 there is no cache-status.",
+    show_default="5, or 3.1.1 without iotcore",
+)
 @json_option
 def serve(
     seed: str,
@@ -78,13 +85,17 @@ def serve(
     takes_expired: bool,
     broker: str | None,
     port: int,
+    mqtt: str | None,
     as_json: bool,
     **chosen: Any,
 ) -> None:
     """Run broker, meters and cache until interrupted."""
+    if broker and mqtt:
+        raise click.UsageError("--broker and --mqtt: give one of the two")
     estate = estate_of(keystore, seed, meters, base, takes_expired)
     options = fleet_options(chosen), cache_options(chosen, estate)
-    asyncio.run(run(estate, broker, port, chosen, *options, as_json=as_json))
+    own = one_shot.broker_at(broker, port, mqtt)
+    asyncio.run(run(estate, own, chosen, *options, as_json=as_json))
 
 
 @click.command(cls=Command, example="esme fleet --meters 100000 --workers 4")
@@ -119,7 +130,8 @@ def fleet(
         raise click.UsageError("--shared and --connections: give one of the two")
     if workers == 1:
         part = estate if shard is None else sharded(estate, *shard)
-        asyncio.run(run(part, broker, 0, chosen, options, as_json=as_json, whole=estate))
+        on = one_shot.broker_at(broker)
+        asyncio.run(run(part, on, chosen, options, as_json=as_json, whole=estate))
         return
     clock: Clock = chosen["clock"]
     warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
@@ -140,8 +152,7 @@ def fleet(
 
 async def run(
     estate: Estate,
-    broker: str | None,
-    port: int,
+    broker: AbstractAsyncContextManager[str],
     chosen: dict[str, Any],
     meters: FleetOptions | None = None,
     cache: CacheOptions | None = None,
@@ -149,13 +160,16 @@ async def run(
     as_json: bool,
     whole: Estate | None = None,
 ) -> None:
-    """Run the chosen parts until SIGINT, SIGTERM or SIGHUP, then print their counters."""
+    """Run the chosen parts until SIGINT, SIGTERM or SIGHUP, then print their counters.
+
+    `broker` yields the URL of the broker.
+    """
     stopped = asyncio.Event()
     for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(one_shot.broker_at(broker, port))
+        url = await stack.enter_async_context(broker)
         services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:

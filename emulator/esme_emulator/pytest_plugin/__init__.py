@@ -44,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--esme-broker",
         metavar="BROKER",
-        help="memory (default), embedded (MQTT on a free port for each test), or mqtt://host:port",
+        help="memory (default), embedded (MQTT on a free port for each test), embedded-3.1.1, "
+        "or mqtt://host:port",
     )
     group.addoption("--esme-seed", metavar="SEED", help="seed for keys, meters and readings")
 

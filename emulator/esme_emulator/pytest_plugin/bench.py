@@ -43,6 +43,7 @@ from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import read_text
 from esme_emulator.transport import Broker, MemoryBroker, connect
+from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
 
 METERS_PER_WORKER = 1 << 24
@@ -134,11 +135,9 @@ class Bench:
         """Run a broker, or connect to the one of the settings, and count its messages."""
         async with AsyncExitStack() as stack:
             broker: Broker = MemoryBroker()
-            if self.settings.broker == EMBEDDED:
-                # amqtt is slow to import, and few tests need it
-                from esme_emulator.transport.embedded import embedded_broker
-
-                broker = await stack.enter_async_context(embedded_broker())
+            if self.settings.broker in EMBEDDED:
+                running = embedded_broker(mqtt=EMBEDDED[self.settings.broker])
+                broker = await stack.enter_async_context(running)
             elif self.settings.broker != MEMORY:
                 broker = self.settings.broker
             ours = [f"{prefix}/#" for prefix in PREFIXES.values()]

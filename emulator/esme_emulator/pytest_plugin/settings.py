@@ -11,8 +11,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.runtime.config import closest
 
-MEMORY, EMBEDDED = "memory", "embedded"
-"""Brokers that only one test uses: in memory, and MQTT on a port of the loopback interface."""
+MEMORY = "memory"
+EMBEDDED = {"embedded": None, "embedded-3.1.1": "3.1.1"}
+"""Brokers on a port of the loopback interface, with the MQTT version of each; None is the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Settings:
     cache: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of `esme_emulator.cache.policy.settings.CacheSettings`, such as `sub_window`."""
     broker: str = MEMORY
-    """`memory`, `embedded`, or the URL of a broker."""
+    """`memory`, `embedded`, `embedded-3.1.1`, or the URL of a broker."""
     now: str = "2026-01-15T12:00:00Z"
     """Time that the clock shows at the start, in ISO 8601."""
     quiet: float | None = None
@@ -56,7 +57,7 @@ class Settings:
     @property
     def is_shared(self) -> bool:
         """Whether other tests or programs may use the broker too."""
-        return self.broker not in (MEMORY, EMBEDDED)
+        return self.broker != MEMORY and self.broker not in EMBEDDED
 
     @property
     def quiet_seconds(self) -> float:

@@ -606,7 +606,17 @@ def test_every_option_has_help() -> None:
 
 @pytest.mark.processes
 def test_help_imports_nothing_heavy() -> None:
-    heavy = {"gbcs", "rich", "pydantic", "aiomqtt", "amqtt", "fastapi", "hdrh", "matplotlib"}
+    heavy = {
+        "gbcs",
+        "rich",
+        "pydantic",
+        "aiomqtt",
+        "amqtt",
+        "iotcore",
+        "fastapi",
+        "hdrh",
+        "matplotlib",
+    }
     program = (
         "import sys; from esme_emulator.cli.main import main\n"
         "try: main(['--help'])\n"

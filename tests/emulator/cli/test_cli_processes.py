@@ -108,6 +108,9 @@ def test_serve_answers_read_and_its_counters_are_true_over_a_restart() -> None:
         rows = [form["rows"] for form in forms]
         assert len(rows[0]) == 49
         assert rows[0] == rows[1] == rows[2]
+        said = [form["cache_status"] for form in forms]
+        assert said[0::2] == ["s1sp; fwd=miss; stored", None]
+        assert said[1].startswith("s1sp; hit; ttl=")
         bypass = read(broker, "4.8.2", "cache")
         assert len(bypass["rows"]) == 49
         counted = serve.stop(signal.SIGINT)
@@ -124,6 +127,18 @@ def test_serve_answers_read_and_its_counters_are_true_over_a_restart() -> None:
         counted = serve.stop(signal.SIGINT)
     assert counted["device_hits"] == 0
     assert counted["decisions"] == {"4.8.1 hits": 1}
+
+
+def test_serve_speaks_mqtt_3_1_1_if_it_is_told_to() -> None:
+    with running("serve", "--port", 0, "--mqtt", "3.1.1") as serve:
+        form = read(serve.started["broker"], "4.8.1", "cache")
+        assert (len(form["rows"]), form["cache_status"]) == (49, None)
+        serve.stop(signal.SIGINT)
+
+
+def test_own_and_other_brokers_exclude_each_other() -> None:
+    said = esme("serve", "--mqtt", "5", "--broker", "mqtt://127.0.0.1:1")
+    assert_one_line(said, 2, b"--broker and --mqtt: give one of the two")
 
 
 def test_the_store_of_another_seed_is_refused_in_one_line() -> None:

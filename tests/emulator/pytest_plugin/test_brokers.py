@@ -62,14 +62,25 @@ async def test_reads_at_once_do_not_advance_the_clock_past_each_others_replies(
 """
 
 
+PROPERTIES = ["s1sp; fwd=miss; stored", "s1sp; hit; ttl=90000"]
+
+
+@pytest.mark.processes
 def test_each_test_has_its_own_broker(pytester: pytest.Pytester) -> None:
-    tests = OVER_MQTT.format(properties=[None, None])
+    pytest.importorskip("iotcore")
+    tests = OVER_MQTT.format(properties=PROPERTIES)
     run(pytester, tests, "--esme-broker", "embedded").assert_outcomes(passed=6)
+
+
+def test_each_test_has_its_own_broker_for_mqtt_3(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("amqtt")
+    tests = OVER_MQTT.format(properties=[None, None])
+    run(pytester, tests, "--esme-broker", "embedded-3.1.1").assert_outcomes(passed=6)
 
 
 @pytest.mark.processes
 def test_workers_share_a_broker_but_no_meter(pytester: pytest.Pytester, tmp_path: Path) -> None:
-    tests = OVER_MQTT.format(properties=["s1sp; fwd=miss; stored", "s1sp; hit; ttl=90000"])
+    tests = OVER_MQTT.format(properties=PROPERTIES)
     with Mosquitto(tmp_path) as broker:
         result = run_apart(pytester, tests, "-n", "2", "--esme-broker", broker.url)
     result.assert_outcomes(passed=6)
@@ -97,8 +108,8 @@ def test_an_unreachable_broker_is_reported_in_one_line(pytester: pytest.Pytester
 def test_a_missing_embedded_broker_is_reported_in_one_line(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "esme_emulator.transport.embedded", raising=False)
-    monkeypatch.setitem(sys.modules, "amqtt.adapters", None)
+    for package in ("iotcore", "amqtt"):
+        monkeypatch.setitem(sys.modules, package, None)
     result = run(pytester, "async def test_it(esme_fleet): ...", "--esme-broker", "embedded")
-    line = "esme: amqtt is not installed: pip install 'esme-emulator[broker]'"
+    line = "esme: iotcore is not installed: pip install 'esme-emulator[broker]'"
     assert line in result.stdout.lines
