@@ -2,12 +2,13 @@
 
 import sys
 
-from benchmarks import cache, calls, codec, fleet, load, reads, soak, stores
+from benchmarks import brokers, cache, calls, codec, fleet, load, reads, soak, stores
 
 MEASUREMENTS = {
     "codec": codec.main,
     "fleet": fleet.main,
     "reads": reads.main,
+    "brokers": brokers.main,
     "load": load.main,
     "soak": soak.main,
     "stores": stores.main,

@@ -13,9 +13,11 @@ from time import perf_counter, process_time, time
 
 from benchmarks.processes import running
 from esme_emulator.estate.estate import Estate, derived_estate
+from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
 from esme_emulator.transport import connect
+from gbcs import Command
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
@@ -30,36 +32,44 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
         with running("benchmarks.echo", broker.url):
-            bare, _ = asyncio.run(_measure(broker.url, codec=False))
+            bare, _ = asyncio.run(bare_exchanges(broker.url))
         of_meters = ("--meters", str(METERS), "--broker", broker.url)
         fleet = ("esme_emulator", "fleet", "--json", *of_meters)
         with running(*fleet):
-            real, busy = asyncio.run(_measure(broker.url, codec=True))
+            real, busy = asyncio.run(_reads(broker.url))
     print(f"direct reads of 24 h of 4.8.1 through mosquitto, {IN_FLIGHT} in flight")
     print(f"{'with full GBCS at both ends':44}{real:8.0f} a second ({busy:.0%} of the requester)")
     print(f"{'the same octets, no codec (reference)':44}{bare:8.0f} a second")
     print(f"{'ratio':44}{real / bare:8.2f}")
 
 
-async def _measure(url: str, *, codec: bool) -> tuple[float, float]:
-    """Return reads a second, and the fraction of a core that this process used."""
-    estate = derived_estate("1", METERS)
+def _asks(estate: Estate, party: RemoteParty) -> list[tuple[Command, bytes]]:
     end = int(time() - EPOCH_UNIX) // DAY * DAY
-    party = estate.parties(counter=1)[0]
-    asks = [
+    return [
         party.command(estate.meters[number % METERS], "4.8.1", Window(end - DAY, end))
         for number in range(READS + METERS)
     ]
-    if codec:
-        requester = Requester(DIRECT, estate.keystore)
-        async with requester.connected(url, {party.recipient}):
-            return await _timed(
-                [lambda ask=ask: requester.request(*ask, TIMEOUT) for ask in asks]  # type: ignore[misc]
-            )
-    return await _bare(url, estate, [octets for _, octets in asks])
 
 
-async def _bare(url: str, estate: Estate, octets: list[bytes]) -> tuple[float, float]:
+async def _reads(url: str) -> tuple[float, float]:
+    """Return reads a second, and the fraction of a core that this process used."""
+    estate = derived_estate("1", METERS)
+    party = estate.parties(counter=1)[0]
+    asks = _asks(estate, party)
+    requester = Requester(DIRECT, estate.keystore)
+    async with requester.connected(url, {party.recipient}):
+        return await _timed(
+            [lambda ask=ask: requester.request(*ask, TIMEOUT) for ask in asks]  # type: ignore[misc]
+        )
+
+
+async def bare_exchanges(url: str) -> tuple[float, float]:
+    """Return exchanges with `benchmarks.echo` a second, and the used fraction of a core.
+
+    There are `METERS` exchanges as a warm-up, and `READS` that are timed.
+    """
+    estate = derived_estate("1", METERS)
+    octets = [octets for _, octets in _asks(estate, estate.parties(counter=1)[0])]
     waiting: dict[bytes, asyncio.Future[None]] = {}
 
     def receive(_: str, payload: bytes, __: Mapping[str, str]) -> None:
