@@ -45,11 +45,9 @@ SEGMENT, SEGMENTS = 8 << 20, 16
 _MAX_REMAINING = MAX_PACKET - 5
 
 _START = 10.0
-"""Timeout for the broker to accept connections, in seconds."""
-_PAUSE = 0.005
-"""Pause between attempts to connect to a broker that starts, in seconds."""
+"""Timeout for the broker to listen, in seconds."""
 
-_LISTENING = "broker listening"
+_LISTENING = "listening"
 _REFUSALS = {
     "InvalidProtocolLevel(4)": "speaks MQTT 3.1.1: use MQTT 5, or start it with --mqtt 3.1.1",
     "ZeroKeepAlive": "has no keep-alive: set one above 0 s",
@@ -74,7 +72,6 @@ async def rumqttd_broker(host: str, port: int) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(_START):
                 await listening
-                await _accepting(host, port)
         except TimeoutError:
             raise TransportError(f"no broker on {host}:{port}: it did not start in time") from None
         yield
@@ -87,7 +84,7 @@ async def _watch(process: Process, listening: asyncio.Future[None]) -> None:
     line = ""
     async for octets in process.stdout:
         line = octets.decode(errors="replace").strip()
-        if line.startswith(_LISTENING) and not listening.done():
+        if line == _LISTENING and not listening.done():
             listening.set_result(None)
         elif line.startswith("thread 'router") and "panicked" in line:
             process.kill()  # it would go on, and deliver nothing
@@ -102,16 +99,3 @@ async def _watch(process: Process, listening: asyncio.Future[None]) -> None:
         listening.set_exception(
             TransportError(f"the embedded broker did not start ({line or ended}): give --broker")
         )
-
-
-async def _accepting(host: str, port: int) -> None:
-    """Return as soon as connections to `port` are accepted."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(_PAUSE)
-        else:
-            writer.close()
-            await writer.wait_closed()
-            return

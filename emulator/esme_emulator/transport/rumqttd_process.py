@@ -1,24 +1,43 @@
 """The process of the MQTT 5 broker: a script that runs rumqttd until its stdin ends.
 
 rumqttd cannot be stopped, and prints its panics, so it has a process of its own. The argument is
-its configuration. stdout gets a line when it starts to listen, and a line for each connection that
+its configuration. stdout gets `LISTENING` when it listens, and a line for each connection that
 fails. Knows nothing of the rest of this package, so that it starts quickly.
 """
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 
 from iotcore import IotCoreBroker
 
+LISTENING = "listening"
 
-class _Lines(logging.Handler):
-    """Writes each record as a line to stdout."""
+_PAUSE = 0.002
+"""Polling interval for the listening socket, in seconds."""
+
+
+class _Log(logging.Handler):
+    """Writes what rumqttd logs to stdout, and waits for the start of iotcore's broker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports_are_free = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), flush=True)  # noqa: T201
+        if record.name == "iotcore.broker":
+            self.ports_are_free.set()
+        else:
+            _write(record.getMessage())
+
+
+def _write(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _end_with_stdin() -> None:
@@ -27,13 +46,46 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
+def announce(ports_are_free: threading.Event) -> None:
+    """Write `LISTENING` as soon as rumqttd listens."""
+    ports_are_free.wait()  # until then iotcore listens by itself, to try the ports
+    while not (listeners := list(_listeners())):
+        time.sleep(_PAUSE)
+    for listener in listeners:
+        # Connections inherit this. Without it a reply of several writes waits 40 ms for a delayed
+        # acknowledgement, and rumqttd cannot be told to set it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.close()
+    _write(LISTENING)
+
+
+def _listeners() -> Iterator[socket.socket]:
+    """Yield a copy of each socket of this process that listens."""
+    for descriptor in os.listdir("/dev/fd"):
+        try:
+            copy = os.dup(int(descriptor))
+        except OSError:  # the descriptor of the listing itself
+            continue
+        try:
+            candidate = socket.socket(fileno=copy)
+        except OSError:  # not a socket
+            os.close(copy)
+            continue
+        if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            yield candidate
+        else:
+            candidate.close()
+
+
 def main() -> None:
     """Run a broker with the configuration of the first argument."""
-    logging.basicConfig(handlers=[_Lines()], level=logging.CRITICAL)
+    log = _Log()
+    logging.basicConfig(handlers=[log], level=logging.CRITICAL)
     # rumqttd logs errors for every message, except in this module.
     logging.getLogger("rumqttd.server.broker").setLevel(logging.ERROR)
     logging.getLogger("iotcore.broker").setLevel(logging.INFO)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=announce, args=(log.ports_are_free,), daemon=True).start()
     # The configuration is read here once, so the file is gone before the broker starts.
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(sys.argv[1])

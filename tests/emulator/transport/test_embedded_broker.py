@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -257,7 +258,7 @@ async def test_a_broker_that_ends_by_itself_is_one_line(
 async def test_a_router_that_panics_ends_the_broker(line: str, killed: bool) -> None:
     """The process would go on, and deliver nothing; a connection that panics harms nobody else."""
     output = asyncio.StreamReader()
-    output.feed_data(f"broker listening on 127.0.0.1:1\n{line}\n".encode())
+    output.feed_data(f"listening\n{line}\n".encode())
     output.feed_eof()
     kills: list[bool] = []
 
@@ -267,6 +268,20 @@ async def test_a_router_that_panics_ends_the_broker(line: str, killed: bool) -> 
     process = SimpleNamespace(stdout=output, kill=lambda: kills.append(True), wait=wait)
     await _watch(process, asyncio.get_running_loop().create_future())  # type: ignore[arg-type]
     assert kills == [True] * killed
+
+
+def test_a_listener_without_delay_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    """Accepted connections inherit it. Its absence costs 40 ms an exchange, and no test sees it."""
+    pytest.importorskip("iotcore")
+    from esme_emulator.transport.rumqttd_process import announce
+
+    ports_are_free = threading.Event()
+    ports_are_free.set()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert not listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        announce(ports_are_free)
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert capsys.readouterr().out == "listening\n"
 
 
 @pytest.mark.processes
