@@ -23,7 +23,7 @@ async def test_all_parties_get_correct_readings_for_one_hit(own_cache, esme_part
     assert esme_meter.hits() == 1
 
 
-@pytest.mark.esme(broker="memory")  # unlike the embedded broker, it carries user properties
+@pytest.mark.esme(broker="memory")  # MQTT 3.1.1 carries no user properties
 async def test_the_cache_status_names_the_origin_of_an_answer(own_cache, esme_party, esme_meter):
     for status in ("fwd=miss; stored", "hit"):
         reading = await esme_party.supplier.read(esme_meter, "4.8.1")
