@@ -66,8 +66,10 @@ def _host(name: str) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "benchmarks.brokers", name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip(), process.pid
+        url = process.stdout.readline().strip() if process.stdout else ""
+        if not url:
+            raise SystemExit(f"{name} did not start")
+        yield url, process.pid
     finally:
         process.terminate()
         process.communicate()
