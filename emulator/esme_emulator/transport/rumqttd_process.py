@@ -20,6 +20,8 @@ LISTENING = "listening"
 
 _PAUSE = 0.002
 """Polling interval for the listening socket, in seconds."""
+_LONGEST = 200
+"""Characters kept of what rumqttd logs, which may contain a whole message of a client."""
 
 
 class _Log(logging.Handler):
@@ -33,7 +35,7 @@ class _Log(logging.Handler):
         if record.name == "iotcore.broker":
             self.ports_are_free.set()
         else:
-            _write(record.getMessage())
+            _write(record.getMessage()[:_LONGEST])
 
 
 def _write(line: str) -> None:
