@@ -47,4 +47,5 @@ class EUI(bytes):
         return f"EUI('{self}')"
 
     def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
+        text = self.hex().upper()
+        return format(text, spec) if spec else text

@@ -1,10 +1,12 @@
 """The envelope of a message: MAC header, grouping header, signature and MAC.
 
-Knows octets and their places. Knows no keys, and not what the content means.
+Knows octets and their places. Knows no keys, and not what the content means. Envelopes of the
+lengths that come often are read and written by template.
 
 Source: GBCS v4.1 clauses 7.2.3 to 7.2.7; all vectors.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from construct import Const, Int8ub, Int64ub
@@ -14,7 +16,8 @@ from gbcs.block import ROUTED, Block, lone_block
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.eui import EUI
 from gbcs.records import Record
-from gbcs.wire import Schema
+from gbcs.templates import Reader, Span, Writer
+from gbcs.wire import Schema, spans_of
 
 GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
 COMMAND = 1
@@ -62,8 +65,9 @@ class Envelope:
     """The fields of a message as octets and numbers.
 
     `signature` is None if even its length is absent, as in a pre-command. `mac` is None if there
-    is no MAC header. `signed` are the octets under the signature, `sealed` those under the MAC.
-    Not frozen: it is made for every message and never leaves the codec.
+    is no MAC header. `sealed` are the octets under the MAC, from the grouping header to the
+    signature; empty if the message was not read. Not frozen: it is made for every message and never
+    leaves the codec.
     """
 
     cra: int
@@ -75,12 +79,16 @@ class Envelope:
     content: bytes
     signature: bytes | None
     mac: bytes | None
-    signed: bytes = b""
     sealed: bytes = b""
 
+    @property
+    def signed(self) -> bytes:
+        """The octets under the signature: behind the tag of the grouping header, to the content."""
+        signature = self.signature
+        return self.sealed[1:] if signature is None else self.sealed[1 : -1 - len(signature)]
 
-def open_envelope(octets: bytes) -> Envelope:
-    """Return the envelope of a message. Raises `DecodeError` with the path of the field."""
+
+def _read(octets: bytes) -> Envelope:
     first = octets[0] if octets else -1
     if first == GENERAL_CIPHERING and not octets.startswith(ROUTED):
         fields = _SEALED.parse(octets)
@@ -90,13 +98,10 @@ def open_envelope(octets: bytes) -> Envelope:
         if start != len(_MAC_HEADER) + len(write_length(fields["length"])):
             raise DecodeError("is not the number of octets that follow", "message.length")
         sealed = octets[start + len(_SECURITY_HEADER) : -MAC_OCTETS]
-        # From behind the tag of the grouping header to before the signature's length octet.
-        signed = sealed[1 : len(sealed) - 1 - len(signature)]
     elif first == GENERAL_SIGNING:
-        signature, mac, sealed = None, None, b""
-        fields = (_PRE_COMMAND if _ends_at_content(octets) else _SIGNED).parse(octets)
+        mac, sealed = None, octets
+        fields = _unsealed(octets).parse(octets)
         signature = fields.get("signature")
-        signed = octets[1:] if signature is None else octets[1 : -1 - len(signature)]
     else:
         if Block.begins(octets):
             raise lone_block(octets)
@@ -112,11 +117,32 @@ def open_envelope(octets: bytes) -> Envelope:
         fields["content"],
         signature,
         mac,
-        signed,
         sealed,
     )
     _check(envelope, DecodeError)
     return envelope
+
+
+def _unsealed(octets: bytes) -> Schema:
+    """Return the schema of a message without MAC header."""
+    return _PRE_COMMAND if _ends_at_content(octets) else _SIGNED
+
+
+_SENT = frozenset(
+    ("counter", "originator", "recipient", "transaction_time", "other_information", "content")
+) | {"signature", "mac"}
+"""Fields that differ from message to message. The others are tags, lengths and the CRA flag."""
+
+
+def _spans(octets: bytes) -> Iterator[Span]:
+    """Yield the gaps of a message, or of its octets under the MAC."""
+    schema = _SEALED if octets[0] == GENERAL_CIPHERING else _unsealed(octets)
+    return spans_of(schema.trace(octets), _SENT)
+
+
+open_envelope = Reader(_read, _spans)
+"""Returns the envelope of a message. Raises `DecodeError` with the path of the field."""
+_WRITE = Writer(_spans)
 
 
 def _check(envelope: Envelope, error: type[DecodeError] | type[EncodeError]) -> None:
@@ -158,7 +184,21 @@ def write_sealed(envelope: Envelope) -> bytes:
     """
     if envelope.signature is None:
         raise EncodeError("a pre-command has no signature length; sign it first", "message")
-    return _build(_SIGNED, envelope)
+    try:
+        gaps = (
+            envelope.counter.to_bytes(8, "big"),
+            envelope.originator,
+            envelope.recipient,
+            envelope.transaction_time,
+            envelope.other_information,
+            envelope.content,
+            envelope.signature,
+        )
+        # The lengths of the last four decide all octets that stand around the gaps.
+        key = (envelope.cra, *map(len, gaps[3:]))
+    except (AttributeError, OverflowError, TypeError):  # the schema says which field is wrong
+        return _build(_SIGNED, envelope)
+    return _WRITE(key, gaps, lambda: _build(_SIGNED, envelope))
 
 
 def write_envelope(envelope: Envelope) -> bytes:

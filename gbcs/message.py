@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from gbcs.eui import EUI
 from gbcs.opaque import Opaque
-from gbcs.tables.use_cases import UseCase, use_case
+from gbcs.tables.use_cases import CRITICAL, UseCase, use_case
 
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
@@ -115,8 +115,7 @@ class Message:
 
         The use case decides; if it leaves the choice, a message that is signed counts as critical.
         """
-        found = self.use_case
-        decided = None if found is None else found.critical
+        decided = CRITICAL.get(self.message_code)
         return bool(self.signature) if decided is None else decided
 
     @property

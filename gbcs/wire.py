@@ -9,6 +9,7 @@ errors. So a schema that fails is run once more, interpreted, only to find where
 
 import re
 import struct
+from collections.abc import Container, Iterable, Iterator
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -147,6 +148,16 @@ def _trace(
     if octets:  # a field without octets, such as a condition that does not hold, is not shown
         fields.append(whole._replace(octets=octets, value=value))
     return value
+
+
+def spans_of(traced: Iterable[Traced], names: Container[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the values of the fields called `names` begin and end, without their lengths."""
+    end = 0
+    for field in traced:
+        end += len(field.octets)
+        if field.name in names:
+            value = field.value
+            yield end - len(value if isinstance(value, bytes) else field.octets), end
 
 
 def _join(name: str, path: str) -> str:

@@ -6,17 +6,19 @@ frozen dataclasses.
 Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all DLMS vectors.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from construct import Const, If, Int8ub, Int16ub, Int32ub, this
 
-from gbcs.axdr import Length, LengthValue, Octets
-from gbcs.dlms.data import Data, DataField, DataList
+from gbcs.axdr import Length, LengthValue, Octets, write_length
+from gbcs.dlms.data import Data, DataField, DataList, data_spans
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.frozen import maker
 from gbcs.records import Record, Rows
-from gbcs.wire import Schema
+from gbcs.templates import Filled, Reader, Span, Writer, refill
+from gbcs.wire import Schema, spans_of
 
 ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION = 0xD9, 0xDA, 0x0F
 
@@ -59,6 +61,8 @@ class AccessRequest:
     """Long invoke id and priority: 0x20 and the low 24 bits of the originator counter."""
     accesses: tuple[Access, ...]
     date_time: bytes = b""
+    filled: Filled | None = field(init=False, default=None, compare=False, repr=False)
+    """The template and the gaps that it was read from, None if it was not read by template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +137,9 @@ def decode_apdu(content: bytes) -> Apdu:
     """Return the APDU that `content` holds. Raises `DecodeError`."""
     tag = content[0] if content else -1
     if tag == ACCESS_REQUEST:
-        return _decode_request(content)
+        return _READ_REQUEST(content)
     if tag == ACCESS_RESPONSE:
-        return _decode_response(content)
+        return _READ_RESPONSE(content)
     if tag == DATA_NOTIFICATION:
         fields = _NOTIFICATION.parse(content)
         return DataNotification(fields["invoke_id"], fields["body"], fields["date_time"])
@@ -177,6 +181,58 @@ def _decode_response(content: bytes) -> AccessResponse:
     return _access_response(fields["invoke_id"], results, fields["date_time"])
 
 
+def _spans(schema: Schema, content: bytes) -> Iterator[Span]:
+    """Yield the gaps of an APDU: its invoke id, and those of the values in it."""
+    end = 0
+    traced = schema.trace(content)
+    yield from spans_of(traced, ("invoke_id",))
+    for part in traced:
+        end += len(part.octets)
+        if isinstance(part.value, Data):
+            yield from data_spans((part.value,), end)
+        elif part.name == "data":
+            yield from data_spans(part.value, end)
+
+
+def request_spans(content: bytes) -> Iterator[Span]:
+    """Yield the gaps of an access-request."""
+    return _spans(_REQUEST, content)
+
+
+def write_response(invoke_id: int, results: Sequence[tuple[Choice, int, bytes]]) -> bytes:
+    """Return the octets of an access-response: of each result the kind, the code and the data.
+
+    The data must be A-XDR, each exactly one value; this is not checked again. `invoke_id` has 32
+    bits. Raises `EncodeError` if a code has more than 8.
+    """
+    kinds = tuple([(choice, code) for choice, code, _ in results])
+    data = b"".join([octets for _, _, octets in results])
+
+    def write() -> bytes:
+        typed = [AccessResult(choice, code, Data.parse(each)) for choice, code, each in results]
+        return encode_apdu(AccessResponse(invoke_id, tuple(typed)))
+
+    return _WRITE_RESPONSE((kinds, len(data)), (invoke_id.to_bytes(4, "big"), data), write)
+
+
+def _response_spans(content: bytes) -> Iterator[Span]:
+    """Yield two gaps: the invoke id, and all data together."""
+    traced = _RESPONSE.trace(content)
+    yield from spans_of(traced, ("invoke_id",))
+    for start, end in spans_of(traced, ("data",)):
+        count = len(write_length(len(_decode_response(content).results)))
+        yield start + count, end
+
+
+_WRITE_RESPONSE = Writer(_response_spans)
+
+_FIRST_ACCESS = slice(7, 17)
+"""Where the first access of a request stands: it tells requests of one length apart."""
+
+_READ_REQUEST = Reader(_decode_request, request_spans, _FIRST_ACCESS)
+_READ_RESPONSE = Reader(_decode_response, lambda content: _spans(_RESPONSE, content))
+
+
 _CHOICES = {int(choice): choice for choice in Choice}
 
 
@@ -194,6 +250,9 @@ def _same_number(first: int, second: int, path: str) -> None:
 
 def encode_apdu(apdu: Apdu) -> bytes:
     """Return the octets of `apdu`. Raises `EncodeError` if a value does not fit its type."""
+    octets = refill(apdu.filled) if isinstance(apdu, AccessRequest) else None
+    if octets is not None:
+        return octets
     head = {"invoke_id": apdu.invoke_id, "date_time": apdu.date_time}
     match apdu:
         case AccessRequest(accesses=accesses):

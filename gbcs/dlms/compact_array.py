@@ -73,6 +73,11 @@ class CompactArray:
                 f"of {layout.width} octets"
             )
 
+    @property
+    def rows_have_one_length(self) -> bool:
+        """Whether all rows have the same number of octets, as they have without strings."""
+        return _layout(self.description).width is not None
+
     def rows(self) -> list[Any]:
         """Return the rows: a tuple for each structure or array, an int or bytes for a column."""
         return list(_layout(self.description).read(self.contents))

@@ -18,6 +18,7 @@ import construct
 from gbcs.axdr import read_length, write_length
 from gbcs.dlms.compact_array import FIXED_FORMATS, CompactArray, description_length
 from gbcs.errors import DecodeError, EncodeError
+from gbcs.templates import Reader, Span
 
 MAX_DEPTH = 24
 """Deepest nesting of values; the deepest vector has 9. Guards against exhausting the stack."""
@@ -103,13 +104,7 @@ class Data:
     @classmethod
     def parse(cls, octets: bytes) -> "Data":
         """Return the value of `octets`. Raises `DecodeError` unless they are exactly one value."""
-        try:
-            (data,), end = read_data(octets, 0)
-        except DecodeError as error:
-            raise DecodeError(error.reason, "data") from None
-        if end != len(octets):
-            raise DecodeError(f"{len(octets) - end} octets are left over at the end", "data")
-        return data
+        return _PARSE(octets)
 
 
 NULL = Data(DataType.NULL_DATA, None)
@@ -273,6 +268,47 @@ def _read_bit_string(octets: bytes, position: int) -> tuple[BitString, int]:
     if length % 8 and bits[-1] & (0xFF >> length % 8):
         raise DecodeError(f"the bit-string at {position} has bits behind its end")
     return BitString(length, bits), end
+
+
+def _parse(octets: bytes) -> Data:
+    try:
+        (data,), end = read_data(octets, 0)
+    except DecodeError as error:
+        raise DecodeError(error.reason, "data") from None
+    if end != len(octets):
+        raise DecodeError(f"{len(octets) - end} octets are left over at the end", "data")
+    return data
+
+
+_PARSE = Reader(_parse, lambda octets: data_spans((_parse(octets),), len(octets)))
+
+_MIN_STRING = 8
+"""Shorter strings are constant in a template: the longest is an OBIS code, which tells what is
+read. EUIs, transaction ids, date-times and encrypted attributes are longer."""
+
+
+def data_spans(values: Sequence[Data], end: int) -> list[Span]:
+    """Return the gaps of values whose encodings follow each other up to `end`.
+
+    Gaps are what differs from message to message: long strings, double-long-unsigned (times, for
+    the most part), and the rows of compact-arrays if all rows have one length.
+    """
+    spans: list[Span] = []
+    for data in reversed(values):
+        value, size = data.value, 0
+        # The encoding of a value ends with its own octets, so its type and length need no reading.
+        if isinstance(value, tuple):
+            spans += reversed(data_spans(value, end))
+        elif isinstance(value, CompactArray) and value.rows_have_one_length:
+            size = len(value.contents)
+        elif isinstance(value, bytes) and len(value) >= _MIN_STRING:
+            size = len(value)
+        elif data.type is DataType.DOUBLE_LONG_UNSIGNED:
+            size = len(data.octets()) - 1
+        if size:
+            spans.append((end - size, end))
+        end -= len(data.octets())
+    return spans[::-1]
 
 
 def _write(data: Data, write: Callable[[bytes], Any], depth: int) -> None:

@@ -151,6 +151,9 @@ USE_CASES = read_table(
 )
 """Every use case that has a message code, in the order of the codes."""
 
+CRITICAL = {row.code: row.critical for row in USE_CASES}
+"""By message code: whether the originator signs the message, None if that varies."""
+
 _BY_CODE = {row.code: row for row in USE_CASES}
 _BY_NAME = {row.name.casefold(): row for row in USE_CASES}
 _BY_SRV = {

@@ -9,14 +9,14 @@ Source: GBCS v4.1 clauses 7.2 and 8.5; the vectors of responses of SRVs 4.1.1 to
 from collections.abc import Sequence
 
 from gbcs.crypto.keystore import Keystore
-from gbcs.dlms.access import Access, AccessRequest, AccessResult, Choice
+from gbcs.dlms.access import AccessRequest, Choice, write_response
 from gbcs.dlms.data import NULL, Data
 from gbcs.errors import EncodeError
-from gbcs.frozen import maker
 from gbcs.message import Command
+from gbcs.opaque import Opaque
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.data_protection import protect
-from gbcs.usecases.responding import respond, result_choice
+from gbcs.usecases.responding import invoke_id, respond_with, result_choice
 
 Value = Data | bytes
 """The value of an attribute, typed or as A-XDR."""
@@ -24,7 +24,7 @@ Value = Data | bytes
 Result = tuple[Value, ...] | int
 """The result of an access: the values of its attributes in order, or a result code other than 0."""
 
-_access_result = maker(AccessResult)
+_NULL = NULL.octets()
 
 
 def answer_reading(
@@ -47,21 +47,23 @@ def answer_reading(
     payload = command.payload
     if not isinstance(payload, AccessRequest):
         raise EncodeError("only a DLMS command has results", "message.payload")
-    answers: list[AccessResult] = []
+    answers: list[tuple[Choice, int, bytes]] = []
     failed = encrypted = False
     for index, access in enumerate(payload.accesses):
+        choice = result_choice(access.choice)
         result = ResultCode.OTHER_REASON if failed else _result(results, index)
         if isinstance(result, int):
             failed = True
-            answers.append(_access_result(result_choice(access.choice), result, NULL))
+            answers.append((choice, result, _NULL))
             continue
         if access.choice is Choice.ACTION:  # get_protected_attributes, the only action that reads
             encrypted = True
             data = protect(command, tuple(map(_octets, result)), keystore, own_counter)
         else:
-            data = _only(access, result)
-        answers.append(_access_result(result_choice(access.choice), ResultCode.SUCCESS, data))
-    return respond(command, tuple(answers), keystore, own_counter if encrypted else None, time)
+            data = _only(result)
+        answers.append((choice, ResultCode.SUCCESS, data))
+    content = Opaque(write_response(invoke_id(command.originator_counter), answers))
+    return respond_with(command, content, keystore, own_counter if encrypted else None, time)
 
 
 def needs_own_counter(command: Command, results: Sequence[Result]) -> bool:
@@ -88,11 +90,13 @@ def _result(results: Sequence[Result], index: int) -> Result:
     return result
 
 
-def _only(access: Access, values: tuple[Value, ...]) -> Data:
+def _only(values: tuple[Value, ...]) -> bytes:
     if len(values) != 1:
         raise EncodeError(f"{len(values)} values for an access of one", "message.payload")
     [value] = values
-    return value if isinstance(value, Data) else Data.parse(value)
+    if isinstance(value, bytes):
+        Data.parse(value)  # raises unless it is exactly one value
+    return _octets(value)
 
 
 def _octets(value: Value) -> bytes:

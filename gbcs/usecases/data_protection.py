@@ -9,11 +9,12 @@ Source: GBCS v4.1 section 8.5; the vectors of ECS17b, ECS20b, ECS21a, ECS21b and
 from gbcs.axdr import write_length
 from gbcs.crypto.keystore import Keystore
 from gbcs.crypto.protection import encrypt
-from gbcs.dlms.data import Data, DataType, array, enum, octet_string, structure
+from gbcs.dlms.data import Data, DataType, array, data_spans, enum, octet_string, structure
 from gbcs.errors import AuthenticationError
 from gbcs.eui import EUI
 from gbcs.message import Command
 from gbcs.sealing import attribute_key
+from gbcs.templates import Span, Writer
 from gbcs.usecases.responding import answering
 
 _AGREED_KEY = enum(2)
@@ -27,7 +28,7 @@ _STRUCTURE = bytes((DataType.STRUCTURE,))
 def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data:
     """Return the protection parameters of a transaction, for encryption with an agreed key."""
     transaction = structure(
-        octet_string(_transaction_id(counter)),
+        octet_string(transaction_id(counter)),
         octet_string(originator),
         octet_string(recipient),
         _EMPTY,
@@ -39,7 +40,7 @@ def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data
 def names_transaction(parameters: Data, counter: int, originator: EUI, recipient: EUI) -> bool:
     """Return whether `parameters` are the protection parameters of exactly this transaction."""
     # Compared as a whole: a command must not reuse parameters of another party or transaction.
-    wanted = (_transaction_id(counter), originator, recipient)
+    wanted = (transaction_id(counter), originator, recipient)
     match parameters:
         case Data(
             DataType.ARRAY,
@@ -57,11 +58,11 @@ def names_transaction(parameters: Data, counter: int, originator: EUI, recipient
 
 def protect(
     command: Command, values: tuple[bytes, ...], keystore: Keystore, own_counter: int | None
-) -> Data:
+) -> bytes:
     """Return the answer to a read of protected attributes: parameters, and `values` encrypted.
 
-    `values` are A-XDR. `own_counter` is the device's own counter if the party is behind the ACB.
-    Raises `AuthenticationError` if a key is missing.
+    All are A-XDR. `own_counter` is the device's own counter if the party is behind the ACB. Raises
+    `AuthenticationError` if a key is missing.
     """
     behind, device, counter = command.supplementary, command.recipient, command.originator_counter
     key = attribute_key(
@@ -79,8 +80,21 @@ def protect(
         )
     plaintext = b"".join((_STRUCTURE, write_length(len(values)), *values))
     blob = encrypt(key, device, plaintext)
-    return structure(protection_parameters(counter, device, command.originator), octet_string(blob))
+
+    def write() -> bytes:
+        parameters = protection_parameters(counter, device, command.originator)
+        return structure(parameters, octet_string(blob)).octets()
+
+    return _WRITE(len(blob), (transaction_id(counter), device, command.originator, blob), write)
 
 
-def _transaction_id(counter: int) -> bytes:
+def _spans(octets: bytes) -> list[Span]:
+    return data_spans((Data.parse(octets),), len(octets))
+
+
+_WRITE = Writer(_spans)
+
+
+def transaction_id(counter: int) -> bytes:
+    """Return the transaction id of protection parameters, 9 octets."""
     return _TRANSACTION_ID + counter.to_bytes(8, "big")

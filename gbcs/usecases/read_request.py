@@ -9,7 +9,15 @@ Source: GBCS v4.1 clauses 8.5 and 9.1.5; the vectors of commands of SRVs 4.1.1 t
 from dataclasses import dataclass
 from typing import Any
 
-from gbcs.dlms.access import Access, AccessRequest, Choice
+from gbcs.dlms.access import (
+    Access,
+    AccessRequest,
+    Apdu,
+    Choice,
+    decode_apdu,
+    encode_apdu,
+    request_spans,
+)
 from gbcs.dlms.data import (
     NULL,
     Data,
@@ -28,7 +36,12 @@ from gbcs.frozen import maker
 from gbcs.instants import from_date_time, to_date_time, to_iso
 from gbcs.message import Command, Message, Supplementary
 from gbcs.tables.reading_services import ReadAccess, ReadAttribute, ReadingService
-from gbcs.usecases.data_protection import names_transaction, protection_parameters
+from gbcs.templates import Gaps, Memo, Writer
+from gbcs.usecases.data_protection import (
+    names_transaction,
+    protection_parameters,
+    transaction_id,
+)
 from gbcs.usecases.responding import invoke_id
 
 _PROFILE_GENERIC, _DATA_PROTECTION = 7, 30
@@ -95,6 +108,7 @@ class ReadRequest:
 
 # One request is read for every command, so constructors at half the price.
 _window, _attribute, _request = maker(Window), maker(Attribute), maker(ReadRequest)
+_command = maker(Command)
 
 
 def read_requests_of(command: Message) -> tuple[ReadRequest, ...] | None:
@@ -108,6 +122,38 @@ def read_requests_of(command: Message) -> tuple[ReadRequest, ...] | None:
     payload = command.payload
     if not isinstance(command, Command) or not isinstance(payload, AccessRequest):
         return None
+    if payload.filled is None:
+        return _read(command, payload)
+    template, gaps = payload.filled
+    decisive = _decisive_gaps(command, payload, gaps)
+    if decisive is None:
+        return _read(command, payload)
+    known = _KNOWN.get(template, decisive)
+    if known is not None:
+        return known
+    requests = _read(command, payload)
+    # The parameters of a protected access must be those that `_decisive_gaps` compares.
+    if requests and (len(requests) == 1 or not any(each.protected for each in requests)):
+        _KNOWN.put(template, decisive, requests)
+    return requests
+
+
+_KNOWN: Memo[tuple[ReadRequest, ...]] = Memo()
+
+
+def _decisive_gaps(command: Command, payload: AccessRequest, gaps: Gaps) -> Gaps | None:
+    """Return the gaps that decide the read requests, if the others name this transaction.
+
+    The first gap is the invoke id. The last three of a protected access name the transaction.
+    """
+    if not payload.accesses or payload.accesses[0].choice is not Choice.ACTION:
+        return gaps[1:]
+    number = transaction_id(command.originator_counter)
+    named = gaps[-3:] == (number, command.remote_party, command.recipient)
+    return gaps[1:-3] if named else None
+
+
+def _read(command: Command, payload: AccessRequest) -> tuple[ReadRequest, ...] | None:
     if len(payload.accesses) > MAX_ATTRIBUTES:  # before any work, since anybody can send commands
         return None
     try:
@@ -144,22 +190,53 @@ def reading_command(
         needs = "needs a window" if service.windowed else "takes no window"
         raise EncodeError(f"SRV {service.srv} ({service.use_case}) {needs}", "window")
     party = supplementary.party if supplementary else originator
-    return Command(
+    return _command(
         originator=originator,
         recipient=device,
         originator_counter=counter,
         message_code=service.message_code,
-        payload=AccessRequest(
-            invoke_id(counter),
-            tuple(
-                [
-                    _write(_request_of(access, window), counter, party, device)
-                    for access in service.accesses
-                ]
-            ),
-        ),
+        payload=_content(service, counter, party, device, window),
         supplementary=supplementary,
     )
+
+
+def _content(
+    service: ReadingService, counter: int, party: EUI, device: EUI, window: Window | None
+) -> Apdu:
+    def write() -> AccessRequest:
+        requests = [_request_of(access, window) for access in service.accesses]
+        accesses = [_write(request, counter, party, device) for request in requests]
+        return AccessRequest(invoke_id(counter), tuple(accesses))
+
+    try:
+        gaps = _gaps(service, counter, party, device, window)
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        return write()  # encoding it says which value does not fit
+    return decode_apdu(_WRITE(service.message_code, gaps, lambda: encode_apdu(write())))
+
+
+def _gaps(
+    service: ReadingService, counter: int, party: EUI, device: EUI, window: Window | None
+) -> Gaps:
+    """Return the gaps of a command's content, in the order of its octets."""
+    gaps = [invoke_id(counter).to_bytes(4, "big")]
+    for access in service.accesses:
+        protected = access.protection is not None
+        if window is not None:
+            limits = _limits(window, protected=protected)
+            gaps += [limit for item in access.attributes if item.windowed for limit in limits]
+        if protected:
+            gaps += transaction_id(counter), party, device
+    return tuple(gaps)
+
+
+def _limits(window: Window, *, protected: bool) -> tuple[bytes, bytes]:
+    if protected:
+        return to_date_time(window.start), to_date_time(window.end)
+    return window.start.to_bytes(4, "big"), window.end.to_bytes(4, "big")
+
+
+_WRITE = Writer(request_spans)
 
 
 def _request_of(access: ReadAccess, window: Window | None) -> ReadRequest:

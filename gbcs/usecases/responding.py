@@ -9,6 +9,7 @@ from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
 from gbcs.errors import EncodeError
 from gbcs.message import UNSEALED, Command, Response, Supplementary
+from gbcs.opaque import Opaque
 from gbcs.tables.result_codes import ResultCode
 
 INVOKE_ID = 0x20000000
@@ -37,17 +38,30 @@ def respond(
 
     Raises `AuthenticationError` if a key is missing.
     """
+    payload = AccessResponse(invoke_id(command.originator_counter), results)
+    return respond_with(command, payload, keystore, own_counter, time)
+
+
+def respond_with(
+    command: Command,
+    payload: AccessResponse | Opaque,
+    keystore: Keystore,
+    own_counter: int | None = None,
+    time: bytes = b"",
+) -> bytes:
+    """Do as `respond` does, with the content of the response."""
+    critical = command.critical
     response = Response(
         originator=command.recipient,
         recipient=command.originator,
         originator_counter=command.originator_counter,
         message_code=command.message_code,
-        payload=AccessResponse(invoke_id(command.originator_counter), results),
+        payload=payload,
         supplementary=answering(command.supplementary, own_counter),
         transaction_time=time,
-        mac=None if command.critical else UNSEALED,  # the signature takes its place
+        mac=None if critical else UNSEALED,  # the signature takes its place
     )
-    return encode(sign(response, keystore) if command.critical else response, keystore)
+    return encode(sign(response, keystore) if critical else response, keystore)
 
 
 def answering(behind: Supplementary | None, own_counter: int | None) -> Supplementary | None:

@@ -60,7 +60,7 @@ MESSAGES = {
 
 
 def _open(octets: bytes) -> Envelope:
-    return replace(open_envelope(octets), signed=b"", sealed=b"")
+    return replace(open_envelope(octets), sealed=b"")
 
 
 @pytest.mark.parametrize(("envelope", "octets"), MESSAGES.values(), ids=MESSAGES)

@@ -25,7 +25,7 @@ def _secret(one: EUI, other: EUI) -> bytes:
 
 def _envelope(cra: int, originator: EUI, recipient: EUI) -> Envelope:
     mac = bytes(12)
-    return Envelope(cra, COUNTER, originator, recipient, b"", b"", b"", b"", mac, b"", SEALED)
+    return Envelope(cra, COUNTER, originator, recipient, b"", b"", b"", b"", mac, SEALED)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_status_of_a_signature() -> None:
     envelope = _envelope(CRA.ALERT, METER, PARTY)
     for signature in (b"", None):
         assert check_signature(replace(envelope, signature=signature), KEYS) is Status.ABSENT
-    signed = replace(envelope, signature=bytes(64), signed=b"octets")
+    signed = replace(envelope, signature=bytes(64))
     assert check_signature(signed, KEYS) is Status.INVALID
     assert check_signature(signed, None) is Status.UNVERIFIED
     assert check_signature(signed, FileKeystore({})) is Status.UNVERIFIED
