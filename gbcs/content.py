@@ -20,6 +20,7 @@ from gbcs.dlms.access import (
     decode_apdu,
     encode_apdu,
 )
+from gbcs.dlms.data import Data
 from gbcs.errors import DecodeError
 from gbcs.message import Payload
 from gbcs.opaque import Opaque
@@ -80,27 +81,29 @@ def encrypted_attributes(payload: Payload) -> list[bytes]:
     if isinstance(payload, AccessRequest):
         return []  # a command encrypts nothing
     if isinstance(payload, AccessResponse):
-        values = [result.data.value for result in payload.results]
-    elif isinstance(payload, DataNotification):
-        values = [payload.body.value]
-    elif isinstance(payload, Opaque):
+        blobs: list[bytes] = []
+        for result in payload.results:
+            blobs += _blobs_in(result.data)
+        return blobs
+    if isinstance(payload, DataNotification):
+        return _blobs_in(payload.body)
+    if isinstance(payload, Opaque):
         return []
-    else:
-        from gbcs.gbz import Encrypted, GbzContent
+    from gbcs.gbz import Encrypted, GbzContent
 
-        components = payload.components if isinstance(payload, GbzContent) else ()
-        return [
-            component.payload.blob
-            for component in components
-            if isinstance(component.payload, Encrypted)
-        ]
+    components = payload.components if isinstance(payload, GbzContent) else ()
     return [
-        item.value
-        for value in values
-        if isinstance(value, tuple)
-        for item in value
-        if isinstance(item.value, bytes) and is_blob(item.value)
+        component.payload.blob
+        for component in components
+        if isinstance(component.payload, Encrypted)
     ]
+
+
+def _blobs_in(data: Data) -> list[bytes]:
+    if not isinstance(data.value, tuple):
+        return []
+    values = [item.value for item in data.value]
+    return [value for value in values if isinstance(value, bytes) and is_blob(value)]
 
 
 def with_plaintexts(payload: Payload, decrypt: Decrypt) -> Payload:

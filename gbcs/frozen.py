@@ -1,4 +1,4 @@
-"""Construct frozen dataclasses in half the time.
+"""Construct frozen dataclasses in a third of the time.
 
 The constructor of a frozen dataclass sets each field through `object.__setattr__`. A twin class
 that is not frozen sets fields directly. Both have the same slots, so an instance of the twin turns
@@ -6,16 +6,27 @@ into one of the frozen class by assigning `__class__`. Knows nothing of what the
 """
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import fields, make_dataclass
+from dataclasses import MISSING, Field, fields
 from typing import Any, ParamSpec, TypeVar
+
+from gbcs.generated import function
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def twin(cls: Any) -> type[Any]:
+    """Return a class without constructor that has the slots of the dataclass `cls`.
+
+    Raises `TypeError` if `cls` has no slots.
+    """
+    if not hasattr(cls, "__slots__"):
+        raise TypeError(f"{cls.__name__} has no slots")
+    return type(cls.__name__, (), {"__slots__": tuple([field.name for field in fields(cls)])})
+
+
 def maker(cls: Callable[P, T]) -> Callable[P, T]:
-    r"""Return a function that constructs instances of `cls` in half the time.
+    r"""Return a function that constructs instances of `cls` in a third of the time.
 
     It takes the arguments of the constructor. `cls` must be a dataclass with slots and without
     `__post_init__`; raises `TypeError` for any other.
@@ -25,18 +36,27 @@ def maker(cls: Callable[P, T]) -> Callable[P, T]:
     True
     """
     frozen: Any = cls
-
-    def freeze(self: Any) -> None:
-        self.__class__ = frozen
-
-    if not hasattr(frozen, "__slots__") or hasattr(frozen, "__post_init__"):
-        raise TypeError(f"{frozen.__name__} has no slots, or a __post_init__ that would not run")
-    twin: Any = make_dataclass(
-        frozen.__name__,
-        [(field.name, field.type, copy(field)) for field in fields(frozen)],
-        namespace={"__doc__": frozen.__doc__, "__post_init__": freeze},
-        eq=False,
-        repr=False,
-        slots=True,
+    if hasattr(frozen, "__post_init__"):
+        raise TypeError(f"{frozen.__name__} has a __post_init__ that would not run")
+    names: dict[str, Any] = {"__name__": __name__, "twin": twin(frozen), "frozen": frozen}
+    positional: list[str] = []
+    keyword: list[str] = []
+    lines = ["made = twin()"]
+    for field in fields(frozen):
+        value = field.name
+        if field.default is not MISSING:
+            names[f"default_{field.name}"] = field.default
+            value = f"default_{field.name}"
+        if field.init:
+            (keyword if field.kw_only else positional).append(_parameter(field))
+            value = field.name
+        lines.append(f"made.{field.name} = {value}")
+    arguments = ", ".join([*positional, *(["*", *keyword] if keyword else [])])
+    made: Callable[P, T] = function(
+        arguments, [*lines, "made.__class__ = frozen", "return made"], names
     )
-    return twin  # type: ignore[no-any-return]
+    return made
+
+
+def _parameter(field: Field[Any]) -> str:
+    return field.name if field.default is MISSING else f"{field.name}=default_{field.name}"

@@ -16,13 +16,14 @@ import struct
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import shake_128
 from itertools import pairwise
-from types import CodeType
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from gbcs.errors import GbcsError
+from gbcs.frozen import twin
+from gbcs.generated import function
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -250,6 +251,8 @@ class _Learned(Generic[K, V]):
 
 # Functions that build values
 
+_twin: Callable[[Any], type[Any]] = cache(twin)
+
 
 class _UnexplainedError(Exception):
     """A value that does not follow from its gaps in a known way."""
@@ -272,29 +275,20 @@ def _build_function(
     names = "".join([f"gap_{index}, " for index, _ in enumerate(spans)])
     unpacking = [f"{names}= gaps"] if names else []
     lines = [*unpacking, *explained.lines, f"return {result}"]
-    # The source holds names alone, all made here; nothing of the octets enters it.
-    exec(_compiled("\n    ".join(["def build(octets, gaps):", *lines])), explained.names)  # noqa: S102
-    build: Build[T] = explained.names["build"]
-    return build
-
-
-@lru_cache(maxsize=64)
-def _compiled(source: str) -> CodeType:
-    """Compile a function. Templates that differ in lengths alone have the same source."""
-    return compile(source, "<template>", "exec")
+    # Templates that differ in lengths alone have the same source, which is compiled once.
+    return function("octets, gaps", lines, explained.names)
 
 
 class _Explanation:
     """Python source that builds a value from its gaps; `names` are the constants it refers to.
 
-    A frozen dataclass is made by setting its slots, which costs a third of its constructor. What a
-    `__post_init__` would check, `read` has checked: it depends on lengths and constants alone.
+    A dataclass is made without its constructor. What a `__post_init__` would check, `read` has
+    checked: it depends on lengths and constants alone.
     """
 
     def __init__(self, template: Template, marks: Sequence[Gaps], marked: Sequence[bytes]) -> None:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
-            "new": object.__new__,
             "from_bytes": int.from_bytes,
             "__name__": __name__,
             "template": template,
@@ -327,10 +321,9 @@ class _Explanation:
             for field in fields(first)
         ]
         name = f"value_{len(self.lines)}"
-        self.lines.append(f"{name} = new({self._constant(cls)})")
-        for field, value in values:
-            setter = self._constant(getattr(cls, field).__set__)
-            self.lines.append(f"{setter}({name}, {value})")
+        self.lines.append(f"{name} = {self._constant(_twin(cls))}()")
+        self.lines += [f"{name}.{field} = {value}" for field, value in values]
+        self.lines.append(f"{name}.__class__ = {self._constant(cls)}")
         return name
 
     def _of_leaf(self, first: Any, second: Any) -> str:

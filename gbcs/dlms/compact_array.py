@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, starmap
+from itertools import starmap
+from operator import itemgetter
 from typing import Any
 
 from gbcs.axdr import read_length, write_length
@@ -138,10 +139,10 @@ def _layout(description: bytes) -> _Layout:
     row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
     if shape == columns:  # a flat row, as in every log: no nesting to restore
         return _Layout(row.size, row.iter_unpack, lambda rows: starmap(row.pack, rows))
-    nest = _nester(shape)
+    nest = _nester(shape, 0)
     return _Layout(
         row.size,
-        lambda octets: (nest(iter(values)) for values in row.iter_unpack(octets)),
+        lambda octets: map(nest, row.iter_unpack(octets)),
         lambda rows: (row.pack(*_flatten(values)) for values in rows),
     )
 
@@ -196,14 +197,28 @@ def _bound(parts: int) -> int:
     return parts
 
 
-def _nester(shape: Shape) -> Callable[[Iterator[Any]], Any]:
-    """Return a function that nests flat values, from an iterator, as `shape` says."""
+def _nester(shape: Shape, start: int) -> Callable[[tuple[Any, ...]], Any]:
+    """Return a function that nests flat values, of which the first is at `start`, as `shape` says.
+
+    A row of columns and arrays of columns, as in every log, is nested by one `itemgetter`.
+    """
     if isinstance(shape, int):
-        return next
-    if all(isinstance(part, int) for part in shape):
-        return lambda values: tuple(islice(values, len(shape)))
-    parts = [_nester(part) for part in shape]
-    return lambda values: tuple([part(values) for part in parts])
+        return itemgetter(start)
+    nesters: list[Callable[[tuple[Any, ...]], Any]] = []
+    places: list[int | slice] = []
+    end = start
+    for part in shape:
+        begin, end = end, end + len(tuple(_columns(part)))
+        nesters.append(_nester(part, begin))
+        if isinstance(part, int):
+            places.append(begin)
+        elif all(isinstance(column, int) for column in part):
+            places.append(slice(begin, end))
+    if all(isinstance(place, int) for place in places) and len(places) == len(shape):
+        return itemgetter(slice(start, end))
+    if len(places) == len(shape) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple([nest(values) for nest in nesters])
 
 
 def _flatten(value: Any) -> Iterator[Any]:
