@@ -44,6 +44,7 @@ from gbcs.sealing import (
 )
 
 # Constructors of the frozen messages at half the price: one message is built for each decode.
+_opaque = maker(Opaque)
 _MAKERS = {1: maker(Command), 2: maker(Response), 3: maker(Alert)}
 
 
@@ -89,7 +90,7 @@ def open_message(octets: bytes, keystore: Keystore | None = None) -> Message:
     Raises `DecodeError` if the octets are not a message.
     """
     envelope, code, supplementary = _open(octets)
-    unread = Opaque(envelope.content, "not read")
+    unread = _opaque(envelope.content, "not read")
     return _message(envelope, code, supplementary, unread, (), keystore)
 
 

@@ -16,6 +16,7 @@ from gbcs.dlms.access import (
     DATA_NOTIFICATION,
     AccessRequest,
     AccessResponse,
+    Apdu,
     DataNotification,
     decode_apdu,
     encode_apdu,
@@ -28,6 +29,7 @@ from gbcs.opaque import Opaque
 Decrypt: TypeAlias = Callable[[bytes], bytes | None]
 """Takes the blob of an encrypted attribute and returns its plaintext, None without a key."""
 _APDU_TAGS = (ACCESS_REQUEST, ACCESS_RESPONSE, DATA_NOTIFICATION)
+_WITHOUT_PLACES = Apdu | Opaque  # a union made once, since making one takes longer than its use
 _GBZ_PROFILE = b"\x01\x09"
 
 
@@ -61,7 +63,7 @@ def encode_content(payload: Payload) -> bytes:
     """Return the octets of a content. Raises `EncodeError` if a value does not fit its type."""
     if isinstance(payload, Opaque):
         return payload.octets
-    if isinstance(payload, AccessRequest | AccessResponse | DataNotification):
+    if isinstance(payload, Apdu):
         return encode_apdu(payload)
     # Imported here: a program that sends only DLMS never loads the other families.
     from gbcs.gbz import GbzContent, encode_gbz
@@ -100,15 +102,17 @@ def encrypted_attributes(payload: Payload) -> list[bytes]:
 
 
 def _blobs_in(data: Data) -> list[bytes]:
-    if not isinstance(data.value, tuple):
-        return []
-    values = [item.value for item in data.value]
-    return [value for value in values if isinstance(value, bytes) and is_blob(value)]
+    blobs: list[bytes] = []
+    if isinstance(data.value, tuple):
+        for item in data.value:
+            if isinstance(item.value, bytes) and is_blob(item.value):
+                blobs.append(item.value)
+    return blobs
 
 
 def with_plaintexts(payload: Payload, decrypt: Decrypt) -> Payload:
     """Return `payload` with the plaintexts in their places, if its family has places for them."""
-    if isinstance(payload, AccessRequest | AccessResponse | DataNotification | Opaque):
+    if isinstance(payload, _WITHOUT_PLACES):
         return payload
     from gbcs.gbz import GbzContent, decrypt_components
 

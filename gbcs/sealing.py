@@ -10,8 +10,11 @@ from gbcs.crypto.protection import ENCRYPTION, decrypt, derive_key, mac, verify_
 from gbcs.crypto.signature import verify_signature
 from gbcs.errors import AuthenticationError
 from gbcs.eui import EUI
+from gbcs.frozen import maker
 from gbcs.header import Envelope
 from gbcs.message import CRA, Protected, Status, Supplementary
+
+_protected = maker(Protected)
 
 
 def _mac_key(envelope: Envelope, keystore: Keystore | None) -> bytes | None:
@@ -95,4 +98,4 @@ def open_protected(blob: bytes, key: bytes | None, device: EUI) -> Protected:
         return Protected(blob)
     plaintext = decrypt(key, device, blob)
     status = Status.INVALID if plaintext is None else Status.VALID
-    return Protected(blob, plaintext, status)
+    return _protected(blob, plaintext, status)

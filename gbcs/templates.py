@@ -29,13 +29,13 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-MAX_KEYS = 512
+MAX_KEYS = 256
 """Keys of a reader or writer under which templates are kept; the oldest is dropped first."""
 MAX_SHAPES = 4
 """Templates under one key, and attempts to learn one."""
-TURNS = 64
-"""If there is no room, only every so many-th template is learned, since learning takes as long as
-reading ten messages."""
+TURNS = 256
+"""If there is no room, only one in so many templates is learned: learning one takes about as long as
+reading twenty messages by the schema."""
 MAX_CONCLUSIONS = 1024
 """Conclusions in a memo."""
 MAX_OCTETS = 1 << 14
@@ -78,13 +78,14 @@ class Template:
         self.unpack = struct.Struct("".join([f"{size}s" for size in sizes])).unpack
         """Splits octets of the template's length into fixed pieces and gaps, in turn."""
         self._spans = spans
-        self._pieces = list(self.unpack(octets))
         self._sizes = sizes[1::2]
+        self._pieces = list(self.unpack(octets))
+        self._pieces[1::2] = [b""] * len(spans)  # not kept: readings can be long
         self.fixed = tuple(self._pieces[::2])
 
     def __reduce__(self) -> tuple[type["Template"], tuple[bytes, Sequence[Span]]]:
         # A message that was read by template can be pickled, like any other.
-        return Template, (b"".join(self._pieces), self._spans)
+        return Template, (self.fill(tuple(map(bytes, self._sizes))) or b"", self._spans)
 
     def gaps(self, octets: bytes) -> Gaps | None:
         """Return what the gaps hold in `octets`, or None if these do not fit the template."""

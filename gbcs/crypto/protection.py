@@ -36,10 +36,9 @@ def derive_key(secret: bytes, originator: EUI, flag: int, counter: int, recipien
     `flag` is the CRA flag for a MAC and `ENCRYPTION` for encryption; `counter` has 64 bits.
     Source: GBCS v4.1 clause 4.3.3, the single-step KDF of NIST SP 800-56A with SHA-256.
     """
-    other_info = b"".join(
-        (_ALGORITHM, originator, _EUI_LENGTH, bytes((flag,)), counter.to_bytes(8, "big"), recipient)
-    )
-    return sha256(_KDF_COUNTER + secret + other_info).digest()[:16]
+    transaction = _EUI_LENGTH, flag.to_bytes(1, "big"), counter.to_bytes(8, "big")
+    other_info = _ALGORITHM, originator, *transaction, recipient
+    return sha256(b"".join((_KDF_COUNTER, secret, *other_info))).digest()[:16]
 
 
 def mac(key: bytes, originator: EUI, protected: bytes) -> bytes:

@@ -12,11 +12,12 @@ from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import AccessRequest, Choice, write_response
 from gbcs.dlms.data import NULL, Data
 from gbcs.errors import EncodeError
+from gbcs.frozen import maker
 from gbcs.message import Command
 from gbcs.opaque import Opaque
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.data_protection import protect
-from gbcs.usecases.responding import invoke_id, respond_with, result_choice
+from gbcs.usecases.responding import RESULT_CHOICE, invoke_id, respond_with
 
 Value = Data | bytes
 """The value of an attribute, typed or as A-XDR."""
@@ -24,6 +25,7 @@ Value = Data | bytes
 Result = tuple[Value, ...] | int
 """The result of an access: the values of its attributes in order, or a result code other than 0."""
 
+_opaque = maker(Opaque)
 _NULL = NULL.octets()
 
 
@@ -50,7 +52,7 @@ def answer_reading(
     answers: list[tuple[Choice, int, bytes]] = []
     failed = encrypted = False
     for index, access in enumerate(payload.accesses):
-        choice = result_choice(access.choice)
+        choice = RESULT_CHOICE[access.choice]
         result = ResultCode.OTHER_REASON if failed else _result(results, index)
         if isinstance(result, int):
             failed = True
@@ -62,7 +64,7 @@ def answer_reading(
         else:
             data = _only(result)
         answers.append((choice, ResultCode.SUCCESS, data))
-    content = Opaque(write_response(invoke_id(command.originator_counter), answers))
+    content = _opaque(write_response(invoke_id(command.originator_counter), answers))
     return respond_with(command, content, keystore, own_counter if encrypted else None, time)
 
 

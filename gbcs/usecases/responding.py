@@ -8,6 +8,7 @@ from gbcs.crypto.keystore import Keystore
 from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
 from gbcs.errors import EncodeError
+from gbcs.frozen import maker
 from gbcs.message import UNSEALED, Command, Response, Supplementary
 from gbcs.opaque import Opaque
 from gbcs.tables.result_codes import ResultCode
@@ -15,7 +16,13 @@ from gbcs.tables.result_codes import ResultCode
 INVOKE_ID = 0x20000000
 """High bits of the long invoke id and priority; the low 24 are of the originator counter."""
 
-_RESULT_KIND = {Choice.GET_WITH_SELECTION: Choice.GET, Choice.SET_WITH_SELECTION: Choice.SET}
+_response = maker(Response)
+
+RESULT_CHOICE = dict(zip(Choice, Choice, strict=True)) | {
+    Choice.GET_WITH_SELECTION: Choice.GET,
+    Choice.SET_WITH_SELECTION: Choice.SET,
+}
+"""The kind of access that a result states, by the kind of the access."""
 
 
 def invoke_id(counter: int) -> int:
@@ -51,7 +58,7 @@ def respond_with(
 ) -> bytes:
     """Do as `respond` does, with the content of the response."""
     critical = command.critical
-    response = Response(
+    response = _response(
         originator=command.recipient,
         recipient=command.originator,
         originator_counter=command.originator_counter,
@@ -69,11 +76,6 @@ def answering(behind: Supplementary | None, own_counter: int | None) -> Suppleme
     return behind and Supplementary(behind.party, behind.party_counter, own_counter)
 
 
-def result_choice(choice: Choice) -> Choice:
-    """Return the kind of access that a result states for an access of kind `choice`."""
-    return _RESULT_KIND.get(choice, choice)
-
-
 def refuse(command: Command, code: int, keystore: Keystore, time: bytes = b"") -> bytes:
     """Return the octets of a response in which the first access fails with `code`.
 
@@ -85,7 +87,7 @@ def refuse(command: Command, code: int, keystore: Keystore, time: bytes = b"") -
     if not isinstance(command.payload, AccessRequest):
         raise EncodeError("only a DLMS command is refused with a result code", "message.payload")
     results = tuple(
-        AccessResult(result_choice(access.choice), reason, NULL)
+        AccessResult(RESULT_CHOICE[access.choice], reason, NULL)
         for access, reason in zip(
             command.payload.accesses, _codes(code, len(command.payload.accesses)), strict=True
         )

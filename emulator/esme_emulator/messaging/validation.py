@@ -22,7 +22,7 @@ from gbcs import (
     read_content,
 )
 from gbcs.content import is_apdu
-from gbcs.tables.use_cases import use_case
+from gbcs.tables.use_cases import USE_CASES
 
 MAX_COMMAND = 1 << 15
 """Longest command, in octets. The longest test vector has 1,902; a command that replaces every
@@ -70,6 +70,8 @@ class Discarded:
     reason: Discard
     srv: str = UNKNOWN_SRV
 
+
+_SRVS = {found.code: found.srvs[0] for found in USE_CASES if found.srvs}
 
 _BY_MAC = {
     Status.ABSENT: Discard.MAC_ABSENT,
@@ -155,5 +157,4 @@ def _of_certificate(command: Message, keystore: Keystore, now: float) -> Discard
 
 def srv_of(message_code: int) -> str:
     """Return the service reference variant (SRV) of a message code, or `unknown`."""
-    found = use_case(message_code)
-    return found.srvs[0] if found and found.srvs else UNKNOWN_SRV
+    return _SRVS.get(message_code, UNKNOWN_SRV)
