@@ -34,8 +34,8 @@ MAX_KEYS = 256
 MAX_SHAPES = 4
 """Templates under one key, and attempts to learn one."""
 TURNS = 256
-"""If there is no room, only one in so many templates is learned: learning one takes about as long as
-reading twenty messages by the schema."""
+"""If there is no room, only one in so many templates is learned: learning one takes about as long
+as reading twenty messages by the schema."""
 MAX_CONCLUSIONS = 1024
 """Conclusions in a memo."""
 MAX_OCTETS = 1 << 14
@@ -70,7 +70,7 @@ def disabled() -> Iterator[None]:
 class Template:
     """Octets with gaps at `spans`, which are in order and do not overlap."""
 
-    __slots__ = ("_pieces", "_sizes", "_spans", "fixed", "unpack")
+    __slots__ = ("_pieces", "_spans", "fixed", "sizes", "unpack")
 
     def __init__(self, octets: bytes, spans: Sequence[Span]) -> None:
         edges = [0, *[edge for span in spans for edge in span], len(octets)]
@@ -78,14 +78,15 @@ class Template:
         self.unpack = struct.Struct("".join([f"{size}s" for size in sizes])).unpack
         """Splits octets of the template's length into fixed pieces and gaps, in turn."""
         self._spans = spans
-        self._sizes = sizes[1::2]
+        self.sizes = sizes[1::2]
+        """Lengths of the gaps."""
         self._pieces = list(self.unpack(octets))
         self._pieces[1::2] = [b""] * len(spans)  # not kept: readings can be long
         self.fixed = tuple(self._pieces[::2])
 
     def __reduce__(self) -> tuple[type["Template"], tuple[bytes, Sequence[Span]]]:
         # A message that was read by template can be pickled, like any other.
-        return Template, (self.fill(tuple(map(bytes, self._sizes))) or b"", self._spans)
+        return Template, (self.fill(tuple(map(bytes, self.sizes))) or b"", self._spans)
 
     def gaps(self, octets: bytes) -> Gaps | None:
         """Return what the gaps hold in `octets`, or None if these do not fit the template."""
@@ -99,7 +100,7 @@ class Template:
         """Return the octets with these gaps, or None if one has another length or type."""
         pieces = self._pieces.copy()
         try:
-            if list(map(len, gaps)) != self._sizes:
+            if list(map(len, gaps)) != self.sizes:
                 return None
             pieces[1::2] = gaps
             return b"".join(pieces)
@@ -134,8 +135,8 @@ class Memo(Generic[T]):
         self._known[template, gaps] = conclusion
 
 
-Build: TypeAlias = Callable[[bytes, Gaps], T]
-"""Returns the value of octets that fit a template, given their gaps."""
+ReadFitting: TypeAlias = Callable[[bytes], T | None]
+"""Returns the value of octets of a template's length, None if they do not fit it."""
 
 
 class Reader(Generic[T]):
@@ -155,8 +156,7 @@ class Reader(Generic[T]):
         self._read = read
         self._spans = spans
         self._tell = tell
-        self._learned: _Learned[tuple[int, bytes], tuple[tuple[Template, Build[T]], ...]]
-        self._learned = _Learned()
+        self._learned: _Learned[tuple[int, bytes], tuple[ReadFitting[T], ...]] = _Learned()
 
     def __call__(self, octets: bytes) -> T:
         """Return the value of `octets`. Raises what `read` raises."""
@@ -164,10 +164,10 @@ class Reader(Generic[T]):
             return self._read(octets)
         key = len(octets), octets[self._tell]
         known = self._learned.by_key.get(key, ())
-        for template, build in known:  # `Template.gaps`, inlined
-            pieces = template.unpack(octets)
-            if pieces[::2] == template.fixed:
-                return build(octets, pieces[1::2])
+        for read_fitting in known:
+            fitting = read_fitting(octets)
+            if fitting is not None:
+                return fitting
         value = self._read(octets)
         if len(octets) <= MAX_OCTETS and len(known) < MAX_SHAPES and self._learned.wants(key):
             learned = self._learn(octets, value)
@@ -175,17 +175,13 @@ class Reader(Generic[T]):
                 self._learned.put(key, (*known, learned))
         return value
 
-    def _learn(self, octets: bytes, value: T) -> tuple[Template, Build[T]] | None:
-        spans = tuple(self._spans(octets))
-        template = Template(octets, spans)
+    def _learn(self, octets: bytes, value: T) -> "ReadFitting[T] | None":
+        template = Template(octets, tuple(self._spans(octets)))
         try:
-            build: Build[T] = _build_function(self._read, template, spans)
+            learned = _read_fitting(self._read, template)
         except (GbcsError, _UnexplainedError):
             return None
-        gaps = template.gaps(octets)
-        if gaps is None or build(octets, gaps) != value:
-            return None
-        return template, build
+        return learned if learned(octets) == value else None
 
 
 class Writer:
@@ -259,25 +255,33 @@ class _UnexplainedError(Exception):
     """A value that does not follow from its gaps in a known way."""
 
 
-def _build_function(
-    read: Callable[[bytes], T], template: Template, spans: Sequence[Span]
-) -> Build[T]:
-    """Return the function that builds the values of a template.
+def _read_fitting(read: Callable[[bytes], T], template: Template) -> ReadFitting[T]:
+    """Return the function that reads octets that fit a template.
 
     Raises `_UnexplainedError`, and what `read` raises if it does not accept the marks.
     """
     marks = [
-        tuple([shake_128(b"%d %d" % (turn, at)).digest(b - a) for at, (a, b) in enumerate(spans)])
+        tuple([shake_128(b"%d %d" % (turn, at)).digest(n) for at, n in enumerate(template.sizes)])
         for turn in range(2)
     ]
     marked = [template.fill(each) or b"" for each in marks]
     explained = _Explanation(template, marks, marked)
     result = explained.of(*map(read, marked))
-    names = "".join([f"gap_{index}, " for index, _ in enumerate(spans)])
-    unpacking = [f"{names}= gaps"] if names else []
-    lines = [*unpacking, *explained.lines, f"return {result}"]
+    pieces = [f"fixed_{index}, gap_{index}" for index, _ in enumerate(template.sizes)]
+    # Empty pieces stand between gaps that follow each other.
+    unequal = [
+        f"fixed_{index} != {explained.constant(piece)}"
+        for index, piece in enumerate(template.fixed)
+        if piece
+    ]
+    lines = [
+        f"{', '.join([*pieces, f'fixed_{len(pieces)}'])}, = unpack(octets)",
+        *([f"if {' or '.join(unequal)}: return None"] if unequal else []),
+        *explained.lines,
+        f"return {result}",
+    ]
     # Templates that differ in lengths alone have the same source, which is compiled once.
-    return function("octets, gaps", lines, explained.names)
+    return function("octets", lines, explained.names)
 
 
 class _Explanation:
@@ -293,6 +297,7 @@ class _Explanation:
             "from_bytes": int.from_bytes,
             "__name__": __name__,
             "template": template,
+            "unpack": template.unpack,
         }
         self._gaps = list(zip(*marks, strict=True))
         self._marked = marked
@@ -311,20 +316,21 @@ class _Explanation:
             return self._of_dataclass(first, second)
         elif first != second:
             return self._of_leaf(first, second)
-        return self._constant(first)
+        return self.constant(first)
 
     def _of_dataclass(self, first: Any, second: Any) -> str:
         cls = type(first)
+        gaps = "".join([f"gap_{index}, " for index, _ in enumerate(self._gaps)])
         values = [
             (field.name, self.of(getattr(first, field.name), getattr(second, field.name)))
             if field.init
-            else (field.name, "(template, gaps)")
+            else (field.name, f"(template, ({gaps}))")
             for field in fields(first)
         ]
         name = f"value_{len(self.lines)}"
-        self.lines.append(f"{name} = {self._constant(_twin(cls))}()")
+        self.lines.append(f"{name} = {self.constant(_twin(cls))}()")
         self.lines += [f"{name}.{field} = {value}" for field, value in values]
-        self.lines.append(f"{name}.__class__ = {self._constant(cls)}")
+        self.lines.append(f"{name}.__class__ = {self.constant(cls)}")
         return name
 
     def _of_leaf(self, first: Any, second: Any) -> str:
@@ -343,9 +349,10 @@ class _Explanation:
         raise _UnexplainedError
 
     def _as(self, kind: type[bytes], octets: str) -> str:
-        return octets if kind is bytes else f"{self._constant(kind)}({octets})"
+        return octets if kind is bytes else f"{self.constant(kind)}({octets})"
 
-    def _constant(self, value: object) -> str:
+    def constant(self, value: object) -> str:
+        """Return a name for a constant."""
         name = f"constant_{len(self.names)}"
         self.names[name] = value
         return name

@@ -9,6 +9,7 @@ Source: DLMS UA 1000-2 clause 9.4.6, as GBCS v4.1 clause 7.2.9 restricts it; all
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeAlias
 
 from construct import Const, If, Int8ub, Int16ub, Int32ub, this
 
@@ -199,11 +200,14 @@ def request_spans(content: bytes) -> Iterator[Span]:
     return _spans(_REQUEST, content)
 
 
-def write_response(invoke_id: int, results: Sequence[tuple[Choice, int, bytes]]) -> bytes:
-    """Return the octets of an access-response: of each result the kind, the code and the data.
+EncodedResult: TypeAlias = tuple[Choice, int, bytes]
+"""The result of one access: its kind, its code, and its data as A-XDR, exactly one value."""
 
-    The data must be A-XDR, each exactly one value; this is not checked again. `invoke_id` has 32
-    bits. Raises `EncodeError` if a code has more than 8.
+
+def write_response(invoke_id: int, results: Sequence[EncodedResult]) -> bytes:
+    """Return the octets of an access-response. Raises `EncodeError` if a code has over 8 bits.
+
+    `invoke_id` has 32 bits. That the data of each result are one value is not checked again.
     """
     kinds = tuple([(choice, code) for choice, code, _ in results])
     data = b"".join([octets for _, _, octets in results])

@@ -9,15 +9,13 @@ Source: GBCS v4.1 clauses 7.2 and 8.5; the vectors of responses of SRVs 4.1.1 to
 from collections.abc import Sequence
 
 from gbcs.crypto.keystore import Keystore
-from gbcs.dlms.access import AccessRequest, Choice, write_response
+from gbcs.dlms.access import AccessRequest, Choice, EncodedResult
 from gbcs.dlms.data import NULL, Data
 from gbcs.errors import EncodeError
-from gbcs.frozen import maker
 from gbcs.message import Command
-from gbcs.opaque import Opaque
 from gbcs.tables.result_codes import ResultCode
 from gbcs.usecases.data_protection import protect
-from gbcs.usecases.responding import RESULT_CHOICE, invoke_id, respond_with
+from gbcs.usecases.responding import RESULT_CHOICE, respond_encoded
 
 Value = Data | bytes
 """The value of an attribute, typed or as A-XDR."""
@@ -25,7 +23,6 @@ Value = Data | bytes
 Result = tuple[Value, ...] | int
 """The result of an access: the values of its attributes in order, or a result code other than 0."""
 
-_opaque = maker(Opaque)
 _NULL = NULL.octets()
 
 
@@ -49,7 +46,7 @@ def answer_reading(
     payload = command.payload
     if not isinstance(payload, AccessRequest):
         raise EncodeError("only a DLMS command has results", "message.payload")
-    answers: list[tuple[Choice, int, bytes]] = []
+    answers: list[EncodedResult] = []
     failed = encrypted = False
     for index, access in enumerate(payload.accesses):
         choice = RESULT_CHOICE[access.choice]
@@ -64,8 +61,7 @@ def answer_reading(
         else:
             data = _only(result)
         answers.append((choice, ResultCode.SUCCESS, data))
-    content = _opaque(write_response(invoke_id(command.originator_counter), answers))
-    return respond_with(command, content, keystore, own_counter if encrypted else None, time)
+    return respond_encoded(command, answers, keystore, own_counter if encrypted else None, time)
 
 
 def needs_own_counter(command: Command, results: Sequence[Result]) -> bool:

@@ -64,6 +64,7 @@ def protect(
     All are A-XDR. `own_counter` is the device's own counter if the party is behind the ACB. Raises
     `AuthenticationError` if a key is missing.
     """
+    plaintext = b"".join((_STRUCTURE, write_length(len(values)), *values))
     behind, device, counter = command.supplementary, command.recipient, command.originator_counter
     key = attribute_key(
         device,
@@ -78,7 +79,6 @@ def protect(
             f"no key to encrypt for {command.remote_party}: the keystore needs the 'ka' keys of "
             "the party and of the device, one of them private"
         )
-    plaintext = b"".join((_STRUCTURE, write_length(len(values)), *values))
     blob = encrypt(key, device, plaintext)
 
     def write() -> bytes:

@@ -3,9 +3,17 @@
 Source: GBCS v4.1 clause 7.2; the ERROR vectors, and those of critical commands.
 """
 
+from collections.abc import Sequence
+
 from gbcs.codec import encode, sign
 from gbcs.crypto.keystore import Keystore
-from gbcs.dlms.access import AccessRequest, AccessResponse, AccessResult, Choice
+from gbcs.dlms.access import (
+    AccessRequest,
+    AccessResult,
+    Choice,
+    EncodedResult,
+    write_response,
+)
 from gbcs.dlms.data import NULL
 from gbcs.errors import EncodeError
 from gbcs.frozen import maker
@@ -16,7 +24,7 @@ from gbcs.tables.result_codes import ResultCode
 INVOKE_ID = 0x20000000
 """High bits of the long invoke id and priority; the low 24 are of the originator counter."""
 
-_response = maker(Response)
+_response, _opaque = maker(Response), maker(Opaque)
 
 RESULT_CHOICE = dict(zip(Choice, Choice, strict=True)) | {
     Choice.GET_WITH_SELECTION: Choice.GET,
@@ -45,25 +53,26 @@ def respond(
 
     Raises `AuthenticationError` if a key is missing.
     """
-    payload = AccessResponse(invoke_id(command.originator_counter), results)
-    return respond_with(command, payload, keystore, own_counter, time)
+    encoded = [(result.choice, result.code, result.data.octets()) for result in results]
+    return respond_encoded(command, encoded, keystore, own_counter, time)
 
 
-def respond_with(
+def respond_encoded(
     command: Command,
-    payload: AccessResponse | Opaque,
+    results: Sequence[EncodedResult],
     keystore: Keystore,
     own_counter: int | None = None,
     time: bytes = b"",
 ) -> bytes:
-    """Do as `respond` does, with the content of the response."""
+    """Do as `respond` does, with data that are A-XDR already, each exactly one value."""
+    counter = command.originator_counter
     critical = command.critical
     response = _response(
         originator=command.recipient,
         recipient=command.originator,
-        originator_counter=command.originator_counter,
+        originator_counter=counter,
         message_code=command.message_code,
-        payload=payload,
+        payload=_opaque(write_response(invoke_id(counter), results)),
         supplementary=answering(command.supplementary, own_counter),
         transaction_time=time,
         mac=None if critical else UNSEALED,  # the signature takes its place
