@@ -1,23 +1,26 @@
 """The codec compared with the hand-written reference, and on every message of the RTDS.
 
-Both read the same octets: messages of a meter and a party derived from a seed. All functions take
-turns in rounds, and the best round of each counts, so other load on the machine affects all alike.
+Both read the same octets: messages of a meter and a party derived from a seed. The codec is
+measured twice: with learned templates, and by the schema alone, which reads what fits no template.
+All functions take turns in rounds, and the best round of each counts, so other load on the machine
+affects all alike.
 """
 
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from benchmarks import floor
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import SUPPLIER, RemoteParty
-from gbcs import EUI, Keystore, decode
+from gbcs import EUI, Keystore, decode, templates
 from gbcs.instants import parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.tables.roles import Role
@@ -29,6 +32,10 @@ METER = EUI.parse("00DBE50000000000")
 START, END, NOW = map(parse_iso, ("2026-01-14", "2026-01-15", "2026-01-15T12:00:00"))
 ROUNDS, CALLS = 200, 40
 RTDS_ROUNDS = 40
+
+
+Run: TypeAlias = tuple[Callable[[], AbstractContextManager[None]], Callable[[], object]]
+"""A context to run a function in, and the function."""
 
 
 class Comparison(NamedTuple):
@@ -43,15 +50,16 @@ def main() -> None:
     _import_time()
 
 
-def _best(functions: list[Callable[[], object]], rounds: int, calls: int) -> list[float]:
+def _best(runs: Sequence[Run], rounds: int, calls: int) -> list[float]:
     """Return the seconds per call of each function, in its best round."""
-    best = [float("inf")] * len(functions)
+    best = [float("inf")] * len(runs)
     for _ in range(rounds):
-        for index, function in enumerate(functions):
-            start = perf_counter()
-            for _ in range(calls):
-                function()
-            best[index] = min(best[index], (perf_counter() - start) / calls)
+        for index, (context, function) in enumerate(runs):
+            with context():
+                start = perf_counter()
+                for _ in range(calls):
+                    function()
+                best[index] = min(best[index], (perf_counter() - start) / calls)
     return best
 
 
@@ -63,12 +71,17 @@ def _compare() -> None:
         for srv in ("4.8.1", "4.6.1", "4.8.3")
         for comparison in _comparisons(srv, party, keystore)
     ]
-    functions = [function for _, *both in comparisons for function in both]
-    best = iter(_best(functions, ROUNDS, CALLS))
-    print(f"{'':44}{'gbcs':>11}{'reference':>12}")
-    for (title, *_), ours, reference in zip(comparisons, best, best, strict=True):
-        ratio = ours / reference
-        print(f"{title:44}{ours * 1e6:8.1f} µs {reference * 1e6:8.1f} µs  {ratio:5.2f} times")
+    runs: list[Run] = [
+        run
+        for _, ours, reference in comparisons
+        for run in ((nullcontext, ours), (templates.disabled, ours), (nullcontext, reference))
+    ]
+    best = iter(_best(runs, ROUNDS, CALLS))
+    print(f"{'':44}{'templates':>11}{'schema':>12}{'reference':>12}    ratios")
+    for (title, *_), *seconds in zip(comparisons, best, best, best, strict=True):
+        times = "".join([f"{each * 1e6:8.1f} µs " for each in seconds])
+        ratios = " ".join([f"{each / seconds[-1]:5.2f}" for each in seconds[:-1]])
+        print(f"{title:44}{times} {ratios}")
 
 
 def _comparisons(srv: str, party: RemoteParty, keystore: Keystore) -> Iterator[Comparison]:
@@ -118,7 +131,9 @@ def _rtds() -> None:
     for octets in messages:
         families[type(decode(octets).payload).__name__].append(octets)
     groups = {"all": messages, **families}
-    best = _best([partial(_decode, group) for group in groups.values()], RTDS_ROUNDS, 1)
+    # Without templates: a message of the set comes once, and here it would come in every round.
+    runs: list[Run] = [(templates.disabled, partial(_decode, group)) for group in groups.values()]
+    best = _best(runs, RTDS_ROUNDS, 1)
     for (title, group), seconds in zip(groups.items(), best, strict=True):
         each = seconds / len(group)
         name = f"RTDS, {title} ({len(group)} messages)"

@@ -198,7 +198,11 @@ def write_sealed(envelope: Envelope) -> bytes:
         key = (envelope.cra, *map(len, gaps[3:]))
     except (AttributeError, OverflowError, TypeError):  # the schema says which field is wrong
         return _build(_SIGNED, envelope)
-    return _WRITE(key, gaps, lambda: _build(_SIGNED, envelope))
+    octets = _WRITE.fill(key, gaps)
+    if octets is None:
+        octets = _build(_SIGNED, envelope)
+        _WRITE.learn(key, gaps, octets)
+    return octets
 
 
 def write_envelope(envelope: Envelope) -> bytes:

@@ -185,7 +185,7 @@ class Reader(Generic[T]):
 
 
 class Writer:
-    """Writes octets by template if it has one for the key, else with `write`, and learns from it.
+    """Writes octets by template if it has one for the key, and learns from what the schema wrote.
 
     `spans` returns the gaps of octets that were written. The key and the gaps together must decide
     all of the octets, and the gaps must stand in them as they are.
@@ -195,21 +195,19 @@ class Writer:
         self._spans = spans
         self._learned: _Learned[Hashable, Template] = _Learned()
 
-    def __call__(self, key: Hashable, gaps: Gaps, write: Callable[[], bytes]) -> bytes:
-        """Return the octets of the key with these gaps. Raises what `write` raises."""
-        if not _Switch.on:
-            return write()
-        template = self._learned.by_key.get(key)
-        if template is not None:
-            octets = template.fill(gaps)
-            if octets is not None:
-                return octets
-        octets = write()
-        if template is None and len(octets) <= MAX_OCTETS and self._learned.wants(key):
-            template = Template(octets, tuple(self._spans(octets)))
-            if template.gaps(octets) == gaps:
-                self._learned.put(key, template)
-        return octets
+    def fill(self, key: Hashable, gaps: Gaps) -> bytes | None:
+        """Return the octets by template, or None if there is none that the gaps fit."""
+        template = self._learned.by_key.get(key) if _Switch.on else None
+        return None if template is None else template.fill(gaps)
+
+    def learn(self, key: Hashable, gaps: Gaps, octets: bytes) -> None:
+        """Learn from octets that were written without template, if it is worth it."""
+        known = key in self._learned.by_key
+        if not _Switch.on or known or len(octets) > MAX_OCTETS or not self._learned.wants(key):
+            return
+        template = Template(octets, tuple(self._spans(octets)))
+        if template.gaps(octets) == gaps:
+            self._learned.put(key, template)
 
 
 class _Learned(Generic[K, V]):

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from construct import Const, If, Int8ub, Int16ub, Int32ub, this
 
 from gbcs.axdr import Length, LengthValue, Octets, write_length
-from gbcs.dlms.data import Data, DataField, DataList, data_spans
+from gbcs.dlms.data import Data, DataField, DataList, Encoded, data_spans
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.frozen import maker
 from gbcs.records import Record, Rows
@@ -212,11 +212,16 @@ def write_response(invoke_id: int, results: Sequence[EncodedResult]) -> bytes:
     kinds = tuple([(choice, code) for choice, code, _ in results])
     data = b"".join([octets for _, _, octets in results])
 
-    def write() -> bytes:
-        typed = [AccessResult(choice, code, Data.parse(each)) for choice, code, each in results]
-        return encode_apdu(AccessResponse(invoke_id, tuple(typed)))
-
-    return _WRITE_RESPONSE((kinds, len(data)), (invoke_id.to_bytes(4, "big"), data), write)
+    key, gaps = (kinds, len(data)), (invoke_id.to_bytes(4, "big"), data)
+    octets = _WRITE_RESPONSE.fill(key, gaps)
+    if octets is None:
+        codes = [{"choice": choice, "code": code} for choice, code in kinds]
+        values = [Encoded(octets) for _, _, octets in results]
+        octets = _RESPONSE.build(
+            {"invoke_id": invoke_id, "date_time": b"", "data": values, "results": codes}
+        )
+        _WRITE_RESPONSE.learn(key, gaps, octets)
+    return octets
 
 
 def _response_spans(content: bytes) -> Iterator[Span]:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import construct
 
@@ -351,6 +351,16 @@ class DataField(construct.Construct):  # type: ignore[misc]
     def _build(self, obj: Data, stream: Any, context: Any, path: str) -> Data:
         stream.write(obj.octets())
         return obj
+
+
+class Encoded(NamedTuple):
+    """A value that is A-XDR already; a `DataList` writes it like `Data`."""
+
+    encoding: bytes
+
+    def octets(self) -> bytes:
+        """Return the A-XDR encoding."""
+        return self.encoding
 
 
 class DataList(construct.Construct):  # type: ignore[misc]

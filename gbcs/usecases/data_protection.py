@@ -29,8 +29,8 @@ def protection_parameters(counter: int, originator: EUI, recipient: EUI) -> Data
     """Return the protection parameters of a transaction, for encryption with an agreed key."""
     transaction = structure(
         octet_string(transaction_id(counter)),
-        octet_string(originator),
-        octet_string(recipient),
+        octet_string(bytes(originator)),  # not an EUI, as in parameters that were read
+        octet_string(bytes(recipient)),
         _EMPTY,
         _KEY_PARAMETERS,
     )
@@ -80,12 +80,13 @@ def protect(
             "the party and of the device, one of them private"
         )
     blob = encrypt(key, device, plaintext)
-
-    def write() -> bytes:
+    gaps = transaction_id(counter), device, command.originator, blob
+    octets = _WRITE.fill(len(blob), gaps)
+    if octets is None:
         parameters = protection_parameters(counter, device, command.originator)
-        return structure(parameters, octet_string(blob)).octets()
-
-    return _WRITE(len(blob), (transaction_id(counter), device, command.originator, blob), write)
+        octets = structure(parameters, octet_string(blob)).octets()
+        _WRITE.learn(len(blob), gaps, octets)
+    return octets
 
 
 def _spans(octets: bytes) -> list[Span]:

@@ -6,6 +6,7 @@ nothing of what the attributes hold or how they are answered.
 Source: GBCS v4.1 clauses 8.5 and 9.1.5; the vectors of commands of SRVs 4.1.1 to 4.18.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,7 +213,13 @@ def _content(
         gaps = _gaps(service, counter, party, device, window)
     except (ArithmeticError, AttributeError, TypeError, ValueError):
         return write()  # encoding it says which value does not fit
-    return decode_apdu(_WRITE(service.message_code, gaps, lambda: encode_apdu(write())))
+    octets = _WRITE.fill(service.message_code, gaps)
+    if octets is not None:
+        return decode_apdu(octets)
+    request = write()
+    with suppress(EncodeError):  # the caller learns of it when the command is encoded
+        _WRITE.learn(service.message_code, gaps, encode_apdu(request))
+    return request
 
 
 def _gaps(

@@ -105,6 +105,7 @@ def test_commands_of_every_reading_service(service: ReadingService, behind: bool
             assert repr(command) == repr(again)
             assert octets.hex() == slow_octets.hex()
             _check(octets)
+    assert service.message_code in read_request._WRITE._learned.by_key
 
 
 @SERVICES
@@ -328,7 +329,8 @@ def test_templates_have_a_bound() -> None:
         for number in range(LEARNED):
             octets = _octets(length, number)
             read(octets)
-            written(length, (octets[1:5],), lambda octets=octets: octets)  # type: ignore[misc]
+            written.learn(length, (octets[1:5],), octets)
+            assert written.fill(length, (octets[1:5],)) in (octets, None)
     for store in (read._learned, written._learned):
         assert len(store.by_key) == MAX_KEYS
         assert len(store._attempts) <= MAX_KEYS
