@@ -2,10 +2,11 @@
 
 import sys
 
-from benchmarks import brokers, cache, calls, codec, fleet, load, reads, soak, stores
+from benchmarks import brokers, cache, calls, codec, fleet, load, reads, soak, stores, templates
 
 MEASUREMENTS = {
     "codec": codec.main,
+    "templates": templates.main,
     "fleet": fleet.main,
     "reads": reads.main,
     "brokers": brokers.main,

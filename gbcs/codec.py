@@ -43,7 +43,7 @@ from gbcs.sealing import (
     open_protected,
 )
 
-# Constructors of the frozen messages at half the price: one message is built for each decode.
+# Constructors of the frozen messages at a third of the price: one message is built for each decode.
 _opaque = maker(Opaque)
 _MAKERS = {1: maker(Command), 2: maker(Response), 3: maker(Alert)}
 

@@ -200,8 +200,8 @@ def write_sealed(envelope: Envelope) -> bytes:
         return _build(_SIGNED, envelope)
     octets = _WRITE.fill(key, gaps)
     if octets is None:
-        octets = _build(_SIGNED, envelope)
-        _WRITE.learn(key, gaps, octets)
+        octets = built = _build(_SIGNED, envelope)
+        _WRITE.learn(key, gaps, lambda: built)
     return octets
 
 

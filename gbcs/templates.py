@@ -200,10 +200,12 @@ class Writer:
         template = self._learned.by_key.get(key) if _Switch.on else None
         return None if template is None else template.fill(gaps)
 
-    def learn(self, key: Hashable, gaps: Gaps, octets: bytes) -> None:
-        """Learn from octets that were written without template, if it is worth it."""
-        known = key in self._learned.by_key
-        if not _Switch.on or known or len(octets) > MAX_OCTETS or not self._learned.wants(key):
+    def learn(self, key: Hashable, gaps: Gaps, write: Callable[[], bytes]) -> None:
+        """Learn the octets that `write` returns, if it is worth it. Raises what `write` raises."""
+        if not _Switch.on or key in self._learned.by_key or not self._learned.wants(key):
+            return
+        octets = write()
+        if len(octets) > MAX_OCTETS:
             return
         template = Template(octets, tuple(self._spans(octets)))
         if template.gaps(octets) == gaps:

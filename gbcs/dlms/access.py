@@ -217,10 +217,10 @@ def write_response(invoke_id: int, results: Sequence[EncodedResult]) -> bytes:
     if octets is None:
         codes = [{"choice": choice, "code": code} for choice, code in kinds]
         values = [Encoded(octets) for _, _, octets in results]
-        octets = _RESPONSE.build(
+        octets = built = _RESPONSE.build(
             {"invoke_id": invoke_id, "date_time": b"", "data": values, "results": codes}
         )
-        _WRITE_RESPONSE.learn(key, gaps, octets)
+        _WRITE_RESPONSE.learn(key, gaps, lambda: built)
     return octets
 
 

@@ -84,8 +84,8 @@ def protect(
     octets = _WRITE.fill(len(blob), gaps)
     if octets is None:
         parameters = protection_parameters(counter, device, command.originator)
-        octets = structure(parameters, octet_string(blob)).octets()
-        _WRITE.learn(len(blob), gaps, octets)
+        octets = built = structure(parameters, octet_string(blob)).octets()
+        _WRITE.learn(len(blob), gaps, lambda: built)
     return octets
 
 

@@ -218,7 +218,7 @@ def _content(
         return decode_apdu(octets)
     request = write()
     with suppress(EncodeError):  # the caller learns of it when the command is encoded
-        _WRITE.learn(service.message_code, gaps, encode_apdu(request))
+        _WRITE.learn(service.message_code, gaps, lambda: encode_apdu(request))
     return request
 
 
