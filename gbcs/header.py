@@ -100,7 +100,8 @@ def _read(octets: bytes) -> Envelope:
         sealed = octets[start + len(_SECURITY_HEADER) : -MAC_OCTETS]
     elif first == GENERAL_SIGNING:
         mac, sealed = None, octets
-        fields = _unsealed(octets).parse(octets)
+        schema = _unsealed(octets)
+        fields = schema.parse(octets)
         signature = fields.get("signature")
     else:
         if Block.begins(octets):
