@@ -10,27 +10,18 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, TypeAlias
 
 from esme_emulator.app.services import FleetOptions, run_services, settle
 from esme_emulator.estate.estate import Estate, sharded
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.runtime.processes import interruptible, no_interrupts
-
-Pipe: TypeAlias = "Connection[Any, Any]"
+from esme_emulator.runtime.processes import Ended, Pipe, Workers, interruptible
 
 _STOPPING = 10.0
-"""Timeout for a worker to end, in seconds."""
+"""Timeout for all workers to end, in seconds."""
 
 _LAST_PORT = 65535
-
-_STARTED, _COUNTED, _FAILED = "started", "counted", "failed"
-"""Messages of a worker: the URL of its control interface, its counters, or why it failed."""
 
 
 class WorkerError(UserError):
@@ -58,6 +49,23 @@ class Job:
     control: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Message of a worker: its services run; `control` is the URL of its control interface."""
+
+    control: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Last message of a worker that cannot go on; `text` says why.
+
+    The last message of a worker that ends in order is its `Counters`.
+    """
+
+    text: str
+
+
 def run_workers(
     make_estate: Callable[[], Estate],
     broker: str,
@@ -79,81 +87,62 @@ def run_workers(
         raise ValueError(f"{number} workers for {meters} meters: give at most {meters}")
     if control and control + number - 1 > _LAST_PORT:
         raise ValueError(f"{number} control interfaces from port {control} on: give a lower one")
-    # It unblocks signals when it starts, so it must start before the workers do.
-    resource_tracker.ensure_running()
-    workers: list[BaseProcess] = []
-    pipes: list[Pipe] = []
-    failure = ""
-    with interruptible(), suppress(KeyboardInterrupt):
-        for place in range(number):
-            port = None if control is None else control + place if control else 0
-            job = Job(make_estate, place, number, broker, clock, options, port)
-            _start(job, workers, pipes)
-        failure = _watch(pipes, on_started)
-    merged = _stop(workers, pipes)
+    jobs = [
+        Job(make_estate, place, number, broker, clock, options, control and control + place)
+        for place in range(number)
+    ]
+    with interruptible():
+        return asyncio.run(_supervise(jobs, on_started))
+
+
+async def _supervise(jobs: list[Job], on_started: Callable[[list[str | None]], None]) -> Counters:
+    merged, failure = Counters(), ""
+    async with Workers(_work, jobs) as workers:
+        with suppress(asyncio.CancelledError):  # interrupted
+            failure = await _failure(workers, len(jobs), merged, on_started)
+        workers.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOPPING):
+                async for _, message in workers.messages():
+                    if isinstance(message, Counters):
+                        merged.merge(message)
     if failure:
         raise WorkerError(failure, merged)
     return merged
 
 
-def _start(job: Job, workers: list[BaseProcess], pipes: list[Pipe]) -> None:
-    context = multiprocessing.get_context("spawn")
-    with no_interrupts():
-        ours, theirs = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(theirs, job), daemon=True)
-        worker.start()
-        theirs.close()
-        workers.append(worker)
-        pipes.append(ours)
-
-
-def _watch(pipes: list[Pipe], on_started: Callable[[list[str | None]], None]) -> str:
-    """Wait until a worker fails or disappears, and return a line about it."""
+async def _failure(
+    workers: Workers,
+    number: int,
+    merged: Counters,
+    on_started: Callable[[list[str | None]], None],
+) -> str:
+    """Wait until a worker fails or ends, and return a line about it."""
     controls: dict[int, str | None] = {}
-    while True:
-        ready = wait(pipes)
-        for place, pipe in enumerate(pipes):
-            if pipe not in ready:
-                continue
-            try:
-                said, what = pipe.recv()
-            except (EOFError, OSError):
-                return f"worker {place} ended unexpectedly: the others are stopped"
-            if said == _FAILED:
-                return f"worker {place}: {what}"
-            controls[place] = what
-            if len(controls) == len(pipes):
-                on_started([controls[place] for place in sorted(controls)])
-
-
-def _stop(workers: list[BaseProcess], pipes: list[Pipe]) -> Counters:
-    """End all workers. Return the counters of those that end in order."""
-    for worker in workers:
-        worker.terminate()
-    merged = Counters()
-    for pipe in pipes:
-        with suppress(EOFError, OSError):
-            while pipe.poll(_STOPPING):
-                said, form = pipe.recv()
-                if said == _COUNTED:
-                    merged.merge(Counters.from_json(form))
-    for worker in workers:
-        worker.join(_STOPPING)
-        if worker.is_alive():
-            worker.kill()
-    return merged
+    async for place, message in workers.messages():
+        match message:
+            case Started(control):
+                controls[place] = control
+                if len(controls) == number:
+                    on_started([controls[each] for each in sorted(controls)])
+            case Counters():  # somebody else terminated it
+                merged.merge(message)
+            case Failed(text):
+                return f"worker {place}: {text}"
+            case Ended():
+                return f"worker {place} ended unexpectedly ({message}): the others are stopped"
+    return ""
 
 
 def _work(pipe: Pipe, job: Job) -> None:
     """Run one worker until it is terminated, and send its counters."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    said: tuple[str, object]
+    last: Counters | Failed
     try:
-        said = _COUNTED, asyncio.run(_serve(pipe, job)).to_json()
+        last = asyncio.run(_serve(pipe, job))
     except Exception as error:  # the parent reports it in one line
-        said = _FAILED, str(error) or repr(error)
+        last = Failed(str(error) or repr(error))
     with suppress(OSError):  # the parent is gone
-        pipe.send(said)
+        pipe.send(last)
 
 
 async def _serve(pipe: Pipe, job: Job) -> Counters:
@@ -168,7 +157,7 @@ async def _serve(pipe: Pipe, job: Job) -> Counters:
     clock = parse_clock(job.clock)
     services = run_services(job.broker, part, clock, job.options, None, job.control, whole)
     async with services as running:
-        pipe.send((_STARTED, running.control))
+        pipe.send(Started(running.control))
         settle()
         await stopped.wait()
         if parent is not None:

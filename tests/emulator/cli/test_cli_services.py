@@ -658,7 +658,7 @@ async def test_a_dead_worker_ends_the_others_with_one_line_and_their_counters(
         await ask_all(mosquitto.url, 5)
         os.kill(workers[1], signal.SIGKILL)
         out, err = fleet.process.communicate(timeout=GUARD)
-    said = "worker 1 ended unexpectedly: the others are stopped"
+    said = "worker 1 ended unexpectedly (signal 9): the others are stopped"
     assert (fleet.process.returncode, err.decode()) == (1, f"esme: {said}\n")
     counted = json.loads(out)
     assert (counted["device_hits"], counted["without"]) == (3, said)
