@@ -18,9 +18,9 @@ from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.topics import CACHED, command_topic, response_topic
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker, connect
 from gbcs.instants import EPOCH_UNIX, parse_iso

@@ -64,10 +64,10 @@ def start(meters: str) -> dict[str, Any]:
     """Serve this many meters, and read the last of them."""
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.fleet import Fleet
-    from esme_emulator.fleet.latency import NONE
     from esme_emulator.fleet.service import serve_fleet
     from esme_emulator.messaging.client import Requester
     from esme_emulator.messaging.topics import DIRECT
+    from esme_emulator.profiles.latency import NONE
     from esme_emulator.runtime.clock import SystemClock
     from esme_emulator.transport import MemoryBroker
     from gbcs.instants import DAY, EPOCH_UNIX
@@ -95,7 +95,7 @@ def real() -> dict[str, Any]:
     """Send a real command to many meters once, and to some of them again."""
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.fleet import Fleet
-    from esme_emulator.fleet.latency import NONE
+    from esme_emulator.profiles.latency import NONE
     from gbcs.instants import DAY, EPOCH_UNIX
     from gbcs.usecases.profile_read import Window
 
@@ -133,9 +133,9 @@ def touch(kind: str) -> dict[str, Any]:
     from esme_emulator.estate.estate import derived_estate
     from esme_emulator.fleet.counters import Stage
     from esme_emulator.fleet.fleet import Fleet
-    from esme_emulator.fleet.latency import NONE, Fixed
     from esme_emulator.fleet.queueing import Outbox
     from esme_emulator.messaging.validation import Accepted
+    from esme_emulator.profiles.latency import NONE, Fixed
     from gbcs.usecases.profile_read import Window
 
     estate = derived_estate("1", 30_000_000)

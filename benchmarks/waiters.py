@@ -15,8 +15,8 @@ from benchmarks.shares import Shares, shares
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import DISTRIBUTOR, OTHER_USER, SUPPLIER
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.transport import connect
 from gbcs import EUI, GbcsError, Keystore, Status, decode
 from gbcs.tables.profile_logs import BY_SRV

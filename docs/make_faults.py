@@ -26,7 +26,7 @@ def page(text: str) -> str:
 
 def _keys(parameters: Iterable[Parameter]) -> str:
     rows = [("key", "takes", "default", "meaning"), ("---",) * 4]
-    rows += [(f"`{each.key}`", each.takes.words, _default(each), each.doc) for each in parameters]
+    rows += [(f"`{each.key}`", each.takes, _default(each), each.doc) for each in parameters]
     return "".join(map(_line, rows))
 
 
@@ -35,7 +35,7 @@ def _kinds(known: Iterable[KindDescription]) -> str:
     for kind in known:
         rows.append((f"**`{kind.name}`**", kind.stage.name.lower(), "", "", "", kind.doc))
         for each in kind.parameters:
-            cells = f"`{each.key}`", each.takes.words, _default(each), each.doc
+            cells = f"`{each.key}`", each.takes, _default(each), each.doc
             rows.append(("", "", *cells))
     return "".join(map(_line, rows))
 

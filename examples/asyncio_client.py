@@ -10,9 +10,9 @@ import time
 
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import Requester
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.transport import Broker, MemoryBroker

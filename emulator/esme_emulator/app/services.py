@@ -24,16 +24,16 @@ from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
-from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.service import IdentityExchange, random_identity
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events
-from esme_emulator.runtime.files import journal, read_text
+from esme_emulator.runtime.files import journal
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
 
 
@@ -199,7 +199,7 @@ def _made(estate: Estate, options: FleetOptions, faults: Faults, events: Events)
         estate.keystore,
         estate.seed,
         options.latency,
-        wan=wan_of(options.wan, estate.seed, read_text, options.profiles),
+        wan=wan_of(options.wan, estate.seed, options.profiles),
         faults=faults,
         strict=options.strict,
         profiles=options.profiles,

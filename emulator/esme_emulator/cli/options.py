@@ -1,7 +1,7 @@
 """Parameter types and options that several commands share."""
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,8 @@ import click
 
 from esme_emulator.cli.secrets import BROKER_PASSWORD, SecretFile
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate, EstateSource
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.messaging.topics import PREFIXES
-from esme_emulator.runtime.files import read_text
+from esme_emulator.profiles.latency import parse_latency
 from gbcs import EUI
 from gbcs.instants import parse_iso
 
@@ -38,7 +37,7 @@ class Parameter(click.ParamType[Any]):
 
 EUI_PARAMETER = Parameter("eui", EUI.parse)
 INSTANT = Parameter("time", parse_iso)
-LATENCY = Parameter("latency", partial(parse_latency, read=read_text))
+LATENCY = Parameter("latency", parse_latency)
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 KEYSTORE = SecretFile(

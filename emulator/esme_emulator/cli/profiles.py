@@ -1,7 +1,6 @@
 """`esme profiles`: the shipped profiles, and checks of a user's own."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +16,6 @@ from esme_emulator.cli.render.profiles import (
     profiles_tables,
 )
 from esme_emulator.device.profile_curves import curves
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import (
     WanProfile,
     any_profile,
@@ -26,7 +24,6 @@ from esme_emulator.profiles import (
     meter_profiles,
     wan_profiles,
 )
-from esme_emulator.runtime.files import read_text
 
 
 @click.group(cls=Group, example="esme profiles show domestic")
@@ -70,7 +67,7 @@ def check_command(files: tuple[Path, ...], as_json: bool) -> None:
 
     Each mistake is one line, and any mistake makes the exit code 1.
     """
-    problems = {file: check(file, partial(parse_latency, read=read_text)) for file in files}
+    problems = {file: check(file) for file in files}
     for file, found in problems.items():
         if as_json:
             click.echo(json.dumps({"source": str(file), "problems": found}))

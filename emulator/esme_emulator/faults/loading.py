@@ -4,14 +4,14 @@ Reads no files. Every mistake is a `FaultError`.
 """
 
 import re
-import tomllib
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.kind import FAULTS
-from esme_emulator.faults.parameters import describe, nearest, read_table, write_table
+from esme_emulator.faults.parameters import read_table, write_table
 from esme_emulator.faults.selector import FaultRule, Selector
+from esme_emulator.runtime.config import Mistake, closest, keys_of, parse_toml, picked
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLES = "fault"
@@ -32,9 +32,9 @@ def parse_rules(text: str, taken: Collection[str] = ()) -> list[FaultRule]:
     Raises `FaultError` for the first mistake.
     """
     try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FaultError(f"not TOML: {error}") from None
+        document = parse_toml(text)
+    except ValueError as error:
+        raise FaultError(str(error)) from None
     for key in document:
         if key != _TABLES:
             raise FaultError(f"unknown key; write each rule as [[{_TABLES}]]", key)
@@ -75,32 +75,23 @@ def rule_to(rule: FaultRule) -> dict[str, Any]:
 def _rule(table: Mapping[str, Any], number: str, taken: Container[str]) -> FaultRule:
     label = _label(number, table)
     try:
-        kind = table.get("kind")
-        if not isinstance(kind, str):
-            raise FaultError(f"give one of {', '.join(FAULTS)}", "kind")
-        if kind not in FAULTS:
-            raise FaultError(f"{kind!r:.100} is unknown; {nearest(kind, FAULTS)}", "kind")
+        fault = picked(table, "kind", FAULTS)
+        if isinstance(fault, Mistake):
+            raise FaultError(fault.reason, fault.key)
         name = table.get("name")
         if name is None:
-            name = _free_name(kind, taken)
+            name = _free_name(fault.kind, taken)
         elif not isinstance(name, str) or not _NAME.fullmatch(name):
             raise FaultError("give up to 64 letters, digits, dots, hyphens, underscores", "name")
-        fault = FAULTS[kind]
-        known = [
-            *("kind", "name"),
-            *[parameter.key for parameter in (*describe(Selector), *describe(fault))],
-        ]
-        _refuse_unknown(table, known, kind)
+        known = ["kind", "name", *keys_of(Selector), *keys_of(fault)]
+        for key in table:
+            if key not in known:
+                raise FaultError(
+                    f"unknown key of {fault.kind}; {closest(str(key), known)}", f"{key!s:.100}"
+                )
         return FaultRule(name, read_table(fault, table), read_table(Selector, table))
     except FaultError as error:
         raise error.of(label) from None
-
-
-def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], kind: str) -> None:
-    names = list(known)
-    for key in table:
-        if key not in names:
-            raise FaultError(f"unknown key of {kind}; {nearest(str(key), names)}", f"{key!s:.100}")
 
 
 def _free_name(kind: str, taken: Container[str]) -> str:

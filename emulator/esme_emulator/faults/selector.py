@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, TypeAlias
 
+from pydantic import Field
+
 from esme_emulator.estate.euis import FORMS as EUI_FORMS
 from esme_emulator.estate.euis import EuiPattern
 from esme_emulator.faults.base import Call, Fault, FaultContext, FaultError
-from esme_emulator.faults.parameters import INSTANT, SHARE, Key, Takes
+from esme_emulator.faults.parameters import Share
+from esme_emulator.runtime.config import Instant, Takes
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 
@@ -110,25 +113,11 @@ _ONE_OR_LIST: dict[str, Any] = {
         {"type": "array", "items": {"type": "string"}, "minItems": 1},
     ]
 }
-_METERS = Takes(
-    f"an EUI or a pattern, or a list of these: {EUI_FORMS}",
-    _ONE_OR_LIST,
-    _several(EuiPattern.parse),
-    _texts,
-)
-_PROFILES = Takes(
-    "the name of a meter profile, or a list of names",
-    _ONE_OR_LIST,
-    _several(_read_name),
-    _texts,
-)
-_SRVS = Takes("an SRV such as 4.8.1, or a list of SRVs", _ONE_OR_LIST, _several(_read_srv), _texts)
-_CALLS = Takes(
-    CALL_FORMS,
-    {"oneOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]},
-    read_calls,
-    write_calls,
-)
+_CALLS: dict[str, Any] = {"oneOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}
+
+
+def _one_or_list(words: str, read_one: Callable[[str], Any]) -> Takes:
+    return Takes(words, _several(read_one), _texts, _ONE_OR_LIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +128,39 @@ class Selector:
     """
 
     meters: Annotated[
-        tuple[EuiPattern, ...], Key(_METERS, "the meters; without it all of them")
+        tuple[EuiPattern, ...],
+        _one_or_list(f"an EUI or a pattern, or a list of these: {EUI_FORMS}", EuiPattern.parse),
+        Field(description="the meters; without it all of them"),
     ] = ()
     profiles: Annotated[
         tuple[str, ...],
-        Key(_PROFILES, "meters of these kinds, as the fleet names them", name="profile"),
+        _one_or_list("the name of a meter profile, or a list of names", _read_name),
+        Field(alias="profile", description="meters of these kinds, as the fleet names them"),
     ] = ()
     fraction: Annotated[
-        float,
-        Key(SHARE, "this share of those meters, drawn by seed and rule: the same in every run"),
+        Share,
+        Field(
+            description="this share of those meters, drawn by seed and rule: the same in every run"
+        ),
     ] = 1.0
-    srvs: Annotated[tuple[str, ...], Key(_SRVS, "the SRVs; without it all of them")] = ()
+    srvs: Annotated[
+        tuple[str, ...],
+        _one_or_list("an SRV such as 4.8.1, or a list of SRVs", _read_srv),
+        Field(description="the SRVs; without it all of them"),
+    ] = ()
     calls: Annotated[
         CallNumbers,
-        Key(_CALLS, "which commands of an SRV to a meter, counted from 1; without it all of them"),
+        Takes(CALL_FORMS, read_calls, write_calls, _CALLS),
+        Field(
+            description="which commands of an SRV to a meter, counted from 1; without it all of "
+            "them"
+        ),
     ] = ()
-    start: Annotated[int | None, Key(INSTANT, "not before this time", name="from")] = None
-    end: Annotated[int | None, Key(INSTANT, "before this time", name="to")] = None
+    start: Annotated[Instant | None, Field(alias="from", description="not before this time")] = None
+    end: Annotated[Instant | None, Field(alias="to", description="before this time")] = None
     probability: Annotated[
-        float, Key(SHARE, "chance of each call, drawn by seed, rule, meter, SRV and call number")
+        Share,
+        Field(description="chance of each call, drawn by seed, rule, meter, SRV and call number"),
     ] = 1.0
 
     def __post_init__(self) -> None:

@@ -14,12 +14,12 @@ from esme_emulator.device.meter import NORMAL, Answer, Behaviour, answer
 from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import NOT_HOSTED, AntiReplay, CallNumbers, Counters, Stage
-from esme_emulator.fleet.latency import NONE, Latency
 from esme_emulator.fleet.queueing import MeterState, MeterStates, Reply
 from esme_emulator.fleet.wan import Wan, WanLink
 from esme_emulator.messaging.transaction import METER, DeviceCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
 from esme_emulator.profiles import MeterProfile
+from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore

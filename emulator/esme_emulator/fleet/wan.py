@@ -4,14 +4,14 @@ The WAN sees numbers of octets, not messages. A meter without traffic sleeps aft
 next command wakes it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Protocol
 
 from esme_emulator.device.model import meter_of
-from esme_emulator.fleet.latency import NONE, parse_latency
 from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
+from esme_emulator.profiles.latency import NONE, parse_latency
 from esme_emulator.runtime.draws import draw_unit
 from gbcs import EUI
 
@@ -75,19 +75,17 @@ class Radio:
 class WanLink:
     """The link of every meter of a fleet, from one profile, with draws from `seed`.
 
-    The latency of the profile is a round trip, so command and reply take half of it each. `read`
-    reads files of measurements. Raises `ValueError` if a latency of the profile is invalid.
+    The latency of the profile is a round trip, so command and reply take half of it each. Raises
+    `ValueError` if a latency of the profile is invalid.
     """
 
-    def __init__(
-        self, profile: WanProfile, seed: str, read: Callable[[str], str] | None = None
-    ) -> None:
+    def __init__(self, profile: WanProfile, seed: str) -> None:
         self.profile = profile
         self.name = profile.name
         self.tally = WanTally()
         self._seed = seed
-        self._latency = parse_latency(profile.latency, read)
-        self._wake_latency = parse_latency(profile.wake_latency, read)
+        self._latency = parse_latency(profile.latency)
+        self._wake_latency = parse_latency(profile.wake_latency)
         self._sleeps = profile.wake_sms > 0 or self._wake_latency != NONE
 
     def of(self, _: EUI) -> "WanLink":
@@ -154,16 +152,11 @@ class WanByProfile:
 
     name = BY_PROFILE
 
-    def __init__(
-        self,
-        seed: str,
-        read: Callable[[str], str] | None = None,
-        profiles: tuple[MeterProfile, ...] | None = None,
-    ) -> None:
+    def __init__(self, seed: str, profiles: tuple[MeterProfile, ...] | None = None) -> None:
         self._seed = seed
         self._profiles = profiles
         names = {profile.wan for profile in profiles or meter_profiles()}
-        self._links = {name: _link_to(name, seed, read) for name in names}
+        self._links = {name: _link_to(name, seed) for name in names}
 
     @property
     def tally(self) -> WanTally:
@@ -175,21 +168,16 @@ class WanByProfile:
         return self._links[meter_of(self._seed, device, self._profiles).profile.wan]
 
 
-def wan_of(
-    name: str,
-    seed: str,
-    read: Callable[[str], str] | None = None,
-    profiles: tuple[MeterProfile, ...] | None = None,
-) -> Wan | None:
+def wan_of(name: str, seed: str, profiles: tuple[MeterProfile, ...] | None = None) -> Wan | None:
     """Return the WAN of a fleet of `profiles`, or None if `name` is `none`.
 
     `name` is a WAN profile or its `.toml` file, for all meters, or `profile` for the WAN of each
-    meter's own profile. `read` reads files of measurements. Raises `ProfileError` if there is no
-    such profile, and `ValueError` if a latency is invalid.
+    meter's own profile. Raises `ProfileError` if there is no such profile, and `ValueError` if a
+    latency is invalid.
     """
     if name == BY_PROFILE:
-        return WanByProfile(seed, read, profiles)
-    return _link_to(name, seed, read)
+        return WanByProfile(seed, profiles)
+    return _link_to(name, seed)
 
 
 def check_wan(name: str) -> None:
@@ -198,8 +186,8 @@ def check_wan(name: str) -> None:
         wan_profile(name)
 
 
-def _link_to(name: str, seed: str, read: Callable[[str], str] | None) -> WanLink | None:
-    return None if name == NO_WAN else WanLink(wan_profile(name), seed, read)
+def _link_to(name: str, seed: str) -> WanLink | None:
+    return None if name == NO_WAN else WanLink(wan_profile(name), seed)
 
 
 def _sum(tallies: Iterable[WanTally]) -> WanTally:

@@ -6,8 +6,6 @@ Knows files and the meaning of their numbers; imports nothing else of ours excep
 from esme_emulator.profiles.loader import (
     any_profile,
     check,
-    latency_beside,
-    latency_file,
     load_profile,
     load_profiles,
     meter_profile,
@@ -36,8 +34,6 @@ __all__ = [
     "WanProfile",
     "any_profile",
     "check",
-    "latency_beside",
-    "latency_file",
     "load_profile",
     "load_profiles",
     "meter_profile",

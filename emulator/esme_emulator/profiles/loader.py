@@ -4,12 +4,13 @@ A name without ending is that of a shipped profile. A name that ends with `.toml
 that it names in turn is in the same folder.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from esme_emulator.profiles.combination import combined
+from esme_emulator.profiles.latency import latency_beside, latency_file, parse_latency
 from esme_emulator.profiles.model import (
     HalfHours,
     LoadProfile,
@@ -27,7 +28,8 @@ from esme_emulator.profiles.schema import (
     WanForm,
     read_form,
 )
-from esme_emulator.runtime.config import ConfigError, Mistake, read_toml
+from esme_emulator.runtime.config import Mistake, parse_toml
+from esme_emulator.runtime.files import read_text
 
 T = TypeVar("T", bound=ProfileForm)
 
@@ -115,11 +117,10 @@ def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
     return meter_profile(name_or_path) if kind == "meter" else wan_profile(name_or_path)
 
 
-def check(path: Path, read_latency: Callable[[str], object] = lambda text: text) -> list[str]:
-    """Return all mistakes in the profile of a file, one line each as `file: key: reason`.
+def check(path: Path) -> list[str]:
+    """Return all mistakes in the profile of a file, and in files that it names.
 
-    `read_latency` is called with each latency, and raises `ValueError` if the latency or the file
-    it names is invalid. By default such files are not read.
+    Each is one line, as `file: key: reason`.
     """
     try:
         table = _read(path, str(path))
@@ -134,7 +135,7 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
     values = _without_mistakes(table, mistakes)
     if kind == "wan":
         latencies = {key: values[key] for key in _LATENCIES if key in values}
-        found += _unreadable(_located(latencies, path.parent), read_latency)
+        found += _unreadable(_located(latencies, path.parent))
     for key in _REFERENCES if kind == "meter" else ():
         try:
             referred = _referred(key, values.get(key), path.parent)
@@ -142,25 +143,13 @@ def check(path: Path, read_latency: Callable[[str], object] = lambda text: text)
             found.append(str(error))
         else:
             if isinstance(referred, WanProfile):
-                found += [f"{key}: {each}" for each in unreadable_latencies(referred, read_latency)]
+                found += [f"{key}: {each}" for each in unreadable_latencies(referred)]
     return [f"{path}: {problem}" for problem in found]
 
 
-def unreadable_latencies(wan: WanProfile, read_latency: Callable[[str], object]) -> Iterator[str]:
-    """Yield key and reason of each latency for which `read_latency` raises `ValueError`."""
-    return _unreadable({key: getattr(wan, key) for key in _LATENCIES}, read_latency)
-
-
-def latency_beside(latency: str, folder: Path) -> str:
-    """Return a latency; if it names a file, with the path of that file in `folder`."""
-    kind, colon, file = latency.partition(":")
-    return f"{kind}{colon}{folder / file}" if kind == "empirical" else latency
-
-
-def latency_file(latency: str) -> Path | None:
-    """Return the file that a latency names, or None if it names none."""
-    kind, _, file = latency.partition(":")
-    return Path(file.partition("#")[0]) if kind == "empirical" else None
+def unreadable_latencies(wan: WanProfile) -> Iterator[str]:
+    """Yield key and reason of each latency of a WAN whose file cannot be read."""
+    return _unreadable({key: getattr(wan, key) for key in _LATENCIES})
 
 
 def profile_files(path: Path) -> Iterator[Path]:
@@ -181,12 +170,10 @@ def profile_files(path: Path) -> Iterator[Path]:
             yield measured
 
 
-def _unreadable(
-    latencies: Mapping[str, str], read_latency: Callable[[str], object]
-) -> Iterator[str]:
+def _unreadable(latencies: Mapping[str, str]) -> Iterator[str]:
     for key, latency in latencies.items():
         try:
-            read_latency(latency)
+            parse_latency(latency)
         except ValueError as error:
             yield f"{key}: {error}"
 
@@ -281,9 +268,9 @@ def _form(form: type[T], name: str, folder: Path | None) -> T:
 
 def _read(file: Path, label: str) -> dict[str, Any]:
     try:
-        return read_toml(file, label)
-    except ConfigError as error:
-        raise ProfileError(str(error)) from None
+        return parse_toml(read_text(file))
+    except ValueError as error:
+        raise ProfileError(f"{label}: {error}") from None
 
 
 def _shipped_names(kind: str) -> list[str]:

@@ -9,10 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field
 
+from esme_emulator.profiles.latency import FORMS as LATENCY_FORMS
+from esme_emulator.profiles.latency import check_form
 from esme_emulator.profiles.model import HALF_HOURS, watt_hours
 from esme_emulator.runtime.config import (
     Mistake,
     Table,
+    Takes,
     closest,
     keys_of,
     printable,
@@ -34,10 +37,6 @@ _MOST_BLOCK_KWH = 1_000_000
 _LEAST_PEAK = 1e-3
 
 _SOURCE = re.compile(r"(measured|published): \S.*|assumed(: \S.*)?")
-_TIME = r"(\d{1,9}(?:\.\d{1,6})?)(ms|s)"
-_LATENCY = re.compile(
-    rf"none|{_TIME}|(?P<kind>uniform|normal|lognormal):{_TIME},{_TIME}|empirical:.*\S", re.ASCII
-)
 
 _SIZE = ("annual_kwh", "spread", "reactive")
 _SHAPES = ("half_hours", "sun")
@@ -70,44 +69,18 @@ def _thresholds(values: list[int | float]) -> list[int | float]:
     return values
 
 
-def _latency(text: str) -> str:
-    match = _LATENCY.fullmatch(text)
-    _require(match is not None and text.isprintable())
-    if match is not None and match["kind"] is not None:
-        _, _, _, *times = match.groups()
-        low, high = (
-            float(number) * (1 if unit == "s" else 0.001)
-            for number, unit in zip(times[::2], times[1::2], strict=True)
-        )
-        order = {"uniform": low < high, "normal": high > 0, "lognormal": 0 < low < high}
-        _require(order[match["kind"]])
-    return text
-
-
 _Number: TypeAlias = int | float
 _Title = Annotated[
-    str, AfterValidator(_line), Field(description="text in one line, without control characters")
+    str, AfterValidator(_line), Takes("text in one line, without control characters")
 ]
-_Name = Annotated[str, AfterValidator(_name)]
+_Name = Annotated[str, AfterValidator(_name), Takes("the name of a profile")]
 _Powers = Annotated[
     list[_Number],
-    Field(
-        min_length=HALF_HOURS,
-        max_length=HALF_HOURS,
-        description=f"{HALF_HOURS} numbers from 0 to 1e9, at least one of them {_LEAST_PEAK:g} "
-        "or more",
-    ),
+    Field(min_length=HALF_HOURS, max_length=HALF_HOURS),
     AfterValidator(_powers),
+    Takes(f"{HALF_HOURS} numbers from 0 to 1e9, at least one of them {_LEAST_PEAK:g} or more"),
 ]
-_Latency = Annotated[
-    str,
-    AfterValidator(_latency),
-    Field(
-        description="none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, "
-        "lognormal:MEDIAN,P99 or empirical:FILE, with LOW below HIGH, SD above 0, and MEDIAN "
-        "above 0 and below P99"
-    ),
-]
+_Latency = Annotated[str, AfterValidator(check_form), Takes(f"a latency; give {LATENCY_FORMS}")]
 
 
 class HalfHoursTable(Table):
@@ -122,8 +95,12 @@ class HalfHoursTable(Table):
 class SunTable(Table):
     """Table `sun` of a load."""
 
-    latitude: _Number = Field(ge=49, le=61, description="a latitude from 49 to 61 degrees north")
-    longitude: _Number = Field(ge=-9, le=2, description="a longitude from -9 to 2 degrees east")
+    latitude: Annotated[
+        _Number, Field(ge=49, le=61), Takes("a latitude from 49 to 61 degrees north")
+    ]
+    longitude: Annotated[
+        _Number, Field(ge=-9, le=2), Takes("a longitude from -9 to 2 degrees east")
+    ]
     self_use: _Number = Field(ge=0, le=0.5)
 
 
@@ -138,7 +115,7 @@ class ProfileForm(Table):
     profile: str
     title: _Title
     # checked by _wrong_sources, which knows the figures of the file
-    sources: dict[str, Any] = Field({}, description="a table of a text for each figure")
+    sources: Annotated[dict[str, Any], Takes("a table of a text for each figure")] = Field({})
 
     @classmethod
     def contradictions(cls, table: Mapping[str, Any], wrong: Collection[str]) -> Iterator[Mistake]:
@@ -179,20 +156,26 @@ class MeterForm(ProfileForm):
     variant: Literal["single", "twin", "polyphase"]
     payment: Literal["credit", "prepayment"]
     tariff: Literal["one-rate", "economy-7", "blocks"]
-    wan: _Name = Field(description="the name of a profile")
-    primary: _Name | Annotated[list[_Name], Field(min_length=1)] = Field(
-        alias="import", description="the name of a load, or a list of names"
-    )
-    secondary: _Name | None = Field(None, description="the name of a profile")
-    export: _Name | None = Field(None, description="the name of a profile")
+    wan: _Name
+    primary: Annotated[
+        _Name | Annotated[list[_Name], Field(min_length=1)],
+        Field(alias="import"),
+        Takes("the name of a load, or a list of names"),
+    ]
+    secondary: _Name | None = None
+    export: _Name | None = None
     block_thresholds_kwh: (
-        Annotated[list[_Number], Field(min_length=1, max_length=3), AfterValidator(_thresholds)]
+        Annotated[
+            list[_Number],
+            Field(min_length=1, max_length=3),
+            AfterValidator(_thresholds),
+            Takes(
+                f"a list of 1 to 3 numbers from 0.001 to {_MOST_BLOCK_KWH:,}, each at least 0.001 "
+                "above the one before"
+            ),
+        ]
         | None
-    ) = Field(
-        None,
-        description=f"a list of 1 to 3 numbers from 0.001 to {_MOST_BLOCK_KWH:,}, each at least "
-        "0.001 above the one before",
-    )
+    ) = None
 
     @classmethod
     def contradictions(cls, table: Mapping[str, Any], wrong: Collection[str]) -> Iterator[Mistake]:
@@ -214,8 +197,10 @@ class WanForm(ProfileForm):
     latency: _Latency
     wake_sms: int = Field(ge=0, le=100)
     wake_latency: _Latency
-    awake_seconds: _Number = Field(ge=0, le=_MOST, description="seconds from 0 to 1,000,000,000")
-    loss: _Number = Field(ge=0, le=1, description="a probability from 0 to 1")
+    awake_seconds: Annotated[
+        _Number, Field(ge=0, le=_MOST), Takes("seconds from 0 to 1,000,000,000")
+    ]
+    loss: Annotated[_Number, Field(ge=0, le=1), Takes("a probability from 0 to 1")]
     octets_per_second: int = Field(ge=0, le=_MOST)
 
 

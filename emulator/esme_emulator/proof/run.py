@@ -18,12 +18,12 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import wan_of
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.profiles import meter_profile
+from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.proof.driver import Driver
 from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.judge import Judge
@@ -32,7 +32,6 @@ from esme_emulator.proof.result_builder import build_result
 from esme_emulator.proof.run_record import FleetObserver, RunRecord
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
-from esme_emulator.runtime.files import read_text
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.scenario.workload import (
@@ -151,8 +150,8 @@ class Proof:
             self._estate.meters,
             self._estate.keystore,
             seed,
-            parse_latency(settings.latency, read_text),
-            wan=wan_of(settings.wan, seed, read_text, self._profiles),
+            parse_latency(settings.latency),
+            wan=wan_of(settings.wan, seed, self._profiles),
             faults=faults,
             strict=settings.strict,
             profiles=self._profiles,

@@ -11,7 +11,7 @@ from esme_emulator.cache.policy.ledger import Decided, Ledger
 from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
-from esme_emulator.fleet.latency import NONE
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.proof.accounts import Request, Seen
 from esme_emulator.proof.driver import Exchange, request_of
 from esme_emulator.proof.judge import Check

@@ -25,13 +25,18 @@ from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
-from esme_emulator.fleet.latency import Latency, parse_latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.monitor.parts import counted
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
+from esme_emulator.profiles.latency import (
+    Latency,
+    latency_beside,
+    latency_file,
+    parse_latency,
+)
 from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
@@ -41,7 +46,6 @@ from esme_emulator.pytest_plugin.party import Parties, PartyContext, PendingRead
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
 from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.runtime.events import Events
-from esme_emulator.runtime.files import read_text
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
@@ -84,17 +88,15 @@ class NearbyFiles:
         found = self.folder / name
         return str(found) if found.is_file() else name
 
-    def read(self, name: str) -> str:
-        """Return the text of a file. Raises `UnreadableError`."""
-        return read_text(self.path(name))
-
     def profile(self, name: str) -> str:
         """Return the name of a shipped profile unchanged, or the path of a `.toml` file."""
         return self.path(name) if name.endswith(".toml") else name
 
     def latency(self, text: str) -> Latency:
         """Return the latency that `text` describes. Raises `ValueError`."""
-        return parse_latency(text, self.read)
+        file = latency_file(text)
+        is_nearby = file is not None and (self.folder / file).is_file()
+        return parse_latency(latency_beside(text, self.folder) if is_nearby else text)
 
 
 class Bench:
@@ -168,7 +170,7 @@ class Bench:
             self.keystore,
             wanted.seed,
             files.latency(wanted.latency),
-            wan=wan_of(wan, wanted.seed, files.read, profiles),
+            wan=wan_of(wan, wanted.seed, profiles),
             faults=self.faults.engine,
             strict=wanted.strict,
             profiles=profiles,

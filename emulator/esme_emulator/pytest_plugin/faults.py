@@ -14,9 +14,10 @@ from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.parameters import nearest, write_table
+from esme_emulator.faults.parameters import write_table
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.config import closest
 from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
@@ -139,7 +140,7 @@ class EsmeFaults:
         """
         kind = name.replace("_", "-")
         if kind not in FAULTS:
-            raise AttributeError(f"no fault is called {name}; {nearest(kind, FAULTS)}")
+            raise AttributeError(f"no fault is called {name}; {closest(kind, FAULTS)}")
         return partial(self.rule, kind)
 
     def rule(self, kind: str, **keys: Any) -> ArmedFault:

@@ -1,40 +1,45 @@
-"""Read TOML configuration files: every mistake is one line with its key and the reason.
+"""Read configuration: every mistake is one line with its key and the reason.
 
-The keys of a file are described by a `Table`, a pydantic model. Values must have the exact type:
-a number in quotes or `true` is not a number, and NaN and infinity are not either. Knows no file in
-particular, and does not check whether other files named in one exist.
+The keys of a table are described by a form: a `Table`, which is a pydantic model, or a frozen
+dataclass. Values must have the exact type: a number in quotes or `true` is not a number, and NaN
+and infinity are not either. Pure: takes text and tables, and opens no file.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
-from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    create_model,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from esme_emulator.runtime.errors import NamedFileError
+from gbcs import EUI
+from gbcs.instants import from_datetime, parse_iso, to_iso
 
-T = TypeVar("T", bound="Table")
+T = TypeVar("T")
 
-MAX_OCTETS = 1_000_000
-"""Longest file that is read."""
+MAX_LENGTH = 10_000_000
+"""Longest TOML text that is parsed, in characters."""
 
 _MAX_SHOWN = 60
-
-
-class ConfigError(NamedFileError):
-    """A configuration file that cannot be used; the text is one line."""
 
 
 class Mistake(NamedTuple):
     """One mistake in a table."""
 
     key: str
-    """Key, with dots for nested tables: `sun.latitude`."""
+    """With dots for nested tables, and numbers from 1 in lists: `sun.latitude`, `mix 1: srv`."""
     reason: str
 
     def __str__(self) -> str:
@@ -42,39 +47,159 @@ class Mistake(NamedTuple):
 
 
 class Table(BaseModel):
-    """A table of a TOML file. Subclasses declare its keys.
-
-    The messages follow from the type and the bounds of a field; give it a `description`, a noun
-    phrase, if these do not say enough.
-    """
+    """A table of a file. Subclasses declare its keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-def read_toml(path: Path, label: str | None = None) -> dict[str, Any]:
-    """Return the content of a TOML file.
+@dataclass(frozen=True, eq=False)
+class Takes:
+    """Annotation of a type: the values that it takes, for a message that says more than the type.
 
-    Raises `ConfigError`, which calls the file `label`, by default its path.
+    Put it after the bounds. With `read`, the value is written otherwise than it is held.
     """
+
+    words: str
+    """A noun phrase."""
+    read: Callable[[Any], Any] | None = None
+    """Returns the value that is held. Raises `ValueError`; its text is optional."""
+    write: Callable[[Any], Any] = str
+    """Returns what `read` reads, as a JSON value; None leaves the key out."""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schema of what `read` reads. `words` are added to it as `takes`."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        if self.read is None:
+            return core_schema.no_info_wrap_validator_function(self._check, handler(source))
+        written = core_schema.plain_serializer_function_ser_schema(self.write)
+        check = core_schema.no_info_plain_validator_function(self.read)
+        return core_schema.no_info_wrap_validator_function(
+            self._check, check, serialization=written
+        )
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = self.schema if self.read is not None else handler(core)
+        return {**schema, "takes": self.words}
+
+    def _check(self, value: Any, check: Callable[[Any], Any]) -> Any:
+        try:
+            return check(value)
+        except ValidationError as error:
+            reason = error.errors()[0].get("ctx", {}).get("error", "")
+            raise ValueError(str(reason) or f"{shown(value)} is not {self.words}") from None
+
+
+class _AsTable:
+    """Annotation of a dataclass within a `Table`: it is written as a table of its fields."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def held(content: Table) -> Any:
+            return source(**dict(content))
+
+        table = handler.generate_schema(table_of(source))
+        return core_schema.no_info_after_validator_function(held, table)
+
+
+AS_TABLE = _AsTable()
+
+
+def _read_eui(value: object) -> EUI:
+    if not isinstance(value, str):
+        raise ValueError
+    return EUI.parse(value)
+
+
+def _read_instant(value: object) -> int:
+    if isinstance(value, datetime):
+        return from_datetime(value if value.tzinfo else value.replace(tzinfo=UTC))
+    if isinstance(value, date):
+        return parse_iso(value.isoformat())
+    if not isinstance(value, str):
+        raise ValueError
+    return parse_iso(value)
+
+
+Device = Annotated[
+    EUI,
+    Takes(
+        "an EUI of 16 hexadecimal digits in quotes",
+        _read_eui,
+        schema={"type": "string", "pattern": "^[0-9A-Fa-f]{16}$"},
+    ),
+]
+Instant = Annotated[
+    int,
+    Takes(
+        "an ISO 8601 date or time, UTC without a zone",
+        _read_instant,
+        to_iso,
+        {"type": "string", "format": "date-time"},
+    ),
+]
+"""Whole seconds since 2000."""
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of TOML text. Raises `ValueError`, whose text is one line."""
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"it is longer than {MAX_LENGTH} characters")
     try:
-        return _parse(_read(path))
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is not TOML: it is nested too deep") from None
     except ValueError as error:
-        raise ConfigError(f"{path if label is None else label}: {error}") from None
+        raise ValueError(f"it is not TOML: {' '.join(str(error).split())}") from None
 
 
-def validate(form: type[T], table: Mapping[str, Any]) -> tuple[T | None, list[Mistake]]:
+def validate(form: type[T], table: object) -> tuple[T | None, list[Mistake]]:
     """Return `table` as a `form`, and all mistakes in it; the form is None if there are any."""
+    model = table_of(form)
     try:
-        return form.model_validate(table), []
+        content = model.model_validate(table)
     except ValidationError as error:
-        found = [_mistake(form, table, one["type"], one["loc"]) for one in error.errors()]
-        # Each alternative of a union and each item of a list is an error to pydantic.
+        found = [_mistake(model, each) for each in error.errors(include_url=False)]
+        # Each alternative of a union is an error to pydantic.
         return None, list({mistake.key: mistake for mistake in found}.values())
+    return (content if isinstance(content, form) else form(**dict(content))), []
 
 
-def keys_of(form: type[Table]) -> dict[str, FieldInfo]:
-    """Return the fields of a form by their keys in TOML."""
-    return {field.alias or name: field for name, field in form.model_fields.items()}
+def table_of(form: type[Any]) -> type[Table]:
+    """Return a form as a `Table`; that of a dataclass has the same fields and defaults."""
+    if issubclass(form, Table):
+        return form
+    key: Any = form
+    return _generated(key)
+
+
+@cache
+def _generated(form: Any) -> type[Table]:
+    hints = get_type_hints(form, include_extras=True)
+    keys: dict[str, Any] = {
+        item.name: (hints[item.name], ... if item.default is MISSING else item.default)
+        for item in fields(form)
+    }
+    return create_model(form.__name__, __base__=Table, **keys)
+
+
+def keys_of(form: type[Any]) -> dict[str, FieldInfo]:
+    """Return the fields of a form by their keys in the file."""
+    return {field.alias or name: field for name, field in table_of(form).model_fields.items()}
+
+
+def picked(table: Mapping[str, Any], key: str, known: Mapping[str, T]) -> T | Mistake:
+    """Return the one of `known` that the value of `key` names, or the mistake in it."""
+    name = table.get(key)
+    if not isinstance(name, str):
+        return Mistake(key, f"give one of {', '.join(known)}")
+    if name not in known:
+        return Mistake(key, f"{shown(name)} is unknown; {closest(name, known)}")
+    return known[name]
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -87,6 +212,10 @@ def closest(name: str, known: Iterable[str]) -> str:
 def shown(value: object) -> str:
     """Return a value for an error message, shortened to one line of 60 characters."""
     text = repr(value)
+    if isinstance(value, bool):
+        text = text.lower()  # as TOML and JSON write it
+    elif isinstance(value, date):
+        text = value.isoformat()
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
@@ -95,78 +224,46 @@ def printable(key: str) -> str:
     return key if key.isprintable() else ascii(key)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_OCTETS + 1)
-    except FileNotFoundError:
-        raise ValueError("there is no such file") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    except ValueError:  # a path with a NUL
-        raise ValueError("cannot be read: no file can have this name") from None
-    if len(octets) > MAX_OCTETS:
-        raise ValueError(f"has more than {MAX_OCTETS} octets")
-    return octets
-
-
-def _parse(octets: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(octets.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8") from None
-    except RecursionError:
-        raise ValueError("is nested too deep") from None
-    except ValueError as error:
-        raise ValueError(f"is not TOML: {' '.join(str(error).split())}") from None
-
-
-def _mistake(
-    form: type[Table], table: Mapping[str, Any], kind: str, location: tuple[int | str, ...]
-) -> Mistake:
+def _mistake(form: type[Table], error: ErrorDetails) -> Mistake:
     """Return an error of pydantic as a mistake in the deepest key of its location."""
-    inner: type[Table] | None = form
-    field: FieldInfo | None = None
-    value: Any = table
-    path: list[str] = []
-    for part in location:
-        # The location goes on within a list or union, which has no keys.
-        if inner is None:
+    hint: Any = form
+    key = dot = ""
+    for part in error["loc"]:
+        if isinstance(part, int):
+            key, dot = f"{key} {part + 1}", ": "
+            continue
+        inner = _table_in(hint)
+        known = {} if inner is None else keys_of(inner)
+        if part in known:
+            key, dot = f"{key}{dot}{part}", "."
+            hint = known[part].annotation
+        elif error["type"] == "extra_forbidden":
+            return Mistake(f"{key}{dot}{printable(part)}", f"unknown key; {closest(part, known)}")
+        else:  # the location goes on within a union, whose alternatives are no keys
             break
-        path.append(printable(str(part)))
-        fields = keys_of(inner)
-        if part not in fields:
-            return Mistake(".".join(path), f"unknown key; {closest(str(part), fields)}")
-        field = fields[str(part)]
-        value = value.get(part)
-        inner = _table_in(field.annotation)
-    words = "" if field is None else _words(field)
-    reason = f"is missing; give {words}" if kind == "missing" else f"{shown(value)} is not {words}"
-    return Mistake(".".join(path), reason)
+    return Mistake(key, _reason(error, key))
 
 
-def _table_in(annotation: Any) -> type[Table] | None:
-    """Return the form of the table that a field takes, or None if it takes no table."""
-    is_union = get_origin(annotation) in (Union, UnionType)
-    for one in get_args(annotation) if is_union else (annotation,):
-        if isinstance(one, type) and issubclass(one, Table):
-            return one
-    return None
+def _reason(error: ErrorDetails, key: str) -> str:
+    value = shown(error["input"])
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "list_type":
+            return f"write it as [[{key}]], once for each"
+        case "model_type" | "dict_type":
+            return f"{value} is not a table"
+        case "tuple_type":
+            return f"{value} is not a list"
+        case "too_short":
+            return f"give at least {error['ctx']['min_length']}"
+    return error["msg"].replace("Input", value, 1)
 
 
-def _words(field: FieldInfo) -> str:
-    """Return the values that a field takes, as a noun phrase."""
-    if field.description:
-        return field.description
-    annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        return f"one of {', '.join(map(str, get_args(annotation)))}"
-    form = _table_in(annotation)
-    if form is not None:
-        return f"a table of {', '.join(keys_of(form))}"
-    low, high = (
-        next(getattr(one, name) for one in field.metadata if isinstance(one, bound))
-        for bound, name in ((Ge, "ge"), (Le, "le"))
-    )
-    noun = "a whole number" if annotation is int else "a number"
-    return f"{noun} from {low:,.10g} to {high:,.10g}"
+def _table_in(hint: Any) -> type[Table] | None:
+    """Return the form of the table that a type takes, also in a list, or None if it takes none."""
+    if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Table)):
+        return table_of(hint)
+    return next(filter(None, map(_table_in, get_args(hint))), None)

@@ -34,6 +34,11 @@ def read_text(path: Path | str) -> str:
         raise UnreadableError(error.strerror or str(error)) from None
     except ValueError as error:  # a null byte in the path
         raise UnreadableError(str(error)) from None
+    return text_of(octets)
+
+
+def text_of(octets: bytes) -> str:
+    """Return the text of a file with the content `octets`, as `read_text` does."""
     if len(octets) > MAX_OCTETS:
         raise UnreadableError(f"it is longer than {MAX_OCTETS} octets")
     try:

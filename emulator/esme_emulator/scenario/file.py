@@ -5,17 +5,15 @@ The files that a scenario names are read as octets, for their digests.
 """
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from functools import partial
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field
 
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import PARTY_NAMES
@@ -23,19 +21,18 @@ from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
 from esme_emulator.faults.selector import FaultRule
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import (
     MeterProfile,
     ProfileError,
-    latency_beside,
-    latency_file,
     meter_profile,
     profile_files,
     unreadable_latencies,
     wan_profile,
 )
+from esme_emulator.profiles.latency import latency_beside, latency_file, parse_latency
 from esme_emulator.runtime.clock import LAST, iso
+from esme_emulator.runtime.config import AS_TABLE, Instant, Table, Takes, parse_toml, validate
 from esme_emulator.runtime.errors import NamedFileError
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.scenario.arrivals import TraceError, parse_trace
@@ -98,19 +95,41 @@ def _from(folder: Path, path: Path) -> str:
 
 _SHIPPED = files("esme_emulator.scenario") / "shipped"
 _THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
-_SECTIONS = {
-    "fleet": FleetSettings,
-    "arrivals": ArrivalSettings,
-    "patience": RetryPolicy,
-    "cache": Caching,
-    "costs": Costs,
-}
-_LISTS = {"mix": Mix, "change": Change}
-_KEYS = ("title", "seed", "start", *_SECTIONS, *_LISTS, "fault", "thresholds")
-_REQUIRED = ("title", "fleet", "arrivals", "mix", "thresholds")
-_FIELDS = {"patience": "retry", "change": "changes"}
-"""Fields of `Scenario` whose names differ from their keys in TOML."""
-_NUMBERS = (int, float, int | None, float | None)
+_DEFAULT_START = parse_iso("2026-01-15T06:00:00Z")
+
+
+def _read_threshold(row: object) -> Threshold:
+    match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
+    if match is None:
+        raise ValueError
+    if match[1] not in FIGURES:
+        raise ValueError(f"there is no figure {match[1]}")
+    return Threshold(match[1], Comparison(match[2]), float(match[3]))
+
+
+class _ScenarioTable(Table):
+    """Keys of a scenario file. The fields are those of `Scenario`."""
+
+    title: str
+    seed: str = "1"
+    start: Instant = _DEFAULT_START
+    fleet: Annotated[FleetSettings, AS_TABLE]
+    arrivals: Annotated[ArrivalSettings, AS_TABLE]
+    retry: Annotated[RetryPolicy, AS_TABLE] = Field(RetryPolicy(), alias="patience")
+    cache: Annotated[Caching, AS_TABLE] = Caching()
+    costs: Annotated[Costs, AS_TABLE] = Costs()
+    mix: Annotated[list[Annotated[Mix, AS_TABLE]], Field(min_length=1)]
+    changes: list[Annotated[Change, AS_TABLE]] = Field([], alias="change")
+    # checked by `rules_from`, which knows the keys of each kind of fault
+    faults: Any = Field((), alias="fault")
+    thresholds: Annotated[
+        list[
+            Annotated[
+                Threshold, Takes('a condition such as "avoided_ratio >= 0.5"', _read_threshold)
+            ]
+        ],
+        Field(min_length=1),
+    ]
 
 
 class ScenarioError(NamedFileError):
@@ -175,11 +194,10 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     """
     file = file or f"{name}.toml"
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise ScenarioError(f"{file}: {error}") from None
-    mistakes: list[str] = []
-    scenario = _scenario(name, text, table, mistakes)
+    scenario, mistakes = _scenario(name, text, table)
     if scenario is not None:
         folder = Path(file).parent
         scenario = replace(scenario, fleet=located(scenario.fleet, folder))
@@ -193,38 +211,21 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
         raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
 
 
-def _scenario(name: str, text: str, table: dict[str, Any], mistakes: list[str]) -> Scenario | None:
-    mistakes += [
-        f"{key}: unknown key; known are {', '.join(_KEYS)}" for key in table if key not in _KEYS
-    ]
-    mistakes += [f"{key}: is missing" for key in _REQUIRED if key not in table]
-    given: dict[str, Any] = {
-        _FIELDS.get(key, key): _validated(kind, table[key], key, mistakes)
-        for key, kind in _SECTIONS.items()
-        if key in table
-    }
-    for key, kind in _LISTS.items():
-        rows = table.get(key, [])
-        if not isinstance(rows, list):
-            mistakes.append(f"{key}: write it as [[{key}]], once for each row")
-            rows = []
-        given[_FIELDS.get(key, key)] = tuple(
-            _validated(kind, row, f"{key}.{place}", mistakes) for place, row in enumerate(rows)
-        )
-    given["thresholds"] = tuple(_thresholds(table.get("thresholds", []), mistakes))
-    start = table.get("start", "2026-01-15T06:00:00Z")
+def _scenario(name: str, text: str, table: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
+    """Return the scenario without its trace, and all mistakes in its values."""
+    content, found = validate(_ScenarioTable, table)
+    mistakes = list(map(str, found))
+    rules: list[FaultRule] = []
     try:
-        given["start"] = parse_iso(start if isinstance(start, str) else start.isoformat())
-    except (AttributeError, ValueError) as error:
-        mistakes.append(f"start: {error}")
-    for key in ("title", "seed"):
-        given[key] = table.get(key, "1")
-        if not isinstance(given[key], str):
-            mistakes.append(f"{key}: give a text")
-    given["faults"] = _faults(table.get("fault", []), mistakes)
-    if mistakes:
-        return None
-    return Scenario(name=name, text=text, **given)
+        rules = rules_from(table.get("fault", []))
+    except FaultError as error:
+        mistakes.append(str(error))
+    if content is None:
+        return None, mistakes
+    values = dict(content)
+    for key in ("mix", "changes", "thresholds"):
+        values[key] = tuple(values[key])
+    return Scenario(**values | {"name": name, "text": text, "faults": tuple(rules)}), mistakes
 
 
 def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenario:
@@ -254,67 +255,6 @@ def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenar
     return scenario
 
 
-def _validated(kind: type, value: Any, key: str, mistakes: list[str]) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    if isinstance(value, dict):
-        known = [item.name for item in fields(kind)]
-        mistakes += [
-            f"{key}.{name}: unknown key; known are {', '.join(known)}"
-            for name in value
-            if name not in known
-        ]
-        value = {name: item for name, item in value.items() if name in known}
-        wrong = list(_wrong_types(kind, value, key))
-        if wrong:
-            mistakes += wrong
-            return None
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            where = ".".join([key, *map(str, problem["loc"])])
-            mistakes.append(f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
-        return None
-
-
-def _wrong_types(kind: type, table: dict[str, Any], key: str) -> Iterator[str]:
-    """Yield the keys with a text or boolean for a number, or anything but a boolean for one.
-
-    pydantic would convert "10" to 10 and 1 to true, and so hide a mistake.
-    """
-    hints = get_type_hints(kind)
-    for name, value in table.items():
-        if hints[name] is bool:
-            if not isinstance(value, bool):
-                yield f"{key}.{name}: give true or false"
-        elif hints[name] in _NUMBERS and (
-            isinstance(value, bool) or not isinstance(value, int | float)
-        ):
-            yield f"{key}.{name}: give a number"
-
-
-def _thresholds(rows: Any, mistakes: list[str]) -> Iterator[Threshold]:
-    if not isinstance(rows, list) or not rows:
-        mistakes.append('thresholds: give at least one, such as "avoided_ratio >= 0.5"')
-        return
-    for place, row in enumerate(rows):
-        match = _THRESHOLD.fullmatch(row) if isinstance(row, str) else None
-        if match is None:
-            mistakes.append(f'thresholds.{place}: write it as "avoided_ratio >= 0.5"')
-        elif match[1] not in FIGURES:
-            mistakes.append(f"thresholds.{place}: there is no figure {match[1]}")
-        else:
-            yield Threshold(match[1], Comparison(match[2]), float(match[3]))
-
-
-def _faults(rows: Any, mistakes: list[str]) -> tuple[FaultRule, ...]:
-    try:
-        return tuple(rules_from(rows))
-    except FaultError as error:
-        mistakes.append(str(error))
-        return ()
-
-
 def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
     """Yield the keys that lead to times that a meter cannot represent."""
     arrivals, retry = scenario.arrivals, scenario.retry
@@ -322,18 +262,15 @@ def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
     waiting = retry.timeout * retry.attempts
     if scenario.start + EPOCH_UNIX + arrivals.seconds + repeating + waiting > LAST:
         yield f"start: the last timeout ends after {iso(LAST)}; choose an earlier start"
-    for place, kind in enumerate(scenario.mix):
+    for number, kind in enumerate(scenario.mix, 1):
         if scenario.start // DAY * DAY < kind.days * DAY:
-            yield f"mix.{place}.days: the windows of the first requests begin before 2000-01-01"
-
-
-_read_latency = partial(parse_latency, read=read_text)
+            yield f"mix {number}: days: the windows of the first requests begin before 2000-01-01"
 
 
 def _contradictions(scenario: Scenario) -> Iterator[str]:
     """Yield contradictions between sections, and references to unknown names."""
     try:
-        parse_latency(scenario.fleet.latency, read_text)
+        parse_latency(scenario.fleet.latency)
     except ValueError as error:
         yield f"fleet.latency: {error}"
     kinds: list[MeterProfile] = []
@@ -345,17 +282,17 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     wan = scenario.fleet.wan
     for name in dict.fromkeys(kind.wan for kind in kinds) if wan == BY_PROFILE else [wan]:
         try:
-            for mistake in unreadable_latencies(wan_profile(name), _read_latency):
+            for mistake in unreadable_latencies(wan_profile(name)):
                 yield f"fleet.wan: {name}: {mistake}"
         except ProfileError as error:
             yield f"fleet.wan: {error}"
-    for place, kind in enumerate(scenario.mix):
+    for number, kind in enumerate(scenario.mix, 1):
         if kind.party not in PARTY_NAMES.values():
             known = ", ".join(PARTY_NAMES.values())
-            yield f"mix.{place}.party: there is no party {kind.party}; choose one of {known}"
+            yield f"mix {number}: party: there is no party {kind.party}; choose one of {known}"
         if kind.srv not in BY_SRV:
             known = ", ".join(BY_SRV)
-            yield f"mix.{place}.srv: {kind.srv} is not read by window; choose one of {known}"
+            yield f"mix {number}: srv: {kind.srv} is not read by window; choose one of {known}"
     if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
         rate = scenario.arrivals.requests / scenario.arrivals.seconds
         yield f"arrivals: {rate:,.0f} requests a second; the limit is {MAX_RATE:,}"
@@ -366,13 +303,13 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         scenario.cache.settings(scenario.retry.timeout, scenario.seed)
     except ValueError as error:
         yield f"cache: {error}"
-    for figure, number in Counter(item.figure for item in scenario.thresholds).items():
-        if number > 1:
-            yield f"thresholds: {figure} has {number} limits; give one"
+    for figure, limits in Counter(item.figure for item in scenario.thresholds).items():
+        if limits > 1:
+            yield f"thresholds: {figure} has {limits} limits; give one"
     for mistake in unattainable(scenario) if most_requests(scenario) else ():
         yield f"thresholds: {mistake}"
     yield from _beyond_all_times(scenario)
     last = scenario.arrivals.seconds
-    for place, change in enumerate(scenario.changes):
+    for number, change in enumerate(scenario.changes, 1):
         if change.at > last:
-            yield f"change.{place}.at: is after the last request, {last:g} s after the start"
+            yield f"change {number}: at: is after the last request, {last:g} s after the start"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
+from pydantic import Strict
 
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
 from esme_emulator.faults.selector import FaultRule
@@ -23,6 +24,8 @@ Seconds = Annotated[float, Gt(0), Le(_LONGEST)]
 NotNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(0), Le(10_000_000)]
+Texts = Annotated[tuple[str, ...], Strict(False)]
+"""A list of a file, kept as a tuple."""
 
 
 class Process(StrEnum):
@@ -41,7 +44,7 @@ class FleetSettings:
     """The meters of a scenario."""
 
     meters: Annotated[int, Ge(1), Le(30_000_000)]
-    profiles: tuple[str, ...] = ()
+    profiles: Texts = ()
     """Names of meter profiles; empty for the shipped mix."""
     wan: str = "none"
     latency: str = "none"
@@ -52,7 +55,7 @@ class FleetSettings:
 class ArrivalSettings:
     """The times of requests: `requests` of them within `seconds` from the start."""
 
-    process: Process
+    process: Annotated[Process, Strict(False)]
     seconds: Seconds
     requests: Annotated[int, Ge(1), Le(10_000_000)] = 0
     """Required, unless `process = "trace"`: a trace has one request per line."""
@@ -115,7 +118,7 @@ class Caching:
     device_queue: Annotated[int, SETTINGS["device_queue"].interval] = _DEFAULTS.device_queue
     hold_down_failures: Count = 0
     hold_down_seconds: NotNegative = 0.0
-    srvs: tuple[str, ...] = tuple(_DEFAULTS.srvs)
+    srvs: Texts = tuple(_DEFAULTS.srvs)
 
     def settings(self, timeout: float, seed: str) -> CacheSettings:
         """Return the cache settings; `timeout` is the cache's timeout for a meter, in seconds."""

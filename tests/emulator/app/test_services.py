@@ -16,10 +16,10 @@ from esme_emulator.cache.store.base import Store, StoreError
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE, Fixed, Latency
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from esme_emulator.profiles.latency import NONE, Fixed, Latency
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from gbcs import EUI, Status

@@ -33,7 +33,7 @@ from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.events import Events
 from gbcs import EUI, Keystore
 from gbcs.tables.roles import Role

@@ -21,10 +21,10 @@ from esme_emulator.faults.base import Call
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import Transport, TransportCounters

@@ -15,9 +15,9 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.identity import identity_of
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.monitor.parts import RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import parse_clock
 from tests.emulator.control.process import BASE_URL, KEY, Process
 from tests.support.rtds import ROOT

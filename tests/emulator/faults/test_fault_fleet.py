@@ -8,8 +8,8 @@ from esme_emulator.device.model import meter_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.fleet.fleet import Fleet, Receipt
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.profiles import meter_profile
+from esme_emulator.profiles.latency import NONE
 from gbcs import decode
 from gbcs.instants import DAY
 from gbcs.tables.profile_logs import BY_SRV

@@ -131,8 +131,7 @@ def test_names_in_other_files_are_taken() -> None:
 
 
 EUI_FORM = "give 16 hexadecimal digits, with ? for any one and * for any run of them"
-CALL_FORM = 'give a call "1", a range "1-3" or "5-", "every 3", or several with commas'
-SHARE_FORM = "give a number from 0 to 1"
+CALL_FORM = 'a call "1", a range "1-3" or "5-", "every 3", or several with commas'
 
 MISTAKES = [
     ({}, f"kind: give one of {', '.join(FAULTS)}"),
@@ -146,32 +145,32 @@ MISTAKES = [
         "calls, from, to, probability, seconds, jitter",
     ),
     ({"name": 3}, "name: give up to 64 letters, digits, dots, hyphens, underscores"),
-    ({"seconds": "soon"}, "seconds: 'soon' does not fit; give seconds from 0 to 31622400"),
-    ({"seconds": True}, "seconds: True does not fit; give seconds from 0 to 31622400"),
-    ({"seconds": -1}, "seconds: -1 does not fit; give seconds from 0 to 31622400"),
-    ({"seconds": float("nan")}, "seconds: nan does not fit; give seconds from 0 to 31622400"),
-    ({"seconds": [1]}, "seconds: [1] does not fit; give seconds from 0 to 31622400"),
-    ({"probability": 1.5}, f"probability: 1.5 does not fit; {SHARE_FORM}"),
-    ({"probability": -0.1}, f"probability: -0.1 does not fit; {SHARE_FORM}"),
-    ({"probability": "half"}, f"probability: 'half' does not fit; {SHARE_FORM}"),
-    ({"fraction": 2}, f"fraction: 2 does not fit; {SHARE_FORM}"),
+    ({"seconds": "soon"}, "seconds: 'soon' is not seconds from 0 to 31,622,400"),
+    ({"seconds": True}, "seconds: true is not seconds from 0 to 31,622,400"),
+    ({"seconds": -1}, "seconds: -1 is not seconds from 0 to 31,622,400"),
+    ({"seconds": float("nan")}, "seconds: nan is not seconds from 0 to 31,622,400"),
+    ({"seconds": [1]}, "seconds: [1] is not seconds from 0 to 31,622,400"),
+    ({"probability": 1.5}, "probability: 1.5 should be less than or equal to 1"),
+    ({"probability": -0.1}, "probability: -0.1 should be greater than or equal to 0"),
+    ({"probability": "half"}, "probability: 'half' should be a valid number"),
+    ({"fraction": 2}, "fraction: 2 should be less than or equal to 1"),
     ({"calls": "3-1"}, "calls: '3-1': it ends before it begins"),
     ({"calls": "0"}, "calls: '0': calls are counted from 1"),
     ({"calls": 0}, "calls: '0': calls are counted from 1"),
     ({"calls": "0-3"}, "calls: '0-3': calls are counted from 1"),
     ({"calls": "every 0"}, "calls: 'every 0': give 1 or more after `every`"),
-    ({"calls": "sometimes"}, f"calls: 'sometimes' does not fit; {CALL_FORM}"),
-    ({"calls": "1,,2"}, f"calls: '1,,2' does not fit; {CALL_FORM}"),
-    ({"calls": -1}, f"calls: -1 does not fit; {CALL_FORM}"),
-    ({"calls": 1.5}, f"calls: 1.5 does not fit; {CALL_FORM}"),
-    ({"calls": True}, f"calls: True does not fit; {CALL_FORM}"),
+    ({"calls": "sometimes"}, f"calls: 'sometimes' is not {CALL_FORM}"),
+    ({"calls": "1,,2"}, f"calls: '1,,2' is not {CALL_FORM}"),
+    ({"calls": -1}, f"calls: -1 is not {CALL_FORM}"),
+    ({"calls": 1.5}, f"calls: 1.5 is not {CALL_FORM}"),
+    ({"calls": True}, f"calls: true is not {CALL_FORM}"),
     ({"from": "2026-02-01", "to": "2026-01-01"}, "to: no time is left: `from` is not before `to`"),
     ({"from": "2026-02-01", "to": "2026-02-01"}, "to: no time is left: `from` is not before `to`"),
     (
         {"from": "spring"},
         "from: 'spring' is not a date or time: write 2026-01-31 or 2026-01-31T00:30:00Z",
     ),
-    ({"to": 7}, "to: 7 does not fit; give an ISO 8601 date or time, UTC without a zone"),
+    ({"to": 7}, "to: 7 is not an ISO 8601 date or time, UTC without a zone"),
     (
         {"to": "1999-12-31"},
         "to: 1999-12-31T00:00:00+00:00 is outside 2000-01-01 to 2136-02-07",
@@ -188,33 +187,33 @@ MISTAKES = [
     ({"meters": ""}, f"meters: '' is not an EUI or a pattern: {EUI_FORM}"),
     (
         {"meters": []},
-        f"meters: [] does not fit; give an EUI or a pattern, or a list of these: {EUI_FORM[5:]}",
+        f"meters: [] is not an EUI or a pattern, or a list of these: {EUI_FORM[5:]}",
     ),
     (
         {"meters": 5},
-        f"meters: 5 does not fit; give an EUI or a pattern, or a list of these: {EUI_FORM[5:]}",
+        f"meters: 5 is not an EUI or a pattern, or a list of these: {EUI_FORM[5:]}",
     ),
     ({"srvs": "ECS22b"}, "srvs: 'ECS22b' is not an SRV: write it like 4.8.1"),
-    ({"srvs": [4.8]}, "srvs: [4.8] does not fit; give an SRV such as 4.8.1, or a list of SRVs"),
+    ({"srvs": [4.8]}, "srvs: [4.8] is not an SRV such as 4.8.1, or a list of SRVs"),
     (
         {"kind": "result-code", "code": "hardware-failure"},
         "code: 'hardware-failure' is unknown; did you mean hardware-fault?",
     ),
     (
         {"kind": "result-code", "code": 1},
-        f"code: 1 does not fit; give one of {', '.join(map(str, list(ResultCode)[1:]))}",
+        f"code: 1 is not one of {', '.join(map(str, list(ResultCode)[1:]))}",
     ),
     (
         {"kind": "duplicate", "copies": 0},
-        "copies: 0 does not fit; give a whole number from 1 to 100",
+        "copies: 0 should be greater than or equal to 1",
     ),
     (
         {"kind": "duplicate", "copies": 1.0},
-        "copies: 1.0 does not fit; give a whole number from 1 to 100",
+        "copies: 1.0 should be a valid integer",
     ),
     (
         {"kind": "wrong-counter", "offset": 0},
-        "offset: 0 does not fit; give a whole number from -1000000000 to 1000000000, but 0",
+        "offset: 0 is not a whole number from -1,000,000,000 to 1,000,000,000, but 0",
     ),
     (
         {"kind": "wrong-recipient", "recipient": "90B3"},
@@ -222,7 +221,7 @@ MISTAKES = [
     ),
     (
         {"kind": "wrong-recipient", "recipient": 9},
-        "recipient: 9 does not fit; give an EUI of 16 hexadecimal digits",
+        "recipient: 9 is not an EUI of 16 hexadecimal digits in quotes",
     ),
     (
         {"kind": "missing-half-hours", "since": "2026-01-02", "until": "2026-01-01"},
@@ -230,7 +229,7 @@ MISTAKES = [
     ),
     (
         {"profile": 3},
-        "profile: 3 does not fit; give the name of a meter profile, or a list of names",
+        "profile: 3 is not the name of a meter profile, or a list of names",
     ),
     ({"profile": ["twin", ""]}, "profile: '' is not the name of a profile: give printable text"),
     ({"kind": "clock-drift", "per_day": 1}, "since: is missing: `per_day` counts from it"),
@@ -252,7 +251,7 @@ def test_every_mistake_is_reported(table: dict[str, Any], expected: str) -> None
 
 def test_a_mistake_names_the_rule() -> None:
     text = '[[fault]]\nkind = "no-reply"\n[[fault]]\nkind = "no-reply"\nname = "b"\nprobability = 2'
-    with pytest.raises(FaultError, match=r"^fault 2 'b': probability: 2 does not fit; "):
+    with pytest.raises(FaultError, match=r"^fault 2 'b': probability: 2 should be "):
         parse_rules(text)
     with pytest.raises(FaultError, match=r"^fault 'b': calls: "):
         rule_from({"kind": "no-reply", "name": "b", "calls": "x"})
@@ -267,8 +266,8 @@ def test_bad_names_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[[fault]", r"^not TOML: Expected ']]' at the end of an array declaration"),
-        ("a = " + "[" * 5000, "^not TOML: "),
+        ("[[fault]", r"^it is not TOML: Expected ']]' at the end of an array declaration"),
+        ("a = " + "[" * 5000, "^it is not TOML: "),
         (
             '[[faults]]\nkind = "no-reply"',
             r"^faults: unknown key; write each rule as \[\[fault\]\]",
@@ -333,7 +332,7 @@ def test_descriptions_of_kinds_have_parameters_and_defaults() -> None:
     assert late["stage"] == "way"
     assert late["parameters"][0] == {
         "key": "seconds",
-        "takes": "seconds from 0 to 31622400",
+        "takes": "seconds from 0 to 31,622,400",
         "doc": "seconds of delay",
         "schema": {"type": "number", "minimum": 0, "maximum": 31622400, "default": 30.0},
     }

@@ -16,7 +16,6 @@ from esme_emulator.cache.service import NO_SUBSCRIBER, NOT_PUBLISHED, CacheServi
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.fleet.counters import RETAINED, TOO_LONG, Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NobodyListensError, NoReplyError, Requester
 from esme_emulator.messaging.topics import (
@@ -27,6 +26,7 @@ from esme_emulator.messaging.topics import (
     device_of,
     response_topic,
 )
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, Drop, MemoryBroker, connect
 from gbcs.tables.roles import Role

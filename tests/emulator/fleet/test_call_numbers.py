@@ -9,7 +9,7 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.fleet.counters import CallNumbers, Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import Uniform
+from esme_emulator.profiles.latency import Uniform
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, SEED, UNIX_NOW, command
 
 SRVS = tuple(f"4.{number}" for number in range(20))

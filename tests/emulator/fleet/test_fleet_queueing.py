@@ -10,10 +10,10 @@ from esme_emulator.device.meter import NORMAL, Behaviour
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Dropped, Fleet, Receipt
-from esme_emulator.fleet.latency import Fixed, LogNormal, Uniform
 from esme_emulator.fleet.queueing import MeterStates, Outbox, Reply
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.profiles import WanProfile
+from esme_emulator.profiles.latency import Fixed, LogNormal, Uniform
 from gbcs import EUI, encode
 from gbcs.tables.roles import Role
 from tests.support.estate import (

@@ -12,8 +12,8 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import OTHER_USER
 from esme_emulator.fleet.counters import NOT_HOSTED, Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
-from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.messaging.validation import Discard
+from esme_emulator.profiles.latency import NONE, Fixed, Latency, LogNormal
 from gbcs import (
     EUI,
     Command,

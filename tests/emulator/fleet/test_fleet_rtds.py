@@ -12,8 +12,8 @@ from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate, EstateSource, keystore_estate
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.messaging.validation import Discard
+from esme_emulator.profiles.latency import NONE
 from gbcs import EUI, Keystore, Response, Status, decode
 from gbcs.tables.profile_logs import BY_CODE, BY_SRV
 from gbcs.tables.roles import Role

@@ -13,10 +13,10 @@ from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.fleet import connections, service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.fleet import Fleet, ReplySent
-from esme_emulator.fleet.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.topics import DIRECT, command_topic, response_topic
 from esme_emulator.profiles import load_profile, meter_profile
+from esme_emulator.profiles.latency import NONE, Fixed, Latency, LogNormal
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect
 from gbcs import EUI

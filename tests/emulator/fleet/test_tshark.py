@@ -25,10 +25,10 @@ from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker, connect
 from gbcs import Command

@@ -8,9 +8,9 @@ import pytest
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.euis import EuiRange
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.wan import BY_PROFILE, NO_WAN, WanLink, check_wan, wan_of
 from esme_emulator.profiles import ProfileError, meter_profile, wan_profile
+from esme_emulator.profiles.latency import NONE
 from gbcs.tables.roles import Role
 from tests.support.estate import ESTATE as SMALL
 from tests.support.estate import KEYS, SEED, UNIX_NOW, command

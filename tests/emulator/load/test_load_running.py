@@ -13,7 +13,6 @@ import pytest
 
 from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.load import run
 from esme_emulator.load.generator import Generator
@@ -22,6 +21,7 @@ from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import Live, Tally, parse_rule
 from esme_emulator.messaging.topics import DIRECT, command_topic
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock, SystemClock
 from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import Broker, MemoryBroker, TransportError, connect

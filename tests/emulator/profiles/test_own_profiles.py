@@ -5,12 +5,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import (
     HalfHours,
     LoadProfile,
@@ -24,7 +22,7 @@ from esme_emulator.profiles import (
     meter_profile,
     wan_profile,
 )
-from esme_emulator.runtime.files import read_text
+from esme_emulator.profiles.latency import parse_latency
 
 DAY = "[" + ", ".join(["1"] * 48) + "]"
 FIGURES = {"annual_kwh": "1000", "spread": "2.0", "reactive": "0.3", "shared": "0.5"}
@@ -69,8 +67,6 @@ WAN = {
     **{f"sources.{figure}": '"published: a paper"' for figure in WAN_FIGURES},
 }
 GOOD = {"load": LOAD, "sun": SUN, "meter": METER, "wan": WAN}
-
-READ_LATENCY = partial(parse_latency, read=read_text)
 
 
 def write(folder: Path, keys: dict[str, str], name: str = "own.toml") -> Path:
@@ -268,13 +264,13 @@ def test_all_mistakes_are_reported_and_the_first_one_raised(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
-        (b"title = ", "is not TOML"),
-        (b"a = 1\na = 2", "is not TOML"),
-        (b"[loads", "is not TOML"),
-        (b"\x00", "is not TOML"),
-        (b"\xff\xfe", "is not UTF-8"),
-        (b"a = " + b"[" * 5000, "is nested too deep"),
-        (b"#" * 1_000_001, "has more than 1000000 octets"),
+        (b"title = ", "it is not TOML"),
+        (b"a = 1\na = 2", "it is not TOML"),
+        (b"[loads", "it is not TOML"),
+        (b"\x00", "it is not TOML"),
+        (b"\xff\xfe", "it is not UTF-8"),
+        (b"a = " + b"[" * 5000, "it is not TOML"),
+        (b"#" * 10_000_001, "it is longer than 10000000 characters"),
         (b"", "profile: give the kind of profile"),
         (b'profile = "tariff"', "profile: give the kind of profile"),
         (b"profile = [1]", "profile: give the kind of profile"),
@@ -296,12 +292,12 @@ def test_an_unreadable_profile_is_an_error_that_names_the_file(
 def test_a_folder_or_a_missing_file_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "folder.toml"
     folder.mkdir()
-    assert check(folder) == [f"{folder}: cannot be read: Is a directory"]
+    assert check(folder) == [f"{folder}: Is a directory"]
     absent = tmp_path / "absent.toml"
-    assert check(absent) == [f"{absent}: there is no such file"]
-    with pytest.raises(ProfileError, match="there is no such file"):
+    assert check(absent) == [f"{absent}: No such file or directory"]
+    with pytest.raises(ProfileError, match="No such file"):
         meter_profile(str(absent))
-    with pytest.raises(ProfileError, match="cannot be read"):
+    with pytest.raises(ProfileError, match="null byte"):
         meter_profile("a\0.toml")
 
 
@@ -319,7 +315,7 @@ def test_a_mistake_in_a_named_file_is_reported_with_both_files(tmp_path: Path) -
     write(tmp_path, LOAD | {"spread": "0"}, "load.toml")
     file = write(tmp_path, METER | {"import": '"load.toml"'})
     (line,) = check(file)
-    assert line.startswith(f"{file}: import: load.toml: spread: 0 is not a number from 1 to 100")
+    assert line.startswith(f"{file}: import: load.toml: spread: 0 should be greater than")
 
 
 def test_a_load_that_follows_the_sun_cannot_be_added_to_another(tmp_path: Path) -> None:
@@ -402,7 +398,7 @@ def test_a_number_in_place_of_a_table_is_one_mistake(shape: str, tmp_path: Path)
     keys = {key: value for key, value in LOAD.items() if "half_hours" not in key}
     file = write(tmp_path, {shape: "3"} | keys | {f"sources.{shape}": '"assumed"'})
     (line,) = check(file)
-    assert line.startswith(f"{file}: {shape}: 3 is not a table of ")
+    assert line.startswith(f"{file}: {shape}: 3 is not a table")
 
 
 def test_a_list_in_place_of_a_name_is_one_mistake(tmp_path: Path) -> None:
@@ -426,16 +422,15 @@ def test_an_unreadable_file_of_latencies_is_a_mistake(tmp_path: Path) -> None:
     wan = WAN | {"latency": '"empirical:reads.txt"', "wake_latency": '"empirical:reads.txt"'}
     file = write(tmp_path, wan, "wan.toml")
     meter = write(tmp_path, METER | {"wan": '"wan.toml"'})
-    assert check(file) == check(meter) == []
     reads = tmp_path / "reads.txt"
     reason = f"latency 'empirical:{reads}': cannot read {reads}: No such file or directory"
     keys = ("latency", "wake_latency")
-    assert check(file, READ_LATENCY) == [f"{file}: {key}: {reason}" for key in keys]
-    assert check(meter, READ_LATENCY) == [f"{meter}: wan: {key}: {reason}" for key in keys]
+    assert check(file) == [f"{file}: {key}: {reason}" for key in keys]
+    assert check(meter) == [f"{meter}: wan: {key}: {reason}" for key in keys]
     reads.write_text("soon\n")
-    assert all("line 1: 'soon' is not a number" in line for line in check(file, READ_LATENCY))
+    assert all("line 1: 'soon' is not a number" in line for line in check(file))
     reads.write_text("1.5\n")
-    assert check(file, READ_LATENCY) == check(meter, READ_LATENCY) == []
+    assert check(file) == check(meter) == []
 
 
 @pytest.mark.processes

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from esme_emulator.fleet.latency import parse_latency
 from esme_emulator.profiles import (
     HalfHours,
     ProfileError,
@@ -18,6 +17,7 @@ from esme_emulator.profiles import (
     wan_profile,
     wan_profiles,
 )
+from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.profiles.loader import SHIPPED
 
 FILES = sorted(SHIPPED.glob("*/*.toml"))

@@ -230,7 +230,7 @@ async def test_what_is_not_a_fault_is_refused(fault, message, esme_faults):
 
 
 async def test_a_parameter_out_of_bounds_is_refused(esme_faults, esme_fleet):
-    with pytest.raises(FaultError, match="seconds: -1 "):
+    with pytest.raises(FaultError, match="seconds: -1"):
         with esme_faults(LateReply(seconds=-1)):
             pytest.fail("it is in force")
 """

@@ -15,14 +15,15 @@ import json
 import math
 import os
 import stat
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import Field, Strict
 
 from esme_emulator.cache.registry.registration import (
     EVERY_DEVICE,
@@ -34,7 +35,17 @@ from esme_emulator.cache.registry.registration import (
     Told,
 )
 from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.runtime.files import opener
+from esme_emulator.runtime.config import (
+    Device,
+    Mistake,
+    Table,
+    Takes,
+    keys_of,
+    parse_toml,
+    picked,
+    validate,
+)
+from esme_emulator.runtime.files import opener, read_text, text_of
 from gbcs import EUI
 from gbcs.tables.roles import Role
 
@@ -45,13 +56,122 @@ T = TypeVar("T")
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_MISTAKES = 20
-_PARTY_KEYS = ("eui", "roles")
-_REGISTRATION_KEYS = ("party", "devices", "from", "to", "roles")
-_CHANGE_KEYS = {
-    "registration": ("kind", *_REGISTRATION_KEYS, "told"),
-    "supplier": ("kind", "device", "old", "new", "day", "told"),
-    "tenancy": ("kind", "device", "day", "told"),
+
+
+def _read_day(value: object) -> date:
+    with suppress(ValueError):
+        if isinstance(value, str):
+            return date.fromisoformat(value)
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise ValueError
+    return value
+
+
+def _read_time(value: object) -> float:
+    with suppress(ValueError):
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError
+    return value.timestamp()
+
+
+def _read_devices(value: object) -> tuple[Devices, ...]:
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise ValueError
+    return tuple(map(Devices.parse, texts))
+
+
+_Day: TypeAlias = Annotated[date, Takes("a day, such as 2026-01-31", _read_day)]
+_Roles: TypeAlias = Annotated[list[Annotated[Role, Strict(False)]], Field(min_length=1)]
+
+
+class _PartyTable(Table):
+    """Keys of `[[party]]`."""
+
+    eui: Device
+    roles: _Roles
+
+
+class _RegistrationTable(Table):
+    """Keys of `[[registration]]`."""
+
+    party: Device
+    devices: Annotated[
+        tuple[Devices, ...],
+        Takes(
+            '"*", an EUI-64, a range "EUI to EUI", or a list of these; leave it out for every '
+            "device",
+            _read_devices,
+        ),
+    ] = (EVERY_DEVICE,)
+    start: _Day | None = Field(None, alias="from")
+    end: _Day | None = Field(None, alias="to")
+    roles: _Roles | None = None
+
+    def registrations(self) -> list[Registration]:
+        """Return a registration for each range of devices."""
+        roles = None if self.roles is None else frozenset(self.roles)
+        return [
+            Registration(self.party, devices, self.start, self.end, roles)
+            for devices in self.devices
+        ]
+
+
+class _ChangeTable(Table):
+    """Keys that every `[[change]]` has."""
+
+    kind: str
+    told: (
+        Annotated[float, Takes("a time with its zone, such as 2026-01-31T12:00:00Z", _read_time)]
+        | None
+    ) = None
+
+
+class _NewRegistrationTable(_RegistrationTable, _ChangeTable):
+    def changes(self) -> Iterable[Change]:
+        return self.registrations()
+
+
+class _SupplierTable(_ChangeTable):
+    device: Device
+    old: Device
+    new: Device
+    day: _Day
+
+    def changes(self) -> Iterable[Change]:
+        return [ChangeOfSupplier(self.device, self.old, self.new, self.day)]
+
+
+class _TenancyTable(_ChangeTable):
+    device: Device
+    day: _Day
+
+    def changes(self) -> Iterable[Change]:
+        return [ChangeOfTenancy(self.device, self.day)]
+
+
+_Change: TypeAlias = _NewRegistrationTable | _SupplierTable | _TenancyTable
+
+_CHANGES: Mapping[str, type[_Change]] = {
+    "registration": _NewRegistrationTable,
+    "supplier": _SupplierTable,
+    "tenancy": _TenancyTable,
 }
+
+
+class _ChangesFile(Table):
+    """Keys of a file of changes. The entries are validated one by one, to report every mistake."""
+
+    change: list[dict[str, Any]] = Field([])
+
+
+class _RegistryFile(_ChangesFile):
+    """Keys of a registry's own file."""
+
+    party: list[dict[str, Any]] = Field([])
+    registration: list[dict[str, Any]] = Field([])
 
 
 class RegistryFileError(ValueError):
@@ -112,26 +232,25 @@ def _read_changes(
 
 def _tables(path: Path) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
-    except OSError as error:
-        raise RegistryFileError(path, [error.strerror or "cannot be read"]) from None
-    return _parsed(path, octets)
+        return parse_toml(read_text(path))
+    except ValueError as error:
+        raise RegistryFileError(path, [str(error)]) from None
 
 
 def _parsed(path: Path, octets: bytes) -> Mapping[str, Any]:
     if len(octets) > MOST_OCTETS:
-        raise RegistryFileError(path, [f"longer than {MOST_OCTETS} octets"])
+        raise RegistryFileError(path, [f"it is longer than {MOST_OCTETS} octets"])
     try:
-        return tomllib.loads(octets.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise RegistryFileError(path, ["not UTF-8"]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RegistryFileError(path, [f"not TOML: {error}"]) from None
+        return parse_toml(text_of(octets))
+    except ValueError as error:
+        raise RegistryFileError(path, [str(error)]) from None
 
 
 class _Reader:
-    """Reads tables, and numbers their entries from `before` + 1 on."""
+    """Reads tables, and numbers their entries from `before` + 1 on.
+
+    Entries are checked against each other if each is right by itself.
+    """
 
     def __init__(self, path: Path, before: int = 0) -> None:
         self._path = path
@@ -139,184 +258,99 @@ class _Reader:
         self._mistakes: list[str] = []
 
     def read(self, tables: Mapping[str, Any]) -> Registry:
-        for key in sorted(tables.keys() - {"party", "registration", "change"}):
-            self._mistakes.append(f"{key}: unknown; give [[party]], [[registration]], [[change]]")
-        parties: dict[EUI, frozenset[Role]] = {}
-        for where, table in self._entries(tables, "party", _PARTY_KEYS):
-            eui = self._value(where, table, "eui", _eui)
-            roles = self._value(where, table, "roles", _roles)
-            if eui in parties:
-                self._mistakes.append(f"{where}: eui: {eui} is there before")
-            elif eui is not None:
-                parties[eui] = roles or frozenset()
-        if not parties and not self._mistakes:
-            self._mistakes.append("party: give at least one")
-        registrations = [
-            registration
-            for where, table in self._entries(tables, "registration", _REGISTRATION_KEYS)
-            for registration in self._registrations(where, table, parties)
-        ]
-        changes = list(self._changes(tables, parties))
+        file = self._valid(_RegistryFile, tables)
+        party_rows = list(self._rows("party", file.party, _PartyTable))
+        rows = list(self._rows("registration", file.registration, _RegistrationTable))
+        change_rows = list(self._change_rows(file))
         self._refuse_mistakes()
+        parties = self._parties(party_rows)
+        self._check([*rows, *change_rows], parties)
+        registrations = [one for _, row in rows for one in row.registrations()]
         registry = Registry(parties.items(), registrations)
-        _make(changes, registry, self._path)
+        _make(_told(change_rows), registry, self._path)
         return registry
 
     def read_changes(
         self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
     ) -> list[tuple[str, Told]]:
         """Return the changes in a file of changes, each with the name of its entry."""
-        for key in sorted(tables.keys() - {"change"}):
-            self._mistakes.append(f"{key}: unknown; give [[change]]")
-        changes = list(self._changes(tables, parties))
+        rows = list(self._change_rows(self._valid(_ChangesFile, tables)))
         self._refuse_mistakes()
-        return changes
+        self._check(rows, parties)
+        return list(_told(rows))
 
     def _refuse_mistakes(self) -> None:
         if self._mistakes:
             raise RegistryFileError(self._path, self._mistakes)
 
-    def _entries(
-        self, tables: Mapping[str, Any], name: str, keys: tuple[str, ...] = ()
-    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        entries = tables.get(name, [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            self._mistakes.append(f"{name}: write it as [[{name}]]")
-            return
-        for number, entry in enumerate(entries, start=self._before + 1):
-            where = f"{name} {number}"
-            if keys:
-                self._check_keys(where, entry, keys)
-            yield where, entry
+    def _valid(self, form: type[T], tables: Mapping[str, Any]) -> T:
+        content, mistakes = validate(form, tables)
+        self._mistakes += map(str, mistakes)
+        if content is None:  # if only other keys are wrong, the entries are read nevertheless
+            known = {key: value for key, value in tables.items() if key in keys_of(form)}
+            content, _ = validate(form, known)
+        if content is None:
+            raise RegistryFileError(self._path, self._mistakes)
+        return content
 
-    def _check_keys(self, where: str, entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-        for key in sorted(entry.keys() - set(keys)):
-            self._mistakes.append(f"{where}: {key}: unknown; give {', '.join(keys)}")
+    def _rows(
+        self, name: str, rows: list[dict[str, Any]], form: type[T]
+    ) -> Iterator[tuple[str, T]]:
+        """Yield the entries of a list, each with its name, and note the mistakes in others."""
+        for number, row in enumerate(rows, self._before + 1):
+            yield from self._row(f"{name} {number}", row, form)
 
-    def _changes(
-        self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
-    ) -> Iterator[tuple[str, Told]]:
-        """Yield the changes in their order, each with the name of its entry."""
-        for where, table in self._entries(tables, "change"):
-            kind = self._value(where, table, "kind", _kind)
-            if kind is None:
-                continue
-            self._check_keys(where, table, _CHANGE_KEYS[kind])
-            at = self._value(where, table, "told", _time) if "told" in table else None
-            for change in self._of_entry(where, kind, table, parties):
-                yield where, Told(change, at)
+    def _change_rows(self, file: _ChangesFile) -> Iterator[tuple[str, _Change]]:
+        for number, row in enumerate(file.change, self._before + 1):
+            form = picked(row, "kind", _CHANGES)
+            if isinstance(form, Mistake):
+                self._mistakes.append(f"change {number}: {form}")
+            else:
+                yield from self._row(f"change {number}", row, form)
 
-    def _of_entry(
-        self,
-        where: str,
-        kind: str,
-        table: Mapping[str, Any],
-        parties: Mapping[EUI, frozenset[Role]],
-    ) -> Iterator[Change]:
-        """Yield the changes of one entry: several registrations, or one change."""
-        if kind == "registration":
-            yield from self._registrations(where, table, parties)
-            return
-        device = self._value(where, table, "device", _eui)
-        day = self._value(where, table, "day", _day)
-        old = self._value(where, table, "old", _eui) if kind == "supplier" else None
-        new = self._value(where, table, "new", _eui) if kind == "supplier" else None
-        if device is None or day is None:
-            return
-        if kind == "tenancy":
-            yield ChangeOfTenancy(device, day)
-        elif old is not None and new is not None:
-            yield ChangeOfSupplier(device, old, new, day)
+    def _row(self, where: str, row: dict[str, Any], form: type[T]) -> Iterator[tuple[str, T]]:
+        content, mistakes = validate(form, row)
+        self._mistakes += [f"{where}: {mistake}" for mistake in mistakes]
+        if content is not None:
+            yield where, content
 
-    def _registrations(
-        self, where: str, table: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
-    ) -> Iterator[Registration]:
-        before = len(self._mistakes)
-        party = self._value(where, table, "party", _eui)
-        devices = self._value(where, table, "devices", _devices) if "devices" in table else ()
-        start = self._value(where, table, "from", _day) if "from" in table else None
-        end = self._value(where, table, "to", _day) if "to" in table else None
-        roles = self._value(where, table, "roles", _roles) if "roles" in table else None
-        if party is not None and party not in parties:
-            self._mistakes.append(f"{where}: party: {party} is not in the [[party]] entries")
-        elif party is not None and roles is not None and roles - parties[party]:
-            others = ", ".join(sorted(roles - parties[party]))
-            self._mistakes.append(f"{where}: roles: {party} is not {others}")
-        if start is not None and end is not None and end <= start:
-            self._mistakes.append(f"{where}: to: {end} is not after {start}")
-        if party is None or devices is None or len(self._mistakes) > before:
-            return
-        for some in devices or (EVERY_DEVICE,):
-            yield Registration(party, some, start, end, roles)
+    def _parties(self, rows: list[tuple[str, _PartyTable]]) -> dict[EUI, frozenset[Role]]:
+        parties: dict[EUI, frozenset[Role]] = {}
+        for where, row in rows:
+            if row.eui in parties:
+                self._mistakes.append(f"{where}: eui: {row.eui} is there before")
+            parties[row.eui] = frozenset(row.roles)
+        if not parties:
+            self._mistakes.append("party: give at least one")
+        return parties
 
-    def _value(
-        self, where: str, table: Mapping[str, Any], key: str, read: Callable[[Any], T]
-    ) -> T | None:
-        if key not in table:
-            self._mistakes.append(f"{where}: {key}: missing")
-            return None
-        try:
-            return read(table[key])
-        except ValueError as error:
-            self._mistakes.append(f"{where}: {key}: {error}")
-            return None
+    def _check(
+        self, rows: Iterable[tuple[str, Table]], parties: Mapping[EUI, frozenset[Role]]
+    ) -> None:
+        """Refuse registrations that disagree with the parties or with themselves."""
+        for where, row in rows:
+            if isinstance(row, _RegistrationTable):
+                self._mistakes += [f"{where}: {each}" for each in _contradictions(row, parties)]
+        self._refuse_mistakes()
 
 
-def _eui(value: object) -> EUI:
-    if not isinstance(value, str):
-        raise ValueError("write an EUI-64 as 16 hexadecimal digits in quotes")
-    return EUI.parse(value)
+def _contradictions(
+    row: _RegistrationTable, parties: Mapping[EUI, frozenset[Role]]
+) -> Iterator[str]:
+    others = set(row.roles or ()) - parties.get(row.party, frozenset())
+    if row.party not in parties:
+        yield f"party: {row.party} is not in the [[party]] entries"
+    elif others:
+        yield f"roles: {row.party} is not {', '.join(sorted(others))}"
+    if row.start is not None and row.end is not None and row.end <= row.start:
+        yield f"to: {row.end} is not after {row.start}"
 
 
-def _kind(value: object) -> str:
-    if not isinstance(value, str) or value not in _CHANGE_KEYS:
-        raise ValueError(f"write one of {', '.join(_CHANGE_KEYS)}")
-    return value
-
-
-def _roles(value: object) -> frozenset[Role]:
-    names = ", ".join(Role)
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"write a list of some of {names}")
-    for name in value:
-        if name not in list(Role):
-            raise ValueError(f"{name!r} is not a role. Choose some of {names}")
-    return frozenset(Role(name) for name in value)
-
-
-def _devices(value: object) -> tuple[Devices, ...]:
-    """Read `*`, an EUI, a range `EUI to EUI`, or a list of these."""
-    if isinstance(value, list):
-        if not value:
-            raise ValueError("an empty list; leave it out for every device")
-        return tuple(some for item in value for some in _devices(item))
-    if not isinstance(value, str):
-        raise ValueError('write "*", an EUI-64, a range "EUI to EUI", or a list of these')
-    return (Devices.parse(value),)
-
-
-def _time(value: object) -> float:
-    """Read an instant with its zone, as Unix time in seconds."""
-    when = value
-    if isinstance(value, str):
-        with suppress(ValueError):
-            when = datetime.fromisoformat(value)
-    if not isinstance(when, datetime) or when.tzinfo is None:
-        raise ValueError(f"{value!s:.40} is not a time with its zone: write 2026-01-31T12:00:00Z")
-    return when.timestamp()
-
-
-def _day(value: object) -> date:
-    if isinstance(value, datetime):
-        raise ValueError(f"{value.isoformat()} is not a day: write 2026-01-31")
-    if isinstance(value, date):
-        return value
-    try:
-        if isinstance(value, str):
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
-    raise ValueError(f"{value!r} is not a day: write 2026-01-31")
+def _told(rows: Iterable[tuple[str, _Change]]) -> Iterator[tuple[str, Told]]:
+    """Yield the changes of entries, each with the name of its entry."""
+    for where, row in rows:
+        for change in row.changes():
+            yield where, Told(change, row.told)
 
 
 def changes_beside(path: Path) -> Path:

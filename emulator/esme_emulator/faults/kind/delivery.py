@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from esme_emulator.faults.base import (
     MAX_DELIVERIES,
     Call,
@@ -12,7 +14,7 @@ from esme_emulator.faults.base import (
     FaultContext,
     Stage,
 )
-from esme_emulator.faults.parameters import SECONDS, Key, whole
+from esme_emulator.faults.parameters import Seconds
 from gbcs import CRA, segment
 from gbcs.block import MAX_WINDOW, Routing
 from gbcs.block_transfer import MAX_BLOCKS
@@ -25,9 +27,9 @@ class LateReply(Fault):
     kind: ClassVar[str] = "late-reply"
     stage: ClassVar[Stage] = Stage.WAY
 
-    seconds: Annotated[float, Key(SECONDS, "seconds of delay")] = 30.0
+    seconds: Annotated[Seconds, Field(description="seconds of delay")] = 30.0
     jitter: Annotated[
-        float, Key(SECONDS, "most seconds of further delay, drawn for each reply")
+        Seconds, Field(description="most seconds of further delay, drawn for each reply")
     ] = 0.0
 
     def deliver(
@@ -50,8 +52,8 @@ class Duplicate(Fault):
     kind: ClassVar[str] = "duplicate"
     stage: ClassVar[Stage] = Stage.WAY
 
-    copies: Annotated[int, Key(whole(1, 100), "additional copies")] = 1
-    after: Annotated[float, Key(SECONDS, "seconds between copies")] = 0.0
+    copies: Annotated[int, Field(ge=1, le=100, description="additional copies")] = 1
+    after: Annotated[Seconds, Field(description="seconds between copies")] = 0.0
 
     def deliver(
         self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
@@ -74,7 +76,7 @@ class Reordered(Fault):
     kind: ClassVar[str] = "reordered"
     stage: ClassVar[Stage] = Stage.WAY
 
-    hold: Annotated[float, Key(SECONDS, "most seconds to hold it back")] = 60.0
+    hold: Annotated[Seconds, Field(description="most seconds to hold it back")] = 60.0
 
     def deliver(
         self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
@@ -95,14 +97,15 @@ class LostBlock(Fault):
     kind: ClassVar[str] = "lost-block"
     stage: ClassVar[Stage] = Stage.BLOCKS
 
-    block_size: Annotated[int, Key(whole(128, 65_535), "octets of the reply per block")] = 256
-    window: Annotated[int, Key(whole(1, MAX_WINDOW), "blocks per acknowledgement")] = MAX_WINDOW
+    block_size: Annotated[
+        int, Field(ge=128, le=65_535, description="octets of the reply per block")
+    ] = 256
+    window: Annotated[int, Field(ge=1, le=MAX_WINDOW, description="blocks per acknowledgement")] = (
+        MAX_WINDOW
+    )
     lost: Annotated[
-        int | None,
-        Key(
-            whole(1, MAX_BLOCKS),
-            "number of the lost block, at most that of the last; drawn if not given",
-        ),
+        Annotated[int, Field(ge=1, le=MAX_BLOCKS)] | None,
+        Field(description="number of the lost block, at most that of the last; drawn if not given"),
     ] = None
 
     def deliver(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from esme_emulator.device.meter import Behaviour
 from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, Stage
 from esme_emulator.faults.kind.wrong_readings import FAILURES, can_refuse
-from esme_emulator.faults.parameters import SECONDS, Key, choice, whole
+from esme_emulator.faults.parameters import Seconds, choice
 from gbcs.tables.result_codes import ResultCode
 
 
@@ -35,8 +37,12 @@ class Asleep(Fault):
     kind: ClassVar[str] = "asleep"
     stage: ClassVar[Stage] = Stage.SILENCE
 
-    idle: Annotated[float, Key(SECONDS, "seconds without a command after which it sleeps")] = 600.0
-    wakes: Annotated[int, Key(whole(1, 1000), "commands that wake it and are lost")] = 1
+    idle: Annotated[
+        Seconds, Field(description="seconds without a command after which it sleeps")
+    ] = 600.0
+    wakes: Annotated[
+        int, Field(ge=1, le=1000, description="commands that wake it and are lost")
+    ] = 1
 
     def behave(
         self, call: Call, behaviour: Behaviour, context: FaultContext
@@ -65,9 +71,13 @@ class FailFirst(Fault):
     kind: ClassVar[str] = "fail-first"
     stage: ClassVar[Stage] = Stage.SILENCE
 
-    n: Annotated[int, Key(whole(1, 1_000_000), "failing commands, for each SRV and meter")] = 1
+    n: Annotated[
+        int, Field(ge=1, le=1_000_000, description="failing commands, for each SRV and meter")
+    ] = 1
     result: Annotated[
-        ResultCode | None, Key(choice({_NO_REPLY: None, **FAILURES}), "how they fail")
+        ResultCode | None,
+        choice({_NO_REPLY: None, **FAILURES}),
+        Field(description="how they fail"),
     ] = None
 
     def behave(

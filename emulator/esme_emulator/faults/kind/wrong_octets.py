@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
+from pydantic import AfterValidator, Field
+
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.base import Call, Delivery, Detail, Fault, FaultContext, Stage
-from esme_emulator.faults.parameters import DEVICE, Key, Takes, whole
+from esme_emulator.runtime.config import Device, Takes
 from gbcs import (
-    EUI,
     UNSEALED,
     AuthenticationError,
     GbcsError,
@@ -52,7 +53,7 @@ class CorruptOctets(Fault):
     kind: ClassVar[str] = "corrupt-octets"
     stage: ClassVar[Stage] = Stage.OCTETS
 
-    octets: Annotated[int, Key(whole(1, 1000), "how many to change, at most all")] = 1
+    octets: Annotated[int, Field(ge=1, le=1000, description="how many to change, at most all")] = 1
 
     def deliver(
         self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
@@ -79,8 +80,8 @@ class Truncated(Fault):
     stage: ClassVar[Stage] = Stage.OCTETS
 
     keep: Annotated[
-        int | None,
-        Key(whole(1, MAX_OCTETS), "octets that arrive; drawn for each reply if not given"),
+        Annotated[int, Field(ge=1, le=MAX_OCTETS)] | None,
+        Field(description="octets that arrive; drawn for each reply if not given"),
     ] = None
 
     def deliver(
@@ -124,15 +125,10 @@ class WrongMac(Fault):
 _LIMIT = 1_000_000_000
 
 
-def _read_offset(value: object) -> int:
+def _not_zero(value: int) -> int:
     if value == 0:
         raise ValueError
-    offset: int = _ANY.read(value)
-    return offset
-
-
-_ANY = whole(-_LIMIT, _LIMIT)
-_OFFSET = Takes(f"{_ANY.words}, but 0", {**_ANY.schema, "not": {"const": 0}}, _read_offset)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,17 @@ class WrongCounter(Fault):
     kind: ClassVar[str] = "wrong-counter"
     stage: ClassVar[Stage] = Stage.MESSAGE
 
-    offset: Annotated[int, Key(_OFFSET, "number added to the counter, modulo 2**64")] = 1
+    offset: Annotated[
+        int,
+        Field(
+            ge=-_LIMIT,
+            le=_LIMIT,
+            description="number added to the counter, modulo 2**64",
+            json_schema_extra={"not": {"const": 0}},
+        ),
+        AfterValidator(_not_zero),
+        Takes(f"a whole number from {-_LIMIT:,} to {_LIMIT:,}, but 0"),
+    ] = 1
 
     def deliver(
         self, call: Call, deliveries: tuple[Delivery, ...], context: FaultContext
@@ -174,8 +180,8 @@ class WrongRecipient(Fault):
     stage: ClassVar[Stage] = Stage.MESSAGE
 
     recipient: Annotated[
-        EUI | None,
-        Key(DEVICE, "EUI to address; without it an emulated party other than the requester"),
+        Device | None,
+        Field(description="EUI to address; without it an emulated party other than the requester"),
     ] = None
 
     def deliver(

@@ -4,9 +4,12 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from esme_emulator.device.meter import Behaviour
 from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, FaultError, Stage
-from esme_emulator.faults.parameters import INSTANT, SHARE, Key, choice, number
+from esme_emulator.faults.parameters import Share, choice
+from esme_emulator.runtime.config import Instant, Takes
 from gbcs.dlms.access import AccessRequest
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
@@ -24,12 +27,16 @@ class ClockDrift(Fault):
     stage: ClassVar[Stage] = Stage.LOGS
 
     seconds: Annotated[
-        float, Key(number(-_YEAR, _YEAR, "seconds"), "seconds ahead; negative if behind")
+        float,
+        Takes(f"seconds from {-_YEAR:,} to {_YEAR:,}"),
+        Field(ge=-_YEAR, le=_YEAR, description="seconds ahead; negative if behind"),
     ] = 300.0
     per_day: Annotated[
-        float, Key(number(-DAY, DAY, "seconds"), "seconds added per day, from `since` on")
+        float,
+        Takes(f"seconds from {-DAY:,} to {DAY:,}"),
+        Field(ge=-DAY, le=DAY, description="seconds added per day, from `since` on"),
     ] = 0.0
-    since: Annotated[int | None, Key(INSTANT, "start of the drift of `per_day`")] = None
+    since: Annotated[Instant | None, Field(description="start of the drift of `per_day`")] = None
 
     def __post_init__(self) -> None:
         if self.per_day and self.since is None:
@@ -79,12 +86,14 @@ class MissingHalfHours(Fault):
     stage: ClassVar[Stage] = Stage.LOGS
 
     share: Annotated[
-        float, Key(SHARE, "share of half hours that are missing, drawn for each meter")
+        Share, Field(description="share of half hours that are missing, drawn for each meter")
     ] = 0.1
-    since: Annotated[int | None, Key(INSTANT, "time stamp from which entries may be missing")] = (
-        None
-    )
-    until: Annotated[int | None, Key(INSTANT, "time stamp from which none are missing")] = None
+    since: Annotated[
+        Instant | None, Field(description="time stamp from which entries may be missing")
+    ] = None
+    until: Annotated[
+        Instant | None, Field(description="time stamp from which none are missing")
+    ] = None
 
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.since >= self.until:
@@ -128,9 +137,11 @@ class FailWithCode(Fault):
     kind: ClassVar[str] = "result-code"
     stage: ClassVar[Stage] = Stage.REFUSAL
 
-    code: Annotated[ResultCode, Key(choice(FAILURES), "the result code, by its standard name")] = (
-        ResultCode.TEMPORARY_FAILURE
-    )
+    code: Annotated[
+        ResultCode,
+        choice(FAILURES),
+        Field(description="the result code, by its standard name"),
+    ] = ResultCode.TEMPORARY_FAILURE
 
     def behave(
         self, call: Call, behaviour: Behaviour, context: FaultContext

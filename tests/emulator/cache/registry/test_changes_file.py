@@ -180,22 +180,22 @@ def test_a_registry_without_a_file_says_that_it_forgets() -> None:
 @pytest.mark.parametrize(
     ("text", "mistakes"),
     [
-        ("[[change]]\n", ["change 1: kind: missing"]),
+        ("[[change]]\n", ["change 1: kind: give one of registration, supplier, tenancy"]),
         (
             '[[change]]\nkind = "end"\n',
-            ["change 1: kind: write one of registration, supplier, tenancy"],
+            ["change 1: kind: 'end' is unknown; known are registration, supplier, tenancy"],
         ),
         (
             "[[change]]\nkind = []\n",
-            ["change 1: kind: write one of registration, supplier, tenancy"],
+            ["change 1: kind: give one of registration, supplier, tenancy"],
         ),
-        ("change = 1\n", ["change: write it as [[change]]"]),
+        ("change = 1\n", ["change: write it as [[change]], once for each"]),
         (
             '[[change]]\nkind = "tenancy"\nold = 3\n',
             [
-                "change 1: old: unknown; give kind, device, day, told",
-                "change 1: device: missing",
-                "change 1: day: missing",
+                "change 1: device: is missing",
+                "change 1: day: is missing",
+                "change 1: old: unknown key; did you mean told?",
             ],
         ),
         (
@@ -234,7 +234,7 @@ def test_invalid_changes_are_reported_with_their_entries(
 
 def test_the_file_of_changes_has_nothing_else(path: Path) -> None:
     changes_beside(path).write_text('[[party]]\neui = "90B3D51F30099999"\nroles = ["IS"]\n')
-    with pytest.raises(RegistryFileError, match=r"changes: party: unknown; give \[\[change\]\]"):
+    with pytest.raises(RegistryFileError, match=r"changes: party: unknown key; known are change"):
         load_registry(path)
 
 

@@ -96,10 +96,8 @@ name = "again"
 devices = "everything"
 
 [[registration]]
-party = "90B3D51F30099999"
 devices = []
-from = 2026-02-02
-to = 2026-02-02
+party = "90B3D51F30010000"
 
 [[registration]]
 party = "90B3D51F30010000"
@@ -115,24 +113,57 @@ def test_every_mistake_is_reported_with_its_entry_key_and_reason(tmp_path: Path)
     with pytest.raises(RegistryFileError) as raised:
         load_registry(path)
     expected = [
-        "colour: unknown; give [[party]], [[registration]], [[change]]",
+        "colour: unknown key; known are change, party, registration",
         "party 1: eui: '90B3D51F3001000' is not an EUI-64: give 16 hexadecimal digits",
-        "party 2: roles: 'XX' is not a role. Choose some of IS, ES, ED, GT, GS, OU",
-        "party 3: name: unknown; give eui, roles",
-        "party 3: roles: missing",
-        "party 3: eui: 90B3D51F30010000 is there before",
-        "registration 1: party: missing",
+        "party 2: roles 1: 'XX' should be 'IS', 'ES', 'ED', 'GT', 'GS' or 'OU'",
+        "party 3: roles: is missing",
+        "party 3: name: unknown key; known are eui, roles",
+        "registration 1: party: is missing",
         "registration 1: devices: 'everything' is not an EUI-64: give 16 hexadecimal digits",
-        "registration 2: devices: an empty list; leave it out for every device",
-        "registration 2: party: 90B3D51F30099999 is not in the [[party]] entries",
-        "registration 2: to: 2026-02-02 is not after 2026-02-02",
+        'registration 2: devices: [] is not "*", an EUI-64, a range "EUI to EUI", or a list of '
+        "these; leave it out for every device",
         "registration 3: devices: 00DBE50000000000 is before 00DBE50000000001",
-        "registration 3: from: 2026-02-02T00:00:00+00:00 is not a day: write 2026-01-31",
-        "registration 3: to: 'yesterday' is not a day: write 2026-01-31",
-        "registration 3: roles: write a list of some of IS, ES, ED, GT, GS, OU",
+        "registration 3: from: 2026-02-02T00:00:00+00:00 is not a day, such as 2026-01-31",
+        "registration 3: to: 'yesterday' is not a day, such as 2026-01-31",
+        "registration 3: roles: give at least 1",
     ]
     assert list(raised.value.mistakes) == [f"{path}: {mistake}" for mistake in expected]
     assert str(raised.value).splitlines() == list(raised.value.mistakes)
+
+
+CONTRADICTIONS = """
+[[party]]
+eui = "90B3D51F30010000"
+roles = ["IS"]
+
+[[party]]
+eui = "90B3D51F30010000"
+roles = ["IS"]
+
+[[registration]]
+party = "90B3D51F30099999"
+from = 2026-02-02
+to = 2026-02-02
+
+[[registration]]
+party = "90B3D51F30010000"
+roles = ["ES"]
+"""
+
+
+def test_entries_that_contradict_each_other_are_reported(tmp_path: Path) -> None:
+    path = written(tmp_path, CONTRADICTIONS)
+    with pytest.raises(RegistryFileError) as raised:
+        load_registry(path)
+    assert list(raised.value.mistakes) == [
+        f"{path}: {mistake}"
+        for mistake in (
+            "party 2: eui: 90B3D51F30010000 is there before",
+            "registration 1: party: 90B3D51F30099999 is not in the [[party]] entries",
+            "registration 1: to: 2026-02-02 is not after 2026-02-02",
+            "registration 2: roles: 90B3D51F30010000 is not ES",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +174,8 @@ def test_every_mistake_is_reported_with_its_entry_key_and_reason(tmp_path: Path)
         ("[party]\neui = 3", r"party: write it as \[\[party\]\]"),
         ("[[party]\n", "not TOML: "),
         (b"\xff", "not UTF-8"),
-        ("[[party]]\neui = 3\nroles = 3", "party 1: eui: write an EUI-64"),
-        ('[[party]]\neui = "90B3D51F30010000"\nroles = [["IS"]]', "is not a role"),
+        ("[[party]]\neui = 3\nroles = 3", "party 1: eui: 3 is not an EUI of 16"),
+        ('[[party]]\neui = "90B3D51F30010000"\nroles = [["IS"]]', "should be 'IS', 'ES'"),
         ("a = " + "[" * 5000, "not TOML"),
     ],
 )

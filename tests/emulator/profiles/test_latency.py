@@ -6,7 +6,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from esme_emulator.fleet.latency import (
+from esme_emulator.profiles.latency import (
     NONE,
     Empirical,
     Fixed,
@@ -16,7 +16,6 @@ from esme_emulator.fleet.latency import (
     Uniform,
     parse_latency,
 )
-from esme_emulator.runtime.files import read_text
 
 
 @pytest.mark.parametrize(
@@ -79,8 +78,13 @@ def test_other_texts_are_refused_with_the_accepted_forms(text: str) -> None:
 def test_a_latency_above_a_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is longer than a day: give 86400s or less$"):
         parse_latency(text)
+
+
+def test_a_measurement_above_a_day_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "measured"
+    file.write_text("1\n1e300\n")
     with pytest.raises(ValueError, match="line 2: 1e300 seconds are longer than a day"):
-        parse_latency("empirical:file", lambda _: "1\n1e300\n")
+        parse_latency(f"empirical:{file}")
 
 
 def test_a_latency_of_a_day_is_accepted() -> None:
@@ -128,7 +132,6 @@ def test_a_fixed_latency_is_always_the_same() -> None:
         ("uniform:2s,2s", "LOW must be below HIGH"),
         ("uniform:2s,1s", "LOW must be below HIGH"),
         ("normal:2s,0s", "SD must be above 0"),
-        ("empirical:file", "files are not supported here"),
     ],
 )
 def test_bad_parameters_are_refused_with_the_reason(text: str, says: str) -> None:
@@ -180,7 +183,7 @@ def test_measurements_come_from_a_file(
 ) -> None:
     file = tmp_path / "measured"
     file.write_text(content, newline="")
-    assert parse_latency(f"empirical:{file}{column}", read_text) == Empirical(values)
+    assert parse_latency(f"empirical:{file}{column}") == Empirical(values)
 
 
 @pytest.mark.parametrize(
@@ -207,25 +210,25 @@ def test_files_without_measurements_are_refused_in_one_line(
     file = tmp_path / "measured"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=says) as raised:
-        parse_latency(f"empirical:{file}{column}", read_text)
+        parse_latency(f"empirical:{file}{column}")
     assert len(str(raised.value).splitlines()) == 1
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ValueError, match=says) as raised:
-            parse_latency(f"empirical:{path}", read_text)
+            parse_latency(f"empirical:{path}")
         assert len(str(raised.value).splitlines()) == 1
     with pytest.raises(ValueError, match="null byte"):
-        parse_latency("empirical:\0", read_text)
-    assert parse_latency("2s", read_text) == Fixed(2.0)
+        parse_latency("empirical:\0")
+    assert parse_latency("2s") == Fixed(2.0)
 
 
 def test_a_file_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("esme_emulator.runtime.files.MAX_OCTETS", 10)
     file = tmp_path / "measured"
     file.write_text("1\n" * 5)
-    assert parse_latency(f"empirical:{file}", read_text) == Empirical((1.0,) * 5)
+    assert parse_latency(f"empirical:{file}") == Empirical((1.0,) * 5)
     file.write_text("1\n" * 6)
     with pytest.raises(ValueError, match="longer than 10 octets"):
-        parse_latency(f"empirical:{file}", read_text)
+        parse_latency(f"empirical:{file}")

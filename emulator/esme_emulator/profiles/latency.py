@@ -1,22 +1,26 @@
 """Distributions of latency, for the answer of a meter or the transport of a link.
 
-A latency maps a draw to seconds; the caller makes the draw, and reads files of measurements.
+A latency maps a draw to seconds; the caller makes the draw. The text of a latency has one grammar
+in profiles, in scenarios and on the command line, and may name a file of measurements.
 """
 
 import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, inf, isfinite, log
+from pathlib import Path
 from statistics import NormalDist
 from typing import Protocol
+
+from esme_emulator.runtime.files import read_text
 
 _NORMAL = NormalDist()
 _Z99 = _NORMAL.inv_cdf(0.99)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 MAX_SECONDS = 86_400.0
 """Longest latency, written or drawn: a day."""
-_FORMS = (
+FORMS = (
     "none, a time such as 150ms or 2s, uniform:LOW,HIGH, normal:MEAN,SD, lognormal:MEDIAN,P99 "
     "such as lognormal:2s,15s, or empirical:FILE, or empirical:FILE#COLUMN for a CSV file"
 )
@@ -99,20 +103,19 @@ class Empirical:
         return lower + (upper - lower) * (rank - low)
 
 
-def parse_latency(text: str, read: Callable[[str], str] | None = None) -> Latency:
-    """Return the latency that `text` names. Raises `ValueError` with the accepted forms.
+def parse_latency(text: str) -> Latency:
+    """Return the latency that `text` names, and read the file that it may name.
 
-    `read` returns the text of a file by its path, or raises `ValueError`, as
-    `esme_emulator.runtime.files.read_text` does; without it, `text` may not name a file.
+    Raises `ValueError` with the reason, or with the accepted forms.
 
     >>> parse_latency("lognormal:2s,15s").seconds(0.5)
     2.0
     """
     if text == "none":
         return NONE
+    if (file := latency_file(text)) is not None:
+        return _measured(text, file)
     kind, colon, values = text.partition(":")
-    if kind == "empirical" and values:
-        return _measured(text, values, read)
     times = [_parse_seconds(text, part) for part in (values if colon else kind).split(",")]
     match (kind if colon else None, times):
         case (None, [value]):
@@ -129,14 +132,39 @@ def parse_latency(text: str, read: Callable[[str], str] | None = None) -> Latenc
             raise ValueError(f"latency {text!r}: SD must be above 0")
         case ("lognormal", [_, _]):
             raise ValueError(f"latency {text!r}: MEDIAN must be above 0 and below P99")
-    raise ValueError(f"latency {text!r}: give {_FORMS}")
+    raise ValueError(f"{text!r} is not a latency: give {FORMS}")
+
+
+def check_form(text: str) -> str:
+    """Return `text` if it is a latency, whether or not the file that it names can be read.
+
+    Raises `ValueError`.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{text!r} is not a latency: give {FORMS}")
+    if latency_file(text) is None:
+        parse_latency(text)
+    return text
+
+
+def latency_beside(latency: str, folder: Path) -> str:
+    """Return a latency; if it names a file, with the path of that file in `folder`."""
+    kind, colon, file = latency.partition(":")
+    return f"{kind}{colon}{folder / file}" if latency_file(latency) else latency
+
+
+def latency_file(latency: str) -> Path | None:
+    """Return the file that a latency names, or None if it names no file."""
+    kind, _, file = latency.partition(":")
+    path, _, _ = file.partition("#")
+    return Path(path) if kind == "empirical" and path.strip() else None
 
 
 def _parse_seconds(text: str, part: str) -> float:
     match = _SECONDS.fullmatch(part.strip())
     seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else inf
     if not isfinite(seconds):
-        raise ValueError(f"latency {text!r}: give {_FORMS}")
+        raise ValueError(f"{text!r} is not a latency: give {FORMS}")
     if seconds > MAX_SECONDS:
         raise ValueError(
             f"latency {text!r}: {part.strip()} is longer than a day: give 86400s or less"
@@ -144,12 +172,10 @@ def _parse_seconds(text: str, part: str) -> float:
     return seconds
 
 
-def _measured(text: str, values: str, read: Callable[[str], str] | None) -> Empirical:
-    if read is None:
-        raise ValueError(f"latency {text!r}: files are not supported here")
-    path, hash_mark, column = values.partition("#")
+def _measured(text: str, path: Path) -> Empirical:
+    _, hash_mark, column = text.partition("#")
     try:
-        lines = _lines(path, read)
+        lines = _lines(path)
         found = _column(lines, column) if hash_mark else enumerate(lines, start=1)
         measured = [_number(line, value) for line, value in found if value.strip()]
     except ValueError as error:
@@ -159,9 +185,9 @@ def _measured(text: str, values: str, read: Callable[[str], str] | None) -> Empi
     return Empirical(tuple(sorted(measured)))
 
 
-def _lines(path: str, read: Callable[[str], str]) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
-        return read(path).splitlines()
+        return read_text(path).splitlines()
     except ValueError as error:
         raise ValueError(f"cannot read {path}: {error}") from None
 
