@@ -17,7 +17,7 @@ from typing import NamedTuple
 from benchmarks.client import counter_of, counter_place
 from benchmarks.processes import running
 from esme_emulator.estate.estate import DEFAULT_BASE, EstateSource
-from esme_emulator.load.commands import CommandMaker, Slot
+from esme_emulator.load.generator import CommandMaker, Slot
 from esme_emulator.load.in_flight import PreparedRequest
 from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.result import LoadResult

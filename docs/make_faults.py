@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from esme_emulator.faults.kind import KindDescription, kinds, selectors
-from esme_emulator.faults.parameters import Parameter
+from esme_emulator.faults.loading import KindDescription, Parameter, kinds, selectors
 
 PAGE = Path(__file__).parent / "faults.md"
 

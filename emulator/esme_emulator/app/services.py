@@ -22,8 +22,7 @@ from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.selector import FaultRule
-from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.identity import identity_of
+from esme_emulator.fleet.fleet import Fleet, identity_of
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.identity import KnownIdentity

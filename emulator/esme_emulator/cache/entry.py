@@ -20,7 +20,7 @@ class Key(NamedTuple):
     """Seconds since 2000-01-01T00:00:00Z, as is `end`; both inclusive."""
     end: int
     identity: str = ""
-    """Identity of the fleet's readings, see `esme_emulator.fleet.identity`; empty if unknown."""
+    """Identity of the fleet's readings, see `esme_emulator.fleet.fleet`; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

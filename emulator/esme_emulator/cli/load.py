@@ -27,16 +27,15 @@ from esme_emulator.cli.output import aside
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
-from esme_emulator.load.report import report_folder, write_report
-from esme_emulator.load.result import LoadResult
+from esme_emulator.load.result import LoadResult, report_folder, write_report
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.reports import ReportFolderError
-from esme_emulator.scenario.arrivals import parse_trace, whole_seconds
 from esme_emulator.scenario.file import load_scenario
+from esme_emulator.scenario.workload import parse_trace, whole_seconds
 from esme_emulator.transport import Broker
 from gbcs import EUI
 

@@ -10,7 +10,7 @@ from esme_emulator.cli.commands import Group
 from esme_emulator.cli.options import json_option
 from esme_emulator.cli.output import out, warn
 from esme_emulator.cli.render import proof as proof_view
-from esme_emulator.load.report import about_load, compare_loads, load_form, unlike_loads
+from esme_emulator.load.result import about_load, compare_loads, load_form, unlike_loads
 from esme_emulator.load.result import json_schema as load_schema
 from esme_emulator.proof.report.compare import about, compare, load_report, unlike
 from esme_emulator.proof.result import json_schema as proof_schema

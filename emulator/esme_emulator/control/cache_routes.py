@@ -13,7 +13,7 @@ from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.ledger import Decision, Ledger, Replied, audit_of
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.cache.store.base import Store, StoreError, drop_entries, entries_of
-from esme_emulator.control.cache_models import (
+from esme_emulator.control.models import (
     AgeCount,
     CacheCount,
     CacheState,
@@ -23,12 +23,13 @@ from esme_emulator.control.cache_models import (
     EntryState,
     HitState,
     PartyCount,
+    Problem,
+    Removed,
     RepliesState,
     ReplyState,
     SettingsState,
     StoreState,
 )
-from esme_emulator.control.models import Problem, Removed
 from esme_emulator.control.routing import (
     STORE_TIMEOUT,
     cached_srv,
@@ -37,8 +38,7 @@ from esme_emulator.control.routing import (
     first_of,
     within,
 )
-from esme_emulator.monitor.parts import RunningParts, avoided_ratio, cache_of
-from esme_emulator.monitor.replies import HitAges
+from esme_emulator.monitor.parts import HitAges, RunningParts, avoided_ratio, cache_of
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso

@@ -29,10 +29,8 @@ from esme_emulator.device.energy import by_tariff, grown
 from esme_emulator.device.logs import primary_tou
 from esme_emulator.device.model import Meter
 from esme_emulator.faults.base import FaultError
-from esme_emulator.faults.kind import kinds, selectors
 from esme_emulator.faults.lint import Meters, lint
-from esme_emulator.faults.loading import rule_from, rule_to
-from esme_emulator.faults.parameters import Parameter
+from esme_emulator.faults.loading import Parameter, kinds, rule_from, rule_to, selectors
 from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
 from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of

@@ -23,8 +23,7 @@ from esme_emulator.cache.store.base import Size, Store, StoreError
 from esme_emulator.control.routing import within
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.wan import WanTally
-from esme_emulator.monitor.parts import RunningFleet, RunningParts
-from esme_emulator.monitor.replies import HitAges
+from esme_emulator.monitor.parts import HitAges, RunningFleet, RunningParts
 from esme_emulator.transport import Transport
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

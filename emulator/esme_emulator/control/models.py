@@ -1,11 +1,17 @@
-"""JSON models of requests and answers of process, meters and faults.
+"""JSON models of requests and answers of the control interface.
 
-Field names are stable. Times are ISO 8601 in UTC, energies Wh or varh.
+Field names are stable. Times and days are ISO 8601 in UTC, energies Wh or varh. No model of the
+cache has readings.
 """
 
-from typing import Annotated, Any
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
+from gbcs.tables.roles import Role
 
 MAX_ADVANCE = 366 * 86_400
 """Maximum advance of a manual clock in one request, in seconds."""
@@ -187,3 +193,262 @@ class FaultLog(Model):
 
     total: int = Field(description="number since the start; the log keeps only the newest")
     fired: list[dict[str, Any]]
+
+
+MAX_ROWS = 10_000
+"""Maximum number of rows of an answer."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EUI_TEXT = "EUI-64 as 16 hexadecimal digits"
+
+
+def _day(value: object) -> date:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r:.40} is not a day: write it as 2026-01-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Text = Annotated[str, Field(max_length=64)]
+Limit = Annotated[int, Field(ge=0, le=MAX_ROWS)]
+
+
+class CacheCount(Model):
+    """The number of requests for one SRV with one decision."""
+
+    srv: str
+    decision: Literal["hits", "collapsed", "forwarded", "refused", "failed"]
+    number: int
+
+
+class PartyCount(CacheCount):
+    """The same for one party; null stands for all parties that are not in the registry."""
+
+    party: str | None
+
+
+class HoldDownState(Model):
+    """The cooldown: after `failures` in a row, requests to a meter are rejected for `seconds`."""
+
+    failures: int
+    seconds: float
+
+
+_KINDS = get_type_hints(CacheSettings)
+_KINDS |= {"srvs": list[str], "hold_down": HoldDownState | None}
+
+SettingsState = create_model(  # type: ignore[call-overload]
+    "SettingsState",
+    __base__=Model,
+    __doc__="The settings of the cache.",
+    **{name: (_KINDS[name], Field(description=setting.help)) for name, setting in SETTINGS.items()},
+)
+
+
+class StoreState(Model):
+    """The store and its size; the size is null if the store cannot be used, with `error`."""
+
+    kind: str = Field(description="such as memory, sqlite or valkey")
+    entries: int | None = None
+    octets: int | None = None
+    evicted: int | None = Field(default=None, description="entries evicted to make room")
+    unreadable: int | None = Field(default=None, description="entries that could not be read")
+    error: str | None = None
+
+
+class AgeCount(Model):
+    """Hits whose readings were up to `hours` old, and older than in the class before."""
+
+    hours: int | None = Field(description="null for all older ones")
+    number: int
+
+
+class HitState(Model):
+    """Hits, by SRV, by party and by age of the readings."""
+
+    by_srv: dict[str, int]
+    by_party: dict[str, int]
+    by_age: list[AgeCount]
+
+
+class CacheState(Model):
+    """Ledger, settings and store of the cache."""
+
+    requests: int
+    undecided: int = Field(description="requests that are waiting for a meter")
+    avoided_ratio: float | None = Field(
+        description="share of taken requests that meters were spared; null if there are none"
+    )
+    retries: int = Field(description="reads that were resent")
+    shadow: int = Field(description="hits that were audited with the meter")
+    shadow_outcomes: dict[str, int] = Field(description="such as equal and different")
+    shadow_compared: int = Field(description="audited hits to which the meter replied")
+    shadow_different: int = Field(description="audited hits that differ from the meter's reply")
+    shadow_difference_ratio: float | None = Field(
+        description="share of compared hits that differ; null if none was compared"
+    )
+    decisions: list[CacheCount]
+    by_party: list[PartyCount]
+    hits: HitState
+    reasons: dict[str, int]
+    settings: SettingsState  # type: ignore[valid-type]
+    store: StoreState
+
+
+class Chosen(Model):
+    """Selects entries by device and SRV; without either, all."""
+
+    device: Text | None = Field(default=None, description=_EUI_TEXT)
+    srv: Text | None = None
+
+
+class ChosenSome(Chosen):
+    """The same, limited in number."""
+
+    limit: Limit = 100
+
+
+class ReplyState(Model):
+    """A reply that was sent, and how it came about, in the terms of RFC 9211."""
+
+    time: float = Field(description="Unix time")
+    at: str
+    device: str
+    srv: str
+    party: str
+    counter: int = Field(description="originator counter of the command")
+    start: str | None = Field(serialization_alias="from", description="first instant of the window")
+    end: str | None = Field(serialization_alias="to", description="last instant of the window")
+    reply: str = Field(description="the whole text, as in the MQTT 5 property `cache-status`")
+    hit: bool
+    fwd: str | None = Field(description="why the request was forwarded; null for a hit")
+    collapsed: bool
+    stored: bool
+    detail: str = Field(description="further information, such as why the reply was not stored")
+    age: int | None = Field(description="for a hit: seconds since its readings were received")
+    ttl: int | None = Field(description="for a hit: seconds until its readings expire")
+
+
+class RepliesState(Model):
+    """The newest replies, newest first, and their total number since the start."""
+
+    total: int
+    replies: list[ReplyState]
+
+
+class EntryState(Model):
+    """A stored entry, without its readings."""
+
+    device: str
+    srv: str
+    start: str = Field(serialization_alias="from", description="first instant of the window")
+    end: str = Field(serialization_alias="to", description="last instant of the window")
+    received: str
+    age: int = Field(description="seconds since receipt")
+    remaining: int = Field(description="seconds until it expires, unless it is flushed before")
+    octets: int = Field(description="size of its readings before compression")
+    identity: str = Field(
+        description="identity of the meters; only entries of the running fleet are served"
+    )
+
+
+class EntriesState(Model):
+    """Entries in arbitrary order."""
+
+    entries: list[EntryState]
+    left_off: bool
+
+
+class PartyState(Model):
+    """A party and its roles."""
+
+    party: str
+    roles: list[Role]
+
+
+class RegistrationState(Model):
+    """A registration, with the keys of a registry file."""
+
+    party: str
+    devices: str = Field(description='"*", an EUI-64, or "EUI to EUI"')
+    start: date | None = Field(serialization_alias="from", description="first day; null: no limit")
+    end: date | None = Field(
+        serialization_alias="to", description="day after the last; null: no limit"
+    )
+    roles: list[Role] | None = Field(description="null: all roles of the party")
+    current: bool = Field(description="whether it holds today")
+
+
+_REPEATED = "whether an equal change was made before; it is not made again"
+_FORGOTTEN = "why the change is lost when the cache ends; null if it is kept"
+
+
+class Registered(RegistrationState):
+    """An added registration."""
+
+    repeated: bool = Field(description=_REPEATED)
+    forgotten: str | None = Field(description=_FORGOTTEN)
+
+
+class RegistryQuery(Model):
+    """Selects the registrations of a device; limits the number of rows."""
+
+    device: Text | None = Field(default=None, description=_EUI_TEXT)
+    limit: Limit = 100
+
+
+class RegistryState(Model):
+    """The parties and, if a device was given, its registrations."""
+
+    parties: list[PartyState]
+    registrations: list[RegistrationState] | None = Field(description="null if no device was given")
+    left_off: bool
+
+
+class NewRegistration(Model):
+    """A registration to add, with the keys of a registry file."""
+
+    party: Text = Field(description=_EUI_TEXT)
+    devices: Text = Field(default="*", description='"*", an EUI-64, or "EUI to EUI"')
+    start: Day | None = Field(
+        default=None, validation_alias="from", description="first day; without: no limit"
+    )
+    end: Day | None = Field(
+        default=None, validation_alias="to", description="day after the last; without: no limit"
+    )
+    roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))] | None = Field(
+        default=None, description="without: all roles of the party"
+    )
+
+
+class SupplierChange(Model):
+    """A change of a device's supplier, from a day on."""
+
+    device: Text = Field(description=_EUI_TEXT)
+    old: Text = Field(description=_EUI_TEXT)
+    new: Text = Field(description=_EUI_TEXT)
+    day: Day
+
+
+class TenancyChange(Model):
+    """A change of the consumer at a device, from a day on."""
+
+    device: Text = Field(description=_EUI_TEXT)
+    day: Day
+
+
+class Changed(Model):
+    """A change that was made, and its effects."""
+
+    device: str
+    day: date
+    flushed: int | None = Field(description="number of dropped entries of the device")
+    waiting: str | None = Field(
+        description="why entries could not be dropped yet; they are not served meanwhile"
+    )
+    repeated: bool = Field(description=_REPEATED)
+    forgotten: str | None = Field(description=_FORGOTTEN)
+    registrations: list[RegistrationState]

@@ -15,7 +15,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from esme_emulator.cache.registry.registration import Devices, Registration, day_at
 from esme_emulator.cache.store.base import StoreError
-from esme_emulator.control.cache_models import (
+from esme_emulator.control.models import (
     Changed,
     NewRegistration,
     PartyState,

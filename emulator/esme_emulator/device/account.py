@@ -151,7 +151,7 @@ def payment_debt_left(meter: Meter, bought: int) -> int:
 
 
 def week_of(meter: Meter, instant: int) -> int:
-    """Return the number of the last top-up until `instant`, from 0; -1 if there is none."""
+    """Return the number of the last top-up until `instant`, from 0; -1 before the first."""
     week = (instant // DAY - meter.installed) // tariff.TOP_UP_DAYS
     return week if week < 0 or top_up_time(meter, week) <= instant else week - 1
 

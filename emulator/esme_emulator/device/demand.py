@@ -13,9 +13,8 @@ from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
-from esme_emulator.device.energy import Series
+from esme_emulator.device.energy import HALF_HOURS, Series
 from esme_emulator.device.model import Meter
-from esme_emulator.device.shapes import HALF_HOURS
 from esme_emulator.device.tariff import month_start
 from gbcs.instants import DAY, HALF_HOUR
 

@@ -1,29 +1,64 @@
-"""The meter's answer to a command that it has accepted.
+"""A meter's answer to a command that it has accepted: normally, or as a fault makes it.
 
 A pure function of seed, EUI, time and keys: nothing is kept between commands. The caller passes the
-device's own counter, which some replies carry.
+device's own counter, which some replies carry. A `Behaviour` is what a fault changes in the meter
+itself, such as a drifting clock or a log with gaps; what happens to the reply afterwards is
+`faults.base.Delivery`.
 
-How a meter answers one command: normally, or as a fault makes it.
+The modules `objects_*` compute the values of attributes by topic. Every ESME has the objects of
+prepayment, also in credit mode. Only a twin element meter has those of a second element, and only a
+polyphase meter those of phases 2 and 3.
 
-Covers what a fault changes in the meter itself, such as a drifting clock or a log with gaps. What
-happens to the reply afterwards is `faults.base.Delivery`.
+Source: SMETS2, technical specifications of single element, twin element and polyphase ESME.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from esme_emulator.device.cosem import Reference, Value
+from esme_emulator.device.logs import HasEntry, entries
 from esme_emulator.device.model import Meter, meter_of
-from esme_emulator.device.objects import value_of
+from esme_emulator.device.objects_energy import ENERGY, LOAD_LIMIT, OTHER_PHASES, VOLTAGE
+from esme_emulator.device.objects_money import MONEY
+from esme_emulator.device.objects_tariff import SECONDARY_TARIFF, TARIFF
 from esme_emulator.profiles import MeterProfile
 from gbcs import Command, GbcsError, Keystore
+from gbcs.dlms.data import Data
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
+from gbcs.obis import parse_dotted
+from gbcs.tables.profile_logs import BY_OBIS
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import ResultCode
 from gbcs.tables.use_cases import DATED_RESPONSES
 from gbcs.usecases.answer import Result, answer_reading, needs_own_counter
-from gbcs.usecases.read_request import ReadRequest, read_requests_of
+from gbcs.usecases.read_request import Attribute, ReadRequest, read_requests_of
 from gbcs.usecases.responding import refuse
+
+_EVERY: dict[Reference, Value] = ENERGY | TARIFF | MONEY | VOLTAGE | LOAD_LIMIT
+_POLYPHASE_LOGS = frozenset(map(parse_dotted, ("1.0.52.24.0.255", "1.0.72.24.0.255")))
+
+
+def value_of(
+    meter: Meter, attribute: Attribute, now: int, has_entry: HasEntry | None = None
+) -> Data | ResultCode:
+    """Return the value of `attribute` at `now`, in seconds since 2000, or a result code.
+
+    The code is object-undefined if the meter has no such object or attribute. `has_entry` tells
+    which log entries exist; None for all.
+    """
+    if attribute.window is not None:
+        log = BY_OBIS.get(attribute.obis)
+        if log is None or (log.log in _POLYPHASE_LOGS and meter.phases == 1):
+            return ResultCode.OBJECT_UNDEFINED
+        return entries(meter, log, attribute.window, now, has_entry)
+    reference = (attribute.class_id, attribute.obis, attribute.index)
+    value = _EVERY.get(reference)
+    if value is None and meter.secondary is not None:
+        value = SECONDARY_TARIFF.get(reference)
+    if value is None and meter.phases == 3:
+        value = OTHER_PHASES.get(reference)
+    return value(meter, now) if value else ResultCode.OBJECT_UNDEFINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +98,9 @@ class Answer:
 
     outcome: Outcome
     octets: bytes | None = None
-    """The reply; None if there is none."""
+    """The reply, or None if the meter cannot reply."""
     reason: str = ""
-    """Why there is no reply, in one line; empty if there is one."""
+    """Why the meter cannot reply, in one line; empty with a reply."""
 
 
 def answer(

@@ -131,7 +131,7 @@ def _fits(rest: str, digits: int) -> bool:
 
 
 def _behind(rests: frozenset[str], digit: str) -> frozenset[str]:
-    """Return what is left of patterns after they have matched a digit."""
+    """Return the rests of patterns that match `digit` first."""
     left = {rest for rest in rests if rest.startswith("*")}
     for rest in rests:
         following = rest.removeprefix("*")

@@ -8,9 +8,12 @@ the same faults. It does not know other faults: `Stage` gives their order.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import Field
 
 from esme_emulator.device.meter import Behaviour
+from esme_emulator.runtime.config import Takes, closest
 from esme_emulator.runtime.draws import draw, draw_unit
 from gbcs import EUI, Command, Keystore
 
@@ -93,6 +96,11 @@ class Stage(IntEnum):
     """The reply in several parts."""
     WAY = 8
     """When, how often and in which order the parts arrive."""
+
+    @property
+    def changes_logs(self) -> bool:
+        """Whether its faults change the readings of a meter."""
+        return self is Stage.LOGS
 
     @property
     def changes_behaviour(self) -> bool:
@@ -187,3 +195,25 @@ class Fault:
         There is at least one delivery, and exactly one up to stage OCTETS.
         """
         return None
+
+
+_YEAR = 366 * 86400
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=_YEAR), Takes(f"seconds from 0 to {_YEAR:,}")]
+"""Annotations of the parameters of faults."""
+
+
+def choice(names: Mapping[str, Any]) -> Takes:
+    """Accept one of these names; it is read as its value."""
+    texts = {value: name for name, value in names.items()}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError
+        if value not in names:
+            raise ValueError(f"{value!r:.60} is unknown; {closest(value, names)}")
+        return names[value]
+
+    schema = {"type": "string", "enum": list(names)}
+    return Takes(f"one of {', '.join(names)}", read, texts.__getitem__, schema)

@@ -1,17 +1,28 @@
-"""Read fault rules from TOML text and JSON objects, and write them back.
+"""Read fault rules from TOML text and JSON objects, write them back, and describe their keys.
 
-Reads no files. Every mistake is a `FaultError`.
+Reads no files. Every mistake is a `FaultError`. A parameter of a rule is a field of a frozen
+dataclass, a fault or the `Selector`: reading, writing and describing it follow from its annotation.
 """
 
 import re
 from collections.abc import Collection, Container, Mapping
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
-from esme_emulator.faults.base import FaultError
+from esme_emulator.faults.base import FaultError, Stage
 from esme_emulator.faults.kind import FAULTS
-from esme_emulator.faults.parameters import read_table, write_table
 from esme_emulator.faults.selector import FaultRule, Selector
-from esme_emulator.runtime.config import Mistake, closest, keys_of, parse_toml, picked
+from esme_emulator.runtime.config import (
+    Mistake,
+    closest,
+    keys_of,
+    parse_toml,
+    picked,
+    table_of,
+    validate,
+)
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLES = "fault"
@@ -105,3 +116,107 @@ def _label(number: str, table: Mapping[str, Any]) -> str:
     """Return the label of a rule in errors: its number, and its name if it has one."""
     name = table.get("name")
     return f"{number} {name!r:.70}" if isinstance(name, str) else number
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """The description of one key of a rule."""
+
+    key: str
+    takes: str
+    """The values, as a noun phrase."""
+    default: Any
+    """As it is written in a table; None if the key has no default."""
+    doc: str
+    schema: Mapping[str, Any]
+    """JSON Schema, with the default."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"key": self.key, "takes": self.takes, "doc": self.doc, "schema": dict(self.schema)}
+
+
+def describe(kind: type[Any]) -> tuple[Parameter, ...]:
+    """Return the parameters of a dataclass, in the order of its fields."""
+    schemas = table_of(kind).model_json_schema()["properties"]
+    defaults = write_table(kind())
+    return tuple(
+        _parameter(key, field.description or "", schemas[key], defaults.get(key))
+        for key, field in keys_of(kind).items()
+    )
+
+
+def _parameter(key: str, doc: str, found: dict[str, Any], default: Any) -> Parameter:
+    [given, *_] = found.get("anyOf", [found])  # null stands for a key that is not given
+    schema = {name: one for name, one in given.items() if name not in _BESIDE}
+    takes = given.get("takes") or _bounds(given)
+    if default is not None:
+        schema["default"] = default
+    return Parameter(key, takes, default, doc, schema)
+
+
+_BESIDE = ("default", "description", "takes", "title")
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    noun = "a whole number" if schema["type"] == "integer" else "a number"
+    return f"{noun} from {schema['minimum']:,} to {schema['maximum']:,}"
+
+
+def read_table(kind: type[T], table: Mapping[str, Any]) -> T:
+    """Return an instance of `kind` from a table; other keys are ignored, and so are None values.
+
+    Raises `FaultError` with the key of the first wrong value.
+    """
+    known = keys_of(kind)
+    given = {key: value for key, value in table.items() if key in known and value is not None}
+    content, mistakes = validate(kind, given)
+    if content is None:
+        raise FaultError(mistakes[0].reason, mistakes[0].key)
+    return content
+
+
+def write_table(values: Any, defaults: bool = True) -> dict[str, Any]:
+    """Return the table of a dataclass; without `defaults`, only values that differ from them."""
+    form = table_of(type(values))
+    keys = zip(keys_of(form), fields(values), strict=True)
+    held = {key: getattr(values, item.name) for key, item in keys}
+    table = form.model_construct(**held).model_dump(
+        mode="json", by_alias=True, exclude_defaults=not defaults, warnings="error"
+    )
+    return {key: value for key, value in table.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class KindDescription:
+    """The description of one kind of fault."""
+
+    name: str
+    stage: Stage
+    doc: str
+    """One sentence."""
+    parameters: tuple[Parameter, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "kind": self.name,
+            "stage": self.stage.name.lower(),
+            "doc": self.doc,
+            "parameters": [parameter.to_json() for parameter in self.parameters],
+        }
+
+
+def kinds() -> tuple[KindDescription, ...]:
+    """Return the description of every kind, in the order of their stages."""
+    return tuple(
+        KindDescription(
+            fault.kind, fault.stage, (fault.__doc__ or "").partition("\n")[0], describe(fault)
+        )
+        for fault in FAULTS.values()
+    )
+
+
+def selectors() -> tuple[Parameter, ...]:
+    """Return the keys by which a rule of any kind selects calls."""
+    return describe(Selector)

@@ -13,8 +13,7 @@ from pydantic import Field
 
 from esme_emulator.estate.euis import FORMS as EUI_FORMS
 from esme_emulator.estate.euis import EuiPattern
-from esme_emulator.faults.base import Call, Fault, FaultContext, FaultError
-from esme_emulator.faults.parameters import Share
+from esme_emulator.faults.base import Call, Fault, FaultContext, FaultError, Share
 from esme_emulator.runtime.config import Instant, Takes
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX

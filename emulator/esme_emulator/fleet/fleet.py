@@ -3,22 +3,29 @@
 A fleet counts every command when it receives it, and returns each reply with the time to send it.
 A meter handles one command at a time; meters do not wait for each other. Only meters that received
 commands take memory.
+
+Two fleets with the same identity give the same readings for the same meter and window, so a cache
+may serve readings of one fleet for the other. Keys are not part of the identity: a store names its
+estate.
 """
 
-from collections.abc import Container
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
+from hashlib import sha256
 from typing import Protocol
 
 from esme_emulator.device.meter import NORMAL, Answer, Behaviour, answer
 from esme_emulator.device.model import meter_of
 from esme_emulator.faults.base import Call, Delivery
+from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.counters import NOT_HOSTED, AntiReplay, CallNumbers, Counters, Stage
 from esme_emulator.fleet.queueing import MeterState, MeterStates, Reply
 from esme_emulator.fleet.wan import Wan, WanLink
+from esme_emulator.messaging.identity import DIGITS
 from esme_emulator.messaging.transaction import METER, DeviceCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
-from esme_emulator.profiles import MeterProfile
+from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.runtime.events import Events
@@ -264,3 +271,36 @@ def _subject(call: Call) -> str:
 
 _ALWAYS_FREE = MeterState()
 """Stands for the state of meters that take no time; nothing is ever kept in it."""
+
+
+MODEL = 1
+"""Version of the readings. Raise it with every change of a reading for the same seed and profiles;
+the test of this module fails until then."""
+
+_NOT_READINGS = {"title", "sources", "wan"}
+"""Fields of profiles that do not change readings."""
+
+
+def identity_of(
+    seed: str,
+    profiles: tuple[MeterProfile, ...] | None = None,
+    rules: Iterable[FaultRule] = (),
+) -> str:
+    """Return the identity of the readings of a fleet, as 16 hexadecimal digits.
+
+    `profiles` count by content and order; None is the shipped mix. Of `rules` only those count
+    whose faults change logs: a silent or late meter still has the same readings.
+    """
+    altering = tuple(rule for rule in rules if rule.fault.stage.changes_logs)
+    decides = (MODEL, seed, _content(profiles or meter_profiles()), _content(altering))
+    return sha256(repr(decides).encode()).hexdigest()[:DIGITS]
+
+
+def _content(value: object) -> object:
+    """Return `value` as tuples and plain values, whose text is the same in every run."""
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [each.name for each in fields(value) if each.name not in _NOT_READINGS]
+        return type(value).__name__, *((name, _content(getattr(value, name))) for name in names)
+    if isinstance(value, tuple):
+        return tuple(map(_content, value))
+    return value

@@ -1,14 +1,18 @@
 """The parts that run in this process, for the control interface and the live view.
 
+Besides the parts: the latest replies of the cache, and a histogram of the ages of its hits.
+
 Asking for an SRV by which device hits are not counted is refused, not answered 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
-from esme_emulator.cache.policy.ledger import Decision, Ledger
+from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.reads import in_order
 from esme_emulator.cache.service import CacheService
@@ -18,13 +22,69 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.messaging.validation import UNKNOWN_SRV
-from esme_emulator.monitor.replies import HitAges, LatestReplies
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Transport
 from gbcs import EUI
 from gbcs.tables.use_cases import USE_CASES, for_srv
+
+HOURS = (1, 6, 12, 24, 36, 48, 60, 72)
+"""Upper bounds of the buckets, in hours; the last is the longest retention."""
+
+_HOUR = 3600
+
+
+class HitAges:
+    """Hits by age."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+        """Sum of the ages of all hits, in seconds."""
+        self._numbers = [0] * (len(HOURS) + 1)
+
+    def listen(self, events: Events) -> None:
+        """Count the decisions published on `events`."""
+        events.subscribe(Decided, self.count)
+
+    def count(self, decided: Decided) -> None:
+        """Count a decision, if it has an age."""
+        if decided.age is not None:
+            self.seconds += decided.age
+            self._numbers[bisect_left(HOURS, decided.age / _HOUR)] += 1
+
+    def numbers(self) -> dict[int | None, int]:
+        """Return the number of hits in each bucket, by upper bound in hours; None is unbounded."""
+        return dict(zip((*HOURS, None), self._numbers, strict=True))
+
+
+MOST = 1000
+"""Most replies that are kept."""
+
+
+class LatestReplies:
+    """The latest replies, and the number of all."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._replies: deque[Replied] = deque(maxlen=MOST)
+
+    def listen(self, events: Events) -> None:
+        """Remember the replies published on `events`."""
+        events.subscribe(Replied, self.remember)
+
+    def remember(self, replied: Replied) -> None:
+        """Add a reply."""
+        self.total += 1
+        self._replies.append(replied)
+
+    def newest(self, device: EUI | None, srv: str | None) -> Iterator[Replied]:
+        """Yield the replies of a device and an SRV, newest first; None matches all."""
+        for replied in reversed(self._replies):
+            if device in (None, replied.device) and srv in (None, replied.srv):
+                yield replied
+
 
 _SRVS = tuple(in_order({row.srvs[0] for row in USE_CASES if row.srvs}))
 _COUNTED = frozenset({UNKNOWN_SRV, *_SRVS})

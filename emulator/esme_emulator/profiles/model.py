@@ -22,7 +22,7 @@ def watt_hours(kwh: float) -> int:
 
 
 def source_of(sources: Mapping[str, str], figure: str) -> str:
-    """Return the source of a figure or of the table it is in; empty if there is none."""
+    """Return the source of a figure or of its table, or an empty text."""
     return sources.get(figure) or sources.get(figure.partition(".")[0], "")
 
 
@@ -92,7 +92,7 @@ class MeterProfile:
     """Name or file of the profile of the WAN that connects it."""
     primary: LoadProfile
     secondary: LoadProfile | None
-    """Load of the second element; None if there is one element."""
+    """Load of the second element, or None for a meter with one element."""
     export: LoadProfile | None
     """Exported energy; None if it exports nothing."""
     sources: Mapping[str, str]
@@ -100,7 +100,7 @@ class MeterProfile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WanProfile:
-    """The network between head end and meter. Latencies have the format of `esme --latency`."""
+    """The network between head end and meter. Latencies are texts of `profiles.latency`."""
 
     name: str
     title: str

@@ -234,7 +234,7 @@ def too_large(annual_kwh: float, spread: float, reactive: float) -> Iterator[Mis
 
 
 def _wrong_sources(form: type[ProfileForm], table: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield what is wrong with the sources; each figure needs one, or the table it is in."""
+    """Yield mistakes in the sources. Each figure needs a source, or its table does."""
     sources = table.get("sources", {})
     figures = list(_figures_in(form, table))
     known = {*figures, *(figure.partition(".")[0] for figure in figures)}

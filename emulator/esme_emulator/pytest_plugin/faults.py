@@ -13,8 +13,7 @@ from esme_emulator.faults.base import Fault, FaultError
 from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.lint import Meters, lint
-from esme_emulator.faults.loading import rule_from
-from esme_emulator.faults.parameters import write_table
+from esme_emulator.faults.loading import rule_from, write_table
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.config import closest

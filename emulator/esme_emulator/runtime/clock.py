@@ -170,7 +170,7 @@ class ManualClock:
         await asyncio.sleep(0)
 
     def next_wake(self) -> float | None:
-        """Return the Unix time at which the next sleeper wakes, None if there is no sleeper."""
+        """Return the Unix time at which the next sleeper wakes, or None if nothing sleeps."""
         return self._sleepers.next_deadline()
 
     def describe(self) -> str:

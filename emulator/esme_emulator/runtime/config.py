@@ -158,7 +158,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def validate(form: type[T], table: object) -> tuple[T | None, list[Mistake]]:
-    """Return `table` as a `form`, and all mistakes in it; the form is None if there are any."""
+    """Return `table` as a `form` and no mistakes, or None and all its mistakes."""
     model = table_of(form)
     try:
         content = model.model_validate(table)

@@ -47,7 +47,7 @@ class Timers(Generic[T]):
             timer.when += seconds
 
     def next_deadline(self) -> float | None:
-        """Return when the next timer falls due, or None if there is none."""
+        """Return when the next timer falls due, or None without timers."""
         while self._heap and self._heap[0].subject is None:
             heapq.heappop(self._heap)
         return self._heap[0].when if self._heap else None

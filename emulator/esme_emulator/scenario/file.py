@@ -35,7 +35,6 @@ from esme_emulator.runtime.clock import LAST, iso
 from esme_emulator.runtime.config import AS_TABLE, Instant, Table, Takes, parse_toml, validate
 from esme_emulator.runtime.errors import NamedFileError
 from esme_emulator.runtime.files import UnreadableError, read_text
-from esme_emulator.scenario.arrivals import TraceError, parse_trace
 from esme_emulator.scenario.scenario import (
     ArrivalSettings,
     Caching,
@@ -50,7 +49,13 @@ from esme_emulator.scenario.scenario import (
     Threshold,
 )
 from esme_emulator.scenario.thresholds import FIGURES, unattainable
-from esme_emulator.scenario.workload import MAX_RATE, MAX_REQUESTS, most_requests
+from esme_emulator.scenario.workload import (
+    MAX_RATE,
+    MAX_REQUESTS,
+    TraceError,
+    most_requests,
+    parse_trace,
+)
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
 

@@ -10,7 +10,7 @@ from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
 from esme_emulator.cache.store.base import ENTRY_OCTETS
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.monitor.replies import MOST
+from esme_emulator.monitor.parts import MOST
 from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import to_iso
 from tests.emulator.control.process import KEY, PARTY, READINGS, RETENTION, Process

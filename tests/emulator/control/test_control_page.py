@@ -13,8 +13,7 @@ from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Stage
-from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.identity import identity_of
+from esme_emulator.fleet.fleet import Fleet, identity_of
 from esme_emulator.monitor.parts import RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
 from esme_emulator.profiles.latency import NONE

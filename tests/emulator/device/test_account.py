@@ -29,8 +29,8 @@ from esme_emulator.device.logs import (
     registers_row,
     tariff_changes,
 )
+from esme_emulator.device.meter import value_of
 from esme_emulator.device.model import Meter, meter_of
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.tariff import month_start
 from gbcs import EUI
 from gbcs.dlms.data import Data

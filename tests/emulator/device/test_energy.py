@@ -9,8 +9,7 @@ from astral.sun import sunrise, sunset
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esme_emulator.device.energy import NOTHING, Series, daily, expected, reactive, series
-from esme_emulator.device.shapes import shape_of
+from esme_emulator.device.energy import NOTHING, Series, daily, expected, reactive, series, shape_of
 from esme_emulator.profiles import HalfHours, LoadProfile, Sun, load_profile, load_profiles
 from gbcs.instants import DAY, parse_iso
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from esme_emulator.device import tariff
 from esme_emulator.device.demand import EVENING, export_demand, import_demand, last_reset
 from esme_emulator.device.energy import total
+from esme_emulator.device.meter import value_of
 from esme_emulator.device.model import Meter, meter_of
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.objects_energy import RATED_POWER
 from esme_emulator.device.voltage import Bound, times_beyond
 from esme_emulator.profiles import meter_profile

@@ -16,8 +16,8 @@ from esme_emulator.device.energy import (
     total,
 )
 from esme_emulator.device.logs import buffer, registers_row
+from esme_emulator.device.meter import value_of
 from esme_emulator.device.model import Meter
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.tariff import (
     block_counters,
     block_counters_of_year,

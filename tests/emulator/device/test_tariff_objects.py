@@ -7,8 +7,8 @@ from hypothesis import given
 
 from esme_emulator.device.account import cost
 from esme_emulator.device.energy import by_tariff, grown
+from esme_emulator.device.meter import value_of
 from esme_emulator.device.model import Meter
-from esme_emulator.device.objects import value_of
 from esme_emulator.device.tariff import block_counters
 from gbcs.dlms.data import Data
 from gbcs.instants import DAY, HALF_HOUR

@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esme_emulator.faults.base import FaultError
-from esme_emulator.faults.kind import FAULTS, kinds, selectors
-from esme_emulator.faults.loading import parse_rules, rule_from, rule_to, rules_from
+from esme_emulator.faults.kind import FAULTS
+from esme_emulator.faults.loading import (
+    kinds,
+    parse_rules,
+    rule_from,
+    rule_to,
+    rules_from,
+    selectors,
+)
 from esme_emulator.faults.selector import FaultRule
 from gbcs.instants import parse_iso
 from gbcs.tables.result_codes import ResultCode

@@ -10,7 +10,7 @@ from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.fleet.identity import MODEL, identity_of
+from esme_emulator.fleet.fleet import MODEL, identity_of
 from esme_emulator.messaging.identity import is_identity
 from esme_emulator.profiles import meter_profile, meter_profiles
 from gbcs.instants import DAY, parse_iso

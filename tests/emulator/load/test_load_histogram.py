@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from esme_emulator.load.histogram import HIGHEST, Histogram, Quantiles
+from esme_emulator.load.tally import HIGHEST, Histogram, Quantiles
 
 
 def of(*seconds: float) -> Histogram:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.load.commands import CommandMaker, Slot
+from esme_emulator.load.generator import CommandMaker, Slot
 from esme_emulator.load.in_flight import (
     Batch,
     InFlight,

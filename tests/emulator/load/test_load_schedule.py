@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from esme_emulator.load.commands import schedule
+from esme_emulator.load.generator import schedule
 from esme_emulator.load.plan import Arrivals, Plan
-from esme_emulator.scenario.arrivals import parse_trace, whole_seconds
 from esme_emulator.scenario.scenario import Mix, TraceLine
+from esme_emulator.scenario.workload import parse_trace, whole_seconds
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 

@@ -13,8 +13,7 @@ from hdrh.log import HistogramLogReader
 
 from esme_emulator.load.in_flight import Batch, ConnectionState, Origin, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
-from esme_emulator.load.report import report_folder, write_report
-from esme_emulator.load.result import make_result
+from esme_emulator.load.result import make_result, report_folder, write_report
 from esme_emulator.load.run import GONE, Outage, live
 from esme_emulator.load.tally import (
     AbortRule,

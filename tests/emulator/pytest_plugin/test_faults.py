@@ -18,7 +18,7 @@ import asyncio
 import pytest
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.kind import *
-from esme_emulator.faults.parameters import write_table
+from esme_emulator.faults.loading import write_table
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.pytest_plugin.party import RefusedError
 from esme_emulator.messaging.client import NoReplyError

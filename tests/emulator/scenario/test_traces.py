@@ -2,8 +2,8 @@
 
 import pytest
 
-from esme_emulator.scenario.arrivals import TraceError, parse_trace
 from esme_emulator.scenario.scenario import Mix, TraceLine
+from esme_emulator.scenario.workload import TraceError, parse_trace
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 

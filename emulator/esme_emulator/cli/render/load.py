@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from esme_emulator.cli.render.screen import print_rows
-from esme_emulator.load.histogram import Quantiles
 from esme_emulator.load.plan import Arrivals
 from esme_emulator.load.result import LoadResult
-from esme_emulator.load.tally import Live
+from esme_emulator.load.tally import Live, Quantiles
 
 _LINES = 20
 """Approximate number of plain lines during a load."""

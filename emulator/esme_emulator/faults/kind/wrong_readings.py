@@ -7,8 +7,16 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from esme_emulator.device.meter import Behaviour
-from esme_emulator.faults.base import Call, Detail, Fault, FaultContext, FaultError, Stage
-from esme_emulator.faults.parameters import Share, choice
+from esme_emulator.faults.base import (
+    Call,
+    Detail,
+    Fault,
+    FaultContext,
+    FaultError,
+    Share,
+    Stage,
+    choice,
+)
 from esme_emulator.runtime.config import Instant, Takes
 from gbcs.dlms.access import AccessRequest
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
