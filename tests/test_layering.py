@@ -93,7 +93,7 @@ HOMES = {
     "prometheus_client": ("control/metrics.py",),
     "pydantic": (
         *("control/*models.py", "faults/*", "profiles/schema.py", "scenario/*.py"),
-        *("cache/registry/file.py", "runtime/config.py", "runtime/reports.py"),
+        *("cache/registry/*", "runtime/config.py", "runtime/reports.py"),
     ),
     "pydantic_core": ("runtime/config.py",),
     "starlette": ("control/*",),

@@ -6,7 +6,7 @@ dataclass, a fault or the `Selector`: reading, writing and describing it follow 
 
 import re
 from collections.abc import Collection, Container, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from esme_emulator.faults.base import FaultError, Stage
@@ -20,6 +20,7 @@ from esme_emulator.runtime.config import (
     picked,
     table_of,
     validate,
+    written,
 )
 
 T = TypeVar("T")
@@ -79,8 +80,8 @@ def rule_from(table: Mapping[str, Any], taken: Container[str] = ()) -> FaultRule
 
 def rule_to(rule: FaultRule) -> dict[str, Any]:
     """Return the JSON object of a rule; `rule_from` makes an equal rule from it."""
-    where = write_table(rule.where, defaults=False)
-    return {"name": rule.name, "kind": rule.kind, **where, **write_table(rule.fault)}
+    where = written(rule.where, defaults=False)
+    return {"name": rule.name, "kind": rule.kind, **where, **written(rule.fault)}
 
 
 def _rule(table: Mapping[str, Any], number: str, taken: Container[str]) -> FaultRule:
@@ -139,7 +140,7 @@ class Parameter:
 def describe(kind: type[Any]) -> tuple[Parameter, ...]:
     """Return the parameters of a dataclass, in the order of its fields."""
     schemas = table_of(kind).model_json_schema()["properties"]
-    defaults = write_table(kind())
+    defaults = written(kind())
     return tuple(
         _parameter(key, field.description or "", schemas[key], defaults.get(key))
         for key, field in keys_of(kind).items()
@@ -174,17 +175,6 @@ def read_table(kind: type[T], table: Mapping[str, Any]) -> T:
     if content is None:
         raise FaultError(mistakes[0].reason, mistakes[0].key)
     return content
-
-
-def write_table(values: Any, defaults: bool = True) -> dict[str, Any]:
-    """Return the table of a dataclass; without `defaults`, only values that differ from them."""
-    form = table_of(type(values))
-    keys = zip(keys_of(form), fields(values), strict=True)
-    held = {key: getattr(values, item.name) for key, item in keys}
-    table = form.model_construct(**held).model_dump(
-        mode="json", by_alias=True, exclude_defaults=not defaults, warnings="error"
-    )
-    return {key: value for key, value in table.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

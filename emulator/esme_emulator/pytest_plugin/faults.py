@@ -13,10 +13,10 @@ from esme_emulator.faults.base import Fault, FaultError
 from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.faults.lint import Meters, lint
-from esme_emulator.faults.loading import rule_from, write_table
+from esme_emulator.faults.loading import rule_from
 from esme_emulator.pytest_plugin.journal import Journal
 from esme_emulator.runtime.clock import Clock
-from esme_emulator.runtime.config import closest
+from esme_emulator.runtime.config import closest, written
 from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
@@ -125,9 +125,9 @@ class EsmeFaults:
         if not isinstance(fault, Fault):
             raise TypeError(f"{fault!r} is not a fault. Give an instance, such as NoReply().")
         try:
-            parameters = write_table(fault)
+            parameters = written(fault)
         except (AttributeError, KeyError, TypeError, ValueError):
-            # A dataclass does not check its fields, so write_table may fail on a wrong type in
+            # A dataclass does not check its fields, so written may fail on a wrong type in
             # any way. Values of the right type are checked when the rule is entered.
             raise TypeError(f"{fault!r} has a parameter of the wrong type") from None
         return self.rule(fault.kind, **parameters, **where)

@@ -7,6 +7,7 @@ and infinity are not either. Pure: takes text and tables, and opens no file.
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -64,7 +65,7 @@ class Takes:
     read: Callable[[Any], Any] | None = None
     """Returns the value that is held. Raises `ValueError`; its text is optional."""
     write: Callable[[Any], Any] = str
-    """Returns what `read` reads, as a JSON value; None leaves the key out."""
+    """Returns what `read` reads; None leaves the key out."""
     schema: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema of what `read` reads. `words` are added to it as `takes`."""
 
@@ -125,6 +126,15 @@ def _read_instant(value: object) -> int:
     return parse_iso(value)
 
 
+def _read_day(value: object) -> date:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise ValueError
+    return value
+
+
 Device = Annotated[
     EUI,
     Takes(
@@ -143,6 +153,8 @@ Instant = Annotated[
     ),
 ]
 """Whole seconds since 2000."""
+
+Day = Annotated[date, Takes("a day, such as 2026-01-31", _read_day, lambda day: day)]
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -167,6 +179,20 @@ def validate(form: type[T], table: object) -> tuple[T | None, list[Mistake]]:
         # Each alternative of a union is an error to pydantic.
         return None, list({mistake.key: mistake for mistake in found}.values())
     return (content if isinstance(content, form) else form(**dict(content))), []
+
+
+def written(values: Any, *, defaults: bool = True) -> dict[str, Any]:
+    """Return a dataclass as `validate` reads it; without `defaults`, only what differs from them.
+
+    Fields that are None are left out.
+    """
+    form = table_of(type(values))
+    keys = zip(keys_of(form), fields(values), strict=True)
+    held = {key: getattr(values, item.name) for key, item in keys}
+    table = form.model_construct(**held).model_dump(
+        by_alias=True, exclude_defaults=not defaults, warnings="error"
+    )
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def table_of(form: type[Any]) -> type[Table]:

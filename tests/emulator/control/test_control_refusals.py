@@ -96,7 +96,7 @@ async def test_invalid_advances_are_refused(
         ({}, "kind: give one of"),
         ({"kind": "no-repyl"}, "did you mean no-reply?"),
         ({"kind": "no-reply", "probabilty": 1}, "did you mean probability?"),
-        ({"kind": "late-reply", "seconds": "soon"}, "seconds: 'soon' does not fit"),
+        ({"kind": "late-reply", "seconds": "soon"}, "seconds: 'soon' is not seconds"),
         ({"kind": "no-reply", "name": "two words"}, "name: give up to 64"),
         ({"kind": "no-reply", "name": "x" * 65}, "name: give up to 64"),
         ({"kind": ["no-reply"]}, "kind: give one of"),

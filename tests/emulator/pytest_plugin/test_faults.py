@@ -18,7 +18,7 @@ import asyncio
 import pytest
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.kind import *
-from esme_emulator.faults.loading import write_table
+from esme_emulator.runtime.config import written
 from esme_emulator.faults.kind import FAULTS
 from esme_emulator.pytest_plugin.party import RefusedError
 from esme_emulator.messaging.client import NoReplyError
@@ -204,7 +204,7 @@ async def test_a_rule_that_can_match_no_command_is_an_error(
 async def test_a_fault_by_class_and_by_name_is_the_same_rule(kind, esme_faults):
     with esme_faults(FAULTS[kind](), name="one"):
         by_class = esme_faults.engine.rules
-    parameters = write_table(FAULTS[kind]())
+    parameters = written(FAULTS[kind]())
     with getattr(esme_faults, kind.replace("-", "_"))(**parameters, name="one"):
         assert esme_faults.engine.rules == by_class
 

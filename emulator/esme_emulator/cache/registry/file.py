@@ -21,17 +21,16 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from esme_emulator.cache.registry.registration import (
-    EVERY_DEVICE,
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
-    Devices,
     Registration,
+    Roles,
     Told,
 )
 from esme_emulator.cache.registry.registry import Registry
@@ -44,6 +43,7 @@ from esme_emulator.runtime.config import (
     parse_toml,
     picked,
     validate,
+    written,
 )
 from esme_emulator.runtime.files import opener, read_text, text_of
 from gbcs import EUI
@@ -58,107 +58,37 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_MISTAKES = 20
 
 
-def _read_day(value: object) -> date:
-    with suppress(ValueError):
-        if isinstance(value, str):
-            return date.fromisoformat(value)
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise ValueError
-    return value
+_CHANGES: Mapping[str, type[Change]] = {
+    "registration": Registration,
+    "supplier": ChangeOfSupplier,
+    "tenancy": ChangeOfTenancy,
+}
 
 
 def _read_time(value: object) -> float:
-    with suppress(ValueError):
-        if isinstance(value, str):
+    if isinstance(value, str):
+        with suppress(ValueError):
             value = datetime.fromisoformat(value)
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError
     return value.timestamp()
 
 
-def _read_devices(value: object) -> tuple[Devices, ...]:
-    texts = value if isinstance(value, list) else [value]
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise ValueError
-    return tuple(map(Devices.parse, texts))
-
-
-_Day: TypeAlias = Annotated[date, Takes("a day, such as 2026-01-31", _read_day)]
-_Roles: TypeAlias = Annotated[list[Annotated[Role, Strict(False)]], Field(min_length=1)]
-
-
-class _PartyTable(Table):
+class _Party(Table):
     """Keys of `[[party]]`."""
 
     eui: Device
-    roles: _Roles
+    roles: Roles
 
 
-class _RegistrationTable(Table):
-    """Keys of `[[registration]]`."""
+class _Told(Table):
+    """Keys that every `[[change]]` has; the others are those of its change."""
 
-    party: Device
-    devices: Annotated[
-        tuple[Devices, ...],
-        Takes(
-            '"*", an EUI-64, a range "EUI to EUI", or a list of these; leave it out for every '
-            "device",
-            _read_devices,
-        ),
-    ] = (EVERY_DEVICE,)
-    start: _Day | None = Field(None, alias="from")
-    end: _Day | None = Field(None, alias="to")
-    roles: _Roles | None = None
-
-    def registrations(self) -> list[Registration]:
-        """Return a registration for each range of devices."""
-        roles = None if self.roles is None else frozenset(self.roles)
-        return [
-            Registration(self.party, devices, self.start, self.end, roles)
-            for devices in self.devices
-        ]
-
-
-class _ChangeTable(Table):
-    """Keys that every `[[change]]` has."""
-
-    kind: str
+    kind: Any = None
     told: (
         Annotated[float, Takes("a time with its zone, such as 2026-01-31T12:00:00Z", _read_time)]
         | None
     ) = None
-
-
-class _NewRegistrationTable(_RegistrationTable, _ChangeTable):
-    def changes(self) -> Iterable[Change]:
-        return self.registrations()
-
-
-class _SupplierTable(_ChangeTable):
-    device: Device
-    old: Device
-    new: Device
-    day: _Day
-
-    def changes(self) -> Iterable[Change]:
-        return [ChangeOfSupplier(self.device, self.old, self.new, self.day)]
-
-
-class _TenancyTable(_ChangeTable):
-    device: Device
-    day: _Day
-
-    def changes(self) -> Iterable[Change]:
-        return [ChangeOfTenancy(self.device, self.day)]
-
-
-_Change: TypeAlias = _NewRegistrationTable | _SupplierTable | _TenancyTable
-
-_CHANGES: Mapping[str, type[_Change]] = {
-    "registration": _NewRegistrationTable,
-    "supplier": _SupplierTable,
-    "tenancy": _TenancyTable,
-}
 
 
 class _ChangesFile(Table):
@@ -259,25 +189,24 @@ class _Reader:
 
     def read(self, tables: Mapping[str, Any]) -> Registry:
         file = self._valid(_RegistryFile, tables)
-        party_rows = list(self._rows("party", file.party, _PartyTable))
-        rows = list(self._rows("registration", file.registration, _RegistrationTable))
-        change_rows = list(self._change_rows(file))
+        party_rows = list(self._entries("party", file.party, _Party))
+        rows = list(self._entries("registration", file.registration, Registration))
+        changes = list(self._changes(file))
         self._refuse_mistakes()
         parties = self._parties(party_rows)
-        self._check([*rows, *change_rows], parties)
-        registrations = [one for _, row in rows for one in row.registrations()]
-        registry = Registry(parties.items(), registrations)
-        _make(_told(change_rows), registry, self._path)
+        self._check([*rows, *_untold(changes)], parties)
+        registry = Registry(parties.items(), [registration for _, registration in rows])
+        _make(changes, registry, self._path)
         return registry
 
     def read_changes(
         self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
     ) -> list[tuple[str, Told]]:
         """Return the changes in a file of changes, each with the name of its entry."""
-        rows = list(self._change_rows(self._valid(_ChangesFile, tables)))
+        changes = list(self._changes(self._valid(_ChangesFile, tables)))
         self._refuse_mistakes()
-        self._check(rows, parties)
-        return list(_told(rows))
+        self._check(_untold(changes), parties)
+        return changes
 
     def _refuse_mistakes(self) -> None:
         if self._mistakes:
@@ -293,64 +222,72 @@ class _Reader:
             raise RegistryFileError(self._path, self._mistakes)
         return content
 
-    def _rows(
+    def _entries(
         self, name: str, rows: list[dict[str, Any]], form: type[T]
     ) -> Iterator[tuple[str, T]]:
         """Yield the entries of a list, each with its name, and note the mistakes in others."""
         for number, row in enumerate(rows, self._before + 1):
-            yield from self._row(f"{name} {number}", row, form)
+            for entry in self._read(f"{name} {number}", row, form):
+                yield f"{name} {number}", entry
 
-    def _change_rows(self, file: _ChangesFile) -> Iterator[tuple[str, _Change]]:
+    def _changes(self, file: _ChangesFile) -> Iterator[tuple[str, Told]]:
         for number, row in enumerate(file.change, self._before + 1):
+            where = f"change {number}"
             form = picked(row, "kind", _CHANGES)
             if isinstance(form, Mistake):
-                self._mistakes.append(f"change {number}: {form}")
-            else:
-                yield from self._row(f"change {number}", row, form)
+                self._mistakes.append(f"{where}: {form}")
+                continue
+            common = {key: row[key] for key in keys_of(_Told) if key in row}
+            own = {key: value for key, value in row.items() if key not in common}
+            for told in self._read(where, common, _Told):
+                for change in self._read(where, own, form):
+                    yield where, Told(change, told.told)
 
-    def _row(self, where: str, row: dict[str, Any], form: type[T]) -> Iterator[tuple[str, T]]:
-        content, mistakes = validate(form, row)
-        self._mistakes += [f"{where}: {mistake}" for mistake in mistakes]
-        if content is not None:
-            yield where, content
+    def _read(self, where: str, row: dict[str, Any], form: type[T]) -> Iterator[T]:
+        """Yield an entry, or one for each item if `devices` is a list."""
+        devices = row.get("devices")
+        rows = [row]
+        if isinstance(devices, list) and devices:
+            rows = [row | {"devices": some} for some in devices]
+        for one in rows:
+            content, mistakes = validate(form, one)
+            if content is not None:
+                yield content
+            found = [f"{where}: {mistake}" for mistake in mistakes]
+            self._mistakes += [mistake for mistake in found if mistake not in self._mistakes]
 
-    def _parties(self, rows: list[tuple[str, _PartyTable]]) -> dict[EUI, frozenset[Role]]:
+    def _parties(self, rows: list[tuple[str, _Party]]) -> dict[EUI, frozenset[Role]]:
         parties: dict[EUI, frozenset[Role]] = {}
         for where, row in rows:
             if row.eui in parties:
                 self._mistakes.append(f"{where}: eui: {row.eui} is there before")
-            parties[row.eui] = frozenset(row.roles)
+            parties[row.eui] = row.roles
         if not parties:
             self._mistakes.append("party: give at least one")
         return parties
 
     def _check(
-        self, rows: Iterable[tuple[str, Table]], parties: Mapping[EUI, frozenset[Role]]
+        self, entries: Iterable[tuple[str, object]], parties: Mapping[EUI, frozenset[Role]]
     ) -> None:
         """Refuse registrations that disagree with the parties or with themselves."""
-        for where, row in rows:
-            if isinstance(row, _RegistrationTable):
-                self._mistakes += [f"{where}: {each}" for each in _contradictions(row, parties)]
+        for where, entry in entries:
+            if isinstance(entry, Registration):
+                self._mistakes += [f"{where}: {each}" for each in _contradictions(entry, parties)]
         self._refuse_mistakes()
 
 
-def _contradictions(
-    row: _RegistrationTable, parties: Mapping[EUI, frozenset[Role]]
-) -> Iterator[str]:
-    others = set(row.roles or ()) - parties.get(row.party, frozenset())
-    if row.party not in parties:
-        yield f"party: {row.party} is not in the [[party]] entries"
+def _contradictions(one: Registration, parties: Mapping[EUI, frozenset[Role]]) -> Iterator[str]:
+    others = (one.roles or frozenset()) - parties.get(one.party, frozenset())
+    if one.party not in parties:
+        yield f"party: {one.party} is not in the [[party]] entries"
     elif others:
-        yield f"roles: {row.party} is not {', '.join(sorted(others))}"
-    if row.start is not None and row.end is not None and row.end <= row.start:
-        yield f"to: {row.end} is not after {row.start}"
+        yield f"roles: {one.party} is not {', '.join(sorted(others))}"
+    if one.start is not None and one.end is not None and one.end <= one.start:
+        yield f"to: {one.end} is not after {one.start}"
 
 
-def _told(rows: Iterable[tuple[str, _Change]]) -> Iterator[tuple[str, Told]]:
-    """Yield the changes of entries, each with the name of its entry."""
-    for where, row in rows:
-        for change in row.changes():
-            yield where, Told(change, row.told)
+def _untold(changes: Iterable[tuple[str, Told]]) -> list[tuple[str, Change]]:
+    return [(where, told.change) for where, told in changes]
 
 
 def changes_beside(path: Path) -> Path:
@@ -620,34 +557,10 @@ def _text(changes: Iterable[Told]) -> bytes:
 def _lines(told: Told) -> Iterator[str]:
     yield ""  # an editor may have left the last line without an end
     yield "[[change]]"
-    for key, value in _table(told.change).items():
-        if value is not None:
-            yield f"{key} = {value.isoformat() if isinstance(value, date) else json.dumps(value)}"
+    [kind] = (kind for kind, form in _CHANGES.items() if isinstance(told.change, form))
+    for key, value in {"kind": kind, **written(told.change)}.items():
+        yield f"{key} = {value.isoformat() if isinstance(value, date) else json.dumps(value)}"
     if told.at is not None:
         # Rounded up, so that readings received before never count as received after.
         at = _UNIX_EPOCH + timedelta(microseconds=math.ceil(told.at * 1e6))
         yield f"told = {at.isoformat().removesuffix('+00:00')}Z"
-
-
-def _table(change: Change) -> dict[str, str | list[str] | date | None]:
-    """Return the keys of a change with their values, None where a key is left out."""
-    match change:
-        case Registration():
-            return {
-                "kind": "registration",
-                "party": str(change.party),
-                "devices": str(change.devices),
-                "from": change.start,
-                "to": change.end,
-                "roles": None if change.roles is None else sorted(change.roles),
-            }
-        case ChangeOfSupplier(device, old, new, day):
-            return {
-                "kind": "supplier",
-                "device": str(device),
-                "old": str(old),
-                "new": str(new),
-                "day": day,
-            }
-        case ChangeOfTenancy(device, day):
-            return {"kind": "tenancy", "device": str(device), "day": day}

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
+from typing import Annotated
 
+from pydantic import Field
+
+from esme_emulator.runtime.config import Day, Device, Takes
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.tables.roles import Role
@@ -18,6 +22,7 @@ _EPOCH = date(2000, 1, 1)
 _EVERY, _TO = "*", " to "
 _EUI_BITS = 64
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
+_ROLES = tuple(Role)
 _number = itemgetter(0)
 
 
@@ -52,6 +57,23 @@ class Devices:
 EVERY_DEVICE = Devices()
 
 
+def _read_devices(value: object) -> Devices:
+    if not isinstance(value, str):
+        raise ValueError
+    return Devices.parse(value)
+
+
+def _read_roles(value: object) -> frozenset[Role]:
+    if not isinstance(value, list) or not value or not all(one in _ROLES for one in value):
+        raise ValueError
+    return frozenset(map(Role, value))
+
+
+Roles = Annotated[
+    frozenset[Role], Takes(f"a list of some of {', '.join(Role)}", _read_roles, sorted)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A party is registered for `devices` from day `start` up to, not including, day `end`.
@@ -59,11 +81,13 @@ class Registration:
     None stands for no limit. `roles` are those it is registered in, None for all that it has.
     """
 
-    party: EUI
-    devices: Devices = EVERY_DEVICE
-    start: date | None = None
-    end: date | None = None
-    roles: frozenset[Role] | None = None
+    party: Device
+    devices: Annotated[
+        Devices, Takes('"*", an EUI-64, a range "EUI to EUI", or a list of these', _read_devices)
+    ] = EVERY_DEVICE
+    start: Annotated[Day | None, Field(alias="from")] = None
+    end: Annotated[Day | None, Field(alias="to")] = None
+    roles: Roles | None = None
 
     def begins(self) -> int:
         """Return the first day, counted from 2000-01-01."""
@@ -86,18 +110,18 @@ class Registration:
 class ChangeOfSupplier:
     """From `day` on `new` supplies `device` in place of `old`."""
 
-    device: EUI
-    old: EUI
-    new: EUI
-    day: date
+    device: Device
+    old: Device
+    new: Device
+    day: Day
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeOfTenancy:
     """From `day` on another consumer is at `device`."""
 
-    device: EUI
-    day: date
+    device: Device
+    day: Day
 
 
 Change = Registration | ChangeOfSupplier | ChangeOfTenancy

@@ -195,7 +195,7 @@ def test_a_registry_without_a_file_says_that_it_forgets() -> None:
             [
                 "change 1: device: is missing",
                 "change 1: day: is missing",
-                "change 1: old: unknown key; did you mean told?",
+                "change 1: old: unknown key; known are device, day",
             ],
         ),
         (
