@@ -116,13 +116,10 @@ def registry_routes(parts: RunningParts) -> APIRouter:
         """Add a registration. It drops no entries."""
         cache = changeable()
         eui = party(cache, wanted.party, "party")
-        others = set(wanted.roles or ()) - cache.policy.registry.parties()[eui]
-        if others:
-            raise HTTPException(422, f"roles: {eui} is not {', '.join(sorted(others))}")
-        if wanted.start is not None and wanted.end is not None and wanted.end <= wanted.start:
-            raise HTTPException(422, f"to: {wanted.end} is not after {wanted.start}")
         roles = None if wanted.roles is None else frozenset(wanted.roles)
         registration = Registration(eui, _devices(wanted.devices), wanted.start, wanted.end, roles)
+        for mistake in registration.contradictions(cache.policy.registry.parties()):
+            raise HTTPException(422, mistake)
         try:
             cache.service.register(registration)
         except ValueError as error:

@@ -272,18 +272,8 @@ class _Reader:
         """Refuse registrations that disagree with the parties or with themselves."""
         for where, entry in entries:
             if isinstance(entry, Registration):
-                self._mistakes += [f"{where}: {each}" for each in _contradictions(entry, parties)]
+                self._mistakes += [f"{where}: {each}" for each in entry.contradictions(parties)]
         self._refuse_mistakes()
-
-
-def _contradictions(one: Registration, parties: Mapping[EUI, frozenset[Role]]) -> Iterator[str]:
-    others = (one.roles or frozenset()) - parties.get(one.party, frozenset())
-    if one.party not in parties:
-        yield f"party: {one.party} is not in the [[party]] entries"
-    elif others:
-        yield f"roles: {one.party} is not {', '.join(sorted(others))}"
-    if one.start is not None and one.end is not None and one.end <= one.start:
-        yield f"to: {one.end} is not after {one.start}"
 
 
 def _untold(changes: Iterable[tuple[str, Told]]) -> list[tuple[str, Change]]:

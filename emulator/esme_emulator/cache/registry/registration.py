@@ -5,7 +5,7 @@ the day on which it ends. What registrations entitle to is the business of `regi
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
@@ -88,6 +88,16 @@ class Registration:
     start: Annotated[Day | None, Field(alias="from")] = None
     end: Annotated[Day | None, Field(alias="to")] = None
     roles: Roles | None = None
+
+    def contradictions(self, parties: Mapping[EUI, frozenset[Role]]) -> Iterator[str]:
+        """Yield key and reason of each contradiction to the roles of `parties`, or in itself."""
+        others = (self.roles or frozenset()) - parties.get(self.party, frozenset())
+        if self.party not in parties:
+            yield f"party: {self.party} is not in the [[party]] entries"
+        elif others:
+            yield f"roles: {self.party} is not {', '.join(sorted(others))}"
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            yield f"to: {self.end} is not after {self.start}"
 
     def begins(self) -> int:
         """Return the first day, counted from 2000-01-01."""
