@@ -13,9 +13,10 @@ from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
-from esme_emulator.device.energy import HALF_HOURS, Series
+from esme_emulator.device.energy import Series
 from esme_emulator.device.model import Meter
 from esme_emulator.device.tariff import month_start
+from esme_emulator.profiles.model import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
 
 EVENING = (16, 20)

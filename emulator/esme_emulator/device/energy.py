@@ -34,9 +34,9 @@ from astral.julian import julianday, julianday_to_juliancentury
 from astral.sun import eq_of_time, sun_declination
 
 from esme_emulator.profiles import HalfHours, LoadProfile, Sun
+from esme_emulator.profiles.model import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
 
-HALF_HOURS = 48
 _PPM = 1_000_000
 _YEARS_4, _YEARS_28 = 1461, 10_227
 """Days after which leap days repeat, and leap days together with weekdays."""

@@ -6,8 +6,9 @@ A model of numbers, without GBCS content. A meter costs nothing until it is used
 from dataclasses import dataclass
 from functools import lru_cache
 
-from esme_emulator.device.energy import HALF_HOURS, NOTHING, Series, reactive, series
+from esme_emulator.device.energy import NOTHING, Series, reactive, series
 from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.profiles.model import HALF_HOURS
 from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
 

@@ -19,10 +19,11 @@ from esme_emulator.device.cosem import (
     unit_charge,
     unsigned,
 )
-from esme_emulator.device.energy import HALF_HOURS, SECONDARY_TOU_REGISTERS, TOU_REGISTERS
+from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS
 from esme_emulator.device.logs import BLOCK_TOUS, BLOCKS
 from esme_emulator.device.model import Meter
 from esme_emulator.device.tariff import current_block, year_of
+from esme_emulator.profiles.model import HALF_HOURS
 from gbcs.dlms.data import (
     Data,
     array,

@@ -9,6 +9,7 @@ from itertools import pairwise
 from esme_emulator.device.energy import Series, daily, expected, series
 from esme_emulator.device.model import meter_of
 from esme_emulator.profiles import LoadProfile, MeterProfile
+from esme_emulator.profiles.model import HALF_HOURS
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI
 from gbcs.instants import DAY, parse_iso
@@ -19,7 +20,6 @@ WINTER_WEEK, SUMMER_WEEK, YEAR = (
 """First days of two weeks, both Mondays, and of a year."""
 
 WEEK_DAYS, YEAR_DAYS = 7, 365
-_HALF_HOURS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Curve:
 
     def metered_watts(self, day: int, days: int) -> list[float]:
         """Return the metered power in W of each half hour."""
-        first = day * _HALF_HOURS
-        energies = self.register.half_hours(first, first + days * _HALF_HOURS - 1)
+        first = day * HALF_HOURS
+        energies = self.register.half_hours(first, first + days * HALF_HOURS - 1)
         return [2.0 * energy for energy in energies]
 
     def expected_kwh(self, day: int, days: int) -> list[float]:
@@ -92,5 +92,5 @@ def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
 def peak(load: LoadProfile, day: int) -> Peak:
     """Return the expected peak of the week from `day`."""
     energies = [energy for each in range(day, day + WEEK_DAYS) for energy in expected(load, each)]
-    slot = energies.index(max(energies)) % _HALF_HOURS
+    slot = energies.index(max(energies)) % HALF_HOURS
     return Peak(2 * max(energies), f"{slot // 2:02}:{slot % 2 * 30:02}")
