@@ -44,7 +44,7 @@ COMPOSERS = ("app", "cli", "pytest_plugin")
 PURE = ("device/*", "faults/*", "fleet/*", "cache/policy/*", "cache/registry/*")
 """Octets and `now` in, octets and decisions out. What these modules import must be pure too."""
 
-AT_THE_EDGE = ("*/service.py", "fleet/connections.py", "*file.py")
+AT_THE_EDGE = ("*/service.py", "*file.py")
 """Exceptions in these rooms: modules that await or read files."""
 
 GROUND = ("profiles/*",)

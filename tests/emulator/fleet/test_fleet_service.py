@@ -10,7 +10,7 @@ import pytest
 from esme_emulator.device.meter import NORMAL, Behaviour
 from esme_emulator.estate.euis import shard
 from esme_emulator.faults.base import Call, Delivery
-from esme_emulator.fleet import connections, service
+from esme_emulator.fleet import service
 from esme_emulator.fleet.counters import NOT_HOSTED, Counters, Stage
 from esme_emulator.fleet.fleet import Fleet, ReplySent
 from esme_emulator.fleet.service import serve_fleet
@@ -281,7 +281,7 @@ async def test_meters_may_have_a_connection_each(broker: Broker) -> None:
 async def test_connections_that_need_too_many_file_descriptors_are_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("esme_emulator.fleet.connections.resource.getrlimit", lambda _: (130, 4096))
+    monkeypatch.setattr("esme_emulator.fleet.service.resource.getrlimit", lambda _: (130, 4096))
     with pytest.raises(TransportError, match=r"5 connections need .* have 130: .*ulimit -n") as e:
         async with serve_fleet(
             "mqtt://127.0.0.1:1", make_fleet(), ManualClock(UNIX_NOW), connections=True
@@ -293,7 +293,7 @@ async def test_connections_that_need_too_many_file_descriptors_are_refused_in_on
 async def test_connections_without_a_broker_fail_with_one_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "START_TIMEOUT", 0.1)
+    monkeypatch.setattr(service, "START_TIMEOUT", 0.1)
     with pytest.raises(TransportError, match=r"no MQTT broker at 127.0.0.1:1 "):
         async with serve_fleet(
             "mqtt://127.0.0.1:1", make_fleet(), ManualClock(UNIX_NOW), connections=True
