@@ -340,13 +340,13 @@ def test_scenarios_are_listed_shown_and_checked() -> None:
     assert (good.exit_code, good.stdout) == (0, "good.toml: good\nsoak: good\n")
     bad = esme("scenario", "check", "bad.toml", "good.toml")
     assert (bad.exit_code, bad.stdout) == (1, "good.toml: good\n")
-    assert "bad.toml: fleet.metres: unknown key; known are meters" in bad.stderr
-    assert "bad.toml: mix.0.share: field required" in bad.stderr
+    assert "bad.toml: fleet.metres: unknown key; did you mean meters?" in bad.stderr
+    assert "bad.toml: mix 1: share: is missing" in bad.stderr
     as_json = esme("scenario", "check", "bad.toml", "good.toml", "--json")
     first, second = map(json.loads, as_json.stdout.splitlines())
     assert (as_json.exit_code, as_json.stderr) == (1, "")
     assert first["source"] == "bad.toml"
-    assert "bad.toml: mix.0.share: field required" in first["problems"]
+    assert "bad.toml: mix 1: share: is missing" in first["problems"]
     assert second == {"source": "good.toml", "problems": [], "warnings": []}
 
 
