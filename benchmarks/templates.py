@@ -12,7 +12,7 @@ from typing import Any
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
+from esme_emulator.profiles.latency import NONE
 from gbcs import open_message, read_content, templates
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from gbcs.usecases.profile_read import Window
