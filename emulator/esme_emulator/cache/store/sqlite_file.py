@@ -8,12 +8,14 @@ In write-ahead mode, commits survive the death of the process at any moment. A f
 machine may lose the last commits, each as a whole, but none that is `durable`.
 
 A file that was removed or replaced while it is open would still be read and written, but no other
-process would see it. So each call checks whether the path still leads to the open file, and
-otherwise opens the new one; it does so too after an error that shows damage.
+process would see it. So each transaction that writes checks whether the path still leads to the
+open file, and otherwise opens the new one; it does so too after an error that shows damage. Reads
+check at most every `CHECK_SECONDS`, since the check costs as much as the look-up itself.
 """
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -31,10 +33,13 @@ APPLICATION = 0x45534D45
 """`ESME`, in the file's `application_id`."""
 
 OLDEST = (3, 24, 0)
-"""The oldest version of SQLite that the SQL of `sqlite_tables` runs on."""
+"""The oldest version of SQLite that the SQL of `sqlite` runs on."""
 
 LOCK_TIMEOUT = 5.0
 """Timeout for the lock of another process, in seconds of real time."""
+
+CHECK_SECONDS = 0.05
+"""Longest time that reads may come from a file that was removed or replaced, in real time."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 _JOURNAL_OCTETS = 4 << 20
@@ -81,6 +86,8 @@ class SqliteFile:
         self._estate, self._schema = estate, schema
         self._identity: _Identity | None = None
         """Identity of the open file; None if it must be opened again."""
+        self._next_check = -math.inf
+        """When reads check the path again, by the monotonic clock."""
         deadline = time.monotonic() + LOCK_TIMEOUT
         while True:
             try:
@@ -99,7 +106,7 @@ class SqliteFile:
 
     async def read(self, work: Callable[[Execute], T]) -> T:
         """Return the result of `work`, which only reads. Raises `StoreError`."""
-        return await self._with_retries(lambda: work(self._current().execute))
+        return await self._with_retries(lambda: work(self._recent().execute))
 
     async def write(self, work: Callable[[Execute], T], *, durable: bool = False) -> T:
         """Return the result of `work`, done in one transaction and committed.
@@ -113,6 +120,15 @@ class SqliteFile:
         """Close the file."""
         self._closed = True
         self._database.close()
+
+    def _recent(self) -> sqlite3.Connection:
+        """Return the open database as `_current`, but check at most every `CHECK_SECONDS`."""
+        now = time.monotonic()
+        if self._identity is not None and now < self._next_check:
+            return self._database
+        database = self._current()
+        self._next_check = now + CHECK_SECONDS
+        return database
 
     def _current(self) -> sqlite3.Connection:
         """Return the open database, or open the file that is at the path now."""

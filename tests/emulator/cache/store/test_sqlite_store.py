@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store import sqlite_file, sqlite_tables
+from esme_emulator.cache.store import sqlite, sqlite_file
 from esme_emulator.cache.store.base import AHEAD, Held, Lease, Settled, StoreError
 from esme_emulator.cache.store.sqlite import SqliteStore
 from tests.support.estate import METER, UNIX_NOW
@@ -83,7 +83,7 @@ async def test_entries_are_there_when_the_file_is_opened_again(path: Path) -> No
 )
 def test_the_sql_is_understood_by_old_versions(since: str, newer: str) -> None:
     """RHEL 8 has SQLite 3.26, RHEL 9 3.34. `OLDEST` is the version that brought upserts."""
-    named = vars(sqlite_tables).items()
+    named = vars(sqlite).items()
     queries = [text for name, text in named if name.isupper() and isinstance(text, str)]
     assert len(queries) > 20
     source = re.sub(r'""".*?"""|-> ', "", inspect.getsource(sqlite_file), flags=re.DOTALL)
@@ -335,12 +335,27 @@ def remove(path: Path) -> None:
         file.unlink()
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return a function after which reads check again whether the file is still there."""
+    now = 1000.0
+    monkeypatch.setattr("esme_emulator.cache.store.sqlite_file.time.monotonic", lambda: now)
+
+    def pass_time() -> None:
+        nonlocal now
+        now += sqlite_file.CHECK_SECONDS
+
+    return pass_time
+
+
 async def test_a_removed_file_is_created_again_for_all_processes(
-    path: Path, caplog: pytest.LogCaptureFixture
+    path: Path, caplog: pytest.LogCaptureFixture, later: Callable[[], None]
 ) -> None:
     one, other = SqliteStore(path, "estate"), SqliteStore(path, "estate")
     await one.put(KEY, ENTRY)
+    assert await one.get(KEY) == ENTRY
     remove(path)
+    later()
     assert await one.get(KEY) is None, "a removed file is not served from"
     lease = await one.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
@@ -354,7 +369,28 @@ async def test_a_removed_file_is_created_again_for_all_processes(
         await store.close()
 
 
-async def test_a_file_that_replaced_another_is_used(path: Path, tmp_path: Path) -> None:
+async def test_a_write_notices_at_once_that_the_file_was_removed(
+    path: Path, later: Callable[[], None]
+) -> None:
+    """Else two processes would get a lease on one key, or an acknowledged entry would be lost."""
+    one = SqliteStore(path, "estate")
+    assert await one.get(KEY) is None
+    remove(path)
+    other = SqliteStore(path, "estate")
+    held = await other.claim(KEY, LONG, 0.0)
+    assert isinstance(held, Lease)
+    assert await one.claim(KEY, LONG, 0.0) == Held(KEY, held.fence)
+    remove(path)
+    await one.put(KEY, ENTRY)
+    later()
+    assert await other.get(KEY) == ENTRY
+    for store in (one, other):
+        await store.close()
+
+
+async def test_a_file_that_replaced_another_is_used(
+    path: Path, tmp_path: Path, later: Callable[[], None]
+) -> None:
     store = SqliteStore(path, "estate")
     await make(tmp_path / "copy")
     remove(path)
@@ -362,6 +398,7 @@ async def test_a_file_that_replaced_another_is_used(path: Path, tmp_path: Path) 
     assert await store.get(KEY) == ENTRY
     remove(path)
     await make(path, "another")
+    later()
     for _ in range(2):
         with pytest.raises(StoreError, match=r"another estate \(another, not estate\)"):
             await store.get(KEY)
@@ -614,7 +651,7 @@ async def test_a_look_up_of_a_wider_window_reads_keys_alone(store: SqliteStore, 
     """The readings of thousands of wide entries are not read."""
     with closing(sqlite3.connect(path)) as database:
         values = (METER, 0.0, METER, "4.8.1", "", 0, 86_400)
-        plan = database.execute(f"EXPLAIN QUERY PLAN {sqlite_tables.COVERING}", values).fetchall()
+        plan = database.execute(f"EXPLAIN QUERY PLAN {sqlite.COVERING}", values).fetchall()
     said = [row[-1] for row in plan]
     assert any("USING COVERING INDEX readings_of_device" in line for line in said)
     assert not any("SCAN readings" in line for line in said), said
