@@ -98,7 +98,7 @@ HOMES = {
     "pydantic_core": ("runtime/config.py",),
     "starlette": ("control/*",),
     "uvicorn": ("control/server.py", "control/connection.py"),
-    "valkey": ("cache/store/valkey.py",),
+    "valkey": ("cache/store/valkey_servers.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("cache/store/sqlite*.py",),
 }

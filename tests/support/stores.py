@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from hashlib import shake_128
 from random import Random
 
+import pytest
+
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.base import Lease, Store, StoreError
-from esme_emulator.cache.store.open import open_store
+from esme_emulator.cache.store import open_store
+from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
 from gbcs import EUI
 from tests.support.rtds import ROOT
 
@@ -87,6 +89,27 @@ async def _work(task: str, where: str, argument: int) -> None:
         await store.close()
     except StoreError as error:
         raise SystemExit(str(error)) from None
+
+
+async def assert_every_call_fails(store: Store, saying: str) -> None:
+    """Assert that every call raises a `StoreError` of one line that matches `saying`."""
+    key, lease = key_of(0), Lease(key_of(0), 1)
+    for call in (
+        store.claim(key, LEASE, 0.0),
+        store.renew(lease, LEASE),
+        store.settle(lease, None),
+        store.settled(Held(key, 1), LEASE),
+        store.put(key, entry_of(0)),
+        store.get(key),
+        store.covering(key, 0.0),
+        store.reserve(0, 1),
+        store.purge(),
+        anext(aiter(store.entries())),
+        store.size(),
+    ):
+        with pytest.raises(StoreError, match=saying) as raised:
+            await call
+        assert len(str(raised.value).splitlines()) == 1
 
 
 @contextmanager

@@ -1,21 +1,31 @@
 """Lua scripts for the atomic steps of a Valkey or Redis server, and the keys they use. Data alone.
 
-All keys of an estate begin with `esme:{<estate>}:`, whose braces put them in one slot of a cluster,
-followed by one of `Names`. An entry is its time of receipt, a big-endian double, and the compressed
-readings. Fences are at least the server's microseconds since 1970, so that they grow even if the
-server forgot the one before.
+All keys of an estate on one server begin with `esme:{<estate>}:`, followed by one of `Names`. In a
+cluster they are divided by device into shards, which begin with `esme:{<estate>/<number>}:`. The
+braces put a shard into one slot, so that a script can use all of it; device counters alone stay
+under the estate. An entry is its time of receipt, a big-endian double, and the compressed readings.
+Fences are at least the server's microseconds since 1970, so that they grow even if the server
+forgot the one before.
 """
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from zlib import crc32
 
 from esme_emulator.cache.entry import Key
 from esme_emulator.cache.store.base import ENTRY_OCTETS
 from esme_emulator.cache.store.sealing import key_text
 
+SHARDS = 256
+"""Shards of an estate in a cluster. More even out its nodes; each has its part of the limit."""
+
 
 class Names:
-    """Names of an estate's keys on the server."""
+    """Names of keys in one slot: all of an estate's, or those of a shard."""
 
-    def __init__(self, estate: str) -> None:
-        self.prefix = f"esme:{{{estate}}}:"
+    def __init__(self, slot: str) -> None:
+        self.prefix = f"esme:{{{slot}}}:"
         self.fence = self.prefix + "fence"
         """Key of the greatest fence given."""
         self.own_counter = self.prefix + "own-counter"
@@ -46,6 +56,28 @@ class Names:
     def device(self, device: object) -> str:
         """Return the name of the sorted set of one device's keys as text, by time of receipt."""
         return f"{self.prefix}device:{device}"
+
+
+def shards_of(estate: str) -> list[Names]:
+    """Return the names of each shard of an estate in a cluster."""
+    return [Names(f"{estate}/{number}") for number in range(SHARDS)]
+
+
+def shard_of(shards: list[Names], device: bytes) -> Names:
+    """Return the one of `shards` that has the keys of `device`."""
+    return shards[crc32(device) % len(shards)]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, which a server knows by its hash once it ran."""
+
+    text: str
+
+    @cached_property
+    def sha(self) -> str:
+        """The SHA-1 of the text, in hexadecimal."""
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 _DROP = """
@@ -98,7 +130,7 @@ end
 """
 )
 
-CLAIM = """
+CLAIM = Script("""
 local entry = redis.call('GET', KEYS[1])
 if entry and #entry > 8 and struct.unpack('>d', entry) > tonumber(ARGV[1]) then
   return {'entry', entry}
@@ -113,19 +145,19 @@ redis.call('SET', KEYS[4], fence)
 redis.call('SET', KEYS[2], fence, 'PX', ARGV[2])
 redis.call('SET', KEYS[3], fence, 'PX', ARGV[3])
 return {'lease', fence}
-"""
+""")
 """Keys: entry, lease, latest, fence. Arguments: received after; milliseconds of the lease, and
 until it can no longer be settled. Returns which of the three it is, and the entry or the fence."""
 
-RENEW = """
+RENEW = Script("""
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
 return 1
-"""
+""")
 """Keys: lease, latest. Arguments: fence, and milliseconds as above. Returns 1, or 0 if lost."""
 
-SETTLE = (
+SETTLE = Script(
     _KEEP
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
@@ -139,11 +171,11 @@ return keep(KEYS[4], KEYS[5], KEYS[6], unpack(ARGV, 4))
 settled with, for how many milliseconds; then nothing, or those of `PUT`. Returns the number of
 evicted entries, or -1 if lost."""
 
-PUT = _KEEP + "return keep(KEYS[1], KEYS[2], KEYS[3], unpack(ARGV))"
+PUT = Script(_KEEP + "return keep(KEYS[1], KEYS[2], KEYS[3], unpack(ARGV))")
 """Keys: entry, received, device. Arguments: the entry, its milliseconds or nothing, its key as
 text, its time of receipt, the prefix, the limit. Returns the number of evicted entries."""
 
-DROP = (
+DROP = Script(
     _DROP
     + """
 local dropped = 0
@@ -160,7 +192,7 @@ return dropped
 """Keys: received or device. Arguments: prefix, received after and before, keys as text. Returns
 the number of dropped entries."""
 
-COVERING = """
+COVERING = Script("""
 local found = {}
 local latest = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(latest) do
@@ -173,17 +205,17 @@ for _, member in ipairs(latest) do
   end
 end
 return found
-"""
+""")
 """Keys: device. Arguments: received after, as a bound of a range; number of entries to search;
 SRV, identity, start, end; number of keys wanted. Returns keys as text, the latest first."""
 
-SIZE = """
+SIZE = Script("""
 local octets = tonumber(redis.call('HGET', KEYS[1], '') or '') or 0
 return {math.max(0, redis.call('HLEN', KEYS[1]) - 1), string.format('%.0f', octets)}
-"""
+""")
 """Keys: octets. Returns the number of entries, and as text what they count."""
 
-RESERVE = """
+RESERVE = Script("""
 local said = redis.pcall('INFO', 'server')
 local run = type(said) == 'string' and string.match(said, 'run_id:(%w+)') or 'unknown'
 local first = redis.call('GET', KEYS[1]) or '0'
@@ -194,7 +226,7 @@ redis.call('SET', KEYS[1], first)
 redis.call('INCRBY', KEYS[1], ARGV[3])
 if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], run) end
 return {first, lost and 1 or 0}
-"""
+""")
 """Keys: own counter, run. Arguments in decimal: earliest, earliest if the server may have forgotten
 which it gave, size. Returns the first counter, and 1 if it may have. Compares text, since a number
 of Lua has 53 bits."""

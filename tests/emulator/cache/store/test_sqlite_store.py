@@ -23,6 +23,7 @@ from esme_emulator.cache.store import sqlite, sqlite_file
 from esme_emulator.cache.store.base import AHEAD, Held, Lease, Settled, StoreError
 from esme_emulator.cache.store.sqlite import SqliteStore
 from tests.support.estate import METER, UNIX_NOW
+from tests.support.stores import assert_every_call_fails
 
 KEY = Key(METER, "4.8.1", 0, 86_400)
 ENTRY = Entry(b"readings", UNIX_NOW)
@@ -266,26 +267,6 @@ def test_a_read_only_store_is_refused_in_one_line(open_folder: Path) -> None:
 
 
 # stores that fail later
-
-
-async def assert_every_call_fails(store: SqliteStore, saying: str) -> None:
-    lease = Lease(KEY, 1)
-    for call in (
-        store.claim(KEY, LONG, 0.0),
-        store.renew(lease, LONG),
-        store.settle(lease, None),
-        store.settled(Held(KEY, 1), LONG),
-        store.put(KEY, ENTRY),
-        store.get(KEY),
-        store.covering(KEY, 0.0),
-        store.reserve(0, 1),
-        store.purge(),
-        anext(store.entries()),
-        store.size(),
-    ):
-        with pytest.raises(StoreError, match=saying) as raised:
-            await call
-        assert_one_line(raised.value)
 
 
 async def test_a_store_that_was_closed_says_so(store: SqliteStore) -> None:

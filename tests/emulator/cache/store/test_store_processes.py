@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from esme_emulator.cache.store import open_store
 from esme_emulator.cache.store.base import Held, Lease, Settled
-from esme_emulator.cache.store.open import open_store
 from tests.support.stores import (
     CLAIMS,
     ESTATE,

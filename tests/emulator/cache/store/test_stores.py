@@ -1,4 +1,4 @@
-"""One suite for all stores: memory, SQLite and a Valkey server, sealed or not."""
+"""One suite for all stores: memory, SQLite, a Valkey server and a cluster, sealed or not."""
 
 import asyncio
 import math
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store import open_store
 from esme_emulator.cache.store.base import (
     AHEAD,
     CONSIDERED,
@@ -20,9 +21,8 @@ from esme_emulator.cache.store.base import (
     Settled,
     Store,
 )
-from esme_emulator.cache.store.open import open_store
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyCluster, ValkeyServer
 
 KEY = Key(METER, "4.8.1", 0, 86_400)
 ENTRY = Entry(bytes(range(256)), UNIX_NOW + 0.123456)
@@ -41,6 +41,12 @@ def valkey() -> Iterator[ValkeyServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def valkey_cluster() -> Iterator[ValkeyCluster]:
+    with TemporaryDirectory() as folder, ValkeyCluster(Path(folder)) as running:
+        yield running
+
+
 @dataclass
 class Opener:
     """Opens the same store again, as another process would; the one in memory is only one."""
@@ -53,16 +59,21 @@ class Opener:
     def __call__(self, limit: int | None = None) -> Store:
         if self.where == "memory:" and self.opened:
             return self.opened[0]
+        if limit is not None and "," in self.where:
+            pytest.skip("the shards of a cluster have limits of their own")
         self.opened.append(open_store(self.where, self.estate, key=self.key, limit=limit))
         return self.opened[-1]
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-sealed", "valkey", "valkey-sealed"])
+STORES = ["memory", "sqlite", "sqlite-sealed", "valkey", "valkey-sealed", "valkey_cluster"]
+
+
+@pytest.fixture(params=STORES)
 async def opener(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
     kind, _, sealed = request.param.partition("-")
     where = {"memory": "memory:", "sqlite": str(tmp_path / "s")}.get(kind)
     if where is None:
-        where = request.getfixturevalue("valkey").url
+        where = request.getfixturevalue(kind).url
     opening = Opener(where, request.node.name, SEALED if sealed else None)
     yield opening
     for store in opening.opened:

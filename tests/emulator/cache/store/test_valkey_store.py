@@ -20,8 +20,9 @@ from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
 from tests.support.mosquitto import free_port
-from tests.support.stores import Worker, kill_rounds
+from tests.support.stores import Worker, assert_every_call_fails, kill_rounds
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import settle
 
 pytestmark = pytest.mark.processes
 
@@ -51,26 +52,6 @@ async def store(server: ValkeyServer) -> AsyncIterator[ValkeyStore]:
 async def client(server: ValkeyServer) -> AsyncIterator[Valkey]:
     async with Valkey(port=server.port) as connected:
         yield connected
-
-
-async def assert_every_call_fails(store: ValkeyStore, saying: str) -> None:
-    lease = Lease(KEY, 1)
-    for call in (
-        store.claim(KEY, LONG, 0.0),
-        store.renew(lease, LONG),
-        store.settle(lease, None),
-        store.settled(Held(KEY, 1), LONG),
-        store.put(KEY, ENTRY),
-        store.get(KEY),
-        store.covering(KEY, 0.0),
-        store.reserve(0, 1),
-        store.purge(),
-        anext(store.entries()),
-        store.size(),
-    ):
-        with pytest.raises(StoreError, match=saying) as raised:
-            await call
-        assert len(str(raised.value).splitlines()) == 1
 
 
 async def test_a_server_that_goes_away_and_comes_back(
@@ -156,7 +137,7 @@ async def test_a_cancelled_call_ends_as_cancelled(
 
 
 async def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esme_emulator.cache.store.valkey.TIMEOUT", 0.05)
+    monkeypatch.setattr("esme_emulator.cache.store.valkey_servers.TIMEOUT", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -164,6 +145,35 @@ async def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(StoreError, match="no answer"):
             await store.get(KEY)
         await store.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "saying"),
+    [
+        (
+            "LOADING Redis is loading the dataset in memory",
+            "is loading its data; wait until it has",
+        ),
+        ("READONLY You can't write against a read only replica.", "takes no writes"),
+        ("MASTERDOWN Link with MASTER is down", "takes no writes"),
+        ("CLUSTERDOWN The cluster is down", "its cluster does not serve all keys"),
+    ],
+)
+async def test_a_server_that_is_not_ready_is_away(reply: str, saying: str) -> None:
+    async def answer(up: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
+        while await up.readline():
+            down.write(f"-{reply}\r\n".encode())
+        down.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = ValkeyStore(f"valkey://127.0.0.1:{port}", "estate")
+        for call in (lambda: store.put(KEY, ENTRY), store.check):
+            with pytest.raises(StoreAwayError, match=saying) as raised:
+                await call()
+            assert len(str(raised.value).splitlines()) == 1
+        await store.close()
+        await settle()  # the server notices
 
 
 def test_acknowledged_writes_survive_a_killed_server(server: ValkeyServer) -> None:
@@ -253,7 +263,7 @@ async def test_entries_replaced_during_a_purge_are_not_dropped(
 ) -> None:
     await store.put(KEY, ENTRY)
     names = lua.Names("estate")
-    drop = client.register_script(lua.DROP)
+    drop = client.register_script(lua.DROP.text)
     now = ENTRY.received
     for after, before, dropped in ((now - 1, now, 0), (now, now + 1, 0), (now - 1, now + 1, 1)):
         values = names.prefix, repr(after), repr(before), key_text(KEY)
