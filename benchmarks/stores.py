@@ -17,8 +17,8 @@ from time import perf_counter
 from typing import Any
 
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store import open_store
 from esme_emulator.cache.store.base import Lease, Store
-from esme_emulator.cache.store.open import open_store
 from esme_emulator.cache.store.sealing import Seal
 from gbcs import EUI, decode
 from gbcs.tables.profile_logs import BY_SRV

@@ -15,8 +15,8 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import serve_cache
+from esme_emulator.cache.store import MEMORY, open_store, read_store_key
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
-from esme_emulator.cache.store.open import MEMORY, open_store, read_store_key
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import FaultFired, Faults

@@ -33,8 +33,7 @@ from esme_emulator.cache.policy.effects import (
 from esme_emulator.cache.policy.invalidation import undropped_warning
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
-from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
-from esme_emulator.cache.store.breaker import Breaker, NotAskedError
+from esme_emulator.cache.store.base import Breaker, Held, Lease, NotAskedError, Store, StoreError
 from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,

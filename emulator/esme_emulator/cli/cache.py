@@ -12,8 +12,8 @@ from click.core import ParameterSource
 
 from esme_emulator.app import one_shot
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store import open_store, read_store_key
 from esme_emulator.cache.store.base import Size, Store, drop_entries, entries_of
-from esme_emulator.cache.store.open import open_store, read_store_key
 from esme_emulator.cli.commands import Group
 from esme_emulator.cli.options import (
     EUI_PARAMETER,

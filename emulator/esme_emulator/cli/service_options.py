@@ -11,8 +11,8 @@ from esme_emulator.app.services import CacheOptions, FleetOptions
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
 from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.store import MEMORY
 from esme_emulator.cache.store.base import LEAST_LIMIT
-from esme_emulator.cache.store.open import MEMORY
 from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option
 from esme_emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
 from esme_emulator.estate.estate import Estate

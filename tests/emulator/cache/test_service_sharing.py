@@ -24,8 +24,15 @@ from esme_emulator.cache.service import (
     CacheService,
     serve_cache,
 )
-from esme_emulator.cache.store.base import Held, Lease, Settled, Store, StoreAwayError, StoreError
-from esme_emulator.cache.store.breaker import PROBE_SECONDS
+from esme_emulator.cache.store.base import (
+    PROBE_SECONDS,
+    Held,
+    Lease,
+    Settled,
+    Store,
+    StoreAwayError,
+    StoreError,
+)
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from esme_emulator.cache.store.open import open_store
+from esme_emulator.cache.store import open_store
 from esme_emulator.cli.main import main
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.scenario.file import load_scenario

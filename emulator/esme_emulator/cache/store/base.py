@@ -8,21 +8,23 @@ A read without an entry is *leased*: one process asks the meter, and the others 
 *settles* the lease with what came. Any process can take a lease that is not settled in time. Each
 lease has a greater *fence* than those before, and a process with an older one can keep nothing.
 
-Finds or purges the entries of a store by device and SRV.
-
-An SRV has several names in a store (`policy.reads.names_of`); this is the only module that maps a
-user's SRV to them. Does not know how a store keeps entries.
+An SRV has several names in a store (`policy.reads.names_of`); `entries_of` and `drop_entries` map a
+user's SRV to them. `Breaker` stops asking a store that is away. Does not know how a store keeps
+entries.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from esme_emulator.cache.entry import Entry, Key, Settled
 from esme_emulator.cache.policy.reads import names_of
+from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.tasks import Tasks
 from gbcs import EUI
 
 VALKEY_SCHEMES = ("valkey", "redis", "valkeys", "rediss")
@@ -58,6 +60,14 @@ Processes that use the store may still have some of them.
 POLL_SECONDS, MAX_POLL_SECONDS = 0.005, 0.05
 """First and longest polling interval, in seconds of real time."""
 
+PROBE_SECONDS = 1.0
+"""Pause between two probes of a store that is away, in seconds of real time."""
+
+_log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class StoreError(UserError):
     """A store that cannot be used; the text is one line for the user."""
@@ -65,6 +75,10 @@ class StoreError(UserError):
 
 class StoreAwayError(StoreError):
     """A store that does not answer; if asked again at once it may not answer either."""
+
+
+class NotAskedError(StoreAwayError):
+    """The store was not asked, since it is known to be away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +257,63 @@ async def entries_of(
 
 def _names(srv: str | None) -> tuple[str | None, ...]:
     return (None,) if srv is None else names_of(srv)
+
+
+class Breaker:
+    """Guards the calls of `store`, so that no request waits for a store that is away.
+
+    The first call that finds it away ends all calls in progress. From then on every call fails at
+    once, until a probe in the background gets an answer. Probes go by the clock `real`, in `tasks`.
+    """
+
+    def __init__(self, store: Store, real: Clock, tasks: Tasks) -> None:
+        self._store = store
+        self._real = real
+        self._tasks = tasks
+        self._away = ""
+        """Why the store is away; empty while it is not."""
+        self._asking: set[asyncio.Timeout] = set()
+
+    async def ask(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of a store call. Raises `StoreError`, at once if the store is away."""
+        if self._away:
+            raise NotAskedError(self._away)
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._asking.add(limit)
+                try:
+                    return await call(*args, **kwargs)
+                finally:
+                    self._asking.discard(limit)
+        except TimeoutError:
+            raise NotAskedError(self._away) from None
+        except StoreAwayError as error:
+            self._open(error)
+            raise
+
+    def try_again(self) -> None:
+        """Let the next call reach the store, even if it is known to be away."""
+        self._away = ""
+
+    def _open(self, error: StoreAwayError) -> None:
+        if self._away:
+            return
+        self._away = str(error)
+        asking, self._asking = self._asking, set()
+        for limit in asking:
+            limit.reschedule(0.0)
+        self._tasks.start(self._probe())
+
+    async def _probe(self) -> None:
+        """Reserve no device counter now and then, which tests all that a store needs to work."""
+        while True:
+            await self._real.sleep(PROBE_SECONDS)
+            try:
+                await self._store.reserve(0, 0)
+            except StoreAwayError:
+                continue
+            except StoreError:
+                pass  # it answers; the next call learns what is wrong
+            self._away = ""
+            _log.info("the store answers again")
+            return

@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from esme_emulator.cache.store.base import StoreAwayError, StoreError
-from esme_emulator.cache.store.breaker import PROBE_SECONDS, Breaker, NotAskedError
+from esme_emulator.cache.store.base import (
+    PROBE_SECONDS,
+    Breaker,
+    NotAskedError,
+    StoreAwayError,
+    StoreError,
+)
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.tasks import Tasks

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.store import open_store, read_store_key
 from esme_emulator.cache.store.base import StoreError
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.cache.store.open import open_store, read_store_key
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cache.store.valkey import ValkeyStore
 from tests.support.estate import METER, UNIX_NOW
