@@ -180,6 +180,9 @@ _WHOLE = 10 * _CHANCE * _PERCENT * _MOST_OCTET // 9
 
 _MILLI = 1000
 
+_LONG = 40
+"""Longest span in days that is cached; a few longer ones would take the place of all other days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -197,33 +200,36 @@ class Series:
         """Return the 48 registers in Wh at the start of `day`, counted from 2000-01-01."""
         return _registers(self, day)
 
-    def calculate(self, day: int) -> tuple[int, ...]:
-        """Compute `registers` without its cache."""
-        drawn = blake2b(
-            self.salt, digest_size=HALF_HOURS + 1, salt=day.to_bytes(8, "big", signed=True)
-        ).digest()
-        shared = self.shared * drawn[HALF_HOURS]
+    def calculate(self, days: range) -> list[int]:
+        """Compute the 48 registers at the start of each of `days`, one day after the other."""
         own = _PERCENT - self.shared
         energy, unit = self.daily, self.shape.mean_day * _MILLI * _WHOLE
-        return tuple(
-            [
+        registers: list[int] = []
+        for day in days:
+            drawn = blake2b(
+                self.salt, digest_size=HALF_HOURS + 1, salt=day.to_bytes(8, "big", signed=True)
+            ).digest()
+            shared = self.shared * drawn[HALF_HOURS]
+            registers += [
                 (let_through + (shared + own * octet) * common) * energy // unit
                 for let_through, common, octet in zip(
                     *_around(self.shape, day), drawn, strict=False
                 )
             ]
-        )
+        return registers
 
     def half_hours(self, first: int, last: int) -> list[int]:
         """Return the energy of half hours `first` to `last`, counted from 2000-01-01."""
-        energies: list[int] = []
-        after = self.registers(first // HALF_HOURS)
-        for day in range(first // HALF_HOURS, last // HALF_HOURS + 1):
-            before, after = after, self.registers(day + 1)
-            start = max(first - day * HALF_HOURS, 0)
-            end = min(last - day * HALF_HOURS, HALF_HOURS - 1) + 1
-            energies += map(sub, after[start:end], before[start:end])
-        return energies
+        days = range(first // HALF_HOURS, last // HALF_HOURS + 2)
+        if len(days) > _LONG:
+            registers = self.calculate(days)
+        else:
+            registers = [register for day in days for register in self.registers(day)]
+        skipped = first - days.start * HALF_HOURS
+        number = last - first + 1
+        return list(
+            map(sub, registers[HALF_HOURS + skipped :], registers[skipped : skipped + number])
+        )
 
 
 NOTHING = Series(Still(), 0, 0, b"")
@@ -233,10 +239,10 @@ NOTHING = Series(Still(), 0, 0, b"")
 @lru_cache(maxsize=8192)
 def _registers(series: Series, day: int) -> tuple[int, ...]:
     """Return registers from a cache of at most about 20 MB."""
-    return series.calculate(day)
+    return tuple(series.calculate(range(day, day + 1)))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def _around(shape: Shape, day: int) -> tuple[list[int], list[int]]:
     """Return the sums before `day`, and the energy that the days around its start have in common.
 

@@ -53,6 +53,17 @@ def test_half_hours_are_the_differences_of_registers(
     assert register.half_hours(first + skipped, last - dropped) == inner
 
 
+@given(registers, days)
+def test_a_long_read_is_the_same_as_many_short_ones(register: Series, day: int) -> None:
+    """It is computed at once and not from the cache."""
+    whole = register.half_hours(day * HALF_HOURS, (day + 60) * HALF_HOURS - 1)
+    each = [
+        register.half_hours(one * HALF_HOURS, (one + 1) * HALF_HOURS - 1)
+        for one in range(day, day + 60)
+    ]
+    assert whole == sum(each, [])
+
+
 @given(registers, days, st.integers(1, 5000))
 def test_registers_only_grow(register: Series, day: int, later: int) -> None:
     every = [register.registers(each) for each in (day, day + 1, day + 1 + later)]
