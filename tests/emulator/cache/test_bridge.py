@@ -10,10 +10,10 @@ from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.latency import NONE
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.messaging.client import NoReplyError, Requester
 from esme_emulator.messaging.topics import CACHED
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock
 from gbcs.tables.roles import Role
 from tests.emulator.cache.bench import anything_for_anybody
