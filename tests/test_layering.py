@@ -78,8 +78,9 @@ READERS = {
 """What modules of the codec use of the outside world: files, and streams in memory."""
 
 HOMES = {
-    "aiomqtt": ("transport/*",),
-    "paho": ("transport/*",),
+    "mqtt5": ("transport/mqtt_v5.py",),
+    "aiomqtt": ("transport/mqtt_v311.py",),
+    "paho": ("transport/mqtt_v311.py",),
     "amqtt": ("transport/*",),
     "iotcore": ("transport/*",),
     "click": ("cli/*.py",),

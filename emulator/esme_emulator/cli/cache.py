@@ -41,7 +41,7 @@ from esme_emulator.cli.service_options import (
 )
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.runtime.clock import iso
-from esme_emulator.transport.address import without_credentials
+from esme_emulator.runtime.urls import without_credentials
 from gbcs import EUI
 from gbcs.instants import to_iso
 

@@ -45,7 +45,7 @@ from esme_emulator.monitor.snapshot import Sampler
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport.address import without_credentials
+from esme_emulator.runtime.urls import without_credentials
 from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 from gbcs import EUI
 

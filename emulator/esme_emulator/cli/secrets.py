@@ -13,7 +13,7 @@ import click
 
 from esme_emulator.cli.output import warn
 from esme_emulator.runtime.files import UnreadableError, is_exposed, read_text
-from esme_emulator.transport.address import user_of, with_password
+from esme_emulator.runtime.urls import user_of, with_password
 
 _ENOUGH = 1 << 20
 """Octets read from a file to find out what it holds; a store may be large."""

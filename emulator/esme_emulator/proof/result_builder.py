@@ -50,7 +50,7 @@ _BOUNDS = (0.0, *(round(base * 10**power, 2) for power in range(10) for base in 
 _INTERVALS = 96
 """Number of intervals of device hits over time."""
 _FROM_METER = {Decision.FORWARDED, Decision.COLLAPSED}
-_PACKAGES = ("esme-emulator", "aiomqtt", "construct", "cryptography")
+_PACKAGES = ("esme-emulator", "aiomqtt", "construct", "cryptography", "mqtt5")
 
 
 def build_result(

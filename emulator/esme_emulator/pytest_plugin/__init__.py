@@ -260,7 +260,7 @@ def _loop_problem(request: pytest.FixtureRequest) -> str | None:
 
 def _with_password(url: str | None) -> str | None:
     """Return the URL of a broker, with the password from the environment if it has a user only."""
-    from esme_emulator.transport.address import user_of, with_password
+    from esme_emulator.runtime.urls import user_of, with_password
 
     password = os.environ.get("ESME_BROKER_PASSWORD")
     if url is None or not password or not user_of(url):

@@ -20,6 +20,7 @@ EXTRAS = {
     "aiomqtt": "emulator",
     "astral": "emulator",
     "click": "emulator",
+    "mqtt5": "emulator",
     "paho": "emulator",
     "pydantic": "emulator",
     "rich": "emulator",

@@ -10,17 +10,19 @@ from contextlib import AbstractAsyncContextManager
 from random import Random, SystemRandom
 
 from esme_emulator.runtime.complaints import Outages
-from esme_emulator.transport.address import BrokerAddress
 from esme_emulator.transport.base import (
     NO_PROPERTIES,
+    Done,
     Drop,
     Handler,
     OnDropped,
+    Outcome,
     RefusedError,
     Transport,
     TransportCounters,
     TransportError,
 )
+from esme_emulator.transport.connection import BrokerAddress
 from esme_emulator.transport.gauge import Gauge, Gauged
 from esme_emulator.transport.memory import MemoryBroker, connect_memory
 from esme_emulator.transport.topic import TopicFilter
@@ -29,6 +31,7 @@ __all__ = [
     "NO_PROPERTIES",
     "Broker",
     "BrokerAddress",
+    "Done",
     "Drop",
     "Gauge",
     "Gauged",
@@ -36,6 +39,7 @@ __all__ = [
     "MemoryBroker",
     "OnDropped",
     "Outages",
+    "Outcome",
     "RefusedError",
     "TopicFilter",
     "Transport",
@@ -92,7 +96,7 @@ def connect(
         return broker.connected(handlers, inner)
     if isinstance(broker, MemoryBroker):
         return connect_memory(broker, client_id, handlers)
-    # Only here, so that commands without a broker do not import aiomqtt.
+    # Only here, so that commands without a broker do not import an MQTT library.
     from esme_emulator.transport.mqtt import connect_mqtt
 
     return connect_mqtt(

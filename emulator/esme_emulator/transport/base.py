@@ -16,9 +16,14 @@ from types import MappingProxyType
 from typing import Protocol
 
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.transport.topic import MAX_TEXT
 
 LOGGER = logging.getLogger("esme_emulator.transport")
+
+MAX_PACKET = 1 << 20
+"""Longest packet that we accept, in octets. GBCS messages are far shorter."""
+
+MAX_TEXT = 0xFFFF
+"""Longest text that MQTT carries, a topic or a user property, in octets."""
 
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
 """Handles one message: its topic, payload and user properties."""
@@ -38,6 +43,16 @@ OnDropped = Callable[[str, Drop], None]
 
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 """The properties of a message without any; MQTT 3.1.1 has none."""
+
+
+def check_topic(topic: str) -> None:
+    """Raise `ValueError` if a message cannot be published to `topic`."""
+    if not topic or "+" in topic or "#" in topic or "\0" in topic or topic[0] == "$":
+        raise ValueError(f"{topic!r} is not a topic: it is empty, begins with $, or has + or #")
+    if len(topic.encode()) > MAX_TEXT:
+        raise ValueError(
+            f"the topic has {len(topic.encode())} octets: at most {MAX_TEXT} are allowed"
+        )
 
 
 def frozen_properties(user_properties: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -68,6 +83,13 @@ class RefusedError(TransportError):
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+Outcome = bool | TransportError
+"""How a publish ended: False if the broker says that nobody subscribes, or why it failed."""
+
+Done = Callable[[Outcome], None]
+"""Is called once with the outcome of a posted message, like a handler."""
 
 
 @dataclass(slots=True)
@@ -126,5 +148,19 @@ class Transport(Protocol):
 
         Raises `RefusedError` at once if the broker refuses the message, `TransportError` if it
         does not acknowledge the message in time or the transport closes, `ValueError` if topic or
+        does not acknowledge the message in time or the transport closes, `ValueError` if topic or
         user properties are invalid. On MQTT 3.1.1 a broker may acknowledge a message and drop it.
+        """
+
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        done: Done,
+        user_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """Publish like `publish`, without waiting: `done` is called later with the outcome.
+
+        Needs no task. Messages are sent in the order of these calls and of those of `publish`.
+        Raises `ValueError` if topic or user properties are invalid.
         """

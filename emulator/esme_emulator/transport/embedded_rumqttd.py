@@ -12,8 +12,7 @@ from pathlib import Path
 
 from esme_emulator.runtime.processes import Ended, python_process
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport.base import TransportError
-from esme_emulator.transport.limits import MAX_PACKET
+from esme_emulator.transport.base import MAX_PACKET, TransportError
 
 _PROCESS = Path(__file__).with_name("rumqttd_process.py")
 

@@ -11,7 +11,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from esme_emulator.transport.base import Handler, Transport, TransportCounters, TransportError
+from esme_emulator.transport.base import (
+    Done,
+    Handler,
+    Outcome,
+    Transport,
+    TransportCounters,
+    TransportError,
+)
 from esme_emulator.transport.memory import MemoryBroker
 from esme_emulator.transport.topic import TopicFilter
 
@@ -145,3 +152,21 @@ class _GaugedTransport:
             raise
         finally:
             self._gauge.remove_soon()
+
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        done: Done,
+        user_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        copies = self._gauge.copies(topic)
+
+        def end(outcome: Outcome) -> None:
+            if isinstance(outcome, TransportError):
+                self._gauge.remove(copies)
+            self._gauge.remove_soon()
+            done(outcome)
+
+        self._transport.post(topic, payload, end, user_properties)
+        self._gauge.add(copies + 1)  # and `done`, which is called after the acknowledgement

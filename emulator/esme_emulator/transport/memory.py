@@ -13,13 +13,15 @@ from contextlib import asynccontextmanager
 from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.transport.base import (
     LOGGER,
+    Done,
     Handler,
+    Outcome,
     TransportCounters,
     TransportError,
+    check_topic,
     frozen_properties,
 )
-from esme_emulator.transport.subscriptions import Subscriptions
-from esme_emulator.transport.topic import TopicFilter, check_topic
+from esme_emulator.transport.topic import Subscriptions, TopicFilter
 
 
 class MemoryBroker:
@@ -81,18 +83,36 @@ class _MemoryTransport:
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> bool:
+        outcome = self._send(topic, payload, user_properties)
+        if isinstance(outcome, TransportError):
+            raise outcome
+        await asyncio.sleep(0)
+        return outcome
+
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        done: Done,
+        user_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        outcome = self._send(topic, payload, user_properties)
+        asyncio.get_running_loop().call_soon(done, outcome)
+
+    def _send(
+        self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None
+    ) -> Outcome:
         check_topic(topic)
+        carried = frozen_properties(user_properties)
         if not self._open:
             self.counters.abandoned += 1
-            raise TransportError(f"cannot publish to {topic}: the transport is closed")
-        carried = frozen_properties(user_properties)
+            return TransportError(f"cannot publish to {topic}: the transport is closed")
         loop = asyncio.get_running_loop()
         targets = self._broker._route(topic)
         for target in targets:
             loop.call_soon(target._deliver, topic, payload, carried)
         self.counters.published += 1
         self.counters.unheard += not targets
-        await asyncio.sleep(0)
         return bool(targets)
 
     def _deliver(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:

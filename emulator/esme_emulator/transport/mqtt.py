@@ -1,44 +1,45 @@
 """The transport over MQTT: stays connected, publishes at least once, and counts.
 
-Knows MQTT and aiomqtt only through `esme_emulator.transport.connection`.
+Its connections are those of `mqtt_v5`, or of `mqtt_v311` for a broker that does not speak MQTT 5.
 """
 
 import asyncio
 import secrets
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from random import Random
 
 from esme_emulator.runtime.complaints import Complaints, Outages
-from esme_emulator.transport.address import BrokerAddress
+from esme_emulator.transport import mqtt_v5
 from esme_emulator.transport.base import (
     LOGGER,
+    Done,
     Drop,
     Handler,
     OnDropped,
+    Outcome,
     RefusedError,
     TransportCounters,
     TransportError,
+    check_topic,
     frozen_properties,
 )
 from esme_emulator.transport.connection import (
-    WINDOW,
+    RECEIVE_MAXIMUM_EXCEEDED,
+    BrokerAddress,
     Connection,
-    Connector,
-    MqttError,
-    TlsSocket,
-    code_of,
-    explain,
-    is_hopeless,
+    ConnectionFailedError,
+    Message,
+    Session,
+    blames_a_message,
 )
-from esme_emulator.transport.limits import blames_a_message
-from esme_emulator.transport.subscriptions import Subscriptions
-from esme_emulator.transport.topic import check_topic
+from esme_emulator.transport.topic import Subscriptions
 
+WINDOW = 20
+"""Maximum number of unacknowledged messages in flight: the default limit of mosquitto."""
 STRIKES = 3
 """Connections in a row that a broker may end over one message, before the message is given up."""
 SHORTEST = 0.1
@@ -57,16 +58,6 @@ def backoff(random: Random) -> Iterator[float]:
     while True:
         yield random.uniform(bound / 2, bound)
         bound = min(2 * bound, LONGEST)
-
-
-@dataclass(slots=True, eq=False)
-class _Sending:
-    """A message that is being published."""
-
-    connection: Connection | None = None
-    """The connection over which it was sent last."""
-    strikes: int = 0
-    """Connections that ended while it was the oldest message in flight."""
 
 
 class _MqttTransport:
@@ -89,21 +80,25 @@ class _MqttTransport:
         self._complaints = Complaints(LOGGER, name)
         self._subscriptions = Subscriptions(handlers, self.counters, self._complaints, on_dropped)
         unique_id = f"{client_id}-{secrets.token_hex(4)}"
-        filters = self._subscriptions.filters
-        self._connector = Connector(address, unique_id, filters, self._receive, self._drop, tls)
+        self._session = Session(address, unique_id, self._subscriptions.filters, tls)
         self._give_up_after = give_up_after
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
+        self._connected_at = 0.0
         self._mqtt5 = False
-        self._until_lost: dict[asyncio.Timeout, None] = {}
-        self._turns: list[tuple[int, asyncio.Future[None]]] = []
-        self._tickets = count()
-        self._window = asyncio.Semaphore(WINDOW)
-        self._sending: dict[int, _Sending] = {}
-        """Messages that are being published, by ticket."""
+        self._window = WINDOW
+        self._outstanding: dict[Message, None] = {}
+        """Messages that are being published, in their order, which is also that of deadlines."""
+        self._waiting: deque[Message] = deque()
+        """Those of them that this connection has yet to send, and some that are over."""
+        self._sweep: asyncio.TimerHandle | None = None
+        self._waits = backoff(random)
+        self._reconnecting: asyncio.Task[None] | None = None
         self._early: list[Callable[[], None]] | None = []
-        self._closed = False
+        self._is_closed = False
+
+    # The interface of transports
 
     @property
     def is_connected(self) -> bool:
@@ -113,192 +108,245 @@ class _MqttTransport:
     def carries_properties(self) -> bool:
         return self._mqtt5
 
-    async def open(self, seconds: float) -> None:
-        """Connect and subscribe, trying for `seconds`."""
-        deadline = self._loop.time() + seconds
-        for wait in backoff(self._random):
-            try:
-                connection = await self._connector.connect()
-                break
-            except MqttError as error:
-                if is_hopeless(error) or self._loop.time() + wait >= deadline:
-                    raise TransportError(self._explain(error)) from None
-            await asyncio.sleep(wait)
-        self._attach(connection)
-        self._keeping = self._loop.create_task(self._keep(connection))
-        self._loop.call_soon(self._begin)
-
-    async def close(self) -> None:
-        """Disconnect, and give up unacknowledged messages."""
-        self._closed = True
-        connection = self._connection
-        self._keeping.cancel()
-        self._detach()
-        if connection is not None:
-            await connection.close()
-        else:
-            self._outages.given_up()
-        await asyncio.wait([self._keeping])
-
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> bool:
+        result: asyncio.Future[Outcome] = self._loop.create_future()
+        message = self._accept(topic, payload, partial(_resolve, result), user_properties)
+        try:
+            outcome = await result
+        except asyncio.CancelledError:
+            self._outstanding.pop(message, None)
+            raise
+        if isinstance(outcome, TransportError):
+            raise outcome
+        return outcome
+
+    def post(
+        self,
+        topic: str,
+        payload: bytes,
+        done: Done,
+        user_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self._accept(topic, payload, done, user_properties)
+
+    # Publishing
+
+    def _accept(
+        self,
+        topic: str,
+        payload: bytes,
+        done: Done,
+        user_properties: Mapping[str, str] | None,
+    ) -> Message:
         check_topic(topic)
         carried = frozen_properties(user_properties)
         deadline = self._loop.time() + self._give_up_after
-        ticket = next(self._tickets)
-        async with self._window:
-            sending = self._sending[ticket] = _Sending()
-            try:
-                while not self._closed and sending.strikes < STRIKES:
-                    try:
-                        async with self._limited(deadline):
-                            connection = await self._turn(ticket)
-                            self.counters.resent += sending.connection is not None
-                            sending.connection = connection
-                            heard = await connection.publish(topic, payload, carried)
-                        self.counters.published += 1
-                        self.counters.unheard += not heard
-                        return heard
-                    except TimeoutError:
-                        if not self._closed and self._loop.time() >= deadline:
-                            raise self._late(topic) from None
-                    except MqttError as error:
-                        self._lose(error)
-                    except RefusedError as error:
-                        raise self._refused(topic, str(error), error.kind) from None
-            finally:
-                del self._sending[ticket]
-        if self._closed:
-            raise self._abandon(topic, "the transport is closed")
-        raise self._refused(
-            topic,
-            f"the broker ended the connection each of {STRIKES} times that it was sent this "
-            f"message of {len(payload)} octets",
-            "connection ended",
-        )
-
-    def _late(self, topic: str) -> TransportError:
-        what = "acknowledged it" if self._connection else "came back"
-        late = f"{what} within {self._give_up_after:g} s"
-        return self._abandon(topic, f"no broker at {self._address} {late}")
-
-    def _abandon(self, topic: str, reason: str) -> TransportError:
-        self.counters.abandoned += 1
-        return TransportError(f"cannot publish to {topic}: {reason}")
-
-    def _refused(self, topic: str, reason: str, kind: str) -> RefusedError:
-        self.counters.refused += 1
-        return RefusedError(f"cannot publish to {topic}: {reason}", kind)
-
-    async def _turn(self, ticket: int) -> Connection:
-        """Wait for a connection; the lowest ticket goes on first, so that order is kept."""
-        while (connection := self._connection) is None:
-            turn = self._loop.create_future()
-            self._turns.append((ticket, turn))
-            await turn
-        return connection
-
-    @asynccontextmanager
-    async def _limited(self, deadline: float | None = None) -> AsyncIterator[None]:
-        """Raise `TimeoutError` in the body if the connection is lost, or at the deadline."""
-        async with asyncio.timeout_at(deadline) as limit:
-            self._until_lost[limit] = None
-            try:
-                yield
-            finally:
-                self._until_lost.pop(limit, None)
-
-    async def _keep(self, connection: Connection) -> None:
-        """Reconnect whenever the connection is lost, until cancelled."""
-        waits = backoff(self._random)
-        while True:
-            began = self._loop.time()
-            try:
-                async with self._limited():
-                    if self._connection is connection:
-                        await connection.lost()
-            except MqttError as error:
-                self._lose(error)
-            except TimeoutError:
-                pass  # a publish noticed the loss first
-            if self._loop.time() - began > LONGEST:
-                # Start over only if the connection held. Otherwise the broker accepts and drops us.
-                waits = backoff(self._random)
-            await connection.close()
-            connection = await self._reconnect(waits)
-            self._attach(connection)
-            self.counters.reconnections += 1
-            self._outages.back(self._loop.time())
-
-    async def _reconnect(self, waits: Iterator[float]) -> Connection:
-        """Try to connect until it succeeds."""
-        while True:
-            await asyncio.sleep(next(waits))
-            try:
-                return await self._connector.connect()
-            except MqttError as error:
-                self._outages.failed(self._explain(error))
-
-    def _attach(self, connection: Connection) -> None:
-        self._connection, self._mqtt5 = connection, connection.mqtt5
-        if connection.qos == 0:
-            self._complaints.warn(
-                "qos", "the broker allows only QoS 0: lost messages are not sent again"
-            )
-        turns, self._turns = self._turns, []
-        for _, turn in sorted(turns):
-            if not turn.done():
-                turn.set_result(None)
-
-    def _lose(self, error: MqttError) -> None:
+        message = Message(topic, payload, carried, done, deadline)
+        self._outstanding[message] = None
+        if self._is_closed:
+            self._loop.call_soon(self._abandon, message, "the transport is closed")
+            return message
+        if self._sweep is None:
+            self._sweep = self._loop.call_at(deadline, self._give_up_late)
         if self._connection is not None:
-            self._blame(self._connection, error)
-            self._detach()
-            self._connector.learn(error)
-            self._outages.lost(explain(error), self._loop.time())
+            self._waiting.append(message)
+            self._send_waiting()
+        return message
 
-    def _blame(self, lost: Connection, error: MqttError) -> None:
+    def _send_waiting(self) -> None:
+        """Send messages in their order, while the connection has room for them."""
+        connection, waiting = self._connection, self._waiting
+        while waiting and connection is not None and connection.has_room:
+            message = waiting.popleft()
+            if message not in self._outstanding:
+                continue  # given up or cancelled
+            self.counters.resent += message.connection is not None
+            message.connection = connection
+            try:
+                connection.send(message)
+            except RefusedError as error:
+                self._loop.call_soon(self._settle, message, error)
+
+    def _settle(self, message: Message, outcome: bool | RefusedError) -> None:
+        """Count a message that the broker has or refuses, unless it was given up."""
+        if message not in self._outstanding:
+            return
+        if isinstance(outcome, RefusedError):
+            self._refuse(message, str(outcome), outcome.kind)
+        else:
+            self.counters.published += 1
+            self.counters.unheard += not outcome
+            self._finish(message, outcome)
+
+    def _refuse(self, message: Message, reason: str, kind: str) -> None:
+        self.counters.refused += 1
+        text = f"cannot publish to {message.topic}: {reason}"
+        self._finish(message, RefusedError(text, kind))
+
+    def _abandon(self, message: Message, reason: str) -> None:
+        self.counters.abandoned += 1
+        self._finish(message, TransportError(f"cannot publish to {message.topic}: {reason}"))
+
+    def _finish(self, message: Message, outcome: Outcome) -> None:
+        self._outstanding.pop(message, None)
+        try:
+            message.done(outcome)
+        except Exception as error:
+            text = f"what follows a message to {message.topic} failed"
+            self._complaints.warn(f"done {type(error).__name__}", text, error=error)
+
+    def _give_up_late(self) -> None:
+        """Give up the messages whose time is over, and come back for the next one."""
+        self._sweep = None
+        now = self._loop.time()
+        what = "acknowledged it" if self._connection else "came back"
+        late = f"no broker at {self._address} {what} within {self._give_up_after:g} s"
+        for message in list(self._outstanding):
+            if message.deadline > now:
+                self._sweep = self._loop.call_at(message.deadline, self._give_up_late)
+                break
+            self._abandon(message, late)
+
+    # What connections tell
+
+    def acknowledged(self, message: Message, outcome: bool | RefusedError) -> None:
+        self._settle(message, outcome)
+        self._send_waiting()
+
+    def receive(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
+        if self._early is None and not self._is_closed:
+            self._subscriptions.deliver(topic, payload, user_properties)
+        else:
+            self._keep(partial(self._subscriptions.deliver, topic, payload, user_properties))
+
+    def drop(self, topic: str, reason: Drop) -> None:
+        self._keep(partial(self._subscriptions.drop, topic, reason))
+
+    def ended(self, connection: Connection, error: ConnectionFailedError) -> None:
+        if connection is not self._connection:
+            return
+        self._connection = None
+        self._blame(connection, error)
+        if error.code == RECEIVE_MAXIMUM_EXCEEDED:
+            # Some brokers do not state their Receive Maximum in CONNACK.
+            self._window = max(1, self._window // 2)
+        self._waiting.clear()
+        self._outages.lost(str(error), self._loop.time())
+        self._reconnecting = self._loop.create_task(self._reconnect(connection))
+
+    def _blame(self, lost: Connection, error: ConnectionFailedError) -> None:
         """Add a strike to the message over which the broker may have ended the connection.
 
         Brokers handle messages in order, so it is the oldest unacknowledged one. The others in
         flight did not cause it.
         """
-        if blames_a_message(code_of(error)):
-            for _, sending in sorted(self._sending.items()):
-                if sending.connection is lost:
-                    sending.strikes += 1
-                    break
+        if not blames_a_message(error.code):
+            return
+        oldest = next((each for each in self._outstanding if each.connection is lost), None)
+        if oldest is None:
+            return
+        oldest.strikes += 1
+        if oldest.strikes >= STRIKES:
+            reason = (
+                f"the broker ended the connection each of {STRIKES} times that it was sent this "
+                f"message of {len(oldest.payload)} octets"
+            )
+            self._refuse(oldest, reason, "connection ended")
 
-    def _detach(self) -> None:
-        self._connection = None
-        limits, self._until_lost = self._until_lost, {}
-        for limit in limits:
-            if not limit.expired():
-                limit.reschedule(self._loop.time())
-
-    def _receive(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
-        self._take(partial(self._subscriptions.deliver, topic, payload, user_properties))
-
-    def _drop(self, topic: str, reason: Drop) -> None:
-        self._take(partial(self._subscriptions.drop, topic, reason))
-
-    def _take(self, deliver: Callable[[], None]) -> None:
+    def _keep(self, deliver: Callable[[], None]) -> None:
         if self._early is not None:
             self._early.append(deliver)
-        elif not self._closed:
+        elif not self._is_closed:
             deliver()
 
     def _begin(self) -> None:
         """Deliver the messages that arrived before the body of the `async with` ran."""
         early, self._early = self._early or [], None
         for deliver in early:
-            self._take(deliver)
+            self._keep(deliver)
 
-    def _explain(self, error: MqttError) -> str:
-        if is_hopeless(error):
-            return f"cannot use the MQTT broker at {self._address}: {explain(error)}"
-        return f"no MQTT broker at {self._address} ({explain(error)}): start one, or name another"
+    # Connecting
+
+    async def open(self, seconds: float) -> None:
+        """Connect and subscribe, trying for `seconds`."""
+        deadline = self._loop.time() + seconds
+        for wait in backoff(self._random):
+            try:
+                self._attach(await self._connect())
+                break
+            except ConnectionFailedError as error:
+                if error.hopeless or self._loop.time() + wait >= deadline:
+                    raise TransportError(self._explain(error)) from None
+            await asyncio.sleep(wait)
+        self._loop.call_soon(self._begin)
+
+    async def close(self) -> None:
+        """Disconnect, and give up unacknowledged messages."""
+        self._is_closed = True
+        connection, self._connection = self._connection, None
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for message in list(self._outstanding):
+            self._abandon(message, "the transport is closed")
+        if connection is not None:
+            await connection.close()
+        elif self._reconnecting is not None:
+            self._outages.given_up()
+            self._reconnecting.cancel()
+            await asyncio.wait([self._reconnecting])
+
+    async def _connect(self) -> Connection:
+        """Try once to connect, with MQTT 5 or else with 3.1.1, and subscribe.
+
+        Every connection begins without a session, so messages published before do not arrive.
+        """
+        try:
+            return await mqtt_v5.connect(self._session, self, self._window)
+        except mqtt_v5.NotMqtt5Error:
+            # Only here, since importing aiomqtt takes 50 ms, and few brokers need it.
+            from esme_emulator.transport import mqtt_v311
+
+            return await mqtt_v311.connect(self._session, self, self._window)
+
+    async def _reconnect(self, lost: Connection) -> None:
+        """Try to connect until it succeeds."""
+        if self._loop.time() - self._connected_at > LONGEST:
+            # Start over only if the connection held. Otherwise the broker accepts and drops us.
+            self._waits = backoff(self._random)
+        await lost.close()
+        for wait in self._waits:
+            await asyncio.sleep(wait)
+            try:
+                connection = await self._connect()
+            except ConnectionFailedError as error:
+                self._outages.failed(self._explain(error))
+            else:
+                break
+        self.counters.reconnections += 1
+        self._outages.back(self._loop.time())
+        self._attach(connection)
+
+    def _attach(self, connection: Connection) -> None:
+        self._connection, self._mqtt5 = connection, connection.mqtt5
+        self._connected_at = self._loop.time()
+        self._waiting.extend(self._outstanding)
+        if connection.qos == 0:
+            self._complaints.warn(
+                "qos", "the broker allows only QoS 0: lost messages are not sent again"
+            )
+        self._send_waiting()
+
+    def _explain(self, error: ConnectionFailedError) -> str:
+        if error.hopeless:
+            return f"cannot use the MQTT broker at {self._address}: {error}"
+        return f"no MQTT broker at {self._address} ({error}): start one, or name another"
+
+
+def _resolve(result: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not result.done():
+        result.set_result(outcome)
 
 
 @asynccontextmanager
@@ -318,7 +366,6 @@ async def connect_mqtt(
     address = BrokerAddress.parse(url)
     if address.tls:
         tls = tls or ssl.create_default_context()
-        tls.sslsocket_class = TlsSocket
     transport = _MqttTransport(
         address,
         client_id,

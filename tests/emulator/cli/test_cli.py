@@ -611,6 +611,7 @@ def test_help_imports_nothing_heavy() -> None:
         "rich",
         "pydantic",
         "aiomqtt",
+        "mqtt5",
         "amqtt",
         "iotcore",
         "fastapi",

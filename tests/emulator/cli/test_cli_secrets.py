@@ -16,7 +16,7 @@ from esme_emulator.cli.options import broker_option
 from esme_emulator.cli.secrets import STORE_PASSWORD
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.runtime.files import journal
-from esme_emulator.transport.address import user_of, with_password, without_credentials
+from esme_emulator.runtime.urls import user_of, with_password, without_credentials
 from tests.support.command_line import esme
 from tests.support.estate import METER
 

@@ -597,5 +597,6 @@ async def test_a_result_names_its_scenario_and_versions() -> None:
         "aiomqtt",
         "construct",
         "cryptography",
+        "mqtt5",
         "python",
     }

@@ -231,6 +231,7 @@ def test_the_plugin_imports_nothing_until_a_test_uses_a_fixture(pytester: pytest
         ours = {name for name in sys.modules if name.startswith("esme_emulator")}
         assert ours == {"esme_emulator", "esme_emulator.pytest_plugin"}
         assert not roots & {"gbcs", "construct", "cryptography", "pydantic", "aiomqtt", "click"}
+        assert "mqtt5" not in roots
     """
     run_apart(pytester, tests).assert_outcomes(passed=1)
 

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from esme_emulator.transport import MemoryBroker
+import pytest
+
+from esme_emulator.transport import MemoryBroker, mqtt_v5
 
 GUARD = 10.0
 """Seconds after which a test that waits in vain fails; no test relies on it."""
@@ -52,7 +54,20 @@ class Kind:
     shared_subscriptions: bool
 
 
+def speak_only_3_1_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the engine of MQTT 3.1.1, as on a broker that refuses MQTT 5.
+
+    Seam: the engine of MQTT 5, since no version of mosquitto before 2.1 can refuse it.
+    """
+
+    async def refuse(*_: object) -> None:
+        raise mqtt_v5.NotMqtt5Error("unsupported protocol version")
+
+    monkeypatch.setattr(mqtt_v5, "connect", refuse)
+
+
 CONNACK = bytes.fromhex("2003000000")
+CONNACK_3_1_1 = bytes.fromhex("20020000")
 PUBLISH = 0x32
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from esme_emulator.transport import MemoryBroker
-from tests.emulator.transport.brokers import Inbox, Kind
+from tests.emulator.transport.brokers import Inbox, Kind, speak_only_3_1_1
 from tests.support.embedded import embedded
 from tests.support.mosquitto import Mosquitto
 
@@ -15,8 +15,10 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@pytest.fixture(params=["memory", "amqtt", "rumqttd", "mosquitto"])
-async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
+@pytest.fixture(params=["memory", "amqtt", "rumqttd", "mosquitto", "mosquitto-3.1.1"])
+async def kind(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Kind]:
     match request.param:
         case "memory":
             yield Kind("memory", MemoryBroker(), True, True)
@@ -26,6 +28,10 @@ async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
         case "rumqttd":
             async with embedded("rumqttd") as url:
                 yield Kind("rumqttd", url, True, True)
-        case _:
+        case "mosquitto":
             running: Mosquitto = request.getfixturevalue("mosquitto")
             yield Kind("mosquitto", running.url, True, True)
+        case _:
+            running = request.getfixturevalue("mosquitto")
+            speak_only_3_1_1(monkeypatch)
+            yield Kind("mosquitto-3.1.1", running.url, False, True)

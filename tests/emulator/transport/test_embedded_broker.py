@@ -18,9 +18,9 @@ import pytest
 
 from esme_emulator.runtime.processes import python_process
 from esme_emulator.transport import RefusedError, TransportError, connect
+from esme_emulator.transport.base import MAX_PACKET
 from esme_emulator.transport.embedded import embedded_broker
 from esme_emulator.transport.embedded_rumqttd import _watch
-from esme_emulator.transport.limits import MAX_PACKET
 from tests.emulator.transport.brokers import GUARD, Inbox
 from tests.support.descriptors import connected_without_descriptors
 from tests.support.embedded import EMBEDDED, embedded

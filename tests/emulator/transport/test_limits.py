@@ -2,17 +2,18 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
 from esme_emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
-from esme_emulator.transport.limits import (
+from esme_emulator.transport.base import MAX_PACKET
+from esme_emulator.transport.connection import (
     FAILURE,
     LONGEST_PACKET,
-    MAX_PACKET,
     Limits,
     blames_a_message,
     publish_size,
@@ -20,6 +21,7 @@ from esme_emulator.transport.limits import (
 from esme_emulator.transport.topic import TopicFilter
 from tests.emulator.transport.brokers import (
     CONNACK,
+    CONNACK_3_1_1,
     GUARD,
     PUBLISH,
     Inbox,
@@ -27,8 +29,9 @@ from tests.emulator.transport.brokers import (
     puback,
     read_packet,
     served,
+    speak_only_3_1_1,
 )
-from tests.support.embedded import EMBEDDED, embedded
+from tests.support.embedded import embedded
 from tests.support.mosquitto import OPEN, TUNED, Mosquitto
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -208,11 +211,6 @@ async def test_broker_that_allows_only_qos_0(
     assert "the broker allows only QoS 0" in record.getMessage()
 
 
-async def test_server_keep_alive_is_kept() -> None:
-    async with served(scripted(connack("130007"))) as url, connect(url, client_id="party") as party:
-        assert party._connection.client._client._keepalive == 7  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(
     ("properties", "route", "reason"),
     [
@@ -338,7 +336,8 @@ async def test_retained_messages_are_not_taken(
         assert inbox.payloads == [b"new"]
         inbox.messages.clear()
     # A broker on MQTT 5 is asked not to send them, which rumqttd ignores. amqtt sends each twice.
-    topics = {"a/1", "a/2"} if kind.name in EMBEDDED else set()
+    told = kind.name == "mosquitto"
+    topics = set() if told else {"a/1", "a/2"}
     assert {(topic, Drop.RETAINED) for topic in topics} == set(dropped.told)
     assert (counters.retained > 0, counters.received) == (bool(topics), 1)
     assert caplog.text.count("dropped a retained message to a/") == len(topics)  # once a connect
@@ -370,44 +369,92 @@ async def test_too_long_messages_are_dropped(
         counters = transport.counters
     assert [len(payload) for payload in inbox.payloads] == [MAX_PACKET - 100]
     # A broker on MQTT 5 is told in CONNECT what we take.
-    number = 1 if kind.name == "amqtt" else 0
+    number = 0 if kind.user_properties else 1
     assert (counters.too_long, counters.received, counters.reconnections) == (number, 1, 0)
     assert dropped.told == [("a", Drop.TOO_LONG)] * number
     assert caplog.text.count("longer than 1048576 octets") == number
 
 
-async def test_too_long_message_takes_no_memory(inbox: Inbox) -> None:
-    length, chunk = 64 << 20, bytes(1 << 16)
+async def send_too_long(writer: asyncio.StreamWriter, head: bytes) -> None:
+    """Send a message of 64 MiB that begins with `head`, and then an empty one."""
+    chunk = bytes(1 << 16)
+    remaining = len(head) + TOO_LONG
+    writer.write(b"\x32" + bytes(0x80 | remaining >> 7 * n & 0x7F for n in range(3)))
+    writer.write(bytes([remaining >> 21]) + head)
+    for _ in range(TOO_LONG // len(chunk)):
+        writer.write(chunk)
+        await writer.drain()
+
+
+TOO_LONG = 64 << 20
+
+
+async def test_too_long_message_takes_no_memory_on_mqtt_3_1_1(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak_only_3_1_1(monkeypatch)
     acknowledged: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_packet(reader)
+        writer.write(CONNACK_3_1_1)
+        _, body = await read_packet(reader)
+        writer.write(b"\x90\x03" + body[:2] + b"\x01")
+        await send_too_long(writer, b"\x00\x01a\x00\x09")
+        writer.write(b"\x32\x05\x00\x01a\x00\x0a")
+        acknowledged.extend([(await read_packet(reader))[1] for _ in range(2)])
+        while await reader.read(100):
+            pass
+
+    async with served(serve) as url:
+        with peak_memory() as peak:
+            async with connect(url, client_id="party", subscriptions={"a": inbox}) as party:
+                await inbox.wait_for(1)
+                assert (party.counters.too_long, party.counters.received) == (1, 1)
+    assert peak() < TOO_LONG / 8
+    assert [body[:2] for body in acknowledged] == [b"\x00\x09", b"\x00\x0a"]
+
+
+async def test_too_long_message_on_mqtt_5_is_a_protocol_error(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CONNECT forbids it: MQTT 5.0, 3.1.2.11.4. It is not sent again, since sessions are clean."""
+    ends: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_packet(reader)
         writer.write(CONNACK)
         _, body = await read_packet(reader)
         writer.write(b"\x90\x04" + body[:2] + b"\x00\x01")
-        head = b"\x00\x01a\x00\x09\x00"
-        remaining = len(head) + length
-        writer.write(b"\x32" + bytes(0x80 | remaining >> 7 * n & 0x7F for n in range(3)))
-        writer.write(bytes([remaining >> 21]) + head)
-        for _ in range(length // len(chunk)):
-            writer.write(chunk)
-            await writer.drain()
+        if not ends:
+            ends.append(b"")
+            with suppress(ConnectionError):
+                await send_too_long(writer, b"\x00\x01a\x00\x09\x00")
+            ends.append(await reader.read())
+            return
         writer.write(b"\x32\x06\x00\x01a\x00\x0a\x00")
-        acknowledged.extend([(await read_packet(reader))[1] for _ in range(2)])
         while await reader.read(100):
             pass
 
     async with served(serve) as url:
-        tracemalloc.start()
-        try:
+        with peak_memory() as peak:
             async with connect(url, client_id="party", subscriptions={"a": inbox}) as party:
                 await inbox.wait_for(1)
-                assert (party.counters.too_long, party.counters.received) == (1, 1)
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-    assert peak < length / 8
-    assert [body[:2] for body in acknowledged] == [b"\x00\x09", b"\x00\x0a"]
+                assert party.counters.reconnections == 1
+    assert peak() < TOO_LONG / 8
+    assert "connection lost (it sent a packet of more than 1048576 octets)" in caplog.text
+
+
+@contextmanager
+def peak_memory() -> Iterator[Callable[[], int]]:
+    """Measure the octets allocated at most in the body."""
+    peak = 0
+    tracemalloc.start()
+    try:
+        yield lambda: peak
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 async def test_embedded_broker_sends_clients_back_to_3_1_1_at_once() -> None:

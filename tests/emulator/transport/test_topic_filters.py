@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.transport.topic import TopicFilter, check_topic
+from esme_emulator.transport.base import check_topic
+from esme_emulator.transport.topic import TopicFilter
 
 LEVELS = st.lists(st.sampled_from(["a", "b", "+"]), min_size=1, max_size=3)
 FILTERS = st.one_of(LEVELS, LEVELS.map(lambda levels: [*levels, "#"])).map("/".join)
