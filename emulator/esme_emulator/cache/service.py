@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from esme_emulator.cache.entry import Entry, Key
@@ -48,7 +49,7 @@ from esme_emulator.messaging.topics import (
 from esme_emulator.runtime.clock import Clock, SystemClock
 from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport import NO_PROPERTIES, Broker, Transport, TransportError, connect
+from esme_emulator.transport import Broker, Outcome, Transport, TransportError, connect
 from gbcs import EUI
 
 AGE = "age"
@@ -234,7 +235,7 @@ class CacheService:
             self._tasks.start(self._perform(effects))
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
-        """Perform effects in their order; publishing and waiting for other caches go on meanwhile.
+        """Perform effects in their order; do not wait for acknowledgements and other caches.
 
         The effects of an answer come before the rest.
         """
@@ -242,10 +243,8 @@ class CacheService:
         while left:
             effect = left.popleft()
             match effect:
-                case Forward() | Reply() if not left:
-                    await self._publish_message(effect)  # the last one needs no task of its own
                 case Forward() | Reply():
-                    self._tasks.start(self._publish_message(effect))
+                    self._publish(effect)
                 case Wait():
                     self._tasks.start(self._wait(effect))
                 case Alarm(device, party, counter):
@@ -270,30 +269,31 @@ class CacheService:
         answer = await self._store.ask(wait)
         self._start(self.policy.answer(wait, answer, self._clock.now()))
 
-    async def _publish_message(self, effect: Forward | Reply) -> None:
+    def _publish(self, effect: Forward | Reply) -> None:
+        properties = {}
         if isinstance(effect, Reply):
-            properties = {CACHE_STATUS: effect.status}
+            topic = response_topic(CACHED, effect.device, effect.recipient)
+            properties[CACHE_STATUS] = effect.status
             if effect.age is not None:
                 properties[AGE] = str(effect.age)
-            topic = response_topic(CACHED, effect.device, effect.recipient)
-            if await self._publish(topic, effect.octets, properties) == NOT_PUBLISHED:
-                self.drop(topic, NOT_PUBLISHED)
-            return
-        reason = await self._publish(command_topic(DIRECT, effect.device), effect.octets)
-        if reason and not self._ending:
-            self._start(self.policy.undelivered(effect.octets, reason, self._clock.now()))
+        else:
+            topic = command_topic(DIRECT, effect.device)
+        done = partial(self._published, effect, topic)
+        self.transports[0].post(topic, effect.octets, done, properties)
 
-    async def _publish(
-        self, topic: str, octets: bytes, properties: Mapping[str, str] = NO_PROPERTIES
-    ) -> str:
-        """Publish; return why no subscriber gets the message, or an empty string."""
-        try:
-            heard = await self.transports[0].publish(topic, octets, properties)
-        except TransportError as error:
-            if not self._tasks.ending:
-                self._complaints.warn(error.kind, str(error))
-            return NOT_PUBLISHED
-        return "" if heard else NO_SUBSCRIBER
+    def _published(self, effect: Forward | Reply, topic: str, outcome: Outcome) -> None:
+        if self._tasks.ending:
+            return
+        if isinstance(outcome, TransportError):
+            self._complaints.warn(outcome.kind, str(outcome))
+            reason = NOT_PUBLISHED
+        else:
+            reason = "" if outcome else NO_SUBSCRIBER
+        if isinstance(effect, Reply):
+            if reason == NOT_PUBLISHED:
+                self.drop(topic, NOT_PUBLISHED)
+        elif reason and not self._ending:
+            self._start(self.policy.undelivered(effect.octets, reason, self._clock.now()))
 
     # Recurring work
 

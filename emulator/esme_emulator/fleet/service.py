@@ -8,6 +8,7 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Container, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet, ReplySent
@@ -30,6 +31,7 @@ from esme_emulator.transport import (
     MemoryBroker,
     OnDropped,
     Outages,
+    Outcome,
     Transport,
     TransportError,
     connect,
@@ -208,16 +210,15 @@ class _Service:
 
     def _send_due(self, now: float) -> None:
         for reply in self._outbox.take(now):
-            self._tasks.start(self._send(reply))
+            topic = response_topic(DIRECT, reply.device, reply.recipient)
+            transport = self.transport_of(reply.device)
+            transport.post(topic, reply.octets, partial(self._sent, reply))
 
-    async def _send(self, reply: Reply) -> None:
-        topic = response_topic(DIRECT, reply.device, reply.recipient)
-        try:
-            await self.transport_of(reply.device).publish(topic, reply.octets)
-        except TransportError as error:
+    def _sent(self, reply: Reply, outcome: Outcome) -> None:
+        if isinstance(outcome, TransportError):
             if not self._tasks.ending:
-                text = f"{error}; such replies are not counted as sent"
-                self._complaints.warn(error.kind, text)
+                text = f"{outcome}; such replies are not counted as sent"
+                self._complaints.warn(outcome.kind, text)
             stage = Stage.UNSENT
         else:
             stage = Stage.REPLIED

@@ -13,6 +13,7 @@ import time
 from bisect import bisect
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, repeat, takewhile
 from random import Random
 from typing import NamedTuple, Protocol
@@ -26,7 +27,7 @@ from esme_emulator.messaging.transaction import transaction_of
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.scenario.scenario import Process, TraceLine
 from esme_emulator.scenario.workload import arrival_times, window_of
-from esme_emulator.transport import Broker, Transport, TransportError, connect
+from esme_emulator.transport import Broker, Outcome, Transport, TransportError, connect
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
 
@@ -175,7 +176,6 @@ class Generator:
         self._closed = plan.share(plan.closed, worker)
         self._ahead: deque[PreparedRequest] = deque()
         self._freed = asyncio.Event()
-        self._publishing: set[asyncio.Task[None]] = set()
         self._worker = worker
         self._start = 0.0
         self._cpu = 0.0
@@ -210,9 +210,8 @@ class Generator:
             try:
                 await self._report(pacing, transport, take)
             finally:
-                for task in (pacing, *self._publishing):
-                    task.cancel()
-                await asyncio.gather(pacing, *self._publishing, return_exceptions=True)
+                pacing.cancel()
+                await asyncio.gather(pacing, return_exceptions=True)
 
     def _now(self) -> float:
         return self._timer.now() - self._start
@@ -254,14 +253,10 @@ class Generator:
         self, transport: Transport, request: PreparedRequest, planned: float, now: float
     ) -> None:
         if self._in_flight.send(request, planned, now):
-            task = asyncio.create_task(self._publish(transport, request))
-            self._publishing.add(task)
-            task.add_done_callback(self._publishing.discard)
+            transport.post(request.topic, request.octets, partial(self._sent, request))
 
-    async def _publish(self, transport: Transport, request: PreparedRequest) -> None:
-        try:
-            await transport.publish(request.topic, request.octets)
-        except TransportError:
+    def _sent(self, request: PreparedRequest, outcome: Outcome) -> None:
+        if isinstance(outcome, TransportError):
             self._in_flight.unsent(request)
             self._freed.set()
 

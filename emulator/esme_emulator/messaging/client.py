@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from esme_emulator.messaging.topics import (
@@ -18,7 +19,7 @@ from esme_emulator.messaging.topics import (
 from esme_emulator.messaging.transaction import Transaction, transaction_of
 from esme_emulator.runtime.clock import Clock, SystemClock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.transport import Broker, Drop, Transport, connect
+from esme_emulator.transport import Broker, Drop, Outcome, Transport, TransportError, connect
 from gbcs import EUI, Command, DecodeError, Keystore, Message, Response, open_message, read_content
 
 
@@ -85,16 +86,26 @@ class Requester:
         expiry = asyncio.create_task(self._expire(future, transaction, timeout))
         try:
             topic = command_topic(self._prefix, command.device)
-            if not await self._transport.publish(topic, octets):
-                peer = "cache" if self._prefix == CACHED else "fleet with this meter"
-                raise NobodyListensError(
-                    f"nobody subscribes to {topic}: is a {peer} connected to this broker?"
-                )
+            self._transport.post(topic, octets, partial(self._sent, future, topic))
             response, reply, status = await future
         finally:
             expiry.cancel()
             self._waiting.pop(transaction, None)
         return ReceivedReply(response, reply, status, self._clock.now() - sent)
+
+    def _sent(self, future: asyncio.Future[Any], topic: str, outcome: Outcome) -> None:
+        """Fail a request whose command reaches nobody."""
+        if future.done() or outcome is True:
+            return
+        if isinstance(outcome, TransportError):
+            future.set_exception(outcome)
+            return
+        peer = "cache" if self._prefix == CACHED else "fleet with this meter"
+        future.set_exception(
+            NobodyListensError(
+                f"nobody subscribes to {topic}: is a {peer} connected to this broker?"
+            )
+        )
 
     def give_up(self, command: Command, error: NoReplyError) -> None:
         """Fail the request of `command` with `error`, if it is still in flight."""
