@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.runtime.errors import UserError
 
 LOGGER = logging.getLogger("esme_emulator.transport")
@@ -90,6 +91,15 @@ Outcome = bool | TransportError
 
 Done = Callable[[Outcome], None]
 """Is called once with the outcome of a posted message, like a handler."""
+
+
+def tell(done: Done, outcome: Outcome, topic: str, complaints: Complaints) -> None:
+    """Call `done`. An exception is logged and not raised."""
+    try:
+        done(outcome)
+    except Exception as error:
+        text = f"what follows a message to {topic} failed"
+        complaints.warn(f"done {type(error).__name__}", text, error=error)
 
 
 @dataclass(slots=True)

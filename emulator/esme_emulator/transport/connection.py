@@ -174,6 +174,7 @@ class ConnectionFailedError(Exception):
 
     def __init__(self, text: str, *, code: int = FAILURE, hopeless: bool = False) -> None:
         super().__init__(text)
+        self.text = text
         self.code = code
         """Reason code of MQTT 5, `FAILURE` if there is none."""
         self.hopeless = hopeless

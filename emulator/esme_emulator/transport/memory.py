@@ -20,6 +20,7 @@ from esme_emulator.transport.base import (
     TransportError,
     check_topic,
     frozen_properties,
+    tell,
 )
 from esme_emulator.transport.topic import Subscriptions, TopicFilter
 
@@ -60,7 +61,8 @@ class _MemoryTransport:
     ) -> None:
         self.counters = TransportCounters()
         self._broker = broker
-        self._subscriptions = Subscriptions(handlers, self.counters, Complaints(LOGGER, client_id))
+        self._complaints = Complaints(LOGGER, client_id)
+        self._subscriptions = Subscriptions(handlers, self.counters, self._complaints)
         self._open = False
 
     @property
@@ -97,7 +99,7 @@ class _MemoryTransport:
         user_properties: Mapping[str, str] | None = None,
     ) -> None:
         outcome = self._send(topic, payload, user_properties)
-        asyncio.get_running_loop().call_soon(done, outcome)
+        asyncio.get_running_loop().call_soon(tell, done, outcome, topic, self._complaints)
 
     def _send(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None

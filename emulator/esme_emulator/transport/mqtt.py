@@ -26,6 +26,7 @@ from esme_emulator.transport.base import (
     TransportError,
     check_topic,
     frozen_properties,
+    tell,
 )
 from esme_emulator.transport.connection import (
     RECEIVE_MAXIMUM_EXCEEDED,
@@ -191,11 +192,7 @@ class _MqttTransport:
 
     def _finish(self, message: Message, outcome: Outcome) -> None:
         self._outstanding.pop(message, None)
-        try:
-            message.done(outcome)
-        except Exception as error:
-            text = f"what follows a message to {message.topic} failed"
-            self._complaints.warn(f"done {type(error).__name__}", text, error=error)
+        tell(message.done, outcome, message.topic, self._complaints)
 
     def _give_up_late(self) -> None:
         """Give up the messages whose time is over, and come back for the next one."""

@@ -54,8 +54,6 @@ from esme_emulator.transport.connection import (
 Answer = TypeVar("Answer", ConnAckPacket, SubAckPacket)
 
 _LAST_IDENTIFIER = 0xFFFF
-_FIXED_HEADER = 5
-"""Longest fixed header, in octets."""
 
 
 class NotMqtt5Error(ConnectionFailedError):
@@ -188,9 +186,13 @@ class _Connection(asyncio.Protocol):
         )
         try:
             answer = await self._ask(packet.write(), ConnAckPacket)
-        except (TimeoutError, ConnectionFailedError) as error:
-            # Some brokers do not refuse MQTT 5, but answer nothing or close the connection.
-            raise NotMqtt5Error(str(error)) from None
+        except TimeoutError as error:
+            raise NotMqtt5Error(ConnectionFailedError.of(error).text) from None
+        except ConnectionFailedError as error:
+            # Some brokers do not refuse MQTT 5, but close the connection or answer nothing.
+            if error.text in (CLOSED, NOT_MQTT):
+                raise NotMqtt5Error(error.text) from None
+            raise
         code = int(answer.reason_code)
         if code == UNSUPPORTED_VERSION:
             raise NotMqtt5Error(_words(answer.reason_code.name), code=code)
@@ -254,23 +256,20 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._is_heard = True
-        rest = memoryview(self._unparsed + data if self._unparsed else data)
-        while self._error is None:
+        octets = memoryview(self._unparsed + data if self._unparsed else data)
+        while self._error is None and (size := _packet_size(octets)) <= len(octets):
             try:
-                packet, size = read(rest)
-            except IndexError:  # the rest has not arrived
-                break
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:  # ValueError; the codec panics at text that is not UTF-8
+                _check(octets[:size])
+                packet, _ = read(octets[:size])
+            except (ValueError, IndexError):
                 self._refuse(NOT_MQTT, DisconnectReasonCode.MALFORMED_PACKET)
             else:
-                rest = rest[size:]
                 self._handle(packet)
-        if self._error is None and _announced_size(rest) > MAX_PACKET:
+            octets = octets[size:]
+        if self._error is None and size > MAX_PACKET:
             text = f"it sent a packet of more than {MAX_PACKET} octets"
             self._refuse(text, DisconnectReasonCode.PACKET_TOO_LARGE)
-        self._unparsed = bytes(rest)
+        self._unparsed = bytes(octets)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._lost.done():
@@ -398,15 +397,93 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _announced_size(octets: memoryview) -> int:
-    """Return the size of the packet that begins with `octets`, as far as these say."""
-    size = 0
-    for place, octet in enumerate(octets[1:_FIXED_HEADER]):
-        size |= (octet & 0x7F) << 7 * place
-        if octet < 0x80:
-            break
-    return size
-
-
 def _words(name: str) -> str:
     return name.lower().replace("_", " ")
+
+
+def _packet_size(octets: memoryview) -> int:
+    """Return the size of the packet that begins with `octets`.
+
+    As long as its length has not arrived, return more than there are octets.
+    """
+    try:
+        length, place = _integer(octets, 1)
+    except IndexError:
+        return len(octets) + 1
+    is_whole = octets[place - 1] < 0x80  # otherwise the codec finds it malformed
+    return place + length if is_whole else place
+
+
+def _integer(octets: memoryview, place: int) -> tuple[int, int]:
+    """Return a Variable Byte Integer of at most four octets, and the place after it."""
+    number = 0
+    for shift in (0, 7, 14, 21):
+        number |= (octets[place] & 0x7F) << shift
+        place += 1
+        if octets[place - 1] < 0x80:
+            break
+    return number, place
+
+
+# The codec, version 0.8.0, panics at text that is not UTF-8, and prints a traceback. So texts are
+# checked before; all else is left to the codec. Source of the tables: OASIS MQTT 5.0, 2.2.2.2.
+
+_PUBLISH, _QOS = 0x30, 0x06
+_BEFORE_PROPERTIES = {0x20: 2, 0x40: 3, 0x90: 2, 0xD0: 0, 0xE0: 1}
+"""Octets between length and properties of CONNACK, PUBACK, SUBACK, PINGRESP and DISCONNECT."""
+_INTEGERS = (
+    dict.fromkeys((0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A), 1)
+    | dict.fromkeys((0x13, 0x21, 0x22, 0x23), 2)
+    | dict.fromkeys((0x02, 0x11, 0x18, 0x27), 4)
+)
+"""Octets of the properties that are integers of fixed length, by identifier."""
+_TEXTS = dict.fromkeys((0x03, 0x08, 0x12, 0x15, 0x1A, 0x1C, 0x1F), 1) | {0x26: 2}
+"""Number of texts in the properties that have some, by identifier."""
+_BINARY = (0x09, 0x16)
+_SUBSCRIPTION = 0x0B
+
+
+def _check(packet: memoryview) -> None:
+    """Raise `ValueError` unless a packet is of a broker and its texts are UTF-8.
+
+    Raises `IndexError` if the packet ends early.
+    """
+    kind = packet[0] & 0xF0
+    _, place = _integer(packet, 1)
+    if kind == _PUBLISH:
+        place = _after_text(packet, place) + (2 if packet[0] & _QOS else 0)
+    elif kind in _BEFORE_PROPERTIES:
+        place += _BEFORE_PROPERTIES[kind]
+        if place >= len(packet):
+            return  # without properties
+    else:
+        raise ValueError(kind)
+    length, place = _integer(packet, place)
+    end = place + length
+    while place < end:
+        identifier = packet[place]
+        place += 1
+        if identifier in _TEXTS:
+            for _ in range(_TEXTS[identifier]):
+                place = _after_text(packet, place)
+        elif identifier in _BINARY:
+            place = _after_binary(packet, place)
+        elif identifier == _SUBSCRIPTION:
+            _, place = _integer(packet, place)
+        elif identifier in _INTEGERS:
+            place += _INTEGERS[identifier]
+        else:
+            return  # unknown
+
+
+def _after_text(packet: memoryview, place: int) -> int:
+    end = _after_binary(packet, place)
+    str(packet[place + 2 : end], "utf-8")
+    return end
+
+
+def _after_binary(packet: memoryview, place: int) -> int:
+    end = place + 2 + (packet[place] << 8 | packet[place + 1])
+    if end > len(packet):
+        raise IndexError(end)
+    return end

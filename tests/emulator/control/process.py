@@ -57,6 +57,9 @@ class IdleTransport:
     async def publish(self, *_: object) -> bool:
         raise NotImplementedError
 
+    def post(self, *_: object) -> None:
+        raise NotImplementedError
+
 
 @dataclass
 class Process:

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import re
+from functools import partial
 
 import pytest
 
-from esme_emulator.transport import Handler, Transport, TransportError, connect
+from esme_emulator.transport import Handler, Outcome, Transport, TransportError, connect
 from tests.emulator.transport.brokers import GUARD, Inbox, Kind
 
 
@@ -172,6 +174,79 @@ async def test_shared_subscription_gives_every_message_to_one_member(kind: Kind)
         await first.wait_for(10)
         await second.wait_for(10)
     assert sorted(first.payloads + second.payloads) == sorted(b"%d" % n for n in range(20))
+
+
+async def test_posting_needs_no_task(kind: Kind, inbox: Inbox) -> None:
+    outcomes: dict[int, Outcome] = {}
+    told = asyncio.Event()
+
+    def tell(number: int, outcome: Outcome) -> None:
+        outcomes[number] = outcome
+        if len(outcomes) == 100:
+            told.set()
+
+    async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
+        tasks = asyncio.all_tasks()
+        for number in range(100):
+            transport.post("a/b", b"%d" % number, partial(tell, number))
+        assert asyncio.all_tasks() == tasks
+        assert outcomes == {}  # an outcome is told later, never within the call
+        async with asyncio.timeout(GUARD):
+            await told.wait()
+        await inbox.wait_for(100)
+        assert transport.counters.published == 100
+    assert outcomes == dict.fromkeys(range(100), True)
+    assert inbox.payloads == [b"%d" % number for number in range(100)]
+
+
+async def test_posts_and_publishes_keep_their_order(kind: Kind, inbox: Inbox) -> None:
+    async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
+        for number in range(0, 100, 2):
+            transport.post("a/b", b"%d" % number, lambda _: None, {"n": str(number)})
+            await transport.publish("a/b", b"%d" % (number + 1))
+        await inbox.wait_for(100)
+    assert inbox.payloads == [b"%d" % number for number in range(100)]
+    assert inbox.messages[2].user_properties == ({"n": "2"} if kind.user_properties else {})
+
+
+async def test_posting_after_the_end_tells_an_error(kind: Kind) -> None:
+    outcomes: list[Outcome] = []
+    async with connect(kind.broker, client_id="party") as party:
+        with pytest.raises(ValueError, match="topic"):
+            party.post("a/+", b"", outcomes.append)
+    party.post("a/b", b"", outcomes.append)
+    assert outcomes == []
+    await asyncio.sleep(0)
+    assert [str(outcome) for outcome in outcomes] == [
+        "cannot publish to a/b: the transport is closed"
+    ]
+    assert party.counters.abandoned == 1
+
+
+async def test_failing_callback_harms_no_other(
+    kind: Kind, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Outcome) -> None:
+        raise ZeroDivisionError("the callback's own")
+
+    async with connect(kind.broker, client_id="both", subscriptions={"a": inbox}) as transport:
+        for _ in range(3):
+            transport.post("a", b"", fail)
+        await transport.publish("a", b"")
+        await inbox.wait_for(4)
+        assert transport.counters.reconnections == 0
+    [record] = caplog.records
+    assert "what follows a message to a failed" in record.getMessage()
+
+
+async def test_sockets_are_closed(kind: Kind) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        async with connect(kind.broker, client_id="party", subscriptions={"a": print}) as party:
+            await party.publish("b", b"")
+    for _ in range(10):
+        await asyncio.sleep(0)  # the embedded broker closes its side
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_publishing_after_the_end_is_an_error(kind: Kind) -> None:

@@ -3,13 +3,20 @@
 import asyncio
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
-from esme_emulator.transport import Drop, MemoryBroker, RefusedError, TransportError, connect
+from esme_emulator.transport import (
+    Drop,
+    MemoryBroker,
+    Outcome,
+    RefusedError,
+    TransportError,
+    connect,
+)
 from esme_emulator.transport.base import MAX_PACKET
 from esme_emulator.transport.connection import (
     FAILURE,
@@ -196,6 +203,18 @@ async def test_receive_maximum_of_connack_is_kept() -> None:
     assert most == 3
 
 
+async def test_receive_maximum_of_mosquitto_is_kept(tmp_path: Path, inbox: Inbox) -> None:
+    options = (*OPEN, TUNED[0], "max_queued_messages 0", "max_inflight_messages 3")
+    with Mosquitto(tmp_path, options) as broker:
+        async with connect(broker.url, client_id="both", subscriptions={"a": inbox}) as transport:
+            payloads = [b"%d" % number for number in range(500)]
+            assert all(await asyncio.gather(*(transport.publish("a", p) for p in payloads)))
+            await inbox.wait_for(500)
+            counters = transport.counters
+    assert inbox.payloads == payloads
+    assert (counters.published, counters.reconnections, counters.resent) == (500, 0, 0)
+
+
 async def test_broker_that_allows_only_qos_0(
     tmp_path: Path, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -278,12 +297,15 @@ async def test_denied_message_is_not_published(tmp_path: Path, inbox: Inbox) -> 
         async with connect(broker.url, client_id="both", subscriptions={"#": inbox}) as transport:
             with pytest.raises(RefusedError) as caught:
                 await transport.publish("denied", b"")
+            outcomes: list[Outcome] = []
+            transport.post("denied", b"", outcomes.append)
             assert await transport.publish("allowed", b"")
             await inbox.wait_for(1)
             counters = transport.counters
+    assert [type(outcome) for outcome in outcomes] == [RefusedError]
     assert str(caught.value) == ("cannot publish to denied: the broker refuses it (not authorized)")
     assert [message.topic for message in inbox.messages] == ["allowed"]
-    assert (counters.refused, counters.published, counters.reconnections) == (1, 1, 0)
+    assert (counters.refused, counters.published, counters.reconnections) == (2, 1, 0)
 
 
 async def test_publish_without_subscribers_returns_false(kind: Kind, inbox: Inbox) -> None:
@@ -419,19 +441,17 @@ async def test_too_long_message_on_mqtt_5_is_a_protocol_error(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """CONNECT forbids it: MQTT 5.0, 3.1.2.11.4. It is not sent again, since sessions are clean."""
-    ends: list[bytes] = []
+    connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
         await read_packet(reader)
         writer.write(CONNACK)
         _, body = await read_packet(reader)
         writer.write(b"\x90\x04" + body[:2] + b"\x00\x01")
-        if not ends:
-            ends.append(b"")
-            with suppress(ConnectionError):
-                await send_too_long(writer, b"\x00\x01a\x00\x09\x00")
-            ends.append(await reader.read())
-            return
+        if connections == 1:
+            await send_too_long(writer, b"\x00\x01a\x00\x09\x00")
         writer.write(b"\x32\x06\x00\x01a\x00\x0a\x00")
         while await reader.read(100):
             pass

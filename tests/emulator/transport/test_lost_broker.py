@@ -8,25 +8,29 @@ import logging
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
+import aiomqtt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from esme_emulator.transport import TransportError, connect
+from esme_emulator.transport import Outcome, TransportError, connect
 from tests.emulator.transport.brokers import (
     CONNACK,
+    CONNACK_3_1_1,
     GUARD,
     PUBLISH,
     Inbox,
     puback,
     read_packet,
     served,
+    speak_only_3_1_1,
 )
 from tests.support.mosquitto import OPEN, TUNED, Mosquitto, free_port
 
@@ -161,6 +165,103 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
     assert "connection lost (connection closed), reconnecting" in caplog.text
     last = [inbox.payloads[::-1].index(payload) for payload in payloads]
     assert last == sorted(last, reverse=True)
+
+
+@pytest.mark.parametrize("mqtt5", [True, False])
+async def test_connection_that_ends_with_50_messages_unacknowledged(
+    mqtt5: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first connections take messages and acknowledge none of them; the third one does."""
+    if not mqtt5:
+        speak_only_3_1_1(monkeypatch)
+    taken: list[list[bytes]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_packet(reader)
+        writer.write(CONNACK if mqtt5 else CONNACK_3_1_1)
+        taken.append(mine := [])
+        while (packet := await read_packet(reader))[0] == PUBLISH:
+            mine.append(packet[1][-2:])
+            if len(taken) == 3:
+                writer.write(puback(packet))
+            elif len(mine) == 20:
+                writer.transport.abort()
+                return
+
+    payloads = [b"%02d" % number for number in range(50)]
+    async with (
+        served(serve) as url,
+        connect(url, client_id="party") as party,
+        asyncio.timeout(GUARD),
+    ):
+        assert all(await asyncio.gather(*(party.publish("a", each) for each in payloads)))
+        counters = party.counters
+    assert taken == [payloads[:20], payloads[:20], payloads]
+    assert (counters.published, counters.reconnections, counters.resent) == (50, 2, 40)
+    assert (counters.abandoned, counters.refused) == (0, 0)
+
+
+async def test_silent_broker_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    connections = 0
+    sent = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_packet(reader)
+        writer.write(CONNACK)
+        while (packet := await read_packet(reader))[0]:
+            sent.set()
+            if connections == 2:
+                writer.write(puback(packet))
+
+    async with (
+        served(serve) as url,
+        connect(url, client_id="party") as party,
+        asyncio.timeout(GUARD),
+    ):
+        publishing = asyncio.create_task(party.publish("a", b""))
+        await sent.wait()
+        for _ in range(2):  # half a keep-alive interval each
+            party._connection._send_ping()  # type: ignore[attr-defined]
+        await publishing
+        assert party.counters.resent == 1
+    assert "connection lost (no answer in time), reconnecting" in caplog.text
+
+
+async def test_messages_are_given_up_in_their_order(mosquitto: Mosquitto) -> None:
+    order: list[int] = []
+    over = asyncio.Event()
+
+    def tell(number: int, outcome: Outcome) -> None:
+        assert isinstance(outcome, TransportError)
+        order.append(number)
+        if len(order) == 100:
+            over.set()
+
+    async with connect(mosquitto.url, client_id="party", give_up_after=0.1) as party:
+        mosquitto.stop()
+        for number in range(100):
+            party.post("a", b"", partial(tell, number))
+        async with asyncio.timeout(GUARD):
+            await over.wait()
+        assert party.counters.abandoned == 100
+    assert order == list(range(100))
+
+
+async def test_session_that_another_client_takes_over(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(mosquitto.url, client_id="party") as party:
+        ours = party._session.client_id  # type: ignore[attr-defined]
+        async with aiomqtt.Client(
+            "127.0.0.1", mosquitto.port, identifier=ours, protocol=aiomqtt.ProtocolVersion.V5
+        ):
+            pass
+        async with asyncio.timeout(GUARD):
+            await party.publish("a", b"")
+        assert party.counters.reconnections == 1
+    assert "connection lost (" in caplog.text
 
 
 async def test_publish_waits_through_an_outage(mosquitto: Mosquitto, inbox: Inbox) -> None:
@@ -334,6 +435,27 @@ async def test_tls(tmp_path: Path, inbox: Inbox) -> None:
         careless.verify_mode = ssl.CERT_NONE
         async with connect(url, client_id="party", tls=careless) as party:
             await party.publish("a", b"")
+
+
+@pytest.mark.processes
+async def test_client_certificate(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    options = (*OPEN, *TUNED, f"certfile {certificate}", f"keyfile {key}")
+    required = (*options, f"cafile {certificate}", "require_certificate true")
+    with Mosquitto(tmp_path, required) as broker:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+        known = ssl.create_default_context(cafile=certificate)
+        known.load_cert_chain(certificate, key)
+        async with connect(url, client_id="party", tls=known) as party:
+            await party.publish("a", b"")
+        unknown = ssl.create_default_context(cafile=certificate)
+        with pytest.raises(TransportError) as caught:
+            async with connect(url, client_id="party", tls=unknown, start_timeout=0.0):
+                pass
+    assert str(caught.value) == (
+        f"no MQTT broker at 127.0.0.1:{broker.port} "
+        "(no TLS: TLSV13_ALERT_CERTIFICATE_REQUIRED): start one, or name another"
+    )
 
 
 async def test_tls_to_a_broker_without_tls(mosquitto: Mosquitto) -> None:
