@@ -2,12 +2,25 @@
 
 import sys
 
-from benchmarks import brokers, cache, calls, codec, fleet, load, reads, soak, stores, templates
+from benchmarks import (
+    brokers,
+    cache,
+    calls,
+    codec,
+    engines,
+    fleet,
+    load,
+    reads,
+    soak,
+    stores,
+    templates,
+)
 
 MEASUREMENTS = {
     "codec": codec.main,
     "templates": templates.main,
     "fleet": fleet.main,
+    "engines": engines.main,
     "reads": reads.main,
     "brokers": brokers.main,
     "load": load.main,

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from esme_emulator.messaging.topics import CACHE_STATUS, response_topic
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import Transport, connect
 
 Ask = tuple[str, bytes]
@@ -32,9 +31,8 @@ def counter_of(octets: bytes) -> bytes:
 class Client:
     """Sends commands, and records the time of each reply."""
 
-    def __init__(self, transport: Transport, tasks: Tasks) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._tasks = tasks
         self._waiting: dict[bytes, asyncio.Future[float]] = {}
         self.replies: list[tuple[bytes, str | None]] = []
         """All replies: octets and Cache-Status."""
@@ -51,7 +49,7 @@ class Client:
         """Send a command in the background; the result is the time of its reply."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[counter_of(ask[1])] = future
-        self._tasks.start(self._transport.publish(*ask))
+        self._transport.post(*ask, lambda _: None)
         return future
 
     async def publish(self, topic: str, octets: bytes) -> None:
@@ -87,13 +85,12 @@ class Client:
 @asynccontextmanager
 async def connected(url: str, prefix: str, *recipients: str) -> AsyncIterator[Client]:
     """Yield a client that receives the replies to `recipients`."""
-    async with Tasks() as tasks:
-        client: Client
+    client: Client
 
-        def receive(topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
-            client.receive(topic, octets, properties)
+    def receive(topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        client.receive(topic, octets, properties)
 
-        subscriptions = {response_topic(prefix, "+", each): receive for each in recipients}
-        async with connect(url, client_id="client", subscriptions=subscriptions) as transport:
-            client = Client(transport, tasks)
-            yield client
+    subscriptions = {response_topic(prefix, "+", each): receive for each in recipients}
+    async with connect(url, client_id="client", subscriptions=subscriptions) as transport:
+        client = Client(transport)
+        yield client

@@ -118,13 +118,16 @@ class Requester:
     ) -> None:
         await self._clock.sleep(seconds)
         if not future.done():
-            text = (
-                f"{transaction.device} did not reply within {seconds:g} s: "
-                "is it in the fleet, with this seed or keystore"
-            )
-            if self._prefix == CACHED:
-                text += f", and is {transaction.party} entitled by the registry of the cache"
-            future.set_exception(NoReplyError(f"{text}?"))
+            future.set_exception(NoReplyError(self._no_reply(transaction, seconds)))
+
+    def _no_reply(self, transaction: Transaction, seconds: float) -> str:
+        late = f"{transaction.device} did not reply within {seconds:g} s"
+        if self._transport is not None and not self._transport.is_connected:
+            return f"{late}, since the connection to the broker is lost: is the broker running?"
+        text = f"{late}: is it in the fleet, with this seed or keystore"
+        if self._prefix == CACHED:
+            text += f", and is {transaction.party} entitled by the registry of the cache"
+        return f"{text}?"
 
     def _drop(self, _: str, reason: Drop) -> None:
         self.dropped[reason] += 1

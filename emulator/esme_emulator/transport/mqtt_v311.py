@@ -16,9 +16,9 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTT_ERR_SUCCESS
 from paho.mqtt.reasoncodes import ReasonCode
 
-from esme_emulator.transport import connection as seam
 from esme_emulator.transport.base import MAX_PACKET, NO_PROPERTIES, Drop, RefusedError
 from esme_emulator.transport.connection import (
+    ATTEMPT,
     CLOSED,
     GOODBYE,
     KEEPALIVE,
@@ -209,7 +209,7 @@ def _new_client(session: Session, owner: Owner) -> _Client:
         identifier=session.client_id,
         protocol=ProtocolVersion.V311,
         queue_type=Inbox,
-        timeout=seam.ATTEMPT,
+        timeout=ATTEMPT,
         keepalive=KEEPALIVE,
         tls_context=tls,
         tls_insecure=None if tls is None else not tls.check_hostname,

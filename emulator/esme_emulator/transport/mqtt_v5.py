@@ -28,9 +28,9 @@ from mqtt5 import (
     read,
 )
 
-from esme_emulator.transport import connection as seam
 from esme_emulator.transport.base import MAX_PACKET, NO_PROPERTIES, Drop, RefusedError
 from esme_emulator.transport.connection import (
+    ATTEMPT,
     CLOSED,
     ENDED_BY_US,
     FAILURE,
@@ -68,7 +68,7 @@ async def connect(session: Session, owner: Owner, window: int) -> Connection:
     """
     connection = _Connection(owner, window)
     try:
-        async with asyncio.timeout(seam.ATTEMPT):
+        async with asyncio.timeout(ATTEMPT):
             await _open(session.address, session.tls, connection)
         await connection.log_in(session)
         if session.filters:
@@ -236,7 +236,7 @@ class _Connection(asyncio.Protocol):
             raise self._error
         self._answer = self._loop.create_future()
         self._write(packet)
-        async with asyncio.timeout(seam.ATTEMPT):
+        async with asyncio.timeout(ATTEMPT):
             answer = await self._answer
         if not isinstance(answer, kind):
             raise ConnectionFailedError(NOT_MQTT)

@@ -114,6 +114,23 @@ async def test_a_request_without_a_reply_times_out(prefix: str) -> None:
     assert ("by the registry of the cache" in said) is (prefix == CACHED)
 
 
+async def test_a_request_whose_broker_is_lost_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seam: the transport, which says that it has no connection."""
+    broker, clock, inbox = MemoryBroker(), ManualClock(UNIX_NOW), Inbox()
+    asked, octets = command("4.8.1")
+    requester = Requester(DIRECT, KEYS, clock)
+    async with (
+        connect(broker, client_id="deaf", subscriptions={command_topic(DIRECT, "+"): inbox}),
+        requester.connected(broker, {RECIPIENT}),
+    ):
+        asking = asyncio.create_task(requester.request(asked, octets, timeout=60.0))
+        await settle()
+        monkeypatch.setattr("esme_emulator.transport.memory._MemoryTransport.is_connected", False)
+        await clock.advance(60.0)
+        with pytest.raises(NoReplyError, match="since the connection to the broker is lost"):
+            await asking
+
+
 async def test_a_cache_notices_a_missing_subscriber_at_once(telling: Broker) -> None:
     async with caching(telling) as service, connect(telling, client_id="party") as transport:
         await transport.publish(command_topic(CACHED, METER), command("4.8.1")[1])

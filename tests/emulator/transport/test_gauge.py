@@ -3,7 +3,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from esme_emulator.transport import Gauged, MemoryBroker, TransportError, connect
+from esme_emulator.transport import Gauged, MemoryBroker, Outcome, TransportError, connect
 from esme_emulator.transport.memory import _MemoryTransport
 
 
@@ -88,6 +88,29 @@ async def test_a_refused_message_is_not_in_flight() -> None:
         with pytest.raises(ValueError, match="65535"):
             await transport.publish("x", b"", {"name": "v" * 70_000})
         await broker.gauge.still()
+
+
+async def test_gauge_waits_for_what_follows_a_post() -> None:
+    broker = Gauged(MemoryBroker())
+    order: list[str] = []
+
+    def follow(outcome: Outcome) -> None:
+        order.append(f"done {outcome}")
+        if len(order) < 4:
+            transport.post("x", b"", follow)
+
+    async with connect(
+        broker, client_id="a", subscriptions={"x": lambda *_: order.append("arrived")}
+    ) as transport:
+        transport.post("x", b"", follow)
+        await broker.gauge.still()
+        assert order == ["arrived", "done True"] * 2
+        with pytest.raises(ValueError, match="topic"):
+            transport.post("#", b"", follow)
+        await broker.gauge.still()
+    transport.post("x", b"", follow)
+    await broker.gauge.still()
+    assert order[-1] == "done cannot publish to x: the transport is closed"
 
 
 async def test_gauge_is_not_still_while_a_publisher_waits(

@@ -272,7 +272,8 @@ async def test_subscriptions_that_the_broker_refuses(codes: bytes, reason: str) 
 async def test_broker_that_ignores_mqtt_5_is_tried_with_3_1_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("esme_emulator.transport.connection.ATTEMPT", 0.2)
+    for engine in ("mqtt_v5", "mqtt_v311"):
+        monkeypatch.setattr(f"esme_emulator.transport.{engine}.ATTEMPT", 0.2)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, body = await read_packet(reader)

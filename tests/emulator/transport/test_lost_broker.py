@@ -72,7 +72,8 @@ async def test_no_such_host(host: str) -> None:
 async def test_something_else_than_a_broker(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("esme_emulator.transport.connection.ATTEMPT", 0.2)
+    for engine in ("mqtt_v5", "mqtt_v311"):
+        monkeypatch.setattr(f"esme_emulator.transport.{engine}.ATTEMPT", 0.2)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
