@@ -16,7 +16,7 @@ from time import time
 
 from benchmarks.client import Ask, connected
 from benchmarks.processes import running
-from benchmarks.shares import Shares, shares
+from benchmarks.shares import Shares, microseconds, shares
 from benchmarks.waiters import SRV, wait_for_one
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import SUPPLIER
@@ -83,7 +83,8 @@ def _rate(title: str, url: str, prefix: str, recipient: str, **references: float
     """Measure replies a second with `IN_FLIGHT`; print them, also relative to `references`."""
     rate, taken = asyncio.run(_at_once(url, prefix, recipient))
     relative = "".join(f", {rate / other:.2f} times {name}" for name, other in references.items())
-    print(f"{title}, {IN_FLIGHT} in flight: {rate:.0f} a second{relative}  ({taken})", flush=True)
+    print(f"{title}, {IN_FLIGHT} in flight: {rate:.0f} a second{relative}  ({taken})")
+    print(f"    {microseconds(taken.spent(rate))}", flush=True)
     return rate
 
 

@@ -23,7 +23,6 @@ from esme_emulator.load.plan import Arrivals, Plan
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
 from esme_emulator.messaging.topics import DIRECT, command_topic, device_of, response_topic
-from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import connect
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
@@ -178,18 +177,17 @@ def _say(verdict: str, step: _Step) -> None:
 
 async def echo(url: str) -> None:
     """Send every command back to its originator."""
-    async with Tasks() as tasks:
 
-        def receive(topic: str, payload: bytes, _: Mapping[str, str]) -> None:
-            place = counter_place(payload) + 9  # after the counter and the length of the EUI
-            originator = payload[place : place + 8].hex().upper()
-            replies = response_topic(DIRECT, str(device_of(topic)), originator)
-            tasks.start(transport.publish(replies, payload))
+    def receive(topic: str, payload: bytes, _: Mapping[str, str]) -> None:
+        place = counter_place(payload) + 9  # after the counter and the length of the EUI
+        originator = payload[place : place + 8].hex().upper()
+        replies = response_topic(DIRECT, str(device_of(topic)), originator)
+        transport.post(replies, payload, lambda _: None)
 
-        subscriptions = {command_topic(DIRECT, "+"): receive}
-        async with connect(url, client_id="echo", subscriptions=subscriptions) as transport:
-            print('{"ready": true}', flush=True)
-            await asyncio.Event().wait()
+    subscriptions = {command_topic(DIRECT, "+"): receive}
+    async with connect(url, client_id="echo", subscriptions=subscriptions) as transport:
+        print('{"ready": true}', flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from time import perf_counter, process_time, time
+from time import perf_counter, time
 
 from benchmarks.processes import running
+from benchmarks.shares import Shares, microseconds, shares
 from esme_emulator.estate.estate import Estate, derived_estate
 from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.messaging.client import Requester
@@ -32,14 +33,17 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
         with running("benchmarks.echo", broker.url):
-            bare, _ = asyncio.run(bare_exchanges(broker.url))
+            bare, bare_taken = asyncio.run(bare_exchanges(broker.url))
         of_meters = ("--meters", str(METERS), "--broker", broker.url)
         fleet = ("esme_emulator", "fleet", "--json", *of_meters)
         with running(*fleet):
-            real, busy = asyncio.run(_reads(broker.url))
+            real, taken = asyncio.run(_reads(broker.url))
     print(f"direct reads of 24 h of 4.8.1 through mosquitto, {IN_FLIGHT} in flight")
-    print(f"{'with full GBCS at both ends':44}{real:8.0f} a second ({busy:.0%} of the requester)")
-    print(f"{'the same octets, no codec (reference)':44}{bare:8.0f} a second")
+    for title, rate, shares_of in (
+        ("with full GBCS at both ends", real, taken),
+        ("the same octets, no codec (reference)", bare, bare_taken),
+    ):
+        print(f"{title:44}{rate:8.0f} a second, {microseconds(shares_of.spent(rate))}")
     print(f"{'ratio':44}{real / bare:8.2f}")
 
 
@@ -51,8 +55,8 @@ def _asks(estate: Estate, party: RemoteParty) -> list[tuple[Command, bytes]]:
     ]
 
 
-async def _reads(url: str) -> tuple[float, float]:
-    """Return reads a second, and the fraction of a core that this process used."""
+async def _reads(url: str) -> tuple[float, Shares]:
+    """Return reads a second, and what each process took."""
     estate = derived_estate("1", METERS)
     party = estate.parties(counter=1)[0]
     asks = _asks(estate, party)
@@ -63,8 +67,8 @@ async def _reads(url: str) -> tuple[float, float]:
         )
 
 
-async def bare_exchanges(url: str) -> tuple[float, float]:
-    """Return exchanges with `benchmarks.echo` a second, and the used fraction of a core.
+async def bare_exchanges(url: str) -> tuple[float, Shares]:
+    """Return exchanges with `benchmarks.echo` a second, and what each process took.
 
     There are `METERS` exchanges as a warm-up, and `READS` that are timed.
     """
@@ -81,7 +85,7 @@ async def bare_exchanges(url: str) -> tuple[float, float]:
         async def request(command: bytes, device: str) -> None:
             future = asyncio.get_running_loop().create_future()
             waiting[command[18:26]] = future
-            await transport.publish(command_topic(DIRECT, device), command)
+            transport.post(command_topic(DIRECT, device), command, lambda _: None)
             await future
 
         return await _timed(
@@ -94,7 +98,7 @@ async def bare_exchanges(url: str) -> tuple[float, float]:
         )
 
 
-async def _timed(requests: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
+async def _timed(requests: list[Callable[[], Awaitable[object]]]) -> tuple[float, Shares]:
     """Make the requests, `IN_FLIGHT` at a time; the first `METERS` are a warm-up."""
     remaining = iter(requests)
 
@@ -108,7 +112,7 @@ async def _timed(requests: list[Callable[[], Awaitable[object]]]) -> tuple[float
                 group.create_task(work(number // IN_FLIGHT))
 
     await phase(METERS)
-    start, busy = perf_counter(), process_time()
-    await phase(READS)
-    elapsed = perf_counter() - start
-    return READS / elapsed, (process_time() - busy) / elapsed
+    start = perf_counter()
+    with shares() as taken:
+        await phase(READS)
+    return READS / (perf_counter() - start), taken

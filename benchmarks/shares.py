@@ -19,6 +19,16 @@ class Shares:
     def __str__(self) -> str:
         return ", ".join(f"{name} {part:.0%}" for name, part in self.parts.items())
 
+    def spent(self, rate: float) -> dict[str, float]:
+        """Return the processor time of one of `rate` events a second, in seconds by name."""
+        return {name: part / rate for name, part in self.parts.items()}
+
+
+def microseconds(spent: dict[str, float]) -> str:
+    """Return a sum of processor times, and its parts."""
+    parts = ", ".join(f"{name} {each * 1e6:.0f}" for name, each in spent.items())
+    return f"{sum(spent.values()) * 1e6:.0f} µs of processor time each ({parts})"
+
 
 @contextmanager
 def shares() -> Iterator[Shares]:
@@ -56,5 +66,5 @@ def _name(words: list[str]) -> str:
     """Return the subcommand or module that Python runs, or the name of the program."""
     if "-m" in words:
         module, *rest = words[words.index("-m") + 1 :]
-        return rest[0] if module == "cli" else module.rpartition(".")[2]
+        return rest[0] if module in ("cli", "esme_emulator") else module.rpartition(".")[2]
     return Path(words[0].partition(" ")[0]).name
