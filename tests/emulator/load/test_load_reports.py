@@ -56,6 +56,7 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else() -> None:
     assert Path("a/load.json").read_text() == "{}"
 
 
+@pytest.mark.processes
 def test_reports_of_both_kinds_share_a_folder() -> None:
     for _ in range(2):
         form("a")
