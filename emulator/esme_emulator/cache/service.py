@@ -8,7 +8,15 @@ the store. Neither decides anything.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import date
 from functools import partial
@@ -31,7 +39,6 @@ from esme_emulator.cache.policy.effects import (
     Settle,
     Wait,
 )
-from esme_emulator.cache.policy.invalidation import undropped_warning
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.store.base import Breaker, Held, Lease, NotAskedError, Store, StoreError
@@ -166,7 +173,8 @@ class CacheService:
         self._clock = clock
         self._real = real
         self._tasks = tasks
-        self._deadline_may_have_changed = asyncio.Event()
+        self._has_deadline = asyncio.Event()
+        """Set when a deadline may have become the first."""
         self._ending = False
         self._complaints = Complaints(_log)
         self._store_calls = 0
@@ -200,14 +208,18 @@ class CacheService:
 
     def receive_command(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Handle a command of a party."""
-        device = self._device_of(topic)
-        if device is not None and not self._ending:
+        device = device_of(topic)
+        if device is None:
+            self._drop_bad(topic)
+        elif not self._ending:
             self._start(self.policy.command(device, octets, self._clock.now()))
 
     def receive_response(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
         """Handle a message of a meter."""
-        device = self._device_of(topic)
-        if device is not None and not self._ending:
+        device = device_of(topic)
+        if device is None:
+            self._drop_bad(topic)
+        elif not self._ending:
             self._start(self.policy.response(octets, self._clock.now(), device))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
@@ -220,18 +232,14 @@ class CacheService:
         """Count a message that is not handled."""
         self.policy.ledger.reasons[reason] += 1
 
-    def _device_of(self, topic: str) -> EUI | None:
-        device = device_of(topic)
-        if device is None:
-            self.drop(topic, BAD_TOPIC)
-            self._complaints.warn(BAD_TOPIC, f"dropped a message to {topic}: {TOPIC_RULE}")
-        return device
+    def _drop_bad(self, topic: str) -> None:
+        self.drop(topic, BAD_TOPIC)
+        self._complaints.warn(BAD_TOPIC, f"dropped a message to {topic}: {TOPIC_RULE}")
 
     # Effects
 
     def _start(self, effects: list[Effect]) -> None:
         if effects:
-            self._deadline_may_have_changed.set()
             self._tasks.start(self._perform(effects))
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
@@ -241,29 +249,31 @@ class CacheService:
         """
         left = deque(effects)
         while left:
-            effect = left.popleft()
-            match effect:
-                case Forward() | Reply():
+            match effect := left.popleft():
+                case Forward():
+                    self._has_deadline.set()
+                    self._publish(effect)
+                case Reply():
                     self._publish(effect)
                 case Wait():
+                    self._has_deadline.set()
                     self._tasks.start(self._wait(effect))
                 case Alarm(device, party, counter):
                     _log.warning(FORGED, device, counter, party)
-                case Abandon():
-                    await self._ask_store(self._store.abandon(effect))
                 case _:
-                    answer = await self._ask_store(self._store.ask(effect))
-                    left.extendleft(reversed(self.policy.answer(effect, answer, self._clock.now())))
-                    self._deadline_may_have_changed.set()
+                    left.extendleft(reversed(await self._ask_store(effect)))
 
-    async def _ask_store(self, call: Awaitable[T]) -> T:
+    async def _ask_store(self, effect: Question | Abandon) -> list[Effect]:
         self._store_calls += 1
         try:
-            return await call
+            answer = await self._store.ask(effect)
         finally:
             self._store_calls -= 1
-            if not self._store_calls:
+            if self._ending and not self._store_calls:
                 self._store_is_idle.set()
+        if isinstance(effect, Abandon):
+            return []
+        return self.policy.answer(effect, answer, self._clock.now())
 
     async def _wait(self, wait: Wait) -> None:
         answer = await self._store.ask(wait)
@@ -302,8 +312,8 @@ class CacheService:
         while not self._ending:
             deadline = self.policy.next_deadline()
             if deadline is None:
-                self._deadline_may_have_changed.clear()
-                await self._deadline_may_have_changed.wait()
+                self._has_deadline.clear()
+                await self._has_deadline.wait()
             else:
                 await self._clock.sleep(deadline - self._clock.now())
                 if not self._ending:
@@ -351,7 +361,7 @@ class CacheService:
         not_served = [flush for flush in flushes if flush not in served]
         for some, of_next in ((served, True), (not_served, False)):
             if some:
-                _log.warning("%s", undropped_warning(some, served=of_next))
+                _log.warning("%s", _undropped_warning(some, served=of_next))
 
 
 class StoreCalls:
@@ -387,7 +397,7 @@ class StoreCalls:
         # The store's own expiry goes by real time, so it is used only if the clock does too.
         self._ttl = policy.settings.retention if isinstance(clock, SystemClock) else None
 
-    async def ask(self, question: Question) -> object:
+    async def ask(self, question: Question | Abandon) -> object:
         """Return the store's answer, as `policy.effects` describes it."""
         match question:
             case Claim():
@@ -409,12 +419,11 @@ class StoreCalls:
             case Reserve(earliest, size):
                 first = await self._try(self._store.reserve, earliest, size)
                 return first if isinstance(first, int) else None
-
-    async def abandon(self, effect: Abandon) -> None:
-        """Give the lease of a flight back."""
-        lease = self._leases.pop(effect.flight, None)
-        if lease is not None:
-            await self._give_back(lease)
+            case Abandon(flight):
+                lease = self._leases.pop(flight, None)
+                if lease is not None:
+                    await self._give_back(lease)
+                return None
 
     async def renew(self) -> None:
         """Renew the leases of all flights, and give stranded ones back."""
@@ -440,7 +449,8 @@ class StoreCalls:
         self._breaker.try_again()
 
     def _with_identity(self, key: Key) -> Key:
-        return key._replace(identity=self._known.identity)
+        device, srv, start, end, _ = key
+        return Key(device, srv, start, end, self._known.identity)
 
     async def _give_back(self, lease: Lease) -> None:
         """End `lease` now, so that other caches need not wait for it.
@@ -529,3 +539,22 @@ class StoreCalls:
             _log.warning("%s; requests are forwarded meanwhile", error)
         self._failed_at = now
         self._policy.ledger.note("store-failed")
+
+
+def _undropped_warning(flushes: Sequence[Flush], *, served: bool) -> str:
+    """Return a line about entries that an ending cache could not drop.
+
+    `served` tells whether the next cache would serve them.
+    """
+    devices = [str(flush.device) for flush in flushes if flush.device is not None]
+    readings, command = "readings received by a clock that was ahead", "esme cache purge"
+    if len(devices) == len(flushes):
+        more = f" and {len(devices) - 3} more" if len(devices) > 3 else ""
+        readings = f"readings of {', '.join(devices[:3])}{more}"
+        command += f" --device {devices[0] if len(devices) == 1 else 'EUI'}"
+    if served:
+        return f"{readings} could not be dropped, and the next cache will serve them: {command}"
+    return (
+        f"{readings} could not be dropped. No cache with this registry serves them, and they "
+        f"expire with their retention; to drop them now: {command}"
+    )

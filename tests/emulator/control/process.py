@@ -7,10 +7,10 @@ from functools import partial
 import httpx
 
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.effects import CacheStatus
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.policy.status import forwarded, hit
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
 from esme_emulator.cache.store.memory import MemoryStore
@@ -129,7 +129,9 @@ class Process:
             self.ledger.count(METER, "4.8.1", decision, party)
             self.cache.policy.events.publish(decided)
         self.ledger.reasons["bad-mac"] += 1
-        for number, status in enumerate((forwarded("miss", stored=True), hit(84_600))):
+        for number, status in enumerate(
+            (CacheStatus("miss", stored=True), CacheStatus(ttl=84_600))
+        ):
             read = METER, ("4.6.1", "4.8.1")[number], PARTY, 7 + number, YESTERDAY
             replied = Replied(UNIX_NOW, *read, status, number * 5_400 or None)
             self.cache.policy.events.publish(replied)

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
+from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.effects import Effect, Forward
-from esme_emulator.cache.policy.ledger import Decision, Ledger
-from esme_emulator.cache.policy.requests import Flight, Kind, Leg, Request, Subject
-from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
-from esme_emulator.cache.policy.timers import Timers
-from esme_emulator.cache.policy.transactions import Past, Stage, Transactions
+from esme_emulator.cache.policy.ledger import Decision
+from esme_emulator.cache.policy.requests import Flight, Kind, Leg, Past, Request, Stage
+from esme_emulator.cache.policy.settings import HoldDown
 from gbcs import EUI
 
 HOLD_DOWN, QUEUE_FULL, QUEUE_TIMEOUT = "hold-down", "device-queue-full", "device-queue-timeout"
@@ -153,38 +152,31 @@ class Dispatcher:
     """
 
     def __init__(
-        self,
-        settings: CacheSettings,
-        timers: Timers[Subject],
-        transactions: Transactions,
-        ledger: Ledger,
-        resume: Callable[[Flight, str | None], list[Effect]],
+        self, context: Context, resume: Callable[[Flight, str | None], list[Effect]]
     ) -> None:
-        self._settings = settings
-        self._timers = timers
-        self._transactions = transactions
-        self._ledger = ledger
+        self._context = context
+        self._ledger = context.ledger
         self._resume = resume
+        settings = context.settings
         self._queue: DeviceQueue[Leg] = DeviceQueue(settings.device_limit, settings.device_queue)
         self._cooldown = Cooldown(settings.hold_down)
         self._budget = RetryBudget()
 
     def can_send_now(self, device: EUI) -> bool:
         """Return whether a command for `device` would be sent at once."""
-        return self._queue.is_free(device) and not self._cooldown.applies_to(
-            device, self._timers.now
-        )
+        cooling_down = self._cooldown.applies_to(device, self._context.now)
+        return self._queue.is_free(device) and not cooling_down
 
     def send(self, leg: Leg) -> list[Effect]:
         """Send a command to its meter, at once or in its turn."""
         device = leg.request.device
-        if self._cooldown.applies_to(device, self._timers.now):
+        if self._cooldown.applies_to(device, self._context.now):
             return self._fail(leg, HOLD_DOWN)
         admission = self._queue.admit(device, leg)
         if admission is Admission.NEVER:
             return self._fail(leg, QUEUE_FULL)
         if admission is Admission.LATER:
-            leg.timer = self._timers.start(self._settings.reply_timeout, leg)
+            leg.timer = self._context.start_timer(leg)
             return []
         return self._send_first(leg)
 
@@ -194,15 +186,15 @@ class Dispatcher:
         if leg.sent is None:
             self._queue.withdraw(request.device, leg)
             return self._fail(leg, QUEUE_TIMEOUT)
-        past = self._transactions.note(request.transaction, request.key, self._timers.now)
+        past = self._context.note(request)
         if (
             leg.kind is Kind.FLIGHT
-            and leg.attempts <= self._settings.retries
+            and leg.attempts <= self._context.settings.retries
             and self._budget.take()
         ):
             self._ledger.retries += 1
             return self._forward(leg, past)
-        self._cooldown.failed(request.device, self._timers.now)
+        self._cooldown.failed(request.device, self._context.now)
         return self._give_up(leg, NO_REPLY)
 
     def undelivered(self, leg: Leg, reason: str) -> list[Effect]:
@@ -241,7 +233,7 @@ class Dispatcher:
 
     def _give_up(self, leg: Leg, reason: str) -> list[Effect]:
         request = leg.request
-        past = self._transactions.note(request.transaction, request.key, self._timers.now)
+        past = self._context.note(request)
         past.legs = tuple([other for other in past.legs if other is not leg])
         past.stage, past.given_up = Stage.GIVEN_UP, leg
         return [*self._fail(leg, reason), *self._send_next(request.device)]
@@ -256,9 +248,9 @@ class Dispatcher:
 
     def _send_first(self, leg: Leg) -> list[Effect]:
         """Send a command for the first time."""
-        request, now = leg.request, self._timers.now
+        request, now = leg.request, self._context.now
         leg.sent = now
-        past = self._transactions.note(request.transaction, request.key, now)
+        past = self._context.note(request)
         past.legs += (leg,)
         if past.first_sent is None:
             past.first_sent = now
@@ -275,12 +267,12 @@ class Dispatcher:
     def _forward(self, leg: Leg, past: Past) -> list[Effect]:
         leg.attempts += 1
         past.sends += 1
-        leg.timer = self._timers.start(self._settings.reply_timeout, leg)
+        leg.timer = self._context.start_timer(leg)
         return [Forward(leg.request.device, leg.request.octets)]
 
     def _fail(self, leg: Leg, reason: str) -> list[Effect]:
         shadow = leg.kind is Kind.SHADOW
         self._ledger.note(f"shadow-{reason}" if shadow else reason)
         if leg.sent is None and not shadow:
-            self._ledger.decide(leg.request, Decision.FAILED, self._timers.now, reason)
+            self._ledger.decide(leg.request, Decision.FAILED, self._context.now, reason)
         return self._resume(leg.flight, reason) if leg.flight else []

@@ -3,6 +3,8 @@
 Those with an *answer* are questions: the service gives the answer to `CachePolicy.answer`, together
 with the question. `flight` is the policy's number for requests that wait for the same readings. The
 service alone knows what a store knows a flight by, such as a lease.
+
+Source of Cache-Status: RFC 9211, section 2: `hit`, `fwd`, `ttl`, `stored`, `collapsed`, `detail`.
 """
 
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from enum import Enum, auto
 
 from esme_emulator.cache.entry import Entry, Key
 from gbcs import EUI
+
+NAME = "s1sp"
+"""Name of this cache in a Cache-Status."""
 
 
 class Claimed(Enum):
@@ -119,8 +124,34 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """How one reply came about; its text is the Cache-Status."""
+
+    fwd: str = ""
+    """Why the meter was asked: miss, bypass or stale; empty for a hit."""
+    ttl: int | None = None
+    """Seconds for which it would still be a hit; None if the meter was asked."""
+    collapsed: bool = False
+    stored: bool = False
+    detail: str = ""
+    """Such as why it was not stored; may be empty."""
+
+    def __str__(self) -> str:
+        words = [NAME, f"fwd={self.fwd}" if self.fwd else "hit"]
+        if self.ttl is not None:
+            words.append(f"ttl={self.ttl}")
+        if self.collapsed:
+            words.append("collapsed")
+        if self.stored:
+            words.append("stored")
+        if self.detail:
+            words.append(f"detail={self.detail}")
+        return "; ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """Send the octets of a response to a requester; `status` is a Cache-Status of RFC 9211."""
+    """Send the octets of a response to a requester; `status` is a Cache-Status."""
 
     device: EUI
     recipient: EUI

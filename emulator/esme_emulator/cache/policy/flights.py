@@ -10,50 +10,48 @@ and for the meter when it answered, and of a device that was not flushed since.
 """
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.policy import status
+from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.dispatch import NO_REPLY, Dispatcher
 from esme_emulator.cache.policy.effects import (
     Abandon,
+    CacheStatus,
     Claim,
     Claimed,
     Cover,
     Effect,
+    Flush,
     Put,
     Reply,
     Settle,
     Wait,
 )
-from esme_emulator.cache.policy.invalidation import Flushes
-from esme_emulator.cache.policy.ledger import Decision, Ledger
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.reads import Read, certificate_of, cut, reaches_end, readings_of
 from esme_emulator.cache.policy.replies import (
     COUNTER_REUSED,
     FLUSHED,
     STORE_FAILED,
     WITHHELD_REUSED,
-    Order,
+    Answer,
     ReplyBuilder,
 )
 from esme_emulator.cache.policy.requests import (
     Course,
-    Entitlement,
     Flight,
     Kind,
     Leg,
+    Past,
     Request,
-    Subject,
+    Stage,
+    first_reply,
 )
-from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.policy.status import CacheStatus
-from esme_emulator.cache.policy.timers import Timers
-from esme_emulator.cache.policy.transactions import Past, Stage, Transactions, first_reply
-from gbcs import EUI, GbcsError, Keystore, Message
+from gbcs import EUI, GbcsError, Message
 from gbcs.instants import EPOCH_UNIX
 
 UNREADABLE = "reply-unreadable"
@@ -69,26 +67,67 @@ class MeterReply:
     octets: bytes
 
 
+class Flushes:
+    """The flushes in progress: their entries do not count, and the store has still to drop them.
+
+    A store that is away drops nothing, and an entry may be stored just after a flush. So each flush
+    has a number, and only the answer to the last one of a device ends it. Times are Unix times in
+    seconds.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._devices: dict[EUI, tuple[Flush, float]] = {}
+        """Each with the time at which it began."""
+        self._ahead: tuple[Flush, float] | None = None
+        """With the time before the clock was set back."""
+
+    def device(self, device: EUI, now: float) -> Flush:
+        """Return a new flush of all entries of a device."""
+        flush = Flush(next(self._numbers), device)
+        self._devices[device] = flush, now
+        return flush
+
+    def set_back(self, latest: float, now: float) -> None:
+        """Begin to flush all entries received after `now`, since the clock stood at `latest`."""
+        if self._ahead is not None:
+            before, until = self._ahead
+            now, latest = min(now, before.received_after), max(latest, until)
+        self._ahead = Flush(next(self._numbers), None, now), latest
+
+    def done(self, flush: Flush) -> None:
+        """Note that the store has dropped the entries of `flush`."""
+        if flush.device is not None:
+            if self._devices.get(flush.device, (None,))[0] == flush:
+                del self._devices[flush.device]
+        elif self._ahead is not None and self._ahead[0] == flush:
+            self._ahead = None
+
+    def pending(self) -> list[Flush]:
+        """Return the flushes that the store has still to do."""
+        ahead = [self._ahead[0]] if self._ahead is not None else []
+        return [*ahead, *(flush for flush, _ in self._devices.values())]
+
+    def since(self, device: EUI) -> float:
+        """Return the time after which entries of a device must have been received to count."""
+        return self._devices[device][1] if device in self._devices else 0.0
+
+    def was_ahead(self, received: float) -> bool:
+        """Return whether an entry may have been received before the clock was set back."""
+        if self._ahead is None:
+            return False
+        flush, latest = self._ahead
+        return flush.received_after < received <= latest
+
+
 class Flights:
     """All flights of a cache."""
 
-    def __init__(
-        self,
-        keystore: Keystore,
-        settings: CacheSettings,
-        entitlement: Entitlement,
-        ledger: Ledger,
-        timers: Timers[Subject],
-        transactions: Transactions,
-        dispatcher: Dispatcher,
-        replies: ReplyBuilder,
-    ) -> None:
-        self._keystore = keystore
-        self._settings = settings
-        self._entitlement = entitlement
-        self._ledger = ledger
-        self._timers = timers
-        self._transactions = transactions
+    def __init__(self, context: Context, dispatcher: Dispatcher, replies: ReplyBuilder) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._ledger = context.ledger
+        self._transactions = context.transactions
         self._dispatcher = dispatcher
         self._replies = replies
         self._numbers = count(1)
@@ -135,7 +174,7 @@ class Flights:
         if leg.kind is Kind.SHADOW:
             return self._replies.compare(leg, reply.message)
         if leg.flight is None:
-            said = status.forwarded("bypass", detail=leg.detail)
+            said = CacheStatus("bypass", detail=leg.detail)
             return self._relay(leg.request, reply, said)
         return self.resume(leg.flight, reply)
 
@@ -157,13 +196,13 @@ class Flights:
             return []
         number = next(self._numbers)
         self._putting[number] = key.device
-        return [Put(number, key, Entry(readings, self._timers.now))]
+        return [Put(number, key, Entry(readings, self._context.now))]
 
     def was_put(self, put: Put) -> list[Effect]:
         """Flush a device again if it was flushed while the store kept a late reply."""
         if self._putting.pop(put.number, None) is not None:
             return []
-        return [self.flushes.device(put.key.device, self._timers.now)]
+        return [self.flushes.device(put.key.device, self._context.now)]
 
     def flush(self, device: EUI) -> list[Effect]:
         """Drop the entries of a device, and keep no reply to a command sent before."""
@@ -171,7 +210,7 @@ class Flights:
             flight.keeps &= flight.key.device != device
         self._putting = {number: of for number, of in self._putting.items() if of != device}
         self._replies.distrust(device)
-        return [self.flushes.device(device, self._timers.now)]
+        return [self.flushes.device(device, self._context.now)]
 
     def set_back(self, latest: float, now: float) -> None:
         """Distrust entries received before the clock, at `latest`, was set back to `now`."""
@@ -188,7 +227,7 @@ class Flights:
         """
         flight.waits += 1
         if flight.waits <= self._settings.retries + 1:
-            flight.timer = self._timers.start(self._settings.reply_timeout, flight)
+            flight.timer = self._context.start_timer(flight)
             return []
         return [*self._ledger.note(NO_REPLY), *self._fail(flight, NO_REPLY)]
 
@@ -225,7 +264,7 @@ class Flights:
                 continue
             if found is Claimed.HELD:
                 if flight.timer is None:
-                    flight.timer = self._timers.start(self._settings.reply_timeout, flight)
+                    flight.timer = self._context.start_timer(flight)
                 settled = yield [Wait(number)]
                 if settled is not None and settled.came:
                     return self._share(flight, settled.readings)
@@ -246,11 +285,11 @@ class Flights:
                 return self._serve(flight, readings, received, "sub-window")
             # Flushed while it was kept: look again. A store that failed may have kept it.
             if kept is not False:
-                before = [self.flushes.device(key.device, self._timers.now)]
+                before = [self.flushes.device(key.device, self._context.now)]
             flight.leased, flight.keeps = False, True
 
     def _look_for_wider(self, flight: Flight) -> Generator[list[Effect], Any, Entry | None]:
-        """Return the part of a wider entry that the flight waits for, or None."""
+        """Return the part of a wider entry that the flight waits for, if the store has one."""
         found = yield [Cover(flight.number, flight.key, self._received_after(flight))]
         if found is None or not flight.keeps or not self._holds(flight, *found):
             return None
@@ -290,25 +329,25 @@ class Flights:
         if gap == UNREADABLE:
             self._ledger.note(UNREADABLE)
             failed = self._fail(flight, UNREADABLE)
-            said = status.forwarded(flight.why, detail=UNREADABLE)
+            said = CacheStatus(flight.why, detail=UNREADABLE)
             return [*failed, *self._relay(leader, reply, said)]
         detail = self._why_not_kept(flight, reply.past, readings, gap)
         if detail:
             self._ledger.note(detail)
         was_open = not self._settings.literal and self._was_open(flight.key, reply.past)
         effects: list[Effect] = []
-        if was_open and flight.leased and self._is_over(flight.key, self._timers.now):
+        if was_open and flight.leased and self._is_over(flight.key, self._context.now):
             # Waiting caches may have been asked since the window ended: they ask the meter anew.
             effects, flight.leased = [Abandon(flight.number)], False
         kept: bool | None = False
         if flight.leased or not detail:
             entry = None
             if not detail and isinstance(readings, bytes):
-                entry = Entry(readings, self._timers.now)
+                entry = Entry(readings, self._context.now)
             kept = yield [*effects, *self._settle(flight, readings, entry)]
             effects = []
         if kept is not False and not flight.keeps:  # a store that failed may have kept it
-            effects.append(self.flushes.device(flight.key.device, self._timers.now))
+            effects.append(self.flushes.device(flight.key.device, self._context.now))
         self._forget(flight)
         if not detail and not kept:
             detail = STORE_FAILED if kept is None else "lease-lost"
@@ -316,14 +355,15 @@ class Flights:
             detail = FLUSHED
             self._ledger.note(FLUSHED)
         why, stored, detail = flight.why, not detail, detail or flight.detail
-        said = status.forwarded(why, stored=stored, detail=detail)
+        said = CacheStatus(why, stored=stored, detail=detail)
         effects += self._relay(leader, reply, said)
         later: list[Request] = []
         if was_open:  # requests that came after the window had ended are for all of it
             later = [one for one in flight.waiting if self._is_over(flight.key, one.asked)]
             flight.waiting = [one for one in flight.waiting if one not in later]
-        said = status.forwarded(why, collapsed=True, stored=stored, detail=detail)
-        effects += self._give(flight.waiting, Decision.COLLAPSED, readings, said)
+        said = CacheStatus(why, collapsed=True, stored=stored, detail=detail)
+        answer = Answer(readings, Decision.COLLAPSED, said)
+        effects += self._replies.build(flight.waiting, answer)
         for request in later:
             effects += self.join(request, flight.read, flight.key)
         return effects
@@ -334,45 +374,36 @@ class Flights:
         return [Settle(flight.number, flight.key, readings, entry)]
 
     def _share(self, flight: Flight, readings: bytes | int | None) -> list[Effect]:
-        """Answer all requests with what another cache got from the meter, None for nothing."""
+        """Answer all requests with what another cache got; None if its meter did not reply."""
         if readings is None:
             return [*self._ledger.note(NO_REPLY), *self._fail(flight, NO_REPLY)]
         self._forget(flight)
-        said = status.forwarded("miss", collapsed=True, detail="elsewhere")
-        return self._give(flight.waiting, Decision.COLLAPSED, readings, said)
+        said = CacheStatus("miss", collapsed=True, detail="elsewhere")
+        return self._replies.build(flight.waiting, Answer(readings, Decision.COLLAPSED, said))
 
     def _serve(
         self, flight: Flight, readings: bytes | int, received: float, detail: str = ""
     ) -> list[Effect]:
         """Answer all requests from the store."""
         self._forget(flight)
-        now = self._timers.now
-        said = status.hit(int(received + self._settings.retention - now), detail)
-        return self._give(flight.waiting, Decision.HIT, readings, said, int(now - received))
-
-    def _give(
-        self,
-        requests: Iterable[Request],
-        decision: Decision,
-        readings: bytes | int,
-        said: CacheStatus,
-        age: int | None = None,
-    ) -> list[Effect]:
-        orders = [Order(request, readings, decision, said, age) for request in requests]
-        return self._replies.build(orders)
+        now = self._context.now
+        said = CacheStatus(ttl=int(received + self._settings.retention - now), detail=detail)
+        answer = Answer(readings, Decision.HIT, said, int(now - received))
+        return self._replies.build(flight.waiting, answer)
 
     def _fail(self, flight: Flight, reason: str) -> list[Effect]:
         """Fail all waiting requests, here and at other caches."""
         self._forget(flight)
         for request in flight.waiting:
-            self._ledger.decide(request, Decision.FAILED, self._timers.now, reason)
+            self._ledger.decide(request, Decision.FAILED, self._context.now, reason)
         return [Settle(flight.number, flight.key, None, None)] if flight.leased else []
 
     def _forget(self, flight: Flight) -> None:
         del self._flights[flight.number]
         if self._by_key.get(flight.key) is flight:
             del self._by_key[flight.key]
-        self._stop_timer(flight)
+        if flight.timer is not None:
+            self._stop_timer(flight)
 
     def _stop_timer(self, flight: Flight) -> None:
         if flight.timer is not None:
@@ -383,7 +414,7 @@ class Flights:
 
     def _relay(self, request: Request, reply: MeterReply, said: CacheStatus) -> list[Effect]:
         """Pass a response on as it came, if its requester is still entitled to it."""
-        refusal = self._entitlement.refusal(request)
+        refusal = self._context.refusal(request)
         if refusal:
             return self._ledger.note(f"withheld-{refusal}")
         response, octets = reply.message, reply.octets
@@ -394,7 +425,7 @@ class Flights:
             request.transaction, octets, device_counter
         ):
             return self._ledger.note(WITHHELD_REUSED)
-        self._ledger.replied(request, said, self._timers.now)
+        self._ledger.replied(request, said, self._context.now)
         return [Reply(response.originator, response.recipient, octets, str(said))]
 
     def _open(
@@ -407,7 +438,7 @@ class Flights:
         past, certificate = reply.past, certificate_of(request.command)
         readings: bytes | int
         try:
-            readings = readings_of(reply.message, certificate, read, self._keystore)
+            readings = readings_of(reply.message, certificate, read, self._context.keystore)
         except GbcsError:
             readings, gap = reply.octets, UNREADABLE
         else:
@@ -428,7 +459,7 @@ class Flights:
             return "open-window"
         reached = None
         if isinstance(readings, bytes):
-            reached = reaches_end(readings, read, self._timers.now)
+            reached = reaches_end(readings, read, self._context.now)
         if reached is None and self._was_open(key, past, self._settings.clock_skew):
             return "open-window"
         return INCOMPLETE if reached is False else ""
@@ -442,7 +473,7 @@ class Flights:
 
     def _was_flushed(self, key: Key, past: Past) -> bool:
         """Return whether a device was flushed, or changed hands, since it was asked."""
-        changed = self._entitlement.registry.changed(key.device, self._timers.now)
+        changed = self._context.registry.changed(key.device, self._context.now)
         return not past.keeps or (past.first_sent or 0.0) < changed
 
     def _was_open(self, key: Key, past: Past, skew: float = 0.0) -> bool:
@@ -452,7 +483,7 @@ class Flights:
         """
         if past.first_sent is None:
             return True
-        return key.end > min(past.first_sent, self._timers.now) - EPOCH_UNIX - skew
+        return key.end > min(past.first_sent, self._context.now) - EPOCH_UNIX - skew
 
     def _is_over(self, key: Key, now: float) -> bool:
         """Return whether a window has ended by the cache's clock."""
@@ -462,19 +493,14 @@ class Flights:
 
     def _received_after(self, flight: Flight) -> float:
         """Return the time after which an entry must have been received to count."""
-        device, as_of = flight.key.device, self._entitlement.as_of()
+        device, now, as_of = flight.key.device, self._context.now, self._context.as_of()
         if flight.changed is None or flight.changed[0] != as_of:
-            changed = self._entitlement.registry.changed(device, self._timers.now)
-            flight.changed = as_of, changed
-        return max(
-            self._timers.now - self._settings.retention,
-            self.flushes.since(device),
-            flight.changed[1],
-        )
+            flight.changed = as_of, self._context.registry.changed(device, now)
+        return max(now - self._settings.retention, self.flushes.since(device), flight.changed[1])
 
     def _is_fresh(self, flight: Flight, entry: Entry) -> bool:
         """Return whether an entry may be served; not if it comes from a clock that was ahead."""
-        fresh = self._received_after(flight) < entry.received <= self._timers.now
+        fresh = self._received_after(flight) < entry.received <= self._context.now
         return fresh and not self.flushes.was_ahead(entry.received)
 
     def _holds(self, flight: Flight, wider: Key, entry: Entry) -> bool:

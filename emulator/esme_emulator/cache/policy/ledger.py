@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from esme_emulator.cache.policy.effects import Effect
+from esme_emulator.cache.policy.effects import CacheStatus, Effect
 from esme_emulator.cache.policy.requests import Request
-from esme_emulator.cache.policy.status import CacheStatus
 from esme_emulator.runtime.events import Events
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso

@@ -11,9 +11,10 @@ from datetime import date
 from itertools import chain
 
 from esme_emulator.cache.entry import Key
-from esme_emulator.cache.policy import status
+from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.dispatch import Dispatcher
 from esme_emulator.cache.policy.effects import (
+    NAME,
     Alarm,
     Claim,
     Cover,
@@ -27,13 +28,11 @@ from esme_emulator.cache.policy.effects import (
     Wait,
 )
 from esme_emulator.cache.policy.flights import Flights, MeterReply
-from esme_emulator.cache.policy.ledger import Decision, Ledger
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.reads import can_build_reply, read_of, touched
 from esme_emulator.cache.policy.replies import COUNTER_REUSED, ReplyBuilder
-from esme_emulator.cache.policy.requests import Entitlement, Kind, Leg, Request, Subject
+from esme_emulator.cache.policy.requests import Kind, Leg, Past, Request, Stage
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.policy.timers import Timers
-from esme_emulator.cache.policy.transactions import Past, Stage, Transactions
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry, default_registry
 from esme_emulator.messaging.transaction import transaction_of
@@ -73,37 +72,15 @@ class CachePolicy:
         self.settings = settings
         self.registry = registry or default_registry()
         self.events = events or Events()
-        self.ledger = Ledger(self.events, self.registry.knows)
+        self._context = Context(keystore, settings, self.registry, self.events)
+        self.ledger = self._context.ledger
         self._keystore = keystore
-        self._timers: Timers[Subject] = Timers()
-        self._entitlement = Entitlement(self.registry, self._timers)
-        self._transactions = Transactions()
+        self._transactions = self._context.transactions
         self._dispatcher = Dispatcher(
-            settings,
-            self._timers,
-            self._transactions,
-            self.ledger,
-            lambda flight, reason: self._flights.resume(flight, reason),
+            self._context, lambda flight, reason: self._flights.resume(flight, reason)
         )
-        self._replies = ReplyBuilder(
-            keystore,
-            settings,
-            self._entitlement,
-            self.ledger,
-            self._timers,
-            self._transactions,
-            self._dispatcher,
-        )
-        self._flights = Flights(
-            keystore,
-            settings,
-            self._entitlement,
-            self.ledger,
-            self._timers,
-            self._transactions,
-            self._dispatcher,
-            self._replies,
-        )
+        self._replies = ReplyBuilder(self._context, self._dispatcher)
+        self._flights = Flights(self._context, self._dispatcher, self._replies)
 
     # Messages
 
@@ -114,7 +91,7 @@ class CachePolicy:
         accepted = accept(device, octets, self._keystore, now)
         if isinstance(accepted, Accepted):
             request = self._request(accepted.command, accepted.srv, octets, verified=True)
-            refusal = self._entitlement.refusal(request)
+            refusal = self._context.refusal(request)
             if refusal:
                 return self.ledger.refuse(request, refusal, now)
             return self._admit(request)
@@ -124,7 +101,7 @@ class CachePolicy:
             command = readable(open_message(octets))
             if command is not None:
                 request = self._request(command, accepted.srv, octets, verified=False)
-                refusal = self._entitlement.refusal(request)
+                refusal = self._context.refusal(request)
                 if refusal:
                     return self.ledger.refuse(request, refusal, now)
                 return self._bypass(request, "no-key")
@@ -204,13 +181,13 @@ class CachePolicy:
 
     def next_deadline(self) -> float | None:
         """Return when `expire` has something to do next, or None if nothing is in flight."""
-        return self._timers.next_deadline()
+        return self._context.timers.next_deadline()
 
     def expire(self, now: float) -> list[Effect]:
         """Return what to do about commands that got no reply in time."""
         self._tick(now)
         effects: list[Effect] = []
-        while (due := self._timers.pop_due()) is not None:
+        while (due := self._context.timers.pop_due(now)) is not None:
             if isinstance(due, Leg):
                 effects += self._dispatcher.overdue(due)
             else:
@@ -234,7 +211,7 @@ class CachePolicy:
         return self._flights.abandon()
 
     def _tick(self, now: float) -> None:
-        before = self._timers.tick(now)
+        before = self._context.tick(now)
         if now < before:
             self._flights.set_back(before, now)
 
@@ -305,17 +282,17 @@ class CachePolicy:
     # Requests
 
     def _request(self, command: Command, srv: str, octets: bytes, *, verified: bool) -> Request:
-        requests = read_requests_of(command)
-        read = read_of(command, requests, self.settings.literal) if verified else None
-        if read is not None and read.log.srv not in self.settings.srvs:
+        settings, requests = self.settings, read_requests_of(command)
+        read = read_of(command, requests, settings.literal) if verified else None
+        if read is not None and read.log.srv not in settings.srvs:
             read = None
         transaction = transaction_of(command)
-        touches = touched(command, srv, requests)
-        parties: tuple[EUI, ...] = (transaction.party,)
-        if transaction.originator not in (transaction.party, self._keystore.access_control_broker):
-            parties = transaction.party, transaction.originator
-        now = self._timers.now
-        return Request(command, octets, srv, transaction, touches, parties, read, now)
+        device, originator, _, _, party = transaction
+        parties: tuple[EUI, ...] = (party,)
+        if originator not in (party, self._keystore.access_control_broker):
+            parties = party, originator
+        srvs, now = touched(command, srv, requests), self._context.now
+        return Request(command, octets, srv, transaction, device, party, srvs, parties, read, now)
 
     def _admit(self, request: Request) -> list[Effect]:
         """Answer a request of entitled parties, or pass it on."""
@@ -327,7 +304,7 @@ class CachePolicy:
         else:
             read = request.read = None
         key = request.key
-        past, newly_reused = self._transactions.use(request.transaction, key, self._timers.now)
+        past, newly_reused = self._transactions.use(request.transaction, key, self._context.now)
         if past.reused:
             self.ledger.note(COUNTER_REUSED)
             legs = [leg for one in newly_reused for leg in one.legs]
@@ -346,7 +323,7 @@ class CachePolicy:
 
         If the transaction was used for several reads, a response may be to any of them.
         """
-        refusals = (self._entitlement.refusal(leg.request) for leg in past.unanswered)
+        refusals = (self._context.refusal(leg.request) for leg in past.unanswered)
         return next(filter(None, refusals), "")
 
     def _contradiction(self, past: Past, message: Message, octets: bytes) -> list[Effect]:
@@ -363,13 +340,13 @@ class CachePolicy:
         self.ledger.note(CONTRADICTED)
         device, party = message.originator, message.remote_party
         alarm = Alarm(device, party, message.originator_counter)
-        return [alarm, *self._flush(device, self._timers.now)]
+        return [alarm, *self._flush(device, self._context.now)]
 
     def _pass(self, alert: Message, octets: bytes) -> list[Effect]:
         """Pass an alert on, unless anybody could have made it."""
         if _proves_nothing(alert):
             return self.ledger.note("alert-unproven")
-        return [Reply(alert.originator, alert.recipient, octets, status.NAME)]
+        return [Reply(alert.originator, alert.recipient, octets, NAME)]
 
 
 def _forged_part(message: Message) -> str:

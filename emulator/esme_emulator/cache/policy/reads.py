@@ -5,7 +5,7 @@ whatever its message code says, how readings are taken from a response and built
 another requester, and how they are cut to a narrower window. Knows no requests, stores or times.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gbcs import Command, DecodeError, Keystore, KeystoreError, Message, read_content
@@ -16,7 +16,7 @@ from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, from_date_time
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.usecases.answer import answer_reading
-from gbcs.usecases.profile_read import buffer_of, takes_own_counter
+from gbcs.usecases.profile_read import buffer_of
 from gbcs.usecases.read_request import ReadRequest, Window
 from gbcs.usecases.responding import refuse
 
@@ -92,20 +92,14 @@ class Read:
 
     log: ProfileLog
     window: Window
+    kept_as: str
+    """The name under which its readings are stored: the SRV, or the use case if it has several.
+
+    Readings of open windows have names of their own, so that a cache that wants complete windows
+    never serves them.
+    """
     service: ReadingService | None = None
     """The service, if its whole response is stored; None if only the log is."""
-    literal: bool = False
-    """Whether the readings of an open window are stored too."""
-
-    @property
-    def kept_as(self) -> str:
-        """The name under which its readings are stored: the SRV, or the use case if it has several.
-
-        Readings of open windows have names of their own, so that a cache that wants complete
-        windows never serves them.
-        """
-        name = self.log.srv if self.service is None else self.service.use_case
-        return name + _LITERAL if self.literal else name
 
 
 ReadRequests = tuple[ReadRequest, ...] | None
@@ -113,7 +107,10 @@ ReadRequests = tuple[ReadRequest, ...] | None
 
 
 def read_of(command: Message, requests: ReadRequests, literal: bool = False) -> Read | None:
-    """Return what `command` reads, or None if a cache cannot answer exactly that."""
+    """Return the read in `command`; None for a command that no cache can answer exactly.
+
+    `literal` tells whether readings of open windows are stored too.
+    """
     whole = _WHOLE.get(command.message_code)
     if whole is not None:
         return _read_whole(whole, requests, literal)
@@ -128,7 +125,7 @@ def read_of(command: Message, requests: ReadRequests, literal: bool = False) -> 
     (attribute, *others) = requests[0].attributes
     if others or attribute.obis != log.log or attribute.window is None:
         return None
-    return Read(log, attribute.window, literal=literal)
+    return Read(log, attribute.window, log.srv + _LITERAL if literal else log.srv)
 
 
 def _read_whole(service: ReadingService, requests: ReadRequests, literal: bool) -> Read | None:
@@ -148,7 +145,8 @@ def _read_whole(service: ReadingService, requests: ReadRequests, literal: bool) 
     (obis, window), *others = windows
     if any(other != window for _, other in others):
         return None
-    return Read(BY_OBIS[obis], window, service, literal)
+    name = service.use_case
+    return Read(BY_OBIS[obis], window, name + _LITERAL if literal else name, service)
 
 
 def touched(
@@ -162,18 +160,23 @@ def touched(
     windows: dict[str, Window | None] = {}
     for obis, window in _named_in(command, requests):
         if (log := _SRVS_OF_LOGS.get(obis)) is not None:
-            windows[log] = _joined(windows.get(log), window or ALL_DATES)
+            former, dates = windows.get(log), window or ALL_DATES
+            windows[log] = dates if former is None else _joined(former, dates)
         elif (other := _SRVS_OF_OTHERS.get(obis)) is not None:
             windows.setdefault(other, None)
     whole = ALL_DATES if srv in _LOG_SRVS else None
     return (srv, windows.pop(srv, whole)), *windows.items()
 
 
-def _named_in(command: Message, requests: ReadRequests) -> Sequence[tuple[bytes, Window | None]]:
+def _named_in(command: Message, requests: ReadRequests) -> Iterable[tuple[bytes, Window | None]]:
     """Return the OBIS code of everything that a command reads, with the window if it has one."""
-    if requests is not None:
-        return [(item.obis, item.window) for request in requests for item in request.attributes]
-    return list(_obis_in(command))
+    if requests is None:
+        return _obis_in(command)
+    named: list[tuple[bytes, Window | None]] = []
+    for request in requests:
+        for item in request.attributes:
+            named.append((item.obis, item.window))
+    return named
 
 
 def _obis_in(command: Message) -> Iterator[tuple[bytes, None]]:
@@ -207,11 +210,6 @@ def can_build_reply(command: Command, read: Read, keystore: Keystore) -> bool:
     except KeystoreError:
         return False
     return keystore.shared_secret(device, command.originator) is not None
-
-
-def needs_device_counter(command: Command, read: Read, readings: bytes | int) -> bool:
-    """Return whether the reply carries a counter of the device."""
-    return isinstance(readings, bytes) and takes_own_counter(command, read.log)
 
 
 def build_reply(
@@ -365,7 +363,5 @@ def _time_of(time: Data) -> bytes:
     return time.value
 
 
-def _joined(first: Window | None, second: Window) -> Window:
-    if first is None:
-        return second
+def _joined(first: Window, second: Window) -> Window:
     return Window(min(first.start, second.start), max(first.end, second.end))

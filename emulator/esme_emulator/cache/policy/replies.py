@@ -8,24 +8,21 @@ not know where readings come from.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.dispatch import Dispatcher
-from esme_emulator.cache.policy.effects import Effect, Reply, Reserve
-from esme_emulator.cache.policy.ledger import SHADOW_DIFFERENT, SHADOW_EQUAL, Decision, Ledger
+from esme_emulator.cache.policy.effects import CacheStatus, Effect, Reply, Reserve
+from esme_emulator.cache.policy.ledger import SHADOW_DIFFERENT, SHADOW_EQUAL, Decision
 from esme_emulator.cache.policy.reads import (
     build_reply,
     certificate_of,
-    needs_device_counter,
     readings_of,
     same_entries,
 )
-from esme_emulator.cache.policy.requests import Entitlement, Kind, Leg, Request, Subject
-from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.policy.status import CacheStatus
-from esme_emulator.cache.policy.timers import Timers
-from esme_emulator.cache.policy.transactions import Transactions
+from esme_emulator.cache.policy.requests import Kind, Leg, Request
 from esme_emulator.messaging.transaction import CACHE
 from esme_emulator.runtime.draws import draw_unit
-from gbcs import EUI, GbcsError, Keystore, Message
+from gbcs import EUI, GbcsError, Message
+from gbcs.usecases.profile_read import takes_own_counter
 
 STORE_FAILED = "store-failed"
 COUNTER_REUSED = "counter-reused"
@@ -71,11 +68,10 @@ def earliest(now: float) -> int:
     return 2 * int(now * 1_000_000)
 
 
-@dataclass(slots=True)
-class Order:
-    """A reply to build."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Readings for one or more requesters, and how they came about."""
 
-    request: Request
     readings: bytes | int
     decision: Decision
     status: CacheStatus
@@ -84,64 +80,47 @@ class Order:
 
 
 class ReplyBuilder:
-    """Builds replies with the device-side keys of `keystore`."""
+    """Builds replies with the device-side keys of the cache."""
 
-    def __init__(
-        self,
-        keystore: Keystore,
-        settings: CacheSettings,
-        entitlement: Entitlement,
-        ledger: Ledger,
-        timers: Timers[Subject],
-        transactions: Transactions,
-        dispatcher: Dispatcher,
-    ) -> None:
-        self._keystore = keystore
-        self._settings = settings
-        self._entitlement = entitlement
-        self._ledger = ledger
-        self._timers = timers
-        self._transactions = transactions
+    def __init__(self, context: Context, dispatcher: Dispatcher) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._transactions = context.transactions
         self._dispatcher = dispatcher
         self._block = CounterBlock()
-        self._parked: list[Order] = []
-        """Replies that wait for a block of device counters, which was asked for."""
-        self._worthless: list[Order] = []
-        """Those of them whose readings do not count any more."""
+        self._parked: list[tuple[Request, Answer]] = []
+        """Requests that wait for a block of device counters, which the store was asked for."""
+        self._worthless: list[Request] = []
+        """Further ones, whose readings do not count any more."""
 
-    def build(self, orders: Iterable[Order]) -> list[Effect]:
+    def build(self, requests: Iterable[Request], answer: Answer) -> list[Effect]:
         """Return the replies to all requesters that are still entitled to them."""
-        effects: list[Effect] = []
         asked = bool(self._parked)
-        for order in orders:
-            request = order.request
-            refusal = self._entitlement.refusal(request)
-            if refusal:
-                effects += self._ledger.refuse(request, refusal, self._timers.now)
-            elif self._transactions.is_reused(request.transaction):
-                effects += self._pass_on([order], COUNTER_REUSED)
-            else:
-                effects += self._build_one(order)
-        if self._parked and not asked:
-            effects.append(Reserve(earliest(self._timers.now), BLOCK_SIZE))
-        return effects
+        effects: list[Effect] = []
+        for request in requests:
+            effects += self._build(request, answer)
+        return effects if asked or not self._parked else [*effects, self._reserve()]
 
     def reserved(self, first: int | None) -> list[Effect]:
-        """Build the replies that waited for device counters; if there are none, ask the meter."""
+        """Build the replies that waited for device counters, or ask the meter if none came."""
         parked, self._parked = self._parked, []
         worthless, self._worthless = self._worthless, []
         effects = self._pass_on(worthless, FLUSHED)
         if first is None:
-            return [*effects, *self._pass_on(parked, STORE_FAILED)]
+            return [*effects, *self._pass_on((request for request, _ in parked), STORE_FAILED)]
         self._block.grant(first, BLOCK_SIZE)
-        return [*effects, *self.build(parked)]
+        for request, answer in parked:
+            effects += self._build(request, answer)
+        return [*effects, self._reserve()] if self._parked else effects
 
     def distrust(self, device: EUI | None) -> None:
         """Ask a device, or all, anew for the hits that wait for device counters."""
         parked, self._parked = self._parked, []
-        for order in parked:
-            of_it = order.decision is Decision.HIT and device in (None, order.request.device)
-            (self._worthless if of_it else self._parked).append(order)
+        for request, answer in parked:
+            if answer.decision is Decision.HIT and device in (None, request.device):
+                self._worthless.append(request)
+            else:
+                self._parked.append((request, answer))
 
     def forget_device_counters(self) -> None:
         """Take a new block from the store, since others may be given the one in use."""
@@ -149,9 +128,9 @@ class ReplyBuilder:
 
     def give_up(self) -> list[Request]:
         """Drop the replies that wait for device counters; return their requests."""
-        waiting = [*self._parked, *self._worthless]
+        waiting = [*(request for request, _ in self._parked), *self._worthless]
         self._parked, self._worthless = [], []
-        return [order.request for order in waiting]
+        return waiting
 
     def compare(self, leg: Leg, response: Message) -> list[Effect]:
         """Count whether the meter replied with the readings that were served."""
@@ -160,50 +139,58 @@ class ReplyBuilder:
             raise TypeError("only reads of a log are served")
         try:
             certificate = certificate_of(request.command)
-            said = readings_of(response, certificate, request.read, self._keystore)
+            said = readings_of(response, certificate, request.read, self._context.keystore)
             equal = isinstance(said, bytes) and same_entries(said, leg.served)
         except GbcsError:
             equal = False
         return self._ledger.note(SHADOW_EQUAL if equal else SHADOW_DIFFERENT)
 
-    def _pass_on(self, orders: Iterable[Order], detail: str) -> list[Effect]:
+    def _reserve(self) -> Reserve:
+        return Reserve(earliest(self._context.now), BLOCK_SIZE)
+
+    def _pass_on(self, requests: Iterable[Request], detail: str) -> list[Effect]:
         effects: list[Effect] = []
-        for order in orders:
-            effects += self._dispatcher.send(Leg(order.request, Kind.BYPASS, detail=detail))
+        for request in requests:
+            effects += self._dispatcher.send(Leg(request, Kind.BYPASS, detail=detail))
         return effects
 
-    def _build_one(self, order: Order) -> list[Effect]:
-        request, command, read = order.request, order.request.command, order.request.read
-        now = self._timers.now
+    def _build(self, request: Request, answer: Answer) -> list[Effect]:
+        context, ledger = self._context, self._ledger
+        now, transaction = context.now, request.transaction
+        command, read = request.command, request.read
+        refusal = context.refusal(request)
+        if refusal:
+            return ledger.refuse(request, refusal, now)
+        if self._transactions.is_reused(transaction):
+            return self._pass_on([request], COUNTER_REUSED)
         if read is None:
             raise TypeError("only reads of a log are served")
         device_counter = None
-        if needs_device_counter(command, read, order.readings):
+        if isinstance(answer.readings, bytes) and takes_own_counter(command, read.log):
             # A command that comes again gets the same octets, so the same device counter.
-            device_counter = self._transactions.device_counter(request.transaction)
+            device_counter = self._transactions.device_counter(transaction)
             device_counter = device_counter or self._block.take(now)
             if device_counter is None:
-                self._parked.append(order)
+                self._parked.append((request, answer))
                 return []
         try:
-            octets = build_reply(command, read, order.readings, self._keystore, device_counter)
+            octets = build_reply(command, read, answer.readings, context.keystore, device_counter)
         except GbcsError:
-            self._ledger.decide(request, Decision.FAILED, now, "not-minted")
-            return self._ledger.note("not-minted")
-        if not self._transactions.may_reply(request.transaction, octets, device_counter):
-            self._ledger.decide(request, Decision.FAILED, now, COUNTER_REUSED)
-            return self._ledger.note(WITHHELD_REUSED)
-        self._ledger.decide(request, order.decision, now, age=order.age)
-        self._ledger.replied(request, order.status, now, order.age)
-        status = str(order.status)
-        reply = Reply(request.device, command.originator, octets, status, order.age)
-        if order.decision is Decision.HIT and self._settings.shadow:
-            return [reply, *self._audit(request, order.readings)]
+            ledger.decide(request, Decision.FAILED, now, "not-minted")
+            return ledger.note("not-minted")
+        if not self._transactions.may_reply(transaction, octets, device_counter):
+            ledger.decide(request, Decision.FAILED, now, COUNTER_REUSED)
+            return ledger.note(WITHHELD_REUSED)
+        ledger.decide(request, answer.decision, now, age=answer.age)
+        ledger.replied(request, answer.status, now, answer.age)
+        reply = Reply(request.device, command.originator, octets, str(answer.status), answer.age)
+        if answer.decision is Decision.HIT and context.settings.shadow:
+            return [reply, *self._audit(request, answer.readings)]
         return [reply]
 
     def _audit(self, request: Request, readings: bytes | int) -> list[Effect]:
         """Ask the meter too, for some hits, unless it is busy."""
-        if not isinstance(readings, bytes) or self._draw(request) >= self._settings.shadow:
+        if not isinstance(readings, bytes) or self._draw(request) >= self._context.settings.shadow:
             return []
         past = self._transactions.get(request.transaction)
         if (past and past.legs) or not self._dispatcher.can_send_now(request.device):
@@ -213,4 +200,4 @@ class ReplyBuilder:
     def _draw(self, request: Request) -> float:
         transaction = request.transaction
         subject = f"{transaction.device} {transaction.party} {transaction.counter}"
-        return draw_unit(self._settings.seed, "shadow", f"{subject} {request.srv}".encode())
+        return draw_unit(self._context.settings.seed, "shadow", f"{subject} {request.srv}".encode())

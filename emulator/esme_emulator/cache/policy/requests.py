@@ -1,26 +1,36 @@
-"""Requests, whether their parties are entitled, and the commands and flights they lead to.
+"""Requests, the commands and flights they lead to, and what is remembered of transactions.
 
-Pure: data, and one question to the registry.
+Pure. A response names its transaction and nothing else. So if a transaction is used for two
+different reads, it is unknown which of them a response answers. Nor may a counter be used for two
+use cases: their responses would have one key and one initialization vector. So each transaction is
+remembered, up to a number and a time, with digests of the meter's reply and of the cache's own.
 """
 
+from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 from esme_emulator.cache.entry import Key
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.policy.reads import Read
-from esme_emulator.cache.policy.timers import Timers
-from esme_emulator.cache.registry.registration import day_at
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.policy.reads import Read, entries_of, readings_of
 from esme_emulator.messaging.transaction import Transaction
 from esme_emulator.runtime.timers import Timer
-from gbcs import EUI, Command
+from gbcs import EUI, Command, GbcsError, Keystore, Message
 from gbcs.usecases.profile_read import Window
 
+REMEMBERED = 50_000
+"""Transactions that are remembered at most."""
+
+REMEMBERED_SECONDS = 3600.0
+"""How long a transaction is remembered after its last use."""
+
+
 AsOf: TypeAlias = tuple[int, int]
-"""A version of the registry and a day: what the registry said holds until one of them changes."""
+"""A version of the registry and a day: an answer of the registry holds until one of them changes.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,60 +41,26 @@ class Request:
     octets: bytes
     srv: str
     transaction: Transaction
+    device: EUI
+    party: EUI
+    """The party behind the ACB, or the originator if the ACB is not involved."""
     touched: tuple[tuple[str, Window | None], ...]
     """The SRVs that it reads, with the dates; the SRV of its use case first."""
     parties: tuple[EUI, ...]
     """All that must be entitled: the party, and an originator that is neither it nor the ACB."""
     read: Read | None = None
-    """The read, or None if the cache does not answer it."""
+    """What it reads; None for a command that the cache does not answer."""
     asked: float = 0.0
     """When it was received, Unix time in seconds."""
     key: Key | None = None
     """The key of its readings, once it is admitted to be answered by the cache."""
     entitled: AsOf | None = None
     """When its parties were last found to be entitled."""
-    device: EUI = field(init=False)
-    party: EUI = field(init=False)
-    """The party behind the ACB, or the originator if there is none."""
-
-    def __post_init__(self) -> None:
-        self.device = self.command.recipient
-        self.party = self.transaction.party
 
     @property
     def window(self) -> Window | None:
         """The dates that it asks for under the SRV of its use case."""
         return self.touched[0][1]
-
-
-class Entitlement:
-    """Asks the registry, once for each of its versions and each day."""
-
-    def __init__(self, registry: Registry, timers: "Timers[Subject]") -> None:
-        self.registry = registry
-        self._timers = timers
-        self._at = 0.0
-        self._as_of: AsOf = (0, day_at(0.0))
-
-    def as_of(self) -> AsOf:
-        """Return until when an answer of the registry holds."""
-        now, version = self._timers.now, self.registry.version
-        if now != self._at or version != self._as_of[0]:
-            self._at, self._as_of = now, (version, day_at(now))
-        return self._as_of
-
-    def refusal(self, request: Request) -> str:
-        """Return why a party is not entitled to what a request reads; empty if all are."""
-        as_of = self.as_of()
-        if request.entitled == as_of:
-            return ""
-        for party in request.parties:
-            for srv, window in request.touched:
-                reason = self.registry.check(party, request.device, srv, window, self._timers.now)
-                if reason is not None:
-                    return reason
-        request.entitled = as_of
-        return ""
 
 
 class Kind(Enum):
@@ -140,8 +116,211 @@ class Flight:
     waits: int = 0
     """How often that timer fell due."""
     changed: tuple[AsOf, float] | None = None
-    """Since when the device is as it is, and as of when the registry said so."""
+    """When the device last changed hands, and as of when the registry said so."""
 
 
 Subject: TypeAlias = Leg | Flight
 """The subjects of timers."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstReply:
+    """A meter's first reply to a read, to compare with further replies."""
+
+    digest: bytes
+    """Digest of the readings, or of the result code."""
+    entries: bytes
+    """Digest of the log's entries alone: the rest may differ if the meter answered twice."""
+    final: bool
+    """Whether the meter would say the same again: the readings of a window that is over."""
+    read: Read
+    certificate: bytes
+    """The certificate that the replies are encrypted for."""
+
+
+def first_reply(said: bytes | int, read: Read, certificate: bytes, *, final: bool) -> FirstReply:
+    """Return what to remember of a reply: readings, a result code or unreadable octets."""
+    final = final and isinstance(said, bytes)
+    entries = entries_of(said) if final and isinstance(said, bytes) else b""
+    return FirstReply(_digest(said), _digest(entries), final, read, certificate)
+
+
+class Stage(Enum):
+    """The state of a transaction."""
+
+    SEEN = auto()
+    """It has not been sent to the meter."""
+    SENT = auto()
+    ANSWERED = auto()
+    GIVEN_UP = auto()
+
+
+@dataclass(slots=True)
+class Past:
+    """The memory of a transaction."""
+
+    key: Key | None
+    """The key of its readings; None for a command that the cache does not answer."""
+    at: float
+    """When it was last used, Unix time in seconds."""
+    reused: bool = False
+    """Whether it was used for different reads."""
+    first_sent: float | None = None
+    """When it was first sent to the meter, Unix time in seconds: a reply may be to that."""
+    keeps: bool = True
+    """Whether a reply may be kept: not if its device was flushed since it was first sent."""
+    stage: Stage = Stage.SEEN
+    given_up: Leg | None = None
+    """A command that was given up and may still be answered late."""
+    legs: tuple[Leg, ...] = ()
+    """Commands in flight, oldest first; several only if a counter came twice."""
+    sends: int = 0
+    """How often a command was sent to the meter, with retries."""
+    first_reply: FirstReply | None = None
+    """None if no reply came to a read, or it was contradicted."""
+    contradicted: bool = False
+    """Whether two valid replies to it were different."""
+
+    @property
+    def unanswered(self) -> tuple[Leg, ...]:
+        """Commands that may still be answered, the next first."""
+        return self.legs if self.given_up is None else (*self.legs, self.given_up)
+
+    def is_contradicted_by(
+        self, message: Message, octets: bytes, keystore: Keystore, *, shared: bool
+    ) -> bool:
+        """Return whether a valid reply says something else than the first reply.
+
+        A meter answers a command once, and says the same if the command is sent again after its
+        window was over. So one of two different replies is not the meter's: anybody with the
+        requester's key, which makes the same MAC, may have made it. The device counter is not
+        compared. `shared` tells that other caches may have sent the command too.
+        """
+        first = self.first_reply
+        if first is None:
+            return False
+        once = self.sends == 1 and not shared
+        if not once and not first.final:
+            return False
+        try:
+            said = readings_of(message, first.certificate, first.read, keystore)
+        except GbcsError:
+            return _digest(octets) != first.digest
+        if once or isinstance(said, int):
+            # A meter that refuses a command twice may give two reasons.
+            return once and _digest(said) != first.digest
+        return _digest(entries_of(said)) != first.entries
+
+
+def _digest(said: bytes | int) -> bytes:
+    return sha256(b"code %d" % said if isinstance(said, int) else said).digest()
+
+
+@dataclass(slots=True)
+class CounterUse:
+    """The uses of one device, originator and counter, from which keys are derived."""
+
+    transactions: set[Transaction] = field(default_factory=set)
+    unmarked: list[Past] = field(default_factory=list)
+    """Those not known to be reused: one at most, once `use` has returned."""
+    said: bytes = b""
+    """Digest of the reply that was sent; empty if none was."""
+    device_counter: int | None = None
+    """The device counter in that reply, if it has one."""
+
+
+class Transactions:
+    """All transactions of the last hour."""
+
+    def __init__(self) -> None:
+        self._past: OrderedDict[Transaction, Past] = OrderedDict()
+        self._by_counter: dict[tuple[EUI, EUI, int], CounterUse] = {}
+
+    def use(self, transaction: Transaction, key: Key | None, now: float) -> tuple[Past, list[Past]]:
+        """Note a request; return it, and the transactions that it newly shows to be reused.
+
+        Those found before are not returned again: a counter may be sent under every message code,
+        time after time.
+        """
+        past = self.note(transaction, key, now)
+        counter = self._by_counter[transaction[:3]]
+        newly: list[Past] = []
+        if len(counter.transactions) > 1:
+            newly, counter.unmarked = counter.unmarked, []
+        elif past.key != key and not past.reused:
+            newly, counter.unmarked = [past], []
+        for one in newly:
+            one.reused = True
+        return past, newly
+
+    def may_reply(
+        self, transaction: Transaction, octets: bytes, device_counter: int | None = None
+    ) -> bool:
+        """Return whether a reply may be sent, and note that it is.
+
+        It may not if another reply was sent under its counter: the two would have one key and one
+        initialization vector, with different text. The same octets may be sent any number of times.
+        """
+        counter = self._by_counter.get(transaction[:3])
+        if counter is None:
+            return True
+        digest = sha256(octets).digest()
+        if counter.said not in (b"", digest):
+            return False
+        counter.said, counter.device_counter = digest, device_counter
+        return True
+
+    def device_counter(self, transaction: Transaction) -> int | None:
+        """Return the device counter of the reply that was sent, for when it is sent again."""
+        counter = self._by_counter.get(transaction[:3])
+        return None if counter is None else counter.device_counter
+
+    def is_reused(self, transaction: Transaction) -> bool:
+        """Return whether a counter is known to have been used for two things."""
+        past = self._past.get(transaction)
+        return past is not None and past.reused
+
+    def note(self, transaction: Transaction, key: Key | None, now: float) -> Past:
+        """Return what is remembered of a transaction; from now on at least that it is used."""
+        past = self._past.get(transaction)
+        if past is None:
+            past = self._past[transaction] = Past(key, now)
+            counter = self._by_counter.get(transaction[:3])
+            if counter is None:
+                counter = self._by_counter[transaction[:3]] = CounterUse()
+            counter.transactions.add(transaction)
+            counter.unmarked.append(past)
+        else:
+            self._past.move_to_end(transaction)
+        past.at = now
+        self._forget(now)
+        return past
+
+    def get(self, transaction: Transaction) -> Past | None:
+        """Return what is remembered of a transaction."""
+        return self._past.get(transaction)
+
+    def sent_to(self, device: EUI) -> list[Past]:
+        """Return what is remembered of the commands that were sent to a device."""
+        of_device = (past for one, past in self._past.items() if one.device == device)
+        return [past for past in of_device if past.first_sent is not None]
+
+    def _forget(self, now: float) -> None:
+        """Forget the oldest two, unless they are in flight or not old enough."""
+        for _ in range(2):
+            transaction, past = next(iter(self._past.items()))
+            old = len(self._past) > REMEMBERED or now - past.at > REMEMBERED_SECONDS
+            if not old:
+                return
+            if past.legs:
+                self._past.move_to_end(transaction)
+            else:
+                self._drop(transaction)
+
+    def _drop(self, transaction: Transaction) -> None:
+        past = self._past.pop(transaction)
+        counter = self._by_counter[transaction[:3]]
+        counter.transactions.remove(transaction)
+        counter.unmarked = [one for one in counter.unmarked if one is not past]
+        if not counter.transactions:
+            del self._by_counter[transaction[:3]]

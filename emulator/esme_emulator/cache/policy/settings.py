@@ -165,12 +165,11 @@ class CacheSettings:
     seed: str = ""
     """Seed of the draw of shadow hits."""
 
-    @property
-    def retention(self) -> float:
-        """How long readings are kept after receipt, in seconds."""
-        return self.retention_hours * _HOUR
+    retention: float = field(init=False)
+    """How long readings are kept after receipt, in seconds."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "retention", self.retention_hours * _HOUR)
         for name, setting in SETTINGS.items():
             setting.check(name, getattr(self, name))
         unknown = sorted(set(self.srvs) - CACHEABLE_SRVS)

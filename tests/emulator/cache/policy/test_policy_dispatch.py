@@ -1,18 +1,22 @@
 """Meters are protected: limits of commands in flight, of queues and retries, and a cooldown."""
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.dispatch import Admission, DeviceQueue, RetryBudget
 from esme_emulator.cache.policy.ledger import Audit, Decision, audit_of
-from esme_emulator.cache.policy.settings import HoldDown
-from esme_emulator.cache.policy.timers import Timers
+from esme_emulator.cache.policy.settings import CacheSettings, HoldDown
+from esme_emulator.runtime.events import Events
+from esme_emulator.runtime.timers import Timers
 from gbcs import decode
 from gbcs.instants import HALF_HOUR
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
-from tests.emulator.cache.bench import PATIENCE, Bench
+from tests.emulator.cache.bench import PATIENCE, Bench, anything_for_anybody
 from tests.support.estate import KEYS, METER, OTHER_METER, YESTERDAY, command, meter_octets
 
 
@@ -202,21 +206,22 @@ def test_a_device_queue_keeps_its_limits_and_the_order(
 def test_timers_fall_due_in_order_even_if_the_clock_is_set_back(
     steps: list[tuple[float, int]],
 ) -> None:
-    timers: Timers[int] = Timers()
+    context = Context(KEYS, CacheSettings(), anything_for_anybody(), Events())
+    timers = cast("Timers[int]", context.timers)
     now = 1000.0
     waits: dict[int, float] = {}
     for number, (seconds, kind) in enumerate(steps):
         now += seconds
-        timers.tick(now)
+        context.tick(now)
         for waiting in waits:
             waits[waiting] -= max(seconds, 0.0)
-        timer = timers.start(10 * kind, number)
+        timer = timers.start(now + 10 * kind, number)
         if kind == 1:
             timer.cancel()
         else:
             waits[number] = 10.0 * kind
         due = []
-        while (one := timers.pop_due()) is not None:
+        while (one := timers.pop_due(now)) is not None:
             due.append(one)
         overdue = sorted((left, one) for one, left in waits.items() if left <= 1e-6)
         assert sorted(due) == sorted(one for _, one in overdue)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from esme_emulator.cache.policy.effects import CacheStatus
 from esme_emulator.cache.policy.ledger import Replied
-from esme_emulator.cache.policy.status import forwarded, hit
 from gbcs import EUI
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
@@ -32,9 +32,9 @@ def test_every_reply_is_published_with_its_request_and_status() -> None:
     bench.now += 90
     bench.ask("4.8.1", Role.ED, 3)
     assert [(one.party, one.counter, one.status, one.age) for one in told] == [
-        (eui_of(Role.IS), 1, forwarded("miss", stored=True), None),
-        (eui_of(Role.OU), 2, forwarded("miss", collapsed=True, stored=True), None),
-        (eui_of(Role.ED), 3, hit(int(RETENTION) - 90), 90),
+        (eui_of(Role.IS), 1, CacheStatus("miss", stored=True), None),
+        (eui_of(Role.OU), 2, CacheStatus("miss", collapsed=True, stored=True), None),
+        (eui_of(Role.ED), 3, CacheStatus(ttl=int(RETENTION) - 90), 90),
     ]
     assert {(one.device, one.srv, one.window) for one in told} == {(METER, "4.8.1", YESTERDAY)}
     assert [str(one.status) for one in told] == [reply.status for reply in bench.replies]
@@ -44,8 +44,8 @@ def test_every_reply_is_published_with_its_request_and_status() -> None:
 @pytest.mark.parametrize(
     ("srv", "window", "said"),
     [
-        ("4.8.1", Window(MIDNIGHT, NOW + 1), forwarded("miss", detail="open-window")),
-        ("4.8.2", YESTERDAY, forwarded("bypass")),
+        ("4.8.1", Window(MIDNIGHT, NOW + 1), CacheStatus("miss", detail="open-window")),
+        ("4.8.2", YESTERDAY, CacheStatus("bypass")),
     ],
 )
 def test_a_published_reply_says_why_readings_were_not_stored(
@@ -68,7 +68,9 @@ def test_a_reply_that_is_withheld_or_never_comes_is_not_published() -> None:
 
 
 def test_a_reply_as_a_line_of_json() -> None:
-    replied = Replied(UNIX_NOW, METER, "4.8.1", eui_of(Role.IS), 7, YESTERDAY, hit(80, "x"), 9)
+    replied = Replied(
+        UNIX_NOW, METER, "4.8.1", eui_of(Role.IS), 7, YESTERDAY, CacheStatus(ttl=80, detail="x"), 9
+    )
     line = replied.as_dict()
     assert (line["device"], line["counter"], line["party"]) == (str(METER), 7, str(eui_of(Role.IS)))
     names = ("reply", "hit", "fwd", "collapsed", "stored", "detail", "age", "ttl")
