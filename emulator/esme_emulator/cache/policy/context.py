@@ -3,6 +3,8 @@
 Pure. Also asks the registry whether the parties of a request are entitled.
 """
 
+from collections.abc import Callable
+
 from esme_emulator.cache.policy.ledger import Ledger
 from esme_emulator.cache.policy.requests import AsOf, Past, Request, Subject, Transactions
 from esme_emulator.cache.policy.settings import CacheSettings
@@ -27,19 +29,22 @@ class Context:
         self.timers: Timers[Subject] = Timers()
         self.now = 0.0
         """The time of the event being handled."""
-        self.today = day_at(0.0)
-        """Its day, counted from 2000-01-01."""
+        self.as_of: AsOf = registry.version, day_at(0.0)
+        """An answer of the registry holds as long as this."""
+        self.on_set_back: Callable[[float, float], None] = lambda before, now: None
+        """Is called if the clock was set back, with the time before and the time now."""
 
-    def tick(self, now: float) -> float:
-        """Set the time of the event being handled; return that of the event before.
+    def tick(self, now: float) -> None:
+        """Begin to handle an event at `now`.
 
         If the clock was set back, all deadlines move back with it, so that nothing waits for
         longer than it would have.
         """
-        before, self.now, self.today = self.now, now, day_at(now)
+        before, self.now = self.now, now
+        self.as_of = self.registry.version, day_at(now)
         if now < before:
             self.timers.move(now - before)
-        return before
+            self.on_set_back(before, now)
 
     def start_timer(self, subject: Subject) -> Timer[Subject]:
         """Return a timer that falls due after the reply timeout."""
@@ -49,22 +54,17 @@ class Context:
         """Return what is remembered of the transaction of a request, which is used now."""
         return self.transactions.note(request.transaction, request.key, self.now)
 
-    def as_of(self) -> AsOf:
-        """Return the version of the registry, and today: its answers hold until one changes."""
-        return self.registry.version, self.today
-
     def refusal(self, request: Request) -> str:
         """Return why a party is not entitled to what a request reads; empty if all are.
 
         The registry is asked once for each of its versions and each day.
         """
-        as_of = self.as_of()
-        if request.entitled == as_of:
+        if request.entitled == self.as_of:
             return ""
         for party in request.parties:
             for srv, window in request.touched:
                 reason = self.registry.check(party, request.device, srv, window, self.now)
                 if reason is not None:
                     return reason
-        request.entitled = as_of
+        request.entitled = self.as_of
         return ""

@@ -130,6 +130,7 @@ class Flights:
         self._transactions = context.transactions
         self._dispatcher = dispatcher
         self._replies = replies
+        context.on_set_back = self._distrust
         self._numbers = count(1)
         self._flights: dict[int, Flight] = {}
         self._by_key: dict[Key, Flight] = {}
@@ -212,7 +213,7 @@ class Flights:
         self._replies.distrust(device)
         return [self.flushes.device(device, self._context.now)]
 
-    def set_back(self, latest: float, now: float) -> None:
+    def _distrust(self, latest: float, now: float) -> None:
         """Distrust entries received before the clock, at `latest`, was set back to `now`."""
         for flight in self._flights.values():
             flight.keeps &= not flight.settling
@@ -493,7 +494,7 @@ class Flights:
 
     def _received_after(self, flight: Flight) -> float:
         """Return the time after which an entry must have been received to count."""
-        device, now, as_of = flight.key.device, self._context.now, self._context.as_of()
+        device, now, as_of = flight.key.device, self._context.now, self._context.as_of
         if flight.changed is None or flight.changed[0] != as_of:
             flight.changed = as_of, self._context.registry.changed(device, now)
         return max(now - self._settings.retention, self.flushes.since(device), flight.changed[1])

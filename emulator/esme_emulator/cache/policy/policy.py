@@ -86,7 +86,7 @@ class CachePolicy:
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
         """Return what to do with a command for `device`."""
-        self._tick(now)
+        self._context.tick(now)
         self.ledger.requests += 1
         accepted = accept(device, octets, self._keystore, now)
         if isinstance(accepted, Accepted):
@@ -113,7 +113,7 @@ class CachePolicy:
 
         Only readings that are to be kept, shared or compared are decrypted.
         """
-        self._tick(now)
+        self._context.tick(now)
         note = self.ledger.note
         unsolicited = "others-reply" if self.settings.shared else "reply-unsolicited"
         try:
@@ -170,7 +170,7 @@ class CachePolicy:
 
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
         """Return what to do about a forwarded command that no meter received."""
-        self._tick(now)
+        self._context.tick(now)
         past = self._transactions.get(transaction_of(open_message(octets)))
         for leg in reversed(past.legs if past is not None else ()):
             if leg.request.octets == octets:
@@ -185,7 +185,7 @@ class CachePolicy:
 
     def expire(self, now: float) -> list[Effect]:
         """Return what to do about commands that got no reply in time."""
-        self._tick(now)
+        self._context.tick(now)
         effects: list[Effect] = []
         while (due := self._context.timers.pop_due(now)) is not None:
             if isinstance(due, Leg):
@@ -196,7 +196,7 @@ class CachePolicy:
 
     def check_clock(self, now: float) -> list[Flush]:
         """Notice if the clock was set back; return the pending flushes. Call it often."""
-        self._tick(now)
+        self._context.tick(now)
         return self.pending_flushes()
 
     def end(self, now: float) -> list[Effect]:
@@ -210,16 +210,11 @@ class CachePolicy:
             self.ledger.note(CACHE_ENDED)
         return self._flights.abandon()
 
-    def _tick(self, now: float) -> None:
-        before = self._context.tick(now)
-        if now < before:
-            self._flights.set_back(before, now)
-
     # The store
 
     def answer(self, question: Question, answer: object, now: float) -> list[Effect]:
         """Return what to do now that the store has answered; `effects` says with what."""
-        self._tick(now)
+        self._context.tick(now)
         match question:
             case Claim() | Cover() | Wait() | Settle():
                 return self._flights.answer(question.flight, answer)
@@ -274,7 +269,7 @@ class CachePolicy:
         return self._flush(device, now)
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:
-        self._tick(now)
+        self._context.tick(now)
         for past in self._transactions.sent_to(device):
             past.keeps = False
         return self._flights.flush(device)

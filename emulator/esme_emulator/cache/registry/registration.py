@@ -23,7 +23,7 @@ _EVERY, _TO = "*", " to "
 _EUI_BITS = 64
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
 _ROLES = tuple(Role)
-_number = itemgetter(0)
+_number, _registration = itemgetter(0), itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Told:
 
     change: Change
     at: float | None = None
-    """Unix time in seconds, None if unknown."""
+    """Unix time in seconds; None stands for an unknown time."""
 
 
 def day_of(day: date) -> int:
@@ -295,7 +295,7 @@ class Holdings:
 def added_since(numbered: list[tuple[int, Registration]], number: int) -> list[Registration]:
     """Return the registrations that were added after the one with `number`."""
     first = bisect_right(numbered, number, key=_number)
-    return [registration for _, registration in numbered[first:]]
+    return list(map(_registration, numbered[first:]))
 
 
 def _end(registration: Registration) -> int:

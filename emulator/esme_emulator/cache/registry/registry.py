@@ -18,7 +18,6 @@ from enum import StrEnum
 from typing import Protocol
 
 from esme_emulator.cache.registry.registration import (
-    Block,
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
@@ -39,6 +38,7 @@ from gbcs.tables.roles import ENTITLEMENTS, Role
 from gbcs.usecases.profile_read import Window
 
 _SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
+_NO_HOLDINGS = Holdings()
 
 
 class Reason(StrEnum):
@@ -160,13 +160,10 @@ class Registry:
         """
         if self._started is None:
             self._started = now
-        own, _, blocks = self._at(device)
-        handovers = [block.handovers for block in blocks]
-        if own is not None:
-            handovers.append(own.handovers)
-        today, latest = day_at(now), 0.0
-        for one in handovers:
-            latest = max(latest, one.latest(today, self._started))
+        today, own = day_at(now), self._own.get(device)
+        latest = 0.0 if own is None else own.handovers.latest(today, self._started)
+        for block in self._index.at(device):
+            latest = max(latest, block.handovers.latest(today, self._started))
         return latest
 
     # Changes
@@ -300,7 +297,7 @@ class Registry:
                     for left in self._ended(one, users, day):
                         self._keep_own(own, left)
         for party in self._users:
-            if self._has_all(party, Role.OU, own.by_party.get(party, ())):
+            if not any(one.is_in(Role.OU) for one in own.by_party.get(party, ())):
                 ended = Registration(party, Devices(device, device), end=day, roles=users)
                 self._keep_own(own, ended)
         own.handovers.begin(day_of(day))
@@ -341,37 +338,32 @@ class Registry:
 
     def _of(self, device: EUI) -> Iterator[Registration]:
         """Yield all registrations for `device`."""
-        own, number, blocks = self._at(device)
-        if own is not None:
-            for registrations in own.by_party.values():
-                yield from registrations
-        for block in blocks:
+        own = self._own.get(device, _NO_HOLDINGS)
+        for registrations in own.by_party.values():
+            yield from registrations
+        for block in self._index.at(device):
             for numbered in block.by_party.values():
-                yield from added_since(numbered, number)
+                yield from added_since(numbered, own.number)
 
     def _held_by(self, party: EUI, device: EUI, ends_after: int = -1) -> list[Registration]:
         """Return the registrations of `party` for `device`.
 
         Those that end by the day `ends_after`, counted from 2000-01-01, may be left out.
         """
-        own, number, blocks = self._at(device)
-        found = [] if own is None else own.lasting(party, ends_after)
-        for block in blocks:
-            found += added_since(block.by_party.get(party, []), number)
+        own = self._own.get(device)
+        number, found = (0, []) if own is None else (own.number, own.lasting(party, ends_after))
+        for block in self._index.at(device):
+            if numbered := block.by_party.get(party):
+                found += added_since(numbered, number)
         return found
 
     def _supplied_from(self, day: int, device: EUI) -> list[Registration]:
         """Return the registrations of suppliers for `device` that begin on `day`."""
-        own, number, blocks = self._at(device)
-        found = [] if own is None else list(own.by_first_day.get(day, ()))
-        for block in blocks:
-            found += added_since(block.by_first_day.get(day, []), number)
+        own = self._own.get(device, _NO_HOLDINGS)
+        found = list(own.by_first_day.get(day, ()))
+        for block in self._index.at(device):
+            found += added_since(block.by_first_day.get(day, []), own.number)
         return found
-
-    def _at(self, device: EUI) -> tuple[Holdings | None, int, list[Block]]:
-        """Return the holdings of `device`, their number, and its blocks."""
-        own = self._own.get(device)
-        return own, 0 if own is None else own.number, self._index.at(device)
 
     def _in(self, registration: Registration) -> frozenset[Role]:
         """Return the roles that a party is registered in."""
@@ -391,19 +383,21 @@ class Registry:
         last: int,
     ) -> bool:
         """Return whether `party`, in `role`, is entitled to every day from `first` to `last`."""
-        if self._has_all(party, role, mine):
-            return True
-        in_role = [one for one in mine if one.is_in(role)]
-        for start, end in sorted([self._days(one, role, device) for one in in_role]):
+        spans = []
+        for one in mine:
+            if one.roles is None or role in one.roles:
+                spans.append(self._days(one, role, device))
+        if not spans:
+            return self._needs_none(party, role)
+        spans.sort()
+        for start, end in spans:
             if start <= first < end:
                 first = end
         return first > last
 
-    def _has_all(self, party: EUI, role: Role, mine: Iterable[Registration]) -> bool:
-        """Return whether `party` is entitled to a device in `role` without a registration."""
-        if role in _SUPPLIERS or party in self._named:
-            return False
-        return not any(one.is_in(role) for one in mine)
+    def _needs_none(self, party: EUI, role: Role) -> bool:
+        """Return whether `party`, in `role`, needs no registration for a device without any."""
+        return role not in _SUPPLIERS and party not in self._named
 
     def _days(self, one: Registration, role: Role, device: EUI) -> tuple[int, int]:
         """Return first day and day after the last; the day of a change of supplier is included."""
