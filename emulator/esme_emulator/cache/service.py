@@ -7,6 +7,7 @@ the store. Neither decides anything.
 
 import asyncio
 import logging
+import secrets
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -17,12 +18,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from esme_emulator.cache.connections import OtherResponses
 from esme_emulator.cache.entry import Entry, Key
+from esme_emulator.cache.policy.dispatch import NO_REPLY
 from esme_emulator.cache.policy.effects import (
     Abandon,
     Alarm,
@@ -49,14 +52,23 @@ from esme_emulator.messaging.topics import (
     CACHED,
     DIRECT,
     TOPIC_RULE,
+    alert_topic,
     command_topic,
     device_of,
+    own_response_topic,
     response_topic,
 )
 from esme_emulator.runtime.clock import Clock, SystemClock
 from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport import Broker, Outcome, Transport, TransportError, connect
+from esme_emulator.transport import (
+    RESPONSE_TOPIC,
+    Broker,
+    Outcome,
+    Transport,
+    TransportError,
+    connect,
+)
 from gbcs import EUI
 
 AGE = "age"
@@ -122,29 +134,26 @@ async def serve_cache(
     """
     tasks = Tasks()
     service = CacheService(policy, store, clock, real or SystemClock(), tasks, known)
-    shared = policy.settings.shared
-    responses = response_topic(DIRECT, "+", "+")
+    group, alerts = (GROUP, ALERTS_GROUP) if policy.settings.shared else ("", "")
     subscriptions = {
-        (GROUP if shared else "") + command_topic(CACHED, "+"): service.receive_command,
-        responses: service.receive_response,
+        group + command_topic(CACHED, "+"): service.receive_command,
+        own_response_topic("+", "+", service.name): service.receive_response,
+        alerts + alert_topic("+", "+"): service.receive_alert,
     }
-    alerts = {ALERTS_GROUP + responses: service.receive_alert}
     async with connect(
         broker, client_id="s1sp-cache", subscriptions=subscriptions, on_dropped=service.drop
     ) as transport:
         service.transports.append(transport)
-        async with (
-            (
-                connect(
-                    broker, client_id="s1sp-alerts", subscriptions=alerts, on_dropped=service.drop
-                )
-                if shared
-                else nullcontext()
-            ) as alert_transport,
-            tasks,
-        ):
-            if alert_transport is not None:
-                service.transports.append(alert_transport)
+        others = OtherResponses(
+            broker,
+            service.receive_response,
+            service.drop,
+            service.transports,
+            known,
+            lambda: NO_REPLY in policy.ledger.reasons,
+        )
+        service.on_expired = others.check
+        async with others.open(), tasks:
             tasks.start(service.expire())
             tasks.start(service.purge())
             tasks.start(service.renew())
@@ -167,8 +176,10 @@ class CacheService:
         known: KnownIdentity | None = None,
     ) -> None:
         self.policy = policy
+        self.name = secrets.token_hex(8)
+        """Tells the topics of responses to this cache from those of others."""
         self.transports: list[Transport] = []
-        """Its connections: one, and another one for alerts if caches share."""
+        """Its connections: one, and perhaps one of `OtherResponses`."""
         self._store = StoreCalls(policy, store, clock, real, tasks, known)
         self._clock = clock
         self._real = real
@@ -177,6 +188,8 @@ class CacheService:
         """Set when a deadline may have become the first."""
         self._ending = False
         self._complaints = Complaints(_log)
+        self.on_expired: Callable[[], None] = lambda: None
+        """Is called after commands may have been given up."""
         self._store_calls = 0
         """Calls of the store that have not returned."""
         self._store_is_idle = asyncio.Event()
@@ -223,9 +236,11 @@ class CacheService:
             self._start(self.policy.response(octets, self._clock.now(), device))
 
     def receive_alert(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        """Handle a message of a meter to one of the caches that share; only alerts count."""
+        """Handle an alert of a meter."""
         device = device_of(topic)
-        if device is not None:  # otherwise `receive_response` notes it
+        if device is None:
+            self._drop_bad(topic)
+        elif not self._ending:
             self._start(self.policy.alert(octets, device))
 
     def drop(self, _: str, reason: str) -> None:
@@ -280,14 +295,15 @@ class CacheService:
         self._start(self.policy.answer(wait, answer, self._clock.now()))
 
     def _publish(self, effect: Forward | Reply) -> None:
-        properties = {}
+        device, recipient = effect.device, effect.recipient
         if isinstance(effect, Reply):
-            topic = response_topic(CACHED, effect.device, effect.recipient)
-            properties[CACHE_STATUS] = effect.status
+            topic = response_topic(CACHED, device, recipient)
+            properties = {CACHE_STATUS: effect.status}
             if effect.age is not None:
                 properties[AGE] = str(effect.age)
         else:
-            topic = command_topic(DIRECT, effect.device)
+            topic = command_topic(DIRECT, device)
+            properties = {RESPONSE_TOPIC: own_response_topic(device, recipient, self.name)}
         done = partial(self._published, effect, topic)
         self.transports[0].post(topic, effect.octets, done, properties)
 
@@ -318,6 +334,7 @@ class CacheService:
                 await self._clock.sleep(deadline - self._clock.now())
                 if not self._ending:
                     self._start(self.policy.expire(self._clock.now()))
+                    self.on_expired()
 
     async def purge(self) -> None:
         """Drop expired entries every `PURGE_SECONDS`, for ever."""

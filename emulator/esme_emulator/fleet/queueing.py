@@ -88,6 +88,8 @@ class Reply:
     """When to send it, Unix time in seconds."""
     overtaken: bool = False
     """Send it directly after the meter's next reply, if that is due earlier."""
+    response_topic: str = ""
+    """The Response Topic of the command; empty if it named none."""
 
 
 class Outbox:

@@ -8,6 +8,7 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Container, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from esme_emulator.fleet.counters import Stage
@@ -17,15 +18,16 @@ from esme_emulator.messaging.topics import (
     BAD_TOPIC,
     DIRECT,
     TOPIC_RULE,
+    answer_topic,
     command_topic,
     device_of,
-    response_topic,
 )
 from esme_emulator.messaging.validation import UNKNOWN_SRV
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.complaints import Complaints
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import (
+    RESPONSE_TOPIC,
     Broker,
     Handler,
     MemoryBroker,
@@ -177,7 +179,7 @@ class _Service:
         self._unanswered: set[str] = set()
         """SRVs without a possible reply that were logged already."""
 
-    def receive(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
+    def receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
         """Pass a command to the fleet, and send each reply when it is due."""
         device = device_of(topic)
         if device is None:
@@ -194,8 +196,11 @@ class _Service:
                 "%s cannot reply to SRV %s: %s (logged once for each SRV)",
                 *(device, receipt.srv, receipt.reason),
             )
-        self._outbox.put(receipt.replies)
-        for reply in receipt.replies:
+        replies = receipt.replies
+        if named := properties.get(RESPONSE_TOPIC):
+            replies = tuple(replace(reply, response_topic=named) for reply in replies)
+        self._outbox.put(replies)
+        for reply in replies:
             if reply.due > now:
                 self._tasks.start(self._wait_for(reply.due, now))
         self._send_due(now)
@@ -210,7 +215,7 @@ class _Service:
 
     def _send_due(self, now: float) -> None:
         for reply in self._outbox.take(now):
-            topic = response_topic(DIRECT, reply.device, reply.recipient)
+            topic = answer_topic(reply.device, reply.recipient, reply.response_topic)
             transport = self.transport_of(reply.device)
             transport.post(topic, reply.octets, partial(self._sent, reply))
 

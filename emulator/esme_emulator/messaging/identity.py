@@ -31,27 +31,35 @@ class KnownIdentity:
 
     def __init__(self, token: Callable[[], str], identity: str = "") -> None:
         self.identity = identity
+        self.heeds_response_topics = bool(identity)
+        """Whether there are fleets, and all answer on the Response Topic of a command."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Is called when `heeds_response_topics` has changed."""
         self.settled = True
         """Whether all fleets have answered since the last one started."""
         self._token = token
         self._fleets: frozenset[str] = frozenset([identity] if identity else [])
         """Identities of the fleets on the broker; most often there is one."""
-        self._heard: set[str] = set()
-        """Identities announced since the last query."""
+        self._heard: dict[str, bool] = {}
+        """Identities announced since the last query, and whether all of them heed it."""
         self._started = False
         """Whether a fleet has started since the last query."""
 
-    def hear(self, identity: str, *, starts: bool = False) -> bool:
+    def hear(self, identity: str, *, starts: bool = False, heeds: bool = False) -> bool:
         """Take note of an announcement; return whether all fleets must be queried because of it.
 
-        `starts` tells whether the fleet announced its start or answered a query.
+        `starts` tells whether the fleet announced its start or answered a query, and `heeds`
+        whether it answers on the Response Topic of a command.
         """
         if not is_identity(identity):
             return False
-        self._heard.add(identity)
+        self._heard[identity] = self._heard.get(identity, True) and heeds
+        if not heeds:
+            self._heed(False)
         if starts and self.settled and not self._fleets:
             # No fleet has answered before, so this is the only one.
             self._fleets, self.identity = frozenset([identity]), identity
+            self._heed(heeds)
             return False
         alone = self.settled and self._fleets == {identity}
         changes = not alone if starts else identity not in self._fleets
@@ -75,6 +83,12 @@ class KnownIdentity:
         if not self._heard or self._started:
             return
         self._fleets, self.settled = frozenset(self._heard), True
+        self._heed(all(self._heard.values()))
         together = "".join(sorted(self._fleets))
         one = len(self._fleets) == 1
         self.identity = together if one else sha256(together.encode()).hexdigest()[:DIGITS]
+
+    def _heed(self, heeds: bool) -> None:
+        if heeds is not self.heeds_response_topics:
+            self.heeds_response_topics = heeds
+            self.on_change()

@@ -12,9 +12,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from esme_emulator.messaging.identity import DIGITS, KnownIdentity
-from esme_emulator.messaging.topics import ASK_IDENTITY, IDENTITY, NEW_IDENTITY
+from esme_emulator.messaging.topics import (
+    ASK_IDENTITY,
+    HEEDS_RESPONSE_TOPIC,
+    IDENTITY,
+    NEW_IDENTITY,
+)
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.transport import Handler, Transport, TransportError
+from esme_emulator.transport import NO_PROPERTIES, Handler, Transport, TransportError
 
 ASK_SECONDS = 3.0
 """Interval between queries of a cache, in seconds of real time: announcements may be lost."""
@@ -67,10 +72,10 @@ class IdentityExchange:
     def _on_query(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
         self._tasks.start(self._announce(IDENTITY))
 
-    def _on_identity(self, topic: str, octets: bytes, _: Mapping[str, str]) -> None:
-        starts = topic == NEW_IDENTITY
+    def _on_identity(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+        starts, heeds = topic == NEW_IDENTITY, HEEDS_RESPONSE_TOPIC in properties
         identity = octets.decode("ascii", "replace")
-        if self._known is not None and self._known.hear(identity, starts=starts):
+        if self._known is not None and self._known.hear(identity, starts=starts, heeds=heeds):
             self._changed.set()
         if not starts:
             self._answered.set()
@@ -94,12 +99,14 @@ class IdentityExchange:
 
     async def _announce(self, topic: str) -> None:
         if self._identity:
-            await self._publish(topic, self._identity.encode())
+            await self._publish(topic, self._identity.encode(), {HEEDS_RESPONSE_TOPIC: "yes"})
 
-    async def _publish(self, topic: str, octets: bytes = b"") -> None:
+    async def _publish(
+        self, topic: str, octets: bytes = b"", properties: Mapping[str, str] = NO_PROPERTIES
+    ) -> None:
         # If the broker is away, caches ask again when it is back.
         with suppress(TransportError):
-            await self._transport.publish(topic, octets)
+            await self._transport.publish(topic, octets, properties)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

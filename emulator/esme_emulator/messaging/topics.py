@@ -1,6 +1,9 @@
 """Topics: `<prefix>/<EUI>/command` and `<prefix>/<EUI>/response/<recipient EUI>`.
 
-Every payload is one GBCS message, except on the topics of identities.
+A command may name a topic of its own for the response, in the Response Topic of MQTT 5: the usual
+one with a further level. So a cache gets the replies to its commands and no others. Alerts are on
+`esme/<EUI>/alert/<recipient EUI>`. Every payload is one GBCS message, except on the topics of
+identities.
 """
 
 import re
@@ -24,6 +27,9 @@ NEW_IDENTITY = f"{DIRECT}/identity/new"
 ASK_IDENTITY = f"{DIRECT}/identity/ask"
 """Topic on which a cache queries identities."""
 
+HEEDS_RESPONSE_TOPIC = "heeds-response-topic"
+"""MQTT 5 user property of identities: the fleet answers on the Response Topic of a command."""
+
 CACHE_STATUS = "cache-status"
 """MQTT 5 user property with the Cache-Status of RFC 9211."""
 
@@ -33,7 +39,10 @@ BAD_TOPIC = "topic-invalid"
 TOPIC_RULE = "write the EUI in a topic as 16 upper-case hex digits"
 
 _EUI = "[0-9A-F]{16}"
-_TOPIC = re.compile(rf"(?:{DIRECT}|{CACHED})/({_EUI})/(?:command|response/{_EUI})")
+_OWN = "/[0-9a-f]{16}"
+_TOPIC = re.compile(
+    rf"(?:{DIRECT}|{CACHED})/({_EUI})/(?:command|response/{_EUI}(?:{_OWN})?|alert/{_EUI})"
+)
 
 
 def command_topic(prefix: str, device: EUI | str) -> str:
@@ -46,8 +55,32 @@ def response_topic(prefix: str, device: EUI | str, recipient: EUI | str) -> str:
     return f"{prefix}/{device}/response/{recipient}"
 
 
+def own_response_topic(device: EUI | str, recipient: EUI | str, subscriber: str) -> str:
+    """Return the topic of the meter's responses to commands of one subscriber alone.
+
+    `subscriber` are 16 lower-case hexadecimal digits; `+` matches all.
+    """
+    return f"{response_topic(DIRECT, device, recipient)}/{subscriber}"
+
+
+def answer_topic(device: EUI, recipient: EUI, named: str) -> str:
+    """Return the topic of a meter's response to a command with the Response Topic `named`.
+
+    A Response Topic that is not one of this response is ignored: it would let a requester publish
+    anywhere in the name of the meter.
+    """
+    usual = response_topic(DIRECT, device, recipient)
+    own = named.startswith(usual) and re.fullmatch(_OWN, named[len(usual) :])
+    return named if own else usual
+
+
+def alert_topic(device: EUI | str, recipient: EUI | str) -> str:
+    """Return the topic of alerts of `device` to `recipient`; `+` matches all."""
+    return f"{DIRECT}/{device}/alert/{recipient}"
+
+
 def device_of(topic: str) -> EUI | None:
-    """Return the device of a command or response topic, or None for any other topic.
+    """Return the device of a topic of commands, responses or alerts; None for any other topic.
 
     MQTT compares topics octet by octet: an EUI in lower case or with hyphens makes another topic,
     and no requester would subscribe to its response topic.

@@ -8,6 +8,7 @@ counters from the clock: microseconds times two, even for the meter and odd for 
 clock has not moved on, the next free counter is used.
 """
 
+import re
 from typing import NamedTuple
 
 from gbcs import CRA, EUI, Message
@@ -33,6 +34,26 @@ def transaction_of(message: Message) -> Transaction:
         message.message_code,
         message.remote_party,
     )
+
+
+_RESPONSE = re.compile(
+    rb"(?:\xdd\0{6}(?:[\0-\x7f]|\x81.|\x82..)\x11\0{4})?\xdf\x09\x02(.{8})\x08(.{8})\x08(.{8})",
+    re.DOTALL,
+)
+"""The beginning of a response: MAC header, CRA flag, originator counter, device and recipient.
+
+Source: GBCS v4.1 clause 7.2.7.
+"""
+
+
+def counter_in(octets: bytes) -> tuple[bytes, bytes, int] | None:
+    """Return device, recipient and originator counter of a response: the first of `Transaction`.
+
+    Reads nothing else, so that octets of others can be dropped at once. None for octets that do not
+    begin as a response.
+    """
+    found = _RESPONSE.match(octets)
+    return None if found is None else (found[2], found[3], int.from_bytes(found[1]))
 
 
 METER, CACHE = 0, 1

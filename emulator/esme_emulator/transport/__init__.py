@@ -12,6 +12,7 @@ from random import Random, SystemRandom
 from esme_emulator.runtime.complaints import Outages
 from esme_emulator.transport.base import (
     NO_PROPERTIES,
+    RESPONSE_TOPIC,
     Done,
     Drop,
     Handler,
@@ -29,6 +30,7 @@ from esme_emulator.transport.topic import TopicFilter
 
 __all__ = [
     "NO_PROPERTIES",
+    "RESPONSE_TOPIC",
     "Broker",
     "BrokerAddress",
     "Done",

@@ -29,6 +29,12 @@ MAX_TEXT = 0xFFFF
 Handler = Callable[[str, bytes, Mapping[str, str]], None]
 """Handles one message: its topic, payload and user properties."""
 
+RESPONSE_TOPIC = "response-topic"
+"""Name of the Response Topic among the user properties: where the publisher expects the answer.
+
+In MQTT 5 it is a property of its own.
+"""
+
 
 class Drop(StrEnum):
     """Why a message that arrived is not passed to its handler."""

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from esme_emulator.runtime.errors import MisuseError
 from esme_emulator.runtime.urls import without_credentials
-from esme_emulator.transport.base import Done, Drop, RefusedError, TransportError
+from esme_emulator.transport.base import RESPONSE_TOPIC, Done, Drop, RefusedError, TransportError
 from esme_emulator.transport.topic import TopicFilter
 
 ATTEMPT = 5.0
@@ -265,7 +265,8 @@ def publish_size(
     body = 2 + len(topic.encode()) + (2 if qos else 0) + len(payload)
     if mqtt5:
         properties = sum(
-            5 + len(name.encode()) + len(value.encode()) for name, value in user_properties.items()
+            (3 if name == RESPONSE_TOPIC else 5 + len(name.encode())) + len(value.encode())
+            for name, value in user_properties.items()
         )
         body += _length_octets(properties) + properties
     return 1 + _length_octets(body) + body

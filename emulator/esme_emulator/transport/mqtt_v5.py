@@ -28,7 +28,13 @@ from mqtt5 import (
     read,
 )
 
-from esme_emulator.transport.base import MAX_PACKET, NO_PROPERTIES, Drop, RefusedError
+from esme_emulator.transport.base import (
+    MAX_PACKET,
+    NO_PROPERTIES,
+    RESPONSE_TOPIC,
+    Drop,
+    RefusedError,
+)
 from esme_emulator.transport.connection import (
     ATTEMPT,
     CLOSED,
@@ -152,7 +158,8 @@ class _Connection(asyncio.Protocol):
             payload,
             qos=QoS.AT_LEAST_ONCE if qos else QoS.AT_MOST_ONCE,
             packet_id=self._next_identifier() if qos else None,
-            user_properties=list(properties.items()),
+            response_topic=properties.get(RESPONSE_TOPIC),
+            user_properties=[item for item in properties.items() if item[0] != RESPONSE_TOPIC],
         )
         if packet.packet_id is None:
             self._unsent.append(message)
@@ -306,8 +313,10 @@ class _Connection(asyncio.Protocol):
         if packet.retain:
             self._owner.drop(packet.topic, Drop.RETAINED)
         else:
-            carried = packet.user_properties
-            properties = MappingProxyType(dict(carried)) if carried else NO_PROPERTIES
+            carried = dict(packet.user_properties)
+            if packet.response_topic is not None:
+                carried[RESPONSE_TOPIC] = packet.response_topic
+            properties = MappingProxyType(carried) if carried else NO_PROPERTIES
             self._owner.receive(packet.topic, packet.payload, properties)
         if identifier is not None:
             self._write(PubAckPacket(identifier).write())

@@ -339,7 +339,7 @@ async def test_health_covers_all_connections_of_parts(
             number = len(ESTATE.meters)
             assert running.parts.lost() == []
             broker.kill()
-            lost = [f"fleet: {number} of {number}", "cache: 2 of 2"]
+            lost = [f"fleet: {number} of {number}", "cache: 1 of 1"]
             await until(lambda: running.parts.lost() == lost)
             assert not running.parts.is_connected()
             broker.start()

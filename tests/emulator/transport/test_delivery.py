@@ -8,7 +8,14 @@ from functools import partial
 
 import pytest
 
-from esme_emulator.transport import Handler, Outcome, Transport, TransportError, connect
+from esme_emulator.transport import (
+    RESPONSE_TOPIC,
+    Handler,
+    Outcome,
+    Transport,
+    TransportError,
+    connect,
+)
 from tests.emulator.transport.brokers import GUARD, Inbox, Kind
 
 
@@ -69,14 +76,17 @@ async def test_order_of_a_topic_is_kept(kind: Kind, inbox: Inbox) -> None:
 
 
 async def test_user_properties_arrive_if_the_protocol_has_them(kind: Kind, inbox: Inbox) -> None:
-    status = {"cache-status": "S1SP; hit; ttl=3600", "näme": "wært"}
+    status = {"cache-status": "S1SP; hit; ttl=3600", "näme": "wært", RESPONSE_TOPIC: "a/c"}
     async with connect(kind.broker, client_id="both", subscriptions={"a/b": inbox}) as transport:
         await transport.publish("a/b", b"1", status)
         await transport.publish("a/b", b"2")
-        await inbox.wait_for(2)
-    assert inbox.payloads == [b"1", b"2"]
+        await transport.publish("a/b", b"3", {RESPONSE_TOPIC: "a/c"})
+        await inbox.wait_for(3)
+    assert inbox.payloads == [b"1", b"2", b"3"]
     assert inbox.messages[0].user_properties == (status if kind.user_properties else {})
     assert inbox.messages[1].user_properties == {}
+    named = {RESPONSE_TOPIC: "a/c"} if kind.user_properties else {}
+    assert inbox.messages[2].user_properties == named
 
 
 async def test_many_tasks_publish_at_once(kind: Kind, inbox: Inbox) -> None:

@@ -10,6 +10,7 @@ import aiomqtt
 import pytest
 
 from esme_emulator.transport import (
+    RESPONSE_TOPIC,
     Drop,
     MemoryBroker,
     Outcome,
@@ -79,6 +80,7 @@ def scripted(connack: bytes, *, subscriptions: bytes = b"\x01") -> Serve:
         (bytes(123), {}, 1, False, 131),
         (b"", {"n": "v"}, 1, True, 15),
         (b"", {"n": "v" * 121}, 1, True, 136),
+        (b"", {RESPONSE_TOPIC: "v"}, 1, True, 12),
     ],
 )
 def test_size_of_a_publish(

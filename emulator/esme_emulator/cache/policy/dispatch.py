@@ -268,7 +268,8 @@ class Dispatcher:
         leg.attempts += 1
         past.sends += 1
         leg.timer = self._context.start_timer(leg)
-        return [Forward(leg.request.device, leg.request.octets)]
+        request = leg.request
+        return [Forward(request.device, request.command.originator, request.octets)]
 
     def _fail(self, leg: Leg, reason: str) -> list[Effect]:
         shadow = leg.kind is Kind.SHADOW

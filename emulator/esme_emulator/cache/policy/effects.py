@@ -117,9 +117,10 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send the octets of a command to the device."""
+    """Send the octets of a command to the device; the response is to `recipient`."""
 
     device: EUI
+    recipient: EUI
     octets: bytes
 
 

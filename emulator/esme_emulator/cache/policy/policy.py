@@ -35,7 +35,7 @@ from esme_emulator.cache.policy.requests import Kind, Leg, Past, Request, Stage
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry, default_registry
-from esme_emulator.messaging.transaction import transaction_of
+from esme_emulator.messaging.transaction import counter_in, transaction_of
 from esme_emulator.messaging.validation import Accepted, Discard, accept, readable
 from esme_emulator.runtime.events import Events
 from gbcs import (
@@ -111,27 +111,30 @@ class CachePolicy:
     def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
         """Return what to do with octets that a device sent; `sender` is that of its topic.
 
-        Only readings that are to be kept, shared or compared are decrypted.
+        Octets that answer no command of this cache are dropped before they are decoded. Only
+        readings that are to be kept, shared or compared are decrypted.
         """
-        self._context.tick(now)
         note = self.ledger.note
         unsolicited = "others-reply" if self.settings.shared else "reply-unsolicited"
+        counter = counter_in(octets)
+        if counter is not None and not self._transactions.has_used(counter):
+            return note(unsolicited)
+        self._context.tick(now)
         try:
-            message = open_message(octets)
-            past = None
-            if isinstance(message, Response):
-                # Verifying takes most of the time, and every cache gets the replies to all others.
-                past = self._transactions.get(transaction_of(message))
-                if past is None or past.stage is Stage.SEEN:
-                    return note(unsolicited)
             message = open_message(octets, self._keystore)
         except DecodeError:
             return note("reply-malformed")
+        past = None
+        if isinstance(message, Response):
+            past = self._transactions.get(transaction_of(message))
+            if past is None or past.stage is Stage.SEEN:
+                return note(unsolicited)
         if forged := _forged_part(message):
             return note(f"reply-{forged}-invalid")
         if sender not in (None, message.originator):
             return note("reply-of-another-topic")
         if isinstance(message, Alert):
+            # Every cache of several gets this; their alerts have a topic of their own.
             return [] if self.settings.shared else self._pass(message, octets)
         if past is None:
             return note(unsolicited)
@@ -154,18 +157,17 @@ class CachePolicy:
         return [*alarm, *self._flights.take_reply(leg, reply), *sent]
 
     def alert(self, octets: bytes, sender: EUI | None = None) -> list[Effect]:
-        """Return what to do with octets that a device sent to one of the caches that share.
-
-        Responses are ignored, since every cache gets them; alerts are passed on once.
-        """
+        """Return what to do with octets on the topic of alerts, of which one cache gets each."""
         try:
-            if not isinstance(open_message(octets), Alert):
-                return []
             message = open_message(octets, self._keystore)
         except DecodeError:
-            return []
-        if _forged_part(message) or sender not in (None, message.originator):
-            return []
+            return self.ledger.note("alert-malformed")
+        if not isinstance(message, Alert):
+            return self.ledger.note("alert-malformed")
+        if forged := _forged_part(message):
+            return self.ledger.note(f"alert-{forged}-invalid")
+        if sender not in (None, message.originator):
+            return self.ledger.note("alert-of-another-topic")
         return self._pass(message, octets)
 
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:

@@ -234,7 +234,7 @@ class Transactions:
 
     def __init__(self) -> None:
         self._past: OrderedDict[Transaction, Past] = OrderedDict()
-        self._by_counter: dict[tuple[EUI, EUI, int], CounterUse] = {}
+        self._by_counter: dict[tuple[bytes, bytes, int], CounterUse] = {}
 
     def use(self, transaction: Transaction, key: Key | None, now: float) -> tuple[Past, list[Past]]:
         """Note a request; return it, and the transactions that it newly shows to be reused.
@@ -295,6 +295,10 @@ class Transactions:
         past.at = now
         self._forget(now)
         return past
+
+    def has_used(self, counter: tuple[bytes, bytes, int]) -> bool:
+        """Return whether a device, originator and counter are those of a transaction."""
+        return counter in self._by_counter
 
     def get(self, transaction: Transaction) -> Past | None:
         """Return what is remembered of a transaction."""

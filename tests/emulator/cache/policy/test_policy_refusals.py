@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from esme_emulator.cache.entry import Key
+from esme_emulator.cache.policy.effects import Reply
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import RemoteParty
@@ -409,33 +410,41 @@ def signed(octets: bytes) -> bytes:
 
 SPOILT_ALERTS = {
     "alert-unproven": alert(mac=None),
-    "reply-mac-invalid": flipped(alert()),
-    "reply-signature-invalid": flipped(signed(alert())),
-    "reply-of-another-topic": alert(originator=OTHER_METER),
+    "alert-mac-invalid": flipped(alert()),
+    "alert-signature-invalid": flipped(signed(alert())),
+    "alert-of-another-topic": alert(originator=OTHER_METER),
+    "alert-malformed": alert()[:-1],
 }
 
 
 @pytest.mark.parametrize("reason", SPOILT_ALERTS)
 def test_an_unproven_alert_is_not_passed_on(reason: str, bench: Bench) -> None:
-    assert bench.policy.response(SPOILT_ALERTS[reason], bench.now, METER) == []
-    assert bench.policy.ledger.reasons == {reason: 1}
-
-
-@pytest.mark.parametrize("reason", SPOILT_ALERTS)
-def test_an_unproven_alert_is_not_passed_on_by_caches_that_share_and_counted_once(
-    reason: str,
-) -> None:
-    bench = Bench(shared=True)
-    assert bench.policy.response(SPOILT_ALERTS[reason], bench.now, METER) == []
     assert bench.policy.alert(SPOILT_ALERTS[reason], METER) == []
     assert bench.policy.ledger.reasons == {reason: 1}
+
+
+def test_a_response_on_the_topic_of_alerts_is_dropped(bench: Bench) -> None:
+    bench.ask("4.8.1")
+    assert bench.policy.alert(bench.meter_reply(), METER) == []
+    assert bench.policy.ledger.reasons == {"alert-malformed": 1}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_alert_on_the_topic_of_responses_is_passed_on_by_a_cache_that_is_alone(
+    shared: bool,
+) -> None:
+    bench = Bench(shared=shared)
+    assert [reply.octets for reply in bench.deliver(alert())] == [alert()] * (not shared)
+    assert bench.policy.ledger.reasons == {}
 
 
 @pytest.mark.parametrize("octets", [alert(), signed(alert())], ids=["mac", "signature"])
 @pytest.mark.parametrize("keys", [KEYS, FileKeystore({})], ids=["verified", "unverified"])
 def test_an_alert_with_a_mac_or_a_signature_is_passed_on(octets: bytes, keys: Keystore) -> None:
     bench = Bench(keystore=keys)
-    assert [reply.octets for reply in bench.deliver(octets)] == [octets]
+    [reply] = bench.policy.alert(octets, METER)
+    assert isinstance(reply, Reply)
+    assert reply.octets == octets
     assert bench.policy.ledger.reasons == {}
 
 
