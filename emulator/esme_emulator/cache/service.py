@@ -153,7 +153,8 @@ async def serve_cache(
             lambda: NO_REPLY in policy.ledger.reasons,
         )
         service.on_expired = others.check
-        async with others.open(), tasks:
+        async with tasks, others.open():
+            service.hears.set()
             tasks.start(service.expire())
             tasks.start(service.purge())
             tasks.start(service.renew())
@@ -188,6 +189,8 @@ class CacheService:
         """Set when a deadline may have become the first."""
         self._ending = False
         self._complaints = Complaints(_log)
+        self.hears = asyncio.Event()
+        """Set when responses can arrive; until then no command is forwarded."""
         self.on_expired: Callable[[], None] = lambda: None
         """Is called after commands may have been given up."""
         self._store_calls = 0
@@ -267,6 +270,7 @@ class CacheService:
             match effect := left.popleft():
                 case Forward():
                     self._has_deadline.set()
+                    await self.hears.wait()
                     self._publish(effect)
                 case Reply():
                     self._publish(effect)

@@ -1,26 +1,20 @@
 """Services: which parts run for which options, and what is warned of."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, fault_warnings, run_services
-from esme_emulator.cache import service
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store.base import ENTRY_OCTETS, StoreError
 from esme_emulator.estate.estate import sharded
 from esme_emulator.faults.loading import parse_rules
-from esme_emulator.messaging.topics import CACHED, command_topic
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.files import JournalError
-from esme_emulator.transport import MemoryBroker, Transport, TransportError, connect
-from tests.support.estate import ESTATE, METER, UNIX_NOW, command
-from tests.support.waiting import settle
+from esme_emulator.transport import MemoryBroker, TransportError
+from tests.support.estate import ESTATE, METER, UNIX_NOW
 
 SETTINGS = CacheSettings()
 KEPT = CacheOptions(SETTINGS, "memory:")
@@ -85,30 +79,3 @@ async def test_a_part_that_fails_to_start_leaves_nothing_running(
     with pytest.raises(TransportError):
         async with run_services("nonsense", ESTATE, clock, FleetOptions()):
             pass
-
-
-async def test_a_request_during_the_start_of_a_shared_cache_is_answered(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    broker = MemoryBroker()
-    shared = CacheOptions(replace(SETTINGS, shared=True), "memory:")
-    _, octets = command("4.8.1")
-
-    @asynccontextmanager
-    async def slowly(*args: Any, client_id: str, **others: Any) -> AsyncIterator[Transport]:
-        if client_id == "s1sp-alerts":
-            async with connect(broker, client_id="party") as party:
-                await party.publish(command_topic(CACHED, METER), octets)
-                await settle()
-        async with connect(*args, client_id=client_id, **others) as transport:
-            yield transport
-
-    monkeypatch.setattr(service, "connect", slowly)
-    clock = ManualClock(UNIX_NOW)
-    async with run_services(broker, ESTATE, clock, FleetOptions(), shared) as running:
-        await settle()
-        assert running.fleet is not None
-        assert running.fleet.counters.device_hits == 1
-        assert running.ledger is not None
-        assert running.ledger.undecided() == 0
-    assert not caplog.records

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from esme_emulator.fleet.latency import NONE
 
+from esme_emulator.cache import connections
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.service import CacheService, serve_cache
@@ -122,6 +125,30 @@ async def test_without_word_from_a_fleet_a_cache_hears_all_responses(heeds: bool
         await settle()
         assert running.received == 3
         assert running.cache.policy.ledger.reasons == {"reply-unsolicited": 1}
+
+
+async def test_a_request_while_the_cache_starts_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is forwarded only when the reply of a meter of another make can arrive."""
+    _, octets = command("4.8.1", Role.IS, 1)
+
+    @asynccontextmanager
+    async def slowly(broker: MemoryBroker, **others: Any) -> AsyncIterator[Transport]:
+        async with connect(broker, client_id="party") as someone:
+            await someone.publish(command_topic(CACHED, METER), octets)
+            await settle()
+        async with connect(broker, **others) as transport:
+            yield transport
+
+    monkeypatch.setattr(connections, "connect", slowly)
+    async with run(None, heeds=False) as running:
+        await settle()
+        ledger = running.cache.policy.ledger
+        assert ledger.total(Decision.FORWARDED) == 1
+        assert ledger.reasons == {}
+        assert (await running.read(CACHED, 2)) != octets
+        assert ledger.total(Decision.HIT) == 1, "the reply to the first has come"
 
 
 async def test_a_cache_hears_all_responses_as_long_as_some_fleet_ignores_the_topic() -> None:
