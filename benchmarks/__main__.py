@@ -10,6 +10,7 @@ from benchmarks import (
     engines,
     fleet,
     load,
+    passing,
     reads,
     soak,
     stores,
@@ -27,6 +28,7 @@ MEASUREMENTS = {
     "soak": soak.main,
     "stores": stores.main,
     "cache": cache.main,
+    "passing": passing.main,
     "calls": calls.main,
 }
 

@@ -1,20 +1,20 @@
-"""The fraction of a core that this process and its children use, read from /proc."""
+"""The processor time of this process and its descendants, read from /proc."""
 
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 
-_TICK = os.sysconf("SC_CLK_TCK")
-
 
 class Shares:
-    """Fractions of a core by name of the process; processes of the same name are added up."""
+    """Use of the processor by name of the process; processes of the same name are added up."""
 
     def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self.parts: dict[str, float] = {}
+        """The seconds as fractions of a core."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {part:.0%}" for name, part in self.parts.items())
@@ -38,28 +38,41 @@ def shares() -> Iterator[Shares]:
     yield measured
     elapsed = perf_counter() - start
     for name, seconds in sorted(_seconds().items()):
-        measured.parts[name] = (seconds - before.get(name, 0.0)) / elapsed
+        measured.seconds[name] = seconds - before.get(name, 0.0)
+        measured.parts[name] = measured.seconds[name] / elapsed
 
 
 def _seconds() -> dict[str, float]:
-    """Return the processor time of this process and its children, in seconds."""
-    own = os.getpid()
-    seconds: dict[str, float] = defaultdict(float)
+    """Return the processor time of this process and its descendants, in seconds.
+
+    What a child starts counts under the name of the child.
+    """
+    parents, names = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             words = (folder / "cmdline").read_text().split("\0")
         except OSError:
             continue  # the process ended meanwhile
-        if int(folder.name) == own:
-            seconds["client"] += _spent(stat)
-        elif int(stat[1]) == own:
-            seconds[_name(words)] += _spent(stat)
+        parents[int(folder.name)], names[int(folder.name)] = int(stat[1]), words
+    own = os.getpid()
+    seconds = defaultdict(float, client=_spent(own))
+    for process in parents:
+        child = process
+        while child in parents and parents[child] != own:
+            child = parents[child]
+        if child in parents:
+            seconds[_name(names[child])] += _spent(process)
     return seconds
 
 
-def _spent(stat: list[str]) -> float:
-    return (int(stat[11]) + int(stat[12])) / _TICK
+def _spent(process: int) -> float:
+    """Return the processor time of all threads of a process, in seconds."""
+    spent = 0
+    for account in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        with suppress(OSError):
+            spent += int(account.read_text().split()[0])
+    return spent / 1e9
 
 
 def _name(words: list[str]) -> str:

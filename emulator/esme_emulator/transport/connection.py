@@ -18,6 +18,8 @@ from esme_emulator.runtime.urls import without_credentials
 from esme_emulator.transport.base import RESPONSE_TOPIC, Done, Drop, RefusedError, TransportError
 from esme_emulator.transport.topic import TopicFilter
 
+BATCH = 1000
+"""Most topic filters in one SUBSCRIBE packet."""
 ATTEMPT = 5.0
 """Timeout for an answer of the broker, in seconds."""
 GOODBYE = 0.2
@@ -110,6 +112,11 @@ class Session:
     client_id: str
     filters: Sequence[TopicFilter]
     tls: ssl.SSLContext | None
+
+    @property
+    def batches(self) -> list[Sequence[TopicFilter]]:
+        """The filters of each SUBSCRIBE packet."""
+        return [self.filters[first : first + BATCH] for first in range(0, len(self.filters), BATCH)]
 
 
 @dataclass(slots=True, eq=False)

@@ -158,14 +158,15 @@ class _Connection:
         """Connect and subscribe. Raises `ConnectionFailedError`."""
         try:
             await self.client.__aenter__()
-            wanted = [(route.text, 1) for route in session.filters]
-            codes = await self.client.subscribe(wanted) if wanted else ()
+            codes: list[object] = []
+            for batch in session.batches:
+                codes += await self.client.subscribe([(route.text, 1) for route in batch])
         except UnicodeError as error:
             raise ConnectionFailedError.of(error) from None
         except MqttError as error:
             raise _failure(error) from None
         granted = [code for code in codes if isinstance(code, ReasonCode)]
-        if len(granted) != len(wanted):
+        if len(granted) != len(session.filters):
             raise ConnectionFailedError(NOT_MQTT)
         for route, code in zip(session.filters, granted, strict=True):
             if code.is_failure:

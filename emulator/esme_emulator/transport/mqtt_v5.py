@@ -220,22 +220,23 @@ class _Connection(asyncio.Protocol):
         for route in session.filters:
             if lacking := self._limits.refusal_of_filter(route):
                 raise ConnectionFailedError(f"{lacking}, as {route.text} needs", hopeless=True)
-        wanted = [
-            TopicFilter(
-                route.text,
-                max_qos=QoS.AT_LEAST_ONCE,
-                retain_as_published=False,
-                retain_handling=RetainHandling.SEND_NEVER,
-            )
-            for route in session.filters
-        ]
-        packet = SubscribePacket(self._next_identifier(), wanted)
-        granted = (await self._ask(packet.write(), SubAckPacket)).reason_codes
-        if len(granted) != len(wanted):
-            raise ConnectionFailedError(NOT_MQTT)
-        for route, code in zip(session.filters, granted, strict=True):
-            if int(code) >= FAILURE:
-                raise refused_subscription(route, int(code), _words(code.name))
+        for batch in session.batches:
+            wanted = [
+                TopicFilter(
+                    route.text,
+                    max_qos=QoS.AT_LEAST_ONCE,
+                    retain_as_published=False,
+                    retain_handling=RetainHandling.SEND_NEVER,
+                )
+                for route in batch
+            ]
+            packet = SubscribePacket(self._next_identifier(), wanted)
+            granted = (await self._ask(packet.write(), SubAckPacket)).reason_codes
+            if len(granted) != len(wanted):
+                raise ConnectionFailedError(NOT_MQTT)
+            for route, code in zip(batch, granted, strict=True):
+                if int(code) >= FAILURE:
+                    raise refused_subscription(route, int(code), _words(code.name))
 
     async def _ask(self, packet: bytes, kind: type[Answer]) -> Answer:
         """Send a packet and return the answer to it."""

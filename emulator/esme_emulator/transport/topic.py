@@ -62,6 +62,11 @@ class TopicFilter:
                 raise ValueError(f"{text!r} is not a topic filter: # must be its last level")
         return cls(text, tuple(levels), group)
 
+    @property
+    def is_topic(self) -> bool:
+        """Whether it is one topic, without a wildcard or a share group."""
+        return self.group is None and "+" not in self.levels and "#" not in self.levels
+
     def matches(self, topic: str) -> bool:
         """Return whether the filter matches `topic`."""
         own = self.levels
@@ -102,39 +107,45 @@ class Subscriptions:
         complaints: Complaints,
         on_dropped: OnDropped | None = None,
     ) -> None:
-        self._routes = [(TopicFilter.parse(text), handler) for text, handler in handlers.items()]
+        self.filters = [TopicFilter.parse(text) for text in handlers]
+        """The filters in their given order."""
+        routes = list(zip(self.filters, handlers.values(), strict=True))
+        # A process of meters may have many thousands of single topics.
+        self._topics = {route.text: handler for route, handler in routes if route.is_topic}
+        self._routes = [(route, handler) for route, handler in routes if not route.is_topic]
         self._counters = counters
         self._complaints = complaints
         self._on_dropped = on_dropped
         for index, (one, _) in enumerate(self._routes):
-            for other, _ in self._routes[:index]:
-                if one.overlaps(other):
-                    raise ValueError(
-                        f"the topic filters {other.text!r} and {one.text!r} overlap: "
-                        "give every message one handler"
-                    )
-
-    @property
-    def filters(self) -> list[TopicFilter]:
-        """The filters in their given order."""
-        return [route for route, _ in self._routes]
+            others = [other.text for other, _ in self._routes[:index] if one.overlaps(other)]
+            for other in (*others, *filter(one.matches, self._topics)):
+                raise ValueError(
+                    f"the topic filters {other!r} and {one.text!r} overlap: "
+                    "give every message one handler"
+                )
 
     def deliver(self, topic: str, payload: bytes, user_properties: Mapping[str, str]) -> None:
         """Pass a message to the handler whose filter matches its topic."""
         self._counters.received += 1
-        for route, handler in self._routes:
-            if route.matches(topic):
-                try:
-                    handler(topic, payload, user_properties)
-                except Exception as error:
-                    self._counters.failed += 1
-                    self._complaints.warn(
-                        f"handler {type(error).__name__}",
-                        f"the handler of {route.text} failed on a message to {topic}",
-                        error=error,
-                    )
-                return
-        self._ignore(topic)
+        handler = self._handler_of(topic)
+        if handler is None:
+            self._ignore(topic)
+            return
+        try:
+            handler(topic, payload, user_properties)
+        except Exception as error:
+            self._counters.failed += 1
+            self._complaints.warn(
+                f"handler {type(error).__name__}",
+                f"the handler of a message to {topic} failed",
+                error=error,
+            )
+
+    def _handler_of(self, topic: str) -> Handler | None:
+        handler = self._topics.get(topic)
+        if handler is not None:
+            return handler
+        return next((handler for route, handler in self._routes if route.matches(topic)), None)
 
     def _ignore(self, topic: str) -> None:
         self._counters.unhandled += 1
@@ -142,7 +153,7 @@ class Subscriptions:
 
     def drop(self, topic: str, reason: Drop) -> None:
         """Count and log a message that no handler gets."""
-        if not any(route.matches(topic) for route, _ in self._routes):
+        if self._handler_of(topic) is None:
             self._ignore(topic)  # amqtt sends retained messages to every client
             return
         if reason is Drop.RETAINED:

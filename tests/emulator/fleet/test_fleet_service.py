@@ -251,6 +251,27 @@ async def test_each_command_goes_to_the_fleet_of_its_shard() -> None:
     assert [fleet.counters.total(outcome=NOT_HOSTED) for fleet in fleets] == [2, 3]
 
 
+@pytest.mark.parametrize(("most", "received"), [(3, [3, 2]), (2, [5, 2]), (1, [5, 5])])
+async def test_a_shard_receives_the_commands_for_its_own_meters_unless_these_are_too_many(
+    most: int, received: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_TOPICS", most)
+    broker, clock, whole = MemoryBroker(), ManualClock(UNIX_NOW), ESTATE.meters
+    fleets = [Fleet(shard(whole, part, 2), KEYS, SEED, NONE) for part in range(2)]
+    async with (
+        serve_fleet(broker, fleets[0], clock, whole=whole) as [one],
+        serve_fleet(broker, fleets[1], clock, whole=whole) as [other],
+        connect(broker, client_id="party") as transport,
+    ):
+        for device in whole:
+            octets = command("4.8.1", device=device)[1]
+            await transport.publish(command_topic(DIRECT, device), octets)
+        await settle()
+        assert [each.counters.received for each in (one, other)] == received
+    assert [fleet.counters.device_hits for fleet in fleets] == [3, 2]
+    assert [fleet.counters.total(outcome=NOT_HOSTED) for fleet in fleets] == [0, 0]
+
+
 async def test_amqtt_refuses_shared_subscriptions() -> None:
     async with embedded("amqtt") as url:
         with pytest.raises(TransportError, match=r"refuses the subscription .share/fleet/esme"):

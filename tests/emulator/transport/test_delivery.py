@@ -163,7 +163,7 @@ async def test_failing_handler_harms_no_other(
             assert transport.counters.failed == 2
             assert transport.counters.received == 4
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "the handler of bad failed" in caplog.text
+    assert "the handler of a message to bad failed" in caplog.text
 
 
 async def test_shared_subscription_gives_every_message_to_one_member(kind: Kind) -> None:
