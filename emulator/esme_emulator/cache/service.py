@@ -178,7 +178,7 @@ class CacheService:
     ) -> None:
         self.policy = policy
         self.name = secrets.token_hex(8)
-        """Tells the topics of responses to this cache from those of others."""
+        """Last level of the topics of responses to this cache."""
         self.transports: list[Transport] = []
         """Its connections: one, and perhaps one of `OtherResponses`."""
         self._store = StoreCalls(policy, store, clock, real, tasks, known)
@@ -186,7 +186,7 @@ class CacheService:
         self._real = real
         self._tasks = tasks
         self._has_deadline = asyncio.Event()
-        """Set when a deadline may have become the first."""
+        """Set when a command or a wait has begun, so that there is a deadline."""
         self._ending = False
         self._complaints = Complaints(_log)
         self.hears = asyncio.Event()

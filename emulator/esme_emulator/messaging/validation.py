@@ -121,7 +121,7 @@ def readable(message: Message) -> Command | None:
 
 
 def _of_header(message: Message, device: EUI) -> Discard | None:
-    """Return what is wrong with header, MAC or signature, or None."""
+    """Return why header, MAC or signature are invalid, or None if they are valid."""
     if not isinstance(message, Command) or message.signature is None:
         return Discard.NOT_A_COMMAND
     if message.recipient != device:
@@ -134,7 +134,7 @@ def _of_header(message: Message, device: EUI) -> Discard | None:
 
 
 def _of_certificate(command: Message, keystore: Keystore, now: float) -> Discard | None:
-    """Return what is wrong with the certificate of a command, or None."""
+    """Return why the certificate of a command is invalid, or None if it is valid or absent."""
     behind = command.supplementary
     if behind is None or not behind.certificate:
         return None

@@ -13,6 +13,7 @@ from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.timers import Timer, Timers
 from gbcs import Keystore
+from gbcs.instants import DAY
 
 
 class Context:
@@ -41,7 +42,8 @@ class Context:
         longer than it would have.
         """
         before, self.now = self.now, now
-        self.as_of = self.registry.version, day_at(now)
+        day = self.as_of[1] if now // DAY == before // DAY else day_at(now)
+        self.as_of = self.registry.version, day
         if now < before:
             self.timers.move(now - before)
             self.on_set_back(before, now)

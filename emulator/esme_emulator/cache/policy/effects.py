@@ -45,7 +45,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Look for an entry whose window holds that of `key`. Answer: its key and it, or None."""
+    """Look for an entry whose window holds the window of `key`. Answer: its key and the entry.
+
+    None if the store has no such entry, or cannot be used.
+    """
 
     flight: int
     key: Key
@@ -64,7 +67,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """End the lease of a flight with what came, None for nothing, and keep `entry`.
+    """End the lease of a flight, give `readings` to caches that wait for it, and keep `entry`.
+
+    `readings` are None if the meter did not reply.
 
     If the flight has no lease, only keep `entry`. Answer: whether it was kept; False if the lease
     was lost, None if the store cannot be used.

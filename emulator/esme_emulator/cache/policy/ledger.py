@@ -137,9 +137,9 @@ class Ledger:
         self.decisions: Counter[tuple[str, Decision]] = Counter()
         """Requests by SRV and decision."""
         self.by_party: Counter[tuple[EUI | None, str, Decision]] = Counter()
-        """The same by party too; None stands for all parties that the registry does not know."""
+        """The same by party too; all parties that the registry does not know are counted as None."""
         self.by_meter: dict[EUI | None, Counter[Decision]] = {}
-        """Requests by meter; None stands for refused requests and for meters beyond the limit."""
+        """Requests by meter; refused requests, and meters beyond the limit, are counted as None."""
         self.reasons: Counter[str] = Counter()
         """Why requests were refused or failed, and replies were not kept or not delivered."""
 

@@ -109,7 +109,7 @@ class CachePolicy:
         return self.ledger.discard(device, accepted.srv, reason, now)
 
     def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
-        """Return what to do with octets that a device sent; `sender` is that of its topic.
+        """Return what to do with octets on the topic of responses of the device `sender`.
 
         Octets that answer no command of this cache are dropped before they are decoded. Only
         readings that are to be kept, shared or compared are decrypted.
@@ -157,17 +157,18 @@ class CachePolicy:
         return [*alarm, *self._flights.take_reply(leg, reply), *sent]
 
     def alert(self, octets: bytes, sender: EUI | None = None) -> list[Effect]:
-        """Return what to do with octets on the topic of alerts, of which one cache gets each."""
+        """Return what to do with octets on the topic of alerts of the device `sender`."""
+        note = self.ledger.note
         try:
             message = open_message(octets, self._keystore)
         except DecodeError:
-            return self.ledger.note("alert-malformed")
+            return note("alert-malformed")
         if not isinstance(message, Alert):
-            return self.ledger.note("alert-malformed")
+            return note("alert-malformed")
         if forged := _forged_part(message):
-            return self.ledger.note(f"alert-{forged}-invalid")
+            return note(f"alert-{forged}-invalid")
         if sender not in (None, message.originator):
-            return self.ledger.note("alert-of-another-topic")
+            return note("alert-of-another-topic")
         return self._pass(message, octets)
 
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:

@@ -55,7 +55,7 @@ class CounterBlock:
         self._next = self._end = 0
 
     def take(self, now: float) -> int | None:
-        """Return the next counter at `now`, or None if the block has none."""
+        """Return the next counter at `now`, or None if the block is used up."""
         value = max(self._next, earliest(now)) | CACHE
         if value >= self._end:
             return None

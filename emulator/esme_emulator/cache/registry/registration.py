@@ -78,7 +78,7 @@ Roles = Annotated[
 class Registration:
     """A party is registered for `devices` from day `start` up to, not including, day `end`.
 
-    None stands for no limit. `roles` are those it is registered in, None for all that it has.
+    Without `start` or `end` there is no limit. Without `roles` it is registered in all its roles.
     """
 
     party: Device
@@ -99,13 +99,18 @@ class Registration:
         if self.start is not None and self.end is not None and self.end <= self.start:
             yield f"to: {self.end} is not after {self.start}"
 
+    def days(self) -> tuple[int, int]:
+        """Return the first day, and the day after the last, counted from 2000-01-01."""
+        first = 0 if self.start is None else day_of(self.start)
+        return first, 1 << 32 if self.end is None else day_of(self.end)
+
     def begins(self) -> int:
         """Return the first day, counted from 2000-01-01."""
-        return 0 if self.start is None else day_of(self.start)
+        return self.days()[0]
 
     def ends(self) -> int:
         """Return the day after the last, counted from 2000-01-01."""
-        return 1 << 32 if self.end is None else day_of(self.end)
+        return self.days()[1]
 
     def is_in(self, role: Role) -> bool:
         """Return whether it includes `role`, for a party that has that role."""
@@ -113,7 +118,8 @@ class Registration:
 
     def holds(self, day: int) -> bool:
         """Return whether `day`, counted from 2000-01-01, is one of its days."""
-        return self.begins() <= day < self.ends()
+        first, end = self.days()
+        return first <= day < end
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +146,11 @@ Change = Registration | ChangeOfSupplier | ChangeOfTenancy
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A change, and when a cache was told of it."""
+    """A change, and the time at which a cache was told of it."""
 
     change: Change
     at: float | None = None
-    """Unix time in seconds; None stands for an unknown time."""
+    """Unix time in seconds, or None if unknown."""
 
 
 def day_of(day: date) -> int:
@@ -247,6 +253,21 @@ class Index:
             if block is not None:
                 blocks.append(block)
         return blocks
+
+    def held_by(self, party: EUI, device: EUI, after: int = 0) -> list[Registration]:
+        """Return the registrations of `party` for `device` with numbers above `after`."""
+        found: list[Registration] = []
+        for block in self.at(device):
+            if numbered := block.by_party.get(party):
+                found += added_since(numbered, after)
+        return found
+
+    def latest_handover(self, device: EUI, now: float, started: float) -> float:
+        """Return the latest handover of `device` at `now`, as `Handovers.latest` does."""
+        today, latest = day_at(now), 0.0
+        for block in self.at(device):
+            latest = max(latest, block.handovers.latest(today, started))
+        return latest
 
     def of(self, devices: Devices) -> Iterator[Block]:
         """Yield the blocks that make up `devices`, for which there is a registration."""

@@ -80,8 +80,8 @@ class Registry:
     it is named in `registrations`; a registration added later restricts it for its devices alone.
     Raises `ValueError` for a registration of an unknown party.
 
-    The argument `told` of a change is when a cache was told of it, as a Unix time in seconds. None
-    if unknown; that counts as the time at which this registry was first asked.
+    The argument `told` of a change is the Unix time, in seconds, at which a cache was told of it. An
+    unknown time, None, counts as the time at which this registry was first asked.
     """
 
     def __init__(
@@ -160,11 +160,9 @@ class Registry:
         """
         if self._started is None:
             self._started = now
-        today, own = day_at(now), self._own.get(device)
-        latest = 0.0 if own is None else own.handovers.latest(today, self._started)
-        for block in self._index.at(device):
-            latest = max(latest, block.handovers.latest(today, self._started))
-        return latest
+        own, started = self._own.get(device), self._started
+        latest = self._index.latest_handover(device, now, started)
+        return latest if own is None else max(latest, own.handovers.latest(day_at(now), started))
 
     # Changes
 
@@ -351,11 +349,10 @@ class Registry:
         Those that end by the day `ends_after`, counted from 2000-01-01, may be left out.
         """
         own = self._own.get(device)
-        number, found = (0, []) if own is None else (own.number, own.lasting(party, ends_after))
-        for block in self._index.at(device):
-            if numbered := block.by_party.get(party):
-                found += added_since(numbered, number)
-        return found
+        if own is None:
+            return self._index.held_by(party, device)
+        later = self._index.held_by(party, device, after=own.number)
+        return [*own.lasting(party, ends_after), *later]
 
     def _supplied_from(self, day: int, device: EUI) -> list[Registration]:
         """Return the registrations of suppliers for `device` that begin on `day`."""
@@ -401,14 +398,14 @@ class Registry:
 
     def _days(self, one: Registration, role: Role, device: EUI) -> tuple[int, int]:
         """Return first day and day after the last; the day of a change of supplier is included."""
-        end = one.ends()
+        first, end = one.days()
         if one.end is None or role not in _SUPPLIERS:
-            return one.begins(), end
+            return first, end
         changed = any(
             other.party != one.party and other.is_in(role) and role in self._roles[other.party]
             for other in self._supplied_from(end, device)
         )
-        return one.begins(), end + changed
+        return first, end + changed
 
 
 def _order(one: Registration) -> tuple[object, ...]:
