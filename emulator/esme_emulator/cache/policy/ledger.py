@@ -137,7 +137,7 @@ class Ledger:
         self.decisions: Counter[tuple[str, Decision]] = Counter()
         """Requests by SRV and decision."""
         self.by_party: Counter[tuple[EUI | None, str, Decision]] = Counter()
-        """The same by party too; all parties that the registry does not know are counted as None."""
+        """The same by party too; parties that the registry does not know are counted as None."""
         self.by_meter: dict[EUI | None, Counter[Decision]] = {}
         """Requests by meter; refused requests, and meters beyond the limit, are counted as None."""
         self.reasons: Counter[str] = Counter()

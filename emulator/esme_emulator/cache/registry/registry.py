@@ -80,7 +80,7 @@ class Registry:
     it is named in `registrations`; a registration added later restricts it for its devices alone.
     Raises `ValueError` for a registration of an unknown party.
 
-    The argument `told` of a change is the Unix time, in seconds, at which a cache was told of it. An
+    The argument `told` of a change is the Unix time in seconds at which a cache was told of it. An
     unknown time, None, counts as the time at which this registry was first asked.
     """
 
