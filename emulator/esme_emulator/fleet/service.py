@@ -156,9 +156,9 @@ async def serve_fleet(
         ):
             yield list(transports.values())
     else:
-        topics = _topics_of(fleet, whole)
-        group = f"$share/{GROUP}/" if shared else ""
-        subscriptions = {group + topic: service.receive for topic in topics}
+        every = command_topic(DIRECT, "+")
+        filters = [f"$share/{GROUP}/{every}"] if shared else _topics_of(fleet, whole) or [every]
+        subscriptions = dict.fromkeys(filters, service.receive)
         async with (
             connect(
                 broker,
@@ -173,10 +173,10 @@ async def serve_fleet(
 
 
 def _topics_of(fleet: Fleet, whole: Container[EUI]) -> list[str]:
-    """Return the topics of commands for a fleet.
+    """Return the topics of the meters of a shard; none if it should subscribe to all topics.
 
-    A shard subscribes to the topic of each meter, so that it never receives the commands for the
-    other shards. If it has too many for the broker, it subscribes to all and drops those.
+    So a shard never receives the commands for the other shards. One with too many meters for the
+    broker does, and drops them.
     """
     hosted = fleet.hosted
     if (
@@ -186,7 +186,7 @@ def _topics_of(fleet: Fleet, whole: Container[EUI]) -> list[str]:
         and len(hosted) <= MOST_TOPICS
     ):
         return [command_topic(DIRECT, device) for device in hosted]
-    return [command_topic(DIRECT, "+")]
+    return []
 
 
 class _Service:

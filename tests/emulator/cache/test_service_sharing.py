@@ -687,7 +687,7 @@ async def test_a_refused_request_gets_no_reply() -> None:
 
 @pytest.mark.processes
 async def test_caches_share_requests_and_alerts_on_the_embedded_broker() -> None:
-    topic = response_topic(DIRECT, METER, party(Role.IS).eui)
+    topic = alert_topic(METER, party(Role.IS).eui)
     alerts, passed = [_alert(counter) for counter in range(20)], asyncio.Queue[bytes]()
     filters = {response_topic(CACHED, "+", "+"): lambda _, octets, __: passed.put_nowait(octets)}
     async with embedded("rumqttd") as url, run([MemoryStore()] * 2, broker=url) as running:
