@@ -179,12 +179,8 @@ def _topics_of(fleet: Fleet, whole: Container[EUI]) -> list[str]:
     broker does, and drops them.
     """
     hosted = fleet.hosted
-    if (
-        isinstance(whole, Sequence)
-        and isinstance(hosted, Sequence)
-        and len(hosted) < len(whole)
-        and len(hosted) <= MOST_TOPICS
-    ):
+    is_shard = whole not in ((), hosted)
+    if is_shard and isinstance(hosted, Sequence) and len(hosted) <= MOST_TOPICS:
         return [command_topic(DIRECT, device) for device in hosted]
     return []
 
