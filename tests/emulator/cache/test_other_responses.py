@@ -28,6 +28,7 @@ from esme_emulator.messaging.topics import (
     own_response_topic,
     response_topic,
 )
+from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import RESPONSE_TOPIC, MemoryBroker, Transport, connect
