@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from esme_emulator.fleet.latency import NONE
 
 from esme_emulator.cache import connections
 from esme_emulator.cache.policy.ledger import Decision
