@@ -463,7 +463,7 @@ def remove_all(folder: Path) -> None:
 async def test_device_counters_in_use_are_dropped_when_their_file_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read may miss a new file for 50 ms: its counters begin `AHEAD` blocks after the old ones."""
+    """A read may miss a new file for 50 ms; its counters begin `AHEAD` blocks after the old."""
     monkeypatch.setattr("esme_emulator.cache.store.sqlite_file.CHECK_SECONDS", 0)
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path, "estate")
