@@ -9,8 +9,8 @@ import click
 
 from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option
-from esme_emulator.cli.output import out
 from esme_emulator.cli.render import screen
+from esme_emulator.cli.render.screen import out
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
 from esme_emulator.monitor.parts import ControlError, counted
 from gbcs import EUI

@@ -15,16 +15,13 @@ from esme_emulator.cli.options import (
     FILE,
     FOLDER,
     Parameter,
-    base_option,
+    estate_options,
     json_option,
-    keystore_option,
     load_broker_option,
-    meters_option,
-    seed_option,
     via_option,
 )
-from esme_emulator.cli.output import aside
 from esme_emulator.cli.render import load as load_view
+from esme_emulator.cli.render.screen import aside
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.result import LoadResult, report_folder, write_report
@@ -37,7 +34,6 @@ from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.workload import parse_trace, whole_seconds
 from esme_emulator.transport import Broker
-from gbcs import EUI
 
 _RULE = Parameter("rule", parse_rule)
 _CLOCK = Parameter("clock", parse_clock)
@@ -122,10 +118,7 @@ _SECONDS = 10.0
     default=1,
     help="Number of processes that send requests.",
 )
-@seed_option
-@meters_option
-@base_option
-@keystore_option
+@estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
 @click.option("--report", type=FOLDER, show_default="none", help="Folder to write a report to.")
@@ -135,10 +128,7 @@ def load(
     scenario: str,
     rules: tuple[AbortRule, ...],
     abort_window: int,
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
+    source: EstateSource,
     broker: str | None,
     report: Path | None,
     as_json: bool,
@@ -154,7 +144,6 @@ def load(
         raise LoadError(
             f"--workers {wanted['workers']} needs --broker: start esme serve, or mosquitto"
         )
-    source = EstateSource(seed, meters, base, keystore)
     plan = _plan(scenario, source, **wanted)
     folder = None if report is None else report_folder(report)
     if folder is not None:

@@ -1,4 +1,4 @@
-"""`esme decode` and `esme encode`: messages as JSON, and back."""
+"""`esme decode`, `esme encode` and `esme keys`: messages as JSON, back, and their keys."""
 
 import codecs
 import errno
@@ -13,10 +13,20 @@ from typing import BinaryIO
 import click
 
 from esme_emulator.cli.commands import CHECK_FAILED, Command, fail
-from esme_emulator.cli.options import FILE, KEYSTORE, json_option
-from esme_emulator.cli.render import screen
-from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
-from gbcs import FileKeystore, GbcsError, Message, decode, encode
+from esme_emulator.cli.options import (
+    EUI_PARAMETER,
+    FILE,
+    KEYSTORE,
+    base_option,
+    json_option,
+    meters_option,
+    seed_option,
+)
+from esme_emulator.cli.render.messages import Decoded, Totals, explanation, show_summary
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import PARTIES
+from gbcs import EUI, FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
@@ -138,7 +148,7 @@ def _show(item: Decoded, as_json: bool, explained: bool) -> None:
             click.echo(f"esme: {item.source}: {item.error}", err=True)
     elif explained:
         click.echo(item.source)
-        click.echo("\n".join(screen.explanation(explain(item.message))))
+        click.echo("\n".join(explanation(explain(item.message))))
     else:
         form = {"source": item.source, **to_json(item.message)}
         click.echo(json.dumps(form, indent=None if as_json else 2))
@@ -213,3 +223,20 @@ def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         document, first = line, number
     if document:
         yield first, document
+
+
+@click.command(cls=Command, example="esme keys --meters 2 > keys.json")
+@click.argument("euis", type=EUI_PARAMETER, nargs=-1)
+@seed_option
+@meters_option
+@base_option
+def keys(euis: tuple[EUI, ...], seed: str, meters: int, base: EUI) -> None:
+    """Print the keys of meters and parties as a keystore file.
+
+    The meters are EUIS, or else the first --meters from --base. The keys of the emulated parties
+    and of the Access Control Broker come with them.
+    """
+    devices = euis or derived_estate(seed, meters, base).meters
+    keystore = DerivedKeystore(seed)
+    parties = [keystore.access_control_broker, *(eui for eui, _, _ in PARTIES)]
+    click.echo(keystore.export([*parties, *devices]))

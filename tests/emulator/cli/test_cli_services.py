@@ -14,9 +14,8 @@ from typing import Any
 import click
 import pytest
 
-from esme_emulator.cli.cache import cache
 from esme_emulator.cli.main import main as esme_command
-from esme_emulator.cli.run import serve
+from esme_emulator.cli.run import cache, serve
 from esme_emulator.cli.service_options import cache_options
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.messaging.topics import DIRECT, command_topic

@@ -10,7 +10,6 @@ from rich.table import Table
 from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
 from esme_emulator.runtime.reports import Figure
-from esme_emulator.scenario.scenario import Scenario
 
 
 def proof_table(result: ProofResult, console: Console) -> None:
@@ -96,20 +95,6 @@ def figures_table(
         if item.first is not None and item.second is not None:
             difference = item.second - item.first
         table.add_row(item.name, figure(item.first), figure(item.second), figure(difference))
-    console.print(table)
-
-
-def scenarios_table(scenarios: Sequence[Scenario], console: Console) -> None:
-    """Print a table of scenarios."""
-    table = Table()
-    for column in ("scenario", "meters", "requests", "hours", "title"):
-        right = column in ("meters", "requests", "hours")
-        table.add_column(column, justify="right" if right else "left")
-    for item in scenarios:
-        arrivals = item.arrivals
-        hours = f"{arrivals.seconds / 3600:g}"
-        counts = number(item.fleet.meters), number(arrivals.requests)
-        table.add_row(item.name, *counts, hours, item.title)
     console.print(table)
 
 
