@@ -14,7 +14,9 @@ from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
 from esme_emulator.cli.options import (
     FILE,
     FOLDER,
+    NUMBER,
     Parameter,
+    Whole,
     estate_options,
     json_option,
     load_broker_option,
@@ -45,7 +47,7 @@ _SECONDS = 10.0
     cls=Command,
     example='esme load --rate 500 --broker mqtt://127.0.0.1:1883 --abort "failed > 5%"',
 )
-@click.option("--rate", type=float, default=100, help="Requests a second.")
+@click.option("--rate", type=NUMBER, default=100, help="Requests a second.")
 @click.option(
     "--arrivals",
     type=click.Choice(_SHAPES),
@@ -55,20 +57,20 @@ _SECONDS = 10.0
 @click.option("--trace", type=FILE, help="CSV file of request times, in place of --rate.")
 @click.option(
     "--closed",
-    type=int,
+    type=Whole(),
     metavar="N",
     help="Keep N requests in flight at any time, in place of --rate.",
 )
 @click.option(
     "--seconds",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     show_default=f"{_SECONDS:g}, or the length of the trace",
     help="Seconds to measure.",
 )
 @click.option(
     "--warm-up",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     default=0,
     help="Seconds of load before measuring begins.",
@@ -89,31 +91,31 @@ _SECONDS = 10.0
 )
 @click.option(
     "--abort-window",
-    type=click.IntRange(1, 3600),
+    type=Whole(1, 3600),
     metavar="SECONDS",
     default=5,
     help="Seconds that --abort looks back.",
 )
 @click.option(
     "--in-flight",
-    type=int,
+    type=Whole(),
     metavar="N",
     default=10_000,
     help="Maximum number of requests in flight.",
 )
 @click.option(
     "--timeout",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     show_default="the scenario's",
     help="Seconds to wait for a reply.",
 )
 @click.option(
-    "--check", type=float, metavar="FRACTION", default=1, help="Fraction of replies to verify."
+    "--check", type=NUMBER, metavar="FRACTION", default=1, help="Fraction of replies to verify."
 )
 @click.option(
     "--workers",
-    type=int,
+    type=Whole(),
     metavar="N",
     default=1,
     help="Number of processes that send requests.",

@@ -43,11 +43,35 @@ def _beginning(path: Path) -> bytes:
         return file.read(_ENOUGH)
 
 
-class SecretFile(click.Path):
+class Parameter(click.ParamType[Any]):
+    """A type whose values `read` makes from text; its `ValueError` is the usage error."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value that the text stands for."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def file_name(text: str) -> Path:
+    """Return the path of a file. Raises `ValueError` for a folder."""
+    if os.path.isdir(text):
+        raise ValueError(f"{text!r} is a folder: name a file")
+    return Path(text)
+
+
+class SecretFile(Parameter):
     """The path of a file that may hold `what`, which other users should not read; see above."""
 
     def __init__(self, what: str, is_it: Callable[[bytes], object] = bool) -> None:
-        super().__init__(dir_okay=False, path_type=Path)
+        super().__init__("file", file_name)
         self._what = what
         self._is_it = is_it
 
@@ -125,26 +149,36 @@ MAX_METERS = 1_000_000_000
 """Meters of one fleet, at most; Great Britain has some thirty million."""
 
 
-class Parameter(click.ParamType[Any]):
-    """A type whose values `read` makes from text; its `ValueError` is the usage error."""
-
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name = name
-        self._read = read
+class Whole(click.IntRange):
+    """A whole number within bounds. Its errors say which numbers to give."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the value that the text stands for."""
-        if not isinstance(value, str):
-            return value
+        """Return the number that the text stands for."""
         try:
-            return self._read(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            bounds = "" if self.min is None else f" from {self.min}"
+            bounds += "" if self.max is None else f" to {self.max}"
+            self.fail(f"{value}: give a whole number{bounds}", param, ctx)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _folder_name(text: str) -> Path:
+    if os.path.isfile(text):
+        raise ValueError(f"{text!r} is a file: name a folder")
+    return Path(text)
 
 
 EUI_PARAMETER = Parameter("eui", EUI.parse)
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
+NUMBER = Parameter("number", _number)
+FILE = Parameter("file", file_name)
+FOLDER = Parameter("directory", _folder_name)
 KEYSTORE = SecretFile(
     "its private keys",
     lambda octets: b'"private"' in octets.replace(b"\0", b""),  # in UTF-16 too
@@ -159,7 +193,7 @@ def all_of(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 seed_option = click.option("--seed", default="1", help="Seed for keys, meters and readings.")
 meters_option = click.option(
     "--meters",
-    type=click.IntRange(1, MAX_METERS),
+    type=Whole(1, MAX_METERS),
     metavar="N",
     default=100,
     help="Number of meters.",

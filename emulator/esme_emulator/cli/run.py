@@ -19,6 +19,7 @@ from esme_emulator.app.workers import WorkerError, run_workers
 from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.cli.commands import Command, Group
 from esme_emulator.cli.options import (
+    Whole,
     broker_option,
     json_option,
     part_broker_option,
@@ -57,7 +58,7 @@ from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 @broker_option
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     metavar="PORT",
     default=1883,
     help="Port of its own broker on loopback; 0 takes a free one.",

@@ -18,6 +18,7 @@ from esme_emulator.cli.options import (
     STORE_PASSWORD,
     Parameter,
     SecretFile,
+    Whole,
     all_of,
     warn_if_exposed,
 )
@@ -150,7 +151,7 @@ common_options = all_of(
     clock_option,
     click.option(
         "--control",
-        type=click.IntRange(0, 65535),
+        type=Whole(0, 65535),
         metavar="PORT",
         show_default="off",
         help="Port of the HTTP control interface on loopback; 0 takes a free one.",
@@ -235,7 +236,7 @@ sharding_options = all_of(
     click.option("--connections", is_flag=True, help="Give each meter its own connection."),
     click.option(
         "--workers",
-        type=click.IntRange(1, 64),
+        type=Whole(1, 64),
         metavar="N",
         default=1,
         help="Number of processes. Each runs a part of the meters.",

@@ -23,7 +23,7 @@ from esme_emulator.cli.options import (
     keystore_option,
     seed_option,
 )
-from esme_emulator.cli.render.screen import out, plain_table
+from esme_emulator.cli.render.screen import out, plain_table, plural
 from esme_emulator.cli.service_options import store_key_option
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.runtime.clock import iso
@@ -38,17 +38,17 @@ def _existing(place: str) -> str:
         raise ValueError(
             f"{MEMORY} ends with the process that uses it: give the file or URL of a store"
         )
-    if not place:
-        raise ValueError("the name is empty: give the file or URL of a store")
     if "://" not in place:
         # It may be a mistyped URL with a password.
         shown = without_credentials(place) if "@" in place else place
         try:
-            Path(place.removeprefix("sqlite:")).stat()
+            found = Path(place.removeprefix("sqlite:")).stat()
         except FileNotFoundError:
             raise ValueError(f"{shown}: no such file") from None
         except OSError as error:
             raise ValueError(f"{shown}: {error.strerror}") from None
+        if not found.st_size:  # SQLite would make a store of it
+            raise ValueError(f"{shown}: this file is empty, so it is not a store")
     return place
 
 
@@ -103,7 +103,7 @@ def inspect(
             click.echo(json.dumps(row))
         return
     plain_table(rows, out)
-    in_all = f"{size.entries} entries, {size.octets} octets in all"
+    in_all = f"{plural(size.entries, 'entry', 'entries')}, {plural(size.octets, 'octet')} in all"
     in_all += f", {unreadable} unreadable" if unreadable else ""
     out.print(f"{in_all}; estate {estate}", highlight=False)
 
@@ -127,8 +127,9 @@ def purge(
         async with _opened(store, store_key, estate) as opened:
             return await drop_entries(opened, device, srv)
 
-    form = {"estate": estate, "dropped": asyncio.run(drop())}
-    said = f"{form['dropped']} entries dropped; estate {estate}"
+    dropped = asyncio.run(drop())
+    form = {"estate": estate, "dropped": dropped}
+    said = f"{plural(dropped, 'entry', 'entries')} dropped; estate {estate}"
     click.echo(json.dumps(form) if as_json else said)
 
 

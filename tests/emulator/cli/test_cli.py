@@ -504,7 +504,7 @@ WRONG_URLS = [
     (("cache", "--broker", "http://127.0.0.1"), URL_BAD),
     (("serve", "--broker", "mqtt://"), URL_BAD),
     (("prove", "--broker", "mqtt://127.0.0.1:99999"), URL_BAD),
-    ((*READ, "--broker", ""), URL_BAD),
+    ((*READ, "--broker", "broker"), URL_BAD),
 ]
 
 

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from esme_emulator.cli.render.screen import plural
 from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
 from esme_emulator.runtime.reports import Figure
@@ -14,7 +15,7 @@ from esme_emulator.runtime.reports import Figure
 
 def proof_table(result: ProofResult, console: Console) -> None:
     """Print the verdict of a proof and its main figures."""
-    title = f"{result.title}: {number(result.meters)} meters, seed {result.seed}"
+    title = f"{result.title}: {plural(result.meters, 'meter')}, seed {result.seed}"
     table = Table(title=title)
     for column in ("", "direct", "through the cache"):
         table.add_column(column, justify="right" if column else "left")

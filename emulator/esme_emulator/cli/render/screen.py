@@ -154,6 +154,11 @@ def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[s
                 console.print(f"  {name}: {text}", highlight=False)
 
 
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, such as `1 meter` and `2,000 meters`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def label(name: str) -> str:
     """Return the name of a field as words."""
     return name.replace("_", " ")
