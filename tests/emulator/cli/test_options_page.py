@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from docs.make_options import CACHE, RUNNING, commands, page
+from docs.make_options import CACHE, PROOF, RUNNING, commands, page
 from esme_emulator.cache.policy.settings import SETTINGS
 
 COMMANDS = commands()
 
 
-@pytest.mark.parametrize("path", [RUNNING, CACHE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [RUNNING, CACHE, PROOF], ids=lambda path: path.name)
 def test_the_tables_are_current(path: Path) -> None:
     text = path.read_text("utf-8")
     assert page(text) == text, "run `python -m docs.make_options`"

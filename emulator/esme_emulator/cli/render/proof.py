@@ -29,9 +29,11 @@ def proof_table(result: ProofResult, console: Console) -> None:
     if direct.sms:
         table.add_row("SMS", number(direct.sms), number(cached.sms))
     latency = result.latency
-    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
+    table.add_row("latency p50, p99 from the cache", "", _milliseconds(latency.hit))
     table.add_row(
-        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
+        "latency p50, p99 from the meter",
+        _milliseconds(latency.direct),
+        _milliseconds(latency.miss),
     )
     console.print(table)
     kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
