@@ -58,7 +58,9 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
 
 
 @report.command("schema", example="esme report schema load > load.schema.json")
-@click.argument("kind", type=click.Choice(["proof", "load"]), default="proof")
+@click.argument(
+    "kind", metavar="[proof|load]", type=click.Choice(["proof", "load"]), default="proof"
+)
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of proof.json or load.json."""
     if kind == "proof":
