@@ -50,7 +50,7 @@ def blocks(page: Path) -> list[str]:
 
 def test_the_readme_shows_the_quickstart() -> None:
     printed = io.StringIO()
-    proof_table(as_shipped("quickstart"), Console(file=printed, width=100, soft_wrap=True))
+    proof_table(as_shipped("quickstart"), Console(file=printed, width=80, soft_wrap=True))
     [shown] = [block for block in blocks(ROOT / "README.md") if "PASSED" in block]
     *lines, report = shown.splitlines()
     assert lines == [line.rstrip() for line in printed.getvalue().splitlines()]

@@ -29,9 +29,9 @@ def proof_table(result: ProofResult, console: Console) -> None:
     if direct.sms:
         table.add_row("SMS", number(direct.sms), number(cached.sms))
     latency = result.latency
-    table.add_row("latency p50, p99 from the cache", "", _milliseconds(latency.hit))
+    table.add_row("latency p50, p99, from cache", "", _milliseconds(latency.hit))
     table.add_row(
-        "latency p50, p99 from the meter",
+        "latency p50, p99, from meter",
         _milliseconds(latency.direct),
         _milliseconds(latency.miss),
     )
