@@ -1,11 +1,13 @@
-"""Write the option tables of docs/running.md and docs/cache.md: `python -m docs.make_options`.
+"""Write the option tables of running.md, cache.md and proof.md: `python -m docs.make_options`.
 
 The commands and `SETTINGS` say what there is; prose around the tables is kept. An option that
-several commands share stands once, in the table of shared options, and its commands name it.
+several commands share stands once, in the table of shared options, and its commands name it. In
+proof.md, the rows `cache.…` of the table of keys are written.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +15,19 @@ import click
 
 from esme_emulator.cache.policy.settings import SETTINGS, Setting
 from esme_emulator.cli.main import main
+from esme_emulator.scenario.scenario import Caching
 
 RUNNING = Path(__file__).parent / "running.md"
 CACHE = Path(__file__).parent / "cache.md"
+PROOF = Path(__file__).parent / "proof.md"
 
 _HEAD = (("option", "default", ""), ("---",) * 3)
+_CACHE_ROWS = re.compile(r"(?:^\| `cache\..*\n)+", re.M)
+_HOLD_DOWN = {
+    "hold_down_failures": "Timeouts in a row that start a cooldown; 0 means never.",
+    "hold_down_seconds": "Seconds that the cooldown lasts.",
+}
+"""A scenario has two keys for the setting `hold_down`."""
 _MARK = re.compile(r"<!-- (shared|options of [^>]*|settings) -->\n(.*?)<!-- end -->", re.S)
 
 
@@ -37,6 +47,7 @@ class Option(NamedTuple):
 
 def page(text: str) -> str:
     """Return a page with its tables as the code has them. Raises `ValueError` for a wrong mark."""
+    text = _CACHE_ROWS.sub(lambda _: "".join(map(_line, _cache_keys())), text)
     return _MARK.sub(lambda mark: f"<!-- {mark[1]} -->\n{_table(mark[1])}<!-- end -->", text)
 
 
@@ -99,6 +110,22 @@ def _settings() -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", _default(setting), _takes(setting), setting.help.removesuffix(".")
 
 
+def _cache_keys() -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the keys of a scenario's `[cache]`."""
+    for item in fields(Caching):
+        match item.default:
+            case bool(is_on):
+                default = "true" if is_on else "false"
+            case tuple(values):
+                default = ", ".join(values)
+            case number:
+                default = f"{number:g}"
+        setting = SETTINGS.get(item.name)
+        meaning = (setting.help if setting else _HOLD_DOWN[item.name]).removesuffix(".")
+        bounds = f" ({setting.bounds})" if setting and setting.is_number else ""
+        yield f"`cache.{item.name}`", default, f"{meaning}{bounds}"
+
+
 def _default(setting: Setting) -> str:
     match setting.default:
         case bool(is_on):
@@ -122,5 +149,5 @@ def _line(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    for path in (RUNNING, CACHE):
+    for path in (RUNNING, CACHE, PROOF):
         path.write_text(page(path.read_text("utf-8")), "utf-8")

@@ -3,8 +3,12 @@
 import doctest
 import io
 import re
+import shlex
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -46,10 +50,11 @@ def blocks(page: Path) -> list[str]:
 
 def test_the_readme_shows_the_quickstart() -> None:
     printed = io.StringIO()
-    proof_table(as_shipped("quickstart"), Console(file=printed, width=100))
+    proof_table(as_shipped("quickstart"), Console(file=printed, width=80, soft_wrap=True))
     [shown] = [block for block in blocks(ROOT / "README.md") if "PASSED" in block]
-    for line in shown.splitlines():
-        assert line.strip() in printed.getvalue() or line.startswith("report: ")
+    *lines, report = shown.splitlines()
+    assert lines == [line.rstrip() for line in printed.getvalue().splitlines()]
+    assert report == "report: report/report.html"
 
 
 def test_the_readme_shows_a_decoded_message(
@@ -57,13 +62,82 @@ def test_the_readme_shows_a_decoded_message(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     [shown] = [block for block in blocks(ROOT / "README.md") if "--explain" in block]
-    keys, decode, *lines = shown.splitlines()
+    keys, private, decode, *lines = shown.splitlines()
     runner = CliRunner()
     keystore = runner.invoke(main, keys.removeprefix("$ esme ").split(" > ")[0].split())
     Path("keystore.json").write_text(keystore.stdout)
-    printed = runner.invoke(main, decode.removeprefix("$ esme ").split()).stdout.splitlines()
-    assert {line for line in lines if line != "…"} <= set(printed)
+    assert private == "$ chmod 600 keystore.json"
+    Path("keystore.json").chmod(0o600)
+    printed = runner.invoke(main, decode.removeprefix("$ esme ").split())
+    assert {line for line in lines if line != "…"} <= set(printed.stdout.splitlines())
+    assert printed.stderr == "", "the page shows no warning"
     assert len(lines) > 5
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Yield the words of each `esme` command in a block, without redirections and output."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if not re.match(r"(\$ |do |.*\| )?esme ", line):
+            continue
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+        while "esme" in words:
+            words = words[words.index("esme") + 1 :]
+            yield list(takewhile(lambda word: not set(word) <= set("|&;<>"), words))
+
+
+def parse(words: list[str]) -> None:
+    """Find the command, and parse its options and arguments without running it."""
+    command: click.Command = main
+    context = click.Context(main, info_name="esme")
+    while isinstance(command, click.Group) and words and words[0] in command.list_commands(context):
+        name, *words = words
+        found = command.get_command(context, name)
+        assert found is not None
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    values, left, _ = command.make_parser(context).parse_args(list(words))
+    assert not left, f"esme {command.name} takes no {left}"
+    for parameter in command.params:
+        given = values.get(parameter.name or "")
+        if isinstance(parameter.type, click.Choice) and isinstance(given, str):
+            parameter.type.convert(given, parameter, context)
+        if parameter.required:
+            # click has an object of its own for an argument that is missing.
+            assert isinstance(given, str | tuple), f"esme {command.name} needs {parameter.name}"
+            assert given
+
+
+SHOWN = [
+    (path.name, words)
+    for path in (*PAGES, *sorted((ROOT / "examples").rglob("*.*")))
+    if path.suffix in (".md", ".sh")
+    for text in ([path.read_text("utf-8")] if path.suffix == ".sh" else blocks(path))
+    for words in commands_in(text)
+]
+"""File and words of every `esme` command that the documentation and the examples show."""
+
+
+@pytest.mark.parametrize(
+    "words", [words for _, words in SHOWN], ids=[f"{name}-{words[0]}" for name, words in SHOWN]
+)
+def test_a_command_that_is_shown_exists_with_its_options(words: list[str]) -> None:
+    parse(words)
+
+
+def test_the_readme_and_most_pages_show_commands() -> None:
+    names = {name for name, _ in SHOWN}
+    assert names >= {"README.md", "running.md", "load.md", "proof.md", "ci.sh"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["esme prov", "esme prove --sed 2", "$ esme load --via meter", "esme read", "x | esme keys -x"],
+)
+def test_a_command_that_does_not_exist_is_found(line: str) -> None:
+    [words] = commands_in(line)
+    with pytest.raises((AssertionError, click.UsageError)):
+        parse(words)
 
 
 def anchors(page: Path) -> set[str]:

@@ -10,6 +10,7 @@ in-memory broker of the tests.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -118,6 +119,8 @@ async def main(url: str, keystore: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit("give the URL of a broker and the keystore file that esme keys wrote")
+    # A script that starts this with & makes it ignore SIGINT; it is to end by it all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(main(*sys.argv[1:]))

@@ -26,7 +26,7 @@ from esme_emulator.fleet.fleet import Fleet, identity_of
 from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.identity import KnownIdentity
-from esme_emulator.messaging.service import IdentityExchange, random_identity
+from esme_emulator.messaging.service import IdentityExchange, MeterCheck, random_identity
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.profiles.latency import NONE, Latency
@@ -115,10 +115,17 @@ async def run_services(
         identity = "" if fleet_options is None else fleet_options.identity(estate.seed)
         known = KnownIdentity(random_identity, identity)
         exchange = IdentityExchange(identity, None if cache_options is None else known)
+        subscriptions = exchange.subscriptions
+        check = None
+        if fleet_options is not None and not fleet_options.shared:
+            check = MeterCheck(estate.meters)
+            subscriptions = subscriptions | check.subscriptions
         announcer = await stack.enter_async_context(
-            connect(broker, client_id="esme-identity", subscriptions=exchange.subscriptions)
+            connect(broker, client_id="esme-identity", subscriptions=subscriptions)
         )
         await stack.enter_async_context(exchange.run(announcer))
+        if check is not None:
+            await stack.enter_async_context(check.run(announcer))
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet, transports["fleet"] = await stack.enter_async_context(

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
@@ -134,6 +135,18 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. An empty one is an error: a script has a variable without value."""
+        for before, arg in pairwise(["", *args]):
+            if not arg:
+                named = before if before.startswith("--") else "an argument"
+            elif arg.startswith("--") and arg.endswith("="):
+                named = arg.removesuffix("=")
+            else:
+                continue
+            raise click.UsageError(f"{named} is empty: give a value, or leave it out", ctx)
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example as it is, without wrapping it."""
         with formatter.section("Example"):
@@ -160,6 +173,12 @@ class Group(Command, click.Group):
     """A group of such commands, each listed with the whole first line of its help."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Those of a command of the group are checked by that command."""
+        if set(args).isdisjoint(self.list_commands(ctx)):
+            return super().parse_args(ctx, args)
+        return click.Group.parse_args(self, ctx, args)
 
     def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
         """Yield name and summary of each command."""

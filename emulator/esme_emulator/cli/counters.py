@@ -3,16 +3,18 @@
 import json
 from http.client import HTTPException
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import click
 
 from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option
-from esme_emulator.cli.output import out
 from esme_emulator.cli.render import screen
+from esme_emulator.cli.render.screen import out
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
 from esme_emulator.monitor.parts import ControlError, counted
+from esme_emulator.runtime.accepting import reason_of
 from gbcs import EUI
 
 _TIMEOUT = 10
@@ -53,7 +55,7 @@ def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json
         click.echo(json.dumps({"device_hits": hits, "counters": rows}))
     else:
         screen.plain_table(rows, out)
-        out.print(f"{hits} device hits", highlight=False)
+        out.print(screen.plural(hits, "device hit"), highlight=False)
 
 
 def _hosts(url: str, device: EUI) -> bool:
@@ -65,12 +67,12 @@ def _hosts(url: str, device: EUI) -> bool:
         with error:
             return False
     except (OSError, HTTPException) as error:
-        raise ControlError(f"{url}: {error}") from None
+        raise _unreachable(url, error) from None
 
 
 def _fetch(url: str) -> tuple[Counters, str]:
     """Return the counters of a process and its identity. Raises `ControlError`."""
-    if not url.startswith(("http://", "https://")):
+    if not _is_http(url):
         raise click.UsageError(f"{url}: give the URL of a control interface, http://host:port")
     try:
         with _OPENER.open(f"{url.rstrip('/')}/counters/export", timeout=_TIMEOUT) as answer:
@@ -78,10 +80,23 @@ def _fetch(url: str) -> tuple[Counters, str]:
     except HTTPError as error:
         raise ControlError(f"{url}: {_reason(error)}") from None
     except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise ControlError(f"{url}: {reason}: is its control interface running?") from None
+        raise _unreachable(url, error) from None
     except (HTTPException, ValueError, OverflowError):
         raise ControlError(f"{url}: this is no control interface") from None
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        return False
+
+
+def _unreachable(url: str, error: Exception) -> ControlError:
+    reason = getattr(error, "reason", error)  # of an URLError: the error of the connection
+    said = reason_of(reason) if isinstance(reason, Exception) else reason
+    return ControlError(f"{url}: {said}: is its control interface running?")
 
 
 def _reason(error: HTTPError) -> str:

@@ -14,17 +14,16 @@ from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
 from esme_emulator.cli.options import (
     FILE,
     FOLDER,
+    NUMBER,
     Parameter,
-    base_option,
+    Whole,
+    estate_options,
     json_option,
-    keystore_option,
     load_broker_option,
-    meters_option,
-    seed_option,
     via_option,
 )
-from esme_emulator.cli.output import aside
 from esme_emulator.cli.render import load as load_view
+from esme_emulator.cli.render.screen import aside
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.result import LoadResult, report_folder, write_report
@@ -37,7 +36,6 @@ from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.workload import parse_trace, whole_seconds
 from esme_emulator.transport import Broker
-from gbcs import EUI
 
 _RULE = Parameter("rule", parse_rule)
 _CLOCK = Parameter("clock", parse_clock)
@@ -49,7 +47,7 @@ _SECONDS = 10.0
     cls=Command,
     example='esme load --rate 500 --broker mqtt://127.0.0.1:1883 --abort "failed > 5%"',
 )
-@click.option("--rate", type=float, default=100, help="Requests a second.")
+@click.option("--rate", type=NUMBER, default=100, help="Requests a second.")
 @click.option(
     "--arrivals",
     type=click.Choice(_SHAPES),
@@ -59,20 +57,20 @@ _SECONDS = 10.0
 @click.option("--trace", type=FILE, help="CSV file of request times, in place of --rate.")
 @click.option(
     "--closed",
-    type=int,
+    type=Whole(),
     metavar="N",
     help="Keep N requests in flight at any time, in place of --rate.",
 )
 @click.option(
     "--seconds",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     show_default=f"{_SECONDS:g}, or the length of the trace",
     help="Seconds to measure.",
 )
 @click.option(
     "--warm-up",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     default=0,
     help="Seconds of load before measuring begins.",
@@ -93,39 +91,36 @@ _SECONDS = 10.0
 )
 @click.option(
     "--abort-window",
-    type=click.IntRange(1, 3600),
+    type=Whole(1, 3600),
     metavar="SECONDS",
     default=5,
     help="Seconds that --abort looks back.",
 )
 @click.option(
     "--in-flight",
-    type=int,
+    type=Whole(),
     metavar="N",
     default=10_000,
     help="Maximum number of requests in flight.",
 )
 @click.option(
     "--timeout",
-    type=float,
+    type=NUMBER,
     metavar="SECONDS",
     show_default="the scenario's",
     help="Seconds to wait for a reply.",
 )
 @click.option(
-    "--check", type=float, metavar="FRACTION", default=1, help="Fraction of replies to verify."
+    "--check", type=NUMBER, metavar="FRACTION", default=1, help="Fraction of replies to verify."
 )
 @click.option(
     "--workers",
-    type=int,
+    type=Whole(),
     metavar="N",
     default=1,
     help="Number of processes that send requests.",
 )
-@seed_option
-@meters_option
-@base_option
-@keystore_option
+@estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
 @click.option("--report", type=FOLDER, show_default="none", help="Folder to write a report to.")
@@ -135,10 +130,7 @@ def load(
     scenario: str,
     rules: tuple[AbortRule, ...],
     abort_window: int,
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
+    source: EstateSource,
     broker: str | None,
     report: Path | None,
     as_json: bool,
@@ -154,7 +146,6 @@ def load(
         raise LoadError(
             f"--workers {wanted['workers']} needs --broker: start esme serve, or mosquitto"
         )
-    source = EstateSource(seed, meters, base, keystore)
     plan = _plan(scenario, source, **wanted)
     folder = None if report is None else report_folder(report)
     if folder is not None:

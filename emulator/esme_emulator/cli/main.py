@@ -39,16 +39,18 @@ COMMANDS = {
     "prove": Lazy(
         f"{_HERE}.prove:prove", "Make the same requests directly and cached, and compare."
     ),
-    "scenario": Lazy(f"{_HERE}.scenario:scenario", "List, show and check scenarios."),
+    "scenario": Lazy(f"{_HERE}.shipped:scenario", "List, show and check scenarios."),
     "report": Lazy(f"{_HERE}.report:report", "Compare reports, or print their JSON Schema."),
     "serve": Lazy(f"{_HERE}.run:serve", "Run broker, meters and cache until interrupted."),
     "fleet": Lazy(f"{_HERE}.run:fleet", "Run the meters alone, on a broker, until interrupted."),
-    "cache": Lazy(f"{_HERE}.cache:cache", "Run the cache alone, on a broker, until interrupted."),
+    "cache": Lazy(f"{_HERE}.run:cache", "Run the cache alone, on a broker, until interrupted."),
     "counters": Lazy(f"{_HERE}.counters:counters", "Add up the counters of several fleets."),
     "profiles": Lazy(
-        f"{_HERE}.profiles:profiles", "List, show, check and plot profiles of meters and networks."
+        f"{_HERE}.shipped:profiles", "List, show, check and plot profiles of meters and networks."
     ),
-    "keys": Lazy(f"{_HERE}.keys:keys", "Print the keys of meters and parties as a keystore file."),
+    "keys": Lazy(
+        f"{_HERE}.messages:keys", "Print the keys of meters and parties as a keystore file."
+    ),
 }
 
 

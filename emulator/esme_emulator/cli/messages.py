@@ -1,4 +1,4 @@
-"""`esme decode` and `esme encode`: messages as JSON, and back."""
+"""`esme decode`, `esme encode` and `esme keys`: messages as JSON, back, and their keys."""
 
 import codecs
 import errno
@@ -6,22 +6,36 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
 from esme_emulator.cli.commands import CHECK_FAILED, Command, fail
-from esme_emulator.cli.options import FILE, KEYSTORE, json_option
-from esme_emulator.cli.render import screen
-from esme_emulator.cli.render.messages import Decoded, Totals, show_summary
-from gbcs import FileKeystore, GbcsError, Message, decode, encode
+from esme_emulator.cli.options import (
+    EUI_PARAMETER,
+    FILE,
+    KEYSTORE,
+    base_option,
+    json_option,
+    meters_option,
+    seed_option,
+)
+from esme_emulator.cli.render.messages import Decoded, Totals, explanation, show_summary
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.parties import PARTIES
+from esme_emulator.runtime.files import MAX_OCTETS
+from gbcs import EUI, FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
 from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
 from gbcs.sources import Found, Input, SourceError, inputs_in
+
+_TOO_LONG = f"the input is longer than {MAX_OCTETS} octets: split it"
 
 
 @click.command(
@@ -47,8 +61,11 @@ def decode_command(
     message is shown as JSON, several as a table with a line for each. Exits 1 if a message cannot
     be decoded. An invalid MAC does not change the exit code: read mac and signature in the output.
     """
+    if as_json and explained:
+        raise click.UsageError("--explain and --json: give one of the two")
     keys = FileKeystore.load(keystore) if keystore else None
-    inputs = list(inputs_in(sources or ("-",), sys.stdin.buffer))
+    stdin = cast(BinaryIO, _Bounded(sys.stdin.buffer))
+    inputs = [_bounded(entry) for entry in inputs_in(sources or ("-",), stdin)]
     totals = Totals()
     with _capture(pcap, inputs) as keep:
         items = _decoded(inputs, keys, keep)
@@ -64,6 +81,37 @@ def decode_command(
         fail("no messages")
     if totals.failed:
         sys.exit(CHECK_FAILED)
+
+
+class _Bounded:
+    """A stream that may never end, and fails if it is read to an end beyond `MAX_OCTETS`.
+
+    A capture is read packet by packet, and may be longer.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most `size` octets, or all until the end. Raises `SourceError`."""
+        if size >= 0:
+            return self._stream.read(size)
+        octets = self._stream.read(MAX_OCTETS + 1)
+        if len(octets) > MAX_OCTETS:
+            raise SourceError(_TOO_LONG)
+        return octets
+
+
+def _bounded(entry: Input) -> Input:
+    """Return an input that is not longer than `MAX_OCTETS`, if it is a device or a pipe."""
+    place = entry.place
+    if not isinstance(place, Path) or place.is_file():
+        return entry
+    try:
+        stream = click.get_current_context().with_resource(place.open("rb"))
+        return replace(entry, place=cast(BinaryIO, _Bounded(stream)))
+    except OSError:
+        return entry  # reading it reports the error
 
 
 def _decoded(
@@ -138,7 +186,7 @@ def _show(item: Decoded, as_json: bool, explained: bool) -> None:
             click.echo(f"esme: {item.source}: {item.error}", err=True)
     elif explained:
         click.echo(item.source)
-        click.echo("\n".join(screen.explanation(explain(item.message))))
+        click.echo("\n".join(explanation(explain(item.message))))
     else:
         form = {"source": item.source, **to_json(item.message)}
         click.echo(json.dumps(form, indent=None if as_json else 2))
@@ -172,7 +220,7 @@ def encode_command(source: BinaryIO, keystore: Path | None) -> None:
 
 def _message_of(document: str) -> Message:
     try:
-        form = json.loads(document)
+        form = json.loads(document.rstrip())  # so that its end is not on the next line
     except RecursionError:
         raise SourceError("nested too deeply") from None
     if isinstance(form, dict) and "error" in form:
@@ -184,13 +232,16 @@ def _lines_of(source: BinaryIO) -> Iterator[str]:
     """Yield the lines of a file as they arrive. A file in UTF-16 is read whole."""
     begin = source.read(4)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = text_of(begin + source.read())
+        text = text_of(begin + _Bounded(source).read())
         if text is None:
             raise click.UsageError("the file is neither UTF-8 nor UTF-16: save it as UTF-8")
         yield from text.splitlines(keepends=True)
         return
-    first = begin + source.readline()
-    for line in chain(first.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True), source):
+    first = begin + source.readline(MAX_OCTETS)
+    rest = iter(lambda: source.readline(MAX_OCTETS), b"")
+    for line in chain(first.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True), rest):
+        if len(line) >= MAX_OCTETS:
+            raise SourceError(_TOO_LONG)
         # Octets that are not UTF-8 are not JSON either, which is reported with the line.
         yield line.decode("utf-8", "replace")
 
@@ -207,9 +258,28 @@ def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             continue
         if document and line[0] in " \t}]":
             document += line
+            if len(document) > MAX_OCTETS:
+                raise SourceError(_TOO_LONG)
             continue
         if document:
             yield first, document
         document, first = line, number
     if document:
         yield first, document
+
+
+@click.command(cls=Command, example="esme keys --meters 2 > keys.json")
+@click.argument("euis", metavar="[EUI]...", type=EUI_PARAMETER, nargs=-1)
+@seed_option
+@meters_option
+@base_option
+def keys(euis: tuple[EUI, ...], seed: str, meters: int, base: EUI) -> None:
+    """Print the keys of meters and parties as a keystore file.
+
+    The meters are those of each EUI, or else the first --meters from --base. The keys of the
+    emulated parties and of the Access Control Broker come with them.
+    """
+    devices = euis or derived_estate(seed, meters, base).meters
+    keystore = DerivedKeystore(seed)
+    parties = [keystore.access_control_broker, *(eui for eui, _, _ in PARTIES)]
+    click.echo(keystore.export([*parties, *devices]))

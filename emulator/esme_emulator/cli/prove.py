@@ -9,10 +9,10 @@ import click
 
 from esme_emulator.app import one_shot
 from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
-from esme_emulator.cli.options import FOLDER, broker_option, json_option
-from esme_emulator.cli.output import aside, warn
+from esme_emulator.cli.options import FOLDER, Whole, broker_option, json_option
 from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.render import screen
+from esme_emulator.cli.render.screen import aside, warn
 from esme_emulator.proof.report.write import report_folder, write_report
 from esme_emulator.runtime.processes import interruptible
 from esme_emulator.runtime.reports import ReportFolderError
@@ -34,7 +34,7 @@ from esme_emulator.scenario.file import (
 )
 @click.option(
     "--meters",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     show_default="the scenario's",
     help="Number of meters. The number of requests changes in proportion.",

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,24 +11,20 @@ from esme_emulator.app import one_shot
 from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
-    INSTANT,
     Parameter,
-    base_option,
     broker_option,
-    estate_of,
+    estate_options,
     json_option,
-    keystore_option,
-    meters_option,
-    seed_option,
     via_option,
 )
-from esme_emulator.cli.output import out, warn
 from esme_emulator.cli.render import readings as readings_view
+from esme_emulator.cli.render.screen import out, warn
 from esme_emulator.cli.service_options import profile_option, profiles_of
+from esme_emulator.estate.estate import EstateSource
 from esme_emulator.messaging.topics import Via
 from gbcs import EUI
 from gbcs.dlms.data import BitString
-from gbcs.instants import to_iso
+from gbcs.instants import parse_iso, to_iso
 from gbcs.json_form import rows_to_json
 from gbcs.tables.reading_services import (
     POLYPHASE,
@@ -53,6 +48,7 @@ def _timeout(text: str) -> float:
     return seconds
 
 
+_INSTANT = Parameter("time", parse_iso)
 _TIMEOUT = Parameter("seconds", _timeout)
 _VARIANTS = [SINGLE, TWIN, POLYPHASE]
 _SAY_WHICH = "if it is another kind, give the --profile of its fleet, or --variant"
@@ -74,12 +70,12 @@ def _srv(text: str) -> str:
 @click.option(
     "--from",
     "start",
-    type=INSTANT,
+    type=_INSTANT,
     show_default="none",
     help="First instant of a log, in ISO 8601.",
 )
 @click.option(
-    "--to", "end", type=INSTANT, show_default="none", help="Last instant of a log, in ISO 8601."
+    "--to", "end", type=_INSTANT, show_default="none", help="Last instant of a log, in ISO 8601."
 )
 @via_option
 @profile_option
@@ -96,10 +92,7 @@ def _srv(text: str) -> str:
     default=f"{one_shot.REPLY_TIMEOUT:g}",
     help="Seconds to wait for the reply.",
 )
-@seed_option
-@meters_option
-@base_option
-@keystore_option
+@estate_options
 @broker_option
 @json_option
 def read(
@@ -112,10 +105,7 @@ def read(
     variant: str | None,
     chart: bool,
     timeout: float,
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
+    source: EstateSource,
     broker: str | None,
     as_json: bool,
 ) -> None:
@@ -125,7 +115,7 @@ def read(
     the reading service, 4.1.1 to 4.18. The first emulated party that may send it is the requester.
     """
     window = _window(srv, variant, start, end)
-    estate = estate_of(keystore, seed, meters, base)
+    estate = source.estate()
     kinds = profiles_of(profiles)
     taken = variant or one_shot.variant_of(estate, eui, kinds)
     try:

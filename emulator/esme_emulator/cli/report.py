@@ -1,4 +1,8 @@
-"""`esme report`: compare reports of proofs and loads, and print their schemas."""
+"""`esme report`: compare reports of proofs and loads, and print their schemas.
+
+The rooms of proofs and loads are imported when a command runs: they bring jinja2 and hdrhistogram,
+which `--help` does not need.
+"""
 
 import json
 from dataclasses import asdict
@@ -8,13 +12,7 @@ import click
 
 from esme_emulator.cli.commands import Group
 from esme_emulator.cli.options import json_option
-from esme_emulator.cli.output import out, warn
-from esme_emulator.cli.render import proof as proof_view
-from esme_emulator.load.result import about_load, compare_loads, load_form, unlike_loads
-from esme_emulator.load.result import json_schema as load_schema
-from esme_emulator.proof.report.compare import about, compare, load_report, unlike
-from esme_emulator.proof.result import json_schema as proof_schema
-from esme_emulator.runtime.reports import ReportError
+from esme_emulator.cli.render.screen import out, warn
 
 _REPORT = click.Path(path_type=Path)
 
@@ -34,6 +32,11 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
     FIRST and SECOND are folders or JSON files, both of proofs or both of loads. Differences
     between what they measured are warnings.
     """
+    from esme_emulator.cli.render import proof as proof_view
+    from esme_emulator.load.result import about_load, compare_loads, load_form, unlike_loads
+    from esme_emulator.proof.report.compare import about, compare, load_report, unlike
+    from esme_emulator.runtime.reports import ReportError
+
     one, other = load_form(first), load_form(second)
     if one is not None and other is not None:
         of, unlikeness = (about_load(one), about_load(other)), unlike_loads(one, other)
@@ -55,8 +58,13 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
 
 
 @report.command("schema", example="esme report schema load > load.schema.json")
-@click.argument("kind", type=click.Choice(["proof", "load"]), default="proof")
+@click.argument(
+    "kind", metavar="[proof|load]", type=click.Choice(["proof", "load"]), default="proof"
+)
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of proof.json or load.json."""
-    schema = proof_schema if kind == "proof" else load_schema
-    click.echo(json.dumps(schema(), indent=2))
+    if kind == "proof":
+        from esme_emulator.proof.result import json_schema
+    else:
+        from esme_emulator.load.result import json_schema
+    click.echo(json.dumps(json_schema(), indent=2))

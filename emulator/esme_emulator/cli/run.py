@@ -1,12 +1,11 @@
-"""`esme serve` and `esme fleet`: run until interrupted."""
+"""`esme serve`, `esme fleet` and `esme cache`: run until interrupted."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from esme_emulator.app import one_shot
 from esme_emulator.app.services import (
@@ -17,55 +16,49 @@ from esme_emulator.app.services import (
     settle,
 )
 from esme_emulator.app.workers import WorkerError, run_workers
-from esme_emulator.cli.commands import Command
+from esme_emulator.cache.policy.ledger import Ledger, audit_of
+from esme_emulator.cli.commands import Command, Group
 from esme_emulator.cli.options import (
-    base_option,
+    Whole,
     broker_option,
-    estate_of,
-    expired_option,
     json_option,
-    keystore_option,
-    meters_option,
     part_broker_option,
-    seed_option,
+    service_estate_options,
 )
-from esme_emulator.cli.output import announce, aside, warn
-from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.live import watch
+from esme_emulator.cli.render.screen import announce, aside, warn
 from esme_emulator.cli.service_options import (
     cache_options,
     caching_options,
     common_options,
     fleet_options,
     meter_options,
+    setting_option,
     sharding_options,
 )
-from esme_emulator.estate.estate import Estate, sharded
+from esme_emulator.cli.store import inspect, purge
+from esme_emulator.estate.estate import Estate, EstateSource, sharded
+from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.monitor.snapshot import Sampler
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.runtime.urls import without_credentials
 from esme_emulator.transport.embedded import MQTT_3, MQTT_5
-from gbcs import EUI
 
 
 @click.command(
     cls=Command,
     example="esme serve --meters 500 --wan smets2-cellular --retention 72 --control 8080",
 )
-@seed_option
-@meters_option
-@base_option
-@keystore_option
-@expired_option
+@service_estate_options
 @meter_options
 @caching_options
 @common_options
 @broker_option
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     metavar="PORT",
     default=1883,
     help="Port of its own broker on loopback; 0 takes a free one.",
@@ -78,11 +71,7 @@ from gbcs import EUI
 )
 @json_option
 def serve(
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
-    takes_expired: bool,
+    source: EstateSource,
     broker: str | None,
     port: int,
     mqtt: str | None,
@@ -92,29 +81,21 @@ def serve(
     """Run broker, meters and cache until interrupted."""
     if broker and mqtt:
         raise click.UsageError("--broker and --mqtt: give one of the two")
-    estate = estate_of(keystore, seed, meters, base, takes_expired)
+    estate = source.estate()
     options = fleet_options(chosen), cache_options(chosen, estate)
     own = one_shot.broker_at(broker, port, mqtt)
-    asyncio.run(run(estate, own, chosen, *options, as_json=as_json))
+    asyncio.run(_run(estate, own, chosen, *options, as_json=as_json))
 
 
 @click.command(cls=Command, example="esme fleet --meters 100000 --workers 4")
-@seed_option
-@meters_option
-@base_option
-@keystore_option
-@expired_option
+@service_estate_options
 @meter_options
 @sharding_options
 @common_options
 @part_broker_option
 @json_option
 def fleet(
-    seed: str,
-    meters: int,
-    base: EUI,
-    keystore: Path | None,
-    takes_expired: bool,
+    source: EstateSource,
     broker: str,
     as_json: bool,
     shard: tuple[int, int] | None,
@@ -122,7 +103,7 @@ def fleet(
     **chosen: Any,
 ) -> None:
     """Run the meters alone, on a broker, until interrupted."""
-    estate = estate_of(keystore, seed, meters, base, takes_expired)
+    estate = source.estate()
     options = fleet_options(chosen)
     if shard is not None and (workers > 1 or options.shared):
         raise click.UsageError("--shard: leave it out with --workers or --shared")
@@ -131,7 +112,7 @@ def fleet(
     if workers == 1:
         part = estate if shard is None else sharded(estate, *shard)
         on = one_shot.broker_at(broker)
-        asyncio.run(run(part, on, chosen, options, as_json=as_json, whole=estate))
+        asyncio.run(_run(part, on, chosen, options, as_json=as_json, whole=estate))
         return
     clock: Clock = chosen["clock"]
     warn([*_standing_still(chosen), *fault_warnings(options, estate, clock)])
@@ -140,17 +121,65 @@ def fleet(
         form = _started(broker, estate, clock, meters=True) | {"workers": workers}
         announce(form | ({"control": controls} if any(controls) else {}), as_json)
 
-    made = partial(estate_of, keystore, seed, meters, base, takes_expired)
     control = chosen["control"]
     try:
-        merged = run_workers(made, broker, clock.describe(), options, workers, control, started)
+        merged = run_workers(
+            source.estate, broker, clock.describe(), options, workers, control, started
+        )
     except WorkerError as error:
-        announce(screen.counted(error.counted, None) | {"without": str(error)}, as_json)
+        announce(_counted(error.counted, None) | {"without": str(error)}, as_json)
         raise
-    announce(screen.counted(merged, None), as_json)
+    announce(_counted(merged, None), as_json)
 
 
-async def run(
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    example="esme cache --meters 1000 --broker mqtt://127.0.0.1:1883 --retention 72",
+)
+@service_estate_options
+@caching_options
+@setting_option("shared")
+@common_options
+@part_broker_option
+@json_option
+@click.pass_context
+def cache(
+    context: click.Context,
+    /,
+    source: EstateSource,
+    broker: str,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Run the cache alone, on a broker, until interrupted.
+
+    The commands inspect and purge work on its store; their options follow their names.
+    """
+    command = context.invoked_subcommand
+    if command is not None:
+        _refuse_options(context, command)
+        return
+    estate = source.estate()
+    options = cache_options(chosen, estate)
+    on = one_shot.broker_at(broker)
+    asyncio.run(_run(estate, on, chosen, None, options, as_json=as_json))
+
+
+cache.add_command(inspect)
+cache.add_command(purge)
+
+
+def _refuse_options(context: click.Context, command: str) -> None:
+    """Refuse options before the name of a command, which the command would ignore."""
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[0]}: write the options of {command} behind {command}"
+            )
+
+
+async def _run(
     estate: Estate,
     broker: AbstractAsyncContextManager[str],
     chosen: dict[str, Any],
@@ -182,7 +211,7 @@ async def run(
             settle()
             await stopped.wait()
     counters = running.fleet.counters if running.fleet else None
-    announce(screen.counted(counters, running.ledger), as_json)
+    announce(_counted(counters, running.ledger), as_json)
 
 
 def _standing_still(chosen: dict[str, Any]) -> list[str]:
@@ -208,3 +237,29 @@ def _started(
 
 def _shown(store: str) -> str:
     return without_credentials(store) if "://" in store else store
+
+
+def _counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
+    """Return the counters of fleet and cache as JSON."""
+    form: dict[str, Any] = {}
+    if fleet is not None:
+        form["device_hits"] = fleet.device_hits
+        form["replies"] = fleet.total(Stage.REPLIED)
+        form["unsent"] = fleet.total(Stage.UNSENT)
+        form["outcomes"] = {
+            f"{srv} {outcome}": number for (srv, outcome), number in fleet.outcomes().items()
+        }
+    if ledger is not None:
+        form["requests"] = ledger.requests
+        form["retries"] = ledger.retries
+        audit = audit_of(ledger)
+        form["shadow"] = audit.asked
+        form["shadow_compared"] = audit.compared
+        form["shadow_different"] = audit.different
+        form["shadow_difference_ratio"] = audit.difference_ratio
+        form["decisions"] = {
+            f"{srv} {decision}": number
+            for (srv, decision), number in sorted(ledger.decisions.items())
+        }
+        form["reasons"] = {str(name): number for name, number in sorted(ledger.reasons.items())}
+    return form

@@ -13,14 +13,22 @@ from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store import MEMORY
 from esme_emulator.cache.store.base import LEAST_LIMIT
-from esme_emulator.cli.options import FILE, Parameter, all_of, latency_option
-from esme_emulator.cli.secrets import STORE_PASSWORD, SecretFile, warn_if_exposed
+from esme_emulator.cli.options import (
+    FILE,
+    STORE_PASSWORD,
+    Parameter,
+    SecretFile,
+    Whole,
+    all_of,
+    warn_if_exposed,
+)
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.wan import NO_WAN, check_wan
 from esme_emulator.profiles import MeterProfile, ProfileError, meter_profile
+from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 
@@ -122,6 +130,7 @@ def setting_option(name: str) -> Callable[[Any], Any]:
 _TURNED_OFF = {"collapse": "Send every miss to the meter, even if an equal read is in flight."}
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _CLOCK = Parameter("clock", parse_clock)
+_LATENCY = Parameter("latency", parse_latency)
 _REGISTRY = Parameter("file", lambda text: load_registry(Path(text)))
 
 clock_option = click.option(
@@ -142,14 +151,20 @@ common_options = all_of(
     clock_option,
     click.option(
         "--control",
-        type=click.IntRange(0, 65535),
+        type=Whole(0, 65535),
         metavar="PORT",
         show_default="off",
         help="Port of the HTTP control interface on loopback; 0 takes a free one.",
     ),
 )
 meter_options = all_of(
-    latency_option,
+    click.option(
+        "--latency",
+        type=_LATENCY,
+        default="none",
+        help="Time a meter takes to answer: none, 150ms, uniform:LOW,HIGH, normal:MEAN,SD, "
+        "lognormal:MEDIAN,P99 or empirical:FILE.",
+    ),
     click.option(
         "--wan",
         type=Parameter("wan", _wan),
@@ -221,7 +236,7 @@ sharding_options = all_of(
     click.option("--connections", is_flag=True, help="Give each meter its own connection."),
     click.option(
         "--workers",
-        type=click.IntRange(1, 64),
+        type=Whole(1, 64),
         metavar="N",
         default=1,
         help="Number of processes. Each runs a part of the meters.",

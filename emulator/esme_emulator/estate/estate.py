@@ -74,9 +74,9 @@ def keystore_estate(path: Path, seed: str) -> Estate:
 class EstateSource:
     """The recipe of an estate, which can be sent to other processes."""
 
-    seed: str
-    meters: int
-    base: EUI
+    seed: str = "1"
+    meters: int = 1
+    base: EUI = DEFAULT_BASE
     keystore: Path | None = None
     takes_expired: bool = False
     """Whether to accept expired certificates in messages."""

@@ -259,6 +259,8 @@ class Generator:
         if isinstance(outcome, TransportError):
             self._in_flight.unsent(request)
             self._freed.set()
+        elif not outcome:
+            self._in_flight.unheard()
 
     def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
         now = self._now()

@@ -111,6 +111,10 @@ class Batch:
     worker: int = 0
     made: int = 0
     """Requests sent, the warm-up included."""
+    heard: int = 0
+    """Replies to requests, the warm-up included."""
+    unheard: int = 0
+    """Requests, the warm-up included, that nobody subscribes to. MQTT 3.1.1 cannot say so."""
     connection: ConnectionState = field(default_factory=ConnectionState)
     """The connection at the end of the batch."""
 
@@ -162,6 +166,10 @@ class InFlight:
             self._count(request, entry.planned, Outcome.SENT, -1)
             self._count(request, entry.planned, Outcome.NOT_SENT)
 
+    def unheard(self) -> None:
+        """Record that nobody subscribes to the topic of a request; it stays in flight."""
+        self._batch.unheard += 1
+
     def receive(self, device: str, octets: bytes, status: str | None, now: float) -> bool:
         """Handle a message from `device`; return whether it ends a request."""
         if device not in self._devices:
@@ -176,6 +184,7 @@ class InFlight:
         if entry is None:
             self._batch.unexpected += 1
             return False
+        self._batch.heard += 1
         request, planned = entry.request, entry.planned
         outcome = _outcome(message, request.srv) if checked else _unchecked(message)
         self._count(request, planned, outcome)

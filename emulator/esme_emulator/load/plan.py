@@ -78,7 +78,7 @@ class Plan:
         _within("in-flight", self.in_flight, 1, MAX_IN_FLIGHT, "requests")
         if not (isfinite(self.timeout) and 0 < self.timeout <= 86_400):
             raise LoadError(f"timeout {self.timeout:g}: give seconds above 0 and up to 86400")
-        _within("check", self.check, 0, 1, "as a fraction")
+        _within("check", self.check, 0, 1, "a fraction")
         _within("workers", self.workers, 1, MAX_WORKERS, "processes")
         if self.workers > self.meters:
             raise LoadError(

@@ -19,6 +19,7 @@ from esme_emulator.load.in_flight import Batch
 from esme_emulator.load.plan import LoadError, Plan
 from esme_emulator.load.result import LoadResult, make_result
 from esme_emulator.load.tally import AbortRule, Live, Tally, first_exceeded, percentile
+from esme_emulator.messaging.topics import command_topic
 from esme_emulator.runtime.processes import Ended, Pipe, Workers
 from esme_emulator.transport import Broker, TransportError
 
@@ -174,6 +175,11 @@ GONE = 3
 after a longer one the figures mean nothing."""
 
 
+SILENCE = 3.0
+"""Time without any reply after which the live figures say that nothing answers, in seconds. A load
+ends then if nobody subscribes to its commands."""
+
+
 class Outage:
     """Counts consecutive seconds without a connection."""
 
@@ -274,6 +280,14 @@ class Load:
             shared=self._shared,
         )
 
+    def _unheard(self, elapsed: float) -> str | None:
+        """Return a message if the broker says that every command so far reached nobody."""
+        if elapsed < SILENCE or not self.tally.made or self.tally.unheard < self.tally.made:
+            return None
+        peer = "a cache" if self._plan.via == "cache" else "a fleet"
+        topic = command_topic(self._plan.prefix, "+")
+        return f"nobody subscribes to {topic}: is {peer} connected to this broker?"
+
     def _check_rest(self) -> None:
         """Evaluate the rules again, with the counts after the last whole second."""
         self.tally.close_second()
@@ -290,7 +304,7 @@ class Load:
             await clock.sleep(max(start + number - clock.now(), 0))
             second, elapsed = self.tally.close_second(), clock.now() - start
             watch(live(self.tally, elapsed, self._plan.warm_up))
-            said = outage.exceeded(second.is_up, elapsed)
+            said = outage.exceeded(second.is_up, elapsed) or self._unheard(elapsed)
             said = said or first_exceeded(self._rules, self.tally.recent)
             if said is not None:
                 self.interrupt(f"aborted: {said}")
@@ -308,4 +322,5 @@ def live(tally: Tally, elapsed: float, warm_up: float) -> Live:
         p99=None if p99 is None else p99 * 1000,
         failed=tally.failed(),
         warming_up=elapsed < warm_up,
+        silent=elapsed >= SILENCE and not tally.heard,
     )

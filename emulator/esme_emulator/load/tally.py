@@ -129,6 +129,8 @@ class Live:
     failed: int
     """Failed requests since the end of the warm-up."""
     warming_up: bool
+    silent: bool = False
+    """Whether no reply at all has come for some time."""
 
 
 class Tally:
@@ -139,6 +141,7 @@ class Tally:
         self.histograms: defaultdict[Class, Histogram] = defaultdict(Histogram)
         self.lags = Histogram()
         self.checked = self.arrived = self.unexpected = 0
+        self.made = self.heard = self.unheard = 0
         self.cpu: dict[int, float] = {}
         self.connections: dict[int, ConnectionState] = {}
         """Last reported state of each worker's connection."""
@@ -157,6 +160,9 @@ class Tally:
         self.checked += batch.checked
         self.arrived += batch.arrived
         self.unexpected += batch.unexpected
+        self.made += batch.made
+        self.heard += batch.heard
+        self.unheard += batch.unheard
         self.cpu[batch.worker] = self.cpu.get(batch.worker, 0.0) + batch.cpu
         self.connections[batch.worker] = batch.connection
         self._in_flight[batch.worker] = batch.in_flight

@@ -1,4 +1,4 @@
-"""The exchange of identities on a broker: fleets announce theirs, and caches ask for them.
+"""What fleets and caches tell each other on a broker: identities, and meters that two fleets have.
 
 A cache cannot know with which profiles and faults a fleet was started, and a user would forget to
 repeat them. So a fleet announces its identity when it starts and whenever a cache asks. The
@@ -8,7 +8,7 @@ messages are not retained, since a retained identity would outlive its fleet.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from esme_emulator.messaging.identity import DIGITS, KnownIdentity
@@ -16,10 +16,13 @@ from esme_emulator.messaging.topics import (
     ASK_IDENTITY,
     HEEDS_RESPONSE_TOPIC,
     IDENTITY,
+    METERS,
     NEW_IDENTITY,
+    NEW_METERS,
 )
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import NO_PROPERTIES, Handler, Transport, TransportError
+from gbcs import EUI
 
 ASK_SECONDS = 3.0
 """Interval between queries of a cache, in seconds of real time: announcements may be lost."""
@@ -107,6 +110,69 @@ class IdentityExchange:
         # If the broker is away, caches ask again when it is back.
         with suppress(TransportError):
             await self._transport.publish(topic, octets, properties)
+
+
+class MeterCheck:
+    """Logs a warning if another fleet on the broker has meters of this one.
+
+    Each command to such a meter reaches both fleets, so it gets two replies and counts twice. A
+    fleet that starts names its first meter; each other fleet answers with that meter if it is its
+    own too, or else with its own first. Fleets of consecutive EUIs need no more to find overlaps.
+    """
+
+    def __init__(self, meters: Sequence[EUI]) -> None:
+        self._meters = meters
+        self._name = secrets.token_hex(8)
+        """Tells its own messages from those of others."""
+        self._tasks = Tasks()
+        self._warned: set[str] = set()
+        self.subscriptions: dict[str, Handler] = {
+            NEW_METERS: self._on_start,
+            METERS: self._on_answer,
+        }
+        """Subscribe the transport to these before `run`."""
+
+    @asynccontextmanager
+    async def run(self, transport: Transport) -> AsyncIterator[None]:
+        """Check over `transport` within the context."""
+        self._transport = transport
+        async with self._tasks:
+            await self._say(NEW_METERS, self._meters[0])
+            yield
+
+    def _on_start(self, _: str, octets: bytes, __: Mapping[str, str]) -> None:
+        meter = self._heard(octets)
+        if meter is not None:
+            shown = meter if meter in self._meters else self._meters[0]
+            self._tasks.start(self._say(METERS, shown))
+
+    def _on_answer(self, _: str, octets: bytes, __: Mapping[str, str]) -> None:
+        self._heard(octets)
+
+    def _heard(self, octets: bytes) -> EUI | None:
+        """Return the meter that another fleet names, and warn if it is here too.
+
+        Returns None if the message is this fleet's own, or has another form.
+        """
+        other, _, text = octets.decode("ascii", "replace").partition(" ")
+        try:
+            meter = EUI.parse(text)
+        except ValueError:
+            return None
+        if other == self._name:
+            return None
+        if meter in self._meters and other not in self._warned:
+            self._warned.add(other)
+            _log.warning(
+                "another fleet on this broker has meter %s too, so commands to it count twice: "
+                "stop one of the fleets, or give them another --base, --shard or --shared",
+                meter,
+            )
+        return meter
+
+    async def _say(self, topic: str, meter: EUI) -> None:
+        with suppress(TransportError):
+            await self._transport.publish(topic, f"{self._name} {meter}".encode())
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -2,8 +2,8 @@
 
 A command may name a topic of its own for the response, in the Response Topic of MQTT 5: the usual
 one with a further level. So a cache gets the replies to its commands and no others. Alerts are on
-`esme/<EUI>/alert/<recipient EUI>`. Every payload is one GBCS message, except on the topics of
-identities.
+`esme/<EUI>/alert/<recipient EUI>`. Every payload is one GBCS message, except on the topics
+that fleets and caches talk on.
 """
 
 import re
@@ -27,6 +27,10 @@ NEW_IDENTITY = f"{DIRECT}/identity/new"
 ASK_IDENTITY = f"{DIRECT}/identity/ask"
 """Topic on which a cache queries identities."""
 
+METERS = f"{DIRECT}/meters"
+"""Topic on which fleets name a meter of theirs to a fleet that starts."""
+NEW_METERS = f"{DIRECT}/meters/new"
+"""Topic on which a fleet names its first meter when it starts."""
 HEEDS_RESPONSE_TOPIC = "heeds-response-topic"
 """MQTT 5 user property of identities: the fleet answers on the Response Topic of a command."""
 

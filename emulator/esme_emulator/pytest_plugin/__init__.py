@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from pytest_asyncio import fixture as asynchronous
 
     from esme_emulator.pytest_plugin.bench import Bench, EuiAllocator
-    from esme_emulator.pytest_plugin.cache import EsmeCache
     from esme_emulator.pytest_plugin.clock import SteppedClock
     from esme_emulator.pytest_plugin.faults import EsmeFaults
-    from esme_emulator.pytest_plugin.meters import EsmeFleet, EsmeMeter, EsmeMeters
     from esme_emulator.pytest_plugin.party import Parties
+    from esme_emulator.pytest_plugin.system import EsmeCache, EsmeFleet, EsmeMeter, EsmeMeters
     from esme_emulator.transport import Broker
 
 else:

@@ -37,13 +37,12 @@ from esme_emulator.profiles.latency import (
     latency_file,
     parse_latency,
 )
-from esme_emulator.pytest_plugin.cache import EsmeCache, OwnDevices
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
 from esme_emulator.pytest_plugin.journal import Hits, Journal
-from esme_emulator.pytest_plugin.meters import EsmeFleet, FleetContext
 from esme_emulator.pytest_plugin.party import Parties, PartyContext, PendingReads
 from esme_emulator.pytest_plugin.settings import EMBEDDED, MEMORY, Settings
+from esme_emulator.pytest_plugin.system import EsmeCache, EsmeFleet, FleetContext, OwnDevices
 from esme_emulator.runtime.clock import ManualClock, parse_clock
 from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Broker, MemoryBroker, connect

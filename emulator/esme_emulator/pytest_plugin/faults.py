@@ -21,7 +21,7 @@ from esme_emulator.runtime.events import Events
 from gbcs import EUI
 
 if TYPE_CHECKING:
-    from esme_emulator.pytest_plugin.meters import EsmeMeter
+    from esme_emulator.pytest_plugin.system import EsmeMeter
 
 # Keys of a rule that cannot be keywords (`from`), or that read better in Python.
 _RULE_KEYS = {"srv": "srvs", "start": "from", "end": "to"}

@@ -15,7 +15,7 @@ from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requeste
 from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
-from esme_emulator.pytest_plugin.meters import EsmeMeter, WindowLike, log_of, window_of
+from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, log_of, window_of
 from gbcs import EUI, Command, Keystore, Message, authenticate
 from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name

@@ -7,6 +7,7 @@ as their backlog is long, and log each failure with a traceback.
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,21 @@ PAUSE = 1.0
 """Pause after a failed accept, in seconds. Connections wait in the backlog."""
 
 _log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"\[Errno -?\d+\] ")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in a few words why a connection failed, without the number of the error."""
+    match error:
+        case socket.gaierror():
+            return "no such host"
+        case TimeoutError():
+            return "no answer in time"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+        case _:
+            return _NUMBER.sub("", " ".join(str(error).split())) or type(error).__name__
 
 
 @asynccontextmanager

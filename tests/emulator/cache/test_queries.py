@@ -11,11 +11,10 @@ from esme_emulator.cache.store.base import Store, drop_entries, entries_of
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cache.store.sqlite import SqliteStore
 from esme_emulator.cli.main import main
-from esme_emulator.cli.options import estate_of
-from esme_emulator.estate.estate import DEFAULT_BASE
+from esme_emulator.estate.estate import EstateSource
 from tests.support.estate import METER, OTHER_METER
 
-ESTATE_NAME = estate_of(None, "1", 1, DEFAULT_BASE).name
+ESTATE_NAME = EstateSource().estate().name
 NAMES = ("4.8.1", "4.8.1-literal", "4.8.3", "ECS23", "ECS23b", "ECS23-literal")
 FOUND = [
     ("4.8.1", {"4.8.1", "4.8.1-literal"}),

@@ -395,6 +395,7 @@ def test_read_refuses_readings_with_an_invalid_mac(monkeypatch: pytest.MonkeyPat
     assert_fails(result, 1)
 
 
+@pytest.mark.processes
 def test_prove_keeps_its_contract(tmp_path: Path) -> None:
     result = esme("prove", "--meters", 3, "--json", "--report", tmp_path / "report")
     assert result.exit_code == 0, result.output
@@ -411,12 +412,14 @@ def test_prove_keeps_its_contract(tmp_path: Path) -> None:
     assert "PASSED" in result.stderr
 
 
+@pytest.mark.processes
 def test_prove_without_json_prints_nothing_on_stdout_and_writes_its_report() -> None:
     result = esme("prove", "--meters", 1)
     assert (result.exit_code, result.stdout) == (0, "")
     assert json.loads(Path("report/proof.json").read_text())["passed"] is True
 
 
+@pytest.mark.processes
 def test_a_proof_that_fails_is_exit_1(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the prefix under which the second run asks."""
     monkeypatch.setattr(run_module, "CACHED", DIRECT)
@@ -504,7 +507,7 @@ WRONG_URLS = [
     (("cache", "--broker", "http://127.0.0.1"), URL_BAD),
     (("serve", "--broker", "mqtt://"), URL_BAD),
     (("prove", "--broker", "mqtt://127.0.0.1:99999"), URL_BAD),
-    ((*READ, "--broker", ""), URL_BAD),
+    ((*READ, "--broker", "broker"), URL_BAD),
 ]
 
 
@@ -520,6 +523,7 @@ WRONG_FILES = [
 ]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("args", "code", "reason"),
     [

@@ -395,7 +395,7 @@ def test_xml_without_a_message_is_one_line(text: str, reason: str) -> None:
 def test_text_that_is_no_file_name_is_decoded_as_text() -> None:
     assert len(RESPONSE.hex()) > os.pathconf(".", "PC_NAME_MAX")
     assert json.loads(good(RESPONSE.hex()))["kind"] == "response"
-    for text in ("", "\0", "a" * 5000):
+    for text in ("\0", "a" * 5000):
         result = esme("decode", text)
         assert result.exit_code == 1
         assert result.stderr.count("\n") == 1

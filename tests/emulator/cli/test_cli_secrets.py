@@ -12,8 +12,7 @@ from click.testing import CliRunner, Result
 from esme_emulator.cache.registry.file import Changes
 from esme_emulator.cache.registry.registration import ChangeOfTenancy, Told
 from esme_emulator.cache.store import open_store
-from esme_emulator.cli.options import broker_option
-from esme_emulator.cli.secrets import STORE_PASSWORD
+from esme_emulator.cli.options import STORE_PASSWORD, broker_option
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.runtime.files import journal
 from esme_emulator.runtime.urls import user_of, with_password, without_credentials

@@ -14,9 +14,8 @@ from typing import Any
 import click
 import pytest
 
-from esme_emulator.cli.cache import cache
 from esme_emulator.cli.main import main as esme_command
-from esme_emulator.cli.run import serve
+from esme_emulator.cli.run import cache, serve
 from esme_emulator.cli.service_options import cache_options
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.messaging.topics import DIRECT, command_topic
@@ -725,7 +724,7 @@ def is_healthy(url: str) -> bool:
         (("fleet", "--shard", "5/6", "--meters", "5"), 2, "only 5 meters"),
         (("fleet", "--workers", "3", "--meters", "2"), 2, "3 workers for 2 meters"),
         (("fleet", "--workers", "2", "--control", "65535"), 2, "a lower one"),
-        (("fleet", "--meters", "1000000001"), 2, "range"),
+        (("fleet", "--meters", "1000000001"), 2, "give a whole number from 1 to 1000000000"),
         (("serve", "--latency", "soon"), 2, "latency"),
         (("serve", "--latency", "empirical:none.txt"), 2, "cannot read none.txt"),
         (("serve", "--clock", "scaled:nan"), 2, "not a number"),
@@ -759,15 +758,15 @@ def is_healthy(url: str) -> bool:
         (("serve", "--store", "none/store"), 1, "is there such a folder"),
         (("serve", "--store-key", "bad.toml"), 2, "64 hexadecimal digits"),
         (("serve", "--decisions", "none/decisions"), 1, "No such file"),
-        (("serve", "--fault-log", "/"), 2, "directory"),
+        (("serve", "--fault-log", "/"), 2, "is a folder: name a file"),
         (("serve", "--broker", "nonsense"), 2, "not the URL of a broker"),
         (("serve", "--keystore", "none.json"), 2, "none.json"),
         (("serve", "--keystore", "bad.toml"), 2, "bad.toml"),
         (("serve", "--base", "12"), 2, "12"),
         (("serve", "--base", "F" * 16, "--meters", "2"), 2, "up to FFFFFFFFFFFFFFFF"),
         (("counters", "http://127.0.0.1:1"), 1, "refused"),
-        (("counters", "http://127.0.0.1:x"), 1, "no control interface"),
-        (("counters", "http://["), 1, "no control interface"),
+        (("counters", "http://127.0.0.1:x"), 2, "give the URL of a control interface"),
+        (("counters", "http://["), 2, "give the URL of a control interface"),
         (("counters", "127.0.0.1:80"), 2, "http://host:port"),
         (("counters",), 2, "URL"),
         (

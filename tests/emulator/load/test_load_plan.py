@@ -35,7 +35,7 @@ def test_impossible_rates_are_errors(rate: float) -> None:
         ({"in_flight": 0}, "in-flight 0: give requests from 1"),
         ({"timeout": 0.0}, "timeout 0"),
         ({"timeout": nan}, "timeout nan"),
-        ({"check": 1.1}, "check 1.1: give as a fraction from 0 to 1"),
+        ({"check": 1.1}, "check 1.1: give a fraction from 0 to 1"),
         ({"workers": 0}, "workers 0: give processes from 1 to 64"),
         ({"workers": 11}, "workers 11: .* no more than meters, 10"),
     ],

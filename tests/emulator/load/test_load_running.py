@@ -117,7 +117,41 @@ async def test_latency_includes_the_delays_of_the_generator() -> None:
 async def test_a_load_without_meters_has_no_replies() -> None:
     tally = await generate(MemoryBroker(), plan(timeout=2.0))
     assert tally.total(Outcome.SENT) == tally.total(Outcome.NO_REPLY) == 100
-    assert tally.failed() == 100
+    assert tally.failed() == tally.made == tally.unheard == 100
+    assert tally.heard == 0
+
+
+@pytest.mark.parametrize(("via", "peer"), [("direct", "a fleet"), ("cache", "a cache")])
+async def test_a_load_that_nobody_subscribes_to_ends_soon(
+    via: str, peer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SILENCE", 0.0)
+    long = plan(seconds=600.0, timeout=600.0, via=via)
+    async with asyncio.timeout(GUARD):
+        result = await Load("quickstart", long, SOURCE, MemoryBroker()).run(lambda _: None)
+    assert not result.complete
+    assert f"is {peer} connected to this broker?" in str(result.ended)
+
+
+async def test_live_figures_say_that_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With MQTT 3.1.1 the broker cannot say that nobody listens."""
+    monkeypatch.setattr(run, "SILENCE", 0.0)
+    broker = MemoryBroker()
+    ignored = {command_topic(DIRECT, "+"): lambda *_: None}
+    load = Load("quickstart", plan(seconds=600.0, timeout=600.0), SOURCE, broker)
+    said: list[bool] = []
+
+    def watch(now: Live) -> None:
+        said.append(now.silent)
+        load.interrupt()
+
+    async with (
+        asyncio.timeout(GUARD),
+        connect(broker, client_id="silent", subscriptions=ignored),
+    ):
+        await load.run(watch)
+    assert said
+    assert all(said)
 
 
 async def test_slow_meters_do_not_slow_down_the_load_below_the_limit_in_flight() -> None:

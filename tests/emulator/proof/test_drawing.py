@@ -40,7 +40,7 @@ from pathlib import Path
 from esme_emulator.device.profile_curves import curves
 from esme_emulator.proof.report.charts import hits_over_time
 from esme_emulator.proof.result import Interval
-from esme_emulator.cli.render.profile_plot import draw_picture
+from esme_emulator.cli.render.profiles import draw_picture
 from esme_emulator.profiles import any_profile
 
 hits = [Interval(f"2026-01-15T0{hour}:00:00Z", hour, 1) for hour in range(4)]

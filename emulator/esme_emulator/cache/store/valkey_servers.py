@@ -21,6 +21,7 @@ from valkey.asyncio.cluster import ClusterNode, PipelineCommand
 
 from esme_emulator.cache.store.base import VALKEY_SCHEMES, StoreAwayError, StoreError
 from esme_emulator.cache.store.valkey_scripts import Script
+from esme_emulator.runtime.accepting import reason_of
 
 TIMEOUT = 1.0
 """Timeout to connect, and of each reply of the server, in seconds of real time."""
@@ -413,4 +414,6 @@ def _explained(error: Exception) -> tuple[str, type[StoreError]]:
         return f"its cluster does not serve all keys; see CLUSTER INFO ({says})", StoreAwayError
     if isinstance(error, exceptions.ResponseError):
         return f"the server says: {says}", StoreError
-    return f"no answer; see that the server runs there ({says})", StoreAwayError
+    # The driver's own text has the number of the error, and repeats the address.
+    cause = error.__context__ if isinstance(error.__context__, OSError) else error
+    return f"no answer; see that the server runs there ({reason_of(cause)})", StoreAwayError

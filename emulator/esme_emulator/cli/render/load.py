@@ -16,6 +16,7 @@ _LINES = 20
 """Approximate number of plain lines during a load."""
 _WHICH = ""
 """Title of the column that names the requests of a row."""
+_SILENT = "; nothing answers: see that the meters, and with --via cache a cache, use this broker"
 _ORIGINS = {
     "hit": "from the cache",
     "miss": "from the meter",
@@ -61,6 +62,7 @@ def _said(live: Live) -> str:
     return (
         f"{live.sent_rate:.0f}/s sent, {live.answered_rate:.0f}/s answered, "
         f"{live.in_flight} in flight, p99 {p99}, {live.failed} failed"
+        f"{_SILENT if live.silent else ''}"
     )
 
 

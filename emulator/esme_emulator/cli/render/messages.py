@@ -1,4 +1,4 @@
-"""The summary of many messages: a line for each as it is decoded, and totals.
+"""One message as annotated octets, and many as a summary: a line for each, and totals.
 
 Columns have fixed widths, so that each line can be printed at once.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from esme_emulator.cli.render.screen import show_progress
 from gbcs.errors import GbcsError
+from gbcs.explain import Line
 from gbcs.message import Message, Status
 from gbcs.opaque import Opaque
 from gbcs.sources import SourceError
@@ -128,3 +129,13 @@ def _problems(item: Decoded) -> Iterator[str]:
         number = sum(part.status is status for part in message.protected)
         if number:
             yield f"{number} encrypted, {'invalid' if status is Status.INVALID else 'no key'}"
+
+
+def explanation(lines: list[Line]) -> Iterator[str]:
+    """Yield annotated octets as text: offset, octets, field and meaning."""
+    for line in lines:
+        digits = line.octets.hex().upper()
+        shown = digits if len(digits) <= 32 else f"{digits[:26]}…{len(line.octets):>4}"
+        mark = "~" if line.decrypted else " "
+        field = "  " * line.depth + line.field
+        yield f"{line.offset:6}{mark} {shown:<34}{field:<42} {line.meaning}".rstrip()

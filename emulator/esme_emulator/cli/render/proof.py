@@ -7,15 +7,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from esme_emulator.cli.render.screen import plural
 from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
 from esme_emulator.runtime.reports import Figure
-from esme_emulator.scenario.scenario import Scenario
 
 
 def proof_table(result: ProofResult, console: Console) -> None:
     """Print the verdict of a proof and its main figures."""
-    title = f"{result.title}: {number(result.meters)} meters, seed {result.seed}"
+    title = f"{result.title}: {plural(result.meters, 'meter')}, seed {result.seed}"
     table = Table(title=title)
     for column in ("", "direct", "through the cache"):
         table.add_column(column, justify="right" if column else "left")
@@ -29,9 +29,11 @@ def proof_table(result: ProofResult, console: Console) -> None:
     if direct.sms:
         table.add_row("SMS", number(direct.sms), number(cached.sms))
     latency = result.latency
-    table.add_row("latency p50, p99 of a hit", "", _milliseconds(latency.hit))
+    table.add_row("latency p50, p99, from cache", "", _milliseconds(latency.hit))
     table.add_row(
-        "latency p50, p99 of a device", _milliseconds(latency.direct), _milliseconds(latency.miss)
+        "latency p50, p99, from meter",
+        _milliseconds(latency.direct),
+        _milliseconds(latency.miss),
     )
     console.print(table)
     kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
@@ -96,20 +98,6 @@ def figures_table(
         if item.first is not None and item.second is not None:
             difference = item.second - item.first
         table.add_row(item.name, figure(item.first), figure(item.second), figure(difference))
-    console.print(table)
-
-
-def scenarios_table(scenarios: Sequence[Scenario], console: Console) -> None:
-    """Print a table of scenarios."""
-    table = Table()
-    for column in ("scenario", "meters", "requests", "hours", "title"):
-        right = column in ("meters", "requests", "hours")
-        table.add_column(column, justify="right" if right else "left")
-    for item in scenarios:
-        arrivals = item.arrivals
-        hours = f"{arrivals.seconds / 3600:g}"
-        counts = number(item.fleet.meters), number(arrivals.requests)
-        table.add_row(item.name, *counts, hours, item.title)
     console.print(table)
 
 

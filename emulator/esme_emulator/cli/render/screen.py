@@ -1,19 +1,66 @@
-"""Tables, annotated octets and progress, with frames and bars on a terminal and plain elsewhere."""
+"""What commands print: results on stdout, everything else on stderr; tables and progress.
 
+Frames and bars are for terminals; elsewhere tables are plain.
+"""
+
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esme_emulator.cache.policy.ledger import Ledger, audit_of
-from esme_emulator.fleet.counters import Counters, Stage
-from gbcs.explain import Line
+_NARROWEST = 20
+"""Columns that a table needs. With COLUMNS=0 rich would print nothing at all."""
+
+
+def _console(**options: Any) -> Console:
+    environment = dict(os.environ)
+    columns = environment.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) < _NARROWEST:
+        del environment["COLUMNS"]
+    return Console(soft_wrap=True, markup=False, emoji=False, _environ=environment, **options)
+
+
+out = _console()
+aside = _console(stderr=True)
+
+
+def warn(warnings: list[str]) -> None:
+    """Print one line for each likely mistake to stderr."""
+    for warning in warnings:
+        aside.print(f"esme: {warning}", highlight=False, style="yellow")
+
+
+def announce(form: dict[str, Any], as_json: bool) -> None:
+    """Print what was started or counted: one line of JSON on stdout, or lines on stderr.
+
+    A value of None is left out of the lines.
+    """
+    if as_json:
+        click.echo(json.dumps(form))
+        return
+    for name, value in form.items():
+        title = name.replace("_", " ")
+        match value:
+            case None:
+                lines = []
+            case dict():
+                lines = [f"{title}, {part}: {number}" for part, number in value.items()]
+            case list():
+                lines = [f"{title}: {', '.join(value)}"]
+            case _:
+                lines = [f"{title}: {value}"]
+        for line in lines:
+            aside.print(line, highlight=False, markup=False)
+
 
 BARS = " ▁▂▃▄▅▆▇█"
 """Bars from empty to full, in eighths."""
@@ -72,42 +119,6 @@ def progress_lines(console: Console) -> Callable[[str, int], Callable[[], None]]
     return begin
 
 
-def explanation(lines: list[Line]) -> Iterator[str]:
-    """Yield annotated octets as text: offset, octets, field and meaning."""
-    for line in lines:
-        digits = line.octets.hex().upper()
-        shown = digits if len(digits) <= 32 else f"{digits[:26]}…{len(line.octets):>4}"
-        mark = "~" if line.decrypted else " "
-        field = "  " * line.depth + line.field
-        yield f"{line.offset:6}{mark} {shown:<34}{field:<42} {line.meaning}".rstrip()
-
-
-def counted(fleet: Counters | None, ledger: Ledger | None) -> dict[str, Any]:
-    """Return the counters of fleet and cache as JSON."""
-    form: dict[str, Any] = {}
-    if fleet is not None:
-        form["device_hits"] = fleet.device_hits
-        form["replies"] = fleet.total(Stage.REPLIED)
-        form["unsent"] = fleet.total(Stage.UNSENT)
-        form["outcomes"] = {
-            f"{srv} {outcome}": number for (srv, outcome), number in fleet.outcomes().items()
-        }
-    if ledger is not None:
-        form["requests"] = ledger.requests
-        form["retries"] = ledger.retries
-        audit = audit_of(ledger)
-        form["shadow"] = audit.asked
-        form["shadow_compared"] = audit.compared
-        form["shadow_different"] = audit.different
-        form["shadow_difference_ratio"] = audit.difference_ratio
-        form["decisions"] = {
-            f"{srv} {decision}": number
-            for (srv, decision), number in sorted(ledger.decisions.items())
-        }
-        form["reasons"] = {str(name): number for name, number in sorted(ledger.reasons.items())}
-    return form
-
-
 def plain_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print rows under their names, with numbers aligned to the right."""
     if rows:
@@ -141,6 +152,11 @@ def print_rows(rows: Sequence[Mapping[str, str]], console: Console, right: Set[s
         for name, text in others:
             if text:
                 console.print(f"  {name}: {text}", highlight=False)
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, such as `1 meter` and `2,000 meters`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def label(name: str) -> str:
