@@ -101,7 +101,7 @@ def test_assert_device_hits_reports_the_number_of_hits(
         ("x=3", "esme: marker esme has no x; known are meters, profiles, seed, *"),
         ("3", "esme: marker esme takes keywords only: meters, *"),
         ("meters=0", "esme: 0 meters from 00DBE50000000000 on: *"),
-        ("latency='fast'", "esme: latency 'fast': give none, *"),
+        ("latency='fast'", "esme: 'fast' is not a latency: give none, *"),
         ("profiles=['sinlge']", "esme: meters/sinlge.toml: there is no such profile; *"),
         ("wan='tin-can'", "esme: wan/tin-can.toml: there is no such profile; *"),
         ("retention=24", "esme: retention of 24 hours: give 25 to 72"),
