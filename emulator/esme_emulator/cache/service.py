@@ -257,7 +257,15 @@ class CacheService:
     # Effects
 
     def _start(self, effects: list[Effect]) -> None:
-        if effects:
+        """Perform effects. A hit whose entry is at hand needs no task."""
+        while len(effects) == 1 and isinstance(effects[0], Claim):
+            entry = self._store.at_hand(effects[0])
+            if entry is None:
+                break
+            effects = self.policy.answer(effects[0], entry, self._clock.now())
+        if len(effects) == 1 and isinstance(effects[0], Reply):
+            self._publish(effects[0])
+        elif effects:
             self._tasks.start(self._perform(effects))
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
@@ -446,6 +454,12 @@ class StoreCalls:
                     await self._give_back(lease)
                 return None
 
+    def at_hand(self, claim: Claim) -> Entry | None:
+        """Return the entry that answers `claim`, if the store has it at hand."""
+        entry = self._breaker.at_hand(self._with_identity(claim.key))
+        self._note_replacement()
+        return entry if entry is not None and entry.received > claim.received_after else None
+
     async def renew(self) -> None:
         """Renew the leases of all flights, and give stranded ones back."""
         for lease, _ in list(self._stranded.values()):
@@ -547,9 +561,12 @@ class StoreCalls:
             self._complain(error)
             return error
         finally:
-            if self._store.replaced != self._replaced:
-                self._replaced = self._store.replaced
-                self._policy.forget_device_counters()
+            self._note_replacement()
+
+    def _note_replacement(self) -> None:
+        if self._store.replaced != self._replaced:
+            self._replaced = self._store.replaced
+            self._policy.forget_device_counters()
 
     def _complain(self, error: StoreError) -> None:
         if isinstance(error, NotAskedError):

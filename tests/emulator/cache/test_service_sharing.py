@@ -258,6 +258,9 @@ class Away(MemoryStore):
 
     away = False
 
+    def at_hand(self, key: Key) -> Entry | None:
+        return None if self.away else super().at_hand(key)
+
     def __getattribute__(self, name: str) -> Any:
         used = name in ("claim", "settle", "settled", "put", "reserve", "purge", "renew")
         return _fail if used and self.away else super().__getattribute__(name)
@@ -388,6 +391,9 @@ class Hanging(MemoryStore):
         super().__init__()
         self.hangs = False
         self.asked: list[asyncio.Future[None]] = []
+
+    def at_hand(self, key: Key) -> Entry | None:
+        return None if self.hangs else super().at_hand(key)
 
     def __getattribute__(self, name: str) -> Any:
         used = name in ("claim", "settle", "settled", "put", "reserve", "purge", "renew")

@@ -177,7 +177,7 @@ async def test_it_fails_when_the_cache_stores_nothing(monkeypatch: pytest.Monkey
     """Seam: the store."""
 
     class Forgetful(MemoryStore):
-        async def get(self, key: Key) -> Entry | None:
+        def at_hand(self, key: Key) -> Entry | None:
             return None
 
     monkeypatch.setattr(run_module, "MemoryStore", Forgetful)
@@ -242,8 +242,8 @@ async def test_it_fails_when_the_cache_serves_another_meters_readings(
     """Seam: the store, which returns authentic readings of another meter."""
 
     class MixedUp(MemoryStore):
-        async def get(self, key: Key) -> Entry | None:
-            found = await super().get(key)
+        def at_hand(self, key: Key) -> Entry | None:
+            found = super().at_hand(key)
             others = [
                 entry
                 for other, entry in self._entries.items()

@@ -173,6 +173,13 @@ class Store(Protocol):
         """Return the entry under `key`, however old, or None."""
         ...
 
+    def at_hand(self, key: Key) -> Entry | None:
+        """Return the entry under `key`, however old, if the store need not wait for it.
+
+        None says nothing: it may be absent, or may have to be waited for.
+        """
+        ...
+
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry received after that Unix time whose window holds that of `key`, or None.
 
@@ -290,6 +297,10 @@ class Breaker:
         except StoreAwayError as error:
             self._open(error)
             raise
+
+    def at_hand(self, key: Key) -> Entry | None:
+        """Return what the store has at hand; nothing if it is away."""
+        return None if self._away else self._store.at_hand(key)
 
     def try_again(self) -> None:
         """Let the next call reach the store, even if it is known to be away."""

@@ -131,6 +131,10 @@ class MemoryStore:
 
     async def get(self, key: Key) -> Entry | None:
         """Return the entry under `key`, or None."""
+        return self.at_hand(key)
+
+    def at_hand(self, key: Key) -> Entry | None:
+        """Return the entry under `key`, or None."""
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)

@@ -261,6 +261,10 @@ class SqliteStore:
         """Return the entry under `key`, or None."""
         return await self._file.read(lambda execute: self._get(execute, key))
 
+    def at_hand(self, key: Key) -> Entry | None:
+        """Return the entry under `key`, or None, also if another process has locked the file."""
+        return self._file.read_at_once(lambda execute: self._get(execute, key))
+
     async def covering(self, key: Key, received_after: float) -> tuple[Key, Entry] | None:
         """Return an entry whose window holds that of `key`."""
         alike = (value for name, value in key._asdict().items() if name not in ("start", "end"))

@@ -108,6 +108,13 @@ class SqliteFile:
         """Return the result of `work`, which only reads. Raises `StoreError`."""
         return await self._with_retries(lambda: work(self._recent().execute))
 
+    def read_at_once(self, work: Callable[[Execute], T | None]) -> T | None:
+        """Return the result of `work`, which only reads, or None if it would have to wait."""
+        try:
+            return work(self._recent().execute)
+        except (sqlite3.Error, StoreError):
+            return None  # a call that may wait learns what is wrong
+
     async def write(self, work: Callable[[Execute], T], *, durable: bool = False) -> T:
         """Return the result of `work`, done in one transaction and committed.
 
