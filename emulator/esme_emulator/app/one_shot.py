@@ -6,6 +6,7 @@ Services that run until interrupted are in `esme_emulator.app.services`.
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from esme_emulator.app.services import run_alone
 from esme_emulator.device.model import meter_of
@@ -17,7 +18,7 @@ from esme_emulator.profiles import MeterProfile
 from esme_emulator.proof.run import VARIANTS, Progress, Proof, Proved
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.transport import Broker, BrokerAddress
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI, authenticate
@@ -127,6 +128,7 @@ def _party_for(estate: Estate, srv: str) -> RemoteParty:
 async def prove(
     scenario: Scenario,
     url: str | None,
+    folder: Path,
     progress: Progress,
     *,
     compare: bool,
@@ -134,13 +136,33 @@ async def prove(
 ) -> Proved:
     """Return the result of a proof, a partial one if it is interrupted or loses its broker.
 
-    With `compare`, the same requests are made under each cache rule. `begin` is called before the
-    first request, after all input has been checked. Raises `TransportError` if the broker cannot
-    be reached, `WorkloadError` if the requests cannot be made.
+    Its temporary files go to `folder`. With `compare`, the same requests are made under each cache
+    rule. `begin` is called before the first request, after all input has been checked. Raises
+    `TransportError` if the broker cannot be reached, `WorkloadError` if the requests cannot be
+    made, and `OSError` for temporary files.
     """
-    rules = VARIANTS if compare else ()
-    variants = [(name, replace(scenario.cache, **changed)) for name, changed in rules]
     async with broker_at(url) as broker:
-        proof = Proof(scenario, broker)
+        proof = Proof(scenario, broker, folder, variants_of(scenario, compare))
         begin()
-        return await proof.run(progress, variants)
+        return await proof.run(progress)
+
+
+async def prove_in_process(
+    scenario: Scenario,
+    workers: int,
+    folder: Path,
+    progress: Progress,
+    *,
+    compare: bool,
+    begin: Callable[[], None] = lambda: None,
+) -> Proved:
+    """Return the result of a proof without a broker, in up to `workers` processes; see `prove`."""
+    proof = Proof(scenario, None, folder, variants_of(scenario, compare), workers)
+    begin()
+    return await proof.run(progress)
+
+
+def variants_of(scenario: Scenario, compare: bool) -> list[tuple[str, Caching]]:
+    """Return the caches to compare; none but the scenario's own if `compare` is not set."""
+    rules = VARIANTS if compare else ()
+    return [(name, replace(scenario.cache, **changed)) for name, changed in rules]

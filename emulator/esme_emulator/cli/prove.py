@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.screen import aside, warn
 from esme_emulator.proof.report.write import report_folder, write_report
+from esme_emulator.runtime.files import temporary_folder
 from esme_emulator.runtime.processes import interruptible
 from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import (
@@ -41,6 +44,18 @@ from esme_emulator.scenario.file import (
 )
 @broker_option
 @click.option(
+    "--in-process",
+    is_flag=True,
+    help="Use no broker: call cache and meters directly. Same figures, several times as fast.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="the number of processors",
+    help="Number of processes with --in-process. The figures do not depend on it.",
+)
+@click.option(
     "--report",
     type=FOLDER,
     default="report",
@@ -55,6 +70,8 @@ def prove(
     seed: str | None,
     meters: int | None,
     broker: str | None,
+    in_process: bool,
+    workers: int | None,
     report: Path,
     compare: bool,
     as_json: bool,
@@ -65,21 +82,29 @@ def prove(
     file or the name of a shipped scenario, see esme scenario list. Exits 1 if a threshold of the
     scenario is missed.
     """
+    if in_process and broker is not None:
+        raise click.UsageError("--in-process uses no broker: leave out --in-process or --broker")
+    if workers is not None and not in_process:
+        raise click.UsageError("--workers needs --in-process: a broker serves one process")
     folder = report_folder(report)
     folder.check()
     plan = resized(load_scenario(scenario), seed, meters)
     warn(fault_warnings(plan))
-    with interruptible(), screen.show_progress() as bars:
-        progress = bars if sys.stderr.isatty() else screen.progress_lines(aside)
-        proving = one_shot.prove(plan, broker, progress, compare=compare, begin=folder.clear)
-        proved = asyncio.run(proving)
-    result = proved.result
     page, unwritten = None, None
-    try:
-        with interruptible():
+    with interruptible(), temporary_folder() as files:
+        with screen.show_progress() as bars:
+            progress = bars if sys.stderr.isatty() else screen.progress_lines(aside)
+            if in_process:
+                number = workers or os.cpu_count() or 1
+                proof = partial(one_shot.prove_in_process, plan, number)
+            else:
+                proof = partial(one_shot.prove, plan, broker)
+            proved = asyncio.run(proof(files, progress, compare=compare, begin=folder.clear))
+        result = proved.result
+        try:
             page = write_report(result, proved.evidence, folder, named=scenario)
-    except ReportFolderError as error:
-        unwritten = error  # the verdict is shown first
+        except ReportFolderError as error:
+            unwritten = error  # the verdict is shown first
     proof_view.proof_table(result, aside)
     if compare:
         proof_view.variants_table(proved.results, aside)

@@ -1,19 +1,33 @@
-"""The evidence of a result, request by request.
+"""The evidence of a result, request by request, in temporary files.
 
-Pure. Lines are generated one by one, since a proof may have a million requests.
+A proof may have millions of requests, so each is one line of text as soon as its part of the run is
+over. The files are sorted on disk, and read again when the report is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from heapq import merge
+from itertools import groupby
+from math import ceil
+from operator import itemgetter
+from pathlib import Path
 from typing import NamedTuple
 
 from esme_emulator.estate.parties import PARTY_NAMES
-from esme_emulator.proof.accounts import Request, Seen, accounts, decided_request, grouped
-from esme_emulator.proof.driver import Exchange, request_of
-from esme_emulator.proof.result import Account
-from esme_emulator.proof.run_record import RunRecord
-from esme_emulator.scenario.workload import PlannedRequest
+from esme_emulator.proof.judge import Check
+from esme_emulator.proof.result import PERCENTILES, Account, Percentiles
+from esme_emulator.proof.run_record import Exchange, Seen
+from esme_emulator.runtime.line_sorter import LIMIT, LineSorter, sorted_lines
 from gbcs.instants import EPOCH_UNIX, to_iso
+
+DIRECT = "direct"
+"""Label of the direct run, and the kind of its latencies."""
+
+_LEDGER, _METERS = "ledger", "meters"
+_WIDTH = 15
+"""Digits of a latency, so that lines sort by number."""
 
 
 class Line(NamedTuple):
@@ -26,7 +40,7 @@ class Line(NamedTuple):
     run: str
     """`direct` or `cached`."""
     request: int | None = None
-    """Number from 1, in the order of planned times; the same in both runs."""
+    """Number from 1, in the order of planned times, then of EUIs; the same in both runs."""
     planned: float | None = None
     """Planned time, in seconds after the scenario's start."""
     at: str = ""
@@ -63,78 +77,36 @@ class Line(NamedTuple):
     """Length of the reply."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The records of the direct run and of the run through the cache."""
-
-    start: int
-    """Start of the scenario, in seconds since 2000."""
-    requests: Sequence[PlannedRequest]
-    direct: RunRecord
-    cached: RunRecord
-
-    def by_meter(self) -> list[Account]:
-        """Return the account of each meter."""
-        return by_meter(self.direct, self.cached)
-
-    def lines(self) -> Iterator[Line]:
-        """Yield the finished requests of both runs, and commands of strangers."""
-        places = {request_of(planned): place for place, planned in enumerate(self.requests)}
-        yield from self._lines("direct", self.direct, places)
-        yield from self._lines("cached", self.cached, places)
-
-    def _lines(self, name: str, run: RunRecord, places: Mapping[Request, int]) -> Iterator[Line]:
-        decided = grouped((decided_request(item), item) for item in run.decided)
-        received = grouped((seen.request, seen) for seen in run.fleet.received)
-        over = zip(run.exchanges, run.checks, strict=True)
-        for exchange, check in sorted(over, key=lambda item: places[request_of(item[0].planned)]):
-            request = request_of(exchange.planned)
-            line = self._line(name, places[request], exchange, received.get(request, ()))
-            decisions = decided.get(request, ())
-            if run is self.cached:
-                line = line._replace(
-                    decision=_joined(item.decision for item in decisions),
-                    reason=_joined(item.reason for item in decisions),
-                )
-            yield line._replace(check=check.value)
-        for seen in run.fleet.received:
-            if seen.request not in places:
-                yield _stranger(name, seen)
-
-    def _line(self, run: str, place: int, exchange: Exchange, received: Sequence[Seen]) -> Line:
-        """Return the line of a request, without the cache's decisions."""
-        planned, reply = exchange.planned, exchange.reply
-        accepted = "accepted" if exchange.accepted else "unacceptable"
-        return Line(
-            run=run,
-            request=place + 1,
-            planned=round(planned.time - EPOCH_UNIX - self.start, 3),
-            at=to_iso(int(planned.time) - EPOCH_UNIX),
-            device=str(planned.key.device),
-            party=planned.party,
-            originator=str(planned.command.remote_party),
-            counter=planned.command.originator_counter,
-            srv=planned.key.srv,
-            start=to_iso(planned.key.start),
-            end=to_iso(planned.key.end),
-            attempts=exchange.attempts,
-            decision="refused" if exchange.refused else "direct",
-            reason=exchange.refused,
-            received=len(received),
-            outcome=_joined(seen.outcome for seen in received),
-            reply="none" if reply is None else accepted,
-            latency_ms=None if reply is None else round(exchange.seconds * 1000, 3),
-            octets=None if reply is None else len(reply.octets),
-        )
+def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
+    """Return the line of a request; `start` is that of the scenario, in seconds since 2000."""
+    planned, decided = exchange.planned, exchange.decided
+    direct = "refused" if exchange.refused else DIRECT
+    accepted = "accepted" if exchange.accepted else "unacceptable"
+    return Line(
+        run=run,
+        request=planned.number,
+        planned=round(planned.time - EPOCH_UNIX - start, 3),
+        at=to_iso(int(planned.time) - EPOCH_UNIX),
+        device=str(planned.key.device),
+        party=planned.party,
+        originator=str(exchange.request.party),
+        counter=exchange.request.counter,
+        srv=planned.key.srv,
+        start=to_iso(planned.key.start),
+        end=to_iso(planned.key.end),
+        attempts=len(exchange.attempts),
+        decision=direct if run == DIRECT else _joined(item.decision for item in decided),
+        reason=exchange.refused if run == DIRECT else _joined(item.reason for item in decided),
+        received=len(exchange.received),
+        outcome=_joined(seen.outcome for seen in exchange.received),
+        reply="none" if exchange.octets is None else accepted,
+        check=check.value,
+        latency_ms=None if exchange.octets is None else round(exchange.seconds * 1000, 3),
+        octets=exchange.octets,
+    )
 
 
-def by_meter(direct: RunRecord, cached: RunRecord) -> list[Account]:
-    """Return the account of each meter, in the order of EUIs."""
-    received = direct.fleet.received, cached.fleet.received
-    return accounts(cached.decided, *received, lambda request: str(request.device))
-
-
-def _stranger(run: str, seen: Seen) -> Line:
+def line_of_stranger(run: str, seen: Seen) -> Line:
     """Return the line of a command that no party of the proof sent."""
     request = seen.request
     return Line(
@@ -152,3 +124,88 @@ def _stranger(run: str, seen: Seen) -> Line:
 
 def _joined(words: Iterable[str]) -> str:
     return " ".join(filter(None, words))
+
+
+class EvidenceWriter:
+    """Writes the evidence of runs into `folder`, as process `owner`.
+
+    `label` is that of a run: `direct`, or `cached` with the number of the cache's variant.
+    """
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        self._lines = LineSorter(folder, owner)
+        self._texts: list[str] = []
+        self._csv = csv.writer(self, lineterminator="")
+
+    def write(self, text: str) -> None:
+        """Take one line from the writer of CSV."""
+        self._texts.append(text)
+
+    def line(self, label: str, line: Line, time: float) -> None:
+        """Write the line of a request, or of a stranger's command at `time`."""
+        self._csv.writerow(line)
+        # Digits sort before letters, so strangers come last.
+        place = f"s{time:020.6f}" if line.request is None else f"{line.request:012}"
+        self._lines.add(f"{_LEDGER}-{label}", f"{place} {self._texts.pop()}")
+
+    def latencies(self, label: str, kind: str, found: Counter[int]) -> None:
+        """Write how often each latency of a kind, in microseconds, came."""
+        for microseconds, number in found.items():
+            self._lines.add(f"{kind}-{label}", f"{microseconds:0{_WIDTH}} {number}")
+
+    def meters(self, label: str, accounts: Iterable[Account]) -> None:
+        """Write the accounts of meters; those of one meter are added up."""
+        for account in accounts:
+            values = (str(getattr(account, item.name)) for item in fields(Account))
+            self._lines.add(f"{_METERS}-{label}", " ".join(values))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is so much in memory that `flush` is due."""
+        return self._lines.size > LIMIT // 4
+
+    def flush(self) -> None:
+        """Write what is in memory. Raises `OSError`."""
+        self._lines.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The evidence in the files of `folder`: of the direct run, and of one run through a cache."""
+
+    folder: Path
+    cached: str
+
+    def lines(self) -> Iterator[str]:
+        """Yield both runs as CSV: finished requests by number, then commands of strangers."""
+        for label in (DIRECT, self.cached):
+            for line in sorted_lines(self.folder, f"{_LEDGER}-{label}"):
+                yield line.partition(" ")[2]
+
+    def by_meter(self) -> Iterator[Account]:
+        """Yield the account of each meter, in the order of EUIs."""
+        both = [sorted_lines(self.folder, f"{_METERS}-{label}") for label in (DIRECT, self.cached)]
+        rows = (line.split(" ") for line in merge(*both))
+        for name, same in groupby(rows, key=itemgetter(0)):
+            columns = zip(*[map(int, numbers) for _, *numbers in same], strict=True)
+            yield Account(name, *map(sum, columns))
+
+    def latencies(self, kind: str) -> Percentiles:
+        """Return the percentiles, by nearest rank, of the latencies of a kind."""
+        label = DIRECT if kind == DIRECT else self.cached
+
+        def found() -> Iterator[tuple[int, int]]:
+            for line in sorted_lines(self.folder, f"{kind}-{label}"):
+                yield int(line[:_WIDTH]), int(line[_WIDTH:])
+
+        total = sum(number for _, number in found())
+        if not total:
+            return Percentiles(None, None, None, None)
+        ascending, reached, microseconds = found(), 0, 0
+        values = []
+        for part in PERCENTILES:
+            while reached < ceil(part * total):
+                microseconds, number = next(ascending)
+                reached += number
+            values.append(microseconds / 1000)
+        return Percentiles(*values)

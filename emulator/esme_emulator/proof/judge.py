@@ -1,21 +1,26 @@
-"""Check a reply against the meter's true readings, and against the meter's own octets.
+"""Check a reply against the meter's own octets, and against the meter's true readings.
 
 Pure. A reply may be of any moment from the request to its arrival. In between, a meter's answer
-changes only at the end of a half hour.
+changes only at the end of a half hour. Octets are compared first, since a reply with the meter's
+octets needs no decoding. Its readings are compared with the model too, in a sample of the requests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
+from hashlib import sha256
 
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.meter import answer
 from esme_emulator.device.model import meter_of
 from esme_emulator.profiles import MeterProfile
-from esme_emulator.proof.driver import Exchange
-from gbcs import GbcsError, Keystore
+from esme_emulator.scenario.workload import PlannedRequest
+from gbcs import GbcsError, Keystore, Message, Response, Status, decode
 from gbcs.instants import EPOCH_UNIX, HALF_HOUR
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
+
+SAMPLE = 10
+"""One request in so many has the readings of its reply compared, and not only the octets."""
 
 
 class Check(StrEnum):
@@ -23,86 +28,106 @@ class Check(StrEnum):
 
     SAME = "same"
     DIFFERENT = "different"
+    GAPS = "gaps"
+    """Different: entries other than the last are missing, and all others are the meter's."""
     FAULT = "fault"
     """Not compared, because a fault touched it; or a hit with gaps that a fault made."""
     NONE = ""
     """There was no reply."""
 
 
-@dataclass(frozen=True, slots=True)
 class Judge:
-    """Compares replies with the meters of a run."""
+    """Compares replies with the meters of a run. `faults`: whether gaps may be a fault's."""
 
-    keystore: Keystore
-    seed: str
-    profiles: tuple[MeterProfile, ...] | None
+    def __init__(
+        self,
+        keystore: Keystore,
+        seed: str,
+        profiles: tuple[MeterProfile, ...] | None,
+        *,
+        faults: bool,
+    ) -> None:
+        self._keystore = keystore
+        self._seed = seed
+        self._profiles = profiles
+        self._faults = faults
+        self._digests: dict[int, bytes] = {}
+        """The meter's own reply to each request at its planned time: both runs need it."""
 
-    def differs(self, exchange: Exchange) -> bool:
-        """Return whether a reply is not acceptable, or not what the meter says."""
-        if not exchange.accepted:
-            return True
-        moments = _moments(exchange.sent, exchange.received)
-        if all(self._readings_differ(exchange, now) for now in moments):
-            return True
-        return all(self._octets_differ(exchange, now) for now in moments)
+    def check(
+        self, planned: PlannedRequest, sent: float, now: float, message: Message, octets: bytes
+    ) -> tuple[bool, Check]:
+        """Return whether the party accepts a reply, and whether it is the meter's own.
 
-    def check_hit(self, exchange: Exchange) -> Check:
-        """Check a hit on a reading that a fault touched in any request.
-
-        A fault may have removed entries from the meter's log, so gaps are allowed. All other
-        entries must be the meter's, and so must the end of the window. If the end is missing, the
-        meter had not finished the window, and the cache should not have kept it.
+        `sent` and `now` are the times of the first attempt and of the reply. `message` is the
+        opened reply.
         """
-        if not self.differs(exchange):
-            return Check.SAME
-        moments = _moments(exchange.sent, exchange.received)
-        gaps = exchange.accepted and any(self._has_gaps_only(exchange, now) for now in moments)
-        return Check.FAULT if gaps else Check.DIFFERENT
-
-    def _has_gaps_only(self, exchange: Exchange, now: float) -> bool:
-        """Return whether entries but the last are missing, and all others are the meter's."""
-        said, truth = self._said(exchange), self._truth(exchange, now)
-        if not said or not truth or said == truth:
-            return False
-        return said[-1] == truth[-1] and all(row in truth for row in said)
-
-    def _readings_differ(self, exchange: Exchange, now: float) -> bool:
-        return self._said(exchange) != self._truth(exchange, now)
-
-    def _said(self, exchange: Exchange) -> list[Row] | None:
-        """Return the readings of a reply as the party reads them, None if it has none."""
-        log, reply = BY_SRV[exchange.planned.key.srv], exchange.reply
+        moments = list(_moments(sent, now))
+        sampled = planned.number % SAMPLE == 1
+        own = any(self._is_own(planned, moment, message, octets) for moment in moments)
+        if own and not sampled:
+            return True, Check.SAME
         try:
-            readings = buffer_of(reply.response, log) if reply else 0
-            return None if isinstance(readings, int) else rows_of(log, readings)
+            response = decode(octets, self._keystore)
         except GbcsError:
-            return None
+            return False, Check.DIFFERENT
+        if not isinstance(response, Response) or response.mac_status is not Status.VALID:
+            return False, Check.DIFFERENT
+        said = _said(planned, response)
+        truths = [self._truth(planned, moment) for moment in moments]
+        if own and (said is None or said in truths):  # None: the meter itself refuses
+            return True, Check.SAME
+        gaps = self._faults and said and any(_has_gaps_only(said, truth) for truth in truths)
+        return True, Check.GAPS if gaps else Check.DIFFERENT
 
-    def _truth(self, exchange: Exchange, now: float) -> list[Row]:
-        """Return the meter's readings at `now`, Unix time in seconds, as if without faults."""
-        key = exchange.planned.key
-        meter, log = meter_of(self.seed, key.device, self.profiles), BY_SRV[key.srv]
-        window = Window(key.start, key.end)
-        return rows_of(log, buffer(meter, log, window, int(now) - EPOCH_UNIX))
-
-    def _octets_differ(self, exchange: Exchange, now: float) -> bool:
-        """Return whether the octets of a reply differ from the meter's reply to the same command.
+    def _is_own(self, planned: PlannedRequest, now: float, message: Message, octets: bytes) -> bool:
+        """Return whether `octets` are the meter's reply at `now`.
 
         The device's own counter, if the reply has one, is given to the meter: cache and meter
         take different ones on purpose.
         """
-        if exchange.reply is None:
-            return True
-        supplementary = exchange.reply.response.supplementary
-        own_counter = (supplementary and supplementary.originator_counter) or 0
-        command = exchange.planned.command
-        said = answer(
-            self.seed, command, self.keystore, now, lambda: own_counter, profiles=self.profiles
-        )
-        return said.octets != exchange.reply.octets
+        supplementary = message.supplementary
+        counter = (supplementary and supplementary.originator_counter) or 0
+        shared = now == planned.time and not counter
+        digest = self._digests.get(planned.number) if shared else None
+        if digest is None:
+            said = answer(
+                *(self._seed, planned.command, self._keystore, now, lambda: counter),
+                profiles=self._profiles,
+            )
+            digest = sha256(said.octets or b"").digest()
+            if shared:
+                self._digests[planned.number] = digest
+        return digest == sha256(octets).digest()
+
+    def _truth(self, planned: PlannedRequest, now: float) -> list[Row]:
+        """Return the meter's readings at `now`, Unix time in seconds, as if without faults."""
+        key = planned.key
+        meter, log = meter_of(self._seed, key.device, self._profiles), BY_SRV[key.srv]
+        window = Window(key.start, key.end)
+        return rows_of(log, buffer(meter, log, window, int(now) - EPOCH_UNIX))
 
 
-def _moments(first: float, last: float) -> set[float]:
-    """Return the times between `first` and `last` at which a meter's answer may differ."""
+def _said(planned: PlannedRequest, response: Message) -> list[Row] | None:
+    """Return the readings of a reply as the party reads them, None if it has none."""
+    log = BY_SRV[planned.key.srv]
+    try:
+        readings = buffer_of(response, log)
+        return None if isinstance(readings, int) else rows_of(log, readings)
+    except GbcsError:
+        return None
+
+
+def _has_gaps_only(said: list[Row], truth: list[Row]) -> bool:
+    """Return whether entries but the last are missing, and all others are the meter's."""
+    if not truth or said == truth:
+        return False
+    return said[-1] == truth[-1] and all(row in truth for row in said)
+
+
+def _moments(first: float, last: float) -> Iterator[float]:
+    """Yield the times from `first` to `last` at which a meter's answer may differ."""
+    yield first
+    yield last
     ends = range(int(first) // HALF_HOUR * HALF_HOUR + HALF_HOUR, int(last) + 1, HALF_HOUR)
-    return {first, last, *map(float, ends)}
+    yield from map(float, ends)

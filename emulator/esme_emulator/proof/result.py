@@ -8,8 +8,7 @@ Knows scenarios and WAN profiles; knows nothing of what a run counted.
 """
 
 import json
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from operator import eq, ge, le
 from typing import Any
@@ -25,7 +24,9 @@ FORMAT = 3
 INTERRUPTED = "interrupted"
 """`ended` of a proof that a user interrupted."""
 
-_PERCENTILES = (0.50, 0.99, 0.999, 1.0)
+PERCENTILES = (0.50, 0.99, 0.999, 1.0)
+"""The fractions that `Percentiles` are of."""
+
 _MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
@@ -37,18 +38,6 @@ class Percentiles:
     p99: float | None
     p99_9: float | None
     max: float | None
-
-    @classmethod
-    def of(cls, seconds: Iterable[float]) -> "Percentiles":
-        """Return the percentiles, by nearest rank, of latencies in seconds."""
-        ordered = sorted(seconds)
-        if not ordered:
-            return cls(None, None, None, None)
-        return cls(*[round(_nearest_rank(ordered, part) * 1000, 3) for part in _PERCENTILES])
-
-
-def _nearest_rank(ordered: list[float], part: float) -> float:
-    return ordered[math.ceil(part * len(ordered)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +166,12 @@ class ProofResult:
     """Audited hits whose readings differ from the meter's, or whose audit could not be read."""
     shadow_difference_ratio: float | None
     """`shadow_different` / `shadow_compared`, 0 to 1; None if nothing was compared."""
+    failed_ratio: float | None
+    """`failed` / `requests`, 0 to 1; None if nothing was requested."""
     unanswered: int
     """Requests of both runs without a reply that the party accepts."""
+    unanswered_ratio: float | None
+    """Share of such requests, 0 to 1, among those that upstream does not refuse; None if none."""
     ledger_difference: int | None
     """Commands and decisions that one ledger of a run has and the other has not, plus answers that
     never reached their party. None if requests were still in flight."""

@@ -1,51 +1,51 @@
 """Run a proof: a scenario directly, then through the cache, each with a fleet of its own.
 
-Both runs send the same requests at the same scenario times; the clock is moved by hand.
-`esme_emulator.proof.result_builder` builds the result from their records.
+Both runs send the same requests at the same scenario times. The proof goes through its parts one by
+one, over a broker or without one, in this process or in several, and adds their figures up.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from heapq import merge
+from itertools import chain, islice
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
-from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
-from esme_emulator.fleet.service import serve_fleet
 from esme_emulator.fleet.wan import wan_of
-from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.profiles import meter_profile
 from esme_emulator.profiles.latency import parse_latency
-from esme_emulator.proof.driver import Driver
-from esme_emulator.proof.evidence import Evidence
+from esme_emulator.proof.evidence import DIRECT as DIRECT_RUN
+from esme_emulator.proof.evidence import Evidence, EvidenceWriter
+from esme_emulator.proof.figures import Figures, build_result, figures_of
+from esme_emulator.proof.in_process import InProcess
 from esme_emulator.proof.judge import Judge
+from esme_emulator.proof.over_broker import run_over_broker
+from esme_emulator.proof.parts import Part, split
 from esme_emulator.proof.result import INTERRUPTED, ProofResult
-from esme_emulator.proof.result_builder import build_result
-from esme_emulator.proof.run_record import FleetObserver, RunRecord
-from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.proof.run_record import FleetObserver, Run, RunRecord
 from esme_emulator.runtime.events import Events
-from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.runtime.processes import Ended, Pipe, Workers
 from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.scenario.workload import (
+    PlannedChange,
     PlannedRequest,
-    RegistryHolder,
-    Upstream,
-    apply_changes,
+    Planner,
     initial_registry,
-    make_workload,
     planned_changes,
 )
 from esme_emulator.transport import Gauged, MemoryBroker, TransportError
 from gbcs.instants import EPOCH_UNIX
-from gbcs.usecases.profile_read import Window
 
 _STRICT: dict[str, Any] = {
     "retention_hours": 25.0,
@@ -67,11 +67,21 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
 Each rule after the strict one differs from it in a single setting.
 """
 
-Progress = Callable[[str, int], Callable[[], None]]
-"""Starts a progress bar, given a title and a total; returns the function that advances it."""
+Variants = Sequence[tuple[str, Caching]]
+"""Names and settings of the caches to run."""
+
+Step = Callable[[int], None]
+"""Advances a progress bar by so many steps."""
+Progress = Callable[[str, int], Step]
+"""Starts a progress bar, given a title and a total."""
 
 _CACHE_TIMEOUT_RATIO = 0.9
 """The cache's timeout as a fraction of a party's: below 1, so that the cache gives up first."""
+
+_TURN = 100
+"""Events of a run without a broker between two looks for an interruption."""
+_GRACE = 10.0
+"""Time for workers to stop before they are killed, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,61 +101,99 @@ class Proved:
         return self.results[0][1]
 
 
-class Proof:
-    """A proof of `scenario`. Raises `WorkloadError` if its requests cannot be made."""
+@dataclass(slots=True)
+class Book:
+    """The figures of the runs so far: number 0 is the direct run, the others are variants."""
 
-    def __init__(self, scenario: Scenario, broker: str | MemoryBroker) -> None:
-        self._scenario = scenario
-        self._broker = Gauged(broker)
+    runs: list[Figures]
+    parts: list[int]
+    """Parts that each run has been through to the end."""
+
+    @classmethod
+    def empty(cls, runs: int) -> "Book":
+        """Return a book without figures."""
+        return cls([Figures() for _ in range(runs)], [0] * runs)
+
+    def add(self, other: "Book") -> None:
+        """Add the figures of other parts."""
+        for number, figures in enumerate(other.runs):
+            self.runs[number].add(figures)
+            self.parts[number] += other.parts[number]
+
+
+class Bench:
+    """Makes the runs of a scenario's parts, and their figures.
+
+    Evidence is written into `folder`, as process `owner`. `variants` are those of the cache.
+    """
+
+    def __init__(self, scenario: Scenario, variants: Variants, folder: Path, owner: str) -> None:
+        self.scenario = scenario
+        self.variants = variants
         self._estate = derived_estate(scenario.seed, scenario.fleet.meters)
         names = scenario.fleet.profiles
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
-        parties = self._estate.parties(counter=1)
-        by_name = {PARTY_NAMES[party.eui]: party for party in parties}
-        self._requests = make_workload(scenario, self._estate.meters, by_name)
-        self._recipients = {party.recipient for party in parties}
+        self._evidence = EvidenceWriter(folder, owner)
 
-    async def run(self, progress: Progress, variants: Sequence[tuple[str, Caching]] = ()) -> Proved:
-        """Run the requests directly, then through each variant of the cache.
+    def runs_of(self, part: Part) -> "Iterator[PartRun]":
+        """Yield the runs of a part, to be run one after the other."""
+        planner = Planner(self.scenario, self._estate)
+        requests = [planner.request(arrival) for arrival in part.arrivals()]
+        meters = self._estate.meters[part.meters.start : part.meters.stop]
+        changes = planned_changes(self.scenario, meters)
+        judge = Judge(
+            *(self._estate.keystore, self._estate.seed, self._profiles),
+            faults=bool(self.scenario.faults),
+        )
+        for number in range(len(self.variants) + 1):
+            run = self._new_run(judge, self.variants[number - 1][1] if number else None)
+            yield PartRun(number, run, requests, changes, planner.recipients)
 
-        Without `variants`, that is the scenario's own cache. If the proof is cancelled or loses
-        its broker, the last result is partial. Raises `TransportError` if there is no broker from
-        the start.
-        """
-        results: list[tuple[str, ProofResult]] = []
-        first = self._record()
-        direct, number = self._record(), len(self._requests)
-        ended = await _ended(self._run_direct(direct, progress("direct", number)), direct)
-        wanted = variants or [("", self._scenario.cache)]
-        for name, caching in wanted:
-            cached = self._record() if results else first
-            if ended is None:
-                done = progress(name or "cached", number)
-                ended = await _ended(self._run_cached(caching, cached, done), direct)
-            results.append((name, self._build(caching, direct, cached, ended)))
-            if ended is None:
-                # Let an interruption that came during the build end the proof here.
-                ended = await _ended(asyncio.sleep(0), direct)
-            if ended is not None:
-                break
-        evidence = Evidence(self._scenario.start, self._requests, direct, first)
-        return Proved(results, evidence, len(wanted) - len(results))
+    def figures(self, part_run: "PartRun") -> Figures:
+        """Return the figures of a run that is over, and write its evidence."""
+        number = part_run.number
+        figures = figures_of(
+            *(part_run.run, label_of(number), self.scenario, part_run.changes, self._evidence),
+            ledger=number < 2,
+        )
+        if not number:
+            figures.totals["distinct_reads"] = len({item.key for item in part_run.requests})
+        return figures
 
-    def _build(
-        self, caching: Caching, direct: RunRecord, cached: RunRecord, ended: str | None
-    ) -> ProofResult:
-        judge = Judge(self._estate.keystore, self._estate.seed, self._profiles)
-        scenario = replace(self._scenario, cache=caching)
-        changes = planned_changes(scenario, self._estate.meters)
-        return build_result(scenario, self._requests, direct, cached, judge, changes, ended=ended)
+    @property
+    def is_full(self) -> bool:
+        """Whether there is so much evidence in memory that `flush` is due."""
+        return self._evidence.is_full
 
-    def _record(self) -> RunRecord:
-        clock = ManualClock(self._scenario.start + EPOCH_UNIX)
-        return RunRecord(self._fleet(), clock)
+    def flush(self) -> None:
+        """Write the evidence that is in memory. Raises `OSError`."""
+        self._evidence.flush()
 
-    def _fleet(self) -> FleetObserver:
-        settings, seed, hub = self._scenario.fleet, self._estate.seed, Events()
-        faults = Faults(seed, self._scenario.faults, events=hub)
+    async def over_broker(self, part_run: "PartRun", broker: Gauged, step: Step) -> None:
+        """Run over a broker. Raises `TransportError`."""
+        await run_over_broker(
+            *(broker, part_run.run, part_run.agenda(), self.scenario.retry, lambda: step(1)),
+            prefix=CACHED if part_run.number else DIRECT,
+            start=self.scenario.start + EPOCH_UNIX,
+            keystore=self._estate.keystore,
+            recipients=part_run.recipients,
+            store=MemoryStore(),
+        )
+
+    def in_process(self, part_run: "PartRun", step: Step) -> Generator[None, None, None]:
+        """Run without a broker; yield now and then, when the run may be broken off."""
+        run = InProcess(
+            *(part_run.run, part_run.agenda(), self.scenario.retry, lambda: step(1)),
+            MemoryStore(),
+        )
+        try:
+            yield from islice(run.steps(), _TURN - 1, None, _TURN)
+        finally:
+            run.end()
+
+    def _new_run(self, judge: Judge, caching: Caching | None) -> Run:
+        settings, seed, events = self.scenario.fleet, self._estate.seed, Events()
+        faults = Faults(seed, self.scenario.faults, events=events)
         fleet = Fleet(
             self._estate.meters,
             self._estate.keystore,
@@ -155,81 +203,246 @@ class Proof:
             faults=faults,
             strict=settings.strict,
             profiles=self._profiles,
-            events=hub,
+            events=events,
         )
-        return FleetObserver(fleet, faults)
-
-    async def _run_direct(self, record: RunRecord, done: Callable[[], None]) -> None:
-        """Send the requests to the meters; upstream refuses those without entitlement."""
-        upstream = Upstream()
-
-        def refused(planned: PlannedRequest, now: float) -> str | None:
-            party, key = planned.command.remote_party, planned.key
-            window = Window(key.start, key.end)
-            return upstream.registry.check(party, key.device, key.srv, window, now)
-
-        async with self._at_work(record, DIRECT, refused) as driver:
-            await self._drive(record, driver, upstream, done)
-
-    async def _run_cached(
-        self, caching: Caching, record: RunRecord, done: Callable[[], None]
-    ) -> None:
-        """Send the requests to the cache, which has the registry and refuses by itself."""
-        scenario = self._scenario
-        timeout = record.cache_timeout = scenario.retry.timeout * _CACHE_TIMEOUT_RATIO
-        events = Events()
-        events.subscribe(Decided, record.decided.append)
-        settings = caching.settings(timeout, scenario.seed)
-        policy = CachePolicy(self._estate.keystore, settings, initial_registry(), events)
-        record.ledger = policy.ledger
-        async with (
-            serve_cache(self._broker, policy, MemoryStore(), record.clock) as service,
-            self._at_work(record, CACHED) as driver,
-        ):
-            await self._drive(record, driver, service, done)
-
-    @asynccontextmanager
-    async def _at_work(
-        self,
-        record: RunRecord,
-        prefix: str,
-        refused: Callable[[PlannedRequest, float], str | None] = lambda _planned, _now: None,
-    ) -> AsyncIterator[Driver]:
-        """Serve the fleet, and yield a driver connected to the broker."""
-        requester = Requester(prefix, self._estate.keystore, record.clock)
-        gauge, retry = self._broker.gauge, self._scenario.retry
-        driver = Driver(requester, record.clock, gauge, retry, refused)
-        record.exchanges, record.sent = driver.exchanges, driver.sent
-        async with (
-            serve_fleet(self._broker, record.fleet.fleet, record.clock),
-            requester.connected(self._broker, self._recipients),
-        ):
-            yield driver
-
-    async def _drive(
-        self,
-        record: RunRecord,
-        driver: Driver,
-        holder: RegistryHolder,
-        done: Callable[[], None],
-    ) -> None:
-        changes = planned_changes(self._scenario, self._estate.meters)
-        async with Tasks() as tasks:
-            tasks.start(apply_changes(changes, holder, record.clock))
-            await driver.drive(self._requests, done)
+        record = RunRecord()
+        FleetObserver(record, fleet, events)
+        if caching is None:
+            return Run(fleet, faults, None, judge, record)
+        timeout = self.scenario.retry.timeout * _CACHE_TIMEOUT_RATIO
+        told = Events()
+        told.subscribe(Decided, record.note_decision)
+        policy = CachePolicy(
+            self._estate.keystore, caching.settings(timeout, seed), initial_registry(), told
+        )
+        return Run(fleet, faults, policy, judge, record, timeout)
 
 
-async def _ended(run: Awaitable[None], direct: RunRecord) -> str | None:
-    """Run to the end; return why that failed, None if it did not.
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """One run of a part: direct if its number is 0, through the cache otherwise."""
 
-    Raises `TransportError` if there is no broker and the `direct` run sent nothing.
+    number: int
+    run: Run
+    requests: list[PlannedRequest]
+    changes: list[PlannedChange]
+    recipients: set[Any]
+
+    def agenda(self) -> Iterator[PlannedRequest | PlannedChange]:
+        """Yield changes and requests in the order of their times, of one time the changes first."""
+        return merge(self.changes, self.requests, key=attrgetter("time"))
+
+
+def label_of(number: int) -> str:
+    """Return the label of the evidence of a run."""
+    return f"cached-{number}" if number else DIRECT_RUN
+
+
+class Proof:
+    """A proof of `scenario`, over a broker or, if that is None, without one in `workers` processes.
+
+    Temporary files go to `folder`. Raises `WorkloadError` if its requests cannot be made, and
+    `OSError` if they cannot be written.
     """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        broker: str | MemoryBroker | None,
+        folder: Path,
+        variants: Variants = (),
+        workers: int = 1,
+    ) -> None:
+        self._scenario = scenario
+        self._broker = None if broker is None else Gauged(broker)
+        self._folder = folder
+        self._variants = variants or [("", scenario.cache)]
+        self._parts = split(scenario, folder)
+        self._planned = sum(part.requests for part in self._parts)
+        self._workers = min(workers, len(self._parts))
+        self._book = Book.empty(1 + len(self._variants))
+
+    async def run(self, progress: Progress) -> Proved:
+        """Run the requests directly, and through each variant of the cache.
+
+        If the proof is cancelled, or loses its broker or a process, results are partial. Raises
+        `TransportError` if there is no broker from the start, and `OSError` for temporary files.
+        """
+        titles = ["direct", *(name or "cached" for name, _ in self._variants)]
+        steps = [progress(title, self._planned) for title in titles]
+        ended = await self._ended(steps)
+        results = [
+            (name, self._result(number, ended))
+            for number, (name, _) in enumerate(self._variants, 1)
+            if number == 1 or self._is_begun(number)
+        ]
+        left = len(self._variants) - len(results)
+        return Proved(results, Evidence(self._folder, label_of(1)), left)
+
+    async def _ended(self, steps: Sequence[Step]) -> str | None:
+        """Run all parts; return why that ended early, None if it did not."""
+        try:
+            await (self._in_workers(steps) if self._workers > 1 else self._here(steps))
+        except asyncio.CancelledError:
+            return INTERRUPTED
+        except WorkerLostError as error:
+            return str(error)
+        except TransportError as error:
+            if not self._is_begun(0):
+                raise
+            return str(error)
+        return None
+
+    def _is_begun(self, number: int) -> bool:
+        return any(self._book.runs[number].totals.values())
+
+    def _result(self, number: int, ended: str | None) -> ProofResult:
+        runs, (_, caching) = self._book.runs, self._variants[number - 1]
+        if self._book.parts[number] == len(self._parts):
+            ended = None
+        return build_result(
+            replace(self._scenario, cache=caching),
+            self._planned,
+            *(runs[0], runs[number]),
+            Evidence(self._folder, label_of(number)),
+            ended=ended,
+        )
+
+    async def _here(self, steps: Sequence[Step]) -> None:
+        """Run all parts in this process."""
+        bench = Bench(self._scenario, self._variants, self._folder, "0")
+        try:
+            for part in self._parts:
+                for part_run in bench.runs_of(part):
+                    number = part_run.number
+                    try:
+                        await self._run(bench, part_run, steps[number])
+                        self._book.parts[number] += 1
+                    finally:
+                        self._book.runs[number].add(bench.figures(part_run))
+        finally:
+            bench.flush()
+
+    async def _run(self, bench: Bench, part_run: PartRun, step: Step) -> None:
+        if self._broker is not None:
+            await bench.over_broker(part_run, self._broker, step)
+            return
+        with closing(bench.in_process(part_run, step)) as turns:
+            for _ in turns:
+                await asyncio.sleep(0)
+
+    async def _in_workers(self, steps: Sequence[Step]) -> None:
+        """Run the parts in several processes. If interrupted, wait for what they have so far."""
+        jobs = [
+            Job(self._scenario, self._variants, self._folder, str(place), tuple(parts))
+            for place in range(self._workers)
+            if (parts := self._parts[place :: self._workers])
+        ]
+        async with Workers(work, jobs) as workers:
+            try:
+                await self._take(workers, steps)
+            except (asyncio.CancelledError, WorkerLostError):
+                workers.send(Stop())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GRACE):
+                        await self._take(workers, steps)
+                raise
+
+    async def _take(self, workers: Workers, steps: Sequence[Step]) -> None:
+        """Take the messages of all workers. Raises `WorkerLostError` if one dies or fails."""
+        async for place, message in workers.messages():
+            match message:
+                case Book():
+                    self._book.add(message)
+                case Steps(counts):
+                    for step, number in zip(steps, counts, strict=True):
+                        step(number)
+                case Failed(text):
+                    raise WorkerLostError(text)
+                case Ended(code) if code:
+                    raise WorkerLostError(f"worker {place} died ({message})")
+
+
+class WorkerLostError(Exception):
+    """A worker died or failed; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The job of one worker: some parts of a proof."""
+
+    scenario: Scenario
+    variants: Variants
+    folder: Path
+    owner: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Message to workers: send what there is, and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Message of a worker: how many requests of each run are over, since the last message."""
+
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Message of a worker: it cannot go on; `text` says why."""
+
+    text: str
+
+
+def work(pipe: Pipe, job: Job) -> None:
+    """Run the parts of a job in the process of a worker."""
     try:
-        await run
-    except asyncio.CancelledError:
-        return INTERRUPTED
-    except TransportError as error:
-        if not direct.sent:
-            raise
-        return str(error)
-    return None
+        for message in _messages(job, lambda: _is_stopped(pipe)):
+            pipe.send(message)
+    except OSError as error:
+        with suppress(OSError):  # the parent process may be gone
+            pipe.send(Failed(f"{error.filename or job.folder}: {error.strerror}"))
+    except Exception as error:  # no traceback for the user
+        pipe.send(Failed(f"internal error: {type(error).__name__}: {error}"))
+
+
+def _messages(job: Job, is_stopped: Callable[[], bool]) -> Iterator[Book | Steps]:
+    """Run the parts of a job; yield figures when their evidence is on disk, and progress."""
+    bench = Bench(job.scenario, job.variants, job.folder, job.owner)
+    book = Book.empty(len(job.variants) + 1)
+    counts = [0] * len(book.runs)
+
+    def step(number: int, steps: int) -> None:
+        counts[number] += steps
+
+    stopped = False
+    for part_run in chain.from_iterable(map(bench.runs_of, job.parts)):
+        number = part_run.number
+        with closing(bench.in_process(part_run, partial(step, number))) as turns:
+            for _ in turns:
+                yield Steps(tuple(counts))
+                counts[:] = [0] * len(counts)
+                stopped = is_stopped()
+                if stopped:
+                    break
+        book.parts[number] += not stopped
+        book.runs[number].add(bench.figures(part_run))
+        if stopped or bench.is_full:
+            bench.flush()
+            yield book
+            book = Book.empty(len(book.runs))
+        if stopped:
+            return
+    bench.flush()
+    yield Steps(tuple(counts))
+    yield book
+
+
+def _is_stopped(pipe: Pipe) -> bool:
+    try:
+        return pipe.poll() and isinstance(pipe.recv(), Stop)
+    except (EOFError, OSError):
+        return True  # the parent process is gone

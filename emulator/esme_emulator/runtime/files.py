@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TypeVar
 
 from esme_emulator.runtime.errors import UserError
@@ -66,6 +67,26 @@ def is_exposed(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+class TemporaryFilesError(UserError):
+    """Temporary files that cannot be written; the text is one line for the user."""
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield an empty, private folder for large files; it is removed at the end.
+
+    Raises `TemporaryFilesError` for an `OSError` within the block.
+    """
+    try:
+        with TemporaryDirectory(prefix="esme-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise TemporaryFilesError(
+            f"temporary files in {gettempdir()}: {error.strerror}. "
+            "Set TMPDIR to a folder with more room"
+        ) from None
 
 
 T = TypeVar("T")

@@ -86,6 +86,10 @@ class ReportFolder:
         """Write one file as CSV, row by row, and return its path. Raises `ReportFolderError`."""
         return self._fill(name, lambda file: csv.writer(file, lineterminator="\n").writerows(rows))
 
+    def write_lines(self, name: str, lines: Iterable[str]) -> Path:
+        """Write one file of lines without their ends. Raises `ReportFolderError`."""
+        return self._fill(name, lambda file: file.writelines(f"{line}\n" for line in lines))
+
     def _fill(self, name: str, fill: Callable[[TextIO], object]) -> Path:
         """Write one file, whose content `fill` writes.
 

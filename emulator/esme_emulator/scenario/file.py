@@ -51,7 +51,6 @@ from esme_emulator.scenario.scenario import (
 from esme_emulator.scenario.thresholds import FIGURES, unattainable
 from esme_emulator.scenario.workload import (
     MAX_RATE,
-    MAX_REQUESTS,
     TraceError,
     most_requests,
     parse_trace,
@@ -301,9 +300,6 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     if scenario.arrivals.requests > MAX_RATE * scenario.arrivals.seconds:
         rate = scenario.arrivals.requests / scenario.arrivals.seconds
         yield f"arrivals: {rate:,.0f} requests a second; the limit is {MAX_RATE:,}"
-    if most_requests(scenario) > MAX_REQUESTS:
-        number = most_requests(scenario)
-        yield f"arrivals.requests: {number:,} with repeats; the limit is {MAX_REQUESTS:,}"
     try:
         scenario.cache.settings(scenario.retry.timeout, scenario.seed)
     except ValueError as error:

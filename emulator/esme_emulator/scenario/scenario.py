@@ -57,7 +57,7 @@ class ArrivalSettings:
 
     process: Annotated[Process, Strict(False)]
     seconds: Seconds
-    requests: Annotated[int, Ge(1), Le(10_000_000)] = 0
+    requests: Annotated[int, Ge(1), Le(1_000_000_000)] = 0
     """Required, unless `process = "trace"`: a trace has one request per line."""
     trace: str = ""
     """File name of the trace, relative to the scenario file."""

@@ -8,24 +8,31 @@ scenario has a fixed number of requests; a load has a rate, and takes its times 
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate, count, islice
+from heapq import heappop, heappush, merge
+from itertools import accumulate, count, groupby, islice
 from math import floor, inf, sqrt
+from operator import itemgetter
 from random import Random
-from typing import Protocol
+from typing import Any, NamedTuple
 
 from esme_emulator.cache.entry import Key
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.estate.parties import NEW_SUPPLIER, PARTIES, SUPPLIER, RemoteParty
-from esme_emulator.runtime.clock import Clock
+from esme_emulator.estate.estate import Estate
+from esme_emulator.estate.parties import NEW_SUPPLIER, PARTIES, PARTY_NAMES, SUPPLIER
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine
 from gbcs import EUI, Command
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
 from gbcs.usecases.profile_read import Window
+
+_CHUNK = 1_000_000
+"""Times that are sorted at once."""
 
 
 def arrival_times(
@@ -50,8 +57,11 @@ def fixed_arrival_times(
 ) -> Iterator[float]:
     """Yield exactly `requests` arrival times within `seconds`, in order."""
     if process is Process.POISSON:
-        # Given their number, the arrivals of a Poisson process are independent and uniform.
-        yield from sorted(random.random() * seconds for _ in range(requests))
+        # Given their number, the arrivals of a Poisson process are independent and uniform. Arrays
+        # take a quarter of the memory of lists.
+        drawn = (random.random() * seconds for _ in range(requests))
+        sizes = (min(_CHUNK, requests - done) for done in range(0, requests, _CHUNK))
+        yield from merge(*[array("d", sorted(islice(drawn, size))) for size in sizes])
     else:
         yield from islice(arrival_times(process, requests, seconds, random), requests)
 
@@ -151,45 +161,34 @@ def initial_registry() -> Registry:
     return Registry(parties, registrations)
 
 
-class RegistryHolder(Protocol):
-    """A holder of a registry that changes apply to: `Upstream`, or a cache."""
-
-    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """Register `new` instead of `old` for `device` from `day` on."""
-
-    async def change_of_tenancy(self, device: EUI, day: date) -> None:
-        """Start a new tenancy at `device` on `day`."""
-
-
 class Upstream:
     """The registry of the systems that refuse a request before it reaches a cache or a meter."""
 
     def __init__(self) -> None:
-        self.registry = initial_registry()
+        self._registry = initial_registry()
 
-    async def change_of_supplier(self, device: EUI, old: EUI, new: EUI, day: date) -> None:
-        """Register `new` instead of `old` for `device` from `day` on."""
-        self.registry.change_of_supplier(device, old, new, day)
+    def refusal(self, planned: "PlannedRequest", now: float) -> str:
+        """Return why a request is refused at `now`, Unix time in seconds; empty if it is not."""
+        party, key = planned.command.remote_party, planned.key
+        window = Window(key.start, key.end)
+        return self._registry.check(party, key.device, key.srv, window, now) or ""
 
-    async def change_of_tenancy(self, device: EUI, day: date) -> None:
-        """Start a new tenancy at `device` on `day`."""
-        self.registry.change_of_tenancy(device, day)
-
-
-async def apply_changes(
-    changes: Sequence[PlannedChange], holder: RegistryHolder, clock: Clock
-) -> None:
-    """Apply each change to the registry of `holder` at its time."""
-    for change in changes:
-        await clock.sleep(change.time - clock.now())
-        if change.kind == "supplier":
-            await holder.change_of_supplier(change.device, change.old, change.new, change.day)
-        else:
-            await holder.change_of_tenancy(change.device, change.day)
+    def apply(self, change: PlannedChange) -> None:
+        """Apply a change at its time."""
+        apply_change(change, self._registry)
 
 
-MAX_REQUESTS = 1_000_000
-"""The memory of a common machine holds this many requests with their replies."""
+def apply_change(change: PlannedChange, holder: Any, *more: Any) -> Any:
+    """Return what the method of `holder` for such a change returns.
+
+    `holder` is a registry, or a cache, whose methods may take arguments `more`.
+    """
+    if change.kind == "supplier":
+        about = change.device, change.old, change.new, change.day
+        return holder.change_of_supplier(*about, *more)
+    return holder.change_of_tenancy(change.device, change.day, *more)
+
+
 MAX_RATE = 1_000_000
 """Requests a second. Unix time as a float has no finer resolution."""
 
@@ -200,10 +199,28 @@ class WorkloadError(ValueError):
     """A scenario whose requests cannot be made; the text is one line."""
 
 
+class Arrival(NamedTuple):
+    """One request, as numbers only: many of them fit into a file."""
+
+    number: int
+    """From 1, in the order of times, then of EUIs."""
+    seconds: float
+    """Time, in seconds after the start."""
+    kind: int
+    """Index into the mix."""
+    meter: int
+    """Index into the meters."""
+    first: float
+    """Time of the first of the repeats, in seconds after the start; it decides the window."""
+    counter: int
+    """Originator counter of its party, from 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
     """One request: its time, its octets, and the reading that it asks for."""
 
+    number: int
     time: float
     """Unix time in seconds."""
     party: str
@@ -212,41 +229,53 @@ class PlannedRequest:
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    seconds: float
-    kind: Mix
-    device: EUI
-    first: float
-    """Time of the first of the repeats, in seconds after the start; it decides the window."""
+class Planner:
+    """Makes the commands of `scenario`, with the keys of `estate`."""
 
+    def __init__(self, scenario: Scenario, estate: Estate) -> None:
+        self._scenario = scenario
+        self._meters = estate.meters
+        parties = estate.parties(counter=1)
+        self.recipients = {party.recipient for party in parties}
+        """The recipients of all replies."""
+        self._parties = {PARTY_NAMES[party.eui]: party for party in parties}
 
-def make_workload(
-    scenario: Scenario,
-    meters: Sequence[EUI],
-    parties: Mapping[str, RemoteParty],
-) -> list[PlannedRequest]:
-    """Return the requests of `scenario` in the order of their times; `parties` are by name.
+    def request(self, arrival: Arrival) -> PlannedRequest:
+        """Return a request with its command.
 
-    Raises `WorkloadError`, and `AuthenticationError` if a party has no keys.
-    """
-    most = most_requests(scenario)
-    if most > MAX_REQUESTS:
-        raise WorkloadError(
-            f"the scenario makes up to {most:,} requests; at most {MAX_REQUESTS:,} fit"
-        )
-    requests = []
-    for arrival in sorted(_arrivals(scenario, meters), key=lambda item: item.seconds):
-        kind = arrival.kind
-        party = parties.get(kind.party)
+        Raises `WorkloadError`, and `AuthenticationError` if a party has no keys.
+        """
+        start, kind = self._scenario.start, self._scenario.mix[arrival.kind]
+        party = self._parties.get(kind.party)
         if party is None:
-            raise WorkloadError(f"there is no party {kind.party}; known: {', '.join(parties)}")
-        time = scenario.start + arrival.seconds + EPOCH_UNIX
-        window = window_of(kind, scenario.start + int(arrival.first))
-        command, octets = party.command(arrival.device, kind.srv, window)
-        key = Key(arrival.device, kind.srv, window.start, window.end)
-        requests.append(PlannedRequest(time, kind.party, command, octets, key))
-    return requests
+            known = ", ".join(self._parties)
+            raise WorkloadError(f"there is no party {kind.party}; known: {known}")
+        device = self._meters[arrival.meter]
+        window = window_of(kind, start + int(arrival.first))
+        party.counter = arrival.counter
+        command, octets = party.command(device, kind.srv, window)
+        key = Key(device, kind.srv, window.start, window.end)
+        time = start + arrival.seconds + EPOCH_UNIX
+        return PlannedRequest(arrival.number, time, kind.party, command, octets, key)
+
+
+def arrivals_of(scenario: Scenario) -> Iterator[Arrival]:
+    """Yield the requests of `scenario` in the order of their times, then of their EUIs.
+
+    A party numbers its commands in the order in which they were drawn. Takes memory for the times
+    of requests (8 octets each) and for the repeats that are still to come. Raises `WorkloadError`.
+    """
+    counters: Counter[str] = Counter()
+    number = 0
+    for seconds, drawn in groupby(_drawn(scenario), key=itemgetter(0)):
+        counted = []
+        for _, _, kind, meter, first in drawn:
+            party = scenario.mix[kind].party
+            counters[party] += 1
+            counted.append((meter, kind, first, counters[party]))
+        for meter, kind, first, counter in sorted(counted, key=itemgetter(0)):
+            number += 1
+            yield Arrival(number, seconds, kind, meter, first, counter)
 
 
 def most_requests(scenario: Scenario) -> int:
@@ -257,37 +286,46 @@ def most_requests(scenario: Scenario) -> int:
     return scenario.arrivals.requests * (1 + repeats)
 
 
-def _arrivals(scenario: Scenario, meters: Sequence[EUI]) -> Iterator[_Arrival]:
+_Drawn = tuple[float, int, int, int, float]
+"""Seconds, number of the draw, kind, meter, and seconds of the first of the repeats."""
+
+
+def _drawn(scenario: Scenario) -> Iterator[_Drawn]:
+    """Yield the requests in the order of their times; those of one time as they were drawn."""
     random = Random(scenario.seed)  # noqa: S311  # an order, not a secret
-    weights = list(accumulate(kind.share for kind in scenario.mix))
-    arrivals = scenario.arrivals
+    arrivals, mix, meters = scenario.arrivals, scenario.mix, scenario.fleet.meters
+    weights = list(accumulate(kind.share for kind in mix))
     if arrivals.process is Process.TRACE:
-        yield from _traced(scenario, meters, weights, random)
+        yield from sorted(_traced(scenario, weights, random))
         return
-    times = fixed_arrival_times(arrivals.process, arrivals.requests, arrivals.seconds, random)
-    for seconds in times:
-        [kind] = random.choices(scenario.mix, cum_weights=weights)
-        device = meters[random.randrange(len(meters))]
-        for repeat in range(kind.repeats + 1):
-            yield _Arrival(seconds + repeat * kind.again, kind, device, seconds)
+    kinds, order = range(len(mix)), count()
+    waiting: list[_Drawn] = []
+    for first in fixed_arrival_times(arrivals.process, arrivals.requests, arrivals.seconds, random):
+        [kind] = random.choices(kinds, cum_weights=weights)
+        meter = random.randrange(meters)
+        for repeat in range(mix[kind].repeats + 1):
+            seconds = first + repeat * mix[kind].again
+            heappush(waiting, (seconds, next(order), kind, meter, first))
+        while waiting and waiting[0][0] <= first:
+            yield heappop(waiting)
+    while waiting:
+        yield heappop(waiting)
 
 
-def _traced(
-    scenario: Scenario, meters: Sequence[EUI], weights: Sequence[float], random: Random
-) -> Iterator[_Arrival]:
+def _traced(scenario: Scenario, weights: Sequence[float], random: Random) -> Iterator[_Drawn]:
     """Yield the requests of a trace, without repeats; draw meters and kinds that it omits."""
-    for line in scenario.trace:
+    kinds, meters = range(len(scenario.mix)), scenario.fleet.meters
+    for order, line in enumerate(scenario.trace):
         # Both are drawn for each line, so that naming one meter changes no other line.
-        [drawn], meter = random.choices(scenario.mix, cum_weights=weights), line.meter
-        kind = drawn if line.kind is None else scenario.mix[line.kind]
-        place = random.randrange(len(meters))
-        if meter is not None and meter >= len(meters):
+        [kind], meter = random.choices(kinds, cum_weights=weights), random.randrange(meters)
+        if line.meter is not None and line.meter >= meters:
             raise WorkloadError(
-                f"{scenario.arrivals.trace} asks meter {meter}, and there are 0 to "
-                f"{len(meters) - 1}: give more meters"
+                f"{scenario.arrivals.trace} asks meter {line.meter}, and there are 0 to "
+                f"{meters - 1}: give more meters"
             )
-        device = meters[place if meter is None else meter]
-        yield _Arrival(line.seconds, kind, device, line.seconds)
+        meter = meter if line.meter is None else line.meter
+        kind = kind if line.kind is None else line.kind
+        yield (line.seconds, order, kind, meter, line.seconds)
 
 
 def window_of(kind: Mix, now: int) -> Window:

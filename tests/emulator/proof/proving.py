@@ -1,15 +1,22 @@
 """Helpers of the tests of proofs: proofs of shipped, resized and short scenarios."""
 
 import asyncio
+import csv
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
+from esme_emulator.proof.accounts import checks
+from esme_emulator.proof.evidence import Evidence, Line
+from esme_emulator.proof.figures import figures_of
+from esme_emulator.proof.judge import Check
 from esme_emulator.proof.result import ProofResult
-from esme_emulator.proof.result_builder import build_result
-from esme_emulator.proof.run import Proof, Proved
-from esme_emulator.proof.run_record import RunRecord
+from esme_emulator.proof.run import Proof, Proved, Variants
+from esme_emulator.proof.run_record import Run
 from esme_emulator.scenario.file import load_scenario, parse_scenario, resized, shipped_scenarios
 from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import MemoryBroker
@@ -23,16 +30,53 @@ SMALL = {"soak": 3}
 """Meters of a resized scenario, if not 8."""
 
 
-def no_progress(_title: str, _total: int) -> Callable[[], None]:
-    return lambda: None
+IN_BOTH_WAYS = pytest.mark.parametrize(
+    "in_process", [False, True], ids=["over-a-broker", "in-process"]
+)
+
+_FOLDERS: list[TemporaryDirectory[str]] = []
+"""Folders of proofs, whose evidence is read after them; removed when the tests end."""
 
 
-async def prove(scenario: Scenario, broker: str | MemoryBroker | None = None) -> ProofResult:
-    return (await proved(scenario, broker)).result
+def a_folder() -> Path:
+    _FOLDERS.append(TemporaryDirectory(prefix="proving-"))
+    return Path(_FOLDERS[-1].name)
 
 
-async def proved(scenario: Scenario, broker: str | MemoryBroker | None = None) -> Proved:
-    return await Proof(scenario, broker or MemoryBroker()).run(no_progress)
+def no_progress(_title: str, _total: int) -> Callable[[int], None]:
+    return lambda _: None
+
+
+async def prove(
+    scenario: Scenario, broker: str | MemoryBroker | None = None, *, in_process: bool = False
+) -> ProofResult:
+    return (await proved(scenario, broker, in_process=in_process)).result
+
+
+async def proved(
+    scenario: Scenario,
+    broker: str | MemoryBroker | None = None,
+    variants: Variants = (),
+    *,
+    in_process: bool = False,
+    workers: int = 1,
+) -> Proved:
+    """Return a proof without a broker, or over `broker`, or over one in memory."""
+    used = None if in_process else broker or MemoryBroker()
+    return await Proof(scenario, used, a_folder(), variants, workers).run(no_progress)
+
+
+def lines_of(evidence: Evidence) -> list[Line]:
+    """Return the lines of a ledger, with numbers as such."""
+    return [Line(*map(_value, Line._fields, row)) for row in csv.reader(evidence.lines())]
+
+
+def _value(field: str, text: str) -> Any:
+    if field in ("request", "counter", "attempts", "received", "octets"):
+        return int(text) if text else None
+    if field in ("planned", "latency_ms"):
+        return float(text) if text else None
+    return text
 
 
 def small(name: str, meters: int | None = None) -> Scenario:
@@ -88,16 +132,20 @@ def few(more: str = "", fleet: str = "", latency: str = 'latency = "lognormal:2s
     return parse_scenario("few", FEW.format(more=more, fleet=fleet, latency=latency))
 
 
-def records_of(monkeypatch: pytest.MonkeyPatch) -> list[RunRecord]:
-    """Return a list that receives the records of the next proof: direct, then cached."""
-    found: list[RunRecord] = []
+def runs_of(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """Return a list that receives the runs of the next proof: direct, then cached."""
+    found: list[Run] = []
 
-    def note(scenario, requests, direct, cached, *others, **options):  # type: ignore[no-untyped-def]
-        found[:] = [direct, cached]
-        return build_result(scenario, requests, direct, cached, *others, **options)
+    def note(run: Run, *others: Any, **options: Any) -> Any:
+        found[:] = [run] if run.policy is None else [*found, run]
+        return figures_of(run, *others, **options)
 
-    monkeypatch.setattr("esme_emulator.proof.run.build_result", note)
+    monkeypatch.setattr("esme_emulator.proof.run.figures_of", note)
     return found
+
+
+def checks_of(run: Run) -> list[Check]:
+    return [check for _, check in checks(run)]
 
 
 def rows(part: str) -> dict[str, list[str]]:

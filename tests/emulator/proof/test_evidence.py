@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from esme_emulator.proof.evidence import Line
-from tests.emulator.proof.proving import few, proved, small
+from tests.emulator.proof.proving import few, lines_of, proved, small
 
 IDENTITY = ("request", "planned", "at", "device", "originator", "counter", "srv", "start", "end")
 
@@ -17,7 +17,7 @@ def words(lines: list[Line], column: str) -> Counter[str]:
 @pytest.mark.parametrize("name", ["retry-storm", "change-of-supplier", "settlement-morning"])
 async def test_lines_add_up_to_the_figures(name: str) -> None:
     proof = await proved(small(name))
-    result, lines = proof.result, list(proof.evidence.lines())
+    result, lines = proof.result, lines_of(proof.evidence)
     direct = [line for line in lines if line.run == "direct"]
     cached = [line for line in lines if line.run == "cached"]
     assert len(lines) == len(direct) + len(cached)
@@ -47,7 +47,7 @@ async def test_lines_add_up_to_the_figures(name: str) -> None:
 
 async def test_all_attempts_are_on_the_line_of_their_request() -> None:
     proof = await proved(few('[[fault]]\nkind = "no-reply"\ncalls = "1"\n'))
-    lines = list(proof.evidence.lines())
+    lines = lines_of(proof.evidence)
     again = [line for line in lines if line.run == "direct" and line.attempts == 2]
     assert again
     assert {(line.received, line.decision) for line in again} == {(2, "direct")}

@@ -13,7 +13,7 @@ from esme_emulator.proof.judge import Check
 from esme_emulator.scenario.file import parse_scenario
 from esme_emulator.scenario.scenario import Scenario
 from gbcs import EUI
-from tests.emulator.proof.proving import few, prove, records_of
+from tests.emulator.proof.proving import IN_BOTH_WAYS, checks_of, few, prove, runs_of
 
 
 def fault(kind: str, more: str = "") -> str:
@@ -37,10 +37,11 @@ FAULTY = {
 
 @pytest.mark.parametrize("more", FAULTY.values(), ids=FAULTY)
 @pytest.mark.parametrize("caching", ["", "[cache]\nretries = 2\nshadow = 0.5\n"], ids=["", "own"])
+@IN_BOTH_WAYS
 async def test_a_faulty_reply_is_not_compared_and_the_ledgers_add_up(
-    more: str, caching: str
+    more: str, caching: str, in_process: bool
 ) -> None:
-    result = await prove(few(more + caching))
+    result = await prove(few(more + caching), in_process=in_process)
     assert sum(result.faults_fired.values()) > 0
     assert (result.ledger_difference, result.ledger_lines) == (0, ())
     assert result.replies_different == 0
@@ -55,10 +56,10 @@ async def test_a_faulty_reply_is_not_compared_and_the_ledgers_add_up(
 async def test_an_unacceptable_reply_counts_as_unanswered(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
     result = await prove(few(f'[[fault]]\nkind = "{kind}"\n'))
     assert result.hits == 0
-    assert result.unanswered == sum(len(run.exchanges) for run in records) > 0
+    assert result.unanswered == sum(run.record.made for run in runs) > 0
     assert result.replies_compared == 0
     assert not result.passed, "nothing was compared"
 
@@ -67,7 +68,7 @@ async def test_a_reply_without_a_fault_is_still_compared(monkeypatch: pytest.Mon
     """Seam: the fleet, which alters a reply of a meter without a fault."""
     scenario = few('[[fault]]\nkind = "duplicate"\nmeters = "00DBE50000000000"\n')
     assert (await prove(scenario)).passed
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
 
     class Careless(Fleet):
         altered = 0
@@ -84,21 +85,21 @@ async def test_a_reply_without_a_fault_is_still_compared(monkeypatch: pytest.Mon
     monkeypatch.setattr(run_module, "Fleet", Careless)
     result = await prove(scenario)
     assert result.replies_different == 1
-    faulty = {request.device for run in records for request in run.fleet.faulty}
+    faulty = {item.request.device for run in runs for item in run.record.exchanges() if item.faulty}
     assert {str(device) for device in faulty} == {"00DBE50000000000"}
 
 
 async def test_a_direct_request_next_to_a_faulty_one_is_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
     result = await prove(few('[[fault]]\nkind = "duplicate"\ncalls = "1"\n'))
-    direct, cached = records
     assert result.passed
     assert result.collapsed == 0
-    for run in (direct, cached):
-        assert run.checks.count(Check.FAULT) == len(run.fleet.faulty) > 0
-    compared = [run.checks.count(Check.SAME) for run in (direct, cached)]
+    for run in runs:
+        faulty = [item for item in run.record.exchanges() if item.faulty]
+        assert checks_of(run).count(Check.FAULT) == len(faulty) > 0
+    compared = [checks_of(run).count(Check.SAME) for run in runs]
     assert result.replies_compared == sum(compared)
     assert compared[1] >= result.hits > 0
 
@@ -136,10 +137,12 @@ BEHIND = ("clock-drift", 'seconds = -240\nto = "2026-01-15T00:10:00Z"')
 async def test_a_meter_with_a_slow_clock_is_cached_once_its_window_is_complete(
     srv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
     result = await prove(drifting(srv, *BEHIND))
     assert sum(result.faults_fired.values()) > 0
-    assert records[1].ledger.reasons["incomplete-window"] > 0
+    policy = runs[1].policy
+    assert policy is not None
+    assert policy.ledger.reasons["incomplete-window"] > 0
     assert result.hits > 0
     assert (result.replies_different, result.ledger_difference) == (0, 0)
 
@@ -159,12 +162,12 @@ async def test_a_hit_without_the_end_of_its_window_is_wrong_despite_a_fault(
 async def test_a_hit_with_the_meters_own_gap_is_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
     gaps = 'share = 0.5\nuntil = "2026-01-15T00:00:00Z"'
     result = await prove(drifting("4.8.1", "missing-half-hours", gaps))
     assert result.hits > 0
     assert result.replies_different == 0
-    assert Check.FAULT in records[1].checks
+    assert Check.FAULT in checks_of(runs[1])
 
 
 async def test_a_log_without_its_last_entry_is_never_cached() -> None:
@@ -185,8 +188,11 @@ async def test_a_log_without_its_last_entry_is_never_cached() -> None:
         ("", "[cache]\nliteral = true\nsub_window = true\ncollapse = false\n"),
     ],
 )
-async def test_ledgers_add_up_with_any_network_meter_and_cache(fleet: str, more: str) -> None:
-    result = await prove(few(more, fleet))
+@IN_BOTH_WAYS
+async def test_ledgers_add_up_with_any_network_meter_and_cache(
+    fleet: str, more: str, in_process: bool
+) -> None:
+    result = await prove(few(more, fleet), in_process=in_process)
     assert (result.ledger_difference, result.ledger_lines) == (0, ())
     assert result.replies_different == 0
     assert result.device_hits_cached == result.forwarded + result.retries + result.shadow

@@ -24,6 +24,7 @@ from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
@@ -31,8 +32,8 @@ from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
 from esme_emulator.proof.report.ci import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
-from esme_emulator.proof.run import VARIANTS, Proof
-from esme_emulator.proof.run_record import FleetObserver
+from esme_emulator.proof.run import VARIANTS
+from esme_emulator.proof.run_record import Exchange, FleetObserver, Run
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.file import load_scenario, resized
 from esme_emulator.scenario.workload import initial_registry, planned_changes
@@ -42,14 +43,15 @@ from gbcs.instants import DAY, EPOCH_UNIX, to_date_time
 from gbcs.tables.profile_logs import BY_SRV
 from gbcs.usecases.profile_read import Window, buffer_of, rows_of
 from tests.emulator.proof.proving import (
+    IN_BOTH_WAYS,
     PAGE,
     SHIPPED,
     as_shipped,
-    no_progress,
+    lines_of,
     prove,
     proved,
-    records_of,
     rows,
+    runs_of,
     small,
     unmet,
 )
@@ -148,10 +150,13 @@ async def test_a_real_broker_gives_the_same_figures(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-async def test_it_fails_when_the_cache_is_disabled(name: str) -> None:
+@IN_BOTH_WAYS
+async def test_it_fails_when_the_cache_is_disabled(name: str, in_process: bool) -> None:
     """Seam: the scenario, whose cache has no SRV to answer."""
     scenario = small(name)
-    result = await prove(replace(scenario, cache=replace(scenario.cache, srvs=())))
+    result = await prove(
+        replace(scenario, cache=replace(scenario.cache, srvs=())), in_process=in_process
+    )
     assert not result.passed
     assert result.hits == 0
     assert "avoided_ratio" in unmet(result)
@@ -173,7 +178,10 @@ async def test_it_fails_when_the_cache_is_bypassed(
     assert result.ledger_lines[0] in shown(result)
 
 
-async def test_it_fails_when_the_cache_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@IN_BOTH_WAYS
+async def test_it_fails_when_the_cache_stores_nothing(
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
+) -> None:
     """Seam: the store."""
 
     class Forgetful(MemoryStore):
@@ -181,15 +189,16 @@ async def test_it_fails_when_the_cache_stores_nothing(monkeypatch: pytest.Monkey
             return None
 
     monkeypatch.setattr(run_module, "MemoryStore", Forgetful)
-    result = await prove(small("quickstart"))
+    result = await prove(small("quickstart"), in_process=in_process)
     assert not result.passed
     assert unmet(result) == {"avoided_ratio"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("place", [-1, -40])
+@IN_BOTH_WAYS
 async def test_it_fails_when_the_octets_of_one_reply_of_the_cache_are_altered(
-    name: str, place: int, monkeypatch: pytest.MonkeyPatch
+    name: str, place: int, monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the function that builds the cache's replies."""
     minted = 0
@@ -203,15 +212,16 @@ async def test_it_fails_when_the_octets_of_one_reply_of_the_cache_are_altered(
         return bytes(octets)
 
     monkeypatch.setattr(replies_module, "build_reply", alter_one)
-    result = await prove(small(name))
+    result = await prove(small(name), in_process=in_process)
     assert not result.passed
     assert result.replies_different == 1
     assert "replies_different" in unmet(result)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+@IN_BOTH_WAYS
 async def test_it_fails_when_the_octets_of_one_reply_of_a_meter_are_altered(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the fleet, whose first prompt reply without a fault is altered."""
     altered = 0
@@ -231,13 +241,14 @@ async def test_it_fails_when_the_octets_of_one_reply_of_a_meter_are_altered(
             return replace(receipt, replies=(replace(reply, octets=wrong),))
 
     monkeypatch.setattr(run_module, "Fleet", Careless)
-    result = await prove(small(name))
+    result = await prove(small(name), in_process=in_process)
     assert not result.passed
     assert result.replies_different == 1
 
 
+@IN_BOTH_WAYS
 async def test_it_fails_when_the_cache_serves_another_meters_readings(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the store, which returns authentic readings of another meter."""
 
@@ -252,13 +263,14 @@ async def test_it_fails_when_the_cache_serves_another_meters_readings(
             return found and others[0] if others else found
 
     monkeypatch.setattr(run_module, "MemoryStore", MixedUp)
-    result = await prove(small("quickstart"))
+    result = await prove(small("quickstart"), in_process=in_process)
     assert result.replies_different > 0
     assert unmet(result) == {"replies_different"}
 
 
+@IN_BOTH_WAYS
 async def test_it_fails_when_an_authentic_reply_has_other_octets_than_the_meters(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the function that builds the cache's replies; it adds a time to one of them."""
     minted = 0
@@ -273,29 +285,31 @@ async def test_it_fails_when_an_authentic_reply_has_other_octets_than_the_meters
         return encode(reply, keystore)
 
     monkeypatch.setattr(replies_module, "build_reply", add_a_time)
-    result = await prove(small("quickstart"))
+    result = await prove(small("quickstart"), in_process=in_process)
     assert unmet(result) == {"replies_different"}
     assert result.replies_different == 1
 
 
+@IN_BOTH_WAYS
 async def test_it_fails_when_meters_give_wrong_readings(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
-    """Seam: the judge's true readings, with another last octet."""
+    """Seam: the judge's true readings, with another last octet. Only a sample is compared."""
 
     def wrong(*args: Any) -> bytes:
         octets = buffer(*args)
         return octets[:-1] + bytes((octets[-1] ^ 1,))
 
     monkeypatch.setattr("esme_emulator.proof.judge.buffer", wrong)
-    result = await prove(small("quickstart"))
+    result = await prove(small("quickstart"), in_process=in_process)
     assert unmet(result) == {"replies_different"}
-    assert result.replies_different == result.replies_compared == 2 * result.device_hits_direct
+    assert 0 < result.replies_different < result.replies_compared
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+@IN_BOTH_WAYS
 async def test_it_fails_when_one_device_hit_is_not_counted(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the fleet, which does not count its seventh command of each run."""
 
@@ -310,15 +324,16 @@ async def test_it_fails_when_one_device_hit_is_not_counted(
             return receipt
 
     monkeypatch.setattr(run_module, "Fleet", Discreet)
-    result = await prove(small(name))
+    result = await prove(small(name), in_process=in_process)
     assert not result.passed
     assert result.ledger_difference == 2
     assert "ledger_difference is 2 and must be == 0" in shown(result)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+@IN_BOTH_WAYS
 async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the fleet, which hides its seventh command of each run."""
     hidden: list[str] = []
@@ -330,11 +345,15 @@ async def test_it_fails_and_names_the_request_when_one_device_hit_is_hidden(
             super().note(event)
             self.seen += 1
             if self.seen == 7:
-                self.counters.count(Stage.RECEIVED, event.device, event.srv, event.outcome, -1)
-                hidden.append(str(self.received.pop().request))
+                counters = self.fleet.counters
+                counters.count(Stage.RECEIVED, event.device, event.srv, event.outcome, -1)
+                exchange = self.record.of_octets(event.device, event.octets)
+                assert exchange is not None
+                hidden.append(str(exchange.received.pop().request))
+                self.record.commands -= 1
 
     monkeypatch.setattr(run_module, "FleetObserver", Secretive)
-    result = await prove(small(name))
+    result = await prove(small(name), in_process=in_process)
     assert not result.passed
     assert result.ledger_difference == 2
     direct, cached = hidden
@@ -365,7 +384,7 @@ async def test_it_fails_and_names_the_command_if_another_cache_is_on_the_broker(
     )
     assert "18 such commands are not among the cache's 0 retries" in line
     assert "is another cache, fleet or proof on this broker?" in line
-    hits = [line for line in proof.evidence.lines() if line.decision == "hits"]
+    hits = [line for line in lines_of(proof.evidence) if line.decision == "hits"]
     assert {line.received for line in hits} == {1}
 
 
@@ -393,7 +412,7 @@ async def test_it_fails_and_names_the_command_if_another_client_is_on_the_broker
     for line, counter in zip(proof.result.ledger_lines, (777, 778), strict=True):
         told = f"SRV 4.8.1 of {meter} for {party.eui}, counter {counter} was received by the meter"
         assert f"{told}, and never sent: another client is on this broker" in line
-    strangers = [line for line in proof.evidence.lines() if line.request is None]
+    strangers = [line for line in lines_of(proof.evidence) if line.request is None]
     assert [(line.run, line.counter, line.received) for line in strangers] == [
         ("direct", 777, 1),
         ("cached", 778, 1),
@@ -431,12 +450,13 @@ async def test_it_fails_when_a_counted_reply_does_not_arrive(
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+@IN_BOTH_WAYS
 async def test_it_fails_and_says_so_when_nothing_was_measured(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the workload, which is empty."""
-    monkeypatch.setattr(run_module, "make_workload", lambda *_: [])
-    result = await prove(small(name))
+    monkeypatch.setattr("esme_emulator.proof.parts.arrivals_of", lambda *_: iter(()))
+    result = await prove(small(name), in_process=in_process)
     assert not result.passed
     assert (result.requests, result.replies_compared) == (0, 0)
     verdict = shown(result).split("FAILED")[1]
@@ -455,36 +475,39 @@ async def test_it_fails_without_thresholds() -> None:
 async def test_both_runs_refuse_the_same_and_no_supplier_reads_anothers_days(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    records = records_of(monkeypatch)
+    runs = runs_of(monkeypatch)
+    replies: list[tuple[Exchange, bytes]] = []
+    take_reply = Run.take_reply
+
+    def noted(run: Run, exchange: Exchange, message: Any, octets: bytes, now: float) -> None:
+        replies.append((exchange, octets))
+        take_reply(run, exchange, message, octets, now)
+
+    monkeypatch.setattr(Run, "take_reply", noted)
     scenario = small("change-of-supplier", 20)
     result = await prove(scenario)
-    direct, cached = records
+    direct, cached = runs
     assert result.passed
-    refused = {item.planned for item in direct.exchanges if not item.attempts}
+    refused = [item.request for item in direct.record.exchanges() if not item.attempts]
     assert len(refused) == result.refused > 0
-    decided = {
-        (item.device, item.party, item.counter)
-        for item in cached.decided
-        if item.decision is Decision.REFUSED
-    }
-    assert decided == {
-        (planned.key.device, planned.command.remote_party, planned.command.originator_counter)
-        for planned in refused
-    }
-    meters = [item.planned.key.device for item in direct.exchanges]
+    decided = [
+        request for request, decision in cached.record.decisions() if decision is Decision.REFUSED
+    ]
+    assert sorted(decided) == sorted(refused)
+    meters = {item.request.device for item in direct.record.exchanges()}
     changed = {
         change.device: int(change.time - EPOCH_UNIX) // DAY * DAY
-        for change in planned_changes(scenario, sorted(set(meters)))
+        for change in planned_changes(scenario, sorted(meters))
         if change.kind == "supplier"
     }
     assert changed
     seen = {"import-supplier": 0, "new-supplier": 0}
-    for exchange in (*direct.exchanges, *cached.exchanges):
+    for exchange, octets in replies:
         planned = exchange.planned
-        if exchange.reply is None or planned.party not in seen:
+        if planned.party not in seen:
             continue
         log = BY_SRV[planned.key.srv]
-        readings = buffer_of(exchange.reply.response, log)
+        readings = buffer_of(decode(octets, derived_estate("1", 20).keystore), log)
         assert isinstance(readings, bytes)
         rows = rows_of(log, readings)
         change = changed.get(planned.key.device)
@@ -498,8 +521,9 @@ async def test_both_runs_refuse_the_same_and_no_supplier_reads_anothers_days(
     assert all(seen.values())
 
 
+@IN_BOTH_WAYS
 async def test_it_fails_when_the_cache_refuses_nobody(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
     """Seam: the registry of the cache, which refuses nobody."""
 
@@ -509,18 +533,20 @@ async def test_it_fails_when_the_cache_refuses_nobody(
         return registry
 
     monkeypatch.setattr(run_module, "initial_registry", lenient)
-    result = await prove(small("change-of-supplier"))
+    result = await prove(small("change-of-supplier"), in_process=in_process)
     assert not result.passed
     assert result.replies_different > 0
     assert {"refused", "replies_different"} <= unmet(result)
 
 
+@IN_BOTH_WAYS
 async def test_it_fails_when_the_cache_refuses_everybody(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
-    """Seam: the registry of the cache, which knows nobody."""
-    monkeypatch.setattr(run_module, "initial_registry", lambda: Registry([], []))
-    result = await prove(small("change-of-supplier", 20))
+    """Seam: the registry of the cache, in which nobody supplies a meter."""
+    parties = [(eui, [role]) for eui, role, _ in PARTIES]
+    monkeypatch.setattr(run_module, "initial_registry", lambda: Registry(parties, []))
+    result = await prove(small("change-of-supplier", 20), in_process=in_process)
     assert result.refused == result.requests
     assert "unanswered" in unmet(result)
 
@@ -532,7 +558,7 @@ async def compared(name: str, meters: int, **cache: Any) -> dict[str, ProofResul
     scenario = small(name, meters)
     scenario = replace(scenario, cache=replace(scenario.cache, **cache))
     variants = [(rule, replace(scenario.cache, **changed)) for rule, changed in VARIANTS]
-    return dict((await Proof(scenario, MemoryBroker()).run(no_progress, variants)).results)
+    return dict((await proved(scenario, variants=variants)).results)
 
 
 async def test_caching_rules_differ_in_the_settlement_morning() -> None:

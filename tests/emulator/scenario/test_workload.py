@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.scenario.scenario import (
     ArrivalSettings,
     FleetSettings,
@@ -12,7 +11,12 @@ from esme_emulator.scenario.scenario import (
     Scenario,
     TraceLine,
 )
-from esme_emulator.scenario.workload import PlannedRequest, WorkloadError, make_workload
+from esme_emulator.scenario.workload import (
+    PlannedRequest,
+    Planner,
+    WorkloadError,
+    arrivals_of,
+)
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, parse_iso
 
 START = parse_iso("2026-01-15T06:00:00Z")
@@ -29,8 +33,8 @@ SCENARIO = Scenario(
 
 def workload(scenario: Scenario) -> list[PlannedRequest]:
     estate = derived_estate(scenario.seed, scenario.fleet.meters)
-    parties = {PARTY_NAMES[party.eui]: party for party in estate.parties(counter=1)}
-    return make_workload(scenario, estate.meters, parties)
+    planner = Planner(scenario, estate)
+    return [planner.request(arrival) for arrival in arrivals_of(scenario)]
 
 
 @pytest.mark.parametrize("process", [Process.POISSON, Process.CONSTANT, Process.RAMP])
@@ -106,11 +110,20 @@ def test_a_repeat_in_a_later_half_hour_keeps_its_window() -> None:
     assert ended == [False, True, True]
 
 
-def test_too_many_requests_are_an_error() -> None:
-    most = replace(SCENARIO.mix[0], repeats=99)
-    greedy = replace(SCENARIO, mix=(most,), arrivals=ArrivalSettings(Process.POISSON, 1, 10_001))
-    with pytest.raises(WorkloadError, match="up to 1,000,100 requests; at most 1,000,000"):
-        workload(greedy)
+def test_requests_of_one_time_are_in_the_order_of_euis() -> None:
+    mix = tuple(replace(kind, repeats=2, again=30) for kind in SCENARIO.mix)
+    arrivals = ArrivalSettings(Process.CONSTANT, 600, 60)
+    requests = workload(replace(SCENARIO, mix=mix, arrivals=arrivals))
+    order = [(request.time, request.key.device) for request in requests]
+    assert order == sorted(order)
+    assert len({time for time, _ in order}) < len(order)
+    assert [request.number for request in requests] == list(range(1, 181))
+
+
+def test_many_times_are_sorted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = workload(SCENARIO)
+    monkeypatch.setattr("esme_emulator.scenario.workload._CHUNK", 7)
+    assert workload(SCENARIO) == whole
 
 
 TRACED = replace(

@@ -8,13 +8,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 _NARROWEST = 20
@@ -69,9 +76,16 @@ _ENDLESS = 1 << 20
 """A width in columns that no table reaches."""
 
 
+class Step(Protocol):
+    """Advances a bar."""
+
+    def __call__(self, steps: int = 1) -> None:
+        """Advance by so many steps."""
+
+
 @contextmanager
-def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]:
-    """Yield a function that begins a bar, by title and total, and returns a function per step.
+def show_progress() -> Iterator[Callable[[str, int | None], Step]]:
+    """Yield a function that begins a bar, by title and total, and returns what advances it.
 
     Output appears above the bar if both are on a terminal.
     """
@@ -80,6 +94,7 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(
         *columns,
@@ -88,9 +103,9 @@ def show_progress() -> Iterator[Callable[[str, int | None], Callable[[], None]]]
         redirect_stdout=sys.stdout.isatty(),
     ) as bars:
 
-        def begin(title: str, total: int | None) -> Callable[[], None]:
+        def begin(title: str, total: int | None) -> Step:
             task = bars.add_task(title, total=total)
-            return lambda: bars.advance(task)
+            return lambda steps=1: bars.advance(task, steps)
 
         yield begin
 
@@ -99,19 +114,19 @@ _FEWEST = 500
 """Minimum number of steps between two lines of progress."""
 
 
-def progress_lines(console: Console) -> Callable[[str, int], Callable[[], None]]:
+def progress_lines(console: Console) -> Callable[[str, int], Step]:
     """Return a function like that of `show_progress`, which prints lines in place of a bar.
 
     There is a line for each tenth, and one at the end.
     """
 
-    def begin(title: str, total: int) -> Callable[[], None]:
+    def begin(title: str, total: int) -> Step:
         done, each = 0, max(total // 10, _FEWEST)
 
-        def step() -> None:
+        def step(steps: int = 1) -> None:
             nonlocal done
-            done += 1
-            if done % each == 0 or done == total:
+            before, done = done, done + steps
+            if before // each < done // each or before < done == total:
                 console.print(f"{title}: {done:,} of {total:,}", highlight=False)
 
         return step

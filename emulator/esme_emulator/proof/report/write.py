@@ -1,7 +1,8 @@
 """Write a report: every form of it into one folder, replacing an earlier report."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ PAGE = "report.html"
 def accounts(result: ProofResult, evidence: Evidence) -> Rows:
     """Yield the accounts by SRV, party and meter; the first column says which of these."""
     yield ("by", *(item.name for item in fields(Account)))
-    meters = evidence.by_meter()
-    for by, rows in (("srv", result.by_srv), ("party", result.by_party), ("meter", meters)):
-        for account in rows:
+    rows: tuple[tuple[str, Iterable[Account]], ...] = (
+        ("srv", result.by_srv),
+        ("party", result.by_party),
+        ("meter", evidence.by_meter()),
+    )
+    for by, found in rows:
+        for account in found:
             yield (by, *asdict(account).values())
 
 
@@ -43,12 +48,6 @@ def costs(result: ProofResult, _: Evidence) -> Rows:
         yield (item.key, None, None, item.value, item.basis)
 
 
-def ledger(_: ProofResult, evidence: Evidence) -> Rows:
-    """Yield each request of both runs."""
-    yield Line._fields
-    yield from evidence.lines()
-
-
 _TEXTS: dict[str, Callable[[ProofResult, str], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
     "junit.xml": lambda result, _: junit(result),
@@ -59,13 +58,13 @@ _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
     "accounts.csv": accounts,
     "over_time.csv": over_time,
     "costs.csv": costs,
-    "ledger.csv": ledger,
 }
+_LEDGER = "ledger.csv"
 
 
 def report_folder(folder: Path) -> ReportFolder:
     """Return the folder for a proof's report."""
-    return ReportFolder(folder, (*_TEXTS, *_TABLES))
+    return ReportFolder(folder, (*_TEXTS, *_TABLES, _LEDGER))
 
 
 def write_report(
@@ -88,4 +87,5 @@ def _write(result: ProofResult, evidence: Evidence, folder: ReportFolder, named:
     paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
         folder.write_rows(name, table(result, evidence))
+    folder.write_lines(_LEDGER, chain([",".join(Line._fields)], evidence.lines()))
     return paths[PAGE]
