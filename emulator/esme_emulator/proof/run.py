@@ -294,7 +294,8 @@ class Proof:
         return None
 
     def _is_begun(self, number: int) -> bool:
-        return any(self._book.runs[number].totals.values())
+        totals = self._book.runs[number].totals
+        return any(totals[name] for name in ("made", "requests", "device_hits"))
 
     def _result(self, number: int, ended: str | None) -> ProofResult:
         runs, (_, caching) = self._book.runs, self._variants[number - 1]

@@ -22,7 +22,7 @@ _SPENT = ("device_hits", "octets", "radio_seconds", "busy_seconds", "sms", "poun
 FIGURES = (
     *("planned", "made_direct", "made_cached", "meters", "distinct_reads"),
     *("requests", "device_hits_direct", "device_hits_cached", "avoided_ratio"),
-    *(*_DECISIONS, "retries", "unanswered"),
+    *(*_DECISIONS, "failed_ratio", "retries", "unanswered", "unanswered_ratio"),
     *("shadow", "shadow_compared", "shadow_different", "shadow_difference_ratio"),
     *("ledger_difference", "replies_compared", "replies_different"),
     *(name for chain in _LATENCIES for name in chain),
@@ -46,8 +46,8 @@ def unattainable(scenario: Scenario) -> Iterator[str]:
     bounds = _upper_bounds(scenario)
     wanted = {item.figure: item for item in scenario.thresholds}
     for item in wanted.values():
-        if item.figure == "avoided_ratio" and not 0 <= item.limit <= 1:
-            yield f"avoided_ratio is from 0 to 1, and never {item.limit:.12g}"
+        if item.figure.endswith("_ratio") and not 0 <= item.limit <= 1:
+            yield f"{item.figure} is from 0 to 1, and never {item.limit:.12g}"
         elif item.comparison is not Comparison.AT_LEAST and item.limit < 0:
             yield f"{_text(item)} is never met: {item.figure} is never below 0"
         elif item.comparison is not Comparison.AT_MOST:

@@ -24,7 +24,7 @@ from click.testing import Result
 import esme_emulator.proof.run as run_module
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
-from esme_emulator.proof.evidence import Evidence, Line
+from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.report import charts
 from esme_emulator.proof.result import json_schema
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
@@ -196,7 +196,8 @@ def test_a_missing_broker_is_one_line() -> None:
         (("prove", "--report", "bad.toml"), 2, "bad.toml"),
         (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
         (("prove", "--meters", 0), 2, "--meters"),
-        (("prove", "--meters", 30_000_000), 2, "up to 270,000,000 requests; at most 1,000,000"),
+        (("prove", "--in-process", "--broker", "mqtt://127.0.0.1:1"), 2, "leave out --in-process"),
+        (("prove", "--workers", 2), 2, "--workers needs --in-process"),
         (("prove", "--meters", 2**64), 2, r"up to [0-9A-F]{16}"),
         (("scenario", "show", "absent"), 2, "no such file"),
         (("scenario", "check"), 2, "FILE"),
@@ -242,7 +243,6 @@ def test_a_changed_report_file_is_not_overwritten() -> None:
     [
         ("absent.toml",),
         ("bad.toml",),
-        ("--meters", 30_000_000),
         ("--broker", "mqtt:/127.0.0.1"),
     ],
 )
@@ -285,7 +285,7 @@ def test_without_matplotlib_a_report_has_no_charts(monkeypatch: pytest.MonkeyPat
 def test_an_unwritable_report_keeps_verdict_and_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(*_: object) -> Iterator[Line]:
+    def full(*_: object) -> Iterator[str]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Evidence, "lines", full)
@@ -436,14 +436,18 @@ def test_an_interrupted_proof_leaves_a_partial_report(
 
 
 def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_module.build_result
+    whole = run_module.figures_of
+    runs = 0
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
-        result = whole(*args, **kwargs)
-        signal.raise_signal(signal.SIGTERM)
-        return result
+        nonlocal runs
+        figures = whole(*args, **kwargs)
+        runs += 1
+        if runs == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return figures
 
-    monkeypatch.setattr(run_module, "build_result", interrupted)
+    monkeypatch.setattr(run_module, "figures_of", interrupted)
     result = esme("prove", "--meters", 2, "--compare", "--json")
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]
@@ -455,8 +459,8 @@ def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.Monke
 def test_an_interruption_while_the_report_is_written_leaves_no_part_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def lines(_: Evidence) -> Iterator[Line]:
-        yield Line("direct")
+    def lines(_: Evidence) -> Iterator[str]:
+        yield "direct,1"
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(Evidence, "lines", lines)

@@ -24,7 +24,6 @@ from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.cli.render.proof import proof_table, variants_table
 from esme_emulator.device.logs import buffer
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
@@ -543,9 +542,14 @@ async def test_it_fails_when_the_cache_refuses_nobody(
 async def test_it_fails_when_the_cache_refuses_everybody(
     monkeypatch: pytest.MonkeyPatch, in_process: bool
 ) -> None:
-    """Seam: the registry of the cache, in which nobody supplies a meter."""
-    parties = [(eui, [role]) for eui, role, _ in PARTIES]
-    monkeypatch.setattr(run_module, "initial_registry", lambda: Registry(parties, []))
+    """Seam: the registry of the cache, which refuses everybody."""
+
+    def strict() -> Registry:
+        registry = initial_registry()
+        registry.check = lambda *_: "not-registered"  # type: ignore[method-assign]
+        return registry
+
+    monkeypatch.setattr(run_module, "initial_registry", strict)
     result = await prove(small("change-of-supplier", 20), in_process=in_process)
     assert result.refused == result.requests
     assert "unanswered" in unmet(result)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,12 @@ def costs(result: ProofResult, _: Evidence) -> Rows:
         yield (item.key, None, None, item.value, item.basis)
 
 
+def ledger(evidence: Evidence) -> Iterator[str]:
+    """Yield the lines of both runs as CSV, the column names first."""
+    yield ",".join(Line._fields)
+    yield from evidence.lines()
+
+
 _TEXTS: dict[str, Callable[[ProofResult, str], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
     "junit.xml": lambda result, _: junit(result),
@@ -87,5 +92,5 @@ def _write(result: ProofResult, evidence: Evidence, folder: ReportFolder, named:
     paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
         folder.write_rows(name, table(result, evidence))
-    folder.write_lines(_LEDGER, chain([",".join(Line._fields)], evidence.lines()))
+    folder.write_lines(_LEDGER, ledger(evidence))
     return paths[PAGE]
