@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-import esme_emulator.proof.run as run_module
+import esme_emulator.proof.bench as bench_module
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence
@@ -137,7 +137,7 @@ def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Seam: the prefix under which the second run asks."""
-    monkeypatch.setattr(run_module, "CACHED", DIRECT)
+    monkeypatch.setattr(bench_module, "CACHED", DIRECT)
     result = esme("prove", "--meters", 1, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["passed"] is False
@@ -436,7 +436,7 @@ def test_an_interrupted_proof_leaves_a_partial_report(
 
 
 def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_module.figures_of
+    whole = bench_module.figures_of
     runs = 0
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
@@ -447,7 +447,7 @@ def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.Monke
             signal.raise_signal(signal.SIGTERM)
         return figures
 
-    monkeypatch.setattr(run_module, "figures_of", interrupted)
+    monkeypatch.setattr(bench_module, "figures_of", interrupted)
     result = esme("prove", "--meters", 2, "--compare", "--json")
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]

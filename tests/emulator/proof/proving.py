@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from esme_emulator.proof.accounts import checks
+from esme_emulator.proof.bench import Variants
 from esme_emulator.proof.evidence import Evidence, Line
 from esme_emulator.proof.figures import figures_of
 from esme_emulator.proof.judge import Check
 from esme_emulator.proof.result import ProofResult
-from esme_emulator.proof.run import Proof, Proved, Variants
+from esme_emulator.proof.run import Proof, Proved
 from esme_emulator.proof.run_record import Run
 from esme_emulator.scenario.file import load_scenario, parse_scenario, resized, shipped_scenarios
 from esme_emulator.scenario.scenario import Scenario
@@ -140,7 +141,7 @@ def runs_of(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
         found[:] = [run] if run.policy is None else [*found, run]
         return figures_of(run, *others, **options)
 
-    monkeypatch.setattr("esme_emulator.proof.run.figures_of", note)
+    monkeypatch.setattr("esme_emulator.proof.bench.figures_of", note)
     return found
 
 

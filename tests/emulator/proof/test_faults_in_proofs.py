@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-import esme_emulator.proof.run as run_module
+import esme_emulator.proof.bench as bench_module
 from esme_emulator.fleet.fleet import Fleet, Receipt
 from esme_emulator.proof.judge import Check
 from esme_emulator.scenario.file import parse_scenario
@@ -82,7 +82,7 @@ async def test_a_reply_without_a_fault_is_still_compared(monkeypatch: pytest.Mon
             wrong = reply.octets[:-1] + bytes((reply.octets[-1] ^ 1,))
             return replace(receipt, replies=(replace(reply, octets=wrong),))
 
-    monkeypatch.setattr(run_module, "Fleet", Careless)
+    monkeypatch.setattr(bench_module, "Fleet", Careless)
     result = await prove(scenario)
     assert result.replies_different == 1
     faulty = {item.request.device for run in runs for item in run.record.exchanges() if item.faulty}

@@ -1,0 +1,171 @@
+"""Makes the runs of a proof's parts: fleet, cache, judge and record, and drives them.
+
+The same runs go over a broker or without one.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+
+from esme_emulator.cache.policy.ledger import Decided
+from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.estate.estate import derived_estate
+from esme_emulator.faults.engine import Faults
+from esme_emulator.fleet.fleet import Fleet
+from esme_emulator.fleet.wan import wan_of
+from esme_emulator.messaging.topics import CACHED, DIRECT
+from esme_emulator.profiles import meter_profile
+from esme_emulator.profiles.latency import parse_latency
+from esme_emulator.proof import evidence
+from esme_emulator.proof.evidence import EvidenceWriter
+from esme_emulator.proof.figures import Figures, figures_of
+from esme_emulator.proof.in_process import InProcess
+from esme_emulator.proof.judge import Judge
+from esme_emulator.proof.over_broker import run_over_broker
+from esme_emulator.proof.parts import Part
+from esme_emulator.proof.run_record import FleetObserver, Run, RunRecord
+from esme_emulator.runtime.events import Events
+from esme_emulator.scenario.scenario import Caching, Scenario
+from esme_emulator.scenario.workload import (
+    PlannedChange,
+    PlannedRequest,
+    Planner,
+    initial_registry,
+    planned_changes,
+)
+from esme_emulator.transport import Gauged
+from gbcs import EUI
+from gbcs.instants import EPOCH_UNIX
+
+Variants = Sequence[tuple[str, Caching]]
+"""Names and settings of the caches to run."""
+
+Step = Callable[[int], None]
+"""Advances a progress bar by so many steps."""
+
+_CACHE_TIMEOUT_RATIO = 0.9
+"""The cache's timeout as a fraction of a party's: below 1, so that the cache gives up first."""
+
+_TURN = 100
+"""Events of a run without a broker between two looks for an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """One run of a part: direct if its number is 0, through the cache otherwise."""
+
+    number: int
+    run: Run
+    requests: list[PlannedRequest]
+    changes: list[PlannedChange]
+    recipients: set[EUI]
+
+    def agenda(self) -> Iterator[PlannedRequest | PlannedChange]:
+        """Yield changes and requests in the order of their times, of one time the changes first."""
+        return merge(self.changes, self.requests, key=attrgetter("time"))
+
+
+class Bench:
+    """Makes the runs of a scenario's parts, and their figures.
+
+    Evidence is written into `folder`, as process `owner`. `variants` are those of the cache.
+    """
+
+    def __init__(self, scenario: Scenario, variants: Variants, folder: Path, owner: str) -> None:
+        self.scenario = scenario
+        self.variants = variants
+        self._estate = derived_estate(scenario.seed, scenario.fleet.meters)
+        names = scenario.fleet.profiles
+        self._profiles = tuple(meter_profile(name) for name in names) if names else None
+        self._evidence = EvidenceWriter(folder, owner)
+
+    def runs_of(self, part: Part) -> Iterator[PartRun]:
+        """Yield the runs of a part, to be run one after the other."""
+        planner = Planner(self.scenario, self._estate)
+        requests = [planner.request(arrival) for arrival in part.arrivals()]
+        meters = self._estate.meters[part.meters.start : part.meters.stop]
+        changes = planned_changes(self.scenario, meters)
+        judge = Judge(
+            *(self._estate.keystore, self._estate.seed, self._profiles),
+            faults=bool(self.scenario.faults),
+        )
+        for number in range(len(self.variants) + 1):
+            run = self._new_run(judge, self.variants[number - 1][1] if number else None)
+            yield PartRun(number, run, requests, changes, planner.recipients)
+
+    def figures(self, part_run: PartRun) -> Figures:
+        """Return the figures of a run that is over, and write its evidence."""
+        number = part_run.number
+        figures = figures_of(
+            *(part_run.run, label_of(number), self.scenario, part_run.changes, self._evidence),
+            ledger=number < 2,
+        )
+        if not number:
+            figures.totals["distinct_reads"] = len({item.key for item in part_run.requests})
+        return figures
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is so much evidence in memory that `flush` is due."""
+        return self._evidence.is_full
+
+    def flush(self) -> None:
+        """Write the evidence that is in memory. Raises `OSError`."""
+        self._evidence.flush()
+
+    async def over_broker(self, part_run: PartRun, broker: Gauged, step: Step) -> None:
+        """Run over a broker. Raises `TransportError`."""
+        await run_over_broker(
+            *(broker, part_run.run, part_run.agenda(), self.scenario.retry, lambda: step(1)),
+            prefix=CACHED if part_run.number else DIRECT,
+            start=self.scenario.start + EPOCH_UNIX,
+            keystore=self._estate.keystore,
+            recipients=part_run.recipients,
+            store=MemoryStore(),
+        )
+
+    def in_process(self, part_run: PartRun, step: Step) -> Generator[None, None, None]:
+        """Run without a broker; yield now and then, when the run may be broken off."""
+        run = InProcess(
+            *(part_run.run, part_run.agenda(), self.scenario.retry, lambda: step(1)),
+            MemoryStore(),
+        )
+        try:
+            yield from islice(run.steps(), _TURN - 1, None, _TURN)
+        finally:
+            run.end()
+
+    def _new_run(self, judge: Judge, caching: Caching | None) -> Run:
+        settings, seed, events = self.scenario.fleet, self._estate.seed, Events()
+        faults = Faults(seed, self.scenario.faults, events=events)
+        fleet = Fleet(
+            self._estate.meters,
+            self._estate.keystore,
+            seed,
+            parse_latency(settings.latency),
+            wan=wan_of(settings.wan, seed, self._profiles),
+            faults=faults,
+            strict=settings.strict,
+            profiles=self._profiles,
+            events=events,
+        )
+        record = RunRecord()
+        FleetObserver(record, fleet, events)
+        if caching is None:
+            return Run(fleet, faults, None, judge, record)
+        timeout = self.scenario.retry.timeout * _CACHE_TIMEOUT_RATIO
+        told = Events()
+        told.subscribe(Decided, record.note_decision)
+        policy = CachePolicy(
+            self._estate.keystore, caching.settings(timeout, seed), initial_registry(), told
+        )
+        return Run(fleet, faults, policy, judge, record, timeout)
+
+
+def label_of(number: int) -> str:
+    """Return the label of the evidence of a run."""
+    return f"cached-{number}" if number else evidence.DIRECT
