@@ -70,8 +70,13 @@ def assert_fails(result: Result, code: int, reason: str) -> None:
     assert isinstance(result.exception, SystemExit)
 
 
+def prove(*args: object) -> Result:
+    """Run a proof that starts no process, not even a broker."""
+    return esme("prove", "--in-process", *args)
+
+
 def test_a_name_a_seed_and_a_number_of_meters() -> None:
-    result = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    result = prove("sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
     assert form.keys() >= CONTRACT
@@ -85,10 +90,11 @@ def test_a_name_a_seed_and_a_number_of_meters() -> None:
     assert {file.name for file in Path("there").iterdir()} == FORMS
     assert json.loads(Path("there/proof.json").read_text()) == form
     assert "PASSED" in result.stderr
-    again = esme("prove", "sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
+    again = prove("sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
     assert again.stdout == result.stdout
 
 
+@pytest.mark.processes
 def test_the_default_is_the_quickstart_and_says_nothing_on_stdout() -> None:
     result = esme("prove", "--meters", 2)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -105,7 +111,7 @@ def test_a_file_of_ones_own_with_its_trace() -> None:
         "0, 0, import-supplier, 4.8.1\n9, 0, import-supplier, 4.8.1\n"
     )
     assert esme("scenario", "check", mine).exit_code == 0
-    result = esme("prove", mine, "--json")
+    result = prove(mine, "--json")
     form = json.loads(result.stdout)
     assert (form["requests"], form["hits"], form["passed"]) == (2, 1, True)
     page = Path("report/report.html").read_text()
@@ -123,16 +129,17 @@ def test_a_file_of_ones_own_with_its_trace() -> None:
 def test_a_trace_with_a_mistake_is_found_by_check_too(text: str, says: str) -> None:
     Path("mine.toml").write_text(MINE)
     Path("mine.csv").write_text(text)
-    assert_fails(esme("prove", "mine.toml", "--json"), 2, says)
+    assert_fails(prove("mine.toml", "--json"), 2, says)
     assert_fails(esme("scenario", "check", "mine.toml"), 1, says)
 
 
 def test_a_trace_needs_all_its_meters() -> None:
     Path("mine.toml").write_text(MINE)
     Path("mine.csv").write_text("0, 1, import-supplier, 4.8.1\n")
-    assert_fails(esme("prove", "mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
+    assert_fails(prove("mine.toml", "--meters", 1), 2, "mine.csv asks meter 1")
 
 
+@pytest.mark.processes
 def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,7 +154,7 @@ def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
 
 
 def test_rules_side_by_side() -> None:
-    result = esme("prove", "settlement-morning", "--meters", 4, "--compare", "--json")
+    result = prove("settlement-morning", "--meters", 4, "--compare", "--json")
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
     strict = [f"strict, {hours} hours" for hours in (25, 48, 72)]
@@ -194,7 +201,7 @@ def test_a_missing_broker_is_one_line() -> None:
         (("prove", "bad.toml"), 2, r"bad\.toml: titel: unknown key"),
         (("prove", "trace.toml"), 2, r"arrivals\.trace: .*mine\.csv: No such file"),
         (("prove", "--report", "bad.toml"), 2, "bad.toml"),
-        (("prove", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
+        (("prove", "--in-process", "--report", "bad.toml/deep"), 1, "bad.toml/deep"),
         (("prove", "--meters", 0), 2, "--meters"),
         (("prove", "--in-process", "--broker", "mqtt://127.0.0.1:1"), 2, "leave out --in-process"),
         (("prove", "--workers", 2), 2, "--workers needs --in-process"),
@@ -221,20 +228,18 @@ def test_a_file_of_somebody_else_is_neither_removed_nor_overwritten() -> None:
     Path("report/junit.xml").write_text("<testsuite name='pytest'/>")
     before = files("report")
     for args in ((), ("absent.toml",), ("--report", "report")):
-        assert_fails(
-            esme("prove", "--meters", 1, *args), 2, r"report report/junit\.xml: .*--report"
-        )
+        assert_fails(prove("--meters", 1, *args), 2, r"report report/junit\.xml: .*--report")
         assert files("report") == before
     Path("report/junit.xml").unlink()
     Path("report/junit.xml").mkdir()
-    assert_fails(esme("prove", "--meters", 1), 2, r"report report/junit\.xml: ")
+    assert_fails(prove("--meters", 1), 2, r"report report/junit\.xml: ")
 
 
 def test_a_changed_report_file_is_not_overwritten() -> None:
-    assert esme("prove", "--meters", 1).exit_code == 0
+    assert prove("--meters", 1).exit_code == 0
     Path("report/summary.md").write_text("My notes")
     before = files("report")
-    assert_fails(esme("prove", "--meters", 1), 2, r"report report/summary\.md: ")
+    assert_fails(prove("--meters", 1), 2, r"report report/summary\.md: ")
     assert files("report") == before
 
 
@@ -248,14 +253,14 @@ def test_a_changed_report_file_is_not_overwritten() -> None:
 )
 def test_a_mistake_in_the_arguments_leaves_the_earlier_report(args: tuple[object, ...]) -> None:
     Path("bad.toml").write_text("title = 1")
-    assert esme("prove", "--meters", 1).exit_code == 0
+    assert prove("--meters", 1).exit_code == 0
     before = files("report")
     assert esme("prove", *args).exit_code == 2
     assert files("report") == before
 
 
 def test_an_earlier_report_is_removed_if_the_proof_does_not_begin() -> None:
-    assert esme("prove", "--meters", 1).exit_code == 0
+    assert prove("--meters", 1).exit_code == 0
     Path("report/notes.txt").write_text("mine")
     assert esme("prove", "--broker", "mqtt://127.0.0.1:1").exit_code == 1
     assert list(files("report")) == ["notes.txt"]
@@ -266,7 +271,7 @@ def test_a_report_is_complete_but_for_charts_that_fail(monkeypatch: pytest.Monke
         raise KeyError("no such colour")
 
     monkeypatch.setattr(charts, "decisions", broken)
-    result = esme("prove", "--meters", 2, "--json")
+    result = prove("--meters", 2, "--json")
     assert (result.exit_code, json.loads(result.stdout)["passed"]) == (0, True)
     assert set(files("report")) == FORMS
     page = Path("report/report.html").read_text()
@@ -278,7 +283,7 @@ def test_without_matplotlib_a_report_has_no_charts(monkeypatch: pytest.MonkeyPat
     for name in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert esme("prove", "--meters", 1).exit_code == 0
+    assert prove("--meters", 1).exit_code == 0
     assert "This chart could not be drawn." in Path("report/report.html").read_text()
 
 
@@ -289,7 +294,7 @@ def test_an_unwritable_report_keeps_verdict_and_json(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Evidence, "lines", full)
-    result = esme("prove", "--meters", 2, "--json")
+    result = prove("--meters", 2, "--json")
     assert json.loads(result.stdout)["passed"] is True
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1,
@@ -298,6 +303,7 @@ def test_an_unwritable_report_keeps_verdict_and_json(
     assert files("report") == {}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("part", ["direct", "cached"])
 def test_a_proof_that_loses_its_broker_leaves_a_partial_report(
     part: str, monkeypatch: pytest.MonkeyPatch
@@ -359,14 +365,14 @@ def test_fault_rules_that_match_nothing_are_warned_of() -> None:
     assert checked.stderr.startswith(f"esme: mine.toml: {warning}")
     as_json = json.loads(esme("scenario", "check", "mine.toml", "--json").stdout)
     assert as_json["warnings"][0].startswith(f"mine.toml: {warning}")
-    proved = esme("prove", "mine.toml", "--meters", 2)
+    proved = prove("mine.toml", "--meters", 2)
     assert proved.exit_code == 0
     assert f"esme: {warning}" in proved.stderr
 
 
 def test_reports_are_compared() -> None:
     for seed in "12":
-        assert esme("prove", "--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
+        assert prove("--meters", 2, "--seed", seed, "--report", seed).exit_code == 0
     form: dict[str, Any] = json.loads(esme("report", "compare", "1", "2", "--json").stdout)
     [requests] = [item for item in form["figures"] if item["name"] == "requests"]
     assert requests == {"name": "requests", "first": 18, "second": 18}
@@ -448,7 +454,7 @@ def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.Monke
         return figures
 
     monkeypatch.setattr(bench_module, "figures_of", interrupted)
-    result = esme("prove", "--meters", 2, "--compare", "--json")
+    result = prove("--meters", 2, "--compare", "--json")
     assert result.exit_code == 130, result.output
     assert list(json.loads(result.stdout)) == ["as in the scenario"]
     last = result.stderr.splitlines()[-1]
@@ -464,7 +470,7 @@ def test_an_interruption_while_the_report_is_written_leaves_no_part_of_it(
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(Evidence, "lines", lines)
-    result = esme("prove", "--meters", 2)
+    result = prove("--meters", 2)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "esme: interrupted")
     assert list(Path("report").iterdir()) == []
 
