@@ -130,8 +130,8 @@ async def test_interrupted_workers_give_what_they_have(monkeypatch: pytest.Monke
     def progress(_title: str, _total: int) -> Any:
         def step(steps: int) -> None:
             nonlocal made
-            made += steps
-            if made > 300:
+            before, made = made, made + steps
+            if before <= 300 < made:
                 signal.raise_signal(signal.SIGINT)
 
         return step

@@ -133,7 +133,7 @@ def test_a_valid_file_gives_its_scenario() -> None:
         (
             "requests = 20",
             "requests = 2000000000",
-            "arrivals.requests: input should be less",
+            "arrivals.requests: 2000000000 should be less",
         ),
         ("share = 1", "share = inf", "mix 1: share: inf should be a finite"),
         ("share = 1", "share = 1\nagain = inf", "mix 1: again: inf should be"),
