@@ -197,8 +197,8 @@ class InProcess:
         while left:
             effect = left.popleft()
             match effect:
-                case Forward(device, octets):
-                    self._messages.append(partial(self._to_meter, device, octets))
+                case Forward():
+                    self._messages.append(partial(self._to_meter, effect.device, effect.octets))
                 case Reply():
                     self._messages.append(partial(self._to_party, effect.octets))
                 case Abandon() | Alarm():

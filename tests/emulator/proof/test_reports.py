@@ -19,7 +19,6 @@ from rich.console import Console
 from esme_emulator.cli.render.proof import (
     figures_table,
     proof_table,
-    scenarios_table,
     variants_table,
 )
 from esme_emulator.profiles import wan_profile
@@ -46,6 +45,7 @@ from esme_emulator.runtime.reports import ReportError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Comparison, Threshold
 from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
+from tests.support.command_line import esme
 from tests.support.json_schema import conforms
 from tests.support.rtds import ROOT
 
@@ -551,10 +551,9 @@ def test_an_invalid_report_is_an_error(octets: bytes | None, says: str, tmp_path
 
 
 def test_scenarios_are_listed_with_their_size() -> None:
-    text = io.StringIO()
-    scenarios_table([load_scenario(name) for name in SHIPPED], Console(file=text, width=150))
+    text = esme("scenario", "list").stdout
     for name in SHIPPED:
         scenario = load_scenario(name)
-        [line] = [line for line in text.getvalue().splitlines() if scenario.title in line]
+        [line] = [line for line in text.splitlines() if scenario.title in line]
         assert f" {name} " in line
         assert f" {scenario.arrivals.requests:,} " in line
