@@ -1,0 +1,1 @@
+"""Front doors other than MQTT: DUIS, the interface of DCC to its users. Pure."""
