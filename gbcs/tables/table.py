@@ -1,4 +1,4 @@
-"""Read the CSV files of this package into typed rows.
+"""Read CSV files of a package, this one or another, into typed rows.
 
 A file begins with comment lines (#) that cite its sources: document, version and clause. A header
 and one row a line follow. The caller turns cells into a typed row. Knows no particular table.
@@ -11,7 +11,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_FOLDER = Path(__file__).parent
 _COMMENT = "#"
 _FLAGS = {"yes": True, "no": False}
 
@@ -20,14 +19,16 @@ class TableError(Exception):
     """A mistake in a table: file, line and reason in one line."""
 
 
-def read_table(name: str, header: Sequence[str], row: Callable[..., T]) -> tuple[T, ...]:
-    """Return the rows of the file `name` in this package, in their order.
+def read_table(
+    name: str, header: Sequence[str], row: Callable[..., T], module: str = __file__
+) -> tuple[T, ...]:
+    """Return the rows of the file `name` beside the file `module`, in their order.
 
     `row` takes the cells of a line as strings, in the order of `header`, and returns the typed row.
     Raises `TableError` if the file has another header, a line has too few or too many cells, or
     `row` raises `KeyError` or `ValueError`.
     """
-    lines = (_FOLDER / name).read_text("utf-8").splitlines()
+    lines = (Path(module).parent / name).read_text("utf-8").splitlines()
     comments = next((at for at, line in enumerate(lines) if not line.startswith(_COMMENT)), 0)
     cells = csv.reader(lines[comments:], strict=True)
     found = next(cells, [])
