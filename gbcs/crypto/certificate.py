@@ -54,30 +54,41 @@ def read_certificate(der: bytes) -> PartyCertificate:
     another kind or use.
     """
     from cryptography import x509  # deferred: takes half of the time of `import gbcs`
-    from cryptography.x509.oid import NameOID
 
     if len(der) > MAX_OCTETS:
         raise KeystoreError(f"a certificate of {len(der)} octets; {MAX_OCTETS} are the limit")
     try:
         certificate = x509.load_der_x509_certificate(der)
-        identifiers = certificate.subject.get_attributes_for_oid(NameOID.X500_UNIQUE_IDENTIFIER)
+        eui = subject_of(certificate)
         key = certificate.public_key()
         agrees_keys = _agrees_keys(certificate)
         not_before = certificate.not_valid_before_utc.timestamp()
         not_after = certificate.not_valid_after_utc.timestamp()
     except Exception as error:  # the parser's exceptions are not documented
         raise KeystoreError(f"not an X.509 certificate: {error}") from None
-    if not identifiers or not isinstance(key, ec.EllipticCurvePublicKey):
+    if (
+        eui is None
+        or not isinstance(key, ec.EllipticCurvePublicKey)
+        or not isinstance(key.curve, ec.SECP256R1)
+    ):
         raise KeystoreError("a certificate without the subject's EUI or without a P-256 key")
+    if not agrees_keys:
+        raise KeystoreError("a certificate whose key usage is not key agreement")
+    return PartyCertificate(eui, key, point(key), not_before, not_after)
+
+
+def subject_of(certificate: "x509.Certificate") -> EUI | None:
+    """Return the EUI of the subject of an organisation certificate, None if it names none."""
+    from cryptography.x509.oid import NameOID
+
+    identifiers = certificate.subject.get_attributes_for_oid(NameOID.X500_UNIQUE_IDENTIFIER)
+    if not identifiers:
+        return None
     value = identifiers[0].value
     octets = value if isinstance(value, bytes) else value.encode()
     if len(octets) == 9 and octets[0] == 0:  # BIT STRING: the count of unused bits comes first
         octets = octets[1:]
-    if len(octets) != 8 or not isinstance(key.curve, ec.SECP256R1):
-        raise KeystoreError("a certificate without the subject's EUI or without a P-256 key")
-    if not agrees_keys:
-        raise KeystoreError("a certificate whose key usage is not key agreement")
-    return PartyCertificate(EUI(octets), key, point(key), not_before, not_after)
+    return EUI(octets) if len(octets) == 8 else None
 
 
 def point(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -4,6 +4,7 @@ A party that meters know is the originator of its commands. A user that they do 
 commands through the Access Control Broker (ACB), with its certificate if the reply is encrypted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from esme_emulator.estate.keys import make_certificate
@@ -36,6 +37,22 @@ PARTY_NAMES = {
     NEW_SUPPLIER: "new-supplier",
 }
 """Names of the parties in scenarios and reports; the new supplier succeeds the first."""
+
+SECOND_SUPPLIER = EUI.parse("90B3D51F30030000")
+BOXED_OTHER_USER = EUI.parse("00DB123456780004")
+"""EUIs of users in DCC's test keys, besides the supplier and the distributor."""
+
+DUIS_USERS: Mapping[EUI, frozenset[Role]] = {
+    # DCC's request templates send 4.2, 4.6.2 and 4.12.2 from these, and expect an answer.
+    SUPPLIER: frozenset({Role.IS, Role.ES}),
+    DISTRIBUTOR: frozenset({Role.ED}),
+    SECOND_SUPPLIER: frozenset({Role.IS}),
+    BOXED_OTHER_USER: frozenset({Role.OU}),
+    EXPORT_SUPPLIER: frozenset({Role.ES}),
+    OTHER_USER: frozenset({Role.OU}),
+    NEW_SUPPLIER: frozenset({Role.IS}),
+}
+"""Users of DUIS with their roles. No part of this program sends requests in their names."""
 
 
 @dataclass(slots=True)

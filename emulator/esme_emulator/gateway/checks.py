@@ -1,28 +1,69 @@
-"""The decisions of the DSP (Data Service Provider) on a request, in their order."""
+"""The decisions of the DSP (Data Service Provider) on a request, in their order.
 
-from collections.abc import Callable, Mapping
+What cannot be trusted, because it is no valid and signed request, gets no response code: nothing
+in it says whom to answer. Every other refusal has a response code whose meaning is published.
+
+Sources: DUIS (SEC Appendix AD); the codes and their meanings are in `documents.Code`. Which code
+the DSP gives for what is our conclusion; docs/duis.md says when each is used.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TypeAlias
 
-from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.gateway.documents import Code, Endpoint, Request
-from esme_emulator.gateway.signature import Signer
-from esme_emulator.gateway.xsd import Xsd
-from gbcs import EUI
+from lxml import etree
+
+from esme_emulator.cache.registry.registry import Reason, Registry
+from esme_emulator.gateway.documents import (
+    DSP,
+    ENDPOINT_OF,
+    Code,
+    CreateSchedule,
+    Endpoint,
+    Read,
+    ReadInventory,
+    Request,
+    SignedPreCommand,
+    Unsupported,
+    UpdatePaymentMode,
+)
+from esme_emulator.gateway.keys import DuisKeys
+from esme_emulator.gateway.requests import DocumentError, Element, parse_xml, read_request
+from esme_emulator.gateway.schedules import run_window
+from esme_emulator.gateway.services import SERVICES, DuisService
+from esme_emulator.gateway.signature import SignatureError, Signer, verify
+from gbcs import EUI, KeystoreError, KeyUsage
+from gbcs.crypto.certificate import point, read_certificate
+from gbcs.instants import EPOCH_UNIX
+from gbcs.tables.reading_services import service_of
+from gbcs.usecases.read_request import Window
 
 Meters: TypeAlias = Callable[[EUI], str | None]
 """Returns the kind of a meter (single, twin or polyphase), None if there is no such meter."""
+
+Validate: TypeAlias = Callable[[Element], str]
+"""Returns what is wrong with a document by DCC's own schema, empty if it is valid."""
+
+MAX_REMEMBERED = 65_536
+"""Requests whose RequestIDs are remembered; the oldest is forgotten first."""
+
+_LOCAL_VARIANTS = (2, 3, 6, 7)
+_DCC_ONLY = 8
+_TRANSFORM, _SIGNED = 4, (5, 6, 7)
 
 
 class Distrust(StrEnum):
     """Why a document cannot be trusted. It gets HTTP 400 and is counted."""
 
-    TOO_LONG = "too-long"
     NOT_XML = "not-xml"
-    """Not well-formed, or with a document type, comments, processing instructions."""
+    """Too long, not well-formed, or with a document type, comments, processing instructions."""
     SCHEMA = "schema"
     SIGNATURE = "signature"
+    CREDENTIALS = "credentials"
+    """The certificate in the request is not one of the user's key."""
     REUSED_ID = "reused-id"
     """Another request had this RequestID and command variant."""
 
@@ -64,22 +105,202 @@ class Admitted:
 Verdict: TypeAlias = Untrusted | Refused | Repeated | Admitted
 
 
+class _RefusedError(Exception):
+    """Carries a response code out of the checks."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        self.code = code
+        super().__init__(detail)
+
+
 class Checks:
-    """Decides on requests. Counts nothing: publish the verdicts."""
+    """Decides on requests. Remembers RequestIDs; counts nothing: publish the verdicts.
+
+    `validate` is DCC's own schema, if the user has it.
+    """
 
     def __init__(
         self,
-        signers: Mapping[int, Signer],
+        keys: DuisKeys,
         registry: Registry,
         meters: Meters,
-        xsd: Xsd | None = None,
+        validate: Validate | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._keys = keys
+        self._registry = registry
+        self._meters = meters
+        self._validate = validate
+        self._seen: OrderedDict[tuple[EUI, EUI, int, int], bytes] = OrderedDict()
 
     def judge(self, endpoint: Endpoint, octets: bytes, now: float) -> Verdict:
         """Return the decision on a document received at `endpoint` at `now`, Unix time.
 
-        The order: well-formed, DCC's schema if given, signature, our schema, repeated, signer is
-        the originator, URL, role, device, registration for device and dates, service fits device.
+        The order: well-formed, DCC's schema if given, signature, our schema, credentials, repeated,
+        signer is the originator, role, registration for device and dates, device, URL and variant,
+        service fits the device.
         """
-        raise NotImplementedError
+        try:
+            root = parse_xml(octets)
+        except DocumentError as error:
+            return Untrusted(Distrust.NOT_XML, str(error))
+        mistake = self._validate(root) if self._validate else ""
+        if mistake:
+            return Untrusted(Distrust.SCHEMA, mistake)
+        try:
+            # From here on only the signed tree is read: what else a document holds may be anyone's.
+            signed, signer = verify(root, self._keys.signers)
+        except SignatureError as error:
+            return Untrusted(Distrust.SIGNATURE, str(error))
+        try:
+            request = read_request(signed)
+        except DocumentError as error:
+            return Untrusted(Distrust.SCHEMA, str(error))
+        return self._judge_signed(endpoint, request, signed, signer, now)
+
+    def _judge_signed(
+        self, endpoint: Endpoint, request: Request, signed: Element, signer: Signer, now: float
+    ) -> Verdict:
+        if signer.eui != request.id.originator:
+            detail = f"signed by {signer.eui}, not by its originator {request.id.originator}"
+            return Refused(request, Code.UNKNOWN_USER, detail)
+        mistake = self._credentials_mistake(request)
+        if mistake:
+            return Untrusted(Distrust.CREDENTIALS, mistake)
+        before = self._remember(request, signed)
+        if before is not None:
+            return before
+        try:
+            self._check_user(request, now)
+            kind = self._check_device(request)
+            _check_variant(endpoint, request)
+            _check_fit(request, kind)
+        except _RefusedError as error:
+            return Refused(request, error.code, str(error))
+        return Admitted(request, kind)
+
+    def _remember(self, request: Request, signed: Element) -> Untrusted | Repeated | None:
+        """Return the verdict on a RequestID that was used before, or None and remember it.
+
+        A critical request has one RequestID for its variants 4 and 5. Only requests of the
+        originator's own are remembered, so nobody can use up the RequestIDs of others.
+        """
+        identity = request.id
+        key = (identity.originator, identity.target, identity.counter, request.variant)
+        digest = sha256(etree.tostring(signed, method="c14n")).digest()
+        known = self._seen.get(key)
+        if known == digest:
+            return Repeated(request)
+        if known is not None:
+            return Untrusted(Distrust.REUSED_ID, f"another request had RequestID {identity}")
+        self._seen[key] = digest
+        if len(self._seen) > MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        return None
+
+    def _credentials_mistake(self, request: Request) -> str:
+        """Return what is wrong with the certificate in a request, empty if nothing is."""
+        body = request.body
+        if not isinstance(body, Read | CreateSchedule) or not body.credentials:
+            return ""
+        user = request.id.originator
+        try:
+            certificate = read_certificate(body.credentials)
+        except KeystoreError as error:
+            return f"KAPublicSecurityCredentials: {error}"
+        if certificate.eui != user:
+            return f"KAPublicSecurityCredentials: a certificate of {certificate.eui}, not of {user}"
+        held = self._keys.keystore.public_key(user, KeyUsage.KEY_AGREEMENT)
+        if held is not None and point(held) != certificate.point:
+            return f"KAPublicSecurityCredentials: not the known key of {user}"
+        return ""
+
+    def _check_user(self, request: Request, now: float) -> None:
+        """Check role and registration."""
+        user, body = request.id.originator, request.body
+        device, srv, window, at = request.id.target, request.srv, None, now
+        if isinstance(body, CreateSchedule):
+            device, srv, window = body.device, body.srv, run_window(body, body.start)
+            at = max(now, _midnight(body))
+        elif isinstance(body, Read):
+            window = body.window
+        if request.execution is not None:
+            at = max(now, float(request.execution + EPOCH_UNIX))
+        if device == DSP:
+            if not self._registry.knows(user):
+                raise _RefusedError(Code.UNKNOWN_USER, f"{user} is not a user of the registry")
+            return
+        reason = self._registry.check(user, device, srv, window, at)
+        if reason is not None:
+            raise _RefusedError(_CODES[reason], _detail(reason, user, device, srv, window))
+
+    def _check_device(self, request: Request) -> str | None:
+        """Check that the target exists; return the kind of meter, None for the DSP."""
+        body, target = request.body, request.id.target
+        for_dcc = _DCC_ONLY in SERVICES[request.srv].variants
+        if for_dcc != (target == DSP):
+            needs = "the DSP" if for_dcc else "a device"
+            raise _RefusedError(Code.NO_DEVICE, f"SRV {request.srv} is for {needs}, not {target}")
+        device = body.device if isinstance(body, CreateSchedule | ReadInventory) else None
+        if not for_dcc:
+            device = target
+        kind = None if device is None else self._meters(device)
+        if device is not None and kind is None:
+            raise _RefusedError(Code.NO_DEVICE, f"no meter {device}")
+        return kind
+
+
+_CODES = {
+    Reason.UNKNOWN_PARTY: Code.UNKNOWN_USER,
+    Reason.ROLE_NOT_ENTITLED: Code.ROLE,
+    Reason.NOT_REGISTERED: Code.NOT_REGISTERED,
+}
+
+
+def _detail(reason: Reason, user: EUI, device: EUI, srv: str, window: Window | None) -> str:
+    dates = f" from {window}" if window else ""
+    return f"{reason}: {user} may not send SRV {srv} to {device}{dates}"
+
+
+def _midnight(schedule: CreateSchedule) -> float:
+    """Return when the first day of a schedule begins, as Unix time."""
+    return (schedule.start.toordinal() - _UNIX_DAY) * 86400.0
+
+
+_UNIX_DAY = 719_163
+"""Ordinal of 1970-01-01."""
+
+
+def _check_variant(endpoint: Endpoint, request: Request) -> None:
+    service, variant = SERVICES[request.srv], request.variant
+    if ENDPOINT_OF.get(variant) is not endpoint:
+        raise _RefusedError(Code.WRONG_URL, f"command variant {variant} sent to {endpoint}")
+    if variant in _LOCAL_VARIANTS and variant in service.variants:
+        raise _RefusedError(Code.NOT_LOCAL, f"command variant {variant}: no local delivery here")
+    if variant not in service.variants:
+        needed = ", ".join(map(str, service.variants))
+        raise _RefusedError(
+            Code.VARIANT, f"command variant {variant} of SRV {service.srv}: {needed}"
+        )
+    if (variant in _SIGNED) != isinstance(request.body, SignedPreCommand):
+        raise _RefusedError(Code.VARIANT, f"command variant {variant} with another body")
+
+
+def _check_fit(request: Request, kind: str | None) -> None:
+    """Check that the gateway supports the request, and the kind of meter has the service."""
+    body = request.body
+    if isinstance(body, Unsupported):
+        raise _RefusedError(Code.NOT_COMPATIBLE, f"SRV {request.srv} is not emulated")
+    if kind is None:
+        return
+    read: DuisService | None = None
+    if isinstance(body, Read):
+        read = SERVICES[request.srv]
+    elif isinstance(body, CreateSchedule):
+        read = SERVICES[body.srv]
+    elif isinstance(body, UpdatePaymentMode):
+        return
+    if read is not None:
+        try:
+            service_of(read.srv, kind)
+        except ValueError as error:
+            raise _RefusedError(Code.NOT_COMPATIBLE, str(error)) from None

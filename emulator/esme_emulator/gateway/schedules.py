@@ -1,10 +1,47 @@
-"""Schedules of reads (5.1, 5.2, 5.3): created, read, deleted, and when they are due."""
+"""Schedules of reads (5.1, 5.2, 5.3): created, read, deleted, and when they are due.
 
-from dataclasses import dataclass
+A schedule runs on its start date and then every day, week, month, three months, half year or year,
+until its end date, included. A month that lacks the day of the start date has its run on the last
+day. Runs that were missed, because nobody called `due` in time, are made up for once: the latest.
 
-from esme_emulator.gateway.documents import Content, CreateSchedule, Request
+Source: DUIS XML schema 5.4. Times of day without ScheduleExecutionStartTime, the inclusion of the
+end date and the last day of months are our conclusions.
+"""
+
+from bisect import insort
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from esme_emulator.gateway.documents import (
+    Content,
+    CreateSchedule,
+    DeleteSchedule,
+    Frequency,
+    ReadSchedule,
+    Request,
+    ScheduleId,
+    SchedulesRead,
+)
 from gbcs import EUI
+from gbcs.instants import EPOCH, MAX_INSTANT
 from gbcs.usecases.read_request import Window
+
+MAX_SCHEDULES = 99
+"""Most schedules of a user for one device, and in one response. Source: the schema."""
+
+_DAYS = {Frequency.DAILY: 1, Frequency.WEEKLY: 7}
+_MONTHS = {
+    Frequency.MONTHLY: 1,
+    Frequency.QUARTERLY: 3,
+    Frequency.HALF_YEARLY: 6,
+    Frequency.YEARLY: 12,
+}
+
+
+class ScheduleError(ValueError):
+    """A schedule that cannot be created, read or deleted; one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +56,124 @@ class Run:
     window: Window | None
 
 
+def run_window(details: CreateSchedule, day: date) -> Window | None:
+    """Return the window that a run on `day` reads, both ends included; None if it has none."""
+    offsets = details.offsets
+    if offsets is None:
+        return None
+    return Window(
+        _instant(day, offsets.start_days, offsets.start_time),
+        _instant(day, offsets.end_days, offsets.end_time),
+    )
+
+
+def _instant(day: date, days: int, at: time) -> int:
+    seconds = (day.toordinal() + days - EPOCH.toordinal()) * 86400
+    seconds += at.hour * 3600 + at.minute * 60 + at.second
+    return min(max(seconds, 0), MAX_INSTANT)
+
+
+def run_days(details: CreateSchedule) -> Iterator[date]:
+    """Yield the days of the runs in their order; endless unless the schedule ends."""
+    last = details.end or date.max
+    step = 0
+    while True:
+        try:
+            day = _day(details, step)
+        except (OverflowError, ValueError):  # after the year 9999
+            return
+        if day > last:
+            return
+        yield day
+        step += 1
+
+
+def _day(details: CreateSchedule, step: int) -> date:
+    """Return the day of run number `step`, from 0."""
+    start = details.start
+    if details.frequency in _DAYS:
+        return start + timedelta(days=step * _DAYS[details.frequency])
+    months = start.month - 1 + step * _MONTHS[details.frequency]
+    year, month = start.year + months // 12, months % 12 + 1
+    return date(year, month, min(start.day, monthrange(year, month)[1]))
+
+
+def _due(details: CreateSchedule, day: date) -> float:
+    return datetime.combine(day, details.at or time(), UTC).timestamp()
+
+
+@dataclass(slots=True)
+class _Schedule:
+    user: EUI
+    details: CreateSchedule
+    days: Iterator[date] = field(repr=False)
+
+
 class Schedules:
-    """All schedules, in memory."""
+    """All schedules, in memory, by their numbers. A user sees its own only."""
 
     def __init__(self) -> None:
-        raise NotImplementedError
+        self._schedules: dict[int, _Schedule] = {}
+        self._last = 0
+        self._queue: list[tuple[float, int, date]] = []
+        """Next run of each schedule: when, number, day."""
 
     def answer(self, request: Request, now: float) -> Content | None:
         """Carry out an admitted request of 5.1, 5.2 or 5.3.
 
-        Return the content of its response (I0), or None for I99 without content.
+        Return the content of its response (I0), or None for I99 without content. Raises
+        `ScheduleError` if a user has too many schedules for a device.
         """
-        raise NotImplementedError
+        user = request.id.originator
+        match request.body:
+            case CreateSchedule() as details:
+                return self._create(user, details, now)
+            case ReadSchedule(schedule=number, device=device):
+                found = self._of(user, number, device)[:MAX_SCHEDULES]
+                schedules = tuple((one, self._schedules[one].details) for one in found)
+                return SchedulesRead(schedules) if schedules else None
+            case DeleteSchedule(schedule=number, device=device):
+                for one in self._of(user, number, device):
+                    del self._schedules[one]
+                self._queue = [entry for entry in self._queue if entry[1] in self._schedules]
+                return None
+        raise TypeError(f"not a request about schedules: {type(request.body).__name__}")
+
+    def _create(self, user: EUI, details: CreateSchedule, now: float) -> ScheduleId:
+        if len(self._of(user, None, details.device)) >= MAX_SCHEDULES:
+            raise ScheduleError(f"{user} has {MAX_SCHEDULES} schedules for {details.device}")
+        self._last += 1
+        self._schedules[self._last] = _Schedule(user, details, run_days(details))
+        self._plan(self._last, now)
+        return ScheduleId(self._last)
+
+    def _of(self, user: EUI, number: int | None, device: EUI | None) -> list[int]:
+        return [
+            one
+            for one, schedule in self._schedules.items()
+            if schedule.user == user and (one == number or schedule.details.device == device)
+        ]
+
+    def _plan(self, number: int, after: float) -> None:
+        """Queue the first run of a schedule that is due at `after` or later."""
+        schedule = self._schedules[number]
+        for day in schedule.days:
+            due = _due(schedule.details, day)
+            if due >= after:
+                insort(self._queue, (due, number, day))
+                return
 
     def next_due(self) -> float | None:
         """Return the Unix time of the next run, None if there is none."""
-        raise NotImplementedError
+        return self._queue[0][0] if self._queue else None
 
     def due(self, now: float) -> list[Run]:
         """Return the runs that are due by `now`, in their order; each is returned once."""
-        raise NotImplementedError
+        runs = []
+        while self._queue and self._queue[0][0] <= now:
+            due, number, day = self._queue.pop(0)
+            schedule = self._schedules[number]
+            window = run_window(schedule.details, day)
+            runs.append(Run(number, schedule.user, schedule.details, due, window))
+            self._plan(number, now)
+        return runs

@@ -28,7 +28,8 @@ class Xsd:
 
     def mistake(self, root: Element) -> str:
         """Return what is wrong with a document in one line, empty if it is valid."""
-        if self._schema.validate(root):
-            return ""
-        entry = self._schema.error_log.last_error
-        return " ".join(str(entry.message if entry else "not valid").split())
+        try:
+            self._schema.assertValid(root)
+        except etree.DocumentInvalid as error:
+            return " ".join(str(error).split())
+        return ""
