@@ -17,6 +17,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from esme_emulator.cache.registry.registry import Reason, Registry
+from esme_emulator.gateway.commands import CommandError, pre_command, signed_command
 from esme_emulator.gateway.documents import (
     DSP,
     ENDPOINT_OF,
@@ -32,8 +33,8 @@ from esme_emulator.gateway.documents import (
 )
 from esme_emulator.gateway.keys import DuisKeys
 from esme_emulator.gateway.requests import DocumentError, Element, parse_xml, read_request
-from esme_emulator.gateway.schedules import run_window
-from esme_emulator.gateway.services import SERVICES, DuisService
+from esme_emulator.gateway.schedules import due, first_run, run_window
+from esme_emulator.gateway.services import SERVICES
 from esme_emulator.gateway.signature import SignatureError, Signer, verify
 from gbcs import EUI, KeystoreError, KeyUsage
 from gbcs.crypto.certificate import point, read_certificate
@@ -62,8 +63,8 @@ class Distrust(StrEnum):
     """Too long, not well-formed, or with a document type, comments, processing instructions."""
     SCHEMA = "schema"
     SIGNATURE = "signature"
-    CREDENTIALS = "credentials"
-    """The certificate in the request is not one of the user's key."""
+    CONTENT = "content"
+    """The certificate or the signed pre-command in the request does not belong to it."""
     REUSED_ID = "reused-id"
     """Another request had this RequestID and command variant."""
 
@@ -135,9 +136,9 @@ class Checks:
     def judge(self, endpoint: Endpoint, octets: bytes, now: float) -> Verdict:
         """Return the decision on a document received at `endpoint` at `now`, Unix time.
 
-        The order: well-formed, DCC's schema if given, signature, our schema, credentials, repeated,
-        signer is the originator, role, registration for device and dates, device, URL and variant,
-        service fits the device.
+        The order: well-formed, DCC's schema if given, signature, our schema, signer is the
+        originator, contents belong to the request, repeated, role, registration for device and
+        dates, device, URL and variant, service fits the device.
         """
         try:
             root = parse_xml(octets)
@@ -163,9 +164,9 @@ class Checks:
         if signer.eui != request.id.originator:
             detail = f"signed by {signer.eui}, not by its originator {request.id.originator}"
             return Refused(request, Code.UNKNOWN_USER, detail)
-        mistake = self._credentials_mistake(request)
+        mistake = self._credentials_mistake(request) or _pre_command_mistake(request)
         if mistake:
-            return Untrusted(Distrust.CREDENTIALS, mistake)
+            return Untrusted(Distrust.CONTENT, mistake)
         before = self._remember(request, signed)
         if before is not None:
             return before
@@ -219,8 +220,9 @@ class Checks:
         user, body = request.id.originator, request.body
         device, srv, window, at = request.id.target, request.srv, None, now
         if isinstance(body, CreateSchedule):
-            device, srv, window = body.device, body.srv, run_window(body, body.start)
-            at = max(now, _midnight(body))
+            day = first_run(body, now) or body.start
+            device, srv, window = body.device, body.srv, run_window(body, day)
+            at = max(now, due(body, day))
         elif isinstance(body, Read):
             window = body.window
         if request.execution is not None:
@@ -240,6 +242,8 @@ class Checks:
         if for_dcc != (target == DSP):
             needs = "the DSP" if for_dcc else "a device"
             raise _RefusedError(Code.NO_DEVICE, f"SRV {request.srv} is for {needs}, not {target}")
+        if isinstance(body, ReadInventory) and body.device is None:
+            raise _RefusedError(Code.NO_DEVICE, "the inventory is known by DeviceID only")
         device = body.device if isinstance(body, CreateSchedule | ReadInventory) else None
         if not for_dcc:
             device = target
@@ -261,13 +265,14 @@ def _detail(reason: Reason, user: EUI, device: EUI, srv: str, window: Window | N
     return f"{reason}: {user} may not send SRV {srv} to {device}{dates}"
 
 
-def _midnight(schedule: CreateSchedule) -> float:
-    """Return when the first day of a schedule begins, as Unix time."""
-    return (schedule.start.toordinal() - _UNIX_DAY) * 86400.0
-
-
-_UNIX_DAY = 719_163
-"""Ordinal of 1970-01-01."""
+def _pre_command_mistake(request: Request) -> str:
+    """Return what is wrong with the signed pre-command in a request, empty if nothing is."""
+    if isinstance(request.body, SignedPreCommand):
+        try:
+            signed_command(request)
+        except CommandError as error:
+            return str(error)
+    return ""
 
 
 def _check_variant(endpoint: Endpoint, request: Request) -> None:
@@ -290,17 +295,12 @@ def _check_fit(request: Request, kind: str | None) -> None:
     body = request.body
     if isinstance(body, Unsupported):
         raise _RefusedError(Code.NOT_COMPATIBLE, f"SRV {request.srv} is not emulated")
-    if kind is None:
+    if kind is None or not isinstance(body, Read | CreateSchedule | UpdatePaymentMode):
         return
-    read: DuisService | None = None
-    if isinstance(body, Read):
-        read = SERVICES[request.srv]
-    elif isinstance(body, CreateSchedule):
-        read = SERVICES[body.srv]
-    elif isinstance(body, UpdatePaymentMode):
-        return
-    if read is not None:
-        try:
-            service_of(read.srv, kind)
-        except ValueError as error:
-            raise _RefusedError(Code.NOT_COMPATIBLE, str(error)) from None
+    try:
+        if isinstance(body, UpdatePaymentMode):
+            pre_command(request, kind)
+        else:
+            service_of(body.srv if isinstance(body, CreateSchedule) else request.srv, kind)
+    except ValueError as error:
+        raise _RefusedError(Code.NOT_COMPATIBLE, str(error)) from None

@@ -267,8 +267,12 @@ class Request:
 
     @property
     def execution(self) -> int | None:
-        """When the DCC sends the command, in seconds since 2000; None for now."""
-        return getattr(self.body, "execution", None)
+        """When the DCC sends the command, in seconds since 2000; None for now.
+
+        The DCC holds reads only. A critical command that is future dated is sent at once, and the
+        meter holds it.
+        """
+        return self.body.execution if isinstance(self.body, Read) else None
 
 
 # Contents of responses

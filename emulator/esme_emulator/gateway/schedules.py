@@ -2,7 +2,7 @@
 
 A schedule runs on its start date and then every day, week, month, three months, half year or year,
 until its end date, included. A month that lacks the day of the start date has its run on the last
-day. Runs that were missed, because nobody called `due` in time, are made up for once: the latest.
+day. Runs that became due since the last call of `due` are all returned by the next.
 
 Source: DUIS XML schema 5.4. Times of day without ScheduleExecutionStartTime, the inclusion of the
 end date and the last day of months are our conclusions.
@@ -25,7 +25,7 @@ from esme_emulator.gateway.documents import (
     SchedulesRead,
 )
 from gbcs import EUI
-from gbcs.instants import EPOCH, MAX_INSTANT
+from gbcs.instants import EPOCH, EPOCH_UNIX, MAX_INSTANT, to_datetime
 from gbcs.usecases.read_request import Window
 
 MAX_SCHEDULES = 99
@@ -41,7 +41,7 @@ _MONTHS = {
 
 
 class ScheduleError(ValueError):
-    """A schedule that cannot be created, read or deleted; one line."""
+    """A schedule that cannot be created; one line. Answer E11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,16 @@ def _instant(day: date, days: int, at: time) -> int:
     return min(max(seconds, 0), MAX_INSTANT)
 
 
-def run_days(details: CreateSchedule) -> Iterator[date]:
-    """Yield the days of the runs in their order; endless unless the schedule ends."""
+def first_run(details: CreateSchedule, now: float) -> date | None:
+    """Return the day of the first run that is due at `now` or later, None if there is none."""
+    return next((day for day in run_days(details, now)), None)
+
+
+def run_days(details: CreateSchedule, now: float) -> Iterator[date]:
+    """Yield the days of the runs due at `now` or later; endless unless the schedule ends."""
     last = details.end or date.max
-    step = 0
+    today = to_datetime(now - EPOCH_UNIX).date()
+    step = max(0, _steps(details, today) - 1)  # the run of this step may be over, or not
     while True:
         try:
             day = _day(details, step)
@@ -84,8 +90,18 @@ def run_days(details: CreateSchedule) -> Iterator[date]:
             return
         if day > last:
             return
-        yield day
+        if due(details, day) >= now:
+            yield day
         step += 1
+
+
+def _steps(details: CreateSchedule, today: date) -> int:
+    """Return about how many runs there are before `today`: so many, or one less or more."""
+    start = details.start
+    if details.frequency in _DAYS:
+        return (today - start).days // _DAYS[details.frequency]
+    months = (today.year - start.year) * 12 + today.month - start.month
+    return months // _MONTHS[details.frequency]
 
 
 def _day(details: CreateSchedule, step: int) -> date:
@@ -98,7 +114,8 @@ def _day(details: CreateSchedule, step: int) -> date:
     return date(year, month, min(start.day, monthrange(year, month)[1]))
 
 
-def _due(details: CreateSchedule, day: date) -> float:
+def due(details: CreateSchedule, day: date) -> float:
+    """Return when the run on `day` is due, as Unix time in seconds."""
     return datetime.combine(day, details.at or time(), UTC).timestamp()
 
 
@@ -143,8 +160,8 @@ class Schedules:
         if len(self._of(user, None, details.device)) >= MAX_SCHEDULES:
             raise ScheduleError(f"{user} has {MAX_SCHEDULES} schedules for {details.device}")
         self._last += 1
-        self._schedules[self._last] = _Schedule(user, details, run_days(details))
-        self._plan(self._last, now)
+        self._schedules[self._last] = _Schedule(user, details, run_days(details, now))
+        self._plan(self._last)
         return ScheduleId(self._last)
 
     def _of(self, user: EUI, number: int | None, device: EUI | None) -> list[int]:
@@ -154,14 +171,12 @@ class Schedules:
             if schedule.user == user and (one == number or schedule.details.device == device)
         ]
 
-    def _plan(self, number: int, after: float) -> None:
-        """Queue the first run of a schedule that is due at `after` or later."""
+    def _plan(self, number: int) -> None:
+        """Queue the next run of a schedule, if it has one."""
         schedule = self._schedules[number]
-        for day in schedule.days:
-            due = _due(schedule.details, day)
-            if due >= after:
-                insort(self._queue, (due, number, day))
-                return
+        day = next(schedule.days, None)
+        if day is not None:
+            insort(self._queue, (due(schedule.details, day), number, day))
 
     def next_due(self) -> float | None:
         """Return the Unix time of the next run, None if there is none."""
@@ -171,9 +186,9 @@ class Schedules:
         """Return the runs that are due by `now`, in their order; each is returned once."""
         runs = []
         while self._queue and self._queue[0][0] <= now:
-            due, number, day = self._queue.pop(0)
+            when, number, day = self._queue.pop(0)
             schedule = self._schedules[number]
             window = run_window(schedule.details, day)
-            runs.append(Run(number, schedule.user, schedule.details, due, window))
-            self._plan(number, now)
+            runs.append(Run(number, schedule.user, schedule.details, when, window))
+            self._plan(number)
         return runs

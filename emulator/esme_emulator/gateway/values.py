@@ -9,9 +9,9 @@ Source: XML Schema Part 2 (W3C).
 import binascii
 import re
 from base64 import b64decode, b64encode
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
-from gbcs.instants import EPOCH, MAX_INSTANT
+from gbcs.instants import EPOCH, EPOCH_UNIX, MAX_INSTANT, to_datetime
 
 _ZONE = r"(Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
 _DAY = r"(-?(?:[1-9][0-9]{4,}|[0-9]{4}))-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -110,7 +110,7 @@ def stamp(now: float) -> str:
     >>> stamp(0.5)
     '1970-01-01T00:00:00.500Z'
     """
-    text = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    text = to_datetime(now - EPOCH_UNIX).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 

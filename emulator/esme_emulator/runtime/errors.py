@@ -30,6 +30,8 @@ EXTRAS = {
     "prometheus_client": "control",
     "starlette": "control",
     "uvicorn": "control",
+    "lxml": "duis",
+    "signxml": "duis",
     "hdrh": "load",
     "jinja2": "report",
     "markupsafe": "report",
