@@ -29,11 +29,14 @@ _SERIAL = f"{_IN}KeyInfo/{_IN}X509Data/{_IN}X509IssuerSerial/{_IN}X509SerialNumb
 _REFERENCE = f"{_IN}SignedInfo/{_IN}Reference"
 _TRANSFORM = f"{_IN}Transforms/{_IN}Transform"
 _EXCLUSIVE = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0
+_ENVELOPED = f"{_NAMESPACE}enveloped-signature"
 _TRANSFORMS = (
-    [f"{_NAMESPACE}enveloped-signature"],
-    [f"{_NAMESPACE}enveloped-signature", _EXCLUSIVE.value],
+    [_ENVELOPED],
+    [_ENVELOPED, _EXCLUSIVE.value],
+    [_ENVELOPED, CanonicalizationMethod.CANONICAL_XML_1_0.value],
+    [_ENVELOPED, CanonicalizationMethod.CANONICAL_XML_1_1.value],
 )
-"""Transforms that are accepted: DCC's profile, and that of most libraries."""
+"""Transforms that are accepted: DCC's profile, and those of most libraries."""
 _SERIAL_DIGITS = 50
 
 
