@@ -59,6 +59,7 @@ def of_extra(*extras: str) -> set[str]:
         ("serve --port 0 --mqtt 3.1.1", "amqtt"),
         ("serve --port 0 --store memory: --control 0", "fastapi"),
         ("cache inspect valkey://127.0.0.1:1/0", "valkey"),
+        ("keys --format dccboxed", "lxml"),
         ("load --broker mqtt://127.0.0.1:1", "hdrh"),
         ("prove", "jinja2"),
         ("profiles plot domestic --out plot.svg", "matplotlib"),

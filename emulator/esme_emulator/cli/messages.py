@@ -273,12 +273,28 @@ def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 @seed_option
 @meters_option
 @base_option
-def keys(euis: tuple[EUI, ...], seed: str, meters: int, base: EUI) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["esme", "dccboxed"]),
+    default="esme",
+    show_default=True,
+    help="Form of the file. dccboxed: certificates of parties alone, for clients of DUIS.",
+)
+def keys(euis: tuple[EUI, ...], seed: str, meters: int, base: EUI, form: str) -> None:
     """Print the keys of meters and parties as a keystore file.
 
     The meters are those of each EUI, or else the first --meters from --base. The keys of the
     emulated parties and of the Access Control Broker come with them.
     """
+    if form == "dccboxed":
+        if euis:
+            raise click.UsageError("--format dccboxed has no meters: leave each EUI out")
+        # Deferred: needs the extra duis.
+        from esme_emulator.gateway.keys import derived_keys, export_dccboxed
+
+        click.echo(export_dccboxed(derived_keys(seed, DerivedKeystore(seed))))
+        return
     devices = euis or derived_estate(seed, meters, base).meters
     keystore = DerivedKeystore(seed)
     parties = [keystore.access_control_broker, *(eui for eui, _, _ in PARTIES)]

@@ -441,6 +441,13 @@ def test_keys_load_again_and_serve_a_fleet_and_a_reader(tmp_path: Path) -> None:
         assert good(*args, "--keystore", "keys.json") == good(*args)
 
 
+def test_keys_for_clients_of_duis() -> None:
+    pytest.importorskip("signxml", reason="needs the extra duis")
+    parties = json.loads(good("keys", "--seed", "tests", "--format", "dccboxed"))
+    names = [entry["name"] for entry in parties["90b3d51f30010000"]["digitalSignature"].values()]
+    assert names == ["xml-sign-90B3D51F30010000-ds", "Z1-90B3D51F30010000-ds"]
+
+
 def test_keys_of_named_euis() -> None:
     keystore = json.loads(good("keys", METER, "00-DB-E5-00-00-00-00-07"))
     devices = [eui for eui in keystore if not eui.startswith("90B3D51F")]
@@ -480,6 +487,7 @@ BAD_USAGE = [
     (("serve", "--port", 65536), "port"),
     (("serve", "--port", -1), "port"),
     (("keys", "nonsense"), "16 hexadecimal digits"),
+    (("keys", METER, "--format", "dccboxed"), "leave each EUI out"),
     (("encode", "no-such-file"), "no-such-file"),
     (("encode", "octets.json"), "UTF-8"),
     (("prove", "--report", "keys.json"), "report"),

@@ -288,6 +288,7 @@ def test_responses_of_a_dcc_boxed(name: str, valid: bool | None) -> None:
     assert expected in str(caught.value)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not shutil.which("xmlsec1"), reason="xmlsec1 is not installed")
 def test_xmlsec_verifies_our_signatures(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
