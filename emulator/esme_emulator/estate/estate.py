@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from esme_emulator.estate.boxed import BoxedKeystore, read_boxed
 from esme_emulator.estate.euis import EuiRange, shard
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES, RemoteParty
@@ -49,6 +50,15 @@ def sharded(estate: Estate, part: int, parts: int) -> Estate:
     Raises `ValueError` if there is no such shard.
     """
     return replace(estate, meters=shard(estate.meters, part, parts))
+
+
+def with_parties(estate: Estate, text: bytes) -> Estate:
+    """Return `estate` with the GBCS keys of the parties in a file of DCC Boxed.
+
+    Raises `KeystoreError` if `text` is not such a file.
+    """
+    entries = iter(read_boxed(text).entries)
+    return replace(estate, keystore=BoxedKeystore(entries, estate.keystore))
 
 
 def keystore_estate(path: Path, seed: str) -> Estate:

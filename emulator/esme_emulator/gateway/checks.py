@@ -49,7 +49,10 @@ Validate: TypeAlias = Callable[[Element], str]
 """Returns what is wrong with a document by DCC's own schema, empty if it is valid."""
 
 MAX_REMEMBERED = 65_536
-"""Requests whose RequestIDs are remembered; the oldest is forgotten first."""
+"""Admitted requests whose RequestIDs are remembered; the oldest is forgotten first."""
+
+_Key: TypeAlias = tuple[EUI, EUI, int, int]
+"""RequestID and command variant: a critical request has one RequestID for variants 4 and 5."""
 
 _LOCAL_VARIANTS = (2, 3, 6, 7)
 _DCC_ONLY = 8
@@ -89,7 +92,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same request again: answer as the first time, and do nothing else."""
+    """An admitted request again: answer as the first time, and do nothing else."""
 
     request: Request
 
@@ -131,7 +134,7 @@ class Checks:
         self._registry = registry
         self._meters = meters
         self._validate = validate
-        self._seen: OrderedDict[tuple[EUI, EUI, int, int], bytes] = OrderedDict()
+        self._seen: OrderedDict[_Key, bytes] = OrderedDict()
 
     def judge(self, endpoint: Endpoint, octets: bytes, now: float) -> Verdict:
         """Return the decision on a document received at `endpoint` at `now`, Unix time.
@@ -167,9 +170,12 @@ class Checks:
         mistake = self._credentials_mistake(request) or _pre_command_mistake(request)
         if mistake:
             return Untrusted(Distrust.CONTENT, mistake)
-        before = self._remember(request, signed)
-        if before is not None:
-            return before
+        identity, digest = request.id, sha256(etree.tostring(signed, method="c14n")).digest()
+        key = (identity.originator, identity.target, identity.counter, request.variant)
+        if key in self._seen:
+            if self._seen[key] == digest:
+                return Repeated(request)
+            return Untrusted(Distrust.REUSED_ID, f"another request had RequestID {identity}")
         try:
             self._check_user(request, now)
             kind = self._check_device(request)
@@ -177,26 +183,14 @@ class Checks:
             _check_fit(request, kind)
         except _RefusedError as error:
             return Refused(request, error.code, str(error))
+        self._remember(key, digest)
         return Admitted(request, kind)
 
-    def _remember(self, request: Request, signed: Element) -> Untrusted | Repeated | None:
-        """Return the verdict on a RequestID that was used before, or None and remember it.
-
-        A critical request has one RequestID for its variants 4 and 5. Only requests of the
-        originator's own are remembered, so nobody can use up the RequestIDs of others.
-        """
-        identity = request.id
-        key = (identity.originator, identity.target, identity.counter, request.variant)
-        digest = sha256(etree.tostring(signed, method="c14n")).digest()
-        known = self._seen.get(key)
-        if known == digest:
-            return Repeated(request)
-        if known is not None:
-            return Untrusted(Distrust.REUSED_ID, f"another request had RequestID {identity}")
+    def _remember(self, key: _Key, digest: bytes) -> None:
+        """Remember an admitted request, so that it is carried out once."""
         self._seen[key] = digest
         if len(self._seen) > MAX_REMEMBERED:
             self._seen.popitem(last=False)
-        return None
 
     def _credentials_mistake(self, request: Request) -> str:
         """Return what is wrong with the certificate in a request, empty if nothing is."""

@@ -76,7 +76,8 @@ def parse_xml(octets: bytes, limit: int = MAX_OCTETS) -> Element:
     try:
         root = etree.fromstring(octets, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise DocumentError(f"not well-formed XML: {error}") from None
+        line = " ".join(str(error).split())
+        raise DocumentError(f"not well-formed XML: {line:.200}") from None
     if root.getroottree().docinfo.internalDTD is not None:  # also of a mere <!DOCTYPE x SYSTEM "">
         raise DocumentError("XML with a document type: remove <!DOCTYPE ...>")
     if root.getprevious() is not None or root.getnext() is not None:

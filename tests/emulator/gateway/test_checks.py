@@ -149,6 +149,14 @@ def test_the_oldest_request_id_is_forgotten_first(monkeypatch: pytest.MonkeyPatc
     assert MAX_REMEMBERED == 65_536
 
 
+def test_a_refused_request_is_judged_again() -> None:
+    """A registration may have been added meanwhile."""
+    judge, octets = checks().judge, signed(request_text("4.11.2"))
+    assert code_of(judge(Endpoint.SEND, octets, NOW)) is Code.NOT_COMPATIBLE
+    assert code_of(judge(Endpoint.SEND, octets, NOW)) is Code.NOT_COMPATIBLE
+    request_of(judge(Endpoint.SEND, signed(request_text("4.18")), NOW))
+
+
 def test_a_request_signed_by_another_uses_up_no_request_id() -> None:
     judge = checks().judge
     judge(Endpoint.SEND, signed(request_text("4.18"), by=DISTRIBUTOR), NOW)

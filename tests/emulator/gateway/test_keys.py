@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from esme_emulator.estate.estate import derived_estate, with_parties
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import (
     BOXED_OTHER_USER,
@@ -116,6 +117,14 @@ def test_an_exported_file_can_be_read() -> None:
     assert again.certificates == keys().certificates
     for eui in DUIS_USERS:
         assert scalar(again.keystore, eui, DS) == scalar(keys().keystore, eui, DS)
+
+
+def test_an_estate_takes_the_keys_of_the_parties_alone() -> None:
+    estate = derived_estate("other", 1)
+    changed = with_parties(estate, export_dccboxed(keys()).encode())
+    assert (changed.name, changed.meters) == (estate.name, estate.meters)
+    assert scalar(changed.keystore, SUPPLIER, KA) == scalar(keys().keystore, SUPPLIER, KA)
+    assert scalar(changed.keystore, METER, KA) == scalar(estate.keystore, METER, KA)
 
 
 def test_a_file_without_the_dsp_is_complained_of() -> None:
