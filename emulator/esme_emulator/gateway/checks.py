@@ -212,22 +212,27 @@ class Checks:
     def _check_user(self, request: Request, now: float) -> None:
         """Check role and registration."""
         user, body = request.id.originator, request.body
-        device, srv, window, at = request.id.target, request.srv, None, now
+        if not self._registry.knows(user):
+            raise _RefusedError(Code.UNKNOWN_USER, f"{user} is not a user of the registry")
+        if not self._registry.roles(user) & SERVICES[request.srv].roles:
+            raise _RefusedError(Code.ROLE, f"no role of {user} may send SRV {request.srv}")
         if isinstance(body, CreateSchedule):
             day = first_run(body, now) or body.start
-            device, srv, window = body.device, body.srv, run_window(body, day)
-            at = max(now, due(body, day))
-        elif isinstance(body, Read):
-            window = body.window
-        if request.execution is not None:
-            at = max(now, float(request.execution + EPOCH_UNIX))
-        if device == DSP:
-            if not self._registry.knows(user):
-                raise _RefusedError(Code.UNKNOWN_USER, f"{user} is not a user of the registry")
-            return
+            window, at = run_window(body, day), max(now, due(body, day))
+            self._check_registration(user, body.device, body.srv, window, at)
+        elif request.id.target != DSP:
+            window = body.window if isinstance(body, Read) else None
+            at = now if request.execution is None else max(now, request.execution + EPOCH_UNIX)
+            self._check_registration(user, request.id.target, request.srv, window, at)
+
+    def _check_registration(
+        self, user: EUI, device: EUI, srv: str, window: Window | None, at: float
+    ) -> None:
         reason = self._registry.check(user, device, srv, window, at)
         if reason is not None:
-            raise _RefusedError(_CODES[reason], _detail(reason, user, device, srv, window))
+            dates = f" from {window}" if window else ""
+            detail = f"{reason}: {user} may not send SRV {srv} to {device}{dates}"
+            raise _RefusedError(_CODES[reason], detail)
 
     def _check_device(self, request: Request) -> str | None:
         """Check that the target exists; return the kind of meter, None for the DSP."""
@@ -252,11 +257,6 @@ _CODES = {
     Reason.ROLE_NOT_ENTITLED: Code.ROLE,
     Reason.NOT_REGISTERED: Code.NOT_REGISTERED,
 }
-
-
-def _detail(reason: Reason, user: EUI, device: EUI, srv: str, window: Window | None) -> str:
-    dates = f" from {window}" if window else ""
-    return f"{reason}: {user} may not send SRV {srv} to {device}{dates}"
 
 
 def _pre_command_mistake(request: Request) -> str:

@@ -91,8 +91,8 @@ class CommandBuilder:
         return self._read(service, details.device, originator, counter, window, behind)
 
     def _behind_acb(self, user: EUI, srv: str) -> bool:
-        roles = self._registry.parties().get(user, frozenset())
-        return SERVICES[srv].acb or not roles & KNOWN_TO_METERS
+        known = self._registry.roles(user) & KNOWN_TO_METERS
+        return SERVICES[srv].acb or not known
 
     def _supplementary(
         self, user: EUI, counter: int, service: ReadingService, credentials: bytes

@@ -6,6 +6,7 @@ Sources: see services.csv.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gbcs.tables.roles import Role, entitled
 from gbcs.tables.table import flag, read_table
 
 
@@ -47,6 +48,8 @@ class DuisService:
     """Whether the command goes through the Access Control Broker whoever sends it."""
     scheduled: bool
     """Whether the DCC may send it by schedule (5.1)."""
+    roles: frozenset[Role]
+    """User roles that may send it."""
 
     @property
     def reference(self) -> str:
@@ -68,13 +71,20 @@ _TRANSFORM = 4
 
 
 def _service(
-    srv: str, variants: str, body: str, element: str, acb: str, scheduled: str
+    srv: str, variants: str, body: str, element: str, acb: str, scheduled: str, roles: str
 ) -> DuisService:
-    numbers = tuple(map(int, variants.split()))
-    return DuisService(srv, numbers, BodyKind(body), element, flag(acb), flag(scheduled))
+    return DuisService(
+        srv,
+        tuple(map(int, variants.split())),
+        BodyKind(body),
+        element,
+        flag(acb),
+        flag(scheduled),
+        frozenset(map(Role, roles.split())) or entitled(srv),
+    )
 
 
-_HEADER = ("srv", "variants", "body", "element", "acb", "scheduled")
+_HEADER = ("srv", "variants", "body", "element", "acb", "scheduled", "roles")
 
 SERVICES = {row.srv: row for row in read_table("services.csv", _HEADER, _service, __file__)}
 """Every SRV of DUIS by its name."""

@@ -200,6 +200,12 @@ def test_a_role_without_the_service() -> None:
     assert code_of(judged(request_text("4.3", OTHER_USER), by=OTHER_USER)) is Code.ROLE
 
 
+def test_only_a_supplier_sends_critical_requests() -> None:
+    for user in (DISTRIBUTOR, OTHER_USER, EXPORT_SUPPLIER):
+        text = request_text("1.6", user, body=CREDIT)
+        assert code_of(judged(text, Endpoint.TRANSFORM, user)) is Code.ROLE
+
+
 def test_another_partys_device_or_dates() -> None:
     one = Registration(SUPPLIER, Devices(METER, METER), date(2026, 11, 29))
     registry = Registry(DUIS_USERS.items(), [one])

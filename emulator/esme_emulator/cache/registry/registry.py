@@ -119,6 +119,10 @@ class Registry:
         """Return whether `party` is a party of this registry."""
         return party in self._roles
 
+    def roles(self, party: EUI) -> frozenset[Role]:
+        """Return the roles of `party`, none if it is not a party of this registry."""
+        return self._roles.get(party, frozenset())
+
     def parties(self) -> dict[EUI, frozenset[Role]]:
         """Return the roles of every party, by its EUI, in their order."""
         return dict(sorted(self._roles.items()))
