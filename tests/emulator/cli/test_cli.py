@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import Result
 
-import esme_emulator.proof.run as run_module
+import esme_emulator.proof.bench as bench_module
 from esme_emulator.cli import main as cli
 from esme_emulator.cli.commands import Command
 from esme_emulator.device.meter import Answer, answer
@@ -422,7 +422,7 @@ def test_prove_without_json_prints_nothing_on_stdout_and_writes_its_report() -> 
 @pytest.mark.processes
 def test_a_proof_that_fails_is_exit_1(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seam: the prefix under which the second run asks."""
-    monkeypatch.setattr(run_module, "CACHED", DIRECT)
+    monkeypatch.setattr(bench_module, "CACHED", DIRECT)
     result = esme("prove", "--meters", 1, "--json")
     assert result.exit_code == 1
     (form,) = jsons(result.stdout)

@@ -141,7 +141,7 @@ def test_a_store_has_one_key_and_one_estate(store: str) -> None:
         said = esme("cache", "inspect", store, *wrong)
         assert (said.returncode, len(said.stderr.splitlines())) == (0, 1)
         assert b"an entry of the store cannot be read" in said.stderr
-        assert said.stdout.startswith(b"1 entries")
+        assert said.stdout.startswith(b"1 entry")
         assert said.stdout.endswith(f", 1 unreadable; estate {NAME}\n".encode())
         assert inspected(store, *wrong) == [{"unreadable": 1}]
     other = esme("cache", "inspect", store, "--seed", "2")
