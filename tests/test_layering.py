@@ -104,7 +104,7 @@ HOMES = {
     "pydantic_core": ("runtime/config.py",),
     "signxml": ("gateway/signature.py",),
     "starlette": ("control/*",),
-    "uvicorn": ("control/server.py", "control/connection.py"),
+    "uvicorn": ("control/server.py",),
     "valkey": ("cache/store/valkey_servers.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("cache/store/sqlite*.py",),
