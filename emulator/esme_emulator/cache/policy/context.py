@@ -6,7 +6,13 @@ Pure. Also asks the registry whether the parties of a request are entitled.
 from collections.abc import Callable
 
 from esme_emulator.cache.policy.ledger import Ledger
-from esme_emulator.cache.policy.requests import AsOf, Past, Request, Subject, Transactions
+from esme_emulator.cache.policy.requests import (
+    AsOf,
+    Request,
+    Subject,
+    TransactionRecord,
+    Transactions,
+)
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.registration import day_at
 from esme_emulator.cache.registry.registry import Registry
@@ -52,7 +58,7 @@ class Context:
         """Return a timer that falls due after the reply timeout."""
         return self.timers.start(self.now + self.settings.reply_timeout, subject)
 
-    def note(self, request: Request) -> Past:
+    def note(self, request: Request) -> TransactionRecord:
         """Return what is remembered of the transaction of a request, which is used now."""
         return self.transactions.note(request.transaction, request.key, self.now)
 

@@ -13,7 +13,14 @@ from typing import Generic, TypeVar
 from esme_emulator.cache.policy.context import Context
 from esme_emulator.cache.policy.effects import Effect, Forward
 from esme_emulator.cache.policy.ledger import Decision
-from esme_emulator.cache.policy.requests import Flight, Kind, Leg, Past, Request, Stage
+from esme_emulator.cache.policy.requests import (
+    Flight,
+    Kind,
+    PendingCommand,
+    Request,
+    Stage,
+    TransactionRecord,
+)
 from esme_emulator.cache.policy.settings import HoldDown
 from gbcs import EUI
 
@@ -158,7 +165,9 @@ class Dispatcher:
         self._ledger = context.ledger
         self._resume = resume
         settings = context.settings
-        self._queue: DeviceQueue[Leg] = DeviceQueue(settings.device_limit, settings.device_queue)
+        self._queue: DeviceQueue[PendingCommand] = DeviceQueue(
+            settings.device_limit, settings.device_queue
+        )
         self._cooldown = Cooldown(settings.hold_down)
         self._budget = RetryBudget()
 
@@ -167,113 +176,115 @@ class Dispatcher:
         cooling_down = self._cooldown.applies_to(device, self._context.now)
         return self._queue.is_free(device) and not cooling_down
 
-    def send(self, leg: Leg) -> list[Effect]:
+    def send(self, pending: PendingCommand) -> list[Effect]:
         """Send a command to its meter, at once or in its turn."""
-        device = leg.request.device
+        device = pending.request.device
         if self._cooldown.applies_to(device, self._context.now):
-            return self._fail(leg, HOLD_DOWN)
-        admission = self._queue.admit(device, leg)
+            return self._fail(pending, HOLD_DOWN)
+        admission = self._queue.admit(device, pending)
         if admission is Admission.NEVER:
-            return self._fail(leg, QUEUE_FULL)
+            return self._fail(pending, QUEUE_FULL)
         if admission is Admission.LATER:
-            leg.timer = self._context.start_timer(leg)
+            pending.timer = self._context.start_timer(pending)
             return []
-        return self._send_first(leg)
+        return self._send_first(pending)
 
-    def overdue(self, leg: Leg) -> list[Effect]:
+    def overdue(self, pending: PendingCommand) -> list[Effect]:
         """Retry a command that got no reply in time, or give it up."""
-        request = leg.request
-        if leg.sent is None:
-            self._queue.withdraw(request.device, leg)
-            return self._fail(leg, QUEUE_TIMEOUT)
-        past = self._context.note(request)
+        request = pending.request
+        if pending.sent is None:
+            self._queue.withdraw(request.device, pending)
+            return self._fail(pending, QUEUE_TIMEOUT)
+        record = self._context.note(request)
         if (
-            leg.kind is Kind.FLIGHT
-            and leg.attempts <= self._context.settings.retries
+            pending.kind is Kind.FLIGHT
+            and pending.attempts <= self._context.settings.retries
             and self._budget.take()
         ):
             self._ledger.retries += 1
-            return self._forward(leg, past)
+            return self._forward(pending, record)
         self._cooldown.failed(request.device, self._context.now)
-        return self._give_up(leg, NO_REPLY)
+        return self._give_up(pending, NO_REPLY)
 
-    def undelivered(self, leg: Leg, reason: str) -> list[Effect]:
+    def undelivered(self, pending: PendingCommand, reason: str) -> list[Effect]:
         """Give up at once a command without a receiver; this says nothing about its meter.
 
         If an earlier attempt was delivered, go on waiting: the meter may still answer that.
         """
-        if leg.attempts > 1:
+        if pending.attempts > 1:
             return self._ledger.note(reason)
-        if leg.timer is not None:
-            leg.timer.cancel()
-        return self._give_up(leg, reason)
+        if pending.timer is not None:
+            pending.timer.cancel()
+        return self._give_up(pending, reason)
 
-    def replied(self, past: Past, leg: Leg) -> list[Effect]:
-        """Note that `leg` got its reply; send the next command of the meter's queue."""
-        past.legs = tuple([other for other in past.legs if other is not leg])
-        past.stage = Stage.ANSWERED
-        if leg.timer is not None:
-            leg.timer.cancel()
-        self._cooldown.replied(leg.request.device)
-        return self._send_next(leg.request.device)
+    def replied(self, record: TransactionRecord, pending: PendingCommand) -> list[Effect]:
+        """Note that `pending` got its reply; send the next command of the meter's queue."""
+        record.in_flight = tuple([other for other in record.in_flight if other is not pending])
+        record.stage = Stage.ANSWERED
+        if pending.timer is not None:
+            pending.timer.cancel()
+        self._cooldown.replied(pending.request.device)
+        return self._send_next(pending.request.device)
 
-    def detach(self, legs: Iterable[Leg]) -> list[Effect]:
+    def detach(self, commands: Iterable[PendingCommand]) -> list[Effect]:
         """Keep the replies of commands for their requesters; resume their flights without them."""
         effects: list[Effect] = []
-        for leg in legs:
-            flight, leg.flight = leg.flight, None
+        for pending in commands:
+            flight, pending.flight = pending.flight, None
             if flight is not None:
-                leg.kind = Kind.BYPASS
+                pending.kind = Kind.BYPASS
                 effects += self._resume(flight, None)
         return effects
 
     def waiting(self) -> list[Request]:
         """Return the requests whose commands are in a queue."""
-        return [leg.request for leg in self._queue.waiting() if leg.kind is not Kind.SHADOW]
+        return [
+            pending.request for pending in self._queue.waiting() if pending.kind is not Kind.SHADOW
+        ]
 
-    def _give_up(self, leg: Leg, reason: str) -> list[Effect]:
-        request = leg.request
-        past = self._context.note(request)
-        past.legs = tuple([other for other in past.legs if other is not leg])
-        past.stage, past.given_up = Stage.GIVEN_UP, leg
-        return [*self._fail(leg, reason), *self._send_next(request.device)]
+    def _give_up(self, pending: PendingCommand, reason: str) -> list[Effect]:
+        request = pending.request
+        record = self._context.note(request)
+        record.in_flight = tuple([other for other in record.in_flight if other is not pending])
+        record.stage, record.given_up = Stage.GIVEN_UP, pending
+        return [*self._fail(pending, reason), *self._send_next(request.device)]
 
     def _send_next(self, device: EUI) -> list[Effect]:
-        leg = self._queue.leave(device)
-        if leg is None:
+        pending = self._queue.leave(device)
+        if pending is None:
             return []
-        if leg.timer is not None:
-            leg.timer.cancel()
-        return self._send_first(leg)
+        if pending.timer is not None:
+            pending.timer.cancel()
+        return self._send_first(pending)
 
-    def _send_first(self, leg: Leg) -> list[Effect]:
+    def _send_first(self, pending: PendingCommand) -> list[Effect]:
         """Send a command for the first time."""
-        request, now = leg.request, self._context.now
-        leg.sent = now
-        past = self._context.note(request)
-        past.legs += (leg,)
-        if past.first_sent is None:
-            past.first_sent = now
-        past.stage = Stage.SENT
+        request, now = pending.request, self._context.now
+        pending.sent = now
+        record = self._context.note(request)
+        record.in_flight += (pending,)
+        if record.first_sent is None:
+            record.first_sent = now
+        record.stage = Stage.SENT
         self._budget.sent()
-        forward = self._forward(leg, past)
-        if leg.kind is Kind.SHADOW:
+        forward = self._forward(pending, record)
+        if pending.kind is Kind.SHADOW:
             self._ledger.shadow += 1
             return forward
-        self._ledger.decide(request, Decision.FORWARDED, now, leg.detail)
+        self._ledger.decide(request, Decision.FORWARDED, now, pending.detail)
         # A counter that was used twice since does not tell which of the two reads a reply answers.
-        return [*forward, *self.detach([leg])] if past.reused else forward
+        return [*forward, *self.detach([pending])] if record.reused else forward
 
-    def _forward(self, leg: Leg, past: Past) -> list[Effect]:
-        leg.attempts += 1
-        past.sends += 1
-        leg.timer = self._context.start_timer(leg)
-        request = leg.request
+    def _forward(self, pending: PendingCommand, record: TransactionRecord) -> list[Effect]:
+        pending.attempts += 1
+        record.sends += 1
+        pending.timer = self._context.start_timer(pending)
+        request = pending.request
         return [Forward(request.device, request.command.originator, request.octets)]
 
-    def _fail(self, leg: Leg, reason: str) -> list[Effect]:
-        shadow = leg.kind is Kind.SHADOW
+    def _fail(self, pending: PendingCommand, reason: str) -> list[Effect]:
+        shadow = pending.kind is Kind.SHADOW
         self._ledger.note(f"shadow-{reason}" if shadow else reason)
-        if leg.sent is None and not shadow:
-            self._ledger.decide(leg.request, Decision.FAILED, self._context.now, reason)
-        return self._resume(leg.flight, reason) if leg.flight else []
+        if pending.sent is None and not shadow:
+            self._ledger.decide(pending.request, Decision.FAILED, self._context.now, reason)
+        return self._resume(pending.flight, reason) if pending.flight else []

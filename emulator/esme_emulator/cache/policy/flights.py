@@ -1,7 +1,7 @@
 """Flights: requests that wait for the same readings, from the look into the store to the replies.
 
 Pure. One flight a key and process; through the store's leases one for all processes. A flight is
-one generator, `Flights._fly`, that reads from top to bottom: it yields effects, the last of which
+one generator, `Flights._run`, that reads from top to bottom: it yields effects, the last of which
 is a question, and is sent the answer; or it yields a command for the meter, and is sent the reply.
 It returns its last effects.
 
@@ -42,13 +42,13 @@ from esme_emulator.cache.policy.replies import (
     ReplyBuilder,
 )
 from esme_emulator.cache.policy.requests import (
-    Course,
     Flight,
+    FlightSteps,
     Kind,
-    Leg,
-    Past,
+    PendingCommand,
     Request,
     Stage,
+    TransactionRecord,
     first_reply,
 )
 from gbcs import EUI, GbcsError, Message
@@ -62,7 +62,7 @@ INCOMPLETE = "incomplete-window"
 class MeterReply:
     """A meter's response, and what is remembered of its transaction."""
 
-    past: Past
+    record: TransactionRecord
     message: Message
     octets: bytes
 
@@ -150,7 +150,7 @@ class Flights:
         self._flights[flight.number] = flight
         if self._settings.collapse:
             self._by_key[key] = flight
-        flight.course = self._fly(flight)
+        flight.steps = self._run(flight)
         return self.resume(flight, None)
 
     def answer(self, number: int, answer: object) -> list[Effect]:
@@ -164,36 +164,36 @@ class Flights:
     def resume(self, flight: Flight, answer: object) -> list[Effect]:
         """Continue a flight with the answer to what it yielded last."""
         try:
-            step = flight.course.send(answer)
+            step = flight.steps.send(answer)
         except StopIteration as end:
             effects: list[Effect] = end.value
             return effects
-        return self._dispatcher.send(step) if isinstance(step, Leg) else step
+        return self._dispatcher.send(step) if isinstance(step, PendingCommand) else step
 
-    def take_reply(self, leg: Leg, reply: MeterReply) -> list[Effect]:
+    def take_reply(self, pending: PendingCommand, reply: MeterReply) -> list[Effect]:
         """Return what to do with the response to a command in flight."""
-        if leg.kind is Kind.SHADOW:
-            return self._replies.compare(leg, reply.message)
-        if leg.flight is None:
-            said = CacheStatus("bypass", detail=leg.detail)
-            return self._relay(leg.request, reply, said)
-        return self.resume(leg.flight, reply)
+        if pending.kind is Kind.SHADOW:
+            return self._replies.compare(pending, reply.message)
+        if pending.flight is None:
+            status = CacheStatus("bypass", detail=pending.detail)
+            return self._relay(pending.request, reply, status)
+        return self.resume(pending.flight, reply)
 
     def take_late_reply(self, reply: MeterReply) -> list[Effect]:
         """Keep the response to a command that was given up, if it may be kept."""
-        past = reply.past
-        leg = past.given_up
-        past.stage, past.given_up = Stage.ANSWERED, None
+        record = reply.record
+        pending = record.given_up
+        record.stage, record.given_up = Stage.ANSWERED, None
         self._ledger.note("late-reply")
-        if leg is None or leg.kind is not Kind.FLIGHT or past.reused:
+        if pending is None or pending.kind is not Kind.FLIGHT or record.reused:
             return []
-        key, read = leg.request.key, leg.request.read
+        key, read = pending.request.key, pending.request.read
         if key is None or read is None:
             return []
-        readings, gap = self._open(leg.request, key, read, reply)
+        readings, gap = self._open(pending.request, key, read, reply)
         if gap in (UNREADABLE, INCOMPLETE):
             self._ledger.note(gap)
-        if gap or isinstance(readings, int) or self._was_flushed(key, past):
+        if gap or isinstance(readings, int) or self._was_flushed(key, record):
             return []
         number = next(self._numbers)
         self._putting[number] = key.device
@@ -210,7 +210,7 @@ class Flights:
         for flight in self._flights.values():
             flight.keeps &= flight.key.device != device
         self._putting = {number: of for number, of in self._putting.items() if of != device}
-        self._replies.distrust(device)
+        self._replies.invalidate(device)
         return [self.flushes.device(device, self._context.now)]
 
     def _distrust(self, latest: float, now: float) -> None:
@@ -218,7 +218,7 @@ class Flights:
         for flight in self._flights.values():
             flight.keeps &= not flight.settling
         self._putting.clear()
-        self._replies.distrust(None)
+        self._replies.invalidate(None)
         self.flushes.set_back(latest, now)
 
     def overdue(self, flight: Flight) -> list[Effect]:
@@ -243,9 +243,9 @@ class Flights:
             self._forget(flight)
         return [Abandon(flight.number) for flight in flights if flight.leased]
 
-    # The course of a flight
+    # The steps of a flight
 
-    def _fly(self, flight: Flight) -> Course:
+    def _run(self, flight: Flight) -> FlightSteps:
         """Look for the readings in the store, then at other caches, then at the meter."""
         number, key = flight.number, flight.key
         before: list[Effect] = []
@@ -297,7 +297,7 @@ class Flights:
         _, entry = found
         return Entry(cut(entry.buffer, flight.read.window), entry.received)
 
-    def _ask_meter(self, flight: Flight) -> Course:
+    def _ask_meter(self, flight: Flight) -> FlightSteps:
         """Send the first waiting command whose transaction is its own to the meter."""
         self._stop_timer(flight)
         while True:
@@ -305,16 +305,18 @@ class Flights:
             leader = self._take_leader(flight)
             if leader is None:
                 break
-            reply = yield Leg(leader, Kind.FLIGHT, flight, flight.detail)
+            reply = yield PendingCommand(leader, Kind.FLIGHT, flight, flight.detail)
             if isinstance(reply, MeterReply):
-                return (yield from self._land(flight, leader, reply))
+                return (yield from self._handle_reply(flight, leader, reply))
             if isinstance(reply, str):
                 return self._fail(flight, reply)
             # The leader's counter was used for another read: its reply is for it alone.
         self._forget(flight)
         effects: list[Effect] = [Abandon(flight.number)] if flight.leased else []
         for request in flight.waiting:
-            effects += self._dispatcher.send(Leg(request, Kind.BYPASS, detail=COUNTER_REUSED))
+            effects += self._dispatcher.send(
+                PendingCommand(request, Kind.BYPASS, detail=COUNTER_REUSED)
+            )
         return effects
 
     def _take_leader(self, flight: Flight) -> Request | None:
@@ -324,18 +326,18 @@ class Flights:
                 return request
         return None
 
-    def _land(self, flight: Flight, leader: Request, reply: MeterReply) -> Course:
+    def _handle_reply(self, flight: Flight, leader: Request, reply: MeterReply) -> FlightSteps:
         """Keep the meter's readings if they may be kept, then answer all requests."""
         readings, gap = self._open(leader, flight.key, flight.read, reply)
         if gap == UNREADABLE:
             self._ledger.note(UNREADABLE)
             failed = self._fail(flight, UNREADABLE)
-            said = CacheStatus(flight.why, detail=UNREADABLE)
-            return [*failed, *self._relay(leader, reply, said)]
-        detail = self._why_not_kept(flight, reply.past, readings, gap)
+            status = CacheStatus(flight.why, detail=UNREADABLE)
+            return [*failed, *self._relay(leader, reply, status)]
+        detail = self._why_not_kept(flight, reply.record, readings, gap)
         if detail:
             self._ledger.note(detail)
-        was_open = not self._settings.literal and self._was_open(flight.key, reply.past)
+        was_open = not self._settings.literal and self._was_open(flight.key, reply.record)
         effects: list[Effect] = []
         if was_open and flight.leased and self._is_over(flight.key, self._context.now):
             # Waiting caches may have been asked since the window ended: they ask the meter anew.
@@ -356,14 +358,14 @@ class Flights:
             detail = FLUSHED
             self._ledger.note(FLUSHED)
         why, stored, detail = flight.why, not detail, detail or flight.detail
-        said = CacheStatus(why, stored=stored, detail=detail)
-        effects += self._relay(leader, reply, said)
+        status = CacheStatus(why, stored=stored, detail=detail)
+        effects += self._relay(leader, reply, status)
         later: list[Request] = []
         if was_open:  # requests that came after the window had ended are for all of it
-            later = [one for one in flight.waiting if self._is_over(flight.key, one.asked)]
+            later = [one for one in flight.waiting if self._is_over(flight.key, one.received)]
             flight.waiting = [one for one in flight.waiting if one not in later]
-        said = CacheStatus(why, collapsed=True, stored=stored, detail=detail)
-        answer = Answer(readings, Decision.COLLAPSED, said)
+        status = CacheStatus(why, collapsed=True, stored=stored, detail=detail)
+        answer = Answer(readings, Decision.COLLAPSED, status)
         effects += self._replies.build(flight.waiting, answer)
         for request in later:
             effects += self.join(request, flight.read, flight.key)
@@ -379,8 +381,8 @@ class Flights:
         if readings is None:
             return [*self._ledger.note(NO_REPLY), *self._fail(flight, NO_REPLY)]
         self._forget(flight)
-        said = CacheStatus("miss", collapsed=True, detail="elsewhere")
-        return self._replies.build(flight.waiting, Answer(readings, Decision.COLLAPSED, said))
+        status = CacheStatus("miss", collapsed=True, detail="elsewhere")
+        return self._replies.build(flight.waiting, Answer(readings, Decision.COLLAPSED, status))
 
     def _serve(
         self, flight: Flight, readings: bytes | int, received: float, detail: str = ""
@@ -388,8 +390,8 @@ class Flights:
         """Answer all requests from the store."""
         self._forget(flight)
         now = self._context.now
-        said = CacheStatus(ttl=int(received + self._settings.retention - now), detail=detail)
-        answer = Answer(readings, Decision.HIT, said, int(now - received))
+        status = CacheStatus(ttl=int(received + self._settings.retention - now), detail=detail)
+        answer = Answer(readings, Decision.HIT, status, int(now - received))
         return self._replies.build(flight.waiting, answer)
 
     def _fail(self, flight: Flight, reason: str) -> list[Effect]:
@@ -413,7 +415,7 @@ class Flights:
 
     # Replies of the meter
 
-    def _relay(self, request: Request, reply: MeterReply, said: CacheStatus) -> list[Effect]:
+    def _relay(self, request: Request, reply: MeterReply, status: CacheStatus) -> list[Effect]:
         """Pass a response on as it came, if its requester is still entitled to it."""
         refusal = self._context.refusal(request)
         if refusal:
@@ -426,8 +428,8 @@ class Flights:
             request.transaction, octets, device_counter
         ):
             return self._ledger.note(WITHHELD_REUSED)
-        self._ledger.replied(request, said, self._context.now)
-        return [Reply(response.originator, response.recipient, octets, str(said))]
+        self._ledger.replied(request, status, self._context.now)
+        return [Reply(response.originator, response.recipient, octets, str(status))]
 
     def _open(
         self, request: Request, key: Key, read: Read, reply: MeterReply
@@ -436,19 +438,19 @@ class Flights:
 
         The first reply to a transaction is remembered.
         """
-        past, certificate = reply.past, certificate_of(request.command)
+        record, certificate = reply.record, certificate_of(request.command)
         readings: bytes | int
         try:
             readings = readings_of(reply.message, certificate, read, self._context.keystore)
         except GbcsError:
             readings, gap = reply.octets, UNREADABLE
         else:
-            gap = self._gap(key, read, past, readings)
-        if past.first_reply is None and not past.contradicted:
-            past.first_reply = first_reply(readings, read, certificate, final=not gap)
+            gap = self._gap(key, read, record, readings)
+        if record.first_reply is None and not record.contradicted:
+            record.first_reply = first_reply(readings, read, certificate, final=not gap)
         return readings, gap
 
-    def _gap(self, key: Key, read: Read, past: Past, readings: bytes | int) -> str:
+    def _gap(self, key: Key, read: Read, record: TransactionRecord, readings: bytes | int) -> str:
         """Return why readings may lack the end of their window; empty if they cannot.
 
         The window has to be over by the cache's clock and by the meter's: a log that the meter had
@@ -456,35 +458,37 @@ class Flights:
         wrong, but no answer to later requests. A meter that has lost its last entry for good is
         asked each time, which is the safe side.
         """
-        if self._was_open(key, past):
+        if self._was_open(key, record):
             return "open-window"
         reached = None
         if isinstance(readings, bytes):
             reached = reaches_end(readings, read, self._context.now)
-        if reached is None and self._was_open(key, past, self._settings.clock_skew):
+        if reached is None and self._was_open(key, record, self._settings.clock_skew):
             return "open-window"
         return INCOMPLETE if reached is False else ""
 
-    def _why_not_kept(self, flight: Flight, past: Past, readings: bytes | int, gap: str) -> str:
+    def _why_not_kept(
+        self, flight: Flight, record: TransactionRecord, readings: bytes | int, gap: str
+    ) -> str:
         if isinstance(readings, int):
             return "failure-not-kept"
-        if not flight.keeps or self._was_flushed(flight.key, past):
+        if not flight.keeps or self._was_flushed(flight.key, record):
             return FLUSHED
         return "" if self._settings.literal else gap
 
-    def _was_flushed(self, key: Key, past: Past) -> bool:
+    def _was_flushed(self, key: Key, record: TransactionRecord) -> bool:
         """Return whether a device was flushed, or changed hands, since it was asked."""
         changed = self._context.registry.changed(key.device, self._context.now)
-        return not past.keeps or (past.first_sent or 0.0) < changed
+        return not record.keeps or (record.first_sent or 0.0) < changed
 
-    def _was_open(self, key: Key, past: Past, skew: float = 0.0) -> bool:
+    def _was_open(self, key: Key, record: TransactionRecord, skew: float = 0.0) -> bool:
         """Return whether a window may have been open, for `skew` seconds, when the meter answered.
 
         It may have answered the first of several equal commands, and before a clock was set back.
         """
-        if past.first_sent is None:
+        if record.first_sent is None:
             return True
-        return key.end > min(past.first_sent, self._context.now) - EPOCH_UNIX - skew
+        return key.end > min(record.first_sent, self._context.now) - EPOCH_UNIX - skew
 
     def _is_over(self, key: Key, now: float) -> bool:
         """Return whether a window has ended by the cache's clock."""
@@ -512,8 +516,9 @@ class Flights:
             return True  # the whole window of the entry was over at the meter, so each part was
         read = flight.read
         longest = self._settings.reply_timeout * (self._settings.retries + 1)
-        asked = entry.received - longest - EPOCH_UNIX
+        # The meter may have answered this early.
+        earliest = entry.received - longest - EPOCH_UNIX
         reached = reaches_end(entry.buffer, read, entry.received)
         if reached is None:
-            reached = read.window.end <= asked - self._settings.clock_skew
-        return reached and read.window.end <= asked
+            reached = read.window.end <= earliest - self._settings.clock_skew
+        return reached and read.window.end <= earliest

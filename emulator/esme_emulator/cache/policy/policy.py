@@ -31,7 +31,13 @@ from esme_emulator.cache.policy.flights import Flights, MeterReply
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.reads import can_build_reply, read_of, touched
 from esme_emulator.cache.policy.replies import COUNTER_REUSED, ReplyBuilder
-from esme_emulator.cache.policy.requests import Kind, Leg, Past, Request, Stage
+from esme_emulator.cache.policy.requests import (
+    Kind,
+    PendingCommand,
+    Request,
+    Stage,
+    TransactionRecord,
+)
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry, default_registry
@@ -124,10 +130,10 @@ class CachePolicy:
             message = open_message(octets, self._keystore)
         except DecodeError:
             return note("reply-malformed")
-        past = None
+        record = None
         if isinstance(message, Response):
-            past = self._transactions.get(transaction_of(message))
-            if past is None or past.stage is Stage.SEEN:
+            record = self._transactions.get(transaction_of(message))
+            if record is None or record.stage is Stage.SEEN:
                 return note(unsolicited)
         if forged := _forged_part(message):
             return note(f"reply-{forged}-invalid")
@@ -136,25 +142,27 @@ class CachePolicy:
         if isinstance(message, Alert):
             # Every cache of several gets this; their alerts have a topic of their own.
             return [] if self.settings.shared else self._pass(message, octets)
-        if past is None:
+        if record is None:
             return note(unsolicited)
-        if not past.unanswered:
-            return self._contradiction(past, message, octets) or note("duplicate-reply")
-        if unproven := _unproven(message, past.unanswered):
+        if not record.unanswered:
+            return self._contradiction(record, message, octets) or note("duplicate-reply")
+        if unproven := _unproven(message, record.unanswered):
             return note(f"reply-{unproven}")
-        return self._solicited(past, message, octets)
+        return self._solicited(record, message, octets)
 
-    def _solicited(self, past: Past, message: Message, octets: bytes) -> list[Effect]:
-        alarm = self._contradiction(past, message, octets)
-        reply = MeterReply(past, message, octets)
-        if not past.legs:
+    def _solicited(
+        self, record: TransactionRecord, message: Message, octets: bytes
+    ) -> list[Effect]:
+        alarm = self._contradiction(record, message, octets)
+        reply = MeterReply(record, message, octets)
+        if not record.in_flight:
             return [*alarm, *self._flights.take_late_reply(reply)]
-        leg = past.legs[0]
-        refusal = self._refusal_of_any(past) if past.reused else ""
-        sent = self._dispatcher.replied(past, leg)
+        pending = record.in_flight[0]
+        refusal = self._refusal_of_any(record) if record.reused else ""
+        sent = self._dispatcher.replied(record, pending)
         if refusal:
             return [*alarm, *self.ledger.note(f"withheld-{refusal}"), *sent]
-        return [*alarm, *self._flights.take_reply(leg, reply), *sent]
+        return [*alarm, *self._flights.take_reply(pending, reply), *sent]
 
     def alert(self, octets: bytes, sender: EUI | None = None) -> list[Effect]:
         """Return what to do with octets on the topic of alerts of the device `sender`."""
@@ -174,10 +182,10 @@ class CachePolicy:
     def undelivered(self, octets: bytes, reason: str, now: float) -> list[Effect]:
         """Return what to do about a forwarded command that no meter received."""
         self._context.tick(now)
-        past = self._transactions.get(transaction_of(open_message(octets)))
-        for leg in reversed(past.legs if past is not None else ()):
-            if leg.request.octets == octets:
-                return self._dispatcher.undelivered(leg, reason)
+        record = self._transactions.get(transaction_of(open_message(octets)))
+        for pending in reversed(record.in_flight if record is not None else ()):
+            if pending.request.octets == octets:
+                return self._dispatcher.undelivered(pending, reason)
         return self.ledger.note(reason)
 
     # Time
@@ -191,7 +199,7 @@ class CachePolicy:
         self._context.tick(now)
         effects: list[Effect] = []
         while (due := self._context.timers.pop_due(now)) is not None:
-            if isinstance(due, Leg):
+            if isinstance(due, PendingCommand):
                 effects += self._dispatcher.overdue(due)
             else:
                 effects += self._flights.overdue(due)
@@ -273,8 +281,8 @@ class CachePolicy:
 
     def _flush(self, device: EUI, now: float) -> list[Effect]:
         self._context.tick(now)
-        for past in self._transactions.sent_to(device):
-            past.keeps = False
+        for record in self._transactions.sent_to(device):
+            record.keeps = False
         return self._flights.flush(device)
 
     # Requests
@@ -302,39 +310,41 @@ class CachePolicy:
         else:
             read = request.read = None
         key = request.key
-        past, newly_reused = self._transactions.use(request.transaction, key, self._context.now)
-        if past.reused:
+        record, newly_reused = self._transactions.use(request.transaction, key, self._context.now)
+        if record.reused:
             self.ledger.note(COUNTER_REUSED)
-            legs = [leg for one in newly_reused for leg in one.legs]
-            return [*self._dispatcher.detach(legs), *self._bypass(request, COUNTER_REUSED)]
+            commands = [pending for one in newly_reused for pending in one.in_flight]
+            return [*self._dispatcher.detach(commands), *self._bypass(request, COUNTER_REUSED)]
         if key is None or read is None:
             return self._bypass(request, "")
         return self._flights.join(request, read, key)
 
     def _bypass(self, request: Request, detail: str) -> list[Effect]:
-        return self._dispatcher.send(Leg(request, Kind.BYPASS, detail=detail))
+        return self._dispatcher.send(PendingCommand(request, Kind.BYPASS, detail=detail))
 
     # Replies of meters
 
-    def _refusal_of_any(self, past: Past) -> str:
+    def _refusal_of_any(self, record: TransactionRecord) -> str:
         """Return why one of the requests of a transaction may not be answered; empty if all may.
 
         If the transaction was used for several reads, a response may be to any of them.
         """
-        refusals = (self._context.refusal(leg.request) for leg in past.unanswered)
+        refusals = (self._context.refusal(pending.request) for pending in record.unanswered)
         return next(filter(None, refusals), "")
 
-    def _contradiction(self, past: Past, message: Message, octets: bytes) -> list[Effect]:
+    def _contradiction(
+        self, record: TransactionRecord, message: Message, octets: bytes
+    ) -> list[Effect]:
         """Return what to do if a reply is proven and differs from the first to its command.
 
         It is unknown which of the two is the meter's, so all entries of the device are dropped:
         parts of a forged reply may be kept as entries of their own.
         """
-        if message.mac_status is not Status.VALID or not past.is_contradicted_by(
+        if message.mac_status is not Status.VALID or not record.is_contradicted_by(
             message, octets, self._keystore, shared=self.settings.shared
         ):
             return []
-        past.first_reply, past.contradicted = None, True
+        record.first_reply, record.contradicted = None, True
         self.ledger.note(CONTRADICTED)
         device, party = message.originator, message.remote_party
         alarm = Alarm(device, party, message.originator_counter)
@@ -354,17 +364,19 @@ def _forged_part(message: Message) -> str:
     return "signature" if message.signature_status is Status.INVALID else ""
 
 
-def _unproven(response: Message, legs: tuple[Leg, ...]) -> str:
+def _unproven(response: Message, commands: tuple[PendingCommand, ...]) -> str:
     """Return why a response may not be the meter's own; empty if it may be relied on.
 
     It needs a valid MAC, or in answer to a critical command the meter's signature. If it cannot be
     verified for want of a key, it is still passed on to a requester that can.
     """
-    if legs[0].request.command.critical and response.mac_status is Status.ABSENT:
+    if commands[0].request.command.critical and response.mac_status is Status.ABSENT:
         kind, found = "signature", response.signature_status
     else:
         kind, found = "mac", response.mac_status
-    passed_on = found is Status.UNVERIFIED and all(leg.kind is Kind.BYPASS for leg in legs)
+    passed_on = found is Status.UNVERIFIED and all(
+        pending.kind is Kind.BYPASS for pending in commands
+    )
     return "" if found is Status.VALID or passed_on else f"{kind}-{found}"
 
 

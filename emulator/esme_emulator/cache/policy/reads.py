@@ -134,8 +134,8 @@ def _read_whole(service: ReadingService, requests: ReadRequests, literal: bool) 
     windows = []
     for request, access in zip(requests, service.accesses, strict=True):
         [wanted] = access.attributes
-        asked = [(item.class_id, item.obis, item.index) for item in request.attributes]
-        if request.protected or asked != [(wanted.class_id, wanted.obis, wanted.index)]:
+        attributes = [(item.class_id, item.obis, item.index) for item in request.attributes]
+        if request.protected or attributes != [(wanted.class_id, wanted.obis, wanted.index)]:
             return None
         window = request.attributes[0].window
         if (window is not None) is not wanted.windowed:

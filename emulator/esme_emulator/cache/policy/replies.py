@@ -18,7 +18,7 @@ from esme_emulator.cache.policy.reads import (
     readings_of,
     same_entries,
 )
-from esme_emulator.cache.policy.requests import Kind, Leg, Request
+from esme_emulator.cache.policy.requests import Kind, PendingCommand, Request
 from esme_emulator.messaging.transaction import CACHE
 from esme_emulator.runtime.draws import draw_unit
 from gbcs import EUI, GbcsError, Message
@@ -90,22 +90,22 @@ class ReplyBuilder:
         self._block = CounterBlock()
         self._parked: list[tuple[Request, Answer]] = []
         """Requests that wait for a block of device counters, which the store was asked for."""
-        self._worthless: list[Request] = []
+        self._invalidated: list[Request] = []
         """Further ones, whose readings do not count any more."""
 
     def build(self, requests: Iterable[Request], answer: Answer) -> list[Effect]:
         """Return the replies to all requesters that are still entitled to them."""
-        asked = bool(self._parked)
+        is_reserving = bool(self._parked)
         effects: list[Effect] = []
         for request in requests:
             effects += self._build(request, answer)
-        return effects if asked or not self._parked else [*effects, self._reserve()]
+        return effects if is_reserving or not self._parked else [*effects, self._reserve()]
 
     def reserved(self, first: int | None) -> list[Effect]:
         """Build the replies that waited for device counters, or ask the meter if none came."""
         parked, self._parked = self._parked, []
-        worthless, self._worthless = self._worthless, []
-        effects = self._pass_on(worthless, FLUSHED)
+        invalidated, self._invalidated = self._invalidated, []
+        effects = self._pass_on(invalidated, FLUSHED)
         if first is None:
             return [*effects, *self._pass_on((request for request, _ in parked), STORE_FAILED)]
         self._block.grant(first, BLOCK_SIZE)
@@ -113,12 +113,12 @@ class ReplyBuilder:
             effects += self._build(request, answer)
         return [*effects, self._reserve()] if self._parked else effects
 
-    def distrust(self, device: EUI | None) -> None:
+    def invalidate(self, device: EUI | None) -> None:
         """Ask a device, or all, anew for the hits that wait for device counters."""
         parked, self._parked = self._parked, []
         for request, answer in parked:
             if answer.decision is Decision.HIT and device in (None, request.device):
-                self._worthless.append(request)
+                self._invalidated.append(request)
             else:
                 self._parked.append((request, answer))
 
@@ -128,19 +128,19 @@ class ReplyBuilder:
 
     def give_up(self) -> list[Request]:
         """Drop the replies that wait for device counters; return their requests."""
-        waiting = [*(request for request, _ in self._parked), *self._worthless]
-        self._parked, self._worthless = [], []
+        waiting = [*(request for request, _ in self._parked), *self._invalidated]
+        self._parked, self._invalidated = [], []
         return waiting
 
-    def compare(self, leg: Leg, response: Message) -> list[Effect]:
+    def compare(self, pending: PendingCommand, response: Message) -> list[Effect]:
         """Count whether the meter replied with the readings that were served."""
-        request = leg.request
+        request = pending.request
         if request.read is None:
             raise TypeError("only reads of a log are served")
         try:
             certificate = certificate_of(request.command)
-            said = readings_of(response, certificate, request.read, self._context.keystore)
-            equal = isinstance(said, bytes) and same_entries(said, leg.served)
+            readings = readings_of(response, certificate, request.read, self._context.keystore)
+            equal = isinstance(readings, bytes) and same_entries(readings, pending.served)
         except GbcsError:
             equal = False
         return self._ledger.note(SHADOW_EQUAL if equal else SHADOW_DIFFERENT)
@@ -151,7 +151,7 @@ class ReplyBuilder:
     def _pass_on(self, requests: Iterable[Request], detail: str) -> list[Effect]:
         effects: list[Effect] = []
         for request in requests:
-            effects += self._dispatcher.send(Leg(request, Kind.BYPASS, detail=detail))
+            effects += self._dispatcher.send(PendingCommand(request, Kind.BYPASS, detail=detail))
         return effects
 
     def _build(self, request: Request, answer: Answer) -> list[Effect]:
@@ -192,10 +192,10 @@ class ReplyBuilder:
         """Ask the meter too, for some hits, unless it is busy."""
         if not isinstance(readings, bytes) or self._draw(request) >= self._context.settings.shadow:
             return []
-        past = self._transactions.get(request.transaction)
-        if (past and past.legs) or not self._dispatcher.can_send_now(request.device):
+        record = self._transactions.get(request.transaction)
+        if (record and record.in_flight) or not self._dispatcher.can_send_now(request.device):
             return self._ledger.note("shadow-skipped")
-        return self._dispatcher.send(Leg(request, Kind.SHADOW, served=readings))
+        return self._dispatcher.send(PendingCommand(request, Kind.SHADOW, served=readings))
 
     def _draw(self, request: Request) -> float:
         transaction = request.transaction

@@ -50,7 +50,7 @@ class Request:
     """All that must be entitled: the party, and an originator that is neither it nor the ACB."""
     read: Read | None = None
     """What it reads; None for a command that the cache does not answer."""
-    asked: float = 0.0
+    received: float = 0.0
     """When it was received, Unix time in seconds."""
     key: Key | None = None
     """The key of its readings, once it is admitted to be answered by the cache."""
@@ -74,7 +74,7 @@ class Kind(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Leg:
+class PendingCommand:
     """A command on its way to a meter, or in the meter's queue."""
 
     request: Request
@@ -89,8 +89,8 @@ class Leg:
     timer: "Timer[Subject] | None" = None
 
 
-Course: TypeAlias = Generator[list[Effect] | Leg, Any, list[Effect]]
-"""The states of a flight, see `flights.Flights`."""
+FlightSteps: TypeAlias = Generator[list[Effect] | PendingCommand, Any, list[Effect]]
+"""The generator of a flight, see `flights.Flights`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +102,7 @@ class Flight:
     read: Read
     waiting: list[Request]
     """Without the request whose command was sent to the meter."""
-    course: Course = field(init=False)
+    steps: FlightSteps = field(init=False)
     why: str = "miss"
     """Why the meter is asked, in the words of RFC 9211."""
     detail: str = ""
@@ -119,7 +119,7 @@ class Flight:
     """When the device last changed hands, and as of when the registry said so."""
 
 
-Subject: TypeAlias = Leg | Flight
+Subject: TypeAlias = PendingCommand | Flight
 """The subjects of timers."""
 
 
@@ -138,11 +138,11 @@ class FirstReply:
     """The certificate that the replies are encrypted for."""
 
 
-def first_reply(said: bytes | int, read: Read, certificate: bytes, *, final: bool) -> FirstReply:
+def first_reply(content: bytes | int, read: Read, certificate: bytes, *, final: bool) -> FirstReply:
     """Return what to remember of a reply: readings, a result code or unreadable octets."""
-    final = final and isinstance(said, bytes)
-    entries = entries_of(said) if final and isinstance(said, bytes) else b""
-    return FirstReply(_digest(said), _digest(entries), final, read, certificate)
+    final = final and isinstance(content, bytes)
+    entries = entries_of(content) if final and isinstance(content, bytes) else b""
+    return FirstReply(_digest(content), _digest(entries), final, read, certificate)
 
 
 class Stage(Enum):
@@ -156,8 +156,8 @@ class Stage(Enum):
 
 
 @dataclass(slots=True)
-class Past:
-    """The memory of a transaction."""
+class TransactionRecord:
+    """What is remembered of a transaction."""
 
     key: Key | None
     """The key of its readings; None for a command that the cache does not answer."""
@@ -170,9 +170,9 @@ class Past:
     keeps: bool = True
     """Whether a reply may be kept: not if its device was flushed since it was first sent."""
     stage: Stage = Stage.SEEN
-    given_up: Leg | None = None
+    given_up: PendingCommand | None = None
     """A command that was given up and may still be answered late."""
-    legs: tuple[Leg, ...] = ()
+    in_flight: tuple[PendingCommand, ...] = ()
     """Commands in flight, oldest first; several only if a counter came twice."""
     sends: int = 0
     """How often a command was sent to the meter, with retries."""
@@ -182,9 +182,9 @@ class Past:
     """Whether two valid replies to it were different."""
 
     @property
-    def unanswered(self) -> tuple[Leg, ...]:
+    def unanswered(self) -> tuple[PendingCommand, ...]:
         """Commands that may still be answered, the next first."""
-        return self.legs if self.given_up is None else (*self.legs, self.given_up)
+        return self.in_flight if self.given_up is None else (*self.in_flight, self.given_up)
 
     def is_contradicted_by(
         self, message: Message, octets: bytes, keystore: Keystore, *, shared: bool
@@ -203,17 +203,17 @@ class Past:
         if not once and not first.final:
             return False
         try:
-            said = readings_of(message, first.certificate, first.read, keystore)
+            content = readings_of(message, first.certificate, first.read, keystore)
         except GbcsError:
             return _digest(octets) != first.digest
-        if once or isinstance(said, int):
+        if once or isinstance(content, int):
             # A meter that refuses a command twice may give two reasons.
-            return once and _digest(said) != first.digest
-        return _digest(entries_of(said)) != first.entries
+            return once and _digest(content) != first.digest
+        return _digest(entries_of(content)) != first.entries
 
 
-def _digest(said: bytes | int) -> bytes:
-    return sha256(b"code %d" % said if isinstance(said, int) else said).digest()
+def _digest(content: bytes | int) -> bytes:
+    return sha256(b"code %d" % content if isinstance(content, int) else content).digest()
 
 
 @dataclass(slots=True)
@@ -221,9 +221,9 @@ class CounterUse:
     """The uses of one device, originator and counter, from which keys are derived."""
 
     transactions: set[Transaction] = field(default_factory=set)
-    unmarked: list[Past] = field(default_factory=list)
+    unmarked: list[TransactionRecord] = field(default_factory=list)
     """Those not known to be reused: one at most, once `use` has returned."""
-    said: bytes = b""
+    reply_digest: bytes = b""
     """Digest of the reply that was sent; empty if none was."""
     device_counter: int | None = None
     """The device counter in that reply, if it has one."""
@@ -233,25 +233,27 @@ class Transactions:
     """All transactions of the last hour."""
 
     def __init__(self) -> None:
-        self._past: OrderedDict[Transaction, Past] = OrderedDict()
+        self._records: OrderedDict[Transaction, TransactionRecord] = OrderedDict()
         self._by_counter: dict[tuple[bytes, bytes, int], CounterUse] = {}
 
-    def use(self, transaction: Transaction, key: Key | None, now: float) -> tuple[Past, list[Past]]:
+    def use(
+        self, transaction: Transaction, key: Key | None, now: float
+    ) -> tuple[TransactionRecord, list[TransactionRecord]]:
         """Note a request; return it, and the transactions that it newly shows to be reused.
 
         Those found before are not returned again: a counter may be sent under every message code,
         time after time.
         """
-        past = self.note(transaction, key, now)
+        record = self.note(transaction, key, now)
         counter = self._by_counter[transaction[:3]]
-        newly: list[Past] = []
+        newly: list[TransactionRecord] = []
         if len(counter.transactions) > 1:
             newly, counter.unmarked = counter.unmarked, []
-        elif past.key != key and not past.reused:
-            newly, counter.unmarked = [past], []
+        elif record.key != key and not record.reused:
+            newly, counter.unmarked = [record], []
         for one in newly:
             one.reused = True
-        return past, newly
+        return record, newly
 
     def may_reply(
         self, transaction: Transaction, octets: bytes, device_counter: int | None = None
@@ -265,9 +267,9 @@ class Transactions:
         if counter is None:
             return True
         digest = sha256(octets).digest()
-        if counter.said not in (b"", digest):
+        if counter.reply_digest not in (b"", digest):
             return False
-        counter.said, counter.device_counter = digest, device_counter
+        counter.reply_digest, counter.device_counter = digest, device_counter
         return True
 
     def device_counter(self, transaction: Transaction) -> int | None:
@@ -277,54 +279,54 @@ class Transactions:
 
     def is_reused(self, transaction: Transaction) -> bool:
         """Return whether a counter is known to have been used for two things."""
-        past = self._past.get(transaction)
-        return past is not None and past.reused
+        record = self._records.get(transaction)
+        return record is not None and record.reused
 
-    def note(self, transaction: Transaction, key: Key | None, now: float) -> Past:
+    def note(self, transaction: Transaction, key: Key | None, now: float) -> TransactionRecord:
         """Return what is remembered of a transaction; from now on at least that it is used."""
-        past = self._past.get(transaction)
-        if past is None:
-            past = self._past[transaction] = Past(key, now)
+        record = self._records.get(transaction)
+        if record is None:
+            record = self._records[transaction] = TransactionRecord(key, now)
             counter = self._by_counter.get(transaction[:3])
             if counter is None:
                 counter = self._by_counter[transaction[:3]] = CounterUse()
             counter.transactions.add(transaction)
-            counter.unmarked.append(past)
+            counter.unmarked.append(record)
         else:
-            self._past.move_to_end(transaction)
-        past.at = now
+            self._records.move_to_end(transaction)
+        record.at = now
         self._forget(now)
-        return past
+        return record
 
     def has_used(self, counter: tuple[bytes, bytes, int]) -> bool:
         """Return whether a device, originator and counter are those of a transaction."""
         return counter in self._by_counter
 
-    def get(self, transaction: Transaction) -> Past | None:
+    def get(self, transaction: Transaction) -> TransactionRecord | None:
         """Return what is remembered of a transaction."""
-        return self._past.get(transaction)
+        return self._records.get(transaction)
 
-    def sent_to(self, device: EUI) -> list[Past]:
+    def sent_to(self, device: EUI) -> list[TransactionRecord]:
         """Return what is remembered of the commands that were sent to a device."""
-        of_device = (past for one, past in self._past.items() if one.device == device)
-        return [past for past in of_device if past.first_sent is not None]
+        of_device = (record for one, record in self._records.items() if one.device == device)
+        return [record for record in of_device if record.first_sent is not None]
 
     def _forget(self, now: float) -> None:
         """Forget the oldest two, unless they are in flight or not old enough."""
         for _ in range(2):
-            transaction, past = next(iter(self._past.items()))
-            old = len(self._past) > REMEMBERED or now - past.at > REMEMBERED_SECONDS
+            transaction, record = next(iter(self._records.items()))
+            old = len(self._records) > REMEMBERED or now - record.at > REMEMBERED_SECONDS
             if not old:
                 return
-            if past.legs:
-                self._past.move_to_end(transaction)
+            if record.in_flight:
+                self._records.move_to_end(transaction)
             else:
                 self._drop(transaction)
 
     def _drop(self, transaction: Transaction) -> None:
-        past = self._past.pop(transaction)
+        record = self._records.pop(transaction)
         counter = self._by_counter[transaction[:3]]
         counter.transactions.remove(transaction)
-        counter.unmarked = [one for one in counter.unmarked if one is not past]
+        counter.unmarked = [one for one in counter.unmarked if one is not record]
         if not counter.transactions:
             del self._by_counter[transaction[:3]]
