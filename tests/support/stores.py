@@ -17,7 +17,7 @@ import pytest
 
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store import open_store
-from esme_emulator.cache.store.base import Held, Lease, Store, StoreError
+from esme_emulator.cache.store.base import HeldLease, Lease, Store, StoreError
 from gbcs import EUI
 from tests.support.rtds import ROOT
 
@@ -98,7 +98,7 @@ async def assert_every_call_fails(store: Store, saying: str) -> None:
         store.claim(key, LEASE, 0.0),
         store.renew(lease, LEASE),
         store.settle(lease, None),
-        store.settled(Held(key, 1), LEASE),
+        store.settled(HeldLease(key, 1), LEASE),
         store.put(key, entry_of(0)),
         store.get(key),
         store.covering(key, 0.0),

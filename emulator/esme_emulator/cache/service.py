@@ -44,7 +44,14 @@ from esme_emulator.cache.policy.effects import (
 )
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registration import Registration
-from esme_emulator.cache.store.base import Breaker, Held, Lease, NotAskedError, Store, StoreError
+from esme_emulator.cache.store.base import (
+    Breaker,
+    HeldLease,
+    Lease,
+    NotAskedError,
+    Store,
+    StoreError,
+)
 from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.topics import (
     BAD_TOPIC,
@@ -420,7 +427,7 @@ class StoreCalls:
         self._leases: dict[int, Lease] = {}
         self._stranded: dict[Key, tuple[Lease, float]] = {}
         """Leases without a flight that the store failed to take back, and when they expire."""
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldLease] = {}
         self._replaced = store.replaced
         self._failed_at = -QUIET_SECONDS
         # The store's own expiry goes by real time, so it is used only if the clock does too.
@@ -511,7 +518,7 @@ class StoreCalls:
         if isinstance(found, StoreError):
             return Claimed.FAILED
         stranded, _ = self._stranded.pop(key, (None, 0.0))
-        if stranded is not None and found == Held(key, stranded.fence):
+        if stranded is not None and found == HeldLease(key, stranded.fence):
             found = stranded
         match found:
             case Entry():
@@ -519,7 +526,7 @@ class StoreCalls:
             case Lease():
                 self._leases[claim.flight] = found
                 return Claimed.LEASED
-            case Held():
+            case HeldLease():
                 self._held[claim.flight] = found
                 return Claimed.HELD
 

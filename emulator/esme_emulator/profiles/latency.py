@@ -147,7 +147,7 @@ def check_form(text: str) -> str:
     return text
 
 
-def latency_beside(latency: str, folder: Path) -> str:
+def located_latency(latency: str, folder: Path) -> str:
     """Return a latency; if it names a file, with the path of that file in `folder`."""
     kind, colon, file = latency.partition(":")
     return f"{kind}{colon}{folder / file}" if latency_file(latency) else latency

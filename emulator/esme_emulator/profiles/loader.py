@@ -15,7 +15,7 @@ from math import fsum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from esme_emulator.profiles.latency import latency_beside, latency_file, parse_latency
+from esme_emulator.profiles.latency import latency_file, located_latency, parse_latency
 from esme_emulator.profiles.model import (
     HalfHours,
     LoadProfile,
@@ -225,7 +225,7 @@ def profile_files(path: Path) -> Iterator[Path]:
             if name.endswith(".toml"):
                 yield from profile_files(path.parent / name)
     for key in _LATENCIES if _kind(table) == "wan" else ():
-        measured = latency_file(latency_beside(table[key], path.parent))
+        measured = latency_file(located_latency(table[key], path.parent))
         if measured is not None:
             yield measured
 
@@ -299,7 +299,7 @@ def _wan(name: str, folder: Path | None) -> WanProfile:
 
 def _located(latencies: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return latencies with the files that they name as paths in `folder`."""
-    return {key: latency_beside(latency, folder) for key, latency in latencies.items()}
+    return {key: located_latency(latency, folder) for key, latency in latencies.items()}
 
 
 def _without_mistakes(table: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:

@@ -33,8 +33,8 @@ from esme_emulator.monitor.parts import counted
 from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
 from esme_emulator.profiles.latency import (
     Latency,
-    latency_beside,
     latency_file,
+    located_latency,
     parse_latency,
 )
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
@@ -95,7 +95,7 @@ class NearbyFiles:
         """Return the latency that `text` describes. Raises `ValueError`."""
         file = latency_file(text)
         is_nearby = file is not None and (self.folder / file).is_file()
-        return parse_latency(latency_beside(text, self.folder) if is_nearby else text)
+        return parse_latency(located_latency(text, self.folder) if is_nearby else text)
 
 
 class Bench:

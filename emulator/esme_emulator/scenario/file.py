@@ -30,7 +30,7 @@ from esme_emulator.profiles import (
     unreadable_latencies,
     wan_profile,
 )
-from esme_emulator.profiles.latency import latency_beside, latency_file, parse_latency
+from esme_emulator.profiles.latency import latency_file, located_latency, parse_latency
 from esme_emulator.runtime.clock import LAST, iso
 from esme_emulator.runtime.config import AS_TABLE, Instant, Table, Takes, parse_toml, validate
 from esme_emulator.runtime.errors import NamedFileError
@@ -65,7 +65,7 @@ def located(fleet: FleetSettings, folder: Path) -> FleetSettings:
         fleet,
         profiles=tuple(_located(name, folder) for name in fleet.profiles),
         wan=_located(fleet.wan, folder),
-        latency=latency_beside(fleet.latency, folder),
+        latency=located_latency(fleet.latency, folder),
     )
 
 

@@ -26,7 +26,7 @@ from esme_emulator.cache.service import (
 )
 from esme_emulator.cache.store.base import (
     PROBE_SECONDS,
-    Held,
+    HeldLease,
     Lease,
     Settled,
     Store,
@@ -281,7 +281,9 @@ class Full(MemoryStore):
         writes = name in ("settle", "put", "reserve", "purge", "renew")
         return _fail if writes and self.full else super().__getattribute__(name)
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         found = await super().claim(key, seconds, received_after)
         if isinstance(found, Lease) and self.full:
             self._leases.pop(key)
@@ -319,7 +321,7 @@ async def test_a_lease_that_could_not_be_given_back_is_given_back_later() -> Non
         store.full = True
         await running.clock.advance(1.0)
         await asking
-        assert isinstance(await store.claim(KEY, LEASE_SECONDS, 0.0), Held)
+        assert isinstance(await store.claim(KEY, LEASE_SECONDS, 0.0), HeldLease)
         await running.real.advance(LEASE_SECONDS / 3)
         await settle()
         store.full = False
@@ -336,7 +338,9 @@ class Slow(MemoryStore):
         super().__init__()
         self.there = asyncio.Event()
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         found = await super().claim(key, seconds, received_after)
         await self.there.wait()
         return found

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from esme_emulator.cache.registry.file import Changes
-from esme_emulator.cache.registry.registration import ChangeOfTenancy, Told
+from esme_emulator.cache.registry.registration import ChangeOfTenancy, ReceivedChange
 from esme_emulator.cache.store import open_store
 from esme_emulator.cli.options import STORE_PASSWORD, broker_option
 from esme_emulator.estate.estate import derived_estate
@@ -156,7 +156,7 @@ def test_created_files_are_private(tmp_path: Path) -> None:
         with journal(Path("decisions.jsonl"), dict) as write:
             assert write is not None
         with Changes(Path("registry.toml.changes"), lambda _octets, _before: []) as changes:
-            assert changes.keep(Told(ChangeOfTenancy(METER, date(2026, 1, 15)))) == ""
+            assert changes.keep(ReceivedChange(ChangeOfTenancy(METER, date(2026, 1, 15)))) == ""
     finally:
         os.umask(before)
     assert mode("decisions.jsonl") == mode("registry.toml.changes") == 0o600

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from esme_emulator.cache.registry.registration import Told
+from esme_emulator.cache.registry.registration import ReceivedChange
 from esme_emulator.cache.registry.registry import Reason
 from esme_emulator.estate.parties import DISTRIBUTOR, NEW_SUPPLIER, OTHER_USER, PARTIES, SUPPLIER
 from gbcs import EUI
@@ -185,13 +185,13 @@ class Memo:
     """A journal that records what it kept, and reports why it did not keep a change."""
 
     def __init__(self, *reasons: str | ValueError) -> None:
-        self.kept: list[Told] = []
+        self.kept: list[ReceivedChange] = []
         self._reasons = iter(reasons)
 
-    def others(self) -> list[Told]:
+    def others(self) -> list[ReceivedChange]:
         return []
 
-    def keep(self, told: Told) -> str:
+    def keep(self, told: ReceivedChange) -> str:
         reason = next(self._reasons)
         if isinstance(reason, ValueError):
             raise reason

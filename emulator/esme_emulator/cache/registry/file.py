@@ -29,9 +29,9 @@ from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
     ChangeOfTenancy,
+    ReceivedChange,
     Registration,
     Roles,
-    Told,
 )
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.runtime.config import (
@@ -81,7 +81,7 @@ class _Party(Table):
     roles: Roles
 
 
-class _Told(Table):
+class _CommonKeys(Table):
     """Keys that every `[[change]]` has; the others are those of its change."""
 
     kind: Any = None
@@ -120,33 +120,33 @@ def load_registry(path: Path) -> Registry:
     Raises `RegistryFileError`.
     """
     registry = _Reader(path).read(_tables(path))
-    beside = changes_beside(path)
-    changes = Changes(beside, partial(_read_changes, beside, registry.parties()))
-    if beside.exists():
-        _learn(changes, beside, registry)
+    path_of_changes = changes_path(path)
+    changes = Changes(path_of_changes, partial(_read_changes, path_of_changes, registry.parties()))
+    if path_of_changes.exists():
+        _learn(changes, path_of_changes, registry)
     registry.journal = changes
     return registry
 
 
-def _learn(changes: "Changes", beside: Path, registry: Registry) -> None:
+def _learn(changes: "Changes", path_of_changes: Path, registry: Registry) -> None:
     """Make the changes in the file beside the registry's."""
     try:
         with changes:
             unread = changes.unread()
     except OSError as error:
-        raise RegistryFileError(beside, [error.strerror or "cannot be read"]) from None
+        raise RegistryFileError(path_of_changes, [error.strerror or "cannot be read"]) from None
     # Not locked, since a running cache that is told of a change would wait meanwhile.
     found = changes.read(*unread)
-    _make(found, registry, beside)
+    _make(found, registry, path_of_changes)
     with changes:
-        changes.write_once(told for _, told in found)
+        changes.write_once(received for _, received in found)
 
 
-def _make(changes: Iterable[tuple[str, Told]], registry: Registry, path: Path) -> None:
+def _make(changes: Iterable[tuple[str, ReceivedChange]], registry: Registry, path: Path) -> None:
     mistakes = []
-    for where, told in changes:
+    for where, received in changes:
         try:
-            registry.learn(told)
+            registry.learn(received)
         except ValueError as error:
             mistakes.append(f"{where}: {error}")
     if mistakes:
@@ -155,7 +155,7 @@ def _make(changes: Iterable[tuple[str, Told]], registry: Registry, path: Path) -
 
 def _read_changes(
     path: Path, parties: Mapping[EUI, frozenset[Role]], octets: bytes, before: int
-) -> list[tuple[str, Told]]:
+) -> list[tuple[str, ReceivedChange]]:
     """Return the changes in octets of a file of changes, which come after `before` entries."""
     return _Reader(path, before).read_changes(_parsed(path, octets), parties)
 
@@ -194,18 +194,18 @@ class _Reader:
         changes = list(self._changes(file))
         self._refuse_mistakes()
         parties = self._parties(party_rows)
-        self._check([*rows, *_untold(changes)], parties)
+        self._check([*rows, *_changes_of(changes)], parties)
         registry = Registry(parties.items(), [registration for _, registration in rows])
         _make(changes, registry, self._path)
         return registry
 
     def read_changes(
         self, tables: Mapping[str, Any], parties: Mapping[EUI, frozenset[Role]]
-    ) -> list[tuple[str, Told]]:
+    ) -> list[tuple[str, ReceivedChange]]:
         """Return the changes in a file of changes, each with the name of its entry."""
         changes = list(self._changes(self._valid(_ChangesFile, tables)))
         self._refuse_mistakes()
-        self._check(_untold(changes), parties)
+        self._check(_changes_of(changes), parties)
         return changes
 
     def _refuse_mistakes(self) -> None:
@@ -230,18 +230,18 @@ class _Reader:
             for entry in self._read(f"{name} {number}", row, form):
                 yield f"{name} {number}", entry
 
-    def _changes(self, file: _ChangesFile) -> Iterator[tuple[str, Told]]:
+    def _changes(self, file: _ChangesFile) -> Iterator[tuple[str, ReceivedChange]]:
         for number, row in enumerate(file.change, self._before + 1):
             where = f"change {number}"
             form = picked(row, "kind", _CHANGES)
             if isinstance(form, Mistake):
                 self._mistakes.append(f"{where}: {form}")
                 continue
-            common = {key: row[key] for key in keys_of(_Told) if key in row}
+            common = {key: row[key] for key in keys_of(_CommonKeys) if key in row}
             own = {key: value for key, value in row.items() if key not in common}
-            for told in self._read(where, common, _Told):
+            for keys in self._read(where, common, _CommonKeys):
                 for change in self._read(where, own, form):
-                    yield where, Told(change, told.told)
+                    yield where, ReceivedChange(change, keys.told)
 
     def _read(self, where: str, row: dict[str, Any], form: type[T]) -> Iterator[T]:
         """Yield an entry, or one for each item if `devices` is a list."""
@@ -276,11 +276,11 @@ class _Reader:
         self._refuse_mistakes()
 
 
-def _untold(changes: Iterable[tuple[str, Told]]) -> list[tuple[str, Change]]:
-    return [(where, told.change) for where, told in changes]
+def _changes_of(changes: Iterable[tuple[str, ReceivedChange]]) -> list[tuple[str, Change]]:
+    return [(where, received.change) for where, received in changes]
 
 
-def changes_beside(path: Path) -> Path:
+def changes_path(path: Path) -> Path:
     """Return the path of the file of changes for the registry in `path`."""
     return path.with_name(f"{path.name}.changes")
 
@@ -297,14 +297,16 @@ class Changes:
     `ValueError`.
     """
 
-    def __init__(self, path: Path, read: Callable[[bytes, int], list[tuple[str, Told]]]) -> None:
+    def __init__(
+        self, path: Path, read: Callable[[bytes, int], list[tuple[str, ReceivedChange]]]
+    ) -> None:
         self._path = path
         self._read = read
         self._file = -1
         self._trouble: Exception | None = None
         """Why no change can be kept now."""
         self._known = _Known()
-        self._waiting: list[Told] = []
+        self._waiting: list[ReceivedChange] = []
 
     def __enter__(self) -> "Changes":
         self._trouble = None
@@ -334,7 +336,7 @@ class Changes:
         self._known.look(self._file)
         return octets[self._known.beginning_of(octets) :], self._known.entries
 
-    def read(self, octets: bytes, before: int) -> list[tuple[str, Told]]:
+    def read(self, octets: bytes, before: int) -> list[tuple[str, ReceivedChange]]:
         """Return the changes in the octets that `unread` returned, each with its entry's name.
 
         This takes a while, and others may use the file meanwhile. Raises `ValueError` if there are
@@ -348,39 +350,39 @@ class Changes:
         self._known.add(octets, len({where for where, _ in found}))
         return found
 
-    def others(self) -> list[Told]:
+    def others(self) -> list[ReceivedChange]:
         """Return new changes in the file; if it cannot be read, none, and `keep` will fail."""
         try:
-            return [told for _, told in self.read(*self.unread())]
+            return [received for _, received in self.read(*self.unread())]
         except (OSError, ValueError) as error:
             self._trouble = self._trouble or error
         return []
 
-    def keep(self, told: Told) -> str:
+    def keep(self, received: ReceivedChange) -> str:
         """Append a change, after those that failed before; return why it fails, or nothing.
 
         Raises `ChangesFullError` if the file would become longer than `MOST_OCTETS`.
         """
         if self._trouble is None:
             try:
-                self._append([*self._waiting, told])
+                self._append([*self._waiting, received])
             except OSError as error:
                 self._trouble = error
         if self._trouble is not None:
-            self._waiting.append(told)
+            self._waiting.append(received)
             return self._reason(self._trouble)
         self._waiting.clear()
         return ""
 
-    def write_once(self, changes: Iterable[Told]) -> None:
+    def write_once(self, changes: Iterable[ReceivedChange]) -> None:
         """Rewrite the file without repeated changes; `changes` are all changes in it.
 
         It is replaced as a whole, so that a crash leaves the old file or the new one. It is left as
         it is if that fails, or if another process has written to it since.
         """
-        told = list(changes)
-        once = list(_once(told))
-        if len(once) == len(told) or self._trouble is not None:
+        found = list(changes)
+        once = list(_once(found))
+        if len(once) == len(found) or self._trouble is not None:
             return
         if not self._known.is_as_it_was(self._file):
             return
@@ -391,7 +393,7 @@ class Changes:
             self._known.add(octets, len(once))
             self._known.look(self._file)
 
-    def _append(self, changes: list[Told]) -> None:
+    def _append(self, changes: list[ReceivedChange]) -> None:
         octets = _text(changes)
         if os.fstat(self._file).st_size + len(octets) > MOST_OCTETS:
             raise ChangesFullError(
@@ -407,16 +409,16 @@ class Changes:
         self._known.look(self._file)
 
     def _replace(self, octets: bytes) -> None:
-        beside = self._path.with_name(f"{self._path.name}.new")
+        replacement = self._path.with_name(f"{self._path.name}.new")
         mode = stat.S_IMODE(os.fstat(self._file).st_mode)
-        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, mode)
+        file = os.open(replacement, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, mode)
         try:
             _lock(file)  # before others can open it by its final name
             _append(file, octets)
-            os.replace(beside, self._path)
+            os.replace(replacement, self._path)
         except OSError:
             os.close(file)
-            beside.unlink(missing_ok=True)
+            replacement.unlink(missing_ok=True)
             raise
         os.close(self._file)
         self._file = file
@@ -529,28 +531,28 @@ def _append(file: int, octets: bytes) -> None:
         raise
 
 
-def _once(changes: Iterable[Told]) -> Iterator[Told]:
+def _once(changes: Iterable[ReceivedChange]) -> Iterator[ReceivedChange]:
     """Yield each change once, at its first place, with the latest time at which it was told."""
     latest: dict[Change, float | None] = {}
-    for told in changes:
-        before = latest.get(told.change)
-        times = [at for at in (before, told.at) if at is not None]
-        latest[told.change] = max(times, default=None)
+    for received in changes:
+        before = latest.get(received.change)
+        times = [at for at in (before, received.at) if at is not None]
+        latest[received.change] = max(times, default=None)
     for change, at in latest.items():
-        yield Told(change, at)
+        yield ReceivedChange(change, at)
 
 
-def _text(changes: Iterable[Told]) -> bytes:
-    return "".join(f"{line}\n" for told in changes for line in _lines(told)).encode()
+def _text(changes: Iterable[ReceivedChange]) -> bytes:
+    return "".join(f"{line}\n" for received in changes for line in _lines(received)).encode()
 
 
-def _lines(told: Told) -> Iterator[str]:
+def _lines(received: ReceivedChange) -> Iterator[str]:
     yield ""  # an editor may have left the last line without an end
     yield "[[change]]"
-    [kind] = (kind for kind, form in _CHANGES.items() if isinstance(told.change, form))
-    for key, value in {"kind": kind, **written(told.change)}.items():
+    [kind] = (kind for kind, form in _CHANGES.items() if isinstance(received.change, form))
+    for key, value in {"kind": kind, **written(received.change)}.items():
         yield f"{key} = {value.isoformat() if isinstance(value, date) else json.dumps(value)}"
-    if told.at is not None:
+    if received.at is not None:
         # Rounded up, so that readings received before never count as received after.
-        at = _UNIX_EPOCH + timedelta(microseconds=math.ceil(told.at * 1e6))
+        at = _UNIX_EPOCH + timedelta(microseconds=math.ceil(received.at * 1e6))
         yield f"told = {at.isoformat().removesuffix('+00:00')}Z"

@@ -145,8 +145,8 @@ Change = Registration | ChangeOfSupplier | ChangeOfTenancy
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A change, and the time at which a cache was told of it."""
+class ReceivedChange:
+    """A change, and when a cache received it."""
 
     change: Change
     at: float | None = None
@@ -169,11 +169,11 @@ class Handovers:
     Readings that were received before the latest of them do not count any more.
     """
 
-    __slots__ = ("_days", "_told", "_undated")
+    __slots__ = ("_days", "_latest_received", "_undated")
 
     def __init__(self) -> None:
         self._days: list[int] = []
-        self._told = 0.0
+        self._latest_received = 0.0
         self._undated: set[Change] = set()
 
     def begin(self, day: int) -> None:
@@ -182,22 +182,22 @@ class Handovers:
         if not place or self._days[place - 1] != day:
             self._days.insert(place, day)
 
-    def tell(self, change: Change, told: float | None) -> None:
-        """Note when a cache was last told of a change: Unix time in seconds, None if unknown."""
-        if told is None:
+    def note_received(self, change: Change, received: float | None) -> None:
+        """Note when a cache last received a change: Unix time in seconds, None if unknown."""
+        if received is None:
             self._undated.add(change)
         else:
             self._undated.discard(change)
-            self._told = max(self._told, told)
+            self._latest_received = max(self._latest_received, received)
 
     def latest(self, today: int, started: float) -> float:
         """Return the Unix time of the latest handover that is not after the day `today`.
 
-        A change of unknown time counts as told at `started`.
+        A change of unknown time counts as received at `started`.
         """
         place = bisect_right(self._days, today)
         begun = self._days[place - 1] * DAY + EPOCH_UNIX if place else 0.0
-        return max(begun, self._told, started if self._undated else 0.0)
+        return max(begun, self._latest_received, started if self._undated else 0.0)
 
 
 class Block:

@@ -25,8 +25,8 @@ from esme_emulator.cache.registry.registration import (
     Handovers,
     Holdings,
     Index,
+    ReceivedChange,
     Registration,
-    Told,
     added_since,
     day_at,
     day_of,
@@ -55,10 +55,10 @@ _NO_FILE = "there is no registry file to keep it beside: give --registry FILE"
 class Journal(Protocol):
     """Keeps changes for the next process, and for others on the same registry."""
 
-    def others(self) -> Iterable[Told]:
+    def others(self) -> Iterable[ReceivedChange]:
         """Return the changes that other processes have kept since the last call."""
 
-    def keep(self, told: Told) -> str:
+    def keep(self, received: ReceivedChange) -> str:
         """Keep a change; return why it will be lost when the process ends, or an empty string.
 
         Raises `ValueError` if there is no room for the change; then it must not be made.
@@ -66,10 +66,10 @@ class Journal(Protocol):
 
 
 class _Nowhere:
-    def others(self) -> Iterable[Told]:
+    def others(self) -> Iterable[ReceivedChange]:
         return ()
 
-    def keep(self, told: Told) -> str:
+    def keep(self, received: ReceivedChange) -> str:
         return _NO_FILE
 
 
@@ -80,7 +80,7 @@ class Registry:
     it is named in `registrations`; a registration added later restricts it for its devices alone.
     Raises `ValueError` for a registration of an unknown party.
 
-    The argument `told` of a change is the Unix time in seconds at which a cache was told of it. An
+    The argument `received` of a change is the Unix time in seconds at which a cache received it. An
     unknown time, None, counts as the time at which this registry was first asked.
     """
 
@@ -170,12 +170,12 @@ class Registry:
 
     # Changes
 
-    def register(self, registration: Registration, told: float | None = None) -> None:
+    def register(self, registration: Registration, received: float | None = None) -> None:
         """Add a registration. Raises `ValueError` if its party is not known."""
-        self.make(registration, told)
+        self.make(registration, received)
 
     def change_of_supplier(
-        self, device: EUI, old: EUI, new: EUI, day: date, told: float | None = None
+        self, device: EUI, old: EUI, new: EUI, day: date, received: float | None = None
     ) -> None:
         """Let `new` supply `device` from `day` on, until the registration of `old` would end.
 
@@ -183,17 +183,17 @@ class Registry:
         Raises `ValueError` if `new` is not another supplier, or `old` is not registered as one on
         that day.
         """
-        self.make(ChangeOfSupplier(device, old, new, day), told)
+        self.make(ChangeOfSupplier(device, old, new, day), received)
 
-    def change_of_tenancy(self, device: EUI, day: date, told: float | None = None) -> None:
+    def change_of_tenancy(self, device: EUI, day: date, received: float | None = None) -> None:
         """End on `day` what other users may read of `device`: the former consumer had consented.
 
         Register other users again, from `day` on, if the new consumer consents. Registrations in
         other roles stay.
         """
-        self.make(ChangeOfTenancy(device, day), told)
+        self.make(ChangeOfTenancy(device, day), received)
 
-    def make(self, change: Change, told: float | None = None) -> None:
+    def make(self, change: Change, received: float | None = None) -> None:
         """Make a change and keep it. Raises `ValueError` if it is not possible.
 
         The changes that other processes have kept are made before, so that all processes with one
@@ -207,15 +207,15 @@ class Registry:
             if not repeated:
                 self._check(change)
             # Written before it is made: a change without room in the file must not be made.
-            self.forgotten = journal.keep(Told(change, told))
+            self.forgotten = journal.keep(ReceivedChange(change, received))
             self.repeated = repeated
-            self._apply(Told(change, told))
+            self._apply(ReceivedChange(change, received))
 
-    def learn(self, told: Told) -> None:
+    def learn(self, received: ReceivedChange) -> None:
         """Make a change that is kept already. Raises `ValueError` if it is not possible."""
-        if told.change not in self._made:
-            self._check(told.change)
-        self._apply(told)
+        if received.change not in self._made:
+            self._check(received.change)
+        self._apply(received)
 
     def _check(self, change: Change) -> None:
         """Raise `ValueError` if a change is not possible."""
@@ -239,8 +239,8 @@ class Registry:
         if party not in self._roles:
             raise ValueError(f"{party} is not a party")
 
-    def _apply(self, told: Told) -> None:
-        change = told.change
+    def _apply(self, received: ReceivedChange) -> None:
+        change = received.change
         if change not in self._made:
             self._made.add(change)
             match change:
@@ -251,22 +251,22 @@ class Registry:
                 case ChangeOfTenancy():
                     self._end_consent(change)
         self.version += 1
-        for handovers in self._concerned(told):
-            handovers.tell(change, told.at)
+        for handovers in self._concerned(received):
+            handovers.note_received(change, received.at)
 
-    def _concerned(self, told: Told) -> Iterator[Handovers]:
+    def _concerned(self, received: ReceivedChange) -> Iterator[Handovers]:
         """Yield the handovers that a change makes at the time at which a cache is told of it.
 
         A registration of a supplier is one if it has begun by then; a later one is a handover on
         its first day. Registrations of other parties hand nothing over.
         """
-        change = told.change
+        change = received.change
         if not isinstance(change, Registration):
             yield self._own[change.device].handovers
         elif (
             change.start is not None
             and self._supplies(change)
-            and (told.at is None or change.begins() <= day_at(told.at))
+            and (received.at is None or change.begins() <= day_at(received.at))
         ):
             for block in self._index.of(change.devices):
                 yield block.handovers

@@ -91,7 +91,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLease:
     """Another process's live lease on `key`."""
 
     key: Key
@@ -127,7 +127,9 @@ class Store(Protocol):
         """Raise `StoreError` unless the store can be read and written, and forgets nothing."""
         ...
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         """Return the entry under `key`, a lease on it, or another's lease, in one atomic step.
 
         The entry, if it was received after `received_after` (Unix time); else a lease on the key
@@ -158,7 +160,7 @@ class Store(Protocol):
         """
         ...
 
-    async def settled(self, held: Held, seconds: float) -> Settled:
+    async def settled(self, held: HeldLease, seconds: float) -> Settled:
         """Wait up to `seconds` of real time until that lease is settled or lost.
 
         What it was settled with can be read for `SETTLED_SECONDS`.

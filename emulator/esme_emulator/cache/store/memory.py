@@ -17,7 +17,7 @@ from esme_emulator.cache.store.base import (
     ENTRY_OCTETS,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
-    Held,
+    HeldLease,
     Lease,
     Size,
 )
@@ -53,7 +53,9 @@ class MemoryStore:
     async def check(self) -> None:
         """Do nothing: memory can be used as long as the process lasts."""
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         """Return the entry under `key`, a lease on it, or another's lease."""
         entry = await self.get(key)
         if entry is not None and entry.received > received_after:
@@ -61,7 +63,7 @@ class MemoryStore:
         now = self._sweep()
         lease = self._leases.get(key)
         if lease is not None and lease.expires > now:
-            return Held(key, lease.fence)
+            return HeldLease(key, lease.fence)
         self._fence += 1
         self._leases[key] = _Lease(self._fence, now + seconds)
         self._leases.move_to_end(key)
@@ -97,7 +99,7 @@ class MemoryStore:
         current.changed.set()
         return True
 
-    async def settled(self, held: Held, seconds: float) -> Settled:
+    async def settled(self, held: HeldLease, seconds: float) -> Settled:
         """Wait up to `seconds` until that lease is settled or lost."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds

@@ -35,7 +35,7 @@ from esme_emulator.cache.store.base import (
     OPENED,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
-    Held,
+    HeldLease,
     Lease,
     Size,
     poll,
@@ -178,18 +178,20 @@ class SqliteStore:
         """Raise `StoreError` unless the file can be written to."""
         await self.reserve(0, 0)
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         """Return the entry under `key`, a lease on it, or another's lease."""
 
-        def look(execute: Execute) -> Entry | Held | None:
+        def look(execute: Execute) -> Entry | HeldLease | None:
             entry = self._get(execute, key)
             if entry is not None and entry.received > received_after:
                 return entry
             now = time.monotonic()
             row = execute(LEASED, (*key, now, now)).fetchone()
-            return row and Held(key, row[0])
+            return row and HeldLease(key, row[0])
 
-        def take(execute: Execute) -> Entry | Lease | Held:
+        def take(execute: Execute) -> Entry | Lease | HeldLease:
             found = look(execute)
             if found is not None:
                 return found
@@ -234,7 +236,7 @@ class SqliteStore:
 
         return await self._file.write(settle)
 
-    async def settled(self, held: Held, seconds: float) -> Settled:
+    async def settled(self, held: HeldLease, seconds: float) -> Settled:
         """Wait up to `seconds` until that lease is settled or lost."""
 
         def look(execute: Execute) -> Settled | None:

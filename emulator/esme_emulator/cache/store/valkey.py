@@ -35,7 +35,7 @@ from esme_emulator.cache.store.base import (
     OPENED,
     SETTLED_SECONDS,
     UNSETTLED_SECONDS,
-    Held,
+    HeldLease,
     Lease,
     Size,
     poll,
@@ -89,7 +89,9 @@ class ValkeyStore:
                 )
         await self.reserve(0, 0)
 
-    async def claim(self, key: Key, seconds: float, received_after: float) -> Entry | Lease | Held:
+    async def claim(
+        self, key: Key, seconds: float, received_after: float
+    ) -> Entry | Lease | HeldLease:
         """Return the entry under `key`, a lease on it, or another's lease."""
         names = await self._names(key.device)
         keys = names.entry(key), names.lease(key), names.latest(key), names.fence
@@ -102,7 +104,7 @@ class ValkeyStore:
                 return entry
             # It cannot be read: ask the meter, as if it were too old.
             what, value = await run(lua.CLAIM, keys, (repr(math.inf), *times))
-        return (Lease if what == b"lease" else Held)(key, int(value))
+        return (Lease if what == b"lease" else HeldLease)(key, int(value))
 
     async def renew(self, lease: Lease, seconds: float) -> bool:
         """Let `lease` expire `seconds` from now."""
@@ -134,7 +136,7 @@ class ValkeyStore:
         self._evicted += max(0, evicted)
         return bool(evicted >= 0)
 
-    async def settled(self, held: Held, seconds: float) -> Settled:
+    async def settled(self, held: HeldLease, seconds: float) -> Settled:
         """Wait up to `seconds` until that lease is settled or lost."""
         names = await self._names(held.key.device)
         wanted = names.settled(held.fence), names.lease(held.key)
@@ -322,7 +324,7 @@ class ValkeyStore:
         (received,) = _RECEIVED.unpack(head)
         return self._seal.open_entry(key, received, readings)
 
-    def _told(self, held: Held, told: bytes) -> Settled:
+    def _told(self, held: HeldLease, told: bytes) -> Settled:
         form, value = told[:1], told[1:]
         if form == _NOTHING:
             return Settled(None, came=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.policy.effects import Effect
-from esme_emulator.cache.registry.file import changes_beside, load_registry
+from esme_emulator.cache.registry.file import changes_path, load_registry
 from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.estate.parties import DISTRIBUTOR, SUPPLIER
 from gbcs import EUI
@@ -176,7 +176,7 @@ def test_a_change_of_unknown_time_was_told_by_the_start_at_the_latest(
     """Older files do not say when."""
     bench = received_an_hour_ago(world)
     tell(bench)
-    file = changes_beside(world.path)
+    file = changes_path(world.path)
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith("told = ")))
     bench = world.start(bench.now + 7200)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_path, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -68,7 +68,7 @@ def refusal(registry: Registry, party: EUI, day: date = DAY, device: EUI = METER
 
 def test_a_change_is_made_again_and_the_users_file_left_alone(path: Path) -> None:
     told = load_registry(path)
-    assert not changes_beside(path).exists()
+    assert not changes_path(path).exists()
     told.change_of_supplier(METER, OLD, NEW, DAY)
     told.change_of_tenancy(METER, DAY)
     told.register(Registration(USER, Devices(METER, METER), DAY, None, frozenset({Role.OU})))
@@ -91,11 +91,11 @@ def test_changes_may_be_moved_to_the_users_file(path: Path) -> None:
     told = load_registry(path)
     told.change_of_supplier(METER, OLD, NEW, DAY)
     told.change_of_tenancy(METER, DAY)
-    changes = changes_beside(path).read_text()
+    changes = changes_path(path).read_text()
     path.write_text(TEXT + changes)
     for _ in ("with the other file there still", "without it"):
         assert load_registry(path).registrations(METER) == told.registrations(METER)
-        changes_beside(path).unlink(missing_ok=True)
+        changes_path(path).unlink(missing_ok=True)
 
 
 def test_several_caches_on_one_file_are_told_each_and_keep_it_once_for_all(path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
     """A full disk takes a part of it, which is removed again."""
     registry = load_registry(path)
     registry.change_of_tenancy(OTHER_METER, DAY)
-    before = changes_beside(path).read_bytes()
+    before = changes_path(path).read_bytes()
     write = os.write
 
     def full(file: int, octets: bytes) -> int:
@@ -128,7 +128,7 @@ def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
     registry.change_of_supplier(METER, OLD, NEW, DAY)
     assert registry.forgotten == f"{path}.changes: No space left on device"
     assert refusal(registry, NEW) is None
-    assert changes_beside(path).read_bytes() == before
+    assert changes_path(path).read_bytes() == before
     monkeypatch.undo()
     registry.change_of_tenancy(METER, DAY)
     assert registry.forgotten == ""
@@ -137,7 +137,7 @@ def test_a_change_that_cannot_be_written_is_reported_and_written_with_the_next(
 
 def test_a_file_whose_last_line_has_no_end_takes_further_changes(path: Path) -> None:
     """Its user edited it with an editor that does not end the last line."""
-    changes_beside(path).write_text(SUPPLIER_CHANGE.strip())
+    changes_path(path).write_text(SUPPLIER_CHANGE.strip())
     told = load_registry(path)
     told.change_of_tenancy(METER, DAY)
     assert told.forgotten == ""
@@ -220,7 +220,7 @@ def test_a_registry_without_a_file_says_that_it_forgets() -> None:
 def test_invalid_changes_are_reported_with_their_entries(
     text: str, mistakes: list[str], path: Path
 ) -> None:
-    beside = changes_beside(path)
+    beside = changes_path(path)
     beside.write_text(text)
     with pytest.raises(RegistryFileError) as raised:
         load_registry(path)
@@ -233,7 +233,7 @@ def test_invalid_changes_are_reported_with_their_entries(
 
 
 def test_the_file_of_changes_has_nothing_else(path: Path) -> None:
-    changes_beside(path).write_text('[[party]]\neui = "90B3D51F30099999"\nroles = ["IS"]\n')
+    changes_path(path).write_text('[[party]]\neui = "90B3D51F30099999"\nroles = ["IS"]\n')
     with pytest.raises(RegistryFileError, match=r"changes: party: unknown key; known are change"):
         load_registry(path)
 

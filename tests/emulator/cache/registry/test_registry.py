@@ -279,13 +279,13 @@ def test_a_device_has_been_as_it_is_since_its_last_change(
 
     def change_of_supplier() -> Registry:
         of = registry(Registration(SUPPLIER))
-        of.change_of_supplier(METER, SUPPLIER, NEXT, day, told=0.0)
+        of.change_of_supplier(METER, SUPPLIER, NEXT, day, received=0.0)
         return of
 
     def change_of_tenancy() -> Registry:
         """Change the tenancy again, with no consent left to end."""
         of = registry(Registration(OTHER_USER, end=DAY_0 + timedelta(days=1)))
-        of.change_of_tenancy(METER, day, told=0.0)
+        of.change_of_tenancy(METER, day, received=0.0)
         return of
 
     now = EPOCH_UNIX + MIDNIGHT + seconds

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.file import changes_beside, load_registry
+from esme_emulator.cache.registry.file import changes_path, load_registry
 from esme_emulator.cache.registry.registration import (
     ChangeOfSupplier,
     ChangeOfTenancy,
     Devices,
     Index,
+    ReceivedChange,
     Registration,
-    Told,
 )
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
@@ -123,7 +123,7 @@ def test_changes_are_made_at_a_cost_that_does_not_grow_with_their_number(history
     registry = empty(Registration(SUPPLIER))
     with at_most(300 * MANY):
         for change in HISTORIES[history]:
-            registry.learn(Told(change, 1.0))
+            registry.learn(ReceivedChange(change, 1.0))
 
 
 def test_a_start_costs_as_much_for_each_change_however_many_there_are(
@@ -151,7 +151,7 @@ def test_a_start_costs_as_much_for_each_change_however_many_there_are(
     ]
     loads = tomllib.loads
     monkeypatch.setattr(tomllib, "loads", lambda text: loads(text) if text else {"change": entries})
-    changes_beside(path).touch()
+    changes_path(path).touch()
     with at_most(300 * MANY):
         registry = load_registry(path)
     assert registry.version == MANY

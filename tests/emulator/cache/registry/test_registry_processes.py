@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esme_emulator.cache.registry.file import RegistryFileError, changes_beside, load_registry
+from esme_emulator.cache.registry.file import RegistryFileError, changes_path, load_registry
 from esme_emulator.cache.registry.registration import (
     Change,
     ChangeOfSupplier,
@@ -116,7 +116,7 @@ def test_a_file_that_was_replaced_or_moved_away_is_read_again(path: Path) -> Non
     """As its user does with an editor, or by moving changes to the registry's own file."""
     one, other = load_registry(path), load_registry(path)
     one.make(TENANCY, 1.0)
-    beside = changes_beside(path)
+    beside = changes_path(path)
     text = beside.read_text()
     copy = beside.with_name("copy")
     copy.write_text("# edited\n" + text.replace(str(METER), str(OTHER_METER)))
@@ -136,7 +136,7 @@ def test_a_file_that_was_replaced_or_moved_away_is_read_again(path: Path) -> Non
 def test_an_unreadable_file_is_not_written_until_it_is_repaired(rubbish: bytes, path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
-    beside = changes_beside(path)
+    beside = changes_path(path)
     good = beside.read_bytes()
     beside.write_bytes(good + rubbish)
     registry.make(ChangeOfTenancy(OTHER_METER, DAY), 2.0)
@@ -152,7 +152,7 @@ def test_an_unreadable_file_is_not_written_until_it_is_repaired(rubbish: bytes, 
 def test_an_impossible_change_in_the_file_is_reported_by_the_next_start(path: Path) -> None:
     registry = load_registry(path)
     registry.make(TENANCY, 1.0)
-    beside = changes_beside(path)
+    beside = changes_path(path)
     wrong = (
         f'[[change]]\nkind="supplier"\ndevice="{METER}"\nold="{NEW}"\nnew="{OLD}"\nday=2026-01-01\n'
     )
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_written_is_read_all_the_same(
     registry = load_registry(path)
     assert holds(registry) == holds(told)
     registry.make(REGISTRATION, 2.0)
-    assert registry.forgotten == f"{changes_beside(path)}: Read-only file system"
+    assert registry.forgotten == f"{changes_path(path)}: Read-only file system"
     monkeypatch.undo()
     registry.make(ChangeOfTenancy(OTHER_METER, DAY), 3.0)
     assert registry.forgotten == ""
@@ -226,11 +226,11 @@ def test_a_start_writes_each_change_once(path: Path, monkeypatch: pytest.MonkeyP
     for number in range(20):
         registry.make(TENANCY, float(number))
         registry.make(REGISTRATION, float(number))
-    long = changes_beside(path).stat().st_size
-    mode = changes_beside(path).stat().st_mode
+    long = changes_path(path).stat().st_size
+    mode = changes_path(path).stat().st_mode
     again, third = load_registry(path), load_registry(path)
-    assert changes_beside(path).stat().st_size < long / 10
-    assert changes_beside(path).stat().st_mode == mode
+    assert changes_path(path).stat().st_size < long / 10
+    assert changes_path(path).stat().st_mode == mode
     assert [one.name for one in path.parent.iterdir()].count("registry.toml.changes.new") == 0
     assert holds(registry) == holds(again) == holds(third)
     assert again.changed(METER, UNIX_NOW) >= 19.0
@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_rewritten_stays_as_it_is(
     registry = load_registry(path)
     for number in range(3):
         registry.make(TENANCY, float(number))
-    before = changes_beside(path).read_bytes()
+    before = changes_path(path).read_bytes()
 
     def fail(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -254,7 +254,7 @@ def test_a_file_that_cannot_be_rewritten_stays_as_it_is(
     monkeypatch.setattr(os, call, fail)
     again = load_registry(path)
     assert holds(again) == holds(registry)
-    assert changes_beside(path).read_bytes() == before
+    assert changes_path(path).read_bytes() == before
     assert sorted(one.name for one in path.parent.iterdir()) == [
         "registry.toml",
         "registry.toml.changes",

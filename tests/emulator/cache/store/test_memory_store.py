@@ -6,7 +6,7 @@ import math
 import pytest
 
 from esme_emulator.cache.entry import Entry, Key
-from esme_emulator.cache.store.base import ENTRY_OCTETS, SETTLED_SECONDS, Held, Lease, Settled
+from esme_emulator.cache.store.base import ENTRY_OCTETS, SETTLED_SECONDS, HeldLease, Lease, Settled
 from esme_emulator.cache.store.memory import MemoryStore
 from tests.support.effort import within
 from tests.support.estate import METER, UNIX_NOW
@@ -67,7 +67,7 @@ async def test_settlements_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch
     lease = await store.claim(KEY, 10.0, 0.0)
     assert isinstance(lease, Lease)
     await store.settle(lease, 250)
-    held = Held(KEY, lease.fence)
+    held = HeldLease(KEY, lease.fence)
     now += SETTLED_SECONDS - 1
     await store.claim(KEY, 10.0, math.inf)
     assert await store.settled(held, 0.0) == Settled(250, came=True)

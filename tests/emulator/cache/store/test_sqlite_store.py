@@ -20,7 +20,7 @@ import pytest
 
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store import sqlite, sqlite_file
-from esme_emulator.cache.store.base import AHEAD, Held, Lease, Settled, StoreError
+from esme_emulator.cache.store.base import AHEAD, HeldLease, Lease, Settled, StoreError
 from esme_emulator.cache.store.sqlite import SqliteStore
 from tests.support.estate import METER, UNIX_NOW
 from tests.support.stores import assert_every_call_fails
@@ -340,7 +340,7 @@ async def test_a_removed_file_is_created_again_for_all_processes(
     assert await one.get(KEY) is None, "a removed file is not served from"
     lease = await one.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
-    assert await other.claim(KEY, LONG, 0.0) == Held(KEY, lease.fence)
+    assert await other.claim(KEY, LONG, 0.0) == HeldLease(KEY, lease.fence)
     later = Entry(b"later", UNIX_NOW)
     assert await one.settle(lease, later.buffer, later)
     assert await other.get(KEY) == later
@@ -360,7 +360,7 @@ async def test_a_write_notices_at_once_that_the_file_was_removed(
     other = SqliteStore(path, "estate")
     held = await other.claim(KEY, LONG, 0.0)
     assert isinstance(held, Lease)
-    assert await one.claim(KEY, LONG, 0.0) == Held(KEY, held.fence)
+    assert await one.claim(KEY, LONG, 0.0) == HeldLease(KEY, held.fence)
     remove(path)
     await one.put(KEY, ENTRY)
     later()
@@ -555,7 +555,7 @@ async def test_leases_of_before_the_machine_was_restarted_do_not_count(
     old = await store.claim(KEY, LONG, 0.0)
     assert isinstance(old, Lease)
     now = 20.0
-    assert await store.settled(Held(KEY, old.fence), 0.0) == Settled(None, came=False)
+    assert await store.settled(HeldLease(KEY, old.fence), 0.0) == Settled(None, came=False)
     new = await store.claim(KEY, LONG, 0.0)
     assert isinstance(new, Lease)
     assert new.fence > old.fence

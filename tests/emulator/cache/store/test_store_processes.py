@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from esme_emulator.cache.store import open_store
-from esme_emulator.cache.store.base import Held, Lease, Settled
+from esme_emulator.cache.store.base import HeldLease, Lease, Settled
 from tests.support.stores import (
     CLAIMS,
     ESTATE,
@@ -41,7 +41,7 @@ def test_processes_that_race_for_claims_get_one_lease_on_each_key(where: str) ->
     for claims in zip(*said, strict=True):
         (lease,) = [claim for claim in claims if claim.startswith("Lease")]
         fence = lease.split()[1]
-        assert sorted(claims) == sorted([lease, *[f"Held {fence}"] * 2])
+        assert sorted(claims) == sorted([lease, *[f"HeldLease {fence}"] * 2])
         fences.append(int(fence))
     assert len(set(fences)) == CLAIMS
 
@@ -64,7 +64,7 @@ async def test_a_holder_that_is_killed_holds_no_longer(where: str) -> None:
         assert worker.line().startswith("Lease")
         worker.kill()
     first = await store.claim(key_of(0), LEASE, 0.0)
-    if isinstance(first, Held):  # else the machine was slower than the lease
+    if isinstance(first, HeldLease):  # else the machine was slower than the lease
         assert await store.settled(first, LEASE) == Settled(None, came=False)
         first = await store.claim(key_of(0), LEASE, 0.0)
     assert isinstance(first, Lease)

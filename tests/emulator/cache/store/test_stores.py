@@ -16,7 +16,7 @@ from esme_emulator.cache.store.base import (
     AHEAD,
     CONSIDERED,
     ENTRY_OCTETS,
-    Held,
+    HeldLease,
     Lease,
     Settled,
     Store,
@@ -91,9 +91,9 @@ async def lease_on(store: Store, key: Key = KEY, seconds: float = LONG) -> Lease
     return lease
 
 
-async def held_by_another(store: Store, key: Key = KEY) -> Held:
+async def held_by_another(store: Store, key: Key = KEY) -> HeldLease:
     held = await store.claim(key, LONG, math.inf)
-    assert isinstance(held, Held)
+    assert isinstance(held, HeldLease)
     return held
 
 
@@ -196,7 +196,7 @@ async def test_one_of_many_gets_the_lease_and_the_others_its_fence(opener: Opene
     claims = [stores[number % 2].claim(KEY, LONG, 0.0) for number in range(MANY)]
     got = await asyncio.gather(*claims)
     (lease,) = [each for each in got if isinstance(each, Lease)]
-    assert got.count(Held(KEY, lease.fence)) == MANY - 1
+    assert got.count(HeldLease(KEY, lease.fence)) == MANY - 1
 
 
 async def test_leases_on_different_keys_are_independent(store: Store) -> None:
@@ -219,7 +219,7 @@ async def test_fences_grow_whichever_process_claims(opener: Opener) -> None:
 async def test_an_expired_lease_can_be_taken(opener: Opener) -> None:
     first, second = opener(), opener()
     old = await lease_on(first, seconds=SHORT)
-    assert not (await second.settled(Held(KEY, old.fence), LONG)).came
+    assert not (await second.settled(HeldLease(KEY, old.fence), LONG)).came
     new = await lease_on(second)
     assert new.fence > old.fence
     assert not await first.settle(old, b"late", ENTRY)
@@ -232,7 +232,7 @@ async def test_an_expired_lease_can_be_taken(opener: Opener) -> None:
 
 async def test_an_expired_lease_can_be_settled_until_it_is_taken(store: Store) -> None:
     lease = await lease_on(store, seconds=SHORT)
-    assert await store.settled(Held(KEY, lease.fence), LONG) == Settled(None, came=False)
+    assert await store.settled(HeldLease(KEY, lease.fence), LONG) == Settled(None, came=False)
     assert await store.settle(lease, b"late", ENTRY)
     assert await store.claim(KEY, LONG, 0.0) == ENTRY
 
@@ -241,8 +241,8 @@ async def test_a_renewed_lease_lasts_on(store: Store) -> None:
     lease = await lease_on(store, seconds=SHORT)
     other = await lease_on(store, KEY._replace(start=1), seconds=SHORT)
     assert await store.renew(lease, LONG)
-    assert not (await store.settled(Held(other.key, other.fence), LONG)).came
-    assert await held_by_another(store) == Held(KEY, lease.fence)
+    assert not (await store.settled(HeldLease(other.key, other.fence), LONG)).came
+    assert await held_by_another(store) == HeldLease(KEY, lease.fence)
 
 
 async def test_a_settled_lease_is_not_renewed_nor_settled_again(store: Store) -> None:
@@ -291,18 +291,18 @@ async def test_a_settled_entry_is_kept_before_any_wait_ends(opener: Opener) -> N
 async def test_waits_end_when_the_holder_dies(opener: Opener) -> None:
     lease = await lease_on(opener(), seconds=SHORT)
     other = opener()
-    assert await other.settled(Held(KEY, lease.fence), LONG) == Settled(None, came=False)
+    assert await other.settled(HeldLease(KEY, lease.fence), LONG) == Settled(None, came=False)
     await lease_on(other)
 
 
 async def test_waiting_ends_at_the_timeout(store: Store) -> None:
     lease = await lease_on(store)
-    assert await store.settled(Held(KEY, lease.fence), SHORT) == Settled(None, came=False)
+    assert await store.settled(HeldLease(KEY, lease.fence), SHORT) == Settled(None, came=False)
     assert await store.settle(lease, None)
 
 
 async def test_waiting_for_an_unknown_lease_ends_at_once(store: Store) -> None:
-    assert await store.settled(Held(KEY, 7), LONG) == Settled(None, came=False)
+    assert await store.settled(HeldLease(KEY, 7), LONG) == Settled(None, came=False)
 
 
 async def test_claiming_and_waiting_in_turns_gives_all_the_readings(store: Store) -> None:
@@ -428,7 +428,7 @@ async def test_purging_leaves_device_counters_and_leases(store: Store) -> None:
     lease = await lease_on(store)
     await store.purge()
     assert await store.reserve(0, 1) == first + 3
-    assert await held_by_another(store) == Held(KEY, lease.fence)
+    assert await held_by_another(store) == HeldLease(KEY, lease.fence)
 
 
 # purging, listing, size

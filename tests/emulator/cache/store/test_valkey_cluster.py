@@ -8,7 +8,7 @@ import pytest
 
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store import valkey_scripts as lua
-from esme_emulator.cache.store.base import LEAST_LIMIT, Held, Lease, StoreAwayError, StoreError
+from esme_emulator.cache.store.base import LEAST_LIMIT, HeldLease, Lease, StoreAwayError, StoreError
 from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
 from tests.support.estate import UNIX_NOW
@@ -123,7 +123,7 @@ async def test_a_slot_that_moved_is_followed(cluster: ValkeyCluster, store: Valk
         cluster.move(slot, (before + 1) % NODES)
         lease = await store.claim(key_of(0), LONG, 0.0)
         assert isinstance(lease, Lease)
-        assert await store.claim(key_of(0), LONG, 0.0) == Held(key_of(0), lease.fence)
+        assert await store.claim(key_of(0), LONG, 0.0) == HeldLease(key_of(0), lease.fence)
         assert await store.settle(lease, b"", ENTRY)
         assert await store.get(key_of(0)) == ENTRY
     finally:

@@ -14,7 +14,7 @@ from valkey.asyncio import Valkey
 
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store import valkey_scripts as lua
-from esme_emulator.cache.store.base import Held, Lease, StoreAwayError, StoreError
+from esme_emulator.cache.store.base import HeldLease, Lease, StoreAwayError, StoreError
 from esme_emulator.cache.store.sealing import key_text
 from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
@@ -388,10 +388,10 @@ async def test_foreign_values_of_leases_and_settlements_do_not_count(
 ) -> None:
     names = lua.Names("estate")
     await client.set(names.lease(KEY), "garbage")
-    assert not (await store.settled(Held(KEY, 7), LONG)).came
+    assert not (await store.settled(HeldLease(KEY, 7), LONG)).came
     assert isinstance(await store.claim(KEY, LONG, 0.0), Lease)
     await client.set(names.settled(7), "#garbage")
-    assert not (await store.settled(Held(KEY, 7), LONG)).came
+    assert not (await store.settled(HeldLease(KEY, 7), LONG)).came
 
 
 async def test_entries_that_changed_places_are_missing(
@@ -412,7 +412,7 @@ async def test_a_settlement_under_another_key_does_not_count(server: ValkeyServe
     lease = await holder.claim(KEY, LONG, 0.0)
     held = await other.claim(KEY, LONG, 0.0)
     assert isinstance(lease, Lease)
-    assert isinstance(held, Held)
+    assert isinstance(held, HeldLease)
     await holder.settle(lease, b"readings", ENTRY)
     assert not (await other.settled(held, LONG)).came
     assert isinstance(await other.claim(KEY, LONG, 0.0), Lease)
