@@ -1,7 +1,7 @@
 """Installations: what the wheel owns, and that it works beside packages and projects of others.
 
 Needs no package index. The wheels are built with hatchling from the `test` extra, and the virtual
-environments find the dependencies of this project where the tests have them.
+environments find the dependencies of this project among those of the tests.
 """
 
 import subprocess

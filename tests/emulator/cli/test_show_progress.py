@@ -1,4 +1,4 @@
-"""Progress in lines, where a bar cannot be."""
+"""Progress in lines, if a bar cannot be shown."""
 
 import io
 
