@@ -141,15 +141,15 @@ class MeterCheck:
             yield
 
     def _on_start(self, _: str, octets: bytes, __: Mapping[str, str]) -> None:
-        meter = self._heard(octets)
+        meter = self._read_peer(octets)
         if meter is not None:
             shown = meter if meter in self._meters else self._meters[0]
             self._tasks.start(self._say(METERS, shown))
 
     def _on_answer(self, _: str, octets: bytes, __: Mapping[str, str]) -> None:
-        self._heard(octets)
+        self._read_peer(octets)
 
-    def _heard(self, octets: bytes) -> EUI | None:
+    def _read_peer(self, octets: bytes) -> EUI | None:
         """Return the meter that another fleet names, and warn if it is here too.
 
         Returns None if the message is this fleet's own, or has another form.

@@ -99,7 +99,7 @@ Done = Callable[[Outcome], None]
 """Is called once with the outcome of a posted message, like a handler."""
 
 
-def tell(done: Done, outcome: Outcome, topic: str, complaints: Complaints) -> None:
+def report_outcome(done: Done, outcome: Outcome, topic: str, complaints: Complaints) -> None:
     """Call `done`. An exception is logged and not raised."""
     try:
         done(outcome)

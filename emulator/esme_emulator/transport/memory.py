@@ -20,7 +20,7 @@ from esme_emulator.transport.base import (
     TransportError,
     check_topic,
     frozen_properties,
-    tell,
+    report_outcome,
 )
 from esme_emulator.transport.topic import Subscriptions, TopicFilter
 
@@ -99,7 +99,7 @@ class _MemoryTransport:
         user_properties: Mapping[str, str] | None = None,
     ) -> None:
         outcome = self._send(topic, payload, user_properties)
-        asyncio.get_running_loop().call_soon(tell, done, outcome, topic, self._complaints)
+        asyncio.get_running_loop().call_soon(report_outcome, done, outcome, topic, self._complaints)
 
     def _send(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None

@@ -26,7 +26,7 @@ from esme_emulator.transport.base import (
     TransportError,
     check_topic,
     frozen_properties,
-    tell,
+    report_outcome,
 )
 from esme_emulator.transport.connection import (
     RECEIVE_MAXIMUM_EXCEEDED,
@@ -192,7 +192,7 @@ class _MqttTransport:
 
     def _finish(self, message: Message, outcome: Outcome) -> None:
         self._outstanding.pop(message, None)
-        tell(message.done, outcome, message.topic, self._complaints)
+        report_outcome(message.done, outcome, message.topic, self._complaints)
 
     def _give_up_late(self) -> None:
         """Give up the messages whose time is over, and come back for the next one."""

@@ -144,7 +144,7 @@ class ValkeyStore:
         async def look() -> Settled | None:
             told, live = await self._servers.ask(wanted[0], "MGET", *wanted)
             if told is not None:
-                return self._told(held, told)
+                return self._settled_of(held, told)
             lost = live != b"%d" % held.fence
             return Settled(None, came=False) if lost else None
 
@@ -324,7 +324,7 @@ class ValkeyStore:
         (received,) = _RECEIVED.unpack(head)
         return self._seal.open_entry(key, received, readings)
 
-    def _told(self, held: HeldLease, told: bytes) -> Settled:
+    def _settled_of(self, held: HeldLease, told: bytes) -> Settled:
         form, value = told[:1], told[1:]
         if form == _NOTHING:
             return Settled(None, came=True)

@@ -251,7 +251,7 @@ class Servers:
         try:
             return await link.ask_all(*words)
         except _FAILURES as error:
-            [reason] = await self._told(link, [error])
+            [reason] = await self._checked_replies(link, [error])
             raise reason from None
 
     async def close(self) -> None:
@@ -314,9 +314,9 @@ class Servers:
                     replies[number] = reply
         except _FAILURES as error:
             replies = [error] * len(commands)
-        return await self._told(link, replies)
+        return await self._checked_replies(link, replies)
 
-    async def _told(self, link: _Server | _Cluster, replies: list[Any]) -> list[Any]:
+    async def _checked_replies(self, link: _Server | _Cluster, replies: list[Any]) -> list[Any]:
         """Return `replies` with each error as `StoreError`; close `link` if it is away."""
         told = [
             self.error(*_explained(reply)) if isinstance(reply, Exception) else reply
