@@ -1,8 +1,9 @@
 """Counts messages in flight, so that a manual clock advances only when there are none.
 
-A `Gauged` broker counts every message from `publish` until its handler and the tasks it woke have
-run. It counts the publisher too, which may wait longer for its acknowledgement. The count is exact
-if all clients are in this process, whatever the broker is.
+A `Gauged` broker counts every message from `publish` until its handler has run. It counts the
+publisher too, which may wait longer for its acknowledgement. The gauge is still if the count stays
+at 0 while the tasks that were woken last run. The count is exact if all clients are in this
+process, whatever the broker is.
 """
 
 import asyncio
@@ -22,8 +23,12 @@ from esme_emulator.transport.base import (
 from esme_emulator.transport.memory import MemoryBroker
 from esme_emulator.transport.topic import TopicFilter
 
-_TURNS = 12
-"""Turns of the event loop after which woken tasks have published what they publish at once."""
+_TURNS = 3
+"""Turns of the event loop after which woken tasks have done what they do at once.
+
+Parties, cache and fleet need two: a handler starts a task, which wakes another one that then sleeps
+on the clock.
+"""
 
 
 class Gauge:
@@ -31,13 +36,23 @@ class Gauge:
 
     def __init__(self) -> None:
         self._moving = 0
+        self._added = 0
+        """Messages that were ever added: tells whether any came while woken tasks ran."""
         self._still = asyncio.Event()
         self._still.set()
         self._routes: Counter[TopicFilter] = Counter()
+        self._copies: dict[str, int] = {}
+        """Results of `copies` by topic, as long as the routes do not change."""
         self._transports: list[Transport] = []
 
     def copies(self, topic: str) -> int:
         """Return the number of handlers that get a message to `topic`: one per shared group."""
+        found = self._copies.get(topic)
+        if found is None:
+            found = self._copies[topic] = self._count_copies(topic)
+        return found
+
+    def _count_copies(self, topic: str) -> int:
         matching = [route for route in self._routes if route.matches(topic)]
         single = sum(self._routes[route] for route in matching if route.group is None)
         return single + len([route for route in matching if route.group is not None])
@@ -47,16 +62,19 @@ class Gauge:
         """Count for `transport`, which subscribes to `routes`, during the body."""
         self._transports.append(transport)
         self._routes.update(routes)
+        self._copies.clear()
         try:
             yield
         finally:
             self._transports.remove(transport)
             self._routes.subtract(routes)
             self._routes = +self._routes
+            self._copies.clear()
 
     def add(self, number: int) -> None:
         """Add messages in flight."""
         self._moving += number
+        self._added += number
         if self._moving > 0:
             self._still.clear()
 
@@ -66,20 +84,11 @@ class Gauge:
         if self._moving == 0:
             self._still.set()
 
-    def remove_soon(self, turns: int = _TURNS) -> None:
-        """Remove one message after the tasks that it woke have run."""
-        if turns:
-            asyncio.get_running_loop().call_soon(self.remove_soon, turns - 1)
-        else:
-            self.remove(1)
-
     async def still(self, seconds: float = 30.0) -> None:
         """Wait until no message is in flight. Raises `TransportError` after `seconds`."""
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
         try:
             async with asyncio.timeout(seconds):
-                while self._moving:
+                while not await self._stays_still():
                     await self._still.wait()
         except TimeoutError:
             if not all(transport.is_connected for transport in self._transports):
@@ -90,6 +99,24 @@ class Gauge:
                 f"{self._moving} messages were not delivered within {seconds:g} s: "
                 "does the broker drop messages that it cannot queue?"
             ) from None
+
+    async def _stays_still(self) -> bool:
+        """Return whether no message is in flight, and none comes while woken tasks run."""
+        if self._moving:
+            return False
+        added, loop = self._added, asyncio.get_running_loop()
+        passed = loop.create_future()
+
+        # Callbacks, since resuming a coroutine at each turn costs as much as the turn.
+        def turn(left: int) -> None:
+            if left:
+                loop.call_soon(turn, left - 1)
+            elif not passed.done():
+                passed.set_result(None)
+
+        turn(_TURNS)
+        await passed
+        return added == self._added
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +135,7 @@ class Gauged:
             try:
                 handler(topic, payload, properties)
             finally:
-                self.gauge.remove_soon()
+                self.gauge.remove(1)
 
         return handle
 
@@ -151,7 +178,7 @@ class _GaugedTransport:
             self._gauge.remove(copies)
             raise
         finally:
-            self._gauge.remove_soon()
+            self._gauge.remove(1)
 
     def post(
         self,
@@ -165,8 +192,10 @@ class _GaugedTransport:
         def end(outcome: Outcome) -> None:
             if isinstance(outcome, TransportError):
                 self._gauge.remove(copies)
-            self._gauge.remove_soon()
-            done(outcome)
+            try:
+                done(outcome)
+            finally:
+                self._gauge.remove(1)
 
         self._transport.post(topic, payload, end, user_properties)
         self._gauge.add(copies + 1)  # and `done`, which is called after the acknowledgement

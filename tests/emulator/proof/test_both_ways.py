@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import pytest
 from esme_emulator.proof import parts, run
 from esme_emulator.proof.parts import split
 from esme_emulator.proof.run import Job, Proof, Proved, work
+from esme_emulator.proof.run_record import RunRecord
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.line_sorter import LineSorter, sorted_lines
 from esme_emulator.runtime.processes import Pipe
+from esme_emulator.transport import Gauge
 from tests.emulator.proof.proving import SHIPPED, a_folder, few, proved, small
 
 
@@ -68,6 +72,40 @@ async def test_faults_and_caches_act_on_each_meter_by_itself(
     monkeypatch.setattr(parts, "REQUESTS", 1)
     assert len(split(scenario, a_folder())) == 4
     assert said(await proved(scenario, in_process=True)) == expected
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_nothing_moves_once_the_gauge_is_still(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock advances then, so a task that still had to publish or to sleep would be late."""
+    moved: Counter[str] = Counter()
+
+    def count(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(*args: Any, **options: Any) -> Any:
+            moved[name] += 1
+            return original(*args, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for owner, method in ((Gauge, "add"), (ManualClock, "sleep"), (RunRecord, "end")):
+        count(owner, method)
+    still, stills = Gauge.still, 0
+
+    async def still_then_wait(gauge: Gauge) -> None:
+        nonlocal stills
+        await still(gauge)
+        stills, before = stills + 1, moved.copy()
+        for _ in range(12):
+            await asyncio.sleep(0)
+        assert moved == before
+
+    monkeypatch.setattr(Gauge, "still", still_then_wait)
+    await proved(small(name, 4))
+    assert stills > 40
+    assert all(moved[name] for name in ("add", "sleep", "end"))
 
 
 async def test_a_cache_that_retries_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
