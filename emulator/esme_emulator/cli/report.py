@@ -1,7 +1,7 @@
 """`esme report`: compare reports of proofs and loads, and print their schemas.
 
-The rooms of proofs and loads are imported when a command runs: they bring jinja2 and hdrhistogram,
-which `--help` does not need.
+The rooms of proofs and loads are imported when a command runs: they bring hdrhistogram, which
+`--help` does not need.
 """
 
 import json

@@ -31,7 +31,8 @@ from esme_emulator.proof.report.compare import (
     load_report,
     unlike,
 )
-from esme_emulator.proof.report.page import again, exact, figure, hit_ratio, page, percent
+from esme_emulator.proof.report.page import page
+from esme_emulator.proof.report.words import again, exact, figure, hit_ratio, percent
 from esme_emulator.proof.report.write import (
     Rows,
     accounts,

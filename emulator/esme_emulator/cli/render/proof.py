@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from esme_emulator.cli.render.screen import plural
-from esme_emulator.proof.report.page import exact, figure, number, partial, percent, verdict
+from esme_emulator.proof.report.words import exact, figure, number, partial, percent, verdict
 from esme_emulator.proof.result import Percentiles, ProofResult
 from esme_emulator.runtime.reports import Figure
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from xml.etree import ElementTree as ET
 
-from esme_emulator.proof.report.page import (
+from esme_emulator.proof.report.words import (
     NOT_MEASURED,
     SPENT,
     again,

@@ -1,116 +1,26 @@
 """The page of a report: one HTML file without external resources."""
 
-from shlex import quote
-
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from esme_emulator.proof.report import charts
-from esme_emulator.proof.result import Account, ProofResult, Verdict
-
-SPENT = (
-    ("device_hits", "device hits", "counted"),
-    ("octets", "octets to and from meters", "counted"),
-    (
-        "radio_seconds",
-        "radio seconds",
-        "assumed: messages × costs.radio_seconds_per_message + octets / "
-        "costs.octets_per_radio_second",
-    ),
-    ("busy_seconds", "seconds that meters were busy", "assumed: drawn from fleet.latency"),
-    ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
-    ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
+from esme_emulator.proof.report.words import (
+    HIT_NOTE,
+    MISS_NOTE,
+    SPENT,
+    again,
+    avoided,
+    cost,
+    exact,
+    figure,
+    hit_ratio,
+    met,
+    number,
+    partial,
+    percent,
+    verdict,
 )
-"""Fields of `Spent`, their titles, and their bases."""
-
-HIT_NOTE = (
-    "A hit takes 0 ms by construction: the scenario's clock stands still while the machine "
-    "computes. esme load measures the time that the cache itself takes."
-)
-MISS_NOTE = (
-    "An answered request counts once here, and once per attempt in the ledger. A miss was "
-    "forwarded, or collapsed into a request that waited for the same reply of the meter, so there "
-    "may be more misses than forwarded requests."
-)
-NOT_MEASURED = "not measured"
-
-
-def figure(value: float | None) -> str:
-    """Format a number for people; None becomes a dash."""
-    if value is None:
-        return "–"
-    if float(value).is_integer():
-        return number(value)
-    return f"{value:,.3f}".rstrip("0") if abs(value) >= 0.001 else f"{value:.2g}"
-
-
-def exact(value: float | None) -> str:
-    """Format a number with all its digits, so that a narrowly missed threshold is visible."""
-    if value is None or float(value).is_integer():
-        return figure(value)
-    return f"{value:,}"
-
-
-def number(value: float | None) -> str:
-    """Format a whole number with separated thousands."""
-    return NOT_MEASURED if value is None else f"{value:,.0f}"
-
-
-def percent(ratio: float | None) -> str:
-    """Format a ratio as a percentage; only 0 and 1 are shown as 0 % and 100 %."""
-    if ratio is None:
-        return NOT_MEASURED
-    shown = f"{100 * ratio:.1f}"
-    if shown in ("0.0", "100.0") and ratio not in (0, 1):
-        shown = f"{100 * ratio:.6f}".rstrip("0")
-    return f"{shown} %"
-
-
-def verdict(result: ProofResult) -> str:
-    """Return `PASSED`, `FAILED` or `PARTIAL`."""
-    if not result.complete:
-        return "PARTIAL"
-    return "PASSED" if result.passed else "FAILED"
-
-
-def met(verdict: Verdict) -> str:
-    """Return whether a threshold is met, in words."""
-    return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
-
-
-def partial(result: ProofResult) -> str:
-    """Return how far an incomplete proof got, and which figures are missing."""
-    return (
-        f"{result.ended}; of {number(result.planned)} requests {number(result.made_direct)} were "
-        f"made directly and {number(result.made_cached)} through the cache, "
-        "so figures that need both runs are missing"
-    )
-
-
-def avoided(result: ProofResult, name: str) -> str:
-    """Return how much the cache saved of a field of `Spent`."""
-    if not result.complete:
-        return NOT_MEASURED
-    direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
-    return cost(None if direct is None or cached is None else direct - cached)
-
-
-def cost(value: float | str | None) -> str:
-    """Format a figure of costs, or say why there is none."""
-    if isinstance(value, str):
-        return value
-    return "no latency configured" if value is None else figure(value)
-
-
-def hit_ratio(account: Account | ProofResult) -> str:
-    """Return the share of hits and collapsed requests: those without a command of their own."""
-    answered = account.hits + account.collapsed
-    return percent(answered / account.requests) if account.requests else "–"
-
-
-def again(result: ProofResult, *, named: str) -> str:
-    """Return the shell command that repeats the proof in the same folder."""
-    return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
+from esme_emulator.proof.result import ProofResult
 
 
 def page(result: ProofResult, *, named: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from esme_emulator.proof.evidence import Evidence, Line
 from esme_emulator.proof.report.ci import junit, markdown
-from esme_emulator.proof.report.page import SPENT, page
+from esme_emulator.proof.report.page import page
+from esme_emulator.proof.report.words import SPENT
 from esme_emulator.proof.result import Account, Interval, ProofResult
 from esme_emulator.runtime.reports import ReportFolder
 
