@@ -8,7 +8,7 @@ Source: DLMS UA 1000-2 clause 9.5, TypeDescription; the count of an array is 16 
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import starmap
@@ -139,11 +139,11 @@ def _layout(description: bytes) -> _Layout:
     row = struct.Struct(">" + "".join([FIXED_FORMATS[tag] for tag in columns]))
     if shape == columns:  # a flat row, as in every log: no nesting to restore
         return _Layout(row.size, row.iter_unpack, lambda rows: starmap(row.pack, rows))
-    nest = _nester(shape, 0)
+    nest, depth = _nester(shape, 0), _depth(shape)
     return _Layout(
         row.size,
         lambda octets: map(nest, row.iter_unpack(octets)),
-        lambda rows: (row.pack(*_flatten(values)) for values in rows),
+        lambda rows: (row.pack(*_flatten(values, depth)) for values in rows),
     )
 
 
@@ -221,12 +221,23 @@ def _nester(shape: Shape, start: int) -> Callable[[tuple[Any, ...]], Any]:
     return lambda values: tuple([nest(values) for nest in nesters])
 
 
-def _flatten(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _flatten(item)
-    else:
-        yield value
+def _depth(shape: Shape) -> int:
+    """Return how many tuples a value of `shape` may be nested in."""
+    return 0 if isinstance(shape, int) else 1 + max(map(_depth, shape))
+
+
+def _flatten(row: Any, depth: int) -> Sequence[Any]:
+    """Return the values of a row of that depth; tuples that are nested deeper remain."""
+    values: Sequence[Any] = (row,)
+    for _ in range(depth):
+        flat: list[Any] = []
+        for value in values:
+            if isinstance(value, tuple):
+                flat += value
+            else:
+                flat.append(value)
+        values = flat
+    return values
 
 
 def _walk(shape: Shape, contents: bytes) -> Iterator[Any]:
