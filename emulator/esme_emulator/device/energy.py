@@ -224,7 +224,9 @@ class Series:
         if len(days) > _LONG:
             registers = self.calculate(days)
         else:
-            registers = [register for day in days for register in self.registers(day)]
+            registers = []
+            for day in days:
+                registers += self.registers(day)
         skipped = first - days.start * HALF_HOURS
         number = last - first + 1
         return list(
