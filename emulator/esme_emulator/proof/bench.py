@@ -94,8 +94,11 @@ class Bench:
             faults=bool(self.scenario.faults),
         )
         for number in range(len(self.variants) + 1):
-            run = self._new_run(judge, self.variants[number - 1][1] if number else None)
-            yield PartRun(number, run, requests, changes, planner.recipients)
+            caching = self.variants[number - 1][1] if number else None
+            # Nothing here refers to the run, so that it can be dropped when it is over.
+            yield PartRun(
+                *(number, self._new_run(judge, caching), requests, changes, planner.recipients)
+            )
 
     def figures(self, part_run: PartRun) -> Figures:
         """Return the figures of a run that is over, and write its evidence."""
