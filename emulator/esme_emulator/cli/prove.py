@@ -94,6 +94,7 @@ def prove(
     with interruptible(), temporary_folder() as files:
         with screen.show_progress() as bars:
             progress = bars if sys.stderr.isatty() else screen.progress_lines(aside)
+            bars("planning", None)  # takes half a minute for a million meters
             if in_process:
                 number = workers or os.cpu_count() or 1
                 proof = partial(one_shot.prove_in_process, plan, number)

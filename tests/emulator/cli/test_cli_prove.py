@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from click.testing import Result
 
 import esme_emulator.proof.bench as bench_module
+from esme_emulator.cli.render.screen import show_progress
 from esme_emulator.messaging.client import ReceivedReply, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence
@@ -489,3 +491,21 @@ def listen(port: int, topic: str, messages: int) -> None:
                 await seen.acquire()
 
     asyncio.run(count())
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_without_a_total_goes_when_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with show_progress() as begin:
+        begin("planning", None)
+        begin("direct", 3)(3)
+    planned, *frames, _ = terminal.getvalue().split("direct")
+    assert "planning" in planned
+    assert frames
+    assert "planning" not in "".join(frames)

@@ -87,7 +87,8 @@ class Step(Protocol):
 def show_progress() -> Iterator[Callable[[str, int | None], Step]]:
     """Yield a function that begins a bar, by title and total, and returns what advances it.
 
-    Output appears above the bar if both are on a terminal.
+    A bar whose total is None goes away when the next one begins. Output appears above the bar if
+    both are on a terminal.
     """
     columns = (
         TextColumn("{task.description:<8}"),
@@ -104,6 +105,9 @@ def show_progress() -> Iterator[Callable[[str, int | None], Step]]:
     ) as bars:
 
         def begin(title: str, total: int | None) -> Step:
+            for former in bars.tasks:
+                if former.total is None:
+                    bars.remove_task(former.id)
             task = bars.add_task(title, total=total)
             return lambda steps=1: bars.advance(task, steps)
 
