@@ -14,7 +14,7 @@ Knows octets and dataclasses. Knows nothing of GBCS, and not which fields are ga
 
 import struct
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
 from hashlib import shake_128
@@ -131,7 +131,7 @@ class Memo(Generic[T]):
     def put(self, template: Template, gaps: Gaps, conclusion: T) -> None:
         """Remember a conclusion. It must follow from the template and these gaps alone."""
         if len(self._known) >= MAX_CONCLUSIONS:
-            del self._known[next(iter(self._known))]
+            _drop_oldest(self._known)
         self._known[template, gaps] = conclusion
 
 
@@ -240,10 +240,19 @@ class _Learned(Generic[K, V]):
     def put(self, key: K, learned: V) -> None:
         """Keep what was learned under `key`."""
         if key not in self.by_key and len(self.by_key) >= MAX_KEYS:
-            oldest = next(iter(self.by_key))
-            del self.by_key[oldest]
-            self._attempts.pop(oldest, None)
+            oldest = _drop_oldest(self.by_key)
+            if oldest is not None:
+                self._attempts.pop(oldest, None)
         self.by_key[key] = learned
+
+
+def _drop_oldest(known: dict[K, V]) -> K | None:
+    """Drop the oldest item and return its key, or None if another thread changes `known`."""
+    with suppress(KeyError, RuntimeError):
+        oldest = next(iter(known))
+        del known[oldest]
+        return oldest
+    return None
 
 
 # Functions that build values
@@ -265,6 +274,11 @@ def _read_fitting(read: Callable[[bytes], T], template: Template) -> ReadFitting
         for turn in range(2)
     ]
     marked = [template.fill(each) or b"" for each in marks]
+    # Marks of one or two octets may coincide. A gap whose mark is another's would be read from the
+    # wrong place, and one whose marks are equal would pass for a constant.
+    pairs = [pair for pair in zip(*marks, strict=True) if pair[0]]
+    if len(set(pairs)) < len(pairs) or any(first == second for first, second in pairs):
+        raise _UnexplainedError
     explained = _Explanation(template, marks, marked)
     result = explained.of(*map(read, marked))
     pieces = [f"fixed_{index}, gap_{index}" for index, _ in enumerate(template.sizes)]

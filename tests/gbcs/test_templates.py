@@ -1,10 +1,12 @@
 """Templates say what the schema says: the same values, the same octets, the same refusals."""
 
 import pickle
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
+from hashlib import sha256, shake_128
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,16 @@ from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, DataType
 from gbcs.tables.reading_services import READING_SERVICES, ReadingService
 from gbcs.tables.roles import Role
-from gbcs.templates import MAX_KEYS, MAX_SHAPES, TURNS, Memo, Reader, Template, Writer
+from gbcs.templates import (
+    MAX_CONCLUSIONS,
+    MAX_KEYS,
+    MAX_SHAPES,
+    TURNS,
+    Memo,
+    Reader,
+    Template,
+    Writer,
+)
 from gbcs.usecases import read_request
 from gbcs.usecases.answer import answer_reading, needs_own_counter
 from gbcs.usecases.read_request import Window, read_requests_of, reading_command
@@ -413,3 +424,44 @@ def test_reading_commands_are_written_by_template(monkeypatch: pytest.MonkeyPatc
     for counter in range(5):
         _ask(service, counter=counter)
     assert len(writes) == 1
+
+
+# Marks
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_short_gaps_are_not_confused(width: int) -> None:
+    """Among many short gaps, some have equal marks, and some have the mark of another."""
+    column = {1: DataType.UNSIGNED, 2: DataType.LONG_UNSIGNED}[width]
+    marks = [
+        [shake_128(b"%d %d" % (turn, at)).digest(width) for at in range(500)] for turn in range(2)
+    ]
+    # Where the marks are equal, the octets are too. So the template would fit what it learns from.
+    ordinary = [one if one == two else bytes(width) for one, two in zip(*marks, strict=True)]
+
+    def octets(rows: list[bytes]) -> bytes:
+        items = [Data(DataType.COMPACT_ARRAY, CompactArray(bytes((column,)), row)) for row in rows]
+        return Data(DataType.ARRAY, tuple(items)).octets()
+
+    for _ in range(LEARNED):
+        Data.parse(octets(ordinary))
+    for place in range(500):
+        changed = octets([*ordinary[:place], b"\x07" * width, *ordinary[place + 1 :]])
+        assert Data.parse(changed).octets() == changed
+
+
+def test_threads_may_share_a_memo() -> None:
+    memo: Memo[int] = Memo()
+    template = Template(b"abcd", ((0, 4),))
+
+    def fill(thread: int) -> None:
+        for number in range(8 * MAX_CONCLUSIONS):
+            memo.put(template, (b"%d %d" % (thread, number),), number)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change within a statement
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(fill, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
