@@ -20,7 +20,9 @@ from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.transport import Broker, BrokerAddress
+from esme_emulator.transport.base import LOGGER
 from esme_emulator.transport.embedded import embedded_broker
+from esme_emulator.transport.embedded_rumqttd import OnEnded
 from gbcs import EUI, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService
 from gbcs.tables.result_codes import result_name
@@ -48,17 +50,22 @@ class Answered:
 
 
 @asynccontextmanager
-async def broker_at(url: str | None, port: int = 0, mqtt: str | None = None) -> AsyncIterator[str]:
+async def broker_at(
+    url: str | None,
+    port: int = 0,
+    mqtt: str | None = None,
+    on_ended: OnEnded = LOGGER.error,
+) -> AsyncIterator[str]:
     """Yield the URL of a broker: `url`, or if that is None, of a new one on loopback.
 
-    Port 0 takes a free one; `mqtt` is the version of `embedded_broker`. Raises `TransportError` if
-    the port is taken or `url` is not a URL.
+    Port 0 takes a free one; `mqtt` and `on_ended` are those of `embedded_broker`. Raises
+    `TransportError` if the port is taken or `url` is not a URL.
     """
     if url is not None:
         BrokerAddress.parse(url)  # report a typo before anything is started or removed
         yield url
     else:
-        async with embedded_broker(port, mqtt) as own:
+        async with embedded_broker(port, mqtt, on_ended) as own:
             yield own
 
 

@@ -1,7 +1,9 @@
 """`esme serve`, `esme fleet` and `esme cache`: run until interrupted."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Any
 
 import click
@@ -44,6 +46,7 @@ from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.runtime.urls import without_credentials
+from esme_emulator.transport import TransportError
 from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 
 
@@ -83,7 +86,7 @@ def serve(
         raise click.UsageError("--broker and --mqtt: give one of the two")
     estate = source.estate()
     options = fleet_options(chosen), cache_options(chosen, estate)
-    own = one_shot.broker_at(broker, port, mqtt)
+    own = partial(one_shot.broker_at, broker, port, mqtt)
     asyncio.run(_run(estate, own, chosen, *options, as_json=as_json))
 
 
@@ -111,7 +114,7 @@ def fleet(
         raise click.UsageError("--shared and --connections: give one of the two")
     if workers == 1:
         part = estate if shard is None else sharded(estate, *shard)
-        on = one_shot.broker_at(broker)
+        on = partial(one_shot.broker_at, broker)
         asyncio.run(_run(part, on, chosen, options, as_json=as_json, whole=estate))
         return
     clock: Clock = chosen["clock"]
@@ -162,7 +165,7 @@ def cache(
         return
     estate = source.estate()
     options = cache_options(chosen, estate)
-    on = one_shot.broker_at(broker)
+    on = partial(one_shot.broker_at, broker)
     asyncio.run(_run(estate, on, chosen, None, options, as_json=as_json))
 
 
@@ -181,7 +184,7 @@ def _refuse_options(context: click.Context, command: str) -> None:
 
 async def _run(
     estate: Estate,
-    broker: AbstractAsyncContextManager[str],
+    broker: Callable[..., AbstractAsyncContextManager[str]],
     chosen: dict[str, Any],
     meters: FleetOptions | None = None,
     cache: CacheOptions | None = None,
@@ -191,14 +194,22 @@ async def _run(
 ) -> None:
     """Run the chosen parts until SIGINT, SIGTERM or SIGHUP, then print their counters.
 
-    `broker` yields the URL of the broker.
+    `broker` yields the URL of the broker, and takes `on_ended`. Raises `TransportError` if a broker
+    of our own ends, after the counters were printed. It is not restarted: messages in flight are
+    lost with it, and a count that lacks them would mislead.
     """
     stopped = asyncio.Event()
+    lost: list[TransportError] = []
+
+    def on_ended(error: TransportError) -> None:
+        lost.append(error)
+        stopped.set()
+
     for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(broker)
+        url = await stack.enter_async_context(broker(on_ended=on_ended))
         services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
@@ -212,6 +223,8 @@ async def _run(
             await stopped.wait()
     counters = running.fleet.counters if running.fleet else None
     announce(_counted(counters, running.ledger), as_json)
+    if lost:
+        raise lost[0]
 
 
 def _standing_still(chosen: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from esme_emulator.runtime.accepting import BACKLOG
 from esme_emulator.transport.base import TransportError
+from esme_emulator.transport.embedded_rumqttd import OnEnded, rumqttd_broker
 
 HOST = "127.0.0.1"
 MQTT_5, MQTT_3 = "5", "3.1.1"
@@ -22,11 +23,14 @@ logger = logging.getLogger("esme_emulator.transport")
 
 
 @asynccontextmanager
-async def embedded_broker(port: int = 0, mqtt: str | None = None) -> AsyncIterator[str]:
+async def embedded_broker(
+    port: int = 0, mqtt: str | None = None, on_ended: OnEnded = logger.error
+) -> AsyncIterator[str]:
     """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and yield its URL.
 
     `mqtt` is `MQTT_5` or `MQTT_3`. None is MQTT 5, or MQTT 3.1.1 with a warning if only amqtt is
-    installed. Raises `TransportError` if the port is taken or not allowed or the broker does not
+    installed. `on_ended` is called if the broker with MQTT 5 ends by itself; by default the error
+    is logged. Raises `TransportError` if the port is taken or not allowed or the broker does not
     start, and `ModuleNotFoundError` if its package is not installed.
     """
     version = mqtt or _best_version()
@@ -39,10 +43,8 @@ async def embedded_broker(port: int = 0, mqtt: str | None = None) -> AsyncIterat
 
             broker = amqtt_broker(listener)
         else:
-            from esme_emulator.transport.embedded_rumqttd import rumqttd_broker
-
             listener.close()  # rumqttd listens by itself
-            broker = rumqttd_broker(HOST, number)
+            broker = rumqttd_broker(HOST, number, on_ended)
         async with broker:
             yield f"mqtt://{HOST}:{number}"
 

@@ -6,9 +6,10 @@ Knows the configuration of rumqttd, and the lines that `rumqttd_process` writes.
 import asyncio
 import logging
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from esme_emulator.runtime.processes import Ended, python_process
 from esme_emulator.runtime.tasks import Tasks
@@ -46,6 +47,9 @@ _MAX_REMAINING = MAX_PACKET - 5
 _START = 10.0
 """Timeout for the broker to listen, in seconds."""
 
+OnEnded: TypeAlias = Callable[[TransportError], None]
+"""Is called if a broker ends by itself; the error is one line for the user."""
+
 _LISTENING = "listening"
 _REFUSALS = {
     "InvalidProtocolLevel(4)": "speaks MQTT 3.1.1: use MQTT 5, or start it with --mqtt 3.1.1",
@@ -57,17 +61,17 @@ logger = logging.getLogger("esme_emulator.transport")
 
 
 @asynccontextmanager
-async def rumqttd_broker(host: str, port: int) -> AsyncIterator[None]:
+async def rumqttd_broker(host: str, port: int, on_ended: OnEnded) -> AsyncIterator[None]:
     """Run a broker on `host` and `port`. Raises `TransportError` if it does not start.
 
-    An error is logged if it ends before the context does.
+    `on_ended` is called if it ends before the context does.
     """
     config = _CONFIG.format(
         host=host, port=port, segment=SEGMENT, segments=SEGMENTS, remaining=_MAX_REMAINING
     )
     async with python_process("-P", str(_PROCESS), config) as process, Tasks() as tasks:
         listening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        tasks.start(_watch(process, listening))
+        tasks.start(_watch(process, listening, on_ended))
         try:
             async with asyncio.timeout(_START):
                 await listening
@@ -76,7 +80,7 @@ async def rumqttd_broker(host: str, port: int) -> AsyncIterator[None]:
         yield
 
 
-async def _watch(process: Process, listening: asyncio.Future[None]) -> None:
+async def _watch(process: Process, listening: asyncio.Future[None], on_ended: OnEnded) -> None:
     """Read the lines of the broker: it listens, refuses a client, breaks, or ends."""
     assert process.stdout is not None  # noqa: S101
     told: set[str] = set()
@@ -93,7 +97,7 @@ async def _watch(process: Process, listening: asyncio.Future[None]) -> None:
                 logger.warning("the embedded broker refuses a client, which %s", reason)
     ended = Ended(await process.wait())
     if listening.done():
-        logger.error("the embedded broker ended by itself (%s): start this program again", ended)
+        on_ended(TransportError(f"the embedded broker ended by itself ({ended}): start this again"))
     else:
         listening.set_exception(
             TransportError(f"the embedded broker did not start ({line or ended}): give --broker")

@@ -1,6 +1,7 @@
 """The command line as processes: `esme serve` and its parts, asked by `esme read`, and stopped."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -134,6 +135,27 @@ def test_serve_speaks_mqtt_3_1_1_if_it_is_told_to() -> None:
         form = read(serve.started["broker"], "4.8.1", "cache")
         assert (len(form["rows"]), form["cache_status"]) == (49, None)
         serve.stop(signal.SIGINT)
+
+
+def test_serve_ends_with_its_broker() -> None:
+    pytest.importorskip("iotcore")
+    with running("serve", "--port", 0, "--meters", 3, "--store", "memory:") as serve:
+        read(serve.started["broker"], "4.8.1", "cache")
+        os.kill(child_of(serve.process.pid, "rumqttd_process"), signal.SIGKILL)
+        out, err = serve.process.communicate(timeout=GUARD)
+    assert serve.process.returncode == 1
+    assert json.loads(out)["device_hits"] == 1
+    last = err.decode().splitlines()[-1]
+    assert last == "esme: the embedded broker ended by itself (signal 9): start this again"
+
+
+def child_of(parent: int, script: str) -> int:
+    """Return the process that `parent` started and that runs `script`."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    [found] = [
+        int(child) for child in children if script in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    return found
 
 
 def test_own_and_other_brokers_exclude_each_other() -> None:

@@ -245,9 +245,7 @@ async def test_a_broker_that_ends_by_itself_is_one_line(
         started[0].kill()
         async with asyncio.timeout(GUARD):
             await logged.wait()
-    assert caplog.messages == [
-        "the embedded broker ended by itself (signal 9): start this program again"
-    ]
+    assert caplog.messages == ["the embedded broker ended by itself (signal 9): start this again"]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +267,12 @@ async def test_a_router_that_panics_ends_the_broker(line: str, killed: bool) -> 
         return -9
 
     process = SimpleNamespace(stdout=output, kill=lambda: kills.append(True), wait=wait)
-    await _watch(process, asyncio.get_running_loop().create_future())  # type: ignore[arg-type]
+    listening = asyncio.get_running_loop().create_future()
+    ended: list[TransportError] = []
+    await _watch(process, listening, ended.append)  # type: ignore[arg-type]
+    assert [str(error) for error in ended] == [
+        "the embedded broker ended by itself (signal 9): start this again"
+    ]
     assert kills == [True] * killed
 
 
