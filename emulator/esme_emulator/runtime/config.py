@@ -32,6 +32,10 @@ T = TypeVar("T")
 
 MAX_LENGTH = 10_000_000
 """Longest TOML text that is parsed, in characters."""
+MAX_DEPTH = 32
+"""Deepest nesting of tables and lists in TOML text that is parsed."""
+
+_NOT_TOML = "it is not TOML"
 
 _MAX_SHOWN = 60
 
@@ -162,11 +166,31 @@ def parse_toml(text: str) -> dict[str, Any]:
     if len(text) > MAX_LENGTH:
         raise ValueError(f"it is longer than {MAX_LENGTH} characters")
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
+        # Dotted keys need no stack to be read, but whoever walks through their tables does.
+        if _is_deeper(tables, MAX_DEPTH):
+            raise RecursionError
     except RecursionError:
-        raise ValueError("it is not TOML: it is nested too deep") from None
+        raise ValueError(f"{_NOT_TOML}: it is nested too deep") from None
     except ValueError as error:
-        raise ValueError(f"it is not TOML: {' '.join(str(error).split())}") from None
+        # Python advises how to read longer numbers, which no user of a file can do.
+        says, _, _ = " ".join(str(error).split()).partition("; use sys.")
+        raise ValueError(f"{_NOT_TOML}: {says}") from None
+    return tables
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Return whether tables and lists are nested deeper than `limit`."""
+    level = [value]
+    for _ in range(limit):
+        level = [inner for each in level for inner in _inner(each)]
+    return bool(level)
+
+
+def _inner(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def validate(form: type[T], table: object) -> tuple[T | None, list[Mistake]]:

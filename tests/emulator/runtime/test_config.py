@@ -79,6 +79,8 @@ def test_text_that_is_not_toml_is_one_line() -> None:
     for text, reason in (
         ("title = \n", "it is not TOML: Invalid value"),
         ("a = " + "[" * 5000, "it is not TOML: "),
+        (".".join("a" * 20_000) + " = 1", "it is not TOML: it is nested too deep"),
+        ("a = " + "9" * 5000, "value has 5000 digits$"),
         ("#" * 10_000_001, "it is longer than 10000000 characters"),
     ):
         with pytest.raises(ValueError, match=reason) as raised:
