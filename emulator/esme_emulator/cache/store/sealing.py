@@ -72,7 +72,12 @@ class Seal:
 
     def open_entry(self, key: Key, received: float, octets: bytes) -> Entry | None:
         """Return the entry from octets of `close_entry`, or None if they cannot be read."""
-        readings = self._open(self._place(key, f"received {float(received)!r}"), octets)
+        try:
+            place = self._place(key, f"received {float(received)!r}")
+        except (TypeError, ValueError):  # SQLite keeps any type in any column
+            self.give_up(_DAMAGED)
+            return None
+        readings = self._open(place, octets)
         return None if readings is None else Entry(readings, received)
 
     def close_settled(self, key: Key, fence: int, readings: bytes) -> bytes:
@@ -102,7 +107,7 @@ class Seal:
             if inflate.eof and not inflate.unused_data:
                 return readings
             reason = _DAMAGED
-        except zlib.error:
+        except (TypeError, zlib.error):  # not octets, or damaged ones
             reason = _DAMAGED
         except ValueError as error:
             reason = str(error)

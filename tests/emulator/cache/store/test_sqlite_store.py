@@ -636,3 +636,17 @@ async def test_a_look_up_of_a_wider_window_reads_keys_alone(store: SqliteStore, 
     said = [row[-1] for row in plan]
     assert any("USING COVERING INDEX readings_of_device" in line for line in said)
     assert not any("SCAN readings" in line for line in said), said
+
+
+@pytest.mark.parametrize("change", ["readings = 'text'", "readings = 7", "received = 'never'"])
+async def test_a_row_of_other_types_counts_as_missing(
+    store: SqliteStore, path: Path, change: str
+) -> None:
+    """SQLite keeps a value of any type in any column, if somebody writes one."""
+    [key] = keys(1)
+    await store.put(key, Entry(b"readings", UNIX_NOW), None)
+    assert store.at_hand(key) is not None
+    sql(path, f"UPDATE readings SET {change}")
+    assert store.at_hand(key) is None
+    assert await store.get(key) is None
+    assert (await store.size()).unreadable == 2
