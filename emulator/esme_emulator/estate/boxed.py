@@ -8,6 +8,7 @@ Source: the file `keystore.json` of dccboxed-keystore 0.4.2.
 """
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 
 from esme_emulator.estate.certificates import DSP, XML_SIGN
 from gbcs import EUI, Keystore, KeystoreError, KeyUsage
@@ -34,6 +36,10 @@ _NAMES = {usage: name for name, usage in _USAGES.items()}
 _OTHER_GENERATION = "Z1b-"
 """Entries that DCC's clients do not use: their keys must not replace those of `Z1-`."""
 _PREPAYMENT = "PP-"
+_UNREADABLE = (
+    *(KeyError, TypeError, ValueError, AttributeError, UnsupportedAlgorithm),
+    CryptographyDeprecationWarning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ def read_boxed(text: bytes) -> BoxedFile:
     for eui, usage, serial, value in _flat(parties):
         try:
             entry = _entry(EUI.parse(eui), _USAGES[usage], serial, value)
-        except (KeyError, TypeError, ValueError, AttributeError, UnsupportedAlgorithm) as error:
+        except _UNREADABLE as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             complaints.append(f"{eui} {usage} {serial}: skipped: {line:.160}")
         else:
@@ -119,7 +125,10 @@ def _flat(parties: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
 
 
 def _entry(eui: EUI, usage: KeyUsage, serial: str, value: Mapping[str, Any]) -> BoxedEntry:
-    certificate = x509.load_pem_x509_certificate(value["certificate"].encode())
+    with warnings.catch_warnings():
+        # Older versions only warn of what newer ones refuse.
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        certificate = x509.load_pem_x509_certificate(value["certificate"].encode())
     key = load_pem_private_key(value["privateKey"].encode(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("the private key is not one of P-256")
