@@ -47,6 +47,9 @@ COMMANDS = {
     "dsp": Lazy(
         f"{_HERE}.run:dsp", "Run the front door for DUIS alone, on a broker, until interrupted."
     ),
+    "duis": Lazy(
+        f"{_HERE}.duis:duis", "Sign, verify and send DUIS requests, and receive responses."
+    ),
     "counters": Lazy(f"{_HERE}.counters:counters", "Add up the counters of several fleets."),
     "profiles": Lazy(
         f"{_HERE}.shipped:profiles", "List, show, check and plot profiles of meters and networks."

@@ -23,7 +23,7 @@ from esme_emulator.runtime.http_server import web_page_refusal
 DUIS_PATH = "/api/v1/{service}"
 SEARCH_PATH, RETRIEVE_PATH = "/services/certificatesearch", "/services/retrievecertificate"
 
-__all__ = ["Route", "application", "duis_routes", "smki_routes"]
+__all__ = ["Route", "application", "duis_routes", "receiving", "smki_routes"]
 
 _XML = "application/xml"
 _log = logging.getLogger(__name__)
@@ -75,6 +75,18 @@ def smki_routes(smki: Smki) -> list[Route]:
 def application(routes: list[Route]) -> Starlette:
     """Return the ASGI application of some routes."""
     return Starlette(routes=routes)
+
+
+def receiving(path: str, take: Callable[[bytes], int]) -> Starlette:
+    """Return the application of a user that receives responses at `path`.
+
+    `take` returns the HTTP status for a response.
+    """
+
+    async def receive(request: Request) -> Response:
+        return Response(status_code=take(await request.body()))
+
+    return application([Route(path, receive, methods=["POST"])])
 
 
 def _post(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from esme_emulator.cache.store.open import MEMORY
 
 from esme_emulator.app.dsp import DspOptions, RunningDsp
 from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.store import MEMORY
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.estate.parties import DISTRIBUTOR, SUPPLIER
 from esme_emulator.faults.loading import parse_rules

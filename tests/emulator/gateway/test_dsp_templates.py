@@ -5,12 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from esme_emulator.cache.store.open import MEMORY
 from lxml import etree
 
 from esme_emulator.app.dsp import DspOptions
 from esme_emulator.app.services import CacheOptions, FleetOptions, run_services
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.store import MEMORY
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.gateway.deliveries import Addresses
 from esme_emulator.gateway.documents import ENDPOINT_OF
