@@ -95,7 +95,7 @@ HOMES = {
     "fastapi": ("control/*",),
     "hdrh": ("load/tally.py",),
     "jinja2": ("proof/report/page.py",),
-    "lxml": ("gateway/*",),
+    "lxml": ("gateway/*", "pytest_plugin/dsp.py"),
     "matplotlib": ("cli/render/profiles.py", "proof/report/*.py"),
     "prometheus_client": ("control/metrics.py",),
     "pydantic": (

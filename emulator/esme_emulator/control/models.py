@@ -38,6 +38,22 @@ class Health(Model):
     lost: list[str] = Field(description="lost connections, such as 'fleet: 1 of 1'")
     fleet: bool = Field(description="whether meters run in this process")
     cache: bool = Field(description="whether a cache runs in this process")
+    duis: bool = Field(description="whether the front door for DUIS runs in this process")
+
+
+class DuisCounts(Model):
+    """The front door for DUIS: what it received, and what waits in its outbox."""
+
+    requests: dict[str, int] = Field(
+        description="requests by service and outcome, such as 'serviceS I99'; outcomes without a "
+        "response code got HTTP 400 or 503"
+    )
+    responses: dict[str, int] = Field(description="responses put into the outbox, by their codes")
+    deliveries: dict[str, int] = Field(description="attempts to deliver responses, by outcome")
+    refusals: dict[str, int] = Field(description="responses that users refused, by HTTP status")
+    jobs: int = Field(description="acknowledged requests without a response yet")
+    waiting: int = Field(description="responses that were not delivered yet")
+    schedules: int = Field(description="schedules that were created")
 
 
 class ClockState(Model):

@@ -78,7 +78,7 @@ class Deliveries:
         self, outbox: Outbox, addresses: Addresses, machine: Clock, client: httpx.AsyncClient
     ) -> None:
         self._outbox = outbox
-        self._addresses = addresses
+        self.addresses = addresses
         self._machine = machine
         self._client = client
         self._lanes: dict[str, _Lane] = {}
@@ -95,7 +95,7 @@ class Deliveries:
 
     async def _deliver(self, delivery: Delivery, not_before: float) -> None:
         await self._machine.sleep(not_before - self._machine.now())
-        url = self._addresses.of(delivery.user)
+        url = self.addresses.of(delivery.user)
         lane = self._lanes.setdefault(url, _Lane())
         while not await self._attempt(url, lane, delivery.body):
             pass  # the others take their turns first, because the lock is fair

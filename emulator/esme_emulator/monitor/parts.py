@@ -214,6 +214,13 @@ def cache_of(parts: RunningParts) -> RunningCache:
     return parts.cache
 
 
+def dsp_of(parts: RunningParts) -> "Dsp":
+    """Return the front door for DUIS. Raises `AbsentError`."""
+    if parts.dsp is None:
+        raise AbsentError("no front door for DUIS runs in this process")
+    return parts.dsp
+
+
 def avoided_ratio(ledger: Ledger) -> float | None:
     """Return the share of accepted requests that caused no command; None without any request.
 
