@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("signxml", reason="DUIS needs the extra duis")
 
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.faults.kind.delivery import NoReply
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from esme_emulator.pytest_plugin.dsp import EsmeDsp
@@ -45,7 +46,10 @@ async def test_reads_by_duis_are_reads_like_any_other(
         assert response.code == "I0"
         assert response.message.originator == esme_meter.eui
     assert esme_meter.hits("4.8.1") == 1
-    assert [decision.decision for decision in esme_cache.decisions] == ["forwarded", "hit"]
+    assert [decision.decision for decision in esme_cache.decisions] == [
+        Decision.FORWARDED,
+        Decision.HIT,
+    ]
 
 
 async def test_a_silent_meter_is_e21_once_the_clock_has_passed_the_timeout(
