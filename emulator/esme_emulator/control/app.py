@@ -51,7 +51,6 @@ def process_routes(parts: RunningParts) -> APIRouter:
             lost=lost,
             fleet=parts.fleet is not None,
             cache=parts.cache is not None,
-            duis=parts.dsp is not None,
         )
 
     @router.get("/duis", tags=["duis"])

@@ -38,7 +38,6 @@ class Health(Model):
     lost: list[str] = Field(description="lost connections, such as 'fleet: 1 of 1'")
     fleet: bool = Field(description="whether meters run in this process")
     cache: bool = Field(description="whether a cache runs in this process")
-    duis: bool = Field(description="whether the front door for DUIS runs in this process")
 
 
 class DuisCounts(Model):
