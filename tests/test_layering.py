@@ -29,8 +29,9 @@ ARROWS = {
     "scenario": ("runtime", "profiles", "estate", "faults", "fleet", "cache"),
     "monitor": (
         *("runtime", "profiles", "transport", "messaging", "device", "faults", "fleet", "cache"),
+        "gateway",
     ),
-    "control": ("runtime", "transport", "device", "faults", "fleet", "cache", "monitor"),
+    "control": ("runtime", "transport", "device", "faults", "fleet", "cache", "gateway", "monitor"),
     "proof": (
         *("runtime", "profiles", "estate", "device", "faults", "messaging", "transport"),
         *("fleet", "cache", "scenario"),
@@ -47,7 +48,7 @@ PURE = ("device/*", "faults/*", "fleet/*", "cache/policy/*", "cache/registry/*",
 
 AT_THE_EDGE = (
     *("*/service.py", "*file.py"),
-    *("gateway/http.py", "gateway/outbox.py", "gateway/xsd.py"),
+    *("gateway/deliveries.py", "gateway/http.py", "gateway/outbox.py", "gateway/xsd.py"),
 )
 """Exceptions in these rooms: modules that await or read files."""
 
@@ -94,7 +95,7 @@ HOMES = {
     "fastapi": ("control/*",),
     "hdrh": ("load/tally.py",),
     "jinja2": ("proof/report/page.py",),
-    "lxml": ("gateway/*",),
+    "lxml": ("gateway/*", "pytest_plugin/dsp.py"),
     "matplotlib": ("cli/render/profiles.py", "proof/report/*.py"),
     "prometheus_client": ("control/metrics.py",),
     "pydantic": (
@@ -103,8 +104,9 @@ HOMES = {
     ),
     "pydantic_core": ("runtime/config.py",),
     "signxml": ("gateway/signature.py",),
-    "starlette": ("control/*",),
-    "uvicorn": ("control/server.py",),
+    "starlette": ("control/*", "gateway/http.py", "runtime/http_server.py"),
+    "httpx": ("gateway/deliveries.py", "cli/duis.py"),
+    "uvicorn": ("runtime/http_server.py",),
     "valkey": ("cache/store/valkey_servers.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),
     "sqlite3": ("cache/store/sqlite*.py",),

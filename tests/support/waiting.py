@@ -13,7 +13,7 @@ async def settle(turns: int = 200) -> None:
         await asyncio.sleep(0)
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], object]) -> None:
     """Poll until `holds` is true. Raises `TimeoutError` after `GUARD`."""
     async with asyncio.timeout(GUARD):
         while not holds():  # noqa: ASYNC110 - another process, which has no event here, changes it

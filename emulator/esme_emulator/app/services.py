@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esme_emulator.cache.policy.ledger import Decided, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
@@ -34,6 +35,9 @@ from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import journal
 from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
+
+if TYPE_CHECKING:  # its packages are in an extra of their own
+    from esme_emulator.app.dsp import DspOptions, RunningDsp
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Running:
     parts: RunningParts
     control: str | None = None
     """URL of the control interface."""
+    dsp: "RunningDsp | None" = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -100,11 +105,12 @@ async def run_services(
     cache_options: CacheOptions | None = None,
     control_port: int | None = None,
     whole: Estate | None = None,
+    dsp_options: "DspOptions | None" = None,
 ) -> AsyncIterator[Running]:
-    """Run a fleet and a cache, each if it has options, while the context lasts.
+    """Run a fleet, a cache and a front door for DUIS, each if it has options.
 
     `whole` is the estate if `estate` is a shard of it. Raises `TransportError` if the broker cannot
-    be reached, and `StoreError`, `ProfileError`, `ControlError` or `JournalError` if a part cannot
+    be reached, and `StoreError`, `ProfileError`, `ListenError` or `JournalError` if a part cannot
     be started.
     """
     address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
@@ -136,15 +142,20 @@ async def run_services(
                 _cache(broker, estate, clock, cache_options, known)
             )
             transports["cache"] = cache.service.transports
-        parts = RunningParts(clock, address, transports, fleet, cache)
+        dsp = None
+        if dsp_options is not None:
+            from esme_emulator.app.dsp import serve_dsp
+
+            dsp = await stack.enter_async_context(serve_dsp(broker, estate, clock, dsp_options))
+        parts = RunningParts(clock, address, transports, fleet, cache, dsp.dsp if dsp else None)
         if control_port is not None:
             from esme_emulator.control.app import create_app
-            from esme_emulator.control.server import serve_control
+            from esme_emulator.runtime.http_server import serve_http
 
             control = await stack.enter_async_context(
-                serve_control(create_app(parts), control_port)
+                serve_http(create_app(parts), control_port, what="control interface")
             )
-        yield Running(parts, control, warnings)
+        yield Running(parts, control, dsp, warnings)
 
 
 @asynccontextmanager

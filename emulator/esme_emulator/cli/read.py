@@ -129,18 +129,30 @@ def read(
     )
     if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):
         warn([f"read as a {taken} meter: {_SAY_WHICH}"])
-    rows = _the_rows(answered.service, answered.readings)
+    form: dict[str, Any] = {
+        "device": str(eui),
+        "srv": srv,
+        "from": window and to_iso(window.start),
+        "to": window and to_iso(window.end),
+        "via": via,
+        "cache_status": answered.cache_status,
+    }
+    print_reading(answered.service, answered.readings, form, as_json=as_json, chart=chart)
+
+
+def print_reading(
+    service: ReadingService,
+    readings: tuple[Reading, ...],
+    form: dict[str, Any],
+    *,
+    as_json: bool,
+    chart: bool = False,
+) -> None:
+    """Print a reading as a table, as values or as a chart; or as JSON, added to `form`."""
+    rows = _the_rows(service, readings)
     if as_json:
-        form: dict[str, Any] = {
-            "device": str(eui),
-            "srv": srv,
-            "from": window and to_iso(window.start),
-            "to": window and to_iso(window.end),
-            "via": via,
-            "cache_status": answered.cache_status,
-        }
         if rows is None:
-            form["values"] = [_to_json(item) for item in answered.readings]
+            form["values"] = [_to_json(item) for item in readings]
         else:
             form["rows"] = rows_to_json(rows)
         click.echo(json.dumps(form))
@@ -149,7 +161,7 @@ def read(
     elif rows is not None:
         readings_view.reading_table(rows, out)
     else:
-        readings_view.reading_values(answered.readings, out)
+        readings_view.reading_values(readings, out)
 
 
 def _window(srv: str, variant: str | None, start: int | None, end: int | None) -> Window | None:

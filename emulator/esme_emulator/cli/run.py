@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,6 +15,7 @@ from esme_emulator.app import one_shot
 from esme_emulator.app.services import (
     CacheOptions,
     FleetOptions,
+    Running,
     fault_warnings,
     run_services,
     settle,
@@ -20,6 +23,13 @@ from esme_emulator.app.services import (
 from esme_emulator.app.workers import WorkerError, run_workers
 from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.cli.commands import Command, Group
+from esme_emulator.cli.duis_options import (
+    dsp_options,
+    duis_keys,
+    duis_options,
+    duis_registry,
+    parties_option,
+)
 from esme_emulator.cli.options import (
     Whole,
     broker_option,
@@ -35,6 +45,9 @@ from esme_emulator.cli.service_options import (
     common_options,
     fleet_options,
     meter_options,
+    profile_option,
+    profiles_of,
+    registry_option,
     setting_option,
     sharding_options,
 )
@@ -49,6 +62,9 @@ from esme_emulator.runtime.urls import without_credentials
 from esme_emulator.transport import TransportError
 from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 
+if TYPE_CHECKING:
+    from esme_emulator.app.dsp import DspOptions
+
 
 @click.command(
     cls=Command,
@@ -58,6 +74,7 @@ from esme_emulator.transport.embedded import MQTT_3, MQTT_5
 @meter_options
 @caching_options
 @common_options
+@duis_options(always=False)
 @broker_option
 @click.option(
     "--port",
@@ -85,9 +102,35 @@ def serve(
     if broker and mqtt:
         raise click.UsageError("--broker and --mqtt: give one of the two")
     estate = source.estate()
-    options = fleet_options(chosen), cache_options(chosen, estate)
+    fleeting, caching = fleet_options(chosen), cache_options(chosen, estate)
+    door, estate = dsp_options(chosen, estate, caching.registry, fleeting.profiles)
+    if door is not None:
+        caching = replace(caching, registry=door.registry)
     own = partial(one_shot.broker_at, broker, port, mqtt)
-    asyncio.run(_run(estate, own, chosen, *options, as_json=as_json))
+    asyncio.run(_run(estate, own, chosen, fleeting, caching, dsp=door, as_json=as_json))
+
+
+@click.command(
+    cls=Command,
+    example="esme dsp --meters 1000 --broker mqtt://127.0.0.1:1883 --parties keystore.json",
+)
+@service_estate_options
+@profile_option
+@registry_option
+@common_options
+@duis_options(always=True)
+@part_broker_option
+@json_option
+def dsp(source: EstateSource, broker: str, as_json: bool, **chosen: Any) -> None:
+    """Run the front door for DUIS alone, on a broker, until interrupted.
+
+    Give the same --parties to meters and cache, and the same --registry to the cache.
+    """
+    estate = source.estate()
+    profiles = profiles_of(chosen["profiles"])
+    door, estate = dsp_options(chosen, estate, chosen["registry"], profiles)
+    on = partial(one_shot.broker_at, broker)
+    asyncio.run(_run(estate, on, chosen, dsp=door, as_json=as_json))
 
 
 @click.command(cls=Command, example="esme fleet --meters 100000 --workers 4")
@@ -95,10 +138,12 @@ def serve(
 @meter_options
 @sharding_options
 @common_options
+@parties_option
 @part_broker_option
 @json_option
 def fleet(
     source: EstateSource,
+    parties: Path | None,
     broker: str,
     as_json: bool,
     shard: tuple[int, int] | None,
@@ -106,7 +151,7 @@ def fleet(
     **chosen: Any,
 ) -> None:
     """Run the meters alone, on a broker, until interrupted."""
-    estate = source.estate()
+    estate = _estate_of(source, parties)
     options = fleet_options(chosen)
     if shard is not None and (workers > 1 or options.shared):
         raise click.UsageError("--shard: leave it out with --workers or --shared")
@@ -127,7 +172,13 @@ def fleet(
     control = chosen["control"]
     try:
         merged = run_workers(
-            source.estate, broker, clock.describe(), options, workers, control, started
+            partial(_estate_of, source, parties),
+            broker,
+            clock.describe(),
+            options,
+            workers,
+            control,
+            started,
         )
     except WorkerError as error:
         announce(_counted(error.counted, None) | {"without": str(error)}, as_json)
@@ -144,6 +195,7 @@ def fleet(
 @caching_options
 @setting_option("shared")
 @common_options
+@parties_option
 @part_broker_option
 @json_option
 @click.pass_context
@@ -151,6 +203,7 @@ def cache(
     context: click.Context,
     /,
     source: EstateSource,
+    parties: Path | None,
     broker: str,
     as_json: bool,
     **chosen: Any,
@@ -163,14 +216,24 @@ def cache(
     if command is not None:
         _refuse_options(context, command)
         return
-    estate = source.estate()
+    estate = _estate_of(source, parties)
     options = cache_options(chosen, estate)
+    if parties is not None and options.registry is None:
+        options = replace(options, registry=duis_registry())
     on = partial(one_shot.broker_at, broker)
     asyncio.run(_run(estate, on, chosen, None, options, as_json=as_json))
 
 
 cache.add_command(inspect)
 cache.add_command(purge)
+
+
+def _estate_of(source: EstateSource, parties: Path | None) -> Estate:
+    """Return the estate, with the keys of the users in the file `parties` if there is one."""
+    estate = source.estate()
+    return (
+        estate if parties is None else replace(estate, keystore=duis_keys(parties, estate).keystore)
+    )
 
 
 def _refuse_options(context: click.Context, command: str) -> None:
@@ -188,6 +251,7 @@ async def _run(
     chosen: dict[str, Any],
     meters: FleetOptions | None = None,
     cache: CacheOptions | None = None,
+    dsp: "DspOptions | None" = None,
     *,
     as_json: bool,
     whole: Estate | None = None,
@@ -210,12 +274,12 @@ async def _run(
     clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(broker(on_ended=on_ended))
-        services = run_services(url, estate, clock, meters, cache, chosen["control"], whole)
+        services = run_services(url, estate, clock, meters, cache, chosen["control"], whole, dsp)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
             warn([*_standing_still(chosen), *running.warnings])
             form = _started(url, estate, clock, meters=meters is not None, cache=cache)
-            announce(form | ({"control": running.control} if running.control else {}), as_json)
+            announce(form | _urls(running), as_json)
             if not as_json:
                 machine = SystemClock()
                 tasks.start(watch(Sampler(running.parts, machine), aside, machine))
@@ -225,6 +289,14 @@ async def _run(
     announce(_counted(counters, running.ledger), as_json)
     if lost:
         raise lost[0]
+
+
+def _urls(running: Running) -> dict[str, str]:
+    """Return the URLs of the HTTP interfaces that run."""
+    urls = {"control": running.control}
+    if running.dsp is not None:
+        urls |= {"duis": running.dsp.duis, "smki": running.dsp.smki}
+    return {name: url for name, url in urls.items() if url is not None}
 
 
 def _standing_still(chosen: dict[str, Any]) -> list[str]:

@@ -196,6 +196,12 @@ sharing_option = click.option(
     is_flag=True,
     help="Share requests with other processes on the broker, through $share.",
 )
+registry_option = click.option(
+    "--registry",
+    type=_REGISTRY,
+    show_default="every emulated party may read every meter",
+    help="TOML file of parties and registrations. Changes are kept in FILE.changes.",
+)
 caching_options = all_of(
     setting_option("retention_hours"),
     click.option(
@@ -214,12 +220,7 @@ caching_options = all_of(
         help="Size limit of the readings in the store, such as 500MB. The oldest are evicted.",
     ),
     *(setting_option(name) for name in SETTINGS if name not in ("retention_hours", "shared")),
-    click.option(
-        "--registry",
-        type=_REGISTRY,
-        show_default="every emulated party may read every meter",
-        help="TOML file of parties and registrations. Changes are kept in FILE.changes.",
-    ),
+    registry_option,
     click.option(
         "--decisions",
         type=FILE,

@@ -20,9 +20,9 @@ from esme_emulator.control.cache_routes import cache_routes
 from esme_emulator.control.fleet_routes import fault_routes, fleet_routes
 from esme_emulator.control.guard import Guard
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
-from esme_emulator.control.models import Advance, ClockState, Health, Problem
+from esme_emulator.control.models import Advance, ClockState, DuisCounts, Health, Problem
 from esme_emulator.control.registry_routes import registry_routes
-from esme_emulator.monitor.parts import AbsentError, RunningParts
+from esme_emulator.monitor.parts import AbsentError, RunningParts, dsp_of
 from esme_emulator.runtime.clock import ClockError, ManualClock, iso
 
 
@@ -51,6 +51,21 @@ def process_routes(parts: RunningParts) -> APIRouter:
             lost=lost,
             fleet=parts.fleet is not None,
             cache=parts.cache is not None,
+        )
+
+    @router.get("/duis", tags=["duis"])
+    async def get_duis() -> DuisCounts:
+        """Return what the front door for DUIS received and delivered."""
+        dsp = dsp_of(parts)
+        tally, deliveries = dsp.tally, dsp.deliveries
+        return DuisCounts(
+            requests={" ".join(key): number for key, number in tally.requests.items()},
+            responses=dict(tally.responses),
+            deliveries={str(each): number for each, number in deliveries.attempts.items()},
+            refusals={str(status): number for status, number in deliveries.refusals.items()},
+            jobs=dsp.jobs,
+            waiting=deliveries.waiting,
+            schedules=dsp.schedules,
         )
 
     @router.get("/metrics", tags=["process"], response_class=PlainTextResponse)

@@ -1,31 +1,22 @@
 """Middleware that refuses requests of web pages, and bodies that are too long or not JSON.
 
-Knows ASGI, not the endpoints. Any web page can make its reader's browser send requests to a
-loopback port. A request must therefore
-- have this machine as its host, because a page's own name may resolve to it (DNS rebinding);
-- have no foreign origin: browsers report it in `Origin` and `Sec-Fetch-Site`;
-- declare its body as JSON, which a page cannot send to another origin without permission (CORS).
-Every refusal is JSON of one form.
+Knows ASGI, not the endpoints. A request must come from a program and not from a web page, as
+`web_page_refusal` tells, and declare its body as JSON, which a page cannot send to another origin
+without permission (CORS). Every refusal is JSON of one form.
 """
 
 import json
 import logging
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine in the host part of a URL."""
+from esme_emulator.runtime.http_server import web_page_refusal
 
 MAX_BODY = 65_536
 """Maximum body size, in octets. The rest of a longer body is not read."""
 
 _JSON = "application/json"
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing, so a link on any page may use them."""
-_HTTP_PORT = 80
-_FROM_A_PAGE = "sent by a web page of another origin: use curl or a program instead"
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +33,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refusal := _refuse(scope["method"], headers):
+        if refusal := web_page_refusal(scope["method"], headers):
             await problem(send, *refusal)
         elif (body := await _body(receive)) is None:
             return  # the client left: a body that is cut off may be valid JSON by accident
@@ -86,30 +77,6 @@ async def problem(send: Send, status: int, reason: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _refuse(method: str, headers: Headers) -> tuple[int, str] | None:
-    """Return status and reason if a web page may have sent the request, else None."""
-    host = _host_and_port(f"http://{headers.get('host', '')}")
-    if host is None or host[0] not in LOOPBACK:
-        return 421, "the host is not this machine: send the request to 127.0.0.1 or localhost"
-    # Another port of this machine is another origin too: another program serves its pages.
-    origin = headers.get("origin")
-    if origin is not None and _host_and_port(origin) != host:
-        return 403, _FROM_A_PAGE
-    if method not in _SAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return 403, _FROM_A_PAGE
-    return None
-
-
-def _host_and_port(origin: str) -> tuple[str, int] | None:
-    """Return host and port of `http://host:port`, or None for any other text."""
-    try:
-        parts = urlsplit(origin)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    return (host, port or _HTTP_PORT) if parts.scheme == "http" and host else None
 
 
 def _media_type(headers: Headers) -> str:

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -25,6 +26,9 @@ from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.wan import WanTally
 from esme_emulator.monitor.parts import HitAges, RunningFleet, RunningParts
 from esme_emulator.transport import Transport
+
+if TYPE_CHECKING:  # its packages are in an extra of their own
+    from esme_emulator.gateway.service import Dsp
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -72,6 +76,8 @@ class Metrics(Collector):
         if parts.cache is not None:
             yield from _of_ledger(parts.cache.ledger)
             yield _of_ages(parts.cache.hit_ages)
+        if parts.dsp is not None:
+            yield from _of_dsp(parts.dsp)
         if self._size is not None:
             yield from _of_store(self._size.size)
 
@@ -189,6 +195,27 @@ def _of_ages(ages: HitAges) -> Metric:
         "Age of the readings in hits.",
         buckets=buckets,
         sum_value=ages.seconds,
+    )
+
+
+def _of_dsp(dsp: "Dsp") -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "esme_duis_requests", "DUIS requests by service and outcome.", labels=("service", "outcome")
+    )
+    for key, number in sorted(dsp.tally.requests.items()):
+        requests.add_metric(key, number)
+    yield requests
+    deliveries = CounterMetricFamily(
+        "esme_duis_deliveries", "Attempts to deliver responses, by outcome.", labels=("outcome",)
+    )
+    for outcome, number in sorted(dsp.deliveries.attempts.items()):
+        deliveries.add_metric((outcome,), number)
+    yield deliveries
+    yield GaugeMetricFamily(
+        "esme_duis_jobs", "Acknowledged requests without a response yet.", dsp.jobs
+    )
+    yield GaugeMetricFamily(
+        "esme_duis_waiting", "Responses that were not delivered yet.", dsp.deliveries.waiting
     )
 
 

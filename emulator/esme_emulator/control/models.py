@@ -40,6 +40,21 @@ class Health(Model):
     cache: bool = Field(description="whether a cache runs in this process")
 
 
+class DuisCounts(Model):
+    """The front door for DUIS: what it received, and what waits in its outbox."""
+
+    requests: dict[str, int] = Field(
+        description="requests by service and outcome, such as 'serviceS I99'; outcomes without a "
+        "response code got HTTP 400 or 503"
+    )
+    responses: dict[str, int] = Field(description="responses put into the outbox, by their codes")
+    deliveries: dict[str, int] = Field(description="attempts to deliver responses, by outcome")
+    refusals: dict[str, int] = Field(description="responses that users refused, by HTTP status")
+    jobs: int = Field(description="acknowledged requests without a response yet")
+    waiting: int = Field(description="responses that were not delivered yet")
+    schedules: int = Field(description="schedules that were created")
+
+
 class ClockState(Model):
     """The clock of this process."""
 

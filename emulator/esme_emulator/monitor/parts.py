@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from esme_emulator.cache.policy.ledger import Decided, Decision, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
@@ -29,6 +30,9 @@ from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Transport
 from gbcs import EUI
 from gbcs.tables.use_cases import USE_CASES, for_srv
+
+if TYPE_CHECKING:  # its packages are in an extra of their own
+    from esme_emulator.gateway.service import Dsp
 
 HOURS = (1, 6, 12, 24, 36, 48, 60, 72)
 """Upper bounds of the buckets, in hours; the last is the longest retention."""
@@ -108,7 +112,7 @@ def counted(srv: str | None) -> str | None:
 
 
 class ControlError(UserError):
-    """A control interface that cannot start. The text is one line for the user."""
+    """A control interface that cannot be used. The text is one line for the user."""
 
 
 class AbsentError(Exception):
@@ -165,7 +169,7 @@ class RunningCache:
 
 @dataclass(frozen=True, slots=True)
 class RunningParts:
-    """The parts of this process; `fleet` or `cache` is None if it does not run.
+    """The parts of this process; `fleet`, `cache` or `dsp` is None if it does not run.
 
     `broker` is shown to users, so it must not contain a password. `transports` are the connections
     of each part.
@@ -176,6 +180,7 @@ class RunningParts:
     transports: Mapping[str, Sequence[Transport]]
     fleet: RunningFleet | None = None
     cache: RunningCache | None = None
+    dsp: "Dsp | None" = None
 
     def lost(self) -> list[str]:
         """Return a text for each part that lost connections: how many, of how many."""
@@ -207,6 +212,13 @@ def cache_of(parts: RunningParts) -> RunningCache:
     if parts.cache is None:
         raise AbsentError("no cache runs in this process")
     return parts.cache
+
+
+def dsp_of(parts: RunningParts) -> "Dsp":
+    """Return the front door for DUIS. Raises `AbsentError`."""
+    if parts.dsp is None:
+        raise AbsentError("no front door for DUIS runs in this process")
+    return parts.dsp
 
 
 def avoided_ratio(ledger: Ledger) -> float | None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from esme_emulator.pytest_plugin.bench import Bench, EuiAllocator
     from esme_emulator.pytest_plugin.clock import SteppedClock
+    from esme_emulator.pytest_plugin.dsp import EsmeDsp
     from esme_emulator.pytest_plugin.faults import EsmeFaults
     from esme_emulator.pytest_plugin.party import Parties
     from esme_emulator.pytest_plugin.system import EsmeCache, EsmeFleet, EsmeMeter, EsmeMeters
@@ -189,12 +191,34 @@ def esme_meter(esme_fleet: "EsmeFleet") -> "EsmeMeter":
 
 
 @asynchronous
-async def esme_cache(_esme: "Bench", esme_broker: "Broker") -> "AsyncIterator[EsmeCache]":
+async def esme_cache(
+    request: pytest.FixtureRequest, _esme: "Bench", esme_broker: "Broker"
+) -> "AsyncIterator[EsmeCache]":
     """Run the reading cache on the prefix `s1sp`: `ledger`, `decisions`, `purge()`."""
     async with AsyncExitStack() as stack:
         with _one_line():
-            cache = await stack.enter_async_context(_esme.cache(esme_broker))
+            registry = None
+            if "esme_dsp" in request.fixturenames:  # users of DUIS have more roles
+                from esme_emulator.gateway.keys import duis_registry
+
+                registry = duis_registry()
+            cache = await stack.enter_async_context(_esme.cache(esme_broker, registry))
         yield cache
+
+
+@asynchronous
+async def esme_dsp(
+    _esme: "Bench",
+    esme_broker: "Broker",
+    esme_fleet: "EsmeFleet",
+    esme_cache: "EsmeCache",
+    tmp_path: Path,
+) -> "AsyncIterator[EsmeDsp]":
+    """Run the front door for DUIS before `esme_cache`: `url`, `sign(xml)`, `await response()`."""
+    async with AsyncExitStack() as stack:
+        with _one_line():
+            dsp = await stack.enter_async_context(_esme.dsp(esme_broker, tmp_path))
+        yield dsp
 
 
 @asynchronous

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import meter_of
-from esme_emulator.estate.estate import DEFAULT_BASE
+from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.estate.euis import EVERY_EUI, EuiRange
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import PARTIES
@@ -48,6 +49,9 @@ from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Broker, MemoryBroker, connect
 from esme_emulator.transport.embedded import embedded_broker
 from gbcs import EUI
+
+if TYPE_CHECKING:
+    from esme_emulator.pytest_plugin.dsp import EsmeDsp
 
 METERS_PER_WORKER = 1 << 24
 """EUIs reserved for one worker on a shared broker."""
@@ -184,17 +188,19 @@ class Bench:
             yield EsmeFleet(fleet, euis, self.keystore, context)
 
     @asynccontextmanager
-    async def cache(self, broker: Broker) -> AsyncIterator[EsmeCache]:
+    async def cache(
+        self, broker: Broker, registry: Registry | None = None
+    ) -> AsyncIterator[EsmeCache]:
         """Run the reading cache. Raises `ValueError` for invalid settings."""
         wanted = self.settings
         given = {"retention_hours": wanted.retention, "seed": wanted.seed, **wanted.cache}
         settings = CacheSettings(**given)
         policy: CachePolicy
         if wanted.is_shared:
-            policy = OwnDevices(self.keystore, settings)
+            policy = OwnDevices(self.keystore, settings, registry)
             policy.is_ours = self.hosted.__contains__
         else:
-            policy = CachePolicy(self.keystore, settings)
+            policy = CachePolicy(self.keystore, settings, registry)
         policy.events.subscribe(Decided, self._decided)
         store = MemoryStore()
         async with serve_cache(broker, policy, store, self.clock) as service:
@@ -203,6 +209,19 @@ class Bench:
     def _decided(self, event: Decided) -> None:
         self.journal.add(event)
         self._reads.on_decision(event)
+
+    @asynccontextmanager
+    async def dsp(self, broker: Broker, folder: Path) -> "AsyncIterator[EsmeDsp]":
+        """Run the front door for DUIS; `folder` is for its outbox."""
+        from esme_emulator.gateway.keys import derived_keys
+        from esme_emulator.pytest_plugin.dsp import esme_dsp
+
+        seed = self.settings.seed
+        estate = Estate(f"seed-{seed}", seed, self.keystore, tuple(self.hosted))
+        keys = derived_keys(seed, self.keystore)
+        kind_of = self.hosted.kind_of
+        async with esme_dsp(broker, estate, keys, self.clock, kind_of, folder) as dsp:
+            yield dsp
 
     @asynccontextmanager
     async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
@@ -232,6 +251,10 @@ class HostedMeters(Collection[EUI]):
         """Return all meters and their profiles; all shipped profiles if there is no fleet yet."""
         used = [one for _, _, profiles in self._fleets for one in profiles or meter_profiles()]
         return Meters(self, tuple(dict.fromkeys(used)) or meter_profiles(), self._profile_of)
+
+    def kind_of(self, eui: EUI) -> str | None:
+        """Return the kind of a meter, such as `single`, or None if no fleet has it."""
+        return self._profile_of(eui).variant if eui in self else None
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
         seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)

@@ -30,6 +30,7 @@ EXTRAS = {
     "prometheus_client": "control",
     "starlette": "control",
     "uvicorn": "control",
+    "httpx": "duis",
     "lxml": "duis",
     "signxml": "duis",
     "hdrh": "load",

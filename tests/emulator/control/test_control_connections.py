@@ -14,7 +14,12 @@ import pytest
 import uvicorn
 
 from esme_emulator.control.app import create_app
-from esme_emulator.control.server import MAX_HEAD, REQUEST_SECONDS, Connection, serve_control
+from esme_emulator.runtime.http_server import (
+    MAX_HEAD,
+    REQUEST_SECONDS,
+    Connection,
+    serve_http,
+)
 from tests.emulator.control.process import Process
 from tests.support.descriptors import connected_without_descriptors
 
@@ -181,7 +186,7 @@ async def test_a_slow_answer_does_not_time_out() -> None:
 async def test_a_new_connection_replaces_the_one_idle_longest(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.control.server.MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("esme_emulator.runtime.http_server.MAX_CONNECTIONS", 3)
     wires = [line.connect() for _ in range(3)]
     next(iter(line.quiet)).data_received(b"GET ")  # so the second one is the quietest
     wires.append(line.connect())
@@ -200,8 +205,8 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def test_half_sent_requests_do_not_block_other_clients(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("esme_emulator.control.server.MAX_CONNECTIONS", 5)
-    async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
+    monkeypatch.setattr("esme_emulator.runtime.http_server.MAX_CONNECTIONS", 5)
+    async with asyncio.timeout(PATIENCE), serve_http(create_app(process.parts()), 0) as url:
         slow = []
         for _ in range(20):
             reader, writer = await connect(url)
@@ -219,7 +224,7 @@ async def test_half_sent_requests_do_not_block_other_clients(
 @pytest.mark.parametrize("field", [b"X: %s\r\n", b"%s: X\r\n"])
 async def test_a_head_that_is_too_long_is_refused(process: Process, field: bytes) -> None:
     head = HEAD + field % (b"x" * MAX_HEAD)
-    async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
+    async with asyncio.timeout(PATIENCE), serve_http(create_app(process.parts()), 0) as url:
         reader, writer = await connect(url)
         writer.write(head)
         assert (await reader.read()).startswith(b"HTTP/1.1 4")
@@ -234,7 +239,7 @@ async def test_running_out_of_descriptors_is_logged_once(
 ) -> None:
     monkeypatch.setattr("esme_emulator.runtime.accepting.PAUSE", 0)
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(PATIENCE), serve_control(create_app(process.parts()), 0) as url:
+    async with asyncio.timeout(PATIENCE), serve_http(create_app(process.parts()), 0) as url:
         port = int(url.rpartition(":")[2])
         async with connected_without_descriptors(port) as first:
             await loop.sock_sendall(first, WHOLE)
@@ -242,5 +247,5 @@ async def test_running_out_of_descriptors_is_logged_once(
             async with connected_without_descriptors(port) as second:
                 await loop.sock_sendall(second, WHOLE)
                 assert (await loop.sock_recv(second, 99)).startswith(b"HTTP/1.1 200 OK")
-    message = "the control interface accepts no connections for now: too many open files"
+    message = "the HTTP server accepts no connections for now: too many open files"
     assert caplog.messages == [message] * 2

@@ -26,6 +26,7 @@ PATHS = {
     "/faults/log": ["GET"],
     "/faults/{name}": ["DELETE"],
     "/fleet": ["GET"],
+    "/duis": ["GET"],
     "/health": ["GET"],
     "/meters/{eui}": ["GET"],
     "/metrics": ["GET"],

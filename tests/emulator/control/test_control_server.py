@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from esme_emulator.control.app import create_app
-from esme_emulator.control.server import serve_control
-from esme_emulator.monitor.parts import ControlError
+from esme_emulator.runtime.http_server import ListenError, serve_http
 from tests.emulator.control.process import Process
 
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()
@@ -19,7 +18,7 @@ HAS_IPV6 = Path("/proc/net/if_inet6").exists()
 async def test_server_runs_in_the_running_loop(process: Process) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     tasks = asyncio.all_tasks()
-    async with serve_control(create_app(process.parts()), 0) as url:
+    async with serve_http(create_app(process.parts()), 0) as url:
         assert url.startswith("http://127.0.0.1:")
         async with httpx.AsyncClient(base_url=url) as client:
             assert (await client.get("/health")).json()["up"]
@@ -35,7 +34,7 @@ async def test_server_runs_in_the_running_loop(process: Process) -> None:
 
 async def test_an_open_connection_does_not_stop_the_end(process: Process) -> None:
     async with httpx.AsyncClient() as client:
-        async with serve_control(create_app(process.parts()), 0) as url:
+        async with serve_http(create_app(process.parts()), 0) as url:
             await client.get(f"{url}/health")
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{url}/health")
@@ -44,7 +43,7 @@ async def test_an_open_connection_does_not_stop_the_end(process: Process) -> Non
 async def test_octets_that_are_not_http_do_no_harm(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serve_control(create_app(process.parts()), 0) as url:
+    async with serve_http(create_app(process.parts()), 0) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(b"\x10\x0c\x00\x04MQTT\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
@@ -60,19 +59,19 @@ async def test_octets_that_are_not_http_do_no_harm(
 async def test_a_port_in_use_is_an_error(process: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ControlError) as caught:
-            async with serve_control(create_app(process.parts()), port):
+        with pytest.raises(ListenError) as caught:
+            async with serve_http(create_app(process.parts()), port):
                 pass
     assert str(caught.value) == (
-        f"no control interface on 127.0.0.1:{port} (address already in use): "
+        f"no HTTP server on 127.0.0.1:{port} (address already in use): "
         "choose another port, or 0 for any"
     )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.org", "192.168.1.1"])
 async def test_other_hosts_than_loopback_are_errors(process: Process, host: str) -> None:
-    with pytest.raises(ControlError, match=r"choose one of 127\.0\.0\.1, ::1, localhost"):
-        async with serve_control(create_app(process.parts()), 0, host):
+    with pytest.raises(ListenError, match=r"choose one of 127\.0\.0\.1, ::1, localhost"):
+        async with serve_http(create_app(process.parts()), 0, host):
             pass
 
 
@@ -81,7 +80,7 @@ async def test_other_names_of_loopback_work(process: Process, host: str) -> None
     if host == "::1" and not HAS_IPV6:
         pytest.skip("this machine has no IPv6")
     async with (
-        serve_control(create_app(process.parts()), 0, host) as url,
+        serve_http(create_app(process.parts()), 0, host) as url,
         httpx.AsyncClient(base_url=url) as client,
     ):
         assert (await client.get("/health")).status_code == 200

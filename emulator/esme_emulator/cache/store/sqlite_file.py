@@ -20,6 +20,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +51,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "damaged: remove it; it will be created again",
     sqlite3.SQLITE_FULL: "no room for more: make some on its disk, or lower --store-limit",
     sqlite3.SQLITE_IOERR: "cannot be read or written: is its disk full, or gone?",
-    sqlite3.SQLITE_NOTADB: "not a store of readings: name another file",
+    sqlite3.SQLITE_NOTADB: "not {what}: name another file",
     sqlite3.SQLITE_PERM: "may not be read or written: change its permissions",
     sqlite3.SQLITE_READONLY: "may not be written to: change its permissions, or name another file",
 }
@@ -60,10 +61,28 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
 
 _log = logging.getLogger(__name__)
 
-Execute = Callable[..., sqlite3.Cursor]
+Cursor = sqlite3.Cursor
+Execute = Callable[..., Cursor]
 T = TypeVar("T")
 
 _Identity = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What a file holds."""
+
+    application: int
+    """The file's `application_id`."""
+    format: int
+    """Version of the tables, in the file's `user_version`."""
+    what: str
+    """The file, with an article, in errors."""
+    keeps: str
+    """Its content in errors."""
+
+
+READINGS = FileKind(APPLICATION, FORMAT, "a store of readings", "readings")
 
 
 class SqliteFile:
@@ -73,7 +92,7 @@ class SqliteFile:
     since the same EUIs are other meters there. Raises `StoreError`.
     """
 
-    def __init__(self, path: Path, estate: str, schema: str) -> None:
+    def __init__(self, path: Path, estate: str, schema: str, kind: FileKind = READINGS) -> None:
         _check_version()
         self.path = path
         self._closed = False
@@ -83,7 +102,7 @@ class SqliteFile:
         The file that is opened then may be new, or an old copy.
         """
         self._place = path.absolute()
-        self._estate, self._schema = estate, schema
+        self._estate, self._schema, self._kind = estate, schema, kind
         self._identity: _Identity | None = None
         """Identity of the open file; None if it must be opened again."""
         self._next_check = -math.inf
@@ -176,8 +195,8 @@ class SqliteFile:
                 execute(statement)
             execute("CREATE TABLE estate (name TEXT NOT NULL)")
             execute("INSERT INTO estate VALUES (?)", (estate,))
-            execute(f"PRAGMA application_id = {APPLICATION}")
-            execute(f"PRAGMA user_version = {FORMAT}")
+            execute(f"PRAGMA application_id = {self._kind.application}")
+            execute(f"PRAGMA user_version = {self._kind.format}")
         execute("COMMIT")
         self._check(execute, estate)
 
@@ -186,18 +205,19 @@ class SqliteFile:
         (application,) = execute("PRAGMA application_id").fetchone()
         (version,) = execute("PRAGMA user_version").fetchone()
         found = None
-        if application == APPLICATION and version != FORMAT:
+        kind = self._kind
+        if application == kind.application and version != kind.format:
             raise StoreError(
-                f"{self.path} is a store of format {version}, not {FORMAT}: remove it, "
+                f"{self.path} is {kind.what} of format {version}, not {kind.format}: remove it, "
                 "or name another file"
             )
-        if application == APPLICATION and _has_table(execute, "estate"):
+        if application == kind.application and _has_table(execute, "estate"):
             found = execute("SELECT name FROM estate").fetchone()
         if found is None:
-            raise StoreError(f"{self.path} is not a store of readings: name another file")
+            raise StoreError(f"{self.path} is not {kind.what}: name another file")
         if found[0] != estate:
             raise StoreError(
-                f"{self.path} keeps readings of another estate ({found[0]}, not {estate}): "
+                f"{self.path} keeps {kind.keeps} of another estate ({found[0]}, not {estate}): "
                 "name another file, or remove this one"
             )
 
@@ -236,7 +256,7 @@ class SqliteFile:
 
     def _error(self, error: sqlite3.Error) -> StoreError:
         says = " ".join(str(error).split())
-        remedy = _REMEDIES.get(_code(error))
+        remedy = _REMEDIES.get(_code(error), "").format(what=self._kind.what)
         kind = StoreAwayError if _is_busy(error) else StoreError
         return kind(
             f"store {self.path}: {remedy} ({says})" if remedy else f"store {self.path}: {says}"

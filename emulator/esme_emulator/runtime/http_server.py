@@ -1,24 +1,28 @@
-"""Serve the control interface: uvicorn in the running event loop, on loopback only.
+"""Serve HTTP: uvicorn in the running event loop, on loopback only.
 
 Knows uvicorn and sockets, not the application. Installs no signal handlers, and stops within a
-second. Limits connections in number and time: h11 bounds the head of a request, `guard` its body.
+second. Limits connections in number and time: h11 bounds the head of a request, and the application
+must bound its body. `web_page_refusal` keeps web pages out.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from esme_emulator.control.guard import LOOPBACK
-from esme_emulator.monitor.parts import ControlError
 from esme_emulator.runtime.accepting import BACKLOG, accepting
+from esme_emulator.runtime.errors import UserError
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine in the host part of a URL."""
 
 HOST = "127.0.0.1"
 _KEEP_ALIVE = 5
@@ -34,6 +38,16 @@ MAX_HEAD = 16_384
 
 REQUEST_SECONDS = 10.0
 """Timeout for receiving a whole request, in seconds since the connection or the last reply."""
+
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing, so a link on any page may use them."""
+_HTTP_PORT = 80
+_FROM_A_PAGE = "sent by a web page of another origin: use curl or a program instead"
+
+
+class ListenError(UserError):
+    """A port that cannot be listened on. The text is one line for the user."""
 
 
 class _Server(uvicorn.Server):
@@ -105,12 +119,15 @@ class Connection(H11Protocol):
 
 
 @asynccontextmanager
-async def serve_control(app: ASGIApp, port: int, host: str = HOST) -> AsyncIterator[str]:
+async def serve_http(
+    app: ASGIApp, port: int, host: str = HOST, *, what: str = "HTTP server"
+) -> AsyncIterator[str]:
     """Serve `app` on `host` and `port` (0 for any free port), and yield its URL.
 
-    Raises `ControlError` if `host` is not loopback or the port cannot be used.
+    `what` names the interface in errors. Raises `ListenError` if `host` is not loopback or the port
+    cannot be used.
     """
-    listener = _listen(host, port)
+    listener = _listen(host, port, what)
     config = uvicorn.Config(
         app,
         ws="none",
@@ -130,18 +147,16 @@ async def serve_control(app: ASGIApp, port: int, host: str = HOST) -> AsyncItera
         Connection, {}, config=config, server_state=server.server_state, app_state={}
     )
     try:
-        async with accepting(listener, make_connection, "the control interface"):
+        async with accepting(listener, make_connection, f"the {what}"):
             yield _url(listener)
     finally:
         server.should_exit = True
         await serving
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, what: str) -> socket.socket:
     if host not in LOOPBACK:
-        raise ControlError(
-            f"no control interface on {host}: choose one of {', '.join(sorted(LOOPBACK))}"
-        )
+        raise ListenError(f"no {what} on {host}: choose one of {', '.join(sorted(LOOPBACK))}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -151,8 +166,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno or 0).lower()
-        raise ControlError(
-            f"no control interface on {host}:{port} ({reason}): choose another port, or 0 for any"
+        raise ListenError(
+            f"no {what} on {host}:{port} ({reason}): choose another port, or 0 for any"
         ) from None
     return listener
 
@@ -160,3 +175,32 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def web_page_refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    """Return status and reason if a web page may have sent a request, else None.
+
+    Any web page can make its reader's browser send requests to a loopback port. A request must
+    therefore have this machine as its host, because a page's own name may resolve to it (DNS
+    rebinding), and no foreign origin, which browsers report in `Origin` and `Sec-Fetch-Site`.
+    """
+    host = _host_and_port(f"http://{headers.get('host', '')}")
+    if host is None or host[0] not in LOOPBACK:
+        return 421, "the host is not this machine: send the request to 127.0.0.1 or localhost"
+    # Another port of this machine is another origin too: another program serves its pages.
+    origin = headers.get("origin")
+    if origin is not None and _host_and_port(origin) != host:
+        return 403, _FROM_A_PAGE
+    if method not in _SAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return 403, _FROM_A_PAGE
+    return None
+
+
+def _host_and_port(origin: str) -> tuple[str, int] | None:
+    """Return host and port of `http://host:port`, or None for any other text."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, port or _HTTP_PORT) if parts.scheme == "http" and host else None

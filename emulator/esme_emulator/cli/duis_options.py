@@ -1,0 +1,200 @@
+"""Options of the front door for DUIS, and the parts that they configure.
+
+Imports what the extra `duis` installs only if the front door is used.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from esme_emulator.cli.options import FILE, FOLDER, Parameter, Whole, all_of, via_option
+from esme_emulator.cli.render.screen import warn
+from esme_emulator.estate.estate import Estate
+from esme_emulator.runtime.clock import Clock, ScaledClock
+from esme_emulator.runtime.errors import NamedFileError
+from esme_emulator.runtime.files import UnreadableError, read_text
+from gbcs import EUI, KeystoreError
+
+if TYPE_CHECKING:
+    from esme_emulator.app.dsp import DspOptions
+    from esme_emulator.cache.registry.registry import Registry
+    from esme_emulator.gateway.keys import DuisKeys
+    from esme_emulator.profiles import MeterProfile
+
+DUIS_PORT, SMKI_PORT = 8079, 8083
+"""Ports that DCC's clients assume."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_LONGEST = 3600.0
+
+
+def duration(text: str) -> float:
+    """Return the seconds in a text such as `1s`, `500ms` or `2min`. Raises `ValueError`."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", text, re.ASCII)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else -1.0
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"{text!r} is not a duration up to an hour: write 1s, 500ms or 2min")
+    return seconds
+
+
+def _address(text: str) -> tuple[EUI | None, str]:
+    """Return user and URL of `[EUI=]URL`."""
+    eui, equals, url = text.partition("=")
+    if not equals or "/" in eui:
+        eui, url = "", text
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError(
+            f"{text!r} is not an address: write http://127.0.0.1:1880/smartdcc/duis, "
+            "or EUI=URL for one user"
+        )
+    return EUI.parse(eui) if eui else None, url
+
+
+_PORTS = Whole(0, 65535)
+
+parties_option = click.option(
+    "--parties",
+    type=FILE,
+    show_default="keys drawn from --seed",
+    help="Keys of users and DSP: a keystore.json of npm's @smartdcc/dccboxed-keystore.",
+)
+
+
+def duis_options(*, always: bool) -> Callable[[Any], Any]:
+    """Return the options of the front door; it runs `always`, or only if --duis is given."""
+    smki = click.option(
+        "--smki",
+        "smki_port",
+        type=_PORTS,
+        is_flag=False,
+        flag_value=SMKI_PORT,
+        default=SMKI_PORT if always else None,
+        metavar="[PORT]",
+        show_default=True if always else "off",
+        help=f"Serve certificates for DUIS on this port, {SMKI_PORT} if none is named; "
+        "it may be that of DUIS.",
+    )
+    duis = click.option(
+        "--duis",
+        "duis_port",
+        type=_PORTS,
+        is_flag=False,
+        flag_value=DUIS_PORT,
+        default=DUIS_PORT if always else None,
+        metavar="[PORT]",
+        show_default=True if always else "off",
+        help=f"Receive DUIS requests over HTTP on this port, {DUIS_PORT} if none is named.",
+    )
+    return all_of(
+        duis,
+        smki,
+        parties_option,
+        click.option(
+            "--respond-to",
+            type=Parameter("address", _address),
+            multiple=True,
+            metavar="[EUI=]URL",
+            show_default="http://127.0.0.1:1880/smartdcc/duis",
+            help="Where to deliver responses to all users, or to the user with this EUI. "
+            "May be repeated.",
+        ),
+        click.option(
+            "--respond-after",
+            type=Parameter("duration", duration),
+            metavar="DURATION",
+            default="1s",
+            help="Least time between an acknowledgement and its response.",
+        ),
+        click.option(
+            "--reply-within",
+            type=Parameter("duration", duration),
+            metavar="DURATION",
+            default="1min",
+            help="Time after which a DUIS request without a reply of the meter is answered E21.",
+        ),
+        via_option,
+        click.option(
+            "--outbox",
+            type=FILE,
+            show_default="an SQLite file for each estate",
+            help="SQLite file of DUIS requests and responses under way.",
+        ),
+        click.option(
+            "--duis-schema",
+            type=FOLDER,
+            show_default="none",
+            help="Folder with DCC's duis.xsd, to check requests with it too.",
+        ),
+    )
+
+
+def duis_keys(parties: Path | None, estate: Estate) -> "DuisKeys":
+    """Return the keys of users and DSP. Raises `NamedFileError`."""
+    from esme_emulator.gateway.keys import derived_keys, file_keys
+
+    if parties is None:
+        return derived_keys(estate.seed, estate.keystore)
+    try:
+        keys = file_keys(read_text(parties).encode(), estate.seed, estate.keystore)
+    except (KeystoreError, UnreadableError) as error:
+        raise NamedFileError(f"--parties {parties}: {error}") from None
+    warn([f"{parties}: {complaint}" for complaint in keys.complaints])
+    return keys
+
+
+def duis_registry() -> "Registry":
+    """Return the registry that the front door and its cache use if the user names no file."""
+    from esme_emulator.gateway import keys
+
+    return keys.duis_registry()
+
+
+def dsp_options(
+    chosen: dict[str, Any],
+    estate: Estate,
+    registry: "Registry | None",
+    profiles: "tuple[MeterProfile, ...] | None",
+) -> "tuple[DspOptions | None, Estate]":
+    """Return the options of the front door, None without --duis, and the estate with its keys.
+
+    Raises `NamedFileError` and `ValueError`.
+    """
+    if chosen["duis_port"] is None:
+        if chosen["smki_port"] is not None:
+            raise click.UsageError("--smki: give --duis too")
+        return None, estate
+    from esme_emulator.app.dsp import DspOptions
+    from esme_emulator.gateway.deliveries import DEFAULT_ADDRESS, Addresses
+    from esme_emulator.gateway.xsd import Xsd
+
+    keys = duis_keys(chosen["parties"], estate)
+    addresses = dict(chosen["respond_to"])
+    default = addresses.pop(None, DEFAULT_ADDRESS)
+    folder = chosen["duis_schema"]
+    # Meters answer in real time. A faster clock must wait as long, in more of its own seconds.
+    clock: Clock = chosen["clock"]
+    faster = max(clock.factor, 1.0) if isinstance(clock, ScaledClock) else 1.0
+    options = DspOptions(
+        keys=keys,
+        registry=registry or duis_registry(),
+        outbox=chosen["outbox"] or Path(f"esme-duis-{estate.name}.sqlite"),
+        port=chosen["duis_port"],
+        smki_port=chosen["smki_port"],
+        addresses=Addresses(default, addresses),
+        respond_after=chosen["respond_after"],
+        via=chosen["via"],
+        reply_timeout=chosen["reply_within"] * faster,
+        profiles=profiles,
+        xsd=None if folder is None else Xsd(folder),
+    )
+    return options, replace(estate, keystore=keys.keystore)

@@ -1,0 +1,168 @@
+"""Durable outbox: acknowledged requests, responses to deliver, and schedules, in one SQLite file.
+
+A request is kept from before its acknowledgement until its response is kept, and a response until
+the user has received it. So whatever the process dies of, no acknowledged request stays without a
+response; the user may get one twice. Knows no XML: documents are octets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from esme_emulator.cache.store.sqlite_file import Cursor, Execute, FileKind, SqliteFile
+from gbcs import EUI
+from gbcs.usecases.read_request import Window
+
+KIND = FileKind(application=0x44554953, format=1, what="an outbox of DUIS", keeps="requests")
+"""`DUIS` in the file's `application_id`."""
+
+_SCHEMA = """
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    request BLOB NOT NULL,
+    schedule INTEGER, due REAL, first INTEGER, last INTEGER
+);
+
+CREATE TABLE delivery (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    user BLOB NOT NULL,
+    body BLOB NOT NULL
+);
+
+CREATE TABLE schedule_request (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    request BLOB NOT NULL,
+    at REAL NOT NULL
+);
+
+CREATE TABLE schedules (ran REAL NOT NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """What a run of a schedule adds to the request that created the schedule."""
+
+    schedule: int
+    due: float
+    """Unix time in seconds."""
+    window: Window | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request whose response is not known yet."""
+
+    number: int
+    request: bytes
+    """The signed DUIS document."""
+    run: KeptRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A signed response that the user has not received yet."""
+
+    number: int
+    user: EUI
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an earlier process left."""
+
+    jobs: tuple[Job, ...]
+    deliveries: tuple[Delivery, ...]
+    schedule_requests: tuple[tuple[bytes, float], ...]
+    """Documents that created or deleted schedules, and the Unix times at which they did."""
+    ran: float
+    """Runs of schedules that were due by this Unix time are among the jobs, or done."""
+
+
+class Outbox:
+    """The outbox in the file `path`, which belongs to `estate`. Raises `StoreError`."""
+
+    def __init__(self, path: Path, estate: str) -> None:
+        self._file = SqliteFile(path, estate, _SCHEMA, KIND)
+
+    async def kept(self) -> Kept:
+        """Return everything in the outbox."""
+        return await self._file.read(_kept)
+
+    async def accept(self, request: bytes) -> Job:
+        """Keep a request that will be acknowledged."""
+        (job,) = await self._file.write(lambda execute: [_insert_job(execute, request)])
+        return job
+
+    async def start_runs(self, runs: Sequence[tuple[bytes, KeptRun]], ran: float) -> list[Job]:
+        """Keep runs of schedules, each with the request that created its schedule.
+
+        No run that was due by `ran` will be kept again.
+        """
+
+        def work(execute: Execute) -> list[Job]:
+            execute("DELETE FROM schedules")
+            execute("INSERT INTO schedules VALUES (?)", (ran,))
+            return [_insert_job(execute, request, run) for request, run in runs]
+
+        return await self._file.write(work)
+
+    async def finish(self, job: Job, user: EUI, body: bytes) -> Delivery:
+        """Replace a request by its response."""
+
+        def work(execute: Execute) -> Delivery:
+            execute("DELETE FROM job WHERE number = ?", (job.number,))
+            query = "INSERT INTO delivery (user, body) VALUES (?, ?)"
+            return Delivery(_number(execute(query, (bytes(user), body))), user, body)
+
+        return await self._file.write(work)
+
+    async def remove(self, delivery: Delivery) -> None:
+        """Forget a response that was delivered, or that the user refused."""
+        query = "DELETE FROM delivery WHERE number = ?"
+        await self._file.write(lambda execute: execute(query, (delivery.number,)))
+
+    async def schedule(self, request: bytes, at: float) -> None:
+        """Keep a request that created or deleted schedules at the Unix time `at`."""
+        query = "INSERT INTO schedule_request (request, at) VALUES (?, ?)"
+        await self._file.write(lambda execute: execute(query, (request, at)))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _insert_job(execute: Execute, request: bytes, run: KeptRun | None = None) -> Job:
+    schedule = due = first = last = None
+    if run is not None:
+        schedule, due = run.schedule, run.due
+        if run.window is not None:
+            first, last = run.window.start, run.window.end
+    query = "INSERT INTO job (request, schedule, due, first, last) VALUES (?, ?, ?, ?, ?)"
+    return Job(_number(execute(query, (request, schedule, due, first, last))), request, run)
+
+
+def _number(inserted: Cursor) -> int:
+    return inserted.lastrowid or 0  # set, since every insertion made a row
+
+
+def _kept(execute: Execute) -> Kept:
+    jobs = tuple(
+        Job(number, request, None if schedule is None else _run(schedule, due, first, last))
+        for number, request, schedule, due, first, last in execute(
+            "SELECT number, request, schedule, due, first, last FROM job ORDER BY number"
+        )
+    )
+    deliveries = tuple(
+        Delivery(number, EUI(user), body)
+        for number, user, body in execute("SELECT number, user, body FROM delivery ORDER BY number")
+    )
+    requests = tuple(execute("SELECT request, at FROM schedule_request ORDER BY number"))
+    row = execute("SELECT ran FROM schedules").fetchone()
+    return Kept(jobs, deliveries, requests, row[0] if row else 0.0)
+
+
+def _run(schedule: int, due: float, first: int | None, last: int | None) -> KeptRun:
+    window = None if first is None or last is None else Window(first, last)
+    return KeptRun(schedule, due, window)

@@ -1,0 +1,407 @@
+"""The DSP (Data Service Provider) at work: acknowledges requests, and carries them out on MQTT.
+
+A request is kept in the outbox, acknowledged, and only then sent to the meter. The device's
+response, or the code of a failure, becomes a signed response in the outbox, which is delivered to
+the user. Times of meters, schedules and timeouts are those of the project's clock; pauses before
+and between deliveries are in real time.
+"""
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.gateway.checks import (
+    MAX_REMEMBERED,
+    Admitted,
+    Checks,
+    Meters,
+    Refused,
+    Repeated,
+    Untrusted,
+)
+from esme_emulator.gateway.commands import CommandBuilder, CommandError, pre_command
+from esme_emulator.gateway.deliveries import Deliveries
+from esme_emulator.gateway.documents import (
+    Code,
+    CreateSchedule,
+    Endpoint,
+    GbcsPayload,
+    Inventory,
+    PreCommand,
+    ReadInventory,
+    ReadSchedule,
+    Request,
+    RequestId,
+    Response,
+    ScheduledMessage,
+    ScheduleId,
+)
+from esme_emulator.gateway.keys import DuisKeys
+from esme_emulator.gateway.outbox import Job, KeptRun, Outbox
+from esme_emulator.gateway.requests import DocumentError, parse_xml, read_request
+from esme_emulator.gateway.responses import write_response
+from esme_emulator.gateway.schedules import Run, ScheduleError, Schedules
+from esme_emulator.gateway.signature import SignatureError, sign, verify
+from esme_emulator.messaging.client import NobodyListensError, NoReplyError, Requester
+from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.transport import TransportError
+from gbcs import EUI, Command
+from gbcs.instants import EPOCH_UNIX
+
+MAX_WAITING = 10_000
+"""Most requests and responses in the outbox. Further requests are refused until some have left."""
+
+INVENTORY_LIMIT = 17
+"""Most devices in one inventory. Source: the schema."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one HTTP request."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/xml"
+    sent: Callable[[], None] = lambda: None
+    """Is called once the answer has been sent."""
+
+
+@dataclass(slots=True)
+class DspTally:
+    """Counts of requests, by service and outcome, and of responses by their codes."""
+
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The outcome is a response code, or why the request got HTTP 400 or 503."""
+    responses: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class DspParts:
+    """What the DSP works with."""
+
+    checks: Checks
+    keys: DuisKeys
+    registry: Registry
+    meters: Meters
+    estate: Sequence[EUI]
+    """Meters that an inventory shows if the request names no device."""
+    outbox: Outbox
+    deliveries: Deliveries
+    requester: Requester
+    clock: Clock
+    machine: Clock
+    """The clock of real time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A job, decoded: the request, or the run of a schedule that the request created."""
+
+    job: Job
+    request: Request
+    run: Run | None = None
+
+    @property
+    def device(self) -> EUI:
+        return self.request.id.target if self.run is None else self.run.details.device
+
+    @property
+    def execution(self) -> float | None:
+        """When to send the command, as Unix time; None for now."""
+        held = self.request.execution if self.run is None else None
+        return None if held is None else EPOCH_UNIX + held
+
+
+_FULL = Answer(503, b"the outbox is full: receive responses first", "text/plain")
+_FORGOTTEN = Answer(
+    503, b"no answer to the same request is known any more: give it a new RequestID", "text/plain"
+)
+
+
+class Dsp:
+    """Answers requests, and carries them out.
+
+    `respond_after` is the time between an acknowledgement and its response, in seconds of real
+    time. `timeout` is that for the reply of a meter, in seconds of the clock.
+    """
+
+    def __init__(self, parts: DspParts, respond_after: float, timeout: float) -> None:
+        self._parts = parts
+        self._respond_after = respond_after
+        self._timeout = timeout
+        self._builder = CommandBuilder(parts.keys, parts.registry)
+        self._schedules = Schedules()
+        self._created: dict[int, bytes] = {}
+        """Requests that created schedules, by the schedules' numbers."""
+        self._rescheduled = asyncio.Event()
+        self._answers: OrderedDict[tuple[RequestId, Endpoint], Response] = OrderedDict()
+        self._tasks = Tasks()
+        self.tally = DspTally()
+        self.jobs = 0
+        """Acknowledged requests that have no response yet, future-dated ones among them."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The deliveries, with their counts."""
+        return self._parts.deliveries
+
+    @property
+    def schedules(self) -> int:
+        """The number of schedules that have runs to come."""
+        return len(self._created)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Carry requests out while the context lasts, those of an earlier process first."""
+        async with self._tasks:
+            await self._resume()
+            self._tasks.start(self._run_schedules())
+            yield
+
+    async def answer(self, endpoint: Endpoint, octets: bytes) -> Answer:
+        """Return the answer to a document that was POSTed to a service."""
+        if self.jobs + self.deliveries.waiting >= MAX_WAITING:
+            self._count(endpoint, "outbox-full")
+            return _FULL
+        verdict = self._parts.checks.judge(endpoint, octets, self._parts.clock.now())
+        match verdict:
+            case Untrusted(reason=reason, detail=detail):
+                self._count(endpoint, reason)
+                return Answer(400, detail.encode(), "text/plain")
+            case Refused(request=request, code=code, detail=detail):
+                _log.info("duis: %s: %s: %s", request.id, code, detail)
+                return self._refuse(endpoint, request, code)
+            case Repeated(request=request):
+                return self._repeat(endpoint, request)
+            case Admitted(request=request, kind=kind):
+                try:
+                    return await self._carry_out(endpoint, request, kind, octets)
+                except (CommandError, ScheduleError) as error:
+                    _log.info("duis: %s: %s", request.id, error)
+                    return self._refuse(endpoint, request, Code.NOT_COMPATIBLE)
+
+    async def _carry_out(
+        self, endpoint: Endpoint, request: Request, kind: str | None, octets: bytes
+    ) -> Answer:
+        if endpoint is Endpoint.TRANSFORM:
+            content = PreCommand(pre_command(request, kind or ""))
+            return self._respond(endpoint, self._response(request, Code.DONE, content))
+        if endpoint is Endpoint.NON_DEVICE:
+            return self._respond(endpoint, await self._answer_itself(request, octets))
+        # A command that cannot be built is refused now, not after the acknowledgement.
+        built = self._builder.command(request, kind or "", self._parts.clock.now())
+        task = _Task(await self._parts.outbox.accept(octets), request)
+        answer = self._respond(endpoint, self._response(request, Code.ACCEPTED))
+        return Answer(answer.status, answer.body, sent=partial(self._acknowledged, task, built))
+
+    def _acknowledged(self, task: _Task, built: tuple[Command, bytes]) -> None:
+        not_before = self._parts.machine.now() + self._respond_after
+        self._start(self._work(task, not_before, None if task.execution else built))
+
+    def _start(self, work: Any) -> None:
+        self.jobs += 1
+        self._tasks.start(work)
+
+    # Answers in the same exchange
+
+    def _response(self, request: Request, code: Code, content: Any = None) -> Response:
+        return Response.to(request, code, self._parts.clock.now(), content)
+
+    def _respond(self, endpoint: Endpoint, response: Response) -> Answer:
+        self._count(endpoint, response.code)
+        # A party that signs in another's name must not replace the answer to that one's request.
+        if response.request_id is not None and response.code is not Code.UNKNOWN_USER:
+            self._answers[response.request_id, endpoint] = response
+            if len(self._answers) > MAX_REMEMBERED:
+                self._answers.popitem(last=False)
+        return Answer(200, self._signed(response))
+
+    def _refuse(self, endpoint: Endpoint, request: Request, code: Code) -> Answer:
+        return self._respond(endpoint, self._response(request, code))
+
+    def _repeat(self, endpoint: Endpoint, request: Request) -> Answer:
+        self._count(endpoint, "repeated")
+        response = self._answers.get((request.id, endpoint))
+        return _FORGOTTEN if response is None else Answer(200, self._signed(response))
+
+    def _signed(self, response: Response) -> bytes:
+        return sign(write_response(response), self._parts.keys.dsp)
+
+    def _count(self, endpoint: Endpoint, outcome: str) -> None:
+        self.tally.requests[endpoint, outcome] += 1
+
+    async def _answer_itself(self, request: Request, octets: bytes) -> Response:
+        """Return the response to a request that no device receives."""
+        if isinstance(request.body, ReadInventory):
+            return self._response(request, Code.DONE, self._inventory(request.body.device))
+        now = self._parts.clock.now()
+        content = self._schedules.answer(request, now)
+        if not isinstance(request.body, ReadSchedule):
+            await self._parts.outbox.schedule(octets, now)
+            self._note_schedule(content, octets)
+            self._rescheduled.set()
+        return self._response(request, Code.DONE if content else Code.ACCEPTED, content)
+
+    def _inventory(self, device: EUI | None) -> Inventory:
+        euis = self._parts.estate[:INVENTORY_LIMIT] if device is None else (device,)
+        found = ((eui, self._parts.meters(eui)) for eui in euis)
+        return Inventory(tuple((eui, kind) for eui, kind in found if kind is not None))
+
+    # Commands to meters
+
+    async def _work(
+        self, task: _Task, not_before: float = 0.0, built: tuple[Command, bytes] | None = None
+    ) -> None:
+        """Send the command of a task when it is time, and put the response into the outbox."""
+        clock = self._parts.clock
+        if task.execution is not None:
+            await clock.sleep(task.execution - clock.now())
+        response = await self._ask(task, built)
+        user = task.request.id.originator
+        delivery = await self._parts.outbox.finish(task.job, user, self._signed(response))
+        self.tally.responses[response.code] += 1
+        self.jobs -= 1
+        self.deliveries.start(self._tasks, delivery, not_before)
+
+    async def _ask(self, task: _Task, built: tuple[Command, bytes] | None) -> Response:
+        try:
+            command, octets = built or self._build(task)
+        except CommandError as error:
+            _log.info("duis: %s: %s", task.request.id, error)
+            return self._reply(task, Code.NOT_COMPATIBLE)
+        except LookupError:
+            return self._reply(task, Code.NO_DEVICE)
+        try:
+            reply = await self._parts.requester.request(command, octets, self._timeout)
+        except (NobodyListensError, TransportError):
+            return self._reply(task, Code.UNREACHABLE)
+        except NoReplyError:
+            late = task.execution is not None
+            return self._reply(task, Code.TIMED_OUT if late else Code.NO_RESPONSE)
+        return self._reply(task, Code.DONE, reply.octets, command.originator_counter)
+
+    def _build(self, task: _Task) -> tuple[Command, bytes]:
+        """Return the command of a task. Raises `CommandError`, and `LookupError` without meter."""
+        kind, now = self._parts.meters(task.device), self._parts.clock.now()
+        if kind is None:
+            raise LookupError(task.device)
+        if task.run is None:
+            return self._builder.command(task.request, kind, now)
+        run = task.run
+        return self._builder.scheduled(run.details, run.user, kind, run.window, now)
+
+    def _reply(self, task: _Task, code: Code, octets: bytes = b"", counter: int = 0) -> Response:
+        """Return the response that will be delivered; `octets` are those of the meter's reply."""
+        now = self._parts.clock.now()
+        if task.run is None:
+            content = GbcsPayload(octets) if octets else None
+            return Response.to(task.request, code, now, content, from_device=True)
+        run = task.run
+        return Response(
+            code,
+            now,
+            run.details.reference,
+            run.details.srv,
+            response_id=RequestId(run.details.device, run.user, counter or int(run.due)),
+            content=ScheduledMessage(octets, run.schedule) if octets else None,
+        )
+
+    # Schedules
+
+    async def _run_schedules(self) -> None:
+        clock = self._parts.clock
+        while True:
+            due = self._schedules.next_due()
+            if due is not None and due <= clock.now():
+                await self._start_runs(self._due_runs(clock.now()))
+                continue
+            self._rescheduled.clear()
+            waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._rescheduled.wait())]
+            if due is not None:
+                waits.append(asyncio.ensure_future(clock.sleep(due - clock.now())))
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    def _due_runs(self, now: float) -> list[Run]:
+        """Return all runs due by `now`, each of those that were missed too."""
+        runs: list[Run] = []
+        while (due := self._schedules.next_due()) is not None and due <= now:
+            runs += self._schedules.due(due)
+        return runs
+
+    async def _start_runs(self, runs: list[Run]) -> None:
+        kept = [
+            (self._created[run.schedule], KeptRun(run.schedule, run.due, run.window))
+            for run in runs
+        ]
+        jobs = await self._parts.outbox.start_runs(kept, self._parts.clock.now())
+        self._start_in_order([self._decoded(job) for job in jobs])
+
+    def _start_in_order(self, tasks: list[_Task | None]) -> None:
+        """Carry out the runs of each schedule one after another, to spare the meter."""
+        by_schedule: dict[int, list[_Task]] = {}
+        for task in tasks:
+            if task is not None and task.run is not None:
+                by_schedule.setdefault(task.run.schedule, []).append(task)
+        for queue in by_schedule.values():
+            self.jobs += len(queue)
+            self._tasks.start(self._work_through(queue))
+
+    async def _work_through(self, tasks: list[_Task]) -> None:
+        for task in tasks:
+            await self._work(task)
+
+    def _note_schedule(self, content: object, octets: bytes) -> None:
+        if isinstance(content, ScheduleId):
+            self._created[content.schedule] = octets
+
+    # After a restart
+
+    async def _resume(self) -> None:
+        """Go on with what an earlier process left in the outbox."""
+        kept = await self._parts.outbox.kept()
+        for octets, at in kept.schedule_requests:
+            self._due_runs(at)
+            request = self._read(octets)
+            if request is not None:
+                self._note_schedule(self._schedules.answer(request, at), octets)
+        self._due_runs(kept.ran)
+        tasks = [self._decoded(job) for job in kept.jobs]
+        for task in tasks:
+            if task is not None and task.run is None:
+                self._start(self._work(task))
+        self._start_in_order(tasks)
+        for delivery in kept.deliveries:
+            self.deliveries.start(self._tasks, delivery)
+
+    def _decoded(self, job: Job) -> _Task | None:
+        request = self._read(job.request)
+        if request is None:
+            return None
+        if job.run is None:
+            return _Task(job, request)
+        if not isinstance(request.body, CreateSchedule):
+            return None
+        kept, user = job.run, request.id.originator
+        return _Task(job, request, Run(kept.schedule, user, request.body, kept.due, kept.window))
+
+    def _read(self, octets: bytes) -> Request | None:
+        """Return the request in a document of the outbox, None if its key is not known now."""
+        try:
+            signed, _ = verify(parse_xml(octets), self._parts.keys.signers)
+            return read_request(signed)
+        except (DocumentError, SignatureError) as error:
+            _log.warning("duis: a request in the outbox is left there: %s", error)
+            return None

@@ -1,0 +1,147 @@
+"""The front door for DUIS in a test: its URLs, requests signed, and responses received.
+
+Imported only if a test uses it, since its packages are in an extra of their own.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from lxml import etree
+
+from esme_emulator.app.dsp import DspOptions, RunningDsp, serve_dsp
+from esme_emulator.estate.estate import Estate
+from esme_emulator.gateway.deliveries import Addresses
+from esme_emulator.gateway.documents import REQUEST_NAMESPACE, RequestId
+from esme_emulator.gateway.drafts import draft_of
+from esme_emulator.gateway.http import receiving
+from esme_emulator.gateway.keys import DuisKeys, duis_registry
+from esme_emulator.gateway.requests import parse_xml
+from esme_emulator.gateway.signature import Signer, sign, verify
+from esme_emulator.messaging.client import NoReplyError
+from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.http_server import serve_http
+from esme_emulator.transport import Broker
+from gbcs import EUI, Message, authenticate, decode
+
+RECEIVER_PATH = "/smartdcc/duis"
+
+_IN = f"{{{REQUEST_NAMESPACE}}}"
+_LONGEST = 1 << 24
+_RESPONSE_SECONDS = 30.0
+"""Timeout of a response in seconds of real time."""
+
+
+class DuisResponse:
+    """A response that was delivered, with a valid signature of the DSP."""
+
+    def __init__(self, octets: bytes, root: etree._Element, keys: DuisKeys) -> None:
+        self.octets = octets
+        self._root = root
+        self._keys = keys
+
+    def text(self, name: str) -> str | None:
+        """Return the text of the first element of this name, such as `RequestID`, or None."""
+        found = self._root.find(f".//{_IN}{name}")
+        return None if found is None else found.text
+
+    @property
+    def code(self) -> str:
+        """The response code, such as I0 or E21."""
+        return self.text("ResponseCode") or ""
+
+    @property
+    def message(self) -> Message:
+        """The GBCS response in it, decoded. Raises `AuthenticationError` for an invalid MAC."""
+        message = decode(base64.b64decode(self.text("GBCSPayload") or ""), self._keys.keystore)
+        authenticate(message)
+        return message
+
+
+class EsmeDsp:
+    """The front door for DUIS of a test."""
+
+    def __init__(self, running: RunningDsp, keys: DuisKeys) -> None:
+        self.url = running.duis
+        """URL of the endpoint; requests go to `url + "/api/v1/serviceS"`."""
+        self.smki = running.smki
+        """URL of the SMKI services."""
+        self.keys = keys
+        """Keys of users and DSP."""
+        self._running = running
+        self._arrived: asyncio.Queue[DuisResponse] = asyncio.Queue()
+
+    @property
+    def respond_to(self) -> str:
+        """URL that receives responses. Set it to that of your own software."""
+        return self._running.dsp.deliveries.addresses.default
+
+    @respond_to.setter
+    def respond_to(self, url: str) -> None:
+        self._running.dsp.deliveries.addresses = Addresses(url)
+
+    def sign(self, request: str | bytes) -> bytes:
+        """Return a request, signed by its originator, whose key is drawn from the seed.
+
+        A signature, comments and white space in `request` are left out. Raises `DocumentError`, and
+        `ValueError` for an unknown originator.
+        """
+        root = draft_of(request.encode() if isinstance(request, str) else request)
+        identity = RequestId.parse(root.findtext(f"{_IN}Header/{_IN}RequestID") or "")
+        return sign(root, self._signer(identity.originator))
+
+    def read(self, octets: bytes) -> DuisResponse:
+        """Return a response after checking that the DSP signed it. Raises `SignatureError`."""
+        root, _ = verify(parse_xml(octets, _LONGEST), {self.keys.dsp.serial: self.keys.dsp})
+        return DuisResponse(octets, root, self.keys)
+
+    async def response(self) -> DuisResponse:
+        """Return the next response that was delivered to the fixture itself.
+
+        Raises `NoReplyError` after 30 seconds of real time.
+        """
+        try:
+            async with asyncio.timeout(_RESPONSE_SECONDS):
+                return await self._arrived.get()
+        except TimeoutError:
+            raise NoReplyError("no response was delivered: advance esme_clock?") from None
+
+    def _signer(self, eui: EUI) -> Signer:
+        for signer in self.keys.signers.values():
+            if signer.eui == eui:
+                return signer
+        raise ValueError(f"{eui} is not a user of DUIS")
+
+    def _take(self, octets: bytes) -> int:
+        self._arrived.put_nowait(self.read(octets))
+        return 204
+
+
+@asynccontextmanager
+async def esme_dsp(
+    broker: Broker,
+    estate: Estate,
+    keys: DuisKeys,
+    clock: Clock,
+    meters: Callable[[EUI], str | None],
+    folder: Path,
+) -> AsyncIterator[EsmeDsp]:
+    """Run a front door, and a receiver of its responses, on free ports."""
+    taken: list[EsmeDsp] = []
+    async with AsyncExitStack() as stack:
+        app = receiving(RECEIVER_PATH, lambda octets: taken[0]._take(octets))
+        url = await stack.enter_async_context(serve_http(app, 0, what="receiver of responses"))
+        options = DspOptions(
+            keys=keys,
+            registry=duis_registry(),
+            outbox=folder / "duis.sqlite",
+            port=0,
+            smki_port=0,
+            addresses=Addresses(url + RECEIVER_PATH),
+            respond_after=0.0,
+        )
+        running = serve_dsp(broker, estate, clock, options, meters)
+        taken.append(EsmeDsp(await stack.enter_async_context(running), keys))
+        yield taken[0]
