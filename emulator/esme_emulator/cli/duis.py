@@ -128,7 +128,11 @@ def listen(address: str, as_json: bool, source: EstateSource, parties: Path | No
     example="esme duis send --srv 4.8.1 --eui 00DBE50000000000 --from 2026-01-14 --to 2026-01-15",
 )
 @click.argument("file", type=click.File("rb"), required=False)
-@click.option("--srv", type=click.Choice([s for s, row in SERVICES.items() if row.body.reads]))
+@click.option(
+    "--srv",
+    type=click.Choice([s for s, row in SERVICES.items() if row.body.reads]),
+    help="The service reference variant of a read.",
+)
 @click.option("--eui", type=EUI_PARAMETER, help="The meter to read.")
 @click.option("--from", "start", type=_INSTANT, help="First instant of a log, in ISO 8601.")
 @click.option("--to", "end", type=_INSTANT, help="Last instant of a log, in ISO 8601.")

@@ -20,6 +20,7 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.scenario.file import load_scenario
 from gbcs import decode
 from gbcs.json_form import to_json
+from tests.emulator.gateway.test_dsp import a_read
 from tests.support.estate import command
 from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
@@ -51,6 +52,8 @@ COMMANDS = {
     "profiles check": "profiles check domestic.toml --json",
     "profiles plot": "profiles plot domestic",
     "keys": "keys --meters 1",
+    "duis sign": "duis sign request.xml",
+    "duis verify": "duis verify request.xml",
 }
 SERVICES = {
     "serve": "serve --meters 1 --port 0 --store memory: --json",
@@ -58,6 +61,8 @@ SERVICES = {
     "cache": "cache --meters 1 --store memory: --json",
 }
 """What runs until it is interrupted."""
+CLIENTS = {"dsp", "duis send", "duis listen"}
+"""What needs a broker or a server beside it; tests/emulator/gateway runs these."""
 
 STREAMS = {
     "stdin closed": ("<&-", 0),
@@ -91,7 +96,7 @@ def leaves(group: click.Command, path: str = "") -> Iterator[str]:
 
 
 def test_every_command_is_here() -> None:
-    assert set(leaves(main)) == {*COMMANDS, *SERVICES}
+    assert set(leaves(main)) == {*COMMANDS, *SERVICES, *CLIENTS}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +105,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("streams")
     _, octets = command("4.8.1")
     (made / "message.hex").write_text(octets.hex())
+    (made / "request.xml").write_bytes(a_read(1))
     (made / "message.json").write_text(json.dumps(to_json(decode(octets))))
     (made / "mine.toml").write_text(load_scenario("quickstart").text)
     (made / "domestic.toml").write_bytes((ROOT / "profiles/loads/domestic.toml").read_bytes())
