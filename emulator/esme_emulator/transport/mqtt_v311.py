@@ -113,6 +113,12 @@ class _Client(Client):
         if message is not None:
             self._owner.acknowledged(message, True)
 
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, code: Any, *rest: Any) -> None:
+        if not self._connected.done():
+            # aiomqtt would wait for an answer that cannot come any more.
+            self._connected.set_exception(MqttCodeError(code, "closed before CONNACK"))
+        super()._on_disconnect(client, userdata, flags, code, *rest)
+
     def _keep_heads_only(self) -> None:
         """Read packets that are too long, but keep little more than their head.
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from esme_emulator.transport import Outcome, TransportError, connect
+from esme_emulator.transport.connection import CLOSED
 from tests.emulator.transport.brokers import (
     CONNACK,
     CONNACK_3_1_1,
@@ -66,11 +67,20 @@ async def test_no_such_host(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\xff\xff\xff\xff\xff", b"\x30\x01\x00"],
+    ("answer", "why"),
+    [
+        (None, "no answer in time"),
+        (b"", CLOSED),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", CLOSED),
+        (b"\x20\xff\xff\xff\xff\xff", CLOSED),
+        (b"\x30\x01\x00", CLOSED),
+    ],
 )
 async def test_something_else_than_a_broker(
-    answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    answer: bytes | None,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for engine in ("mqtt_v5", "mqtt_v311"):
         monkeypatch.setattr(f"esme_emulator.transport.{engine}.ATTEMPT", 0.2)
@@ -85,7 +95,7 @@ async def test_something_else_than_a_broker(
 
     async with served(serve) as url:
         text = await refusal(url)
-    assert text.startswith(f"no MQTT broker at {url[7:]} (no answer in time)")
+    assert text.startswith(f"no MQTT broker at {url[7:]} ({why})")
     gc.collect()
     assert caplog.records == []
 
@@ -453,10 +463,11 @@ async def test_client_certificate(tmp_path: Path) -> None:
         with pytest.raises(TransportError) as caught:
             async with connect(url, client_id="party", tls=unknown, start_timeout=0.0):
                 pass
-    assert str(caught.value) == (
-        f"no MQTT broker at 127.0.0.1:{broker.port} "
-        "(no TLS: TLSV13_ALERT_CERTIFICATE_REQUIRED): start one, or name another"
-    )
+    # The broker resets the connection after its alert, which may destroy the alert on its way.
+    assert str(caught.value) in {
+        f"no MQTT broker at 127.0.0.1:{broker.port} ({why}): start one, or name another"
+        for why in ("no TLS: TLSV13_ALERT_CERTIFICATE_REQUIRED", CLOSED)
+    }
 
 
 async def test_tls_to_a_broker_without_tls(mosquitto: Mosquitto) -> None:
