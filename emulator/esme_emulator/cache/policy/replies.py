@@ -176,8 +176,8 @@ class ReplyBuilder:
         try:
             octets = build_reply(command, read, answer.readings, context.keystore, device_counter)
         except GbcsError:
-            ledger.decide(request, Decision.FAILED, now, "not-minted")
-            return ledger.note("not-minted")
+            ledger.decide(request, Decision.FAILED, now, "reply-failed")
+            return ledger.note("reply-failed")
         if not self._transactions.may_reply(transaction, octets, device_counter):
             ledger.decide(request, Decision.FAILED, now, COUNTER_REUSED)
             return ledger.note(WITHHELD_REUSED)

@@ -10,9 +10,9 @@ A server forgets the device counters it gave if it restarts without them, is rep
 or loses keys. Each run of a server has an identifier, so the first reservation in a run skips as
 many as other processes may still have.
 
-In a cluster the readings of an estate are divided by device into shards, each in one slot, so that
-every step stays atomic and the nodes share the load. What concerns the whole estate asks all shards
-in turn; device counters are on one node. Each shard evicts beyond its part of the limit.
+In a cluster the readings of an estate are divided by device into groups, each in one slot, so that
+every step stays atomic and the nodes share the load. What concerns the whole estate asks all groups
+in turn; device counters are on one node. Each group evicts beyond its part of the limit.
 
 If a server is away, calls raise `StoreAwayError` within some seconds; once it is back it is used
 again. The same holds for a server that takes no writes, such as a primary that became a replica.
@@ -64,7 +64,7 @@ class ValkeyStore:
     ) -> None:
         self._servers = Servers(url)
         self._estate = lua.Names(estate)
-        self._shards_in_cluster = lua.shards_of(estate)
+        self._groups_in_cluster = lua.groups_of(estate)
         self._seal = Seal(estate, key)
         self._limit = limit
         self.replaced = 0
@@ -260,9 +260,9 @@ class ValkeyStore:
 
         Entries that expired on the server count until they are purged.
         """
-        shards = await self._shards()
+        groups = await self._groups()
         sizes = await asyncio.gather(
-            *(self._servers.run(lua.SIZE, (names.octets,), ()) for names in shards)
+            *(self._servers.run(lua.SIZE, (names.octets,), ()) for names in groups)
         )
         entries, octets = (sum(map(int, column)) for column in zip(*sizes, strict=True))
         return Size(entries, octets, self._evicted, self._seal.unreadable)
@@ -271,8 +271,8 @@ class ValkeyStore:
         """End the calls in progress, then close the connections."""
         await self._servers.close()
 
-    async def _shards(self) -> list[lua.Names]:
-        """Return the names of all shards; one server has a single one."""
+    async def _groups(self) -> list[lua.Names]:
+        """Return the names of all groups; one server has a single one."""
         if not await self._servers.is_cluster():
             return [self._estate]
         least = lua.SHARDS * LEAST_LIMIT
@@ -280,16 +280,16 @@ class ValkeyStore:
             raise self._servers.error(
                 f"a cluster has a limit of {least / 1e6:.0f} MB or more: raise --store-limit"
             )
-        return self._shards_in_cluster
+        return self._groups_in_cluster
 
     async def _names(self, device: EUI) -> lua.Names:
-        """Return the names of the shard of `device`."""
-        return lua.shard_of(await self._shards(), device)
+        """Return the names of the group of `device`."""
+        return lua.group_of(await self._groups(), device)
 
     async def _indexes(self, device: EUI | None) -> list[tuple[lua.Names, str]]:
-        """Return the indexes of the entries of a device, or of all, and the shards they are in."""
+        """Return the indexes of the entries of a device, or of all, and the groups they are in."""
         if device is None:
-            return [(names, names.received) for names in await self._shards()]
+            return [(names, names.received) for names in await self._groups()]
         names = await self._names(device)
         return [(names, names.device(device))]
 

@@ -1,8 +1,8 @@
 """Lua scripts for the atomic steps of a Valkey or Redis server, and the keys they use. Data alone.
 
 All keys of an estate on one server begin with `esme:{<estate>}:`, followed by one of `Names`. In a
-cluster they are divided by device into shards, which begin with `esme:{<estate>/<number>}:`. The
-braces put a shard into one slot, so that a script can use all of it; device counters alone stay
+cluster they are divided by device into groups, which begin with `esme:{<estate>/<number>}:`. The
+braces put a group into one slot, so that a script can use all of it; device counters alone stay
 under the estate. An entry is its time of receipt, a big-endian double, and the compressed readings.
 Fences are at least the server's microseconds since 1970, so that they grow even if the server
 forgot the one before.
@@ -22,7 +22,7 @@ SHARDS = 256
 
 
 class Names:
-    """Names of keys in one slot: all of an estate's, or those of a shard."""
+    """Names of keys in one slot: all of an estate's, or those of a group."""
 
     def __init__(self, slot: str) -> None:
         self.prefix = f"esme:{{{slot}}}:"
@@ -58,14 +58,14 @@ class Names:
         return f"{self.prefix}device:{device}"
 
 
-def shards_of(estate: str) -> list[Names]:
-    """Return the names of each shard of an estate in a cluster."""
+def groups_of(estate: str) -> list[Names]:
+    """Return the names of each group of an estate in a cluster."""
     return [Names(f"{estate}/{number}") for number in range(SHARDS)]
 
 
-def shard_of(shards: list[Names], device: bytes) -> Names:
-    """Return the one of `shards` that has the keys of `device`."""
-    return shards[crc32(device) % len(shards)]
+def group_of(groups: list[Names], device: bytes) -> Names:
+    """Return the one of `groups` that has the keys of `device`."""
+    return groups[crc32(device) % len(groups)]
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ def test_readings_in_the_store_that_cannot_be_read_fail_the_request_and_nothing_
     bench.store[key] = Entry(b"nonsense", UNIX_NOW)
     assert bench.ask("4.8.3", Role.ED) == []
     assert bench.decisions() == {Decision.FAILED: 1}
-    assert bench.policy.ledger.reasons == {"not-minted": 1}
+    assert bench.policy.ledger.reasons == {"reply-failed": 1}
     bench.store.clear()
     assert decode(bench.read_through("4.8.3", Role.ED, 2).octets)
 

@@ -60,7 +60,7 @@ class Opener:
         if self.where == "memory:" and self.opened:
             return self.opened[0]
         if limit is not None and "," in self.where:
-            pytest.skip("the shards of a cluster have limits of their own")
+            pytest.skip("the groups of a cluster have limits of their own")
         self.opened.append(open_store(self.where, self.estate, key=self.key, limit=limit))
         return self.opened[-1]
 

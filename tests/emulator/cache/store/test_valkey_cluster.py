@@ -1,4 +1,4 @@
-"""The store on a cluster: shards, slots that moved, nodes that fail, and URLs of several nodes."""
+"""The store on a cluster: groups, slots that moved, nodes that fail, and URLs of several nodes."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def key_of(number: int) -> Key:
 
 
 def slot_of(cluster: ValkeyCluster, key: Key) -> int:
-    return cluster.slot(lua.shard_of(lua.shards_of("estate"), key.device).entry(key))
+    return cluster.slot(lua.group_of(lua.groups_of("estate"), key.device).entry(key))
 
 
 async def test_an_estate_is_spread_over_all_nodes_a_meter_is_not(
@@ -90,7 +90,7 @@ async def test_servers_that_are_no_cluster_are_refused(tmp_path: Path) -> None:
         await store.close()
 
 
-async def test_a_limit_too_low_for_shards_is_refused(cluster: ValkeyCluster) -> None:
+async def test_a_limit_too_low_for_groups_is_refused(cluster: ValkeyCluster) -> None:
     least = lua.SHARDS * LEAST_LIMIT
     low, enough = (ValkeyStore(cluster.url, "estate", limit=limit) for limit in (least - 1, least))
     with pytest.raises(StoreError, match="a limit of 256 MB or more: raise --store-limit"):
@@ -100,7 +100,7 @@ async def test_a_limit_too_low_for_shards_is_refused(cluster: ValkeyCluster) -> 
         await store.close()
 
 
-async def test_a_shard_keeps_its_part_of_the_limit(
+async def test_a_group_keeps_its_part_of_the_limit(
     cluster: ValkeyCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("esme_emulator.cache.store.valkey.LEAST_LIMIT", 1)
@@ -109,7 +109,7 @@ async def test_a_shard_keeps_its_part_of_the_limit(
         await store.put(key_of(0)._replace(start=number), Entry(b"", float(number)))
         await store.put(key_of(1)._replace(start=number), Entry(b"", float(number)))
     kept = sorted([key.start async for key, _ in store.entries(METERS[0])])
-    assert kept == [6, 7, 8], "1,000 octets a shard, and 256 of them for an entry alone"
+    assert kept == [6, 7, 8], "1,000 octets a group, and 256 of them for an entry alone"
     assert (await store.size()).evicted == 2 * 6
     await store.close()
 
