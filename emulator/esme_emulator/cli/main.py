@@ -50,6 +50,11 @@ COMMANDS = {
     "duis": Lazy(
         f"{_HERE}.duis:duis", "Sign, verify and send DUIS requests, and receive responses."
     ),
+    "record": Lazy(f"{_HERE}.recording:record_command", "Write what crosses a broker to a file."),
+    "replay": Lazy(
+        f"{_HERE}.recording:replay_command",
+        "Make the requests of a recording again, and compare the answers.",
+    ),
     "counters": Lazy(f"{_HERE}.counters:counters", "Add up the counters of several fleets."),
     "profiles": Lazy(
         f"{_HERE}.shipped:profiles", "List, show, check and plot profiles of meters and networks."
