@@ -3,6 +3,7 @@
 Knows the parts, and the order in which they start and stop.
 """
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,10 +32,17 @@ from esme_emulator.messaging.service import IdentityExchange, MeterCheck, random
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import MeterProfile, meter_profiles
 from esme_emulator.profiles.latency import NONE, Latency
-from esme_emulator.runtime.clock import Clock
+from esme_emulator.runtime.clock import Clock, ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import journal
-from esme_emulator.transport import Broker, BrokerAddress, MemoryBroker, Transport, connect
+from esme_emulator.transport import (
+    Broker,
+    BrokerAddress,
+    Gauged,
+    MemoryBroker,
+    Transport,
+    connect,
+)
 
 if TYPE_CHECKING:  # its packages are in an extra of their own
     from esme_emulator.app.dsp import DspOptions, RunningDsp
@@ -113,7 +121,8 @@ async def run_services(
     be reached, and `StoreError`, `ProfileError`, `ListenError` or `JournalError` if a part cannot
     be started.
     """
-    address = str(BrokerAddress.parse(broker)) if isinstance(broker, str) else "in memory"
+    place = broker.broker if isinstance(broker, Gauged) else broker
+    address = str(BrokerAddress.parse(place)) if isinstance(place, str) else "in memory"
     async with AsyncExitStack() as stack:
         fleet, cache, control = None, None, None
         transports: dict[str, Sequence[Transport]] = {}
@@ -156,6 +165,29 @@ async def run_services(
                 serve_http(create_app(parts), control_port, what="control interface")
             )
         yield Running(parts, control, dsp, warnings)
+
+
+_TURNS = 25
+"""Turns of the event loop after which a woken task has sent its first message, if it sends any."""
+
+
+def paced(broker: str | MemoryBroker, clock: Clock) -> Broker:
+    """Return the broker for parts that share `clock`.
+
+    If that is a manual clock, it moves on only when none of their messages is in flight. So a read
+    that it started is over before its timeout, however far the clock jumps.
+    """
+    if not isinstance(clock, ManualClock):
+        return broker
+    gauged = Gauged(broker)
+
+    async def settled() -> None:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await gauged.gauge.still()
+
+    clock.settled = settled
+    return gauged
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from esme_emulator.app.services import (
     FleetOptions,
     Running,
     fault_warnings,
+    paced,
     run_services,
     settle,
 )
@@ -274,7 +275,8 @@ async def _run(
     clock: Clock = chosen["clock"]
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(broker(on_ended=on_ended))
-        services = run_services(url, estate, clock, meters, cache, chosen["control"], whole, dsp)
+        on, control = paced(url, clock), chosen["control"]
+        services = run_services(on, estate, clock, meters, cache, control, whole, dsp)
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
             warn([*_standing_still(chosen), *running.warnings])

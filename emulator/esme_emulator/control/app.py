@@ -24,6 +24,7 @@ from esme_emulator.control.models import Advance, ClockState, DuisCounts, Health
 from esme_emulator.control.registry_routes import registry_routes
 from esme_emulator.monitor.parts import AbsentError, RunningParts, dsp_of
 from esme_emulator.runtime.clock import ClockError, ManualClock, iso
+from esme_emulator.transport import TransportError
 
 
 def process_routes(parts: RunningParts) -> APIRouter:
@@ -83,7 +84,7 @@ def process_routes(parts: RunningParts) -> APIRouter:
 
     @router.post("/clock/advance", tags=["clock"])
     async def advance_clock(advance: Advance) -> ClockState:
-        """Advance a manual clock; answered when everything due on the way has started."""
+        """Advance a manual clock; answered when everything due on the way has happened."""
         if not isinstance(clock, ManualClock):
             raise HTTPException(
                 409,
@@ -94,6 +95,8 @@ def process_routes(parts: RunningParts) -> APIRouter:
             await clock.advance(advance.seconds)
         except ClockError as error:
             raise HTTPException(409, str(error)) from None
+        except TransportError as error:
+            raise HTTPException(503, f"{error} The clock stands at {iso(clock.now())}.") from None
         return await get_clock()
 
     return router

@@ -8,8 +8,8 @@ the DSP gives for what is our conclusion; docs/duis.md says when each is used.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import TypeAlias
@@ -50,9 +50,6 @@ Validate: TypeAlias = Callable[[Element], str]
 
 MAX_REMEMBERED = 65_536
 """Admitted requests whose RequestIDs are remembered; the oldest is forgotten first."""
-
-_Key: TypeAlias = tuple[EUI, EUI, int, int]
-"""RequestID and command variant: a critical request has one RequestID for variants 4 and 5."""
 
 _LOCAL_VARIANTS = (2, 3, 6, 7)
 _DCC_ONLY = 8
@@ -104,6 +101,18 @@ class Admitted:
     request: Request
     kind: str | None
     """Kind of the meter: single, twin or polyphase; None if the request is not for a meter."""
+    digest: bytes = field(default=b"", compare=False)
+    """SHA-256 of the signed content: what tells a repetition from another request."""
+
+
+def identity_of(request: Request) -> bytes:
+    """Return what a request is known by: its RequestID and command variant, in 25 octets.
+
+    A critical request has one RequestID for variants 4 and 5.
+    """
+    one = request.id
+    counter = one.counter.to_bytes(8, "big")
+    return bytes(one.originator) + bytes(one.target) + counter + bytes([request.variant])
 
 
 Verdict: TypeAlias = Untrusted | Refused | Repeated | Admitted
@@ -134,7 +143,16 @@ class Checks:
         self._registry = registry
         self._meters = meters
         self._validate = validate
-        self._seen: OrderedDict[_Key, bytes] = OrderedDict()
+        self._seen: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def recall(self, seen: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember admitted requests of an earlier process: identities and digests, in order."""
+        for identity, digest in seen:
+            self._remember(identity, digest)
+
+    def forget(self, request: Request) -> None:
+        """Forget an admitted request that could not be carried out, so that it may come again."""
+        self._seen.pop(identity_of(request), None)
 
     def judge(self, endpoint: Endpoint, octets: bytes, now: float) -> Verdict:
         """Return the decision on a document received at `endpoint` at `now`, Unix time.
@@ -170,12 +188,12 @@ class Checks:
         mistake = self._credentials_mistake(request) or _pre_command_mistake(request)
         if mistake:
             return Untrusted(Distrust.CONTENT, mistake)
-        identity, digest = request.id, sha256(etree.tostring(signed, method="c14n")).digest()
-        key = (identity.originator, identity.target, identity.counter, request.variant)
-        if key in self._seen:
-            if self._seen[key] == digest:
+        identity = identity_of(request)
+        digest = sha256(etree.tostring(signed, method="c14n")).digest()
+        if identity in self._seen:
+            if self._seen[identity] == digest:
                 return Repeated(request)
-            return Untrusted(Distrust.REUSED_ID, f"another request had RequestID {identity}")
+            return Untrusted(Distrust.REUSED_ID, f"another request had RequestID {request.id}")
         try:
             self._check_user(request, now)
             kind = self._check_device(request)
@@ -183,12 +201,12 @@ class Checks:
             _check_fit(request, kind)
         except _RefusedError as error:
             return Refused(request, error.code, str(error))
-        self._remember(key, digest)
-        return Admitted(request, kind)
+        self._remember(identity, digest)
+        return Admitted(request, kind, digest)
 
-    def _remember(self, key: _Key, digest: bytes) -> None:
+    def _remember(self, identity: bytes, digest: bytes) -> None:
         """Remember an admitted request, so that it is carried out once."""
-        self._seen[key] = digest
+        self._seen[identity] = digest
         if len(self._seen) > MAX_REMEMBERED:
             self._seen.popitem(last=False)
 

@@ -2,7 +2,8 @@
 
 A request is kept from before its acknowledgement until its response is kept, and a response until
 the user has received it. So whatever the process dies of, no acknowledged request stays without a
-response; the user may get one twice. Knows no XML: documents are octets.
+response; the user may get one twice. The first answer to each admitted request is kept too, so that
+a repetition gets the same one, and no meter is asked again. Knows no XML: documents are octets.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from esme_emulator.cache.store.sqlite_file import Cursor, Execute, FileKind, Sql
 from gbcs import EUI
 from gbcs.usecases.read_request import Window
 
-KIND = FileKind(application=0x44554953, format=1, what="an outbox of DUIS", keeps="requests")
+KIND = FileKind(application=0x44554953, format=2, what="an outbox of DUIS", keeps="requests")
 """`DUIS` in the file's `application_id`."""
 
 _SCHEMA = """
@@ -29,7 +30,14 @@ CREATE TABLE delivery (
     body BLOB NOT NULL
 );
 
-CREATE TABLE schedule_request (
+CREATE TABLE answer (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    identity BLOB NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    body BLOB NOT NULL
+);
+
+CREATE TABLE schedule (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     request BLOB NOT NULL,
     at REAL NOT NULL
@@ -37,6 +45,21 @@ CREATE TABLE schedule_request (
 
 CREATE TABLE schedules (ran REAL NOT NULL)
 """
+
+MAX_ANSWERS = 65_536
+"""Most first answers in the outbox; the oldest is dropped first. They take some 130 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """The answer to an admitted request, for its repetitions."""
+
+    identity: bytes
+    """What the request is known by."""
+    digest: bytes
+    """Digest of the request: another one of the same identity is no repetition."""
+    body: bytes
+    """The signed document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +97,12 @@ class Kept:
 
     jobs: tuple[Job, ...]
     deliveries: tuple[Delivery, ...]
-    schedule_requests: tuple[tuple[bytes, float], ...]
-    """Documents that created or deleted schedules, and the Unix times at which they did."""
+    schedules: tuple[tuple[int, bytes, float], ...]
+    """Schedules: number, the document that created it, and the Unix time at which it did."""
+    last_schedule: int
+    """The highest number that a schedule ever had."""
+    answered: tuple[tuple[bytes, bytes], ...]
+    """Identities and digests of the requests whose first answers are known, the oldest first."""
     ran: float
     """Runs of schedules that were due by this Unix time are among the jobs, or done."""
 
@@ -90,10 +117,24 @@ class Outbox:
         """Return everything in the outbox."""
         return await self._file.read(_kept)
 
-    async def accept(self, request: bytes) -> Job:
-        """Keep a request that will be acknowledged."""
-        (job,) = await self._file.write(lambda execute: [_insert_job(execute, request)])
-        return job
+    async def accept(self, request: bytes, answer: FirstAnswer) -> Job:
+        """Keep a request that will be acknowledged by `answer`."""
+
+        def work(execute: Execute) -> Job:
+            _insert_answer(execute, answer)
+            return _insert_job(execute, request)
+
+        return await self._file.write(work)
+
+    async def keep(self, answer: FirstAnswer) -> None:
+        """Keep the answer to a request that needs nothing else."""
+        await self._file.write(lambda execute: _insert_answer(execute, answer))
+
+    async def first_answer(self, identity: bytes) -> bytes | None:
+        """Return the signed document that first answered a request; None if it is not known."""
+        query = "SELECT body FROM answer WHERE identity = ?"
+        row = await self._file.read(lambda execute: execute(query, (identity,)).fetchone())
+        return None if row is None else row[0]
 
     async def start_runs(self, runs: Sequence[tuple[bytes, KeptRun]], ran: float) -> list[Job]:
         """Keep runs of schedules, each with the request that created its schedule.
@@ -123,10 +164,26 @@ class Outbox:
         query = "DELETE FROM delivery WHERE number = ?"
         await self._file.write(lambda execute: execute(query, (delivery.number,)))
 
-    async def schedule(self, request: bytes, at: float) -> None:
-        """Keep a request that created or deleted schedules at the Unix time `at`."""
-        query = "INSERT INTO schedule_request (request, at) VALUES (?, ?)"
-        await self._file.write(lambda execute: execute(query, (request, at)))
+    async def add_schedule(
+        self, number: int, request: bytes, at: float, answer: FirstAnswer
+    ) -> None:
+        """Keep a schedule that `request` created at the Unix time `at`."""
+
+        def work(execute: Execute) -> None:
+            execute("INSERT INTO schedule VALUES (?, ?, ?)", (number, request, at))
+            _insert_answer(execute, answer)
+
+        await self._file.write(work)
+
+    async def drop_schedules(self, numbers: Sequence[int], answer: FirstAnswer) -> None:
+        """Forget deleted schedules."""
+
+        def work(execute: Execute) -> None:
+            for number in numbers:
+                execute("DELETE FROM schedule WHERE number = ?", (number,))
+            _insert_answer(execute, answer)
+
+        await self._file.write(work)
 
     def close(self) -> None:
         """Close the file."""
@@ -141,6 +198,12 @@ def _insert_job(execute: Execute, request: bytes, run: KeptRun | None = None) ->
             first, last = run.window.start, run.window.end
     query = "INSERT INTO job (request, schedule, due, first, last) VALUES (?, ?, ?, ?, ?)"
     return Job(_number(execute(query, (request, schedule, due, first, last))), request, run)
+
+
+def _insert_answer(execute: Execute, answer: FirstAnswer) -> None:
+    query = "INSERT OR REPLACE INTO answer (identity, digest, body) VALUES (?, ?, ?)"
+    newest = _number(execute(query, (answer.identity, answer.digest, answer.body)))
+    execute("DELETE FROM answer WHERE number <= ?", (newest - MAX_ANSWERS,))
 
 
 def _number(inserted: Cursor) -> int:
@@ -158,9 +221,13 @@ def _kept(execute: Execute) -> Kept:
         Delivery(number, EUI(user), body)
         for number, user, body in execute("SELECT number, user, body FROM delivery ORDER BY number")
     )
-    requests = tuple(execute("SELECT request, at FROM schedule_request ORDER BY number"))
-    row = execute("SELECT ran FROM schedules").fetchone()
-    return Kept(jobs, deliveries, requests, row[0] if row else 0.0)
+    schedules = tuple(execute("SELECT number, request, at FROM schedule ORDER BY number"))
+    last = execute("SELECT seq FROM sqlite_sequence WHERE name = 'schedule'").fetchone()
+    answered = tuple(execute("SELECT identity, digest FROM answer ORDER BY number"))
+    ran = execute("SELECT ran FROM schedules").fetchone()
+    return Kept(
+        jobs, deliveries, schedules, last[0] if last else 0, answered, ran[0] if ran else 0.0
+    )
 
 
 def _run(schedule: int, due: float, first: int | None, last: int | None) -> KeptRun:

@@ -10,14 +10,13 @@ end date and the last day of months are our conclusions.
 
 from bisect import insort
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from esme_emulator.gateway.documents import (
     Content,
     CreateSchedule,
-    DeleteSchedule,
     Frequency,
     ReadSchedule,
     Request,
@@ -131,12 +130,13 @@ class Schedules:
 
     def __init__(self) -> None:
         self._schedules: dict[int, _Schedule] = {}
-        self._last = 0
+        self.last = 0
+        """The highest number that a schedule ever had. Numbers are not used again."""
         self._queue: list[tuple[float, int, date]] = []
         """Next run of each schedule: when, number, day."""
 
     def answer(self, request: Request, now: float) -> Content | None:
-        """Carry out an admitted request of 5.1, 5.2 or 5.3.
+        """Carry out an admitted request of 5.1 or 5.2; `of` and `drop` are 5.3.
 
         Return the content of its response (I0), or None for I99 without content. Raises
         `ScheduleError` if a user has too many schedules for a device.
@@ -146,25 +146,35 @@ class Schedules:
             case CreateSchedule() as details:
                 return self._create(user, details, now)
             case ReadSchedule(schedule=number, device=device):
-                found = self._of(user, number, device)[:MAX_SCHEDULES]
+                found = self.of(user, number, device)[:MAX_SCHEDULES]
                 schedules = tuple((one, self._schedules[one].details) for one in found)
                 return SchedulesRead(schedules) if schedules else None
-            case DeleteSchedule(schedule=number, device=device):
-                for one in self._of(user, number, device):
-                    del self._schedules[one]
-                self._queue = [entry for entry in self._queue if entry[1] in self._schedules]
-                return None
         raise TypeError(f"not a request about schedules: {type(request.body).__name__}")
 
     def _create(self, user: EUI, details: CreateSchedule, now: float) -> ScheduleId:
-        if len(self._of(user, None, details.device)) >= MAX_SCHEDULES:
+        if len(self.of(user, None, details.device)) >= MAX_SCHEDULES:
             raise ScheduleError(f"{user} has {MAX_SCHEDULES} schedules for {details.device}")
-        self._last += 1
-        self._schedules[self._last] = _Schedule(user, details, run_days(details, now))
-        self._plan(self._last)
-        return ScheduleId(self._last)
+        self.restore(self.last + 1, user, details, now)
+        return ScheduleId(self.last)
 
-    def _of(self, user: EUI, number: int | None, device: EUI | None) -> list[int]:
+    def restore(self, number: int, user: EUI, details: CreateSchedule, created: float) -> None:
+        """Add a schedule that was created at a Unix time in seconds, with its runs since."""
+        self.last = max(self.last, number)
+        self._schedules[number] = _Schedule(user, details, run_days(details, created))
+        self._plan(number)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Forget schedules, those that are not known aside."""
+        for number in numbers:
+            self._schedules.pop(number, None)
+        self._queue = [entry for entry in self._queue if entry[1] in self._schedules]
+
+    def __len__(self) -> int:
+        """Return the number of schedules that have runs to come."""
+        return len(self._queue)
+
+    def of(self, user: EUI, number: int | None, device: EUI | None) -> list[int]:
+        """Return the numbers of the schedules of a user: that one, or all for a device."""
         return [
             one
             for one, schedule in self._schedules.items()

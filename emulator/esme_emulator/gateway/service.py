@@ -8,7 +8,7 @@ and between deliveries are in real time.
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,26 +16,27 @@ from functools import partial
 from typing import Any
 
 from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.store.base import StoreError
 from esme_emulator.gateway.checks import (
-    MAX_REMEMBERED,
     Admitted,
     Checks,
     Meters,
     Refused,
     Repeated,
     Untrusted,
+    identity_of,
 )
 from esme_emulator.gateway.commands import CommandBuilder, CommandError, pre_command
 from esme_emulator.gateway.deliveries import Deliveries
 from esme_emulator.gateway.documents import (
     Code,
     CreateSchedule,
+    DeleteSchedule,
     Endpoint,
     GbcsPayload,
     Inventory,
     PreCommand,
     ReadInventory,
-    ReadSchedule,
     Request,
     RequestId,
     Response,
@@ -43,7 +44,7 @@ from esme_emulator.gateway.documents import (
     ScheduleId,
 )
 from esme_emulator.gateway.keys import DuisKeys
-from esme_emulator.gateway.outbox import Job, KeptRun, Outbox
+from esme_emulator.gateway.outbox import FirstAnswer, Job, KeptRun, Outbox
 from esme_emulator.gateway.requests import DocumentError, parse_xml, read_request
 from esme_emulator.gateway.responses import write_response
 from esme_emulator.gateway.schedules import Run, ScheduleError, Schedules
@@ -122,9 +123,7 @@ class _Task:
 
 
 _FULL = Answer(503, b"the outbox is full: receive responses first", "text/plain")
-_FORGOTTEN = Answer(
-    503, b"no answer to the same request is known any more: give it a new RequestID", "text/plain"
-)
+_BUSY = Answer(503, b"the same request is being answered: send it again", "text/plain")
 
 
 class Dsp:
@@ -143,7 +142,8 @@ class Dsp:
         self._created: dict[int, bytes] = {}
         """Requests that created schedules, by the schedules' numbers."""
         self._rescheduled = asyncio.Event()
-        self._answers: OrderedDict[tuple[RequestId, Endpoint], Response] = OrderedDict()
+        self._scheduling = asyncio.Lock()
+        """Schedules change in memory and in the outbox in one order."""
         self._tasks = Tasks()
         self.tally = DspTally()
         self.jobs = 0
@@ -157,7 +157,7 @@ class Dsp:
     @property
     def schedules(self) -> int:
         """The number of schedules that have runs to come."""
-        return len(self._created)
+        return len(self._schedules)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -179,29 +179,44 @@ class Dsp:
                 return Answer(400, detail.encode(), "text/plain")
             case Refused(request=request, code=code, detail=detail):
                 _log.info("duis: %s: %s: %s", request.id, code, detail)
-                return self._refuse(endpoint, request, code)
+                self._count(endpoint, code)
+                return Answer(200, self._signed(self._response(request, code)))
             case Repeated(request=request):
-                return self._repeat(endpoint, request)
-            case Admitted(request=request, kind=kind):
+                self._count(endpoint, "repeated")
+                body = await self._parts.outbox.first_answer(identity_of(request))
+                return _BUSY if body is None else Answer(200, body)
+            case Admitted():
                 try:
-                    return await self._carry_out(endpoint, request, kind, octets)
-                except (CommandError, ScheduleError) as error:
-                    _log.info("duis: %s: %s", request.id, error)
-                    return self._refuse(endpoint, request, Code.NOT_COMPATIBLE)
+                    answer, code = await self._carry_out(endpoint, verdict, octets)
+                except StoreError:
+                    # Nothing was kept, so nothing was done: the user may send it again.
+                    self._parts.checks.forget(verdict.request)
+                    raise
+                self._count(endpoint, code)
+                return answer
 
     async def _carry_out(
-        self, endpoint: Endpoint, request: Request, kind: str | None, octets: bytes
-    ) -> Answer:
-        if endpoint is Endpoint.TRANSFORM:
-            content = PreCommand(pre_command(request, kind or ""))
-            return self._respond(endpoint, self._response(request, Code.DONE, content))
-        if endpoint is Endpoint.NON_DEVICE:
-            return self._respond(endpoint, await self._answer_itself(request, octets))
-        # A command that cannot be built is refused now, not after the acknowledgement.
-        built = self._builder.command(request, kind or "", self._parts.clock.now())
-        task = _Task(await self._parts.outbox.accept(octets), request)
-        answer = self._respond(endpoint, self._response(request, Code.ACCEPTED))
-        return Answer(answer.status, answer.body, sent=partial(self._acknowledged, task, built))
+        self, endpoint: Endpoint, admitted: Admitted, octets: bytes
+    ) -> tuple[Answer, Code]:
+        """Return the answer to an admitted request, and its code. Raises `StoreError`."""
+        request, kind = admitted.request, admitted.kind or ""
+        try:
+            if endpoint is Endpoint.TRANSFORM:
+                content = PreCommand(pre_command(request, kind))
+                return await self._keep(admitted, self._response(request, Code.DONE, content))
+            if isinstance(request.body, ReadInventory):
+                inventory = self._inventory(request.body.device)
+                return await self._keep(admitted, self._response(request, Code.DONE, inventory))
+            if endpoint is Endpoint.NON_DEVICE:
+                return await self._answer_schedules(admitted, octets)
+            # A command that cannot be built is refused now, not after the acknowledgement.
+            built = self._builder.command(request, kind, self._parts.clock.now())
+        except (CommandError, ScheduleError) as error:
+            _log.info("duis: %s: %s", request.id, error)
+            return await self._keep(admitted, self._response(request, Code.NOT_COMPATIBLE))
+        first = self._first_answer(admitted, self._response(request, Code.ACCEPTED))
+        task = _Task(await self._parts.outbox.accept(octets, first), request)
+        return Answer(200, first.body, sent=partial(self._acknowledged, task, built)), Code.ACCEPTED
 
     def _acknowledged(self, task: _Task, built: tuple[Command, bytes]) -> None:
         not_before = self._parts.machine.now() + self._respond_after
@@ -216,22 +231,14 @@ class Dsp:
     def _response(self, request: Request, code: Code, content: Any = None) -> Response:
         return Response.to(request, code, self._parts.clock.now(), content)
 
-    def _respond(self, endpoint: Endpoint, response: Response) -> Answer:
-        self._count(endpoint, response.code)
-        # A party that signs in another's name must not replace the answer to that one's request.
-        if response.request_id is not None and response.code is not Code.UNKNOWN_USER:
-            self._answers[response.request_id, endpoint] = response
-            if len(self._answers) > MAX_REMEMBERED:
-                self._answers.popitem(last=False)
-        return Answer(200, self._signed(response))
+    def _first_answer(self, admitted: Admitted, response: Response) -> FirstAnswer:
+        return FirstAnswer(identity_of(admitted.request), admitted.digest, self._signed(response))
 
-    def _refuse(self, endpoint: Endpoint, request: Request, code: Code) -> Answer:
-        return self._respond(endpoint, self._response(request, code))
-
-    def _repeat(self, endpoint: Endpoint, request: Request) -> Answer:
-        self._count(endpoint, "repeated")
-        response = self._answers.get((request.id, endpoint))
-        return _FORGOTTEN if response is None else Answer(200, self._signed(response))
+    async def _keep(self, admitted: Admitted, response: Response) -> tuple[Answer, Code]:
+        """Keep the answer to a request that needs nothing else."""
+        first = self._first_answer(admitted, response)
+        await self._parts.outbox.keep(first)
+        return Answer(200, first.body), response.code
 
     def _signed(self, response: Response) -> bytes:
         return sign(write_response(response), self._parts.keys.dsp)
@@ -239,17 +246,42 @@ class Dsp:
     def _count(self, endpoint: Endpoint, outcome: str) -> None:
         self.tally.requests[endpoint, outcome] += 1
 
-    async def _answer_itself(self, request: Request, octets: bytes) -> Response:
-        """Return the response to a request that no device receives."""
-        if isinstance(request.body, ReadInventory):
-            return self._response(request, Code.DONE, self._inventory(request.body.device))
-        now = self._parts.clock.now()
-        content = self._schedules.answer(request, now)
-        if not isinstance(request.body, ReadSchedule):
-            await self._parts.outbox.schedule(octets, now)
-            self._note_schedule(content, octets)
+    async def _answer_schedules(self, admitted: Admitted, octets: bytes) -> tuple[Answer, Code]:
+        """Create, read or delete schedules."""
+        async with self._scheduling:
+            request, now = admitted.request, self._parts.clock.now()
+            if isinstance(request.body, DeleteSchedule):
+                return await self._delete_schedules(admitted, request.body)
+            content = self._schedules.answer(request, now)
+            if not isinstance(content, ScheduleId):
+                code = Code.DONE if content else Code.ACCEPTED
+                return await self._keep(admitted, self._response(request, code, content))
+            number = content.schedule
+            first = self._first_answer(admitted, self._response(request, Code.DONE, content))
+            self._created[number] = octets
+            try:
+                await self._parts.outbox.add_schedule(number, octets, now, first)
+            except StoreError:
+                self._drop_schedules([number])
+                raise
             self._rescheduled.set()
-        return self._response(request, Code.DONE if content else Code.ACCEPTED, content)
+            return Answer(200, first.body), Code.DONE
+
+    async def _delete_schedules(
+        self, admitted: Admitted, body: DeleteSchedule
+    ) -> tuple[Answer, Code]:
+        request = admitted.request
+        gone = self._schedules.of(request.id.originator, body.schedule, body.device)
+        first = self._first_answer(admitted, self._response(request, Code.ACCEPTED))
+        await self._parts.outbox.drop_schedules(gone, first)
+        self._drop_schedules(gone)
+        self._rescheduled.set()
+        return Answer(200, first.body), Code.ACCEPTED
+
+    def _drop_schedules(self, numbers: list[int]) -> None:
+        self._schedules.drop(numbers)
+        for number in numbers:
+            del self._created[number]
 
     def _inventory(self, device: EUI | None) -> Inventory:
         euis = self._parts.estate[:INVENTORY_LIMIT] if device is None else (device,)
@@ -363,21 +395,19 @@ class Dsp:
         for task in tasks:
             await self._work(task)
 
-    def _note_schedule(self, content: object, octets: bytes) -> None:
-        if isinstance(content, ScheduleId):
-            self._created[content.schedule] = octets
-
     # After a restart
 
     async def _resume(self) -> None:
         """Go on with what an earlier process left in the outbox."""
         kept = await self._parts.outbox.kept()
-        for octets, at in kept.schedule_requests:
-            self._due_runs(at)
+        self._parts.checks.recall(kept.answered)
+        self._schedules.last = kept.last_schedule
+        for number, octets, at in kept.schedules:
             request = self._read(octets)
-            if request is not None:
-                self._note_schedule(self._schedules.answer(request, at), octets)
-        self._due_runs(kept.ran)
+            if request is not None and isinstance(request.body, CreateSchedule):
+                self._schedules.restore(number, request.id.originator, request.body, at)
+                self._created[number] = octets
+        self._due_runs(kept.ran)  # runs that are jobs or done; those missed since are made now
         tasks = [self._decoded(job) for job in kept.jobs]
         for task in tasks:
             if task is not None and task.run is None:

@@ -7,7 +7,7 @@ which shows the same time in another process.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Protocol
@@ -131,6 +131,8 @@ class ManualClock:
         self._now = now
         self._sleepers: Timers[asyncio.Future[None]] = Timers()
         self._advancing = asyncio.Lock()
+        self.settled: Callable[[], Awaitable[None]] | None = None
+        """Is awaited before the clock moves on: whatever it woke has taken effect then."""
 
     def now(self) -> float:
         """Return Unix time in seconds."""
@@ -152,7 +154,8 @@ class ManualClock:
         """Move forward by `seconds`, and wake each sleeper at its time on the way.
 
         Of several advances at once, each begins where the one before ended. Raises `ClockError` if
-        `seconds` is below 0 or leads past `LAST`.
+        `seconds` is below 0 or leads past `LAST`, and what `settled` raises; the clock then stands
+        at the time of the last sleeper that was woken.
         """
         async with self._advancing:
             end = self._now + seconds
@@ -160,14 +163,20 @@ class ManualClock:
                 raise ClockError(
                     f"cannot advance by {seconds:g} s: a clock moves forward, up to {iso(LAST)}"
                 )
+            await self._settle()
             while (due := self._sleepers.next_deadline()) is not None and due <= end:
                 future = self._sleepers.pop_due(due)
                 self._now = due
                 if future is not None and not future.done():
                     future.set_result(None)
                     await asyncio.sleep(0)
+                    await self._settle()
             self._now = end
         await asyncio.sleep(0)
+
+    async def _settle(self) -> None:
+        if self.settled is not None:
+            await self.settled()
 
     def next_wake(self) -> float | None:
         """Return the Unix time at which the next sleeper wakes, or None if nothing sleeps."""

@@ -20,7 +20,7 @@ from esme_emulator.estate.estate import derived_estate
 from esme_emulator.scenario.file import load_scenario
 from gbcs import decode
 from gbcs.json_form import to_json
-from tests.emulator.gateway.test_dsp import a_read
+from tests.support.dsp_bench import a_read
 from tests.support.estate import command
 from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.emulator.gateway.test_dsp import KEYS, SEND, TARGET, USER, a_read
+from tests.support.dsp_bench import KEYS, SEND, TARGET, USER, a_read
 from tests.support.duis_user import answered, post, receiver
 from tests.support.rtds import ROOT
 
@@ -47,6 +47,7 @@ async def test_no_acknowledged_request_stays_without_a_response(tmp_path: Path) 
     moments = random.Random(7)
     outbox = tmp_path / "outbox.sqlite"
     acknowledged: set[str] = set()
+    answers: dict[bytes, bytes] = {}
     async with receiver() as user, httpx.AsyncClient(trust_env=False) as client:
 
         def unanswered() -> set[str]:
@@ -58,15 +59,19 @@ async def test_no_acknowledged_request_stays_without_a_response(tmp_path: Path) 
             async with serving(outbox, user.url) as (process, url):
                 for each in range(PER_ROUND):
                     counter = number * PER_ROUND + each + 1
-                    answer = await post(client, url + SEND, a_read(counter))
+                    request = a_read(counter)
+                    answer = await post(client, url + SEND, request)
+                    answers[request] = answer.content
                     assert answered(KEYS, answer.content).code == "I99"
                     acknowledged.add(f"{USER}:{TARGET}:{counter}")
                 await asyncio.sleep(moments.uniform(0.0, 0.2))
                 process.send_signal(signal.SIGKILL)
             survived += len(unanswered())
         assert survived, "no process was killed between an acknowledgement and its response"
-        async with serving(outbox, user.url):
+        async with serving(outbox, user.url) as (_, url):
             async with asyncio.timeout(GUARD):
                 await user.until(lambda: not unanswered())
+            for request, first in answers.items():
+                assert (await post(client, url + SEND, request)).content == first
         codes = {answered(KEYS, octets).code for octets in user.received}
         assert codes == {"I0"}

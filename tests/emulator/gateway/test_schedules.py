@@ -12,7 +12,6 @@ from esme_emulator.gateway.documents import (
     DSP,
     Body,
     CreateSchedule,
-    DeleteSchedule,
     Frequency,
     Offsets,
     ReadSchedule,
@@ -156,9 +155,9 @@ def test_a_user_reads_and_deletes_its_own_schedules() -> None:
     assert read(asked(ReadSchedule(2)), NOW) == SchedulesRead(((2, elsewhere),))
     assert read(asked(ReadSchedule(None, METER)), NOW) == SchedulesRead(((1, DAILY),))
     assert read(asked(ReadSchedule(3)), NOW) is None
-    assert read(asked(DeleteSchedule(3)), NOW) is None
+    assert schedules.of(SUPPLIER, 3, None) == []
     assert read(asked(ReadSchedule(3), DISTRIBUTOR), NOW) == SchedulesRead(((3, DAILY),))
-    read(asked(DeleteSchedule(None, METER)), NOW)
+    schedules.drop(schedules.of(SUPPLIER, None, METER))
     assert read(asked(ReadSchedule(1)), NOW) is None
     assert [run.schedule for run in schedules.due(NOW + 86400)] == [2, 3]
 
