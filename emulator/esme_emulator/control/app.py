@@ -19,6 +19,7 @@ from esme_emulator.cache.store.base import StoreError
 from esme_emulator.control.cache_routes import cache_routes
 from esme_emulator.control.fleet_routes import fault_routes, fleet_routes
 from esme_emulator.control.guard import Guard
+from esme_emulator.control.journal_routes import journal_routes
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
 from esme_emulator.control.models import Advance, ClockState, DuisCounts, Health, Problem
 from esme_emulator.control.registry_routes import registry_routes
@@ -124,6 +125,7 @@ def create_app(parts: RunningParts) -> FastAPI:
     app.include_router(fault_routes(parts))
     app.include_router(cache_routes(parts))
     app.include_router(registry_routes(parts))
+    app.include_router(journal_routes(parts))
     return app
 
 

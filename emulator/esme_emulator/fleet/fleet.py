@@ -73,6 +73,8 @@ class CommandReceived:
     octets: bytes
     replies: tuple[Reply, ...] = ()
     """The replies to send, each with the time at which it is due."""
+    party: EUI | None = None
+    """The party that asks, None if the command was discarded unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,14 @@ class Fleet:
             receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
             self._record(device, octets, now, receipt)
             return receipt
+        party = None
         accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
         number = self._call_numbers.next(meter, srv)
         if isinstance(accepted, Discarded):
             receipt = Receipt(srv, accepted.reason)
         else:
+            party = accepted.command.remote_party
             call = Call(
                 *(device, srv, number, now, accepted.command, self._keystore),
                 lambda: meter_of(self._seed, device, self._profiles).profile.name,
@@ -169,19 +173,21 @@ class Fleet:
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:
-                self._record(device, octets, now, Receipt(srv, Dropped.FAILED))
+                self._record(device, octets, now, Receipt(srv, Dropped.FAILED), party)
                 raise
-        self._record(device, octets, now, receipt)
+        self._record(device, octets, now, receipt, party)
         return receipt
 
-    def _record(self, device: EUI, octets: bytes, now: float, receipt: Receipt) -> None:
+    def _record(
+        self, device: EUI, octets: bytes, now: float, receipt: Receipt, party: EUI | None = None
+    ) -> None:
         """Count and publish a command."""
         srv, outcome = receipt.srv, receipt.outcome
         counted = None if outcome == NOT_HOSTED else device
         self.counters.count(Stage.RECEIVED, counted, srv, outcome)
         if self.events.wants(CommandReceived):
-            event = CommandReceived(now, device, srv, str(outcome), octets, receipt.replies)
-            self.events.publish(event)
+            about = now, device, srv, str(outcome), octets, receipt.replies, party
+            self.events.publish(CommandReceived(*about))
 
     def _take(self, call: Call, meter: int, size: int) -> Receipt:
         """Handle an authentic command of `size` octets."""

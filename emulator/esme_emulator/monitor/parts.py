@@ -23,12 +23,13 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.monitor.journal import Journal
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Transport
-from gbcs import EUI
+from gbcs import EUI, Keystore
 from gbcs.tables.use_cases import USE_CASES, for_srv
 
 if TYPE_CHECKING:  # its packages are in an extra of their own
@@ -181,6 +182,17 @@ class RunningParts:
     fleet: RunningFleet | None = None
     cache: RunningCache | None = None
     dsp: "Dsp | None" = None
+    keystore: Keystore | None = None
+    """The keys of the estate, to show what messages say."""
+    journal: Journal = field(default_factory=Journal)
+    """The latest requests, once `keep_journal` was called."""
+
+    def keep_journal(self) -> None:
+        """Keep the requests to cache and meters in the journal, from now on."""
+        if self.cache is not None:
+            self.journal.listen(self.cache.policy.events)
+        if self.fleet is not None:
+            self.journal.listen(self.fleet.fleet.events)
 
     def lost(self) -> list[str]:
         """Return a text for each part that lost connections: how many, of how many."""

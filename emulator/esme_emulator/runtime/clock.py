@@ -207,8 +207,8 @@ def _parse(text: str, machine: Clock | None) -> Clock:
     if not (kind == "scaled" and colon) and not (form == "manual" and not equals):
         raise ClockError(_FORMS)
     base = machine or SteadyClock()
-    began = _instant(real) if equals else base.now()
-    shown = _instant(simulated) if at else began
+    began = instant(real) if equals else base.now()
+    shown = instant(simulated) if at else began
     if kind == "manual":
         return ManualClock(shown)
     return ScaledClock(_factor(factor), shown, began, base)
@@ -224,7 +224,7 @@ def _factor(text: str) -> float:
     return factor
 
 
-def _instant(text: str) -> float:
+def instant(text: str) -> float:
     """Return the Unix time of an ISO 8601 text, in seconds, to the microsecond."""
     try:
         when = datetime.fromisoformat(text)

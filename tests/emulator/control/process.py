@@ -22,6 +22,7 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import WanLink
+from esme_emulator.monitor.journal import Journal
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
 from esme_emulator.profiles.latency import NONE
@@ -78,6 +79,8 @@ class Process:
         policy = CachePolicy(KEYS, self.settings)
         service = CacheService(policy, self.store, self.clock, SystemClock(), Tasks())
         self.cache = RunningCache.watched(service, self.store)
+        self.journal = Journal()
+        self.journal.listen(policy.events)
 
     @property
     def counters(self) -> Counters:
@@ -106,6 +109,8 @@ class Process:
             self.transports,
             meters if fleet else None,
             self.cache if cache else None,
+            keystore=KEYS,
+            journal=self.journal,
         )
 
     def client(self, *, fleet: bool = True, cache: bool = True) -> httpx.AsyncClient:

@@ -30,6 +30,9 @@ PATHS = {
     "/health": ["GET"],
     "/meters/{eui}": ["GET"],
     "/metrics": ["GET"],
+    "/explain": ["POST"],
+    "/requests": ["GET"],
+    "/requests/{number}": ["GET"],
 }
 
 

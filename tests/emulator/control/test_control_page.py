@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import httpx
@@ -52,7 +53,8 @@ async def documented() -> RunningParts:
     process.work()
     key = KEY._replace(identity=identity_of(estate.seed))
     await process.keep(*(key._replace(device=device) for device in estate.meters[7:9]))
-    return RunningParts(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
+    parts = process.parts()
+    return replace(parts, fleet=fleet)
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:

@@ -283,8 +283,12 @@ class Dispatcher:
         return [Forward(request.device, request.command.originator, request.octets)]
 
     def _fail(self, pending: PendingCommand, reason: str) -> list[Effect]:
-        shadow = pending.kind is Kind.SHADOW
-        self._ledger.note(f"shadow-{reason}" if shadow else reason)
-        if pending.sent is None and not shadow:
-            self._ledger.decide(pending.request, Decision.FAILED, self._context.now, reason)
+        request, now = pending.request, self._context.now
+        if pending.kind is Kind.SHADOW:
+            self._ledger.note(f"shadow-{reason}")
+        elif pending.sent is None:
+            self._ledger.note(reason)
+            self._ledger.decide(request, Decision.FAILED, now, reason)
+        else:
+            self._ledger.give_up(request, reason, now)
         return self._resume(pending.flight, reason) if pending.flight else []

@@ -112,7 +112,7 @@ class CachePolicy:
                     return self.ledger.refuse(request, refusal, now)
                 return self._bypass(request, "no-key")
             reason = Discard.MALFORMED
-        return self.ledger.discard(device, accepted.srv, reason, now)
+        return self.ledger.discard(device, accepted.srv, reason, now, octets)
 
     def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
         """Return what to do with octets on the topic of responses of the device `sender`.
