@@ -130,12 +130,15 @@ class Fleet:
         self.events = events or Events()
         self.counters = Counters()
         """Commands are counted here; replies are counted by `serve_fleet`, which sends them."""
-        self.wan = wan
+        self.wan: Wan | None
+        self.latency: Latency
+        self._instant: bool
+        """Whether meters answer at once, so that none is ever busy."""
+        self.set_network(latency, wan)
         self.busy_seconds = 0.0
         """Seconds that all meters together spent answering."""
         self._keystore = keystore
         self._seed = seed
-        self.latency = latency
         self._faults = faults
         self._strict = strict
         self._queue = queue
@@ -144,8 +147,11 @@ class Fleet:
         self._own_counters: dict[int, int] = {}
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
+
+    def set_network(self, latency: Latency, wan: Wan | None) -> None:
+        """Let meters answer further commands with `latency`, behind `wan`."""
+        self.latency, self.wan = latency, wan
         self._instant = latency == NONE and wan is None
-        """Whether meters answer at once, so that none is ever busy."""
 
     @property
     def busy_meters(self) -> int:

@@ -59,6 +59,11 @@ class HitAges:
             self.seconds += decided.age
             self._numbers[bisect_left(HOURS, decided.age / _HOUR)] += 1
 
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self.seconds = 0
+        self._numbers = [0] * len(self._numbers)
+
     def numbers(self) -> dict[int | None, int]:
         """Return the number of hits in each bucket, by upper bound in hours; None is unbounded."""
         return dict(zip((*HOURS, None), self._numbers, strict=True))
@@ -83,6 +88,11 @@ class LatestReplies:
         """Add a reply."""
         self.total += 1
         self._replies.append(replied)
+
+    def reset(self) -> None:
+        """Forget all replies, and count from 0 again."""
+        self.total = 0
+        self._replies.clear()
 
     def newest(self, device: EUI | None, srv: str | None) -> Iterator[Replied]:
         """Yield the replies of a device and an SRV, newest first; None matches all."""
@@ -156,6 +166,12 @@ class RunningCache:
         cache.hit_ages.listen(service.policy.events)
         cache.latest_replies.listen(service.policy.events)
         return cache
+
+    def reset(self) -> None:
+        """Count from 0 again. Entries of the store stay."""
+        self.policy.reset()
+        self.hit_ages.reset()
+        self.latest_replies.reset()
 
     @property
     def policy(self) -> CachePolicy:

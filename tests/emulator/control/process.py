@@ -54,12 +54,16 @@ class IdleTransport:
     is_connected: bool = True
     carries_properties: bool = True
     counters: TransportCounters = field(default_factory=TransportCounters)
+    cuts: list[float] = field(default_factory=list)
 
     async def publish(self, *_: object) -> bool:
         raise NotImplementedError
 
     def post(self, *_: object) -> None:
         raise NotImplementedError
+
+    def cut(self, seconds: float) -> None:
+        self.cuts.append(seconds)
 
 
 @dataclass

@@ -67,7 +67,7 @@ async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
             case "-X":
                 method = next(words)
             case "--json":
-                method, body = "POST", json.loads(next(words))
+                method, body = "POST" if method == "GET" else method, json.loads(next(words))
             case _:
                 url = word
     assert url.startswith(BASE_URL)
@@ -93,8 +93,8 @@ async def test_the_examples_of_the_page_are_true() -> None:
 
 async def test_the_page_lists_every_path_and_no_other() -> None:
     shown = set()
-    for line in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
-        shown |= set(re.findall(r"`(GET|POST|DELETE) ([^?`]+)", line))
+    for line in re.findall(r"^\| (`(?:GET|PUT|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
+        shown |= set(re.findall(r"`(GET|PUT|POST|DELETE) ([^?`]+)", line))
     transport = httpx.ASGITransport(create_app(await documented()))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         paths = (await client.get("/")).json()

@@ -131,6 +131,11 @@ class Cooldown:
         if self._failures[device] >= self._hold_down.failures:
             self._since[device] = now
 
+    def reset(self) -> None:
+        """Forget all timeouts."""
+        self._failures.clear()
+        self._since.clear()
+
     def replied(self, device: EUI) -> None:
         """Forget the timeouts of `device`."""
         self._failures.pop(device, None)
@@ -170,6 +175,10 @@ class Dispatcher:
         )
         self._cooldown = Cooldown(settings.hold_down)
         self._budget = RetryBudget()
+
+    def end_cooldowns(self) -> None:
+        """Send commands to all meters again, whatever timeouts they had."""
+        self._cooldown.reset()
 
     def can_send_now(self, device: EUI) -> bool:
         """Return whether a command for `device` would be sent at once."""

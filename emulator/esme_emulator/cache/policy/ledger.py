@@ -162,6 +162,13 @@ class Ledger:
         self.reasons: Counter[str] = Counter()
         """Why requests were refused or failed, and replies were not kept or not delivered."""
 
+    def reset(self) -> None:
+        """Count from 0 again; requests that are not decided yet are counted as new ones."""
+        self.requests = self.undecided()
+        self.retries = self.shadow = 0
+        for counts in (self.decisions, self.by_party, self.by_meter, self.reasons):
+            counts.clear()
+
     def note(self, reason: str) -> list[Effect]:
         """Count a reason; return no effects, for the caller to return."""
         self.reasons[reason] += 1

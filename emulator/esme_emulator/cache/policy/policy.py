@@ -88,6 +88,11 @@ class CachePolicy:
         self._replies = ReplyBuilder(self._context, self._dispatcher)
         self._flights = Flights(self._context, self._dispatcher, self._replies)
 
+    def reset(self) -> None:
+        """Count from 0 again, and end all cooldowns. Requests in flight go on."""
+        self.ledger.reset()
+        self._dispatcher.end_cooldowns()
+
     # Messages
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
