@@ -31,7 +31,10 @@ ARROWS = {
         *("runtime", "profiles", "transport", "messaging", "device", "faults", "fleet", "cache"),
         "gateway",
     ),
-    "control": ("runtime", "transport", "device", "faults", "fleet", "cache", "gateway", "monitor"),
+    "control": (
+        *("runtime", "profiles", "transport", "device", "faults", "fleet", "cache", "gateway"),
+        "monitor",
+    ),
     "proof": (
         *("runtime", "profiles", "estate", "device", "faults", "messaging", "transport"),
         *("fleet", "cache", "scenario"),

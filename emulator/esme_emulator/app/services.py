@@ -156,11 +156,14 @@ async def run_services(
             from esme_emulator.app.dsp import serve_dsp
 
             dsp = await stack.enter_async_context(serve_dsp(broker, estate, clock, dsp_options))
-        parts = RunningParts(clock, address, transports, fleet, cache, dsp.dsp if dsp else None)
+        door = dsp.dsp if dsp else None
+        keystore = estate.keystore
+        parts = RunningParts(clock, address, transports, fleet, cache, door, keystore)
         if control_port is not None:
             from esme_emulator.control.app import create_app
             from esme_emulator.runtime.http_server import serve_http
 
+            parts.keep_journal()
             control = await stack.enter_async_context(
                 serve_http(create_app(parts), control_port, what="control interface")
             )

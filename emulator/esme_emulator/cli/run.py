@@ -284,6 +284,8 @@ async def _run(
             announce(form | _urls(running), as_json)
             if not as_json:
                 machine = SystemClock()
+                if aside.is_terminal and running.control is None:
+                    running.parts.keep_journal()  # with --control it is kept anyway
                 tasks.start(watch(Sampler(running.parts, machine), aside, machine))
             settle()
             await stopped.wait()

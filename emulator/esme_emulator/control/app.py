@@ -1,6 +1,6 @@
 """The ASGI application of the control interface: routes, error answers, OpenAPI description.
 
-The endpoints of the process as a whole are here: health, metrics and the clock.
+The endpoints of the process as a whole are here: health and metrics.
 
 Knows HTTP and the running parts; starts nothing. Requests are handled in the event loop of the
 parts, so nothing needs a lock.
@@ -17,20 +17,20 @@ from starlette.exceptions import HTTPException
 
 from esme_emulator.cache.store.base import StoreError
 from esme_emulator.control.cache_routes import cache_routes
+from esme_emulator.control.clock_routes import clock_routes
 from esme_emulator.control.fleet_routes import fault_routes, fleet_routes
 from esme_emulator.control.guard import Guard
+from esme_emulator.control.journal_routes import journal_routes
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
-from esme_emulator.control.models import Advance, ClockState, DuisCounts, Health, Problem
+from esme_emulator.control.models import DuisCounts, Health, Problem
 from esme_emulator.control.registry_routes import registry_routes
+from esme_emulator.control.steering_routes import steering_routes
 from esme_emulator.monitor.parts import AbsentError, RunningParts, dsp_of
-from esme_emulator.runtime.clock import ClockError, ManualClock, iso
-from esme_emulator.transport import TransportError
 
 
 def process_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter()
-    clock = parts.clock
     metrics = Metrics(parts)
 
     @router.get("/", tags=["process"])
@@ -74,31 +74,6 @@ def process_routes(parts: RunningParts) -> APIRouter:
         """Return metrics in the text format of Prometheus."""
         return Response(await metrics.exposition(), media_type=CONTENT_TYPE)
 
-    @router.get("/clock", tags=["clock"])
-    async def get_clock() -> ClockState:
-        """Return the time of the clock that fleet and cache share."""
-        now = clock.now()
-        return ClockState(
-            clock=clock.describe(), now=iso(now), unix=now, manual=isinstance(clock, ManualClock)
-        )
-
-    @router.post("/clock/advance", tags=["clock"])
-    async def advance_clock(advance: Advance) -> ClockState:
-        """Advance a manual clock; answered when everything due on the way has happened."""
-        if not isinstance(clock, ManualClock):
-            raise HTTPException(
-                409,
-                f"the clock is {clock.describe()}: only a manual one can be advanced; "
-                "start with --clock manual",
-            )
-        try:
-            await clock.advance(advance.seconds)
-        except ClockError as error:
-            raise HTTPException(409, str(error)) from None
-        except TransportError as error:
-            raise HTTPException(503, f"{error} The clock stands at {iso(clock.now())}.") from None
-        return await get_clock()
-
     return router
 
 
@@ -127,6 +102,9 @@ def create_app(parts: RunningParts) -> FastAPI:
     app.include_router(fault_routes(parts))
     app.include_router(cache_routes(parts))
     app.include_router(registry_routes(parts))
+    app.include_router(journal_routes(parts))
+    app.include_router(clock_routes(parts.clock))
+    app.include_router(steering_routes(parts))
     return app
 
 

@@ -31,6 +31,7 @@ from esme_emulator.control.models import (
     StoreState,
 )
 from esme_emulator.control.routing import (
+    PURGE_TIMEOUT,
     STORE_TIMEOUT,
     cached_srv,
     counted_srv,
@@ -42,9 +43,6 @@ from esme_emulator.monitor.parts import HitAges, RunningParts, avoided_ratio, ca
 from esme_emulator.runtime.clock import iso
 from gbcs import EUI
 from gbcs.instants import to_iso
-
-PURGE_TIMEOUT = 60.0
-"""Timeout of a purge, in seconds; one of many entries takes several calls."""
 
 SHADOW = "shadow-"
 """Prefix of the reasons that say how a shadow audit ended."""

@@ -34,6 +34,7 @@ from esme_emulator.faults.loading import Parameter, kinds, rule_from, rule_to, s
 from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
 from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
+from esme_emulator.profiles.latency import latency_text
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX, to_iso
 
@@ -63,6 +64,7 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
             clock=parts.clock.describe(),
             faults=[rule.name for rule in hosted.faults.rules],
             strict=hosted.strict,
+            latency=latency_text(hosted.fleet.latency),
             busy_seconds=hosted.fleet.busy_seconds,
             wan=_wan(hosted.fleet.wan),
         )

@@ -23,6 +23,9 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Text = Annotated[str, Field(max_length=64)]
+
+
 class Problem(Model):
     """The reason why a request was refused."""
 
@@ -62,12 +65,65 @@ class ClockState(Model):
     now: str
     unix: float = Field(description="the same as Unix time, in seconds")
     manual: bool = Field(description="whether the clock stands still until it is advanced")
+    factor: float = Field(description="how many seconds of this clock pass in a real second")
 
 
 class Advance(Model):
-    """By how much to advance a manual clock."""
+    """By how much, or to which time, to advance a manual clock: give one of the three."""
 
-    seconds: Annotated[float, Field(gt=0, le=MAX_ADVANCE, allow_inf_nan=False, strict=True)]
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    hours: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    at: Text | None = Field(
+        default=None, description="a time in ISO 8601; without a zone it is UTC"
+    )
+
+
+class Pace(Model):
+    """The pace of a scaled clock."""
+
+    factor: Annotated[float, Field(allow_inf_nan=False, strict=True)] = Field(
+        description="how many seconds of the clock pass in a real second"
+    )
+
+
+class NewNetwork(Model):
+    """What to change of latency and WAN; what is left out stays."""
+
+    latency: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="time in which a meter answers, as for --latency"
+    )
+    wan: Text | None = Field(
+        default=None, description="a network as for --wan, `profile` for that of each meter, `none`"
+    )
+
+
+class Network(Model):
+    """How long meters take to answer, and the network before them."""
+
+    latency: str
+    wan: str
+
+
+class Cut(Model):
+    """For how long to cut the connections of the fleet."""
+
+    seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False, strict=True)] = Field(
+        default=0.0, description="real seconds in which the fleet makes no other connection"
+    )
+
+
+class CutState(Model):
+    """The connections that were cut."""
+
+    cut: int
+
+
+class ResetState(Model):
+    """What was reset."""
+
+    faults: int = Field(description="rules that now hold: those of the start")
+    entries: int = Field(description="entries of the cache that were dropped")
+    requests: int = Field(description="requests that were in the journal")
 
 
 class ProfileShare(Model):
@@ -106,6 +162,7 @@ class FleetState(Model):
     clock: str
     faults: list[str] = Field(description="names of the active rules")
     strict: bool = Field(description="whether meters refuse repeated originator counters")
+    latency: str = Field(description="time in which a meter answers, as for --latency")
     busy_seconds: float = Field(
         description="time that all meters together spent answering, in seconds"
     )
@@ -227,7 +284,6 @@ def _day(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Text = Annotated[str, Field(max_length=64)]
 Limit = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 
 

@@ -47,6 +47,9 @@ def _srv(text: str | None, check: Callable[[str], object]) -> str | None:
 STORE_TIMEOUT = 10.0
 """Timeout of a call, in seconds."""
 
+PURGE_TIMEOUT = 60.0
+"""Timeout of a purge, in seconds; one of many entries takes several calls."""
+
 T = TypeVar("T")
 
 

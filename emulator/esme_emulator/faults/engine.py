@@ -72,6 +72,11 @@ class FaultLog:
             self.dropped += 1
         self._kept.append(fired)
 
+    def clear(self) -> None:
+        """Remove all, and count dropped ones from 0 again."""
+        self._kept.clear()
+        self.dropped = 0
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object with the oldest fault first."""
         return {"dropped": self.dropped, "fired": [fired.to_json() for fired in self]}

@@ -73,6 +73,8 @@ class CommandReceived:
     octets: bytes
     replies: tuple[Reply, ...] = ()
     """The replies to send, each with the time at which it is due."""
+    party: EUI | None = None
+    """The party that asks, None if the command was discarded unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,15 @@ class Fleet:
         self.events = events or Events()
         self.counters = Counters()
         """Commands are counted here; replies are counted by `serve_fleet`, which sends them."""
-        self.wan = wan
+        self.wan: Wan | None
+        self.latency: Latency
+        self._instant: bool
+        """Whether meters answer at once, so that none is ever busy."""
+        self.set_network(latency, wan)
         self.busy_seconds = 0.0
         """Seconds that all meters together spent answering."""
         self._keystore = keystore
         self._seed = seed
-        self.latency = latency
         self._faults = faults
         self._strict = strict
         self._queue = queue
@@ -142,8 +147,11 @@ class Fleet:
         self._own_counters: dict[int, int] = {}
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
+
+    def set_network(self, latency: Latency, wan: Wan | None) -> None:
+        """Let meters answer further commands with `latency`, behind `wan`."""
+        self.latency, self.wan = latency, wan
         self._instant = latency == NONE and wan is None
-        """Whether meters answer at once, so that none is ever busy."""
 
     @property
     def busy_meters(self) -> int:
@@ -156,12 +164,14 @@ class Fleet:
             receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
             self._record(device, octets, now, receipt)
             return receipt
+        party = None
         accepted = accept(device, octets, self._keystore, now)
         srv, meter = accepted.srv, int(device)
         number = self._call_numbers.next(meter, srv)
         if isinstance(accepted, Discarded):
             receipt = Receipt(srv, accepted.reason)
         else:
+            party = accepted.command.remote_party
             call = Call(
                 *(device, srv, number, now, accepted.command, self._keystore),
                 lambda: meter_of(self._seed, device, self._profiles).profile.name,
@@ -169,19 +179,21 @@ class Fleet:
             try:
                 receipt = self._take(call, meter, len(octets))
             except Exception:
-                self._record(device, octets, now, Receipt(srv, Dropped.FAILED))
+                self._record(device, octets, now, Receipt(srv, Dropped.FAILED), party)
                 raise
-        self._record(device, octets, now, receipt)
+        self._record(device, octets, now, receipt, party)
         return receipt
 
-    def _record(self, device: EUI, octets: bytes, now: float, receipt: Receipt) -> None:
+    def _record(
+        self, device: EUI, octets: bytes, now: float, receipt: Receipt, party: EUI | None = None
+    ) -> None:
         """Count and publish a command."""
         srv, outcome = receipt.srv, receipt.outcome
         counted = None if outcome == NOT_HOSTED else device
         self.counters.count(Stage.RECEIVED, counted, srv, outcome)
         if self.events.wants(CommandReceived):
-            event = CommandReceived(now, device, srv, str(outcome), octets, receipt.replies)
-            self.events.publish(event)
+            about = now, device, srv, str(outcome), octets, receipt.replies, party
+            self.events.publish(CommandReceived(*about))
 
     def _take(self, call: Call, meter: int, size: int) -> Receipt:
         """Handle an authentic command of `size` octets."""

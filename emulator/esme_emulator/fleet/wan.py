@@ -61,6 +61,10 @@ class Wan(Protocol):
         """Return the link of a meter, or None if it has none."""
         ...
 
+    def reset(self) -> None:
+        """Count traffic from 0 again."""
+        ...
+
 
 class Radio:
     """Unix times, in seconds, from and until which the radio of one meter is awake."""
@@ -87,6 +91,10 @@ class WanLink:
         self._latency = parse_latency(profile.latency)
         self._wake_latency = parse_latency(profile.wake_latency)
         self._sleeps = profile.wake_sms > 0 or self._wake_latency != NONE
+
+    def reset(self) -> None:
+        """Count traffic from 0 again."""
+        self.tally = WanTally()
 
     def of(self, _: EUI) -> "WanLink":
         """Return this link, which all meters share."""
@@ -162,6 +170,12 @@ class WanByProfile:
     def tally(self) -> WanTally:
         """Totals of all links."""
         return _sum(link.tally for link in self._links.values() if link is not None)
+
+    def reset(self) -> None:
+        """Count traffic from 0 again."""
+        for link in self._links.values():
+            if link is not None:
+                link.reset()
 
     def of(self, device: EUI) -> WanLink | None:
         """Return the link of a meter, or None if its profile has no WAN."""

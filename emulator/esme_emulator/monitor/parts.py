@@ -23,12 +23,13 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.messaging.validation import UNKNOWN_SRV
+from esme_emulator.monitor.journal import Journal
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.runtime.events import Events
 from esme_emulator.transport import Transport
-from gbcs import EUI
+from gbcs import EUI, Keystore
 from gbcs.tables.use_cases import USE_CASES, for_srv
 
 if TYPE_CHECKING:  # its packages are in an extra of their own
@@ -58,6 +59,11 @@ class HitAges:
             self.seconds += decided.age
             self._numbers[bisect_left(HOURS, decided.age / _HOUR)] += 1
 
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self.seconds = 0
+        self._numbers = [0] * len(self._numbers)
+
     def numbers(self) -> dict[int | None, int]:
         """Return the number of hits in each bucket, by upper bound in hours; None is unbounded."""
         return dict(zip((*HOURS, None), self._numbers, strict=True))
@@ -82,6 +88,11 @@ class LatestReplies:
         """Add a reply."""
         self.total += 1
         self._replies.append(replied)
+
+    def reset(self) -> None:
+        """Forget all replies, and count from 0 again."""
+        self.total = 0
+        self._replies.clear()
 
     def newest(self, device: EUI | None, srv: str | None) -> Iterator[Replied]:
         """Yield the replies of a device and an SRV, newest first; None matches all."""
@@ -156,6 +167,12 @@ class RunningCache:
         cache.latest_replies.listen(service.policy.events)
         return cache
 
+    def reset(self) -> None:
+        """Count from 0 again. Entries of the store stay."""
+        self.policy.reset()
+        self.hit_ages.reset()
+        self.latest_replies.reset()
+
     @property
     def policy(self) -> CachePolicy:
         """The policy, with settings, registry and ledger."""
@@ -181,6 +198,17 @@ class RunningParts:
     fleet: RunningFleet | None = None
     cache: RunningCache | None = None
     dsp: "Dsp | None" = None
+    keystore: Keystore | None = None
+    """The keys of the estate, to show what messages say."""
+    journal: Journal = field(default_factory=Journal)
+    """The latest requests, once `keep_journal` was called."""
+
+    def keep_journal(self) -> None:
+        """Keep the requests to cache and meters in the journal, from now on."""
+        if self.cache is not None:
+            self.journal.listen(self.cache.policy.events)
+        if self.fleet is not None:
+            self.journal.listen(self.fleet.fleet.events)
 
     def lost(self) -> list[str]:
         """Return a text for each part that lost connections: how many, of how many."""

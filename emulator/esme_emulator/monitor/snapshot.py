@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.fleet.counters import Counters, Stage
+from esme_emulator.monitor.journal import Record
 from esme_emulator.monitor.parts import RunningParts, avoided_ratio, fired_lately
 from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
@@ -15,6 +17,9 @@ BUSIEST = 5
 """Number of busiest meters in a snapshot."""
 LATELY = 5
 """Number of latest faults in a snapshot."""
+
+LATEST = 15
+"""Number of latest requests in a snapshot."""
 
 MAX_ROWS = 20_000
 """Most counts that are searched for the busiest meters; more would take too long."""
@@ -50,6 +55,8 @@ class Snapshot:
     """Requests to the cache; None if no cache runs in this process."""
     decisions: Mapping[Decision, int] | None = None
     avoided_ratio: float | None = None
+    latest: Sequence[Record] = ()
+    """The latest requests, newest first."""
 
     def rate(self, before: "Snapshot | None") -> tuple[float, float]:
         """Return commands received and replies sent per second since `before`."""
@@ -94,6 +101,7 @@ class Sampler:
             requests=None if ledger is None else ledger.requests,
             decisions=None if ledger is None else {kind: ledger.total(kind) for kind in Decision},
             avoided_ratio=None if ledger is None else avoided_ratio(ledger),
+            latest=tuple(islice(parts.journal.newest(), LATEST)),
         )
 
 

@@ -135,6 +135,26 @@ def parse_latency(text: str) -> Latency:
     raise ValueError(f"{text!r} is not a latency: give {FORMS}")
 
 
+def latency_text(latency: Latency) -> str:
+    """Return the text of which `parse_latency` makes `latency`; `empirical` if it is from a file.
+
+    >>> latency_text(parse_latency("lognormal:2s,15s"))
+    'lognormal:2s,15s'
+    """
+    match latency:
+        case Fixed(0):
+            return "none"
+        case Fixed(value):
+            return f"{value:g}s"
+        case Uniform(low, high):
+            return f"uniform:{low:g}s,{high:g}s"
+        case Normal(mean, deviation):
+            return f"normal:{mean:g}s,{deviation:g}s"
+        case LogNormal(median, p99):
+            return f"lognormal:{median:g}s,{p99:g}s"
+    return "empirical"
+
+
 def check_form(text: str) -> str:
     """Return `text` if it is a latency, whether or not the file that it names can be read.
 

@@ -96,9 +96,8 @@ class ScaledClock:
     """
 
     def __init__(self, factor: float, simulated: float, real: float, base: Clock) -> None:
-        if not 0 < factor <= MAX_FACTOR:
-            raise ClockError(f"factor {factor:g}: give a number above 0 and at most {MAX_FACTOR:g}")
-        self.factor = factor
+        self.factor = _checked(factor)
+        self._sleepers: set[asyncio.Future[None]] = set()
         self._simulated = round(simulated, 6)
         self._real = round(real, 6)
         self._base = base
@@ -113,13 +112,43 @@ class ScaledClock:
         return min(self._at(self._base.now()), LAST)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until `seconds` of this clock have passed."""
-        await self._base.sleep(seconds / self.factor)
+        """Wait until `seconds` of this clock have passed, at whatever pace."""
+        until = self.now() + seconds
+        while True:
+            sleeper = asyncio.ensure_future(self._base.sleep(seconds / self.factor))
+            self._sleepers.add(sleeper)
+            try:
+                await asyncio.wait([sleeper])
+            except asyncio.CancelledError:
+                self._sleepers.discard(sleeper)
+                sleeper.cancel()
+                raise
+            if not sleeper.cancelled():
+                self._sleepers.discard(sleeper)
+                return sleeper.result()
+            seconds = max(until - self.now(), 0.0)  # the pace has changed
+
+    def set_factor(self, factor: float) -> None:
+        """Go on from the present time at another pace. Raises `ClockError`."""
+        self.factor, self._simulated, self._real = (
+            _checked(factor),
+            round(self.now(), 6),
+            round(self._base.now(), 6),
+        )
+        sleepers, self._sleepers = self._sleepers, set()
+        for sleeper in sleepers:
+            sleeper.cancel()
 
     def describe(self) -> str:
         """Return `scaled:FACTOR@SIMULATED=REAL`."""
         factor = str(float(self.factor)).removesuffix(".0")
         return f"scaled:{factor}@{iso(self._simulated)}={iso(self._real)}"
+
+
+def _checked(factor: float) -> float:
+    if not 0 < factor <= MAX_FACTOR:
+        raise ClockError(f"factor {factor:g}: give a number above 0 and at most {MAX_FACTOR:g}")
+    return factor
 
 
 class ManualClock:
@@ -216,8 +245,8 @@ def _parse(text: str, machine: Clock | None) -> Clock:
     if not (kind == "scaled" and colon) and not (form == "manual" and not equals):
         raise ClockError(_FORMS)
     base = machine or SteadyClock()
-    began = _instant(real) if equals else base.now()
-    shown = _instant(simulated) if at else began
+    began = instant(real) if equals else base.now()
+    shown = instant(simulated) if at else began
     if kind == "manual":
         return ManualClock(shown)
     return ScaledClock(_factor(factor), shown, began, base)
@@ -233,7 +262,7 @@ def _factor(text: str) -> float:
     return factor
 
 
-def _instant(text: str) -> float:
+def instant(text: str) -> float:
     """Return the Unix time of an ISO 8601 text, in seconds, to the microsecond."""
     try:
         when = datetime.fromisoformat(text)

@@ -151,6 +151,13 @@ class Transport(Protocol):
     def carries_properties(self) -> bool:
         """Whether messages carry user properties; on MQTT 3.1.1 they do not."""
 
+    def cut(self, seconds: float) -> None:
+        """End the connection, and make no other for `seconds` of real time.
+
+        Messages that are published meanwhile wait, as if the broker were away. In memory, where
+        nothing waits, they are given up at once.
+        """
+
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> bool:

@@ -167,6 +167,9 @@ class _GaugedTransport:
     def carries_properties(self) -> bool:
         return self._transport.carries_properties
 
+    def cut(self, seconds: float) -> None:
+        self._transport.cut(seconds)
+
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
     ) -> bool:

@@ -64,6 +64,8 @@ class _MemoryTransport:
         self._complaints = Complaints(LOGGER, client_id)
         self._subscriptions = Subscriptions(handlers, self.counters, self._complaints)
         self._open = False
+        self._back: asyncio.TimerHandle | None = None
+        """Ends a cut."""
 
     @property
     def is_connected(self) -> bool:
@@ -74,13 +76,20 @@ class _MemoryTransport:
         return True
 
     def open(self) -> None:
-        self._open = True
+        self._open, self._back = True, None
         for route in self._subscriptions.filters:
             self._broker._subscribe(self, route)
 
     def close(self) -> None:
         self._open = False
         self._broker._forget(self)
+        if self._back is not None:
+            self._back.cancel()
+            self._back = None
+
+    def cut(self, seconds: float) -> None:
+        self.close()
+        self._back = asyncio.get_running_loop().call_later(seconds, self.open)
 
     async def publish(
         self, topic: str, payload: bytes, user_properties: Mapping[str, str] | None = None
@@ -108,7 +117,8 @@ class _MemoryTransport:
         carried = frozen_properties(user_properties)
         if not self._open:
             self.counters.abandoned += 1
-            return TransportError(f"cannot publish to {topic}: the transport is closed")
+            why = "the transport is closed" if self._back is None else "the connection is cut"
+            return TransportError(f"cannot publish to {topic}: {why}")
         loop = asyncio.get_running_loop()
         targets = self._broker._route(topic)
         for target in targets:

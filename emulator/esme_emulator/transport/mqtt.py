@@ -29,6 +29,7 @@ from esme_emulator.transport.base import (
     report_outcome,
 )
 from esme_emulator.transport.connection import (
+    ENDED_BY_US,
     RECEIVE_MAXIMUM_EXCEEDED,
     BrokerAddress,
     Connection,
@@ -87,6 +88,8 @@ class _MqttTransport:
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._connected_at = 0.0
+        self._away_until = 0.0
+        """When a cut ends, by the clock of the event loop."""
         self._mqtt5 = False
         self._window = WINDOW
         self._outstanding: dict[Message, None] = {}
@@ -131,6 +134,11 @@ class _MqttTransport:
         user_properties: Mapping[str, str] | None = None,
     ) -> None:
         self._accept(topic, payload, done, user_properties)
+
+    def cut(self, seconds: float) -> None:
+        self._away_until = self._loop.time() + seconds
+        if self._connection is not None:
+            self.ended(self._connection, ConnectionFailedError("cut on request", code=ENDED_BY_US))
 
     # Publishing
 
@@ -314,7 +322,9 @@ class _MqttTransport:
             self._waits = backoff(self._random)
         await lost.close()
         for wait in self._waits:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(wait, self._away_until - self._loop.time()))
+            if self._loop.time() < self._away_until:
+                continue  # cut once more
             try:
                 connection = await self._connect()
             except ConnectionFailedError as error:

@@ -22,6 +22,7 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import WanLink
+from esme_emulator.monitor.journal import Journal
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
 from esme_emulator.profiles import meter_profiles
 from esme_emulator.profiles.latency import NONE
@@ -53,12 +54,16 @@ class IdleTransport:
     is_connected: bool = True
     carries_properties: bool = True
     counters: TransportCounters = field(default_factory=TransportCounters)
+    cuts: list[float] = field(default_factory=list)
 
     async def publish(self, *_: object) -> bool:
         raise NotImplementedError
 
     def post(self, *_: object) -> None:
         raise NotImplementedError
+
+    def cut(self, seconds: float) -> None:
+        self.cuts.append(seconds)
 
 
 @dataclass
@@ -78,6 +83,8 @@ class Process:
         policy = CachePolicy(KEYS, self.settings)
         service = CacheService(policy, self.store, self.clock, SystemClock(), Tasks())
         self.cache = RunningCache.watched(service, self.store)
+        self.journal = Journal()
+        self.journal.listen(policy.events)
 
     @property
     def counters(self) -> Counters:
@@ -106,6 +113,8 @@ class Process:
             self.transports,
             meters if fleet else None,
             self.cache if cache else None,
+            keystore=KEYS,
+            journal=self.journal,
         )
 
     def client(self, *, fleet: bool = True, cache: bool = True) -> httpx.AsyncClient:

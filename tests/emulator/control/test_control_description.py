@@ -16,7 +16,7 @@ PATHS = {
     "/cache/registry/change-of-supplier": ["POST"],
     "/cache/registry/change-of-tenancy": ["POST"],
     "/cache/registry/registrations": ["POST"],
-    "/clock": ["GET"],
+    "/clock": ["GET", "PUT"],
     "/clock/advance": ["POST"],
     "/counters": ["GET"],
     "/counters/export": ["GET"],
@@ -30,6 +30,12 @@ PATHS = {
     "/health": ["GET"],
     "/meters/{eui}": ["GET"],
     "/metrics": ["GET"],
+    "/fleet/cut": ["POST"],
+    "/fleet/latency": ["PUT"],
+    "/reset": ["POST"],
+    "/explain": ["POST"],
+    "/requests": ["GET"],
+    "/requests/{number}": ["GET"],
 }
 
 

@@ -77,6 +77,7 @@ async def test_fleet_is_described(process: Process, client: httpx.AsyncClient) -
         "clock": "manual@2026-01-15T12:00:00Z",
         "faults": ["mute"],
         "strict": False,
+        "latency": "none",
         "busy_seconds": 0.0,
         "wan": None,
     }
@@ -304,6 +305,7 @@ async def test_a_manual_clock_advances(process: Process, client: httpx.AsyncClie
         "now": "2026-01-15T12:00:00Z",
         "unix": UNIX_NOW,
         "manual": True,
+        "factor": 1.0,
     }
     answer = await client.post("/clock/advance", json={"seconds": 90.5})
     assert answer.json()["now"] == "2026-01-15T12:01:30.500000Z"

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import httpx
@@ -52,7 +53,8 @@ async def documented() -> RunningParts:
     process.work()
     key = KEY._replace(identity=identity_of(estate.seed))
     await process.keep(*(key._replace(device=device) for device in estate.meters[7:9]))
-    return RunningParts(process.clock, "127.0.0.1:1883", process.transports, fleet, process.cache)
+    parts = process.parts()
+    return replace(parts, fleet=fleet)
 
 
 async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
@@ -65,7 +67,7 @@ async def curl(client: httpx.AsyncClient, command: str) -> httpx.Response:
             case "-X":
                 method = next(words)
             case "--json":
-                method, body = "POST", json.loads(next(words))
+                method, body = "POST" if method == "GET" else method, json.loads(next(words))
             case _:
                 url = word
     assert url.startswith(BASE_URL)
@@ -91,8 +93,8 @@ async def test_the_examples_of_the_page_are_true() -> None:
 
 async def test_the_page_lists_every_path_and_no_other() -> None:
     shown = set()
-    for line in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
-        shown |= set(re.findall(r"`(GET|POST|DELETE) ([^?`]+)", line))
+    for line in re.findall(r"^\| (`(?:GET|PUT|POST|DELETE) .*?) \|", PAGE.read_text("utf-8"), re.M):
+        shown |= set(re.findall(r"`(GET|PUT|POST|DELETE) ([^?`]+)", line))
     transport = httpx.ASGITransport(create_app(await documented()))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         paths = (await client.get("/")).json()

@@ -9,7 +9,7 @@ from statistics import quantiles
 import pytest
 
 from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.parties import OTHER_USER
+from esme_emulator.estate.parties import OTHER_USER, SUPPLIER
 from esme_emulator.fleet.counters import NOT_HOSTED, Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.messaging.validation import Discard
@@ -90,7 +90,8 @@ def test_each_command_is_published_when_it_is_received(device: EUI, outcome: str
     _, octets = command("4.8.1", device=device)
     receipt = fleet.receive(device, octets, UNIX_NOW)
     [event] = events
-    assert event == CommandReceived(UNIX_NOW, device, receipt.srv, outcome, octets, receipt.replies)
+    asked = octets, receipt.replies, None if outcome == NOT_HOSTED else SUPPLIER
+    assert event == CommandReceived(UNIX_NOW, device, receipt.srv, outcome, *asked)
     assert [reply.due for reply in event.replies] == [UNIX_NOW] * len(receipt.replies)
 
 

@@ -12,14 +12,17 @@ from esme_emulator.cli.render.live import (
     LINE_EVERY,
     OUTCOMES,
     REFRESH,
+    TALL,
     has_changed,
     line,
     render,
     watch,
 )
+from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.faults.loading import rule_from
 from esme_emulator.fleet.counters import Counters, Stage
-from esme_emulator.monitor.snapshot import BUSIEST, Sampler, Snapshot, busiest
+from esme_emulator.monitor.journal import Receipt, Record
+from esme_emulator.monitor.snapshot import BUSIEST, LATEST, Sampler, Snapshot, busiest
 from esme_emulator.runtime.clock import ManualClock
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from tests.emulator.control.process import Process
@@ -51,10 +54,20 @@ BUSY = replace(
 )
 
 
-def screen(now: Snapshot, before: Snapshot | None = None, width: int = 100) -> list[str]:
+def record(number: int) -> Record:
+    """Return a request that the cache forwarded."""
+    made = Record(number, IDLE.now + number, METER, "4.8.1", SUPPLIER, b"", Decision.FORWARDED)
+    made.replied_at = made.time + 1.5
+    made.receipts = (Receipt(made.time, "answered", ()),)
+    return made
+
+
+def screen(
+    now: Snapshot, before: Snapshot | None = None, width: int = 100, height: int = TALL
+) -> list[str]:
     """Return the lines of the screen, with frames replaced by single spaces."""
     console = Console(width=width, record=True, file=StringIO())
-    console.print(render(now, before))
+    console.print(render(now, before, height))
     text = console.export_text()
     return [" ".join(row.replace("│", " ").split()) for row in text.splitlines()]
 
@@ -133,19 +146,21 @@ def test_the_screen_of_a_busy_process() -> None:
     assert f"2026-01-15T12:00:00Z clock {BUSY.clock}" in shown
     assert "broker 127.0.0.1:1883 connected meters 1000" in shown
     text = "\n".join(shown)
-    for words in ("a second 15.0 10.0", "4.8.1 answered 25 20", "4.6.1 bad-mac 5 0", "all 30 20"):
+    for words in ("commands 30 15.0/s replies 20 10.0/s faults 3", "4.8.1 answered 25 20"):
         assert words in text
-    for words in ("all 50", "hits 30", "forwarded 20", "avoided 60.0%", "faults: 3"):
-        assert words in text
+    assert "4.6.1 bad-mac 5 0" in text
+    assert "requests 50 avoided 60.0% hits 30" in shown
+    assert "collapsed 0 forwarded 20 refused 0 failed 0" in shown
     for words in (f"{METER} 25", f"{OTHER_METER} 5", "mute (no-reply)"):
         assert words in text
 
 
 def test_the_screen_of_an_idle_process() -> None:
     text = "\n".join(screen(IDLE))
-    assert "a second 0.0 0.0" in text
+    assert "commands 0 0.0/s" in text
     assert "busiest" not in text
     assert "faults" not in text
+    assert "party" not in text
     assert "avoided" not in text
 
 
@@ -158,7 +173,7 @@ def test_the_screen_without_a_broker() -> None:
 def test_the_screen_of_a_single_part() -> None:
     cache = "\n".join(screen(replace(BUSY, meters=None, busiest=(), fired=0)))
     assert "hits 30" in cache
-    assert "received" not in cache
+    assert "commands" not in cache
     fleet = "\n".join(screen(replace(BUSY, decisions=None, requests=None)))
     assert "hits" not in fleet
     assert "received" in fleet
@@ -172,10 +187,30 @@ def test_a_long_list_of_outcomes_is_cut() -> None:
     assert "others 3 2" in text
 
 
+def test_the_latest_requests_are_below_the_counts() -> None:
+    shown = screen(replace(BUSY, latest=[record(2), record(1)]))
+    row = f"12:00:02 forwarded 4.8.1 {METER} {SUPPLIER} 1.500 s answered"
+    assert shown.index(row) > [line.startswith("requests 50") for line in shown].index(True)
+    assert shown[shown.index(row) + 1].startswith("12:00:01")
+
+
+def test_counts_and_requests_fill_a_terminal_of_80_by_24() -> None:
+    busy = replace(BUSY, latest=[record(number) for number in range(LATEST, 0, -1)])
+    shown = screen(busy, IDLE, 80, 24)
+    assert len(shown) == 23, "one line is left for the cursor"
+    text = "\n".join(shown)
+    for words in ("requests 50", "hits 30", "avoided 60.0%", "commands 30", "faults 3"):
+        assert words in text
+    assert sum(str(SUPPLIER) in line for line in shown) == 13
+    assert f"12:00:15 forwarded 4.8.1 {METER} {SUPPLIER} 1.500 s answered" in shown
+    assert "busiest" not in text
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 250])
-def test_the_screen_fits(width: int) -> None:
+@pytest.mark.parametrize("height", [1, 24, 100])
+def test_the_screen_fits(width: int, height: int) -> None:
     console = Console(width=width, record=True, file=StringIO())
-    console.print(render(BUSY, IDLE))
+    console.print(render(replace(BUSY, latest=[record(1)]), IDLE, height))
     assert max(map(len, console.export_text().splitlines())) <= width
 
 

@@ -131,6 +131,11 @@ class Cooldown:
         if self._failures[device] >= self._hold_down.failures:
             self._since[device] = now
 
+    def reset(self) -> None:
+        """Forget all timeouts."""
+        self._failures.clear()
+        self._since.clear()
+
     def replied(self, device: EUI) -> None:
         """Forget the timeouts of `device`."""
         self._failures.pop(device, None)
@@ -170,6 +175,10 @@ class Dispatcher:
         )
         self._cooldown = Cooldown(settings.hold_down)
         self._budget = RetryBudget()
+
+    def end_cooldowns(self) -> None:
+        """Send commands to all meters again, whatever timeouts they had."""
+        self._cooldown.reset()
 
     def can_send_now(self, device: EUI) -> bool:
         """Return whether a command for `device` would be sent at once."""
@@ -283,8 +292,12 @@ class Dispatcher:
         return [Forward(request.device, request.command.originator, request.octets)]
 
     def _fail(self, pending: PendingCommand, reason: str) -> list[Effect]:
-        shadow = pending.kind is Kind.SHADOW
-        self._ledger.note(f"shadow-{reason}" if shadow else reason)
-        if pending.sent is None and not shadow:
-            self._ledger.decide(pending.request, Decision.FAILED, self._context.now, reason)
+        request, now = pending.request, self._context.now
+        if pending.kind is Kind.SHADOW:
+            self._ledger.note(f"shadow-{reason}")
+        elif pending.sent is None:
+            self._ledger.note(reason)
+            self._ledger.decide(request, Decision.FAILED, now, reason)
+        else:
+            self._ledger.give_up(request, reason, now)
         return self._resume(pending.flight, reason) if pending.flight else []

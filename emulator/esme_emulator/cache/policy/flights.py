@@ -428,7 +428,7 @@ class Flights:
             request.transaction, octets, device_counter
         ):
             return self._ledger.note(WITHHELD_REUSED)
-        self._ledger.replied(request, status, self._context.now)
+        self._ledger.replied(request, status, self._context.now, octets)
         return [Reply(response.originator, response.recipient, octets, str(status))]
 
     def _open(

@@ -57,6 +57,10 @@ class Decided:
     window: Window | None = None
     age: int | None = None
     """Whole seconds since receipt of the readings, of a hit."""
+    octets: bytes = b""
+    """The command, or what came in place of one."""
+    received: float | None = None
+    """When the request was received, Unix time in seconds; None if that is `time`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the decision as in JSON; times in ISO 8601, UTC."""
@@ -86,6 +90,10 @@ class Replied:
     status: CacheStatus
     age: int | None = None
     """Whole seconds since receipt of the readings, of a hit."""
+    octets: bytes = b""
+    """The reply."""
+    command: bytes = b""
+    """The octets of the request."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the reply as in JSON; times in ISO 8601, UTC."""
@@ -101,6 +109,17 @@ class Replied:
             "age": self.age,
             "ttl": status.ttl,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A forwarded command that got no reply. Its decision was published when it was sent."""
+
+    time: float
+    """Unix time in seconds."""
+    octets: bytes
+    """The command."""
+    reason: str
 
 
 def _request_fields(event: Decided | Replied) -> dict[str, Any]:
@@ -143,6 +162,13 @@ class Ledger:
         self.reasons: Counter[str] = Counter()
         """Why requests were refused or failed, and replies were not kept or not delivered."""
 
+    def reset(self) -> None:
+        """Count from 0 again; requests that are not decided yet are counted as new ones."""
+        self.requests = self.undecided()
+        self.retries = self.shadow = 0
+        for counts in (self.decisions, self.by_party, self.by_meter, self.reasons):
+            counts.clear()
+
     def note(self, reason: str) -> list[Effect]:
         """Count a reason; return no effects, for the caller to return."""
         self.reasons[reason] += 1
@@ -162,28 +188,43 @@ class Ledger:
         if self._events.wants(Decided):
             counter, window = request.command.originator_counter, request.window
             about = now, request.device, request.srv, decision, reason
-            self._events.publish(Decided(*about, party, counter, window, age))
+            came = request.octets, request.received
+            self._events.publish(Decided(*about, party, counter, window, age, *came))
 
     def refuse(self, request: Request, reason: str, now: float) -> list[Effect]:
         """Count a request that is not answered, and why; return no effects."""
         self.decide(request, Decision.REFUSED, now, reason)
         return self.note(reason)
 
-    def discard(self, device: EUI, srv: str, reason: str, now: float) -> list[Effect]:
+    def discard(
+        self, device: EUI, srv: str, reason: str, now: float, octets: bytes
+    ) -> list[Effect]:
         """Count octets that are not a command for `device`, and why; return no effects."""
         self.count(device, srv, Decision.REFUSED, None)
         if self._events.wants(Decided):
-            self._events.publish(Decided(now, device, srv, Decision.REFUSED, reason))
+            about = now, device, srv, Decision.REFUSED, reason
+            self._events.publish(Decided(*about, octets=octets))
         return self.note(reason)
 
     def replied(
-        self, request: Request, status: CacheStatus, now: float, age: int | None = None
+        self,
+        request: Request,
+        status: CacheStatus,
+        now: float,
+        octets: bytes,
+        age: int | None = None,
     ) -> None:
-        """Publish a reply to a request."""
+        """Publish a reply to a request, with its octets."""
         if self._events.wants(Replied):
             counter, window = request.command.originator_counter, request.window
             about = now, request.device, request.srv, request.party, counter, window
-            self._events.publish(Replied(*about, status, age))
+            self._events.publish(Replied(*about, status, age, octets, request.octets))
+
+    def give_up(self, request: Request, reason: str, now: float) -> None:
+        """Count why a forwarded command got no reply, and publish it."""
+        self.note(reason)
+        if self._events.wants(GivenUp):
+            self._events.publish(GivenUp(now, request.octets, reason))
 
     def count(self, device: EUI, srv: str, decision: Decision, party: EUI | None) -> None:
         """Count a decision; `party` is None if the registry does not know it."""

@@ -88,6 +88,11 @@ class CachePolicy:
         self._replies = ReplyBuilder(self._context, self._dispatcher)
         self._flights = Flights(self._context, self._dispatcher, self._replies)
 
+    def reset(self) -> None:
+        """Count from 0 again, and end all cooldowns. Requests in flight go on."""
+        self.ledger.reset()
+        self._dispatcher.end_cooldowns()
+
     # Messages
 
     def command(self, device: EUI, octets: bytes, now: float) -> list[Effect]:
@@ -112,7 +117,7 @@ class CachePolicy:
                     return self.ledger.refuse(request, refusal, now)
                 return self._bypass(request, "no-key")
             reason = Discard.MALFORMED
-        return self.ledger.discard(device, accepted.srv, reason, now)
+        return self.ledger.discard(device, accepted.srv, reason, now, octets)
 
     def response(self, octets: bytes, now: float, sender: EUI | None = None) -> list[Effect]:
         """Return what to do with octets on the topic of responses of the device `sender`.

@@ -182,7 +182,7 @@ class ReplyBuilder:
             ledger.decide(request, Decision.FAILED, now, COUNTER_REUSED)
             return ledger.note(WITHHELD_REUSED)
         ledger.decide(request, answer.decision, now, age=answer.age)
-        ledger.replied(request, answer.status, now, answer.age)
+        ledger.replied(request, answer.status, now, octets, answer.age)
         reply = Reply(request.device, command.originator, octets, str(answer.status), answer.age)
         if answer.decision is Decision.HIT and context.settings.shadow:
             return [reply, *self._audit(request, answer.readings)]

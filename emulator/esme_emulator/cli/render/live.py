@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from esme_emulator.monitor.snapshot import Snapshot
+from esme_emulator.monitor.snapshot import LATEST, Snapshot
 from esme_emulator.runtime.clock import Clock
 from gbcs.instants import EPOCH_UNIX, to_iso
 
@@ -24,6 +24,10 @@ SPAN = 8
 """Number of snapshots over which rates are calculated: two seconds."""
 OUTCOMES = 8
 """Number of rows of SRVs and outcomes; the rest are added up."""
+TALL = 40
+"""Lines of a terminal from which on the tables are shown below the requests."""
+_FRAME = 11
+"""Lines around the requests on a low terminal: frame, head, counts, headings, gaps and cursor."""
 LINE_EVERY = 10.0
 """Minimum interval between two lines without a terminal, in seconds of real time."""
 
@@ -45,7 +49,7 @@ async def _screen(take: Callable[[], Snapshot], console: Console, machine: Clock
     with Live(console=console, auto_refresh=False) as live:
         while True:
             looks.append(take())
-            live.update(render(looks[-1], looks[0]), refresh=True)
+            live.update(render(looks[-1], looks[0], console.height), refresh=True)
             await machine.sleep(REFRESH)
 
 
@@ -85,14 +89,19 @@ def line(now: Snapshot, before: Snapshot) -> str:
     return ", ".join(parts)
 
 
-def render(now: Snapshot, before: Snapshot | None = None) -> RenderableType:
-    """Return the screen of the snapshot `now`, with rates since `before`."""
-    tables = (_commands(now, before), _cache(now), _busiest(now))
-    faults = _faults(now) if now.fired else None
-    columns = Columns(filter(None, tables), padding=(0, 2))
-    # A low terminal cuts off the end, so the few lines of faults come before the tables.
-    blocks: list[RenderableType] = [part for part in (_head(now), faults, columns) if part]
-    spaced = [part for block in blocks for part in (block, "")][:-1]
+def render(now: Snapshot, before: Snapshot | None = None, height: int = TALL) -> RenderableType:
+    """Return the screen of the snapshot `now`, with rates since `before`.
+
+    Counts come first, then the latest requests. A terminal of fewer lines than `TALL` shows as many
+    of these as fit, and nothing else.
+    """
+    blocks: list[RenderableType | None] = [_head(now), _counts(now, before)]
+    if height < TALL:
+        blocks.append(_requests(now, max(height - _FRAME, 1)))
+    else:
+        tables = filter(None, (_commands(now), _busiest(now), _faults(now)))
+        blocks += [_requests(now), Columns(tables, padding=(0, 2))]
+    spaced = [part for block in blocks if block is not None for part in (block, "")][:-1]
     return Panel(Group(*spaced), title="esme", title_align="left", expand=False)
 
 
@@ -102,40 +111,72 @@ def _time(now: Snapshot) -> str:
 
 def _head(now: Snapshot) -> Text:
     broker = ("connected", "green") if now.connected else ("NOT CONNECTED", "bold red")
-    head = Text.assemble(
-        (_time(now), "bold"), f"  clock {now.clock}\n", f"broker {now.broker} ", broker
-    )
+    times = (_time(now), "bold"), f"  clock {now.clock}\n"
+    head = Text.assemble(*times, f"broker {now.broker} ", broker, no_wrap=True, overflow="ellipsis")
     if now.meters is not None:
         head.append(f"  meters {now.meters}")
     return head
 
 
-def _commands(now: Snapshot, before: Snapshot | None) -> Table | None:
+def _counts(now: Snapshot, before: Snapshot | None) -> RenderableType | None:
+    """Return lines of the cache's counts, and one of the meters'."""
+    lines = []
+    if now.decisions is not None:
+        counts = [("requests", f"{now.requests}")]
+        if now.avoided_ratio is not None:
+            counts.append(("avoided", f"{now.avoided_ratio:.1%}"))
+        first, *others = [(kind.value, f"{number}") for kind, number in now.decisions.items()]
+        lines += [_line_of([*counts, first]), _line_of(others)]
+    if now.meters is not None:
+        received, replied = now.rate(before)
+        counts = [("commands", f"{now.received} {received:.1f}/s")]
+        counts.append(("replies", f"{now.replied} {replied:.1f}/s"))
+        if now.fired:
+            counts.append(("faults", f"{now.fired}"))
+        lines.append(_line_of(counts))
+    return Group(*lines) if lines else None
+
+
+def _line_of(counts: list[tuple[str, str]]) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for name, number in counts:
+        line.append(f"{name} ", style="dim").append(f"{number}  ", style="bold")
+    return line
+
+
+def _requests(now: Snapshot, number: int = LATEST) -> Table | None:
+    """Return the latest requests, newest first."""
+    if not now.latest:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # no column for frames
+    for heading in ("time", "decision", "SRV", "device", "party"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("reply", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="ellipsis")
+    for record in now.latest[:number]:
+        table.add_row(
+            to_iso(int(record.time) - EPOCH_UNIX)[11:19],
+            str(record.decision),
+            Text(record.srv),
+            str(record.device),
+            "" if record.party is None else str(record.party),
+            "" if record.seconds is None else f"{record.seconds:.3f} s",
+            Text(record.reason or ", ".join(receipt.outcome for receipt in record.receipts)),
+        )
+    return table
+
+
+def _commands(now: Snapshot) -> Table | None:
     if now.meters is None:
         return None
     table = _list(("commands", ""), ("received", "replied"))
-    received, replied = now.rate(before)
-    table.add_row("all", "", str(now.received), str(now.replied))
-    table.add_row("a second", "", f"{received:.1f}", f"{replied:.1f}")
     ranked = sorted(now.table, key=lambda row: row[2], reverse=True)
     for srv, outcome, commands, replies in ranked[:OUTCOMES]:
         table.add_row(Text(srv), Text(outcome), str(commands), str(replies))
     if others := ranked[OUTCOMES:]:
         commands, replies = sum(row[2] for row in others), sum(row[3] for row in others)
         table.add_row("others", "", str(commands), str(replies))
-    return table
-
-
-def _cache(now: Snapshot) -> Table | None:
-    if now.decisions is None:
-        return None
-    table = _list(("cache",), ("requests",))
-    table.add_row("all", str(now.requests))
-    for kind, number in now.decisions.items():
-        table.add_row(kind.value, str(number))
-    if now.avoided_ratio is not None:
-        table.add_row("avoided", f"{now.avoided_ratio:.1%}")
-    return table
+    return table if ranked else None
 
 
 def _busiest(now: Snapshot) -> Table | None:
@@ -147,8 +188,10 @@ def _busiest(now: Snapshot) -> Table | None:
     return table
 
 
-def _faults(now: Snapshot) -> Table:
-    table = _list((f"faults: {now.fired}",), ())
+def _faults(now: Snapshot) -> Table | None:
+    if not now.lately:
+        return None
+    table = _list(("latest faults",), ())
     for text in now.lately:
         table.add_row(Text(text))
     return table

@@ -132,6 +132,20 @@ def test_at_most_a_tenth_of_the_commands_may_be_retries(wishes: list[bool]) -> N
         assert retried * 10 <= sent
 
 
+def test_a_reset_counts_from_0_and_ends_cooldowns() -> None:
+    bench = Bench(hold_down=HoldDown(1, 300.0))
+    bench.ask("4.8.1", counter=1)
+    bench.expire()
+    bench.ask("4.8.1", counter=2)
+    assert bench.decisions()[Decision.FAILED] == 1
+    bench.policy.reset()
+    ledger = bench.policy.ledger
+    assert (ledger.requests, ledger.decisions, ledger.reasons, ledger.by_meter) == (0, {}, {}, {})
+    bench.forwards.clear()
+    bench.ask("4.8.1", counter=3)
+    assert len(bench.forwards) == 1
+
+
 def test_a_meter_gets_no_commands_for_a_while_after_several_timeouts() -> None:
     bench = Bench(hold_down=HoldDown(2, 300.0))
     bench.read_through("4.8.3", Role.ED, 1)
