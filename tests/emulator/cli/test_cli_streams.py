@@ -17,11 +17,13 @@ import pytest
 from esme_emulator.cache.store import open_store
 from esme_emulator.cli.main import main
 from esme_emulator.estate.estate import derived_estate
+from esme_emulator.messaging.recording import Recorded, line_of
+from esme_emulator.messaging.topics import CACHED, command_topic, response_topic
 from esme_emulator.scenario.file import load_scenario
 from gbcs import decode
 from gbcs.json_form import to_json
 from tests.support.dsp_bench import a_read
-from tests.support.estate import command
+from tests.support.estate import UNIX_NOW, command, meter_octets
 from tests.support.mosquitto import Mosquitto
 from tests.support.rtds import ROOT
 
@@ -46,6 +48,7 @@ COMMANDS = {
     "report schema": "report schema",
     "cache inspect": "cache inspect store.sqlite",
     "cache purge": "cache purge store.sqlite",
+    "replay": "replay morning.jsonl --seed tests --meters 5 --json",
     "counters": "counters http://127.0.0.1:1",
     "profiles list": "profiles list",
     "profiles show": "profiles show domestic",
@@ -61,8 +64,8 @@ SERVICES = {
     "cache": "cache --meters 1 --store memory: --json",
 }
 """What runs until it is interrupted."""
-CLIENTS = {"dsp", "duis send", "duis listen"}
-"""What needs a broker or a server beside it; tests/emulator/gateway runs these."""
+CLIENTS = {"dsp", "duis send", "duis listen", "record"}
+"""What needs a broker or a server beside it; other tests run these."""
 
 STREAMS = {
     "stdin closed": ("<&-", 0),
@@ -103,7 +106,11 @@ def test_every_command_is_here() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what the commands take."""
     made = tmp_path_factory.mktemp("streams")
-    _, octets = command("4.8.1")
+    read, octets = command("4.8.1")
+    sent = Recorded(UNIX_NOW, command_topic(CACHED, read.device), octets)
+    reply = response_topic(CACHED, read.device, read.originator)
+    morning = (sent, Recorded(UNIX_NOW, reply, meter_octets(read)))
+    (made / "morning.jsonl").write_text("".join(f"{line_of(each)}\n" for each in morning))
     (made / "message.hex").write_text(octets.hex())
     (made / "request.xml").write_bytes(a_read(1))
     (made / "message.json").write_text(json.dumps(to_json(decode(octets))))
