@@ -65,7 +65,7 @@ def _best(runs: Sequence[Run], rounds: int, calls: int) -> list[float]:
 
 def _compare() -> None:
     keystore = DerivedKeystore(SEED)
-    party = RemoteParty(SUPPLIER, Role.IS, keystore, counter=1)
+    party = RemoteParty(SUPPLIER, frozenset({Role.IS}), keystore, counter=1)
     comparisons = [
         comparison
         for srv in ("4.8.1", "4.6.1", "4.8.3")

@@ -92,8 +92,7 @@ def parse(words: list[str]) -> None:
     command: click.Command = main
     context = click.Context(main, info_name="esme")
     while isinstance(command, click.Group) and words and words[0] in command.list_commands(context):
-        name, *words = words
-        found = command.get_command(context, name)
+        name, found, words = command.resolve_command(context, words)
         assert found is not None
         command, context = found, click.Context(found, parent=context, info_name=name)
     values, left, _ = command.make_parser(context).parse_args(list(words))

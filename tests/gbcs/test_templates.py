@@ -80,7 +80,9 @@ def _check(octets: bytes, keystore: Keystore | None = KEYS) -> None:
 
 
 def _party(counter: int = 1, behind: bool = False) -> RemoteParty:
-    return RemoteParty(*(OTHER_USER if behind else SUPPLIER, Role.IS, KEYS, counter), behind)
+    return RemoteParty(
+        *(OTHER_USER if behind else SUPPLIER, frozenset({Role.IS}), KEYS, counter), behind
+    )
 
 
 def _ask(

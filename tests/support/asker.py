@@ -45,7 +45,9 @@ class Asker:
     def __init__(self, estate: Estate) -> None:
         self._estate = estate
         counter = time.time_ns() // 1000
-        self._parties = {party.role: party for party in reversed(estate.parties(counter))}
+        self._parties = {
+            role: party for party in reversed(estate.parties(counter)) for role in party.roles
+        }
         self.requesters = {prefix: Requester(prefix, estate.keystore) for prefix in _PREFIXES}
         self.recipients = {party.recipient for party in self._parties.values()}
 

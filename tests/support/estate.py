@@ -29,8 +29,8 @@ YESTERDAY = Window(MIDNIGHT - DAY, MIDNIGHT)
 
 def party(role: Role, counter: int = 1, keystore: Keystore = KEYS) -> RemoteParty:
     """Return the party of `role`, whose next command has this originator counter."""
-    eui, behind_acb = next((eui, behind) for eui, its, behind in PARTIES if its is role)
-    return RemoteParty(eui, role, keystore, counter, behind_acb)
+    party = next(one for one in PARTIES if role in one.roles)
+    return RemoteParty.of(party, keystore, counter)
 
 
 def command(

@@ -90,7 +90,8 @@ async def serve_dsp(
         stack.callback(outbox.close)
         client = await stack.enter_async_context(http_client())
         requester = Requester(PREFIXES[options.via], keys.keystore, clock)
-        recipients = {*DUIS_USERS, keys.keystore.access_control_broker}
+        recipients = {*DUIS_USERS, *(party.eui for party in estate.known_parties)}
+        recipients.add(keys.keystore.access_control_broker)
         await stack.enter_async_context(requester.connected(broker, recipients))
         deliveries = Deliveries(outbox, options.addresses, options.machine, client)
         validate = None if options.xsd is None else options.xsd.mistake

@@ -11,7 +11,7 @@ from pathlib import Path
 from esme_emulator.app.services import run_alone
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
-from esme_emulator.estate.parties import RemoteParty
+from esme_emulator.estate.parties import Party, RemoteParty
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES, Via
 from esme_emulator.profiles import MeterProfile
@@ -88,19 +88,21 @@ async def read(
     window: Window | None,
     via: Via,
     url: str | None,
+    party: Party | None = None,
     *,
     profiles: tuple[MeterProfile, ...] | None = None,
     reply_timeout: float = REPLY_TIMEOUT,
 ) -> Answered:
     """Return one reading of a meter; without `url`, start a meter and a cache for it.
 
-    `via` is a key of `PREFIXES`; `window` is None for a service that reads no log. `profiles` are
-    the profiles of the meters to start, None for the shipped mix. Raises `ReadFailedError` if the
-    meter refuses, `NoReplyError` if it does not answer within `reply_timeout` seconds,
-    `AuthenticationError` if the MAC of its reply is invalid, and `TransportError` if the broker
-    cannot be reached.
+    `party` is the requester, by default the first that may send it. `via` is a key of `PREFIXES`;
+    `window` is None for a service that reads no log. `profiles` are the profiles of the meters to
+    start, None for the shipped mix. Raises `ReadFailedError` if the meter refuses, `NoReplyError`
+    if it does not answer within `reply_timeout` seconds, `AuthenticationError` if the MAC of its
+    reply is invalid, and `TransportError` if the broker cannot be reached.
     """
-    party = _party_for(estate, service.srv)
+    _refuse_a_party(estate, device)
+    remote = _party_for(estate, service.srv, party)
     requester = Requester(PREFIXES[via], estate.keystore)
     async with AsyncExitStack() as stack:
         broker: Broker | None = url
@@ -111,8 +113,8 @@ async def read(
                     f"{device} is not a meter of this estate, which has {first} to {last}"
                 )
             broker = await stack.enter_async_context(run_alone(estate, SystemClock(), profiles))
-        await stack.enter_async_context(requester.connected(broker, {party.recipient}))
-        command, octets = party.ask(device, service, window)
+        await stack.enter_async_context(requester.connected(broker, {remote.recipient}))
+        command, octets = remote.ask(device, service, window)
         reply = await requester.request(command, octets, reply_timeout)
     authenticate(reply.response)
     readings = values_of(reply.response)
@@ -123,10 +125,28 @@ async def read(
     return Answered(device, service, window, via, reply.cache_status, readings)
 
 
-def _party_for(estate: Estate, srv: str) -> RemoteParty:
-    """Return a party that may send `srv`. Its counter is the time, so that it never repeats."""
-    counter = int(SystemClock().now() * 1_000_000)
-    for party in estate.parties(counter):
+def _refuse_a_party(estate: Estate, device: EUI) -> None:
+    for party in estate.known_parties:
+        if party.eui == device:
+            raise ReadFailedError(f"{device} is the party {party.name} and no meter")
+
+
+def _party_for(estate: Estate, srv: str, wanted: Party | None) -> RemoteParty:
+    """Return `wanted`, or else a party that may send `srv`.
+
+    Its counter is the time, so that it never repeats.
+    """
+    able = estate.parties(counter=int(SystemClock().now() * 1_000_000))
+    if wanted is not None:
+        able = tuple(party for party in able if party.eui == wanted.eui)
+        if not able:
+            raise ReadFailedError(
+                f"{wanted.name} has no private key-agreement key: add it to the party in --parties"
+            )
+        if not able[0].may_ask(srv):
+            roles = ", ".join(sorted(wanted.roles))
+            raise ReadFailedError(f"{wanted.name} may not send SRV {srv}: its roles are {roles}")
+    for party in able:
         if party.may_ask(srv):
             return party
     raise ReadFailedError(f"no party with a private key in the keystore may send SRV {srv}")

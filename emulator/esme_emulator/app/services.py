@@ -5,6 +5,7 @@ Knows the parts, and the order in which they start and stop.
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from esme_emulator.cache.policy.ledger import Decided, Ledger, Replied
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.registry.registry import Reason, Registry, default_registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store import MEMORY, open_store, read_store_key
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
@@ -43,9 +44,16 @@ from esme_emulator.transport import (
     Transport,
     connect,
 )
+from gbcs import EUI
 
 if TYPE_CHECKING:  # its packages are in an extra of their own
     from esme_emulator.app.dsp import DspOptions, RunningDsp
+
+
+_log = logging.getLogger(__name__)
+
+_MOST_LOGGED = 1_000
+"""Unknown parties that are logged, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,27 @@ def fault_warnings(options: FleetOptions, whole: Estate, clock: Clock) -> list[s
     return lint(options.faults, meters, now=clock.now(), seed=whole.seed)
 
 
+class _StrangerLog:
+    """Logs each party that the registry lacks once: its requests get no reply that says why."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._meters = estate.meters
+        self._logged: set[EUI] = set()
+
+    def note(self, event: Decided) -> None:
+        """Log the party of a refused request, unless it was logged before."""
+        party = event.party
+        if event.reason != Reason.UNKNOWN_PARTY or party is None or party in self._logged:
+            return
+        if len(self._logged) < _MOST_LOGGED:  # anybody can make up parties
+            self._logged.add(party)
+            which = "is a meter and no party" if party in self._meters else "is in no registry"
+            _log.warning(
+                "%s %s, so its requests are refused: declare it in --parties or --registry",
+                *(party, which),
+            )
+
+
 def _line(event: Decided | Replied) -> object:
     return event.as_dict()
 
@@ -282,7 +311,9 @@ async def _cache(
         if write is not None:
             events.subscribe(Decided, write)
             events.subscribe(Replied, write)
-        policy = CachePolicy(estate.keystore, options.settings, options.registry, events)
+        events.subscribe(Decided, _StrangerLog(estate).note)
+        registry = options.registry or default_registry(estate.known_parties)
+        policy = CachePolicy(estate.keystore, options.settings, registry, events)
         await store.check()
         service = await stack.enter_async_context(
             serve_cache(broker, policy, store, clock, known=known)

@@ -226,6 +226,15 @@ class LazyGroup(Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first arguments name: two words, or else one."""
+        name = " ".join(args[:2])
+        if name in self._lazy:
+            return name, self.get_command(ctx, name), args[2:]
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command that the arguments name, and exit."""
         kwargs["standalone_mode"] = False

@@ -14,12 +14,11 @@ import click
 import httpx
 
 from esme_emulator.cli.commands import Command, Group
-from esme_emulator.cli.duis_options import DUIS_PORT, duis_keys, duration, parties_option
+from esme_emulator.cli.duis_options import DUIS_PORT, duis_keys, duration
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
     FOLDER,
     Parameter,
-    all_of,
     estate_options,
     json_option,
 )
@@ -58,7 +57,6 @@ class DuisFailedError(UserError):
     """A request that was refused, or a document that is not valid; the text is one line."""
 
 
-_keys_options = all_of(estate_options, parties_option)
 _listen_option = click.option(
     "--listen",
     "address",
@@ -76,15 +74,15 @@ def duis() -> None:
 
 @duis.command("sign", cls=Command, example="esme duis sign request.xml > signed.xml")
 @_file
-@_keys_options
+@estate_options
 @click.option("--keep-counter", is_flag=True, help="Keep the counter of the RequestID.")
-def sign_command(file: Any, keep_counter: bool, source: EstateSource, parties: Path | None) -> None:
+def sign_command(file: Any, keep_counter: bool, source: EstateSource) -> None:
     """Sign a request as its originator, and print it.
 
     The counter becomes the time in milliseconds, so that each signed request is a new one. A
     signature, comments and white space in FILE are left out.
     """
-    known = duis_keys(parties, source.estate())
+    known = duis_keys(source)
     root = _draft(file)
     if not keep_counter:
         _renumber(root)
@@ -93,7 +91,7 @@ def sign_command(file: Any, keep_counter: bool, source: EstateSource, parties: P
 
 @duis.command("verify", cls=Command, example="esme duis verify response.xml")
 @_file
-@_keys_options
+@estate_options
 @click.option("--schema", type=FOLDER, help="Folder with DCC's duis.xsd, to check with it too.")
 @json_option
 def verify_command(
@@ -101,10 +99,9 @@ def verify_command(
     schema: Path | None,
     as_json: bool,
     source: EstateSource,
-    parties: Path | None,
 ) -> None:
     """Check the signature of a request or a response, and say who signed it."""
-    known = duis_keys(parties, source.estate())
+    known = duis_keys(source)
     root, signer = _verified(file.read(), known, file.name)
     mistake = "" if schema is None else Xsd(schema).mistake(root)
     if mistake:
@@ -114,12 +111,12 @@ def verify_command(
 
 
 @duis.command(cls=Command, example="esme duis listen")
-@_keys_options
+@estate_options
 @_listen_option
 @json_option
-def listen(address: str, as_json: bool, source: EstateSource, parties: Path | None) -> None:
+def listen(address: str, as_json: bool, source: EstateSource) -> None:
     """Receive responses, and print a line for each, until interrupted."""
-    known = duis_keys(parties, source.estate())
+    known = duis_keys(source)
     asyncio.run(_listen(_Receiver(known), address, as_json))
 
 
@@ -158,7 +155,7 @@ def listen(address: str, as_json: bool, source: EstateSource, parties: Path | No
     default="90s",
     help="How long to wait for the response.",
 )
-@_keys_options
+@estate_options
 @json_option
 def send(
     file: Any,
@@ -173,13 +170,12 @@ def send(
     timeout: float,
     as_json: bool,
     source: EstateSource,
-    parties: Path | None,
 ) -> None:
     """Send a request, wait for its response, and print the reading.
 
     The request is the one in FILE, or a read of --srv from the meter --eui.
     """
-    known = duis_keys(parties, source.estate())
+    known = duis_keys(source)
     if file is not None:
         root = _draft(file)
     elif srv is None or eui is None:

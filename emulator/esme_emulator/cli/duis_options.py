@@ -14,11 +14,10 @@ import click
 
 from esme_emulator.cli.options import FILE, FOLDER, Parameter, Whole, all_of, via_option
 from esme_emulator.cli.render.screen import warn
-from esme_emulator.estate.estate import Estate
+from esme_emulator.estate.boxed import is_boxed
+from esme_emulator.estate.estate import Estate, EstateSource
 from esme_emulator.runtime.clock import Clock, ScaledClock
-from esme_emulator.runtime.errors import NamedFileError
-from esme_emulator.runtime.files import UnreadableError, read_text
-from gbcs import EUI, KeystoreError
+from gbcs import EUI
 
 if TYPE_CHECKING:
     from esme_emulator.app.dsp import DspOptions
@@ -62,13 +61,6 @@ def _address(text: str) -> tuple[EUI | None, str]:
 
 _PORTS = Whole(0, 65535)
 
-parties_option = click.option(
-    "--parties",
-    type=FILE,
-    show_default="keys drawn from --seed",
-    help="Keys of users and DSP: a keystore.json of npm's @smartdcc/dccboxed-keystore.",
-)
-
 
 def duis_options(*, always: bool) -> Callable[[Any], Any]:
     """Return the options of the front door; it runs `always`, or only if --duis is given."""
@@ -98,7 +90,6 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
     return all_of(
         duis,
         smki,
-        parties_option,
         click.option(
             "--respond-to",
             type=Parameter("address", _address),
@@ -138,29 +129,22 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
     )
 
 
-def duis_keys(parties: Path | None, estate: Estate) -> "DuisKeys":
+def duis_keys(source: EstateSource) -> "DuisKeys":
     """Return the keys of users and DSP. Raises `NamedFileError`."""
     from esme_emulator.gateway.keys import derived_keys, file_keys
 
-    if parties is None:
-        return derived_keys(estate.seed, estate.keystore)
-    try:
-        keys = file_keys(read_text(parties).encode(), estate.seed, estate.keystore)
-    except (KeystoreError, UnreadableError) as error:
-        raise NamedFileError(f"--parties {parties}: {error}") from None
+    estate, parties = source.estate(), source.parties
+    text = b"" if parties is None else parties.read_bytes()
+    if parties is None or not is_boxed(text):
+        return derived_keys(estate.seed, estate.keystore, estate.known_parties)
+    keys = file_keys(text, estate.seed, estate.keystore)
     warn([f"{parties}: {complaint}" for complaint in keys.complaints])
     return keys
 
 
-def duis_registry() -> "Registry":
-    """Return the registry that the front door and its cache use if the user names no file."""
-    from esme_emulator.gateway import keys
-
-    return keys.duis_registry()
-
-
 def dsp_options(
     chosen: dict[str, Any],
+    source: EstateSource,
     estate: Estate,
     registry: "Registry | None",
     profiles: "tuple[MeterProfile, ...] | None",
@@ -175,9 +159,10 @@ def dsp_options(
         return None, estate
     from esme_emulator.app.dsp import DspOptions
     from esme_emulator.gateway.deliveries import DEFAULT_ADDRESS, Addresses
+    from esme_emulator.gateway.keys import duis_registry
     from esme_emulator.gateway.xsd import Xsd
 
-    keys = duis_keys(chosen["parties"], estate)
+    keys = duis_keys(source)
     addresses = dict(chosen["respond_to"])
     default = addresses.pop(None, DEFAULT_ADDRESS)
     folder = chosen["duis_schema"]
@@ -186,7 +171,7 @@ def dsp_options(
     faster = max(clock.factor, 1.0) if isinstance(clock, ScaledClock) else 1.0
     options = DspOptions(
         keys=keys,
-        registry=registry or duis_registry(),
+        registry=registry or duis_registry(estate.known_parties),
         outbox=chosen["outbox"] or Path(f"esme-duis-{estate.name}.sqlite"),
         port=chosen["duis_port"],
         smki_port=chosen["smki_port"],

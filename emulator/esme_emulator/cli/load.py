@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from esme_emulator.cli.options import (
     estate_options,
     json_option,
     load_broker_option,
+    party_option,
     via_option,
 )
 from esme_emulator.cli.render import load as load_view
-from esme_emulator.cli.render.screen import aside
+from esme_emulator.cli.render.screen import aside, warn
 from esme_emulator.estate.estate import EstateSource
+from esme_emulator.estate.parties import party_called
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.load.result import LoadResult, report_folder, write_report
 from esme_emulator.load.run import Load
@@ -34,6 +37,7 @@ from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
+from esme_emulator.scenario.scenario import Scenario, asked_by
 from esme_emulator.scenario.workload import parse_trace, whole_seconds
 from esme_emulator.transport import Broker
 
@@ -120,6 +124,7 @@ _SECONDS = 10.0
     default=1,
     help="Number of processes that send requests.",
 )
+@party_option("the parties of the scenario's mix", "The party that makes all requests.")
 @estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
@@ -130,6 +135,7 @@ def load(
     scenario: str,
     rules: tuple[AbortRule, ...],
     abort_window: int,
+    party: str | None,
     source: EstateSource,
     broker: str | None,
     report: Path | None,
@@ -146,7 +152,15 @@ def load(
         raise LoadError(
             f"--workers {wanted['workers']} needs --broker: start esme serve, or mosquitto"
         )
-    plan = _plan(scenario, source, **wanted)
+    asked = load_scenario(scenario)
+    source = replace(source, own=asked.parties)
+    estate = source.estate()
+    warn(list(estate.notes))
+    if party is not None:
+        requester = party_called(estate.known_parties, party)
+        asked, left_out = asked_by(requester, asked)
+        warn(left_out)
+    plan = _plan(asked, source, len(estate.meters), **wanted)
     folder = None if report is None else report_folder(report)
     if folder is not None:
         folder.clear()
@@ -171,8 +185,9 @@ def load(
 
 
 def _plan(
-    scenario: str,
+    asked: Scenario,
     source: EstateSource,
+    meters: int,
     *,
     rate: float,
     arrivals: str,
@@ -183,9 +198,7 @@ def _plan(
     clock: Clock,
     **others: Any,
 ) -> Plan:
-    """Return the planned load. Raises `LoadError`, `TraceError`, `ScenarioError`."""
-    asked = load_scenario(scenario)
-    meters = len(source.estate().meters)
+    """Return the planned load. Raises `LoadError` and `TraceError`."""
     given = click.get_current_context().get_parameter_source
     own = click.core.ParameterSource.DEFAULT
     shape = Arrivals(arrivals)

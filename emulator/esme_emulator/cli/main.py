@@ -59,8 +59,9 @@ COMMANDS = {
     "profiles": Lazy(
         f"{_HERE}.shipped:profiles", "List, show, check and plot profiles of meters and networks."
     ),
-    "keys": Lazy(
-        f"{_HERE}.messages:keys", "Print the keys of meters and parties as a keystore file."
+    "keys": Lazy(f"{_HERE}.keys:keys", "Print the keys of meters and parties as a keystore file."),
+    "keys import": Lazy(
+        f"{_HERE}.keys:import_keys", "Turn the key files of a party into a keystore file."
     ),
 }
 

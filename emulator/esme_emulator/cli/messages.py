@@ -15,20 +15,13 @@ import click
 
 from esme_emulator.cli.commands import CHECK_FAILED, Command, fail
 from esme_emulator.cli.options import (
-    EUI_PARAMETER,
     FILE,
     KEYSTORE,
-    base_option,
     json_option,
-    meters_option,
-    seed_option,
 )
 from esme_emulator.cli.render.messages import Decoded, Totals, explanation, show_summary
-from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.keys import DerivedKeystore
-from esme_emulator.estate.parties import PARTIES
 from esme_emulator.runtime.files import MAX_OCTETS
-from gbcs import EUI, FileKeystore, GbcsError, Message, decode, encode
+from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
@@ -266,36 +259,3 @@ def _documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         document, first = line, number
     if document:
         yield first, document
-
-
-@click.command(cls=Command, example="esme keys --meters 2 > keys.json")
-@click.argument("euis", metavar="[EUI]...", type=EUI_PARAMETER, nargs=-1)
-@seed_option
-@meters_option
-@base_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["esme", "dccboxed"]),
-    default="esme",
-    show_default=True,
-    help="Form of the file. dccboxed: certificates of parties alone, for clients of DUIS.",
-)
-def keys(euis: tuple[EUI, ...], seed: str, meters: int, base: EUI, form: str) -> None:
-    """Print the keys of meters and parties as a keystore file.
-
-    The meters are those of each EUI, or else the first --meters from --base. The keys of the
-    emulated parties and of the Access Control Broker come with them.
-    """
-    if form == "dccboxed":
-        if euis:
-            raise click.UsageError("--format dccboxed has no meters: leave each EUI out")
-        # Deferred: needs the extra duis.
-        from esme_emulator.gateway.keys import derived_keys, export_dccboxed
-
-        click.echo(export_dccboxed(derived_keys(seed, DerivedKeystore(seed))))
-        return
-    devices = euis or derived_estate(seed, meters, base).meters
-    keystore = DerivedKeystore(seed)
-    parties = [keystore.access_control_broker, *(eui for eui, _, _ in PARTIES)]
-    click.echo(keystore.export([*parties, *devices]))

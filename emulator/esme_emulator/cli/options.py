@@ -215,6 +215,18 @@ expired_option = click.option(
     is_flag=True,
     help="Accept certificates in commands outside their dates, such as DCC's test data.",
 )
+parties_option = click.option(
+    "--parties",
+    type=FILE,
+    show_default="the emulated parties, with keys drawn from --seed",
+    help="Parties beside the emulated ones: TOML, or a keystore.json of npm's "
+    "@smartdcc/dccboxed-keystore.",
+)
+
+
+def party_option(default: str, help_: str) -> Callable[[Any], Any]:
+    """Return the option that names a party; `default` describes what happens without it."""
+    return click.option("--party", metavar="NAME|EUI", show_default=default, help=help_)
 
 
 def estate_from(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -232,9 +244,11 @@ def estate_from(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-estate_options = estate_from(seed_option, meters_option, base_option, keystore_option)
+estate_options = estate_from(
+    seed_option, meters_option, base_option, keystore_option, parties_option
+)
 service_estate_options = estate_from(
-    seed_option, meters_option, base_option, keystore_option, expired_option
+    seed_option, meters_option, base_option, keystore_option, parties_option, expired_option
 )
 via_option = click.option(
     "--via",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,18 +12,28 @@ import click
 
 from esme_emulator.app import one_shot
 from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
-from esme_emulator.cli.options import FOLDER, Whole, broker_option, json_option
+from esme_emulator.cli.options import (
+    FOLDER,
+    Whole,
+    broker_option,
+    json_option,
+    parties_option,
+    party_option,
+)
 from esme_emulator.cli.render import proof as proof_view
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.screen import aside, warn
+from esme_emulator.estate.parties import PartyList
+from esme_emulator.estate.parties_file import load_parties
 from esme_emulator.proof.report.write import report_folder, write_report
 from esme_emulator.runtime.files import temporary_folder
 from esme_emulator.runtime.processes import interruptible
 from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import (
-    fault_warnings,
     load_scenario,
     resized,
+    warnings_of,
+    with_requester,
 )
 
 
@@ -42,6 +53,8 @@ from esme_emulator.scenario.file import (
     show_default="the scenario's",
     help="Number of meters. The number of requests changes in proportion.",
 )
+@parties_option
+@party_option("the parties of the scenario's mix", "The party that makes all requests.")
 @broker_option
 @click.option(
     "--in-process",
@@ -69,6 +82,8 @@ def prove(
     scenario: str,
     seed: str | None,
     meters: int | None,
+    parties: Path | None,
+    party: str | None,
     broker: str | None,
     in_process: bool,
     workers: int | None,
@@ -89,7 +104,11 @@ def prove(
     folder = report_folder(report)
     folder.check()
     plan = resized(load_scenario(scenario), seed, meters)
-    warn(fault_warnings(plan))
+    found = PartyList() if parties is None else load_parties(parties)
+    plan, left_out = with_requester(plan, found, party)
+    warn([*found.notes, *left_out, *warnings_of(plan)])
+    named = [scenario, *(["--parties", str(parties)] if parties else [])]
+    named += ["--party", party] if party else []
     page, unwritten = None, None
     with interruptible(), temporary_folder() as files:
         with screen.show_progress() as bars:
@@ -103,7 +122,7 @@ def prove(
             proved = asyncio.run(proof(files, progress, compare=compare, begin=folder.clear))
         result = proved.result
         try:
-            page = write_report(result, proved.evidence, folder, named=scenario)
+            page = write_report(result, proved.evidence, folder, named=shlex.join(named))
         except ReportFolderError as error:
             unwritten = error  # the verdict is shown first
     proof_view.proof_table(result, aside)

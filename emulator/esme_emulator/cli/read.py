@@ -15,12 +15,14 @@ from esme_emulator.cli.options import (
     broker_option,
     estate_options,
     json_option,
+    party_option,
     via_option,
 )
 from esme_emulator.cli.render import readings as readings_view
 from esme_emulator.cli.render.screen import out, warn
 from esme_emulator.cli.service_options import profile_option, profiles_of
 from esme_emulator.estate.estate import EstateSource
+from esme_emulator.estate.parties import party_called
 from esme_emulator.messaging.topics import Via
 from gbcs import EUI
 from gbcs.dlms.data import BitString
@@ -92,6 +94,7 @@ def _srv(text: str) -> str:
     default=f"{one_shot.REPLY_TIMEOUT:g}",
     help="Seconds to wait for the reply.",
 )
+@party_option("the first party that may send it", "The requester.")
 @estate_options
 @broker_option
 @json_option
@@ -105,6 +108,7 @@ def read(
     variant: str | None,
     chart: bool,
     timeout: float,
+    party: str | None,
     source: EstateSource,
     broker: str | None,
     as_json: bool,
@@ -112,10 +116,12 @@ def read(
     """Read one meter, through the cache or directly.
 
     Without --broker, starts a meter and a cache for this one read. SRV is a service reference of
-    the reading service, 4.1.1 to 4.18. The first emulated party that may send it is the requester.
+    the reading service, 4.1.1 to 4.18.
     """
     window = _window(srv, variant, start, end)
     estate = source.estate()
+    warn(list(estate.notes))
+    wanted = None if party is None else party_called(estate.known_parties, party)
     kinds = profiles_of(profiles)
     taken = variant or one_shot.variant_of(estate, eui, kinds)
     try:
@@ -124,7 +130,9 @@ def read(
         raise click.UsageError(f"{error}: {_SAY_WHICH}") from None
     answered = asyncio.run(
         one_shot.read(
-            estate, eui, service, window, via, broker, profiles=kinds, reply_timeout=timeout
+            *(estate, eui, service, window, via, broker, wanted),
+            profiles=kinds,
+            reply_timeout=timeout,
         )
     )
     if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,10 +25,7 @@ from esme_emulator.cache.policy.ledger import Ledger, audit_of
 from esme_emulator.cli.commands import Command, Group
 from esme_emulator.cli.duis_options import (
     dsp_options,
-    duis_keys,
     duis_options,
-    duis_registry,
-    parties_option,
 )
 from esme_emulator.cli.options import (
     Whole,
@@ -44,6 +40,7 @@ from esme_emulator.cli.service_options import (
     cache_options,
     caching_options,
     common_options,
+    estate_of,
     fleet_options,
     meter_options,
     profile_option,
@@ -102,9 +99,9 @@ def serve(
     """Run broker, meters and cache until interrupted."""
     if broker and mqtt:
         raise click.UsageError("--broker and --mqtt: give one of the two")
-    estate = source.estate()
+    estate = estate_of(source, chosen["registry"])
     fleeting, caching = fleet_options(chosen), cache_options(chosen, estate)
-    door, estate = dsp_options(chosen, estate, caching.registry, fleeting.profiles)
+    door, estate = dsp_options(chosen, source, estate, caching.registry, fleeting.profiles)
     if door is not None:
         caching = replace(caching, registry=door.registry)
     own = partial(one_shot.broker_at, broker, port, mqtt)
@@ -127,9 +124,9 @@ def dsp(source: EstateSource, broker: str, as_json: bool, **chosen: Any) -> None
 
     Give the same --parties to meters and cache, and the same --registry to the cache.
     """
-    estate = source.estate()
+    estate = estate_of(source, chosen["registry"])
     profiles = profiles_of(chosen["profiles"])
-    door, estate = dsp_options(chosen, estate, chosen["registry"], profiles)
+    door, estate = dsp_options(chosen, source, estate, chosen["registry"], profiles)
     on = partial(one_shot.broker_at, broker)
     asyncio.run(_run(estate, on, chosen, dsp=door, as_json=as_json))
 
@@ -139,12 +136,10 @@ def dsp(source: EstateSource, broker: str, as_json: bool, **chosen: Any) -> None
 @meter_options
 @sharding_options
 @common_options
-@parties_option
 @part_broker_option
 @json_option
 def fleet(
     source: EstateSource,
-    parties: Path | None,
     broker: str,
     as_json: bool,
     shard: tuple[int, int] | None,
@@ -152,7 +147,8 @@ def fleet(
     **chosen: Any,
 ) -> None:
     """Run the meters alone, on a broker, until interrupted."""
-    estate = _estate_of(source, parties)
+    estate = source.estate()
+    warn(list(estate.notes))
     options = fleet_options(chosen)
     if shard is not None and (workers > 1 or options.shared):
         raise click.UsageError("--shard: leave it out with --workers or --shared")
@@ -173,7 +169,7 @@ def fleet(
     control = chosen["control"]
     try:
         merged = run_workers(
-            partial(_estate_of, source, parties),
+            source.estate,
             broker,
             clock.describe(),
             options,
@@ -196,7 +192,6 @@ def fleet(
 @caching_options
 @setting_option("shared")
 @common_options
-@parties_option
 @part_broker_option
 @json_option
 @click.pass_context
@@ -204,7 +199,6 @@ def cache(
     context: click.Context,
     /,
     source: EstateSource,
-    parties: Path | None,
     broker: str,
     as_json: bool,
     **chosen: Any,
@@ -217,24 +211,14 @@ def cache(
     if command is not None:
         _refuse_options(context, command)
         return
-    estate = _estate_of(source, parties)
+    estate = estate_of(source, chosen["registry"])
     options = cache_options(chosen, estate)
-    if parties is not None and options.registry is None:
-        options = replace(options, registry=duis_registry())
     on = partial(one_shot.broker_at, broker)
     asyncio.run(_run(estate, on, chosen, None, options, as_json=as_json))
 
 
 cache.add_command(inspect)
 cache.add_command(purge)
-
-
-def _estate_of(source: EstateSource, parties: Path | None) -> Estate:
-    """Return the estate, with the keys of the users in the file `parties` if there is one."""
-    estate = source.estate()
-    return (
-        estate if parties is None else replace(estate, keystore=duis_keys(parties, estate).keystore)
-    )
 
 
 def _refuse_options(context: click.Context, command: str) -> None:

@@ -22,7 +22,10 @@ from esme_emulator.cli.options import (
     all_of,
     warn_if_exposed,
 )
-from esme_emulator.estate.estate import Estate
+from esme_emulator.cli.render.screen import warn
+from esme_emulator.estate.estate import Estate, EstateSource, with_parties
+from esme_emulator.estate.parties import PartyList
+from esme_emulator.estate.parties_file import load_parties
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.selector import FaultRule
@@ -251,6 +254,27 @@ def profiles_of(names: Sequence[str]) -> tuple[MeterProfile, ...] | None:
     Raises `ProfileError`.
     """
     return tuple(meter_profile(name) for name in names) if names else None
+
+
+def estate_of(source: EstateSource, registry: Registry | None) -> Estate:
+    """Return the estate, with the parties of --parties and of --registry, and warn of mistakes.
+
+    Raises what `EstateSource.estate` does, and `UsageError` for registrations in a wrong place.
+    """
+    estate = source.estate()
+    given = PartyList() if source.parties is None else load_parties(source.parties)
+    if given.has_registrations and registry is None:
+        raise click.UsageError(
+            f"--parties {source.parties}: it has registrations: give it as --registry"
+        )
+    warn([f"{source.parties}: {note}" for note in given.notes])
+    if registry is None:
+        return estate
+    estate = with_parties(estate, registry.party_list.without({one.eui for one in given.parties}))
+    for party in (*given.parties, *registry.party_list.parties):
+        if reason := registry.unanswerable(party.eui):
+            warn([f"party {party.name} can never be answered: {reason}"])
+    return estate
 
 
 def fleet_options(chosen: dict[str, Any]) -> FleetOptions:

@@ -96,10 +96,10 @@ def check_scenarios(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def _checked_scenario(file: str) -> tuple[str, list[str], list[str]]:
-    from esme_emulator.scenario.file import ScenarioError, fault_warnings, load_scenario
+    from esme_emulator.scenario.file import ScenarioError, load_scenario, warnings_of
 
     try:
-        warnings = fault_warnings(load_scenario(file))
+        warnings = warnings_of(load_scenario(file))
     except ScenarioError as error:
         return file, str(error).splitlines(), []
     return file, [], [f"{file}: {warning}" for warning in warnings]

@@ -434,9 +434,10 @@ class EntriesState(Model):
 
 
 class PartyState(Model):
-    """A party and its roles."""
+    """A party, its name if it has one, and its roles."""
 
     party: str
+    name: str | None
     roles: list[Role]
 
 

@@ -103,9 +103,11 @@ def registry_routes(parts: RunningParts) -> APIRouter:
         if wanted.device is not None:
             registrations = of_device(cache, eui_of(wanted.device, "device"))
         limit = wanted.limit
+        names = {one.eui: one.name for one in cache.policy.registry.party_list.parties}
         return RegistryState(
             parties=[
-                PartyState(party=str(eui), roles=sorted(known[eui])) for eui in islice(known, limit)
+                PartyState(party=str(eui), name=names.get(eui), roles=sorted(known[eui]))
+                for eui in islice(known, limit)
             ],
             registrations=None if registrations is None else registrations[:limit],
             left_off=max(len(known), len(registrations or ())) > limit,

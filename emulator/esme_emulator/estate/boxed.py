@@ -9,7 +9,7 @@ Source: the file `keystore.json` of dccboxed-keystore 0.4.2.
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.utils import CryptographyDeprecationWarning
 
 from esme_emulator.estate.certificates import DSP, XML_SIGN
-from gbcs import EUI, Keystore, KeystoreError, KeyUsage
+from esme_emulator.estate.key_files import PartyKey
+from gbcs import EUI, KeystoreError, KeyUsage
 from gbcs.crypto.certificate import subject_of
 
 _USAGES = {
@@ -68,26 +69,19 @@ class BoxedFile:
     complaints: tuple[str, ...]
 
 
-class BoxedKeystore(Keystore):
-    """GBCS keys of a file, and those of another keystore for EUIs that the file lacks."""
+def gbcs_keys(entries: Iterable[BoxedEntry]) -> dict[tuple[EUI, KeyUsage], PartyKey]:
+    """Return the keys of GBCS messages, the first for each party and usage."""
+    found: dict[tuple[EUI, KeyUsage], PartyKey] = {}
+    for entry in entries:
+        if not entry.signs_documents:
+            der = entry.certificate.public_bytes(Encoding.DER)
+            found.setdefault((entry.eui, entry.usage), PartyKey.of(entry.key, der))
+    return found
 
-    def __init__(self, entries: Iterator[BoxedEntry], other: Keystore) -> None:
-        super().__init__()
-        self.takes_expired = other.takes_expired
-        self._other = other
-        self._keys: dict[tuple[EUI, KeyUsage], ec.EllipticCurvePrivateKey] = {}
-        for entry in entries:
-            if not entry.signs_documents:
-                self._keys.setdefault((entry.eui, entry.usage), entry.key)
 
-    def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
-        """Return the private key of `eui` for `usage`, None if both lack it."""
-        return self._keys.get((eui, usage)) or self._other.private_key(eui, usage)
-
-    def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
-        """Return the public key of `eui` for `usage`, None if both lack it."""
-        key = self._keys.get((eui, usage))
-        return key.public_key() if key is not None else self._other.public_key(eui, usage)
+def is_boxed(text: bytes) -> bool:
+    """Return whether `text` can be such a file: it is JSON, unlike TOML."""
+    return text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def read_boxed(text: bytes) -> BoxedFile:

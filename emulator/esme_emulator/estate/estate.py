@@ -1,14 +1,15 @@
 """An estate: meters, their keys and the parties that ask them, from a seed or a keystore file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from esme_emulator.estate.boxed import BoxedKeystore, read_boxed
 from esme_emulator.estate.euis import EuiRange, shard
-from esme_emulator.estate.keys import DerivedKeystore
-from esme_emulator.estate.parties import PARTIES, RemoteParty
+from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
+from esme_emulator.estate.parties import PARTIES, Party, PartyList, RemoteParty, with_more
+from esme_emulator.estate.parties_file import load_parties
+from esme_emulator.runtime.errors import MisuseError
 from gbcs import EUI, FileKeystore, Keystore, KeystoreError, KeyUsage
 
 DEFAULT_BASE = EUI.parse("00DBE50000000000")
@@ -25,15 +26,27 @@ class Estate:
     seed: str
     keystore: Keystore
     meters: Sequence[EUI]
+    known_parties: tuple[Party, ...] = PARTIES
+    """The emulated parties, or with those of the user. None of them is a meter."""
+    notes: tuple[str, ...] = ()
+    """One line for each entry of a file of parties that was skipped."""
 
     def parties(self, counter: int) -> tuple[RemoteParty, ...]:
-        """Return the parties whose keys are known; their originator counters begin at `counter`."""
+        """Return the parties whose private keys are known, with originator counters from `counter`.
+
+        So they can make commands.
+        """
         usage = KeyUsage.KEY_AGREEMENT
         return tuple(
-            RemoteParty(eui, role, self.keystore, counter, behind_acb)
-            for eui, role, behind_acb in PARTIES
-            if self.keystore.private_key(eui, usage) is not None
+            RemoteParty.of(party, self.keystore, counter)
+            for party in self.known_parties
+            if self.keystore.private_key(party.eui, usage) is not None
         )
+
+    def name_of(self, party: EUI) -> str:
+        """Return the name of a party, or its EUI if it is not known."""
+        names = (known.name for known in self.known_parties if known.eui == party)
+        return next(names, str(party))
 
 
 def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
@@ -41,7 +54,10 @@ def derived_estate(seed: str, meters: int, base: EUI = DEFAULT_BASE) -> Estate:
 
     Raises `ValueError` if there are no such EUIs.
     """
-    return Estate(_name("seed", seed.encode()), seed, DerivedKeystore(seed), EuiRange(base, meters))
+    euis = EuiRange(base, meters)
+    return Estate(
+        _name("seed", seed.encode()), seed, DerivedKeystore(seed), _without(PARTIES, euis)
+    )
 
 
 def sharded(estate: Estate, part: int, parts: int) -> Estate:
@@ -52,13 +68,40 @@ def sharded(estate: Estate, part: int, parts: int) -> Estate:
     return replace(estate, meters=shard(estate.meters, part, parts))
 
 
-def with_parties(estate: Estate, text: bytes) -> Estate:
-    """Return `estate` with the GBCS keys of the parties in a file of DCC Boxed.
+class PartyIsMeterError(MisuseError):
+    """The EUIs of meters include that of a party; the text is one line."""
 
-    Raises `KeystoreError` if `text` is not such a file.
+
+def with_parties(estate: Estate, found: PartyList) -> Estate:
+    """Return `estate` with more parties and their keys. No party is a meter of it.
+
+    Raises `PartyIsMeterError` if a range of meters includes a party, and `ValueError` if two
+    parties have one name.
     """
-    entries = iter(read_boxed(text).entries)
-    return replace(estate, keystore=BoxedKeystore(entries, estate.keystore))
+    parties = with_more(estate.known_parties, found.parties)
+    keystore = OverlaidKeystore(found.keys, estate.keystore) if found.keys else estate.keystore
+    return replace(
+        estate,
+        keystore=keystore,
+        meters=_without(parties, estate.meters),
+        known_parties=parties,
+        notes=estate.notes + found.notes,
+    )
+
+
+def _without(parties: Iterable[Party], meters: Sequence[EUI]) -> Sequence[EUI]:
+    """Return `meters` without parties; a range cannot leave one out."""
+    wrong = [party for party in parties if party.eui in meters]
+    if not wrong:
+        return meters
+    if isinstance(meters, EuiRange):
+        one = wrong[0]
+        raise PartyIsMeterError(
+            f"{one.eui} is the party {one.name} and cannot be a meter: "
+            "give the meters other EUIs (--base, --meters), or the party"
+        )
+    euis = {party.eui for party in wrong}
+    return tuple(eui for eui in meters if eui not in euis)
 
 
 def keystore_estate(path: Path, seed: str) -> Estate:
@@ -90,13 +133,22 @@ class EstateSource:
     keystore: Path | None = None
     takes_expired: bool = False
     """Whether to accept expired certificates in messages."""
+    parties: Path | None = None
+    """File of parties, beside the emulated ones."""
+    own: PartyList = field(default_factory=PartyList)
+    """Parties of a scenario, beside the emulated ones."""
 
     def estate(self) -> Estate:
-        """Return the estate. Raises `KeystoreError`, and `ValueError` for bad EUIs."""
+        """Return the estate. Raises `KeystoreError`, `NamedFileError`, and `ValueError`."""
         if self.keystore is not None:
             estate = keystore_estate(self.keystore, self.seed)
         else:
             estate = derived_estate(self.seed, self.meters, self.base)
+        estate = with_parties(estate, self.own)
+        if self.parties is not None:
+            estate = with_parties(estate, load_parties(self.parties))
+            if not estate.meters:
+                raise KeystoreError(f"keystore {self.keystore} has parties alone: add a device")
         estate.keystore.takes_expired = self.takes_expired
         return estate
 

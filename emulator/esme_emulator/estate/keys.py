@@ -1,13 +1,14 @@
 """Keys of an estate, derived from one seed when they are first used."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from esme_emulator.estate.certificates import OTHER_USER, party_certificate
+from esme_emulator.estate.key_files import PartyKey
 from esme_emulator.runtime.draws import draw
 from gbcs import EUI, AuthenticationError, Keystore, KeyUsage
 from gbcs.crypto.certificate import point
@@ -43,18 +44,54 @@ class DerivedKeystore(Keystore):
 
     def export(self, euis: Iterable[EUI]) -> str:
         """Return the text of a keystore file with the private and public keys of `euis`."""
-        usages = KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE
-        entries = {
-            str(eui): {
-                usage.value: {
-                    "private": f"{self._scalar(eui, usage):064x}",
-                    "public": point(self.public_key(eui, usage)).hex(),
-                }
-                for usage in usages
-            }
-            for eui in euis
-        }
-        return json.dumps(entries, indent=1)
+        return exported(self, euis)
+
+
+class OverlaidKeystore(Keystore):
+    """Keys of parties, and those of another keystore for everyone else."""
+
+    def __init__(self, keys: Mapping[tuple[EUI, KeyUsage], PartyKey], other: Keystore) -> None:
+        super().__init__()
+        self.takes_expired = other.takes_expired
+        self._other = other
+        self._public = {of: key.public_key() for of, key in keys.items()}
+        self._private = {of: key.private_key() for of, key in keys.items()}
+
+    def private_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePrivateKey | None:
+        """Return the private key of `eui` for `usage`, None if it is not known."""
+        if (eui, usage) in self._public:  # its private key may be unknown, and is not another's
+            return self._private[eui, usage]
+        return self._other.private_key(eui, usage)
+
+    def public_key(self, eui: EUI, usage: KeyUsage) -> ec.EllipticCurvePublicKey | None:
+        """Return the public key of `eui` for `usage`, None if it is not known."""
+        return self._public.get((eui, usage)) or self._other.public_key(eui, usage)
+
+    def export(self, euis: Iterable[EUI]) -> str:
+        """Return the text of a keystore file with the keys of `euis`."""
+        return exported(self, euis)
+
+
+def exported(keystore: Keystore, euis: Iterable[EUI]) -> str:
+    """Return the text of a keystore file with the keys of `euis`, as far as they are known."""
+    keys: dict[tuple[EUI, KeyUsage], PartyKey] = {}
+    for eui in euis:
+        for usage in (KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE):
+            private, public = keystore.private_key(eui, usage), keystore.public_key(eui, usage)
+            if private is not None:
+                keys[eui, usage] = PartyKey.of(private)
+            elif public is not None:
+                keys[eui, usage] = PartyKey(point(public))
+    return keystore_text(keys)
+
+
+def keystore_text(keys: Mapping[tuple[EUI, KeyUsage], PartyKey]) -> str:
+    """Return the text of a keystore file with `keys`."""
+    entries: dict[str, dict[str, dict[str, str]]] = {}
+    for (eui, usage), key in keys.items():
+        pair = {"private": key.private.hex()} if key.private else {}
+        entries.setdefault(str(eui), {})[usage.value] = pair | {"public": key.public.hex()}
+    return json.dumps(entries, indent=1)
 
 
 def make_certificate(party: EUI, keystore: Keystore) -> bytes:

@@ -10,12 +10,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from esme_emulator.cache.registry.registration import Registration
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.registry.registry import Registry, default_registry
 from esme_emulator.estate import certificates as issued
-from esme_emulator.estate.boxed import BoxedEntry, BoxedKeystore, read_boxed, write_boxed
-from esme_emulator.estate.keys import DerivedKeystore
-from esme_emulator.estate.parties import DUIS_USERS
+from esme_emulator.estate.boxed import BoxedEntry, gbcs_keys, read_boxed, write_boxed
+from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
+from esme_emulator.estate.parties import (
+    DUIS_PARTIES,
+    DUIS_USERS,
+    PARTIES,
+    SUPPLIER_ROLES,
+    Party,
+    with_more,
+)
 from esme_emulator.gateway.documents import DSP
 from esme_emulator.gateway.signature import Signer
 from gbcs import EUI, Keystore, KeyUsage
@@ -25,7 +31,6 @@ DSP_SERIAL = 167048897159233642262001557408276884033
 """The one certificate of the DSP that DCC's npm packages and signing tool all know."""
 
 _USAGES = (KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE)
-_SUPPLIERS = frozenset({Role.IS, Role.ES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,28 @@ class DuisKeys:
     """One line for each entry of the file that cannot be used."""
 
 
-def derived_keys(seed: str, keystore: Keystore) -> DuisKeys:
-    """Return keys of the emulated users and the DSP, drawn from `seed`.
+def users_of_duis(parties: Iterable[Party]) -> tuple[Party, ...]:
+    """Return the users of DUIS: those of DCC Boxed, the emulated ones, and others in `parties`."""
+    return with_more(DUIS_PARTIES, [party for party in parties if party not in PARTIES])
+
+
+def derived_keys(seed: str, keystore: Keystore, parties: Iterable[Party] = ()) -> DuisKeys:
+    """Return keys of the users and the DSP, drawn from `seed`.
 
     GBCS keys are those of `keystore`; the certificate of a user whose private key it lacks is
-    absent.
+    absent. Others in `parties` than the emulated ones sign documents with their GBCS key.
     """
     derived = DerivedKeystore(seed)
     usage = KeyUsage.DIGITAL_SIGNATURE
-    dsp = _signer(DSP, derived.private_key(DSP, usage), issued.DSP)
-    users = [_signer(eui, derived.private_key(eui, usage), issued.XML_SIGN) for eui in DUIS_USERS]
-    signers = {signer.serial: signer for signer in (dsp, *users)}
-    return DuisKeys(signers, dsp, keystore, _certificates(keystore))
+    users = users_of_duis(parties)
+    signers = [_signer(DSP, derived.private_key(DSP, usage), issued.DSP)]
+    for user in users:
+        of = derived if user.eui in DUIS_USERS else keystore
+        key = of.private_key(user.eui, usage)
+        if key is not None:
+            signers.append(_signer(user.eui, key, issued.XML_SIGN))
+    by_serial = {signer.serial: signer for signer in signers}
+    return DuisKeys(by_serial, signers[0], keystore, _certificates(keystore, users))
 
 
 def _signer(eui: EUI, key: ec.EllipticCurvePrivateKey, role: int) -> Signer:
@@ -63,34 +78,31 @@ def _signer(eui: EUI, key: ec.EllipticCurvePrivateKey, role: int) -> Signer:
     return Signer(eui, certificate, key)
 
 
-def _certificates(keystore: Keystore) -> dict[EUI, dict[KeyUsage, bytes]]:
+def _certificates(keystore: Keystore, users: Iterable[Party]) -> dict[EUI, dict[KeyUsage, bytes]]:
     found: dict[EUI, dict[KeyUsage, bytes]] = {}
-    for eui in (*DUIS_USERS, keystore.access_control_broker):
+    roles = {user.eui: _role(user.roles) for user in users}
+    for eui, role in {**roles, keystore.access_control_broker: issued.ACB}.items():
         for usage in _USAGES:
             key = keystore.private_key(eui, usage)
             if key is not None:
-                made = issued.party_certificate(eui, key, usage, _role(eui))
+                made = issued.party_certificate(eui, key, usage, role)
                 found.setdefault(eui, {})[usage] = made.public_bytes(Encoding.DER)
     return found
 
 
-def _role(eui: EUI) -> int:
-    """Return the remote party role of a user, or that of the ACB."""
-    roles = DUIS_USERS.get(eui)
-    if roles is None:
-        return issued.ACB
-    if roles & _SUPPLIERS:
+def _role(roles: frozenset[Role]) -> int:
+    """Return the remote party role of a user."""
+    if roles & SUPPLIER_ROLES:
         return issued.SUPPLIER
     return issued.NETWORK_OPERATOR if Role.ED in roles else issued.OTHER_USER
 
 
-def duis_registry() -> Registry:
-    """Return the registry of the emulated users and of those of DCC Boxed, for every device.
+def duis_registry(parties: Iterable[Party] = ()) -> Registry:
+    """Return the registry of the users of DUIS, with others in `parties`, for every device.
 
     Give it to the cache too, if the user names no registry file.
     """
-    suppliers = [eui for eui, roles in DUIS_USERS.items() if roles & _SUPPLIERS]
-    return Registry(DUIS_USERS.items(), [Registration(eui) for eui in suppliers])
+    return default_registry(users_of_duis(parties))
 
 
 def file_keys(text: bytes, seed: str, keystore: Keystore) -> DuisKeys:
@@ -100,7 +112,7 @@ def file_keys(text: bytes, seed: str, keystore: Keystore) -> DuisKeys:
     with a line each in `complaints`. Raises `KeystoreError` if `text` is not such a file.
     """
     file = read_boxed(text)
-    keys = BoxedKeystore(iter(file.entries), keystore)
+    keys = OverlaidKeystore(gbcs_keys(file.entries), keystore)
     derived = derived_keys(seed, keys)
     signers = _signers(file.entries)
     brought = {signer.eui for signer in signers.values()}

@@ -19,14 +19,14 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 from esme_emulator.estate.estate import Estate
-from esme_emulator.estate.parties import PARTY_NAMES, RemoteParty
+from esme_emulator.estate.parties import RemoteParty
 from esme_emulator.load.in_flight import Batch, ConnectionState, InFlight, PreparedRequest
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.messaging.topics import CACHE_STATUS, command_topic, response_topic
 from esme_emulator.messaging.transaction import transaction_of
 from esme_emulator.runtime.clock import Clock, parse_clock
-from esme_emulator.scenario.scenario import Process, TraceLine
-from esme_emulator.scenario.workload import arrival_times, window_of
+from esme_emulator.scenario.scenario import Process, TraceLine, window_of
+from esme_emulator.scenario.workload import arrival_times
 from esme_emulator.transport import Broker, Outcome, Transport, TransportError, connect
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
@@ -85,7 +85,7 @@ class CommandMaker:
         self._plan = plan
         self._meters: Sequence[EUI] = estate.meters
         self._first_counter = first_counter
-        known = {PARTY_NAMES[party.eui]: party for party in estate.parties(first_counter)}
+        known = {estate.name_of(party.eui): party for party in estate.parties(first_counter)}
         self._parties: dict[str, RemoteParty] = {}
         for kind in plan.mix:
             if kind.party not in known:

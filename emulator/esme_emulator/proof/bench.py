@@ -12,8 +12,8 @@ from pathlib import Path
 
 from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
+from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import wan_of
@@ -30,11 +30,12 @@ from esme_emulator.proof.parts import Part
 from esme_emulator.proof.run_record import FleetObserver, Run, RunRecord
 from esme_emulator.runtime.events import Events
 from esme_emulator.scenario.scenario import Caching, Scenario
+from esme_emulator.scenario.supply import Supply, estate_of
 from esme_emulator.scenario.workload import (
     PlannedChange,
     PlannedRequest,
     Planner,
-    initial_registry,
+    Upstream,
     planned_changes,
 )
 from esme_emulator.transport import Gauged
@@ -78,7 +79,8 @@ class Bench:
     def __init__(self, scenario: Scenario, variants: Variants, folder: Path, owner: str) -> None:
         self.scenario = scenario
         self.variants = variants
-        self._estate = derived_estate(scenario.seed, scenario.fleet.meters)
+        self._estate = estate_of(scenario)
+        self._supply = Supply(scenario, self._estate)
         names = scenario.fleet.profiles
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
         self._evidence = EvidenceWriter(folder, owner)
@@ -88,7 +90,7 @@ class Bench:
         planner = Planner(self.scenario, self._estate)
         requests = [planner.request(arrival) for arrival in part.arrivals()]
         meters = self._estate.meters[part.meters.start : part.meters.stop]
-        changes = planned_changes(self.scenario, meters)
+        changes = planned_changes(self.scenario, self._supply, meters)
         judge = Judge(
             *(self._estate.keystore, self._estate.seed, self._profiles),
             faults=bool(self.scenario.faults),
@@ -96,15 +98,15 @@ class Bench:
         for number in range(len(self.variants) + 1):
             caching = self.variants[number - 1][1] if number else None
             # Nothing here refers to the run, so that it can be dropped when it is over.
-            yield PartRun(
-                *(number, self._new_run(judge, caching), requests, changes, planner.recipients)
-            )
+            made_of = judge, caching, meters
+            yield PartRun(*(number, self._new_run(*made_of), requests, changes, planner.recipients))
 
     def figures(self, part_run: PartRun) -> Figures:
         """Return the figures of a run that is over, and write its evidence."""
         number = part_run.number
         figures = figures_of(
             *(part_run.run, label_of(number), self.scenario, part_run.changes, self._evidence),
+            name_of=self._estate.name_of,
             ledger=number < 2,
         )
         if not number:
@@ -142,7 +144,10 @@ class Bench:
         finally:
             run.end()
 
-    def _new_run(self, judge: Judge, caching: Caching | None) -> Run:
+    def _cache_registry(self, meters: Sequence[EUI]) -> Registry:
+        return self._supply.registry(meters)
+
+    def _new_run(self, judge: Judge, caching: Caching | None, meters: Sequence[EUI]) -> Run:
         settings, seed, events = self.scenario.fleet, self._estate.seed, Events()
         faults = Faults(seed, self.scenario.faults, events=events)
         fleet = Fleet(
@@ -158,15 +163,19 @@ class Bench:
         )
         record = RunRecord()
         FleetObserver(record, fleet, events)
+        upstream = Upstream(self._supply.registry(meters))
         if caching is None:
-            return Run(fleet, faults, None, judge, record)
+            return Run(fleet, faults, None, judge, record, upstream)
         timeout = self.scenario.retry.timeout * _CACHE_TIMEOUT_RATIO
         told = Events()
         told.subscribe(Decided, record.note_decision)
         policy = CachePolicy(
-            self._estate.keystore, caching.settings(timeout, seed), initial_registry(), told
+            self._estate.keystore,
+            caching.settings(timeout, seed),
+            self._cache_registry(meters),
+            told,
         )
-        return Run(fleet, faults, policy, judge, record, timeout)
+        return Run(fleet, faults, policy, judge, record, upstream, timeout)
 
 
 def label_of(number: int) -> str:

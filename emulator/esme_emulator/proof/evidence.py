@@ -6,7 +6,7 @@ over. The files are sorted on disk, and read again when the report is written.
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from heapq import merge
 from itertools import groupby
@@ -15,11 +15,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.proof.judge import Check
 from esme_emulator.proof.result import PERCENTILES, Account, Percentiles
 from esme_emulator.proof.run_record import Exchange, Seen
 from esme_emulator.runtime.line_sorter import LIMIT, LineSorter, sorted_lines
+from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 DIRECT = "direct"
@@ -106,14 +106,14 @@ def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
     )
 
 
-def line_of_stranger(run: str, seen: Seen) -> Line:
-    """Return the line of a command that no party of the proof sent."""
+def line_of_stranger(run: str, seen: Seen, name_of: Callable[[EUI], str]) -> Line:
+    """Return the line of a command that no party of the proof sent; `name_of` names parties."""
     request = seen.request
     return Line(
         run=run,
         at=to_iso(int(seen.time) - EPOCH_UNIX),
         device=str(request.device),
-        party="" if request.party is None else PARTY_NAMES.get(request.party, ""),
+        party="" if request.party is None else name_of(request.party),
         originator="" if request.party is None else str(request.party),
         counter=request.counter,
         srv=request.srv,

@@ -8,14 +8,13 @@ attempts of parties, the cache's ledger, the fleet's counters. If they disagree,
 import platform
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from importlib.metadata import version
 from itertools import groupby, islice
 
 from esme_emulator.cache.policy.ledger import Decision, audit_of
-from esme_emulator.estate.parties import PARTY_NAMES
 from esme_emulator.profiles.latency import NONE
 from esme_emulator.proof.accounts import MAX_LINES, Difference, checks, differences
 from esme_emulator.proof.evidence import (
@@ -37,7 +36,9 @@ from esme_emulator.proof.result import (
 )
 from esme_emulator.proof.run_record import Exchange, Request, Run
 from esme_emulator.scenario.scenario import Scenario
+from esme_emulator.scenario.supply import unanswerable
 from esme_emulator.scenario.workload import PlannedChange
+from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX, to_iso
 
 _PREFERRED = (
@@ -68,6 +69,8 @@ class Figures:
     """Latencies by kind and index into `_BOUNDS`."""
     faults: Counter[str] = field(default_factory=Counter)
     """Fired faults by rule."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Requests that the cache refused, by party and reason."""
     differences: list[Difference] = field(default_factory=list)
     """The earliest of each kind. `totals` has their number."""
 
@@ -78,6 +81,7 @@ class Figures:
         self.hits.update(other.hits)
         self.bins.update(other.bins)
         self.faults.update(other.faults)
+        self.refusals.update(other.refusals)
         self.differences = _earliest([*self.differences, *other.differences])
 
 
@@ -89,21 +93,23 @@ def figures_of(
     evidence: EvidenceWriter,
     *,
     ledger: bool,
+    name_of: Callable[[EUI], str],
 ) -> Figures:
     """Return the figures of a run of some meters, and write its evidence under `label`.
 
-    `changes` are those of these meters. The lines of its requests are written if `ledger` is set.
+    `changes` are those of these meters; `name_of` names parties. The lines of its requests are
+    written if `ledger` is set.
     """
     name = DIRECT if run.policy is None else "cached"
     figures = Figures()
     _count_requests(figures, run, evidence, label)
-    _count_accounts(figures, run, scenario, evidence, label)
+    _count_accounts(figures, run, scenario, evidence, label, name_of)
     if ledger:
         for exchange, check in checks(run):
             line = line_of(name, scenario.start, exchange, check)
             evidence.line(label, line, exchange.sent)
         for seen in run.record.strangers:
-            evidence.line(label, line_of_stranger(name, seen), seen.time)
+            evidence.line(label, line_of_stranger(name, seen, name_of), seen.time)
     found = list(differences(name, run, changes))
     figures.totals["differences"] = sum(item.number for item in found)
     figures.differences = _earliest(found)
@@ -135,7 +141,12 @@ def _kind_of(exchange: Exchange) -> str:
 
 
 def _count_accounts(
-    figures: Figures, run: Run, scenario: Scenario, evidence: EvidenceWriter, label: str
+    figures: Figures,
+    run: Run,
+    scenario: Scenario,
+    evidence: EvidenceWriter,
+    label: str,
+    name_of: Callable[[EUI], str],
 ) -> None:
     """Count what fleet and cache counted, in total and by SRV, party, meter and time."""
     totals, record, fleet = figures.totals, run.record, run.fleet
@@ -151,24 +162,27 @@ def _count_accounts(
     counts: Counter[tuple[str, str, str]] = Counter()
     for seen in record.received():
         figures.hits[int(seen.time - start)] += 1
-        counts.update((by, of, column) for by, of in _accounts_of(seen.request))
+        counts.update((by, of, column) for by, of in _accounts_of(seen.request, name_of))
     if run.policy is not None:
         ledger, audit = run.policy.ledger, audit_of(run.policy.ledger)
         totals.update({str(decision): ledger.total(decision) for decision in Decision})
         totals.update(requests=ledger.requests, retries=ledger.retries, shadow=audit.asked)
         totals.update(shadow_compared=audit.compared, shadow_different=audit.different)
+        for item in record.refused():
+            party = str(item.party) if item.party is None else name_of(item.party)
+            figures.refusals[f"{party} {item.reason}"] += 1
         for request, decision in record.decisions():
-            for by, of in _accounts_of(request):
+            for by, of in _accounts_of(request, name_of):
                 counts.update(((by, of, "requests"), (by, of, str(decision))))
     evidence.meters(label, _rows(counts, "meter"))
     figures.accounts.update({key: number for key, number in counts.items() if key[0] != "meter"})
 
 
-def _accounts_of(request: Request) -> Iterator[tuple[str, str]]:
+def _accounts_of(request: Request, name_of: Callable[[EUI], str]) -> Iterator[tuple[str, str]]:
     """Yield the accounts in which a request counts."""
     party = request.party
     yield "srv", request.srv
-    yield "party", str(party) if party is None else PARTY_NAMES.get(party, str(party))
+    yield "party", str(party) if party is None else name_of(party)
     yield "meter", str(request.device)
 
 
@@ -226,6 +240,8 @@ def build_result(
         collapsed=ours[Decision.COLLAPSED],
         forwarded=ours[Decision.FORWARDED],
         refused=ours[Decision.REFUSED],
+        refusals=dict(sorted(cached.refusals.items())),
+        never_answered=tuple(unanswerable(scenario)),
         failed=ours[Decision.FAILED],
         failed_ratio=_ratio(ours[Decision.FAILED], ours["requests"]),
         retries=ours["retries"],

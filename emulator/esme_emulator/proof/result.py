@@ -155,6 +155,10 @@ class ProofResult:
     collapsed: int
     forwarded: int
     refused: int
+    refusals: dict[str, int]
+    """Refused requests by party and reason, such as `new-supplier not-registered`."""
+    never_answered: tuple[str, ...]
+    """One line for each party and SRV whose requests are all refused, with the reason."""
     failed: int
     retries: int
     """Commands that the cache sent to a meter again."""

@@ -159,6 +159,12 @@ class RunRecord:
         for item in self.strange:
             yield request_of(item), item.decision
 
+    def refused(self) -> Iterator[Decided]:
+        """Yield the decisions to refuse a request."""
+        for exchange in self._exchanges.values():
+            yield from (item for item in exchange.decided if item.decision is Decision.REFUSED)
+        yield from (item for item in self.strange if item.decision is Decision.REFUSED)
+
     def of_octets(self, device: EUI, octets: bytes) -> Exchange | None:
         """Return the request with a command to `device`, or None if no party sent it."""
         exchange = self._by_octets.get(octets)
@@ -181,9 +187,9 @@ class Run:
     """The cache; None if requests go directly to the meters."""
     judge: Judge
     record: RunRecord
+    upstream: Upstream
     cache_timeout: float = 0.0
     """The cache's timeout for a meter, in seconds."""
-    upstream: Upstream = field(default_factory=Upstream)
 
     def begin(self, planned: PlannedRequest, now: float) -> Exchange:
         """Note that a party is about to send a request."""

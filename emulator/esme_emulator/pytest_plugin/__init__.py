@@ -56,8 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "esme(meters=10, profiles=None, seed='1', latency='none', wan=None, strict=False, "
-        "retention=25, cache={}, broker='memory', now='2026-01-15T12:00:00Z', quiet=None): "
-        "settings of the esme fixtures of a test",
+        "retention=25, cache={}, parties=None, broker='memory', now='2026-01-15T12:00:00Z', "
+        "quiet=None): settings of the esme fixtures of a test",
     )
 
 
@@ -201,7 +201,7 @@ async def esme_cache(
             if "esme_dsp" in request.fixturenames:  # users of DUIS have more roles
                 from esme_emulator.gateway.keys import duis_registry
 
-                registry = duis_registry()
+                registry = duis_registry(_esme.known_parties)
             cache = await stack.enter_async_context(_esme.cache(esme_broker, registry))
         yield cache
 
@@ -297,12 +297,12 @@ def _with_password(url: str | None) -> str | None:
 def _one_line() -> Iterator[None]:
     """Turn errors that the user can correct into a test failure of one line."""
     from esme_emulator.profiles import ProfileError
-    from esme_emulator.runtime.errors import hint
+    from esme_emulator.runtime.errors import UserError, hint
     from esme_emulator.transport import TransportError
 
     try:
         yield
-    except (ProfileError, TransportError, TypeError, ValueError) as error:
+    except (ProfileError, TransportError, TypeError, UserError, ValueError) as error:
         raise pytest.fail.Exception(f"esme: {error}", pytrace=False) from None
     except ModuleNotFoundError as error:
         if (text := hint(error)) is None:

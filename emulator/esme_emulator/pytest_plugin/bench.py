@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.cache.registry.registry import Registry, default_registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.estate.euis import EVERY_EUI, EuiRange
-from esme_emulator.estate.keys import DerivedKeystore
-from esme_emulator.estate.parties import PARTIES
+from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
+from esme_emulator.estate.parties import PARTIES, Party, with_more
+from esme_emulator.estate.parties_file import load_parties
 from esme_emulator.faults.lint import Meters
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import CommandReceived, Fleet
@@ -112,8 +113,14 @@ class Bench:
         self.hosted = HostedMeters()
         self._counters: list[Counters] = []
         self._reads = PendingReads()
-        self.keystore = _keystore(settings.seed)
+        self.keystore: DerivedKeystore | OverlaidKeystore = _keystore(settings.seed)
         self._files = files
+        self.known_parties: tuple[Party, ...] = PARTIES
+        if settings.parties is not None:
+            found = load_parties(Path(files.path(settings.parties)))
+            self.known_parties = with_more(PARTIES, found.parties)
+            self.keystore = OverlaidKeystore(found.keys, self.keystore)
+        self.journal.know(self.known_parties)
         self._allocator = allocator if settings.is_shared else EuiAllocator(0)
         self._traffic = Traffic()
         start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
@@ -195,6 +202,7 @@ class Bench:
         wanted = self.settings
         given = {"retention_hours": wanted.retention, "seed": wanted.seed, **wanted.cache}
         settings = CacheSettings(**given)
+        registry = registry or default_registry(self.known_parties)
         policy: CachePolicy
         if wanted.is_shared:
             policy = OwnDevices(self.keystore, settings, registry)
@@ -217,8 +225,9 @@ class Bench:
         from esme_emulator.pytest_plugin.dsp import esme_dsp
 
         seed = self.settings.seed
-        estate = Estate(f"seed-{seed}", seed, self.keystore, tuple(self.hosted))
-        keys = derived_keys(seed, self.keystore)
+        meters = tuple(self.hosted)
+        estate = Estate(f"seed-{seed}", seed, self.keystore, meters, self.known_parties)
+        keys = derived_keys(seed, self.keystore, self.known_parties)
         kind_of = self.hosted.kind_of
         async with esme_dsp(broker, estate, keys, self.clock, kind_of, folder) as dsp:
             yield dsp
@@ -227,14 +236,14 @@ class Bench:
     async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
         """Connect the parties, each with a client for either prefix."""
         requesters = {via: Requester(prefix, self.keystore) for via, prefix in PREFIXES.items()}
-        recipients = {eui for eui, _, behind_acb in PARTIES if not behind_acb}
+        recipients = {party.eui for party in self.known_parties if not party.behind_acb}
         recipients.add(self.keystore.access_control_broker)
         async with AsyncExitStack() as stack:
             for requester in requesters.values():
                 await stack.enter_async_context(requester.connected(broker, recipients))
             reads = await stack.enter_async_context(self._reads)
             context = PartyContext(requesters, self.clock, reads, self.journal)
-            yield Parties(self.keystore, self._counter, context)
+            yield Parties(self.keystore, self._counter, context, self.known_parties)
 
 
 class HostedMeters(Collection[EUI]):

@@ -4,7 +4,7 @@ Pure. It decodes commands only to show them, which happens when a test fails.
 """
 
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from itertools import accumulate, islice
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from esme_emulator.estate.parties import (
     NEW_SUPPLIER,
     OTHER_USER,
     SUPPLIER,
+    Party,
 )
 from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.fleet import CommandReceived
@@ -32,8 +33,6 @@ NAMES = {
     "new_supplier": NEW_SUPPLIER,
 }
 """EUIs of the emulated parties by their names in tests."""
-
-_BY_EUI = {eui: name for name, eui in NAMES.items()}
 
 MAX_EVENTS = 100_000
 """Events that a journal keeps; older ones are dropped."""
@@ -61,6 +60,11 @@ class Journal:
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self._names = {eui: name for name, eui in NAMES.items()}
+
+    def know(self, parties: Iterable[Party]) -> None:
+        """Call these parties by their names, unless they have one in tests."""
+        self._names = {party.eui: party.name for party in parties} | self._names
 
     def add(self, event: Event) -> None:
         """Append an event; drop the oldest one if there are `MAX_EVENTS`."""
@@ -100,7 +104,7 @@ class Journal:
         ]
         is_hit = [int(isinstance(event, CommandReceived)) for event in selected]
         lines = [
-            _line(event, number)
+            _line(event, number, self._names)
             for event, number in islice(
                 zip(selected, accumulate(is_hit), strict=True), max(0, len(selected) - shown), None
             )
@@ -131,12 +135,7 @@ class Hits(int):
         return [f"{self.subject}:", *[f"  {line}" for line in lines]]
 
 
-def _party_name(party: EUI) -> str:
-    """Return the name of a party in tests, or its EUI if it has none."""
-    return _BY_EUI.get(party, str(party))
-
-
-def _line(event: Event, number: int) -> str:
+def _line(event: Event, number: int, names: Mapping[EUI, str]) -> str:
     match event:
         case CommandReceived(outcome=outcome, octets=octets):
             what = f"hit {number}, {outcome}"
@@ -149,7 +148,7 @@ def _line(event: Event, number: int) -> str:
             what, party, window = f"fault {rule}", None, None
     words = [iso(event.time), f"{what:<16}", f"{event.srv:<5}", str(event.device)]
     if party is not None:
-        words.append(_party_name(party))
+        words.append(names.get(party, str(party)))
     if window is not None:
         words.append(_short(window))
     return " ".join(words)

@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
-from esme_emulator.estate.parties import PARTIES, RemoteParty
+from esme_emulator.estate.parties import PARTIES, Party, RemoteParty, party_called
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
 from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, log_of, window_of
-from gbcs import EUI, Command, Keystore, Message, authenticate
+from gbcs import EUI, Command, Keystore, KeyUsage, Message, authenticate
 from gbcs.tables.profile_logs import ProfileLog
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
@@ -263,9 +263,12 @@ def _eui(meter: EsmeMeter | EUI) -> EUI:
 
 
 class Parties:
-    """The emulated parties by name. Each is made on first use, since it derives keys."""
+    """The parties by name. Each is made on first use, since it derives keys."""
 
-    def __init__(self, keystore: Keystore, counter: int, context: PartyContext) -> None:
+    def __init__(
+        self, keystore: Keystore, counter: int, context: PartyContext, known: tuple[Party, ...]
+    ) -> None:
+        self._known = known
         self._context = context
         self._keystore = keystore
         self._counter = counter
@@ -297,12 +300,16 @@ class Parties:
         return self["new_supplier"]
 
     def __getitem__(self, name: str) -> EsmeParty:
-        """Return the party called `name`. Raises `KeyError` if there is no such party."""
-        if name not in NAMES:
-            raise KeyError(f"no party is called {name}; choose one of {', '.join(NAMES)}")
+        """Return the party called `name`, which may be its EUI. Raises `KeyError` for no party."""
         if name not in self._made:
-            wanted = NAMES[name]
-            eui, role, behind_acb = next(one for one in PARTIES if one[0] == wanted)
-            remote = RemoteParty(eui, role, self._keystore, self._counter, behind_acb)
+            try:
+                party = party_called(self._known, str(NAMES.get(name, name)))
+            except ValueError:
+                own = [party.name for party in self._known if party not in PARTIES]
+                names = ", ".join([*NAMES, *own])
+                raise KeyError(f"no party is called {name}; choose one of {names}") from None
+            if self._keystore.private_key(party.eui, KeyUsage.KEY_AGREEMENT) is None:
+                raise KeyError(f"{party.name} has no private key, so it cannot make commands")
+            remote = RemoteParty.of(party, self._keystore, self._counter)
             self._made[name] = EsmeParty(name, remote, self._context)
         return self._made[name]

@@ -36,6 +36,8 @@ class Settings:
     """Hours for which the cache keeps readings, 25 to 72."""
     cache: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of `esme_emulator.cache.policy.settings.CacheSettings`, such as `sub_window`."""
+    parties: str | None = None
+    """File of parties, beside the emulated ones."""
     broker: str = MEMORY
     """`memory`, `embedded`, `embedded-3.1.1`, or the URL of a broker."""
     now: str = "2026-01-15T12:00:00Z"

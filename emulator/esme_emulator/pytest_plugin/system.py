@@ -16,7 +16,7 @@ from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store, drop_entries
 from esme_emulator.device.logs import buffer
 from esme_emulator.device.model import meter_of
-from esme_emulator.estate.keys import DerivedKeystore
+from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.monitor.parts import counted
@@ -163,7 +163,11 @@ class EsmeFleet:
     """The fleet of meters on the broker of a test."""
 
     def __init__(
-        self, fleet: Fleet, euis: Sequence[EUI], keystore: DerivedKeystore, context: FleetContext
+        self,
+        fleet: Fleet,
+        euis: Sequence[EUI],
+        keystore: DerivedKeystore | OverlaidKeystore,
+        context: FleetContext,
     ) -> None:
         self.fleet = fleet
         """The fleet without I/O."""

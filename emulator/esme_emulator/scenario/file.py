@@ -15,8 +15,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from esme_emulator.estate.estate import derived_estate
-from esme_emulator.estate.parties import PARTY_NAMES
+from esme_emulator.estate.estate import PartyIsMeterError, derived_estate
+from esme_emulator.estate.parties import PartyList, party_called, with_more
+from esme_emulator.estate.parties_file import PartyTable, party_list
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import rules_from
@@ -42,12 +43,15 @@ from esme_emulator.scenario.scenario import (
     Comparison,
     Costs,
     FleetSettings,
+    Fraction,
     Mix,
     Process,
     RetryPolicy,
     Scenario,
     Threshold,
+    asked_by,
 )
+from esme_emulator.scenario.supply import Supply, estate_of, unanswerable
 from esme_emulator.scenario.thresholds import FIGURES, unattainable
 from esme_emulator.scenario.workload import (
     MAX_RATE,
@@ -86,6 +90,7 @@ def _located(name: str, folder: Path) -> str:
 def _files(scenario: Scenario, folder: Path) -> Iterator[Path]:
     if scenario.trace:
         yield folder / scenario.arrivals.trace
+    yield from (folder / name for name in scenario.key_files)
     if measured := latency_file(scenario.fleet.latency):
         yield measured
     for name in (*scenario.fleet.profiles, scenario.fleet.wan):
@@ -111,6 +116,12 @@ def _read_threshold(row: object) -> Threshold:
     return Threshold(match[1], Comparison(match[2]), float(match[3]))
 
 
+class _ScenarioParty(PartyTable):
+    """Keys of `[[party]]` in a scenario."""
+
+    share: Fraction | None = None
+
+
 class _ScenarioTable(Table):
     """Keys of a scenario file. The fields are those of `Scenario`."""
 
@@ -124,6 +135,7 @@ class _ScenarioTable(Table):
     costs: Annotated[Costs, AS_TABLE] = Costs()
     mix: Annotated[list[Annotated[Mix, AS_TABLE]], Field(min_length=1)]
     changes: list[Annotated[Change, AS_TABLE]] = Field([], alias="change")
+    parties: list[_ScenarioParty] = Field([], alias="party")
     # checked by `rules_from`, which knows the keys of each kind of fault
     faults: Any = Field((), alias="fault")
     thresholds: Annotated[
@@ -172,6 +184,11 @@ def fault_warnings(scenario: Scenario) -> list[str]:
     return lint(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 
+def warnings_of(scenario: Scenario) -> list[str]:
+    """Return a line for each party that is never answered, and each fault that never fires."""
+    return [*unanswerable(scenario), *fault_warnings(scenario)]
+
+
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
     """Return a scenario with another seed or number of meters, and requests in proportion.
 
@@ -191,6 +208,27 @@ def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenari
     return scenario
 
 
+def with_requester(
+    scenario: Scenario, found: PartyList, name: str | None
+) -> tuple[Scenario, list[str]]:
+    """Return a scenario with more parties, all of whose requests the party `name` makes; and lines.
+
+    A supplier supplies all meters then. Without a name, the parties are only known. The lines are
+    those of `asked_by`. Raises `ValueError` if there is no such party, or it has nothing to send.
+    """
+    own = with_more(scenario.parties.parties, found.parties)
+    parties = PartyList(own, {**scenario.parties.keys, **found.keys}, found.notes)
+    scenario = replace(scenario, parties=parties)
+    if name is None:
+        return scenario, []
+    party = party_called(scenario.known_parties, name)
+    scenario, lines = asked_by(party, scenario)
+    if party.supplies:
+        parties = replace(parties, parties=with_more(own, [party]))
+        scenario = replace(scenario, parties=parties, shares={party.eui: 1.0})
+    return scenario, lines
+
+
 def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     """Return the scenario that `text` describes. Raises `ScenarioError` with all its mistakes.
 
@@ -201,9 +239,9 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
         table = parse_toml(text)
     except ValueError as error:
         raise ScenarioError(f"{file}: {error}") from None
-    scenario, mistakes = _scenario(name, text, table)
+    folder = Path(file).parent
+    scenario, mistakes = _scenario(name, text, table, folder)
     if scenario is not None:
-        folder = Path(file).parent
         scenario = replace(scenario, fleet=located(scenario.fleet, folder))
         scenario = _with_trace(scenario, folder, mistakes)
         mistakes += _contradictions(scenario)
@@ -215,7 +253,9 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
         raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
 
 
-def _scenario(name: str, text: str, table: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
+def _scenario(
+    name: str, text: str, table: dict[str, Any], folder: Path
+) -> tuple[Scenario | None, list[str]]:
     """Return the scenario without its trace, and all mistakes in its values."""
     content, found = validate(_ScenarioTable, table)
     mistakes = list(map(str, found))
@@ -229,6 +269,13 @@ def _scenario(name: str, text: str, table: dict[str, Any]) -> tuple[Scenario | N
     values = dict(content)
     for key in ("mix", "changes", "thresholds"):
         values[key] = tuple(values[key])
+    rows: list[_ScenarioParty] = values["parties"]
+    named = [(f"party {number}", row) for number, row in enumerate(rows, 1)]
+    values |= {
+        "parties": party_list(named, folder, mistakes),
+        "shares": {row.eui: row.share for row in rows if row.share is not None},
+        "key_files": tuple(key for row in rows for key in (*(row.ka or ()), *(row.ds or ()))),
+    }
     return Scenario(**values | {"name": name, "text": text, "faults": tuple(rules)}), mistakes
 
 
@@ -271,6 +318,26 @@ def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
             yield f"mix {number}: days: the windows of the first requests begin before 2000-01-01"
 
 
+def _contradictions_of_parties(scenario: Scenario) -> Iterator[str]:
+    try:
+        Supply(scenario, estate_of(scenario))
+        names = {party.name: party for party in scenario.known_parties}
+    except (PartyIsMeterError, ValueError) as error:
+        yield f"party: {error}"
+        return
+    known = ", ".join(names)
+    for number, kind in enumerate(scenario.mix, 1):
+        if kind.party not in names:
+            yield f"mix {number}: party: there is no party {kind.party}; choose one of {known}"
+    for number, change in enumerate(scenario.changes, 1):
+        for key in ("old", "new"):
+            name = getattr(change, key)
+            if name not in names:
+                yield f"change {number}: {key}: there is no party {name}; choose one of {known}"
+            elif not names[name].supplies:
+                yield f"change {number}: {key}: {name} is not a supplier"
+
+
 def _contradictions(scenario: Scenario) -> Iterator[str]:
     """Yield contradictions between sections, and references to unknown names."""
     try:
@@ -290,10 +357,8 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
                 yield f"fleet.wan: {name}: {mistake}"
         except ProfileError as error:
             yield f"fleet.wan: {error}"
+    yield from _contradictions_of_parties(scenario)
     for number, kind in enumerate(scenario.mix, 1):
-        if kind.party not in PARTY_NAMES.values():
-            known = ", ".join(PARTY_NAMES.values())
-            yield f"mix {number}: party: there is no party {kind.party}; choose one of {known}"
         if kind.srv not in BY_SRV:
             known = ", ".join(BY_SRV)
             yield f"mix {number}: srv: {kind.srv} is not read by window; choose one of {known}"

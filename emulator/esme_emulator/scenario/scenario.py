@@ -4,7 +4,7 @@ Pure. Times within a scenario are seconds after its start. Every random draw fol
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -12,10 +12,17 @@ from annotated_types import Ge, Gt, Le, Len
 from pydantic import Strict
 
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings, HoldDown
+from esme_emulator.estate.parties import PARTIES, Party, PartyList, with_more
 from esme_emulator.faults.selector import FaultRule
+from gbcs import EUI
+from gbcs.instants import DAY, HALF_HOUR
+from gbcs.tables.roles import entitled
+from gbcs.usecases.profile_read import Window
 
 _LONGEST = 10 * 86400.0
 """Longest time in a scenario, in seconds: a proof covers days, not months."""
+
+_HOUR = 2 * HALF_HOUR
 
 _DEFAULTS = CacheSettings()
 
@@ -79,8 +86,9 @@ class Mix:
 
     share: Positive
     party: str
-    """Name of an emulated party: import-supplier, export-supplier, distributor, other-user, or
-    new-supplier, which takes over at a change of supplier."""
+    """Name of a party of the scenario's own, or of an emulated one: import-supplier,
+    export-supplier, distributor, other-user, or new-supplier, which takes over at a change of
+    supplier."""
     srv: str
     days: Annotated[float, Gt(0), Le(397)] = 1.0
     """Length of the window, in days."""
@@ -136,6 +144,14 @@ class Change:
     kind: Literal["supplier", "tenancy"]
     at: NotNegative
     fraction: Fraction
+    old: str = "import-supplier"
+    """Name of the supplier that loses the meters."""
+    new: str = "new-supplier"
+    """Name of the supplier that gets them."""
+
+    def gives_to(self, party: str) -> bool:
+        """Return whether `party` gets meters."""
+        return self.kind == "supplier" and self.new == party and self.fraction > 0
 
 
 class Comparison(StrEnum):
@@ -188,8 +204,42 @@ class Scenario:
     changes: tuple[Change, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     costs: Costs = Costs()
+    parties: PartyList = field(default_factory=PartyList)
+    """Parties of its own, with their keys."""
+    shares: Mapping[EUI, float] = field(default_factory=dict)
+    """Fractions of the meters that these parties are registered for, drawn by seed."""
+    key_files: tuple[str, ...] = ()
+    """Names of the key files of these parties."""
     text: str = field(default="", repr=False)
     """Text of the scenario file, so that a report can reproduce it."""
     trace: tuple[TraceLine, ...] = field(default=(), repr=False)
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of the files that the scenario names, by path relative to the scenario file."""
+
+    @property
+    def known_parties(self) -> tuple[Party, ...]:
+        """The emulated parties, and its own."""
+        return with_more(PARTIES, self.parties.parties)
+
+
+def asked_by(party: Party, scenario: Scenario) -> tuple[Scenario, list[str]]:
+    """Return the scenario with all requests made by `party`, and a line for each SRV left out.
+
+    Kinds of requests that none of its roles may send are left out. Raises `ValueError` if no kind
+    is left, or a trace names one of them.
+    """
+    mix = [kind for kind in scenario.mix if party.roles & entitled(kind.srv)]
+    others = dict.fromkeys(kind.srv for kind in scenario.mix if kind not in mix)
+    roles = ", ".join(sorted(party.roles))
+    lines = [f"party {party.name} may not send SRV {srv}: its roles are {roles}" for srv in others]
+    if lines and (not mix or scenario.trace):
+        raise ValueError("; ".join(lines))
+    asked = tuple(replace(kind, party=party.name) for kind in mix)
+    return replace(scenario, mix=asked), [f"{line}; left out of the mix" for line in lines]
+
+
+def window_of(kind: Mix, now: int) -> Window:
+    """Return the window of a request of `kind` at `now`, in seconds since 2000."""
+    period = DAY if kind.ends == "midnight" else _HOUR if kind.ends == "hour" else HALF_HOUR
+    end = now // period * period + (HALF_HOUR if kind.ends == "now" else 0)
+    return Window(end - int(kind.days * DAY), end)

@@ -21,14 +21,14 @@ from random import Random
 from typing import Any, NamedTuple
 
 from esme_emulator.cache.entry import Key
-from esme_emulator.cache.registry.registration import Registration
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.estate import Estate
-from esme_emulator.estate.parties import NEW_SUPPLIER, PARTIES, PARTY_NAMES, SUPPLIER
+from esme_emulator.estate.parties import party_called
 from esme_emulator.runtime.draws import draw_unit
-from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine
+from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine, window_of
+from esme_emulator.scenario.supply import Supply, estate_of
 from gbcs import EUI, Command
-from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR
+from gbcs.instants import DAY, EPOCH_UNIX
 from gbcs.usecases.profile_read import Window
 
 _CHUNK = 1_000_000
@@ -135,37 +135,43 @@ class PlannedChange:
     device: EUI
     day: date
     """First day of the new supplier or tenant: the day of `time`."""
-    old: EUI = SUPPLIER
-    new: EUI = NEW_SUPPLIER
+    old: EUI
+    new: EUI
 
 
-def planned_changes(scenario: Scenario, meters: Sequence[EUI]) -> list[PlannedChange]:
+def planned_changes(
+    scenario: Scenario, supply: Supply, meters: Sequence[EUI]
+) -> list[PlannedChange]:
     """Return all changes of `scenario` in the order of their times."""
-    return sorted(_changes(scenario, meters), key=lambda change: (change.time, change.device))
+    found = _changes(scenario, supply, meters)
+    return sorted(found, key=lambda change: (change.time, change.device))
 
 
-def _changes(scenario: Scenario, meters: Sequence[EUI]) -> Iterator[PlannedChange]:
-    for place, change in enumerate(scenario.changes):
+def _changes(scenario: Scenario, supply: Supply, meters: Sequence[EUI]) -> Iterator[PlannedChange]:
+    known = scenario.known_parties
+    held: dict[EUI, EUI] = {}
+    """Suppliers of the meters that a change gave them."""
+    for place, change in sorted(enumerate(scenario.changes), key=lambda item: item[1].at):
         at = scenario.start + change.at
         day = _EPOCH + timedelta(days=int(at) // DAY)
+        old, new = party_called(known, change.old).eui, party_called(known, change.new).eui
         for device in meters:
             subject = f"{place} {device}".encode()
-            if draw_unit(scenario.seed, "change", subject) < change.fraction:
-                yield PlannedChange(at + EPOCH_UNIX, change.kind, device, day)
-
-
-def initial_registry() -> Registry:
-    """Return the registry before any change: the new supplier supplies no meter yet."""
-    parties = [(eui, [role]) for eui, role, _ in PARTIES]
-    registrations = [Registration(eui) for eui, _, _ in PARTIES if eui != NEW_SUPPLIER]
-    return Registry(parties, registrations)
+            if draw_unit(scenario.seed, "change", subject) >= change.fraction:
+                continue
+            if change.kind == "supplier":
+                holds = held[device] == old if device in held else supply.roles_for(old, device)
+                if not holds:
+                    continue
+                held[device] = new
+            yield PlannedChange(at + EPOCH_UNIX, change.kind, device, day, old, new)
 
 
 class Upstream:
     """The registry of the systems that refuse a request before it reaches a cache or a meter."""
 
-    def __init__(self) -> None:
-        self._registry = initial_registry()
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
 
     def refusal(self, planned: "PlannedRequest", now: float) -> str:
         """Return why a request is refused at `now`, Unix time in seconds; empty if it is not."""
@@ -191,8 +197,6 @@ def apply_change(change: PlannedChange, holder: Any, *more: Any) -> Any:
 
 MAX_RATE = 1_000_000
 """Requests a second. Unix time as a float has no finer resolution."""
-
-_HOUR = 2 * HALF_HOUR
 
 
 class WorkloadError(ValueError):
@@ -238,7 +242,7 @@ class Planner:
         parties = estate.parties(counter=1)
         self.recipients = {party.recipient for party in parties}
         """The recipients of all replies."""
-        self._parties = {PARTY_NAMES[party.eui]: party for party in parties}
+        self._parties = {estate.name_of(party.eui): party for party in parties}
 
     def request(self, arrival: Arrival) -> PlannedRequest:
         """Return a request with its command.
@@ -299,10 +303,11 @@ def _drawn(scenario: Scenario) -> Iterator[_Drawn]:
         yield from sorted(_traced(scenario, weights, random))
         return
     kinds, order = range(len(mix)), count()
+    asked = _meters_by_kind(scenario)
     waiting: list[_Drawn] = []
     for first in fixed_arrival_times(arrivals.process, arrivals.requests, arrivals.seconds, random):
         [kind] = random.choices(kinds, cum_weights=weights)
-        meter = random.randrange(meters)
+        meter = _drawn_meter(random, meters, asked[kind])
         for repeat in range(mix[kind].repeats + 1):
             seconds = first + repeat * mix[kind].again
             heappush(waiting, (seconds, next(order), kind, meter, first))
@@ -315,21 +320,30 @@ def _drawn(scenario: Scenario) -> Iterator[_Drawn]:
 def _traced(scenario: Scenario, weights: Sequence[float], random: Random) -> Iterator[_Drawn]:
     """Yield the requests of a trace, without repeats; draw meters and kinds that it omits."""
     kinds, meters = range(len(scenario.mix)), scenario.fleet.meters
+    asked = _meters_by_kind(scenario)
     for order, line in enumerate(scenario.trace):
         # Both are drawn for each line, so that naming one meter changes no other line.
-        [kind], meter = random.choices(kinds, cum_weights=weights), random.randrange(meters)
+        [kind] = random.choices(kinds, cum_weights=weights)
+        kind = kind if line.kind is None else line.kind
+        meter = _drawn_meter(random, meters, asked[kind])
         if line.meter is not None and line.meter >= meters:
             raise WorkloadError(
                 f"{scenario.arrivals.trace} asks meter {line.meter}, and there are 0 to "
                 f"{meters - 1}: give more meters"
             )
         meter = meter if line.meter is None else line.meter
-        kind = kind if line.kind is None else line.kind
         yield (line.seconds, order, kind, meter, line.seconds)
 
 
-def window_of(kind: Mix, now: int) -> Window:
-    """Return the window of a request of `kind` at `now`, in seconds since 2000."""
-    period = DAY if kind.ends == "midnight" else _HOUR if kind.ends == "hour" else HALF_HOUR
-    end = now // period * period + (HALF_HOUR if kind.ends == "now" else 0)
-    return Window(end - int(kind.days * DAY), end)
+def _meters_by_kind(scenario: Scenario) -> list[Sequence[int] | None]:
+    """Return the places of the meters that the party of each kind asks, None for all."""
+    if not scenario.shares:
+        return [None] * len(scenario.mix)
+    estate = estate_of(scenario)
+    supply = Supply(scenario, estate)
+    known = scenario.known_parties
+    return [supply.meters_of(party_called(known, kind.party)) for kind in scenario.mix]
+
+
+def _drawn_meter(random: Random, meters: int, asked: Sequence[int] | None) -> int:
+    return random.randrange(meters) if asked is None else asked[random.randrange(len(asked))]

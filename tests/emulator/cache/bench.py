@@ -56,7 +56,7 @@ PATIENCE = 60.0
 
 def anything_for_anybody(*others: EUI) -> Registry:
     """Return a registry in which every party has every role, for tests of everything else."""
-    parties = [*(eui for eui, _, _ in PARTIES), *others]
+    parties = [*(party.eui for party in PARTIES), *others]
     return Registry([(eui, Role) for eui in parties], [Registration(eui) for eui in parties])
 
 

@@ -272,12 +272,13 @@ class Load:
 
     async def ask_one(self) -> None:
         device, srv, window = look = self.look()
-        parties = [self.asker.party(role) for role in (Role.IS, Role.ED, Role.OU)]
-        party = self.draw.choice([one for one in parties if one.may_ask(srv)])
+        parties = {role: self.asker.party(role) for role in (Role.IS, Role.ED, Role.OU)}
+        role = self.draw.choice([role for role, one in parties.items() if one.may_ask(srv)])
+        party = parties[role]
         counter = party.counter
         self.asked += 1
         try:
-            reply = await self.asker.ask(device, srv, party.role, window=window, patience=1.0)
+            reply = await self.asker.ask(device, srv, role, window=window, patience=1.0)
         except NoReplyError:
             self.unanswered += 1
             return

@@ -100,7 +100,7 @@ def test_what_was_signed_is_verified(tmp_path: Path) -> None:
         (("duis", "send", "--srv", "4.1.1", "--eui", METER, *DAY), 2, "leave out --from"),
         (("duis", "sign", "text"), 2, "not XML"),
         (("duis", "verify", "text"), 1, "text: "),
-        (("duis", "sign", "text", "--parties", "text"), 2, "--parties text: not JSON"),
+        (("duis", "sign", "text", "--parties", "text"), 2, "--parties text: it is not TOML"),
         (("serve", "--smki"), 2, "--smki: give --duis too"),
         (("serve", "--duis", "--respond-to", "nowhere"), 2, "is not an address"),
         (("serve", "--duis", "--respond-after", "soon"), 2, "is not a duration"),

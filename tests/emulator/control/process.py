@@ -40,7 +40,7 @@ from tests.support.estate import (
     command,
 )
 
-PARTY = PARTIES[0][0]
+PARTY = PARTIES[0].eui
 BASE_URL = "http://127.0.0.1:8080"
 RETENTION = 25 * 3600.0
 KEY = Key(METER, "4.8.1", YESTERDAY.start, YESTERDAY.end)

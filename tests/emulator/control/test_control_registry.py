@@ -42,7 +42,10 @@ def refusal(process: Process, party: EUI, days: int = 0, device: EUI = METER) ->
 async def test_parties_are_listed_with_their_roles(client: httpx.AsyncClient) -> None:
     registry = await get(client, REGISTRY)
     assert registry == {
-        "parties": [{"party": str(eui), "roles": [str(role)]} for eui, role, _ in sorted(PARTIES)],
+        "parties": [
+            {"party": str(party.eui), "name": party.name, "roles": sorted(party.roles)}
+            for party in sorted(PARTIES, key=lambda one: one.eui)
+        ],
         "registrations": None,
         "left_off": False,
     }

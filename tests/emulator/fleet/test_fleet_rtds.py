@@ -43,7 +43,11 @@ def test_the_devices_of_the_keystore_are_hosted_and_its_parties_are_not(estate: 
     assert METER in estate.meters
     assert estate.keystore.access_control_broker not in estate.meters
     assert all(str(eui).startswith("00DB") for eui in estate.meters)
-    assert {party.role for party in estate.parties(1)} == {Role.IS, Role.ES, Role.ED}
+    assert {role for party in estate.parties(1) for role in party.roles} == {
+        Role.IS,
+        Role.ES,
+        Role.ED,
+    }
 
 
 @reads

@@ -1,6 +1,7 @@
 """Keys of DUIS: of a file of DCC Boxed, of the seed, and a file for DCC's clients."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from esme_emulator.estate.parties import (
     SECOND_SUPPLIER,
     SUPPLIER,
 )
+from esme_emulator.estate.parties_file import load_parties
 from esme_emulator.gateway.documents import DSP
 from esme_emulator.gateway.keys import (
     DSP_SERIAL,
@@ -119,9 +121,11 @@ def test_an_exported_file_can_be_read() -> None:
         assert scalar(again.keystore, eui, DS) == scalar(keys().keystore, eui, DS)
 
 
-def test_an_estate_takes_the_keys_of_the_parties_alone() -> None:
+def test_an_estate_takes_the_keys_of_the_parties_alone(tmp_path: Path) -> None:
     estate = derived_estate("other", 1)
-    changed = with_parties(estate, export_dccboxed(keys()).encode())
+    file = tmp_path / "keystore.json"
+    file.write_text(export_dccboxed(keys()))
+    changed = with_parties(estate, load_parties(file))
     assert (changed.name, changed.meters) == (estate.name, estate.meters)
     assert scalar(changed.keystore, SUPPLIER, KA) == scalar(keys().keystore, SUPPLIER, KA)
     assert scalar(changed.keystore, METER, KA) == scalar(estate.keystore, METER, KA)

@@ -40,7 +40,9 @@ KEYS = rows(PAGE.split("<!-- keys -->")[1].split("<!-- end of keys -->")[0])
 
 def test_the_page_has_exactly_the_keys_of_a_scenario() -> None:
     known = {f"{name}.{item.name}" for name, kind in SECTIONS.items() for item in fields(kind)}
-    assert set(KEYS) == known | {"title", "seed", "start", "thresholds", "fault"}
+    assert set(KEYS) == known | {
+        *("title", "seed", "start", "thresholds", "fault", "party", "party.share")
+    }
 
 
 @pytest.mark.parametrize("section", SECTIONS)

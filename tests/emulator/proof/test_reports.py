@@ -240,7 +240,7 @@ def test_texts_of_a_scenario_are_escaped(result: ProofResult) -> None:
     assert "script" not in read.tags
     assert NASTY in read.text
     assert "<b> for B" in read.text
-    assert again(nasty, named="there/my proof.toml") == (
+    assert again(nasty, named="'there/my proof.toml'") == (
         "esme prove 'there/my proof.toml' --seed '1; rm -rf '\"'\"'' --meters 8"
     )
     assert "<script" not in markdown(nasty, named="mine.toml")

@@ -5,6 +5,7 @@ Each test of a failure changes one seam, which its docstring names.
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from esme_emulator.faults.engine import FaultFired
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import CommandReceived, Fleet, Receipt
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic
+from esme_emulator.proof.bench import Bench
 from esme_emulator.proof.report.ci import markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.result import ProofResult
@@ -35,7 +37,8 @@ from esme_emulator.proof.run import VARIANTS
 from esme_emulator.proof.run_record import Exchange, FleetObserver, Run
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.scenario.file import load_scenario, resized
-from esme_emulator.scenario.workload import initial_registry, planned_changes
+from esme_emulator.scenario.supply import Supply, estate_of
+from esme_emulator.scenario.workload import planned_changes
 from esme_emulator.transport import MemoryBroker, connect
 from gbcs import EUI, decode, encode
 from gbcs.instants import DAY, EPOCH_UNIX, to_date_time
@@ -494,9 +497,10 @@ async def test_both_runs_refuse_the_same_and_no_supplier_reads_anothers_days(
     ]
     assert sorted(decided) == sorted(refused)
     meters = {item.request.device for item in direct.record.exchanges()}
+    supply = Supply(scenario, estate_of(scenario))
     changed = {
         change.device: int(change.time - EPOCH_UNIX) // DAY * DAY
-        for change in planned_changes(scenario, sorted(meters))
+        for change in planned_changes(scenario, supply, sorted(meters))
         if change.kind == "supplier"
     }
     assert changed
@@ -526,12 +530,12 @@ async def test_it_fails_when_the_cache_refuses_nobody(
 ) -> None:
     """Seam: the registry of the cache, which refuses nobody."""
 
-    def lenient() -> Registry:
-        registry = initial_registry()
+    def lenient(self: Bench, meters: Sequence[EUI]) -> Registry:
+        registry = self._supply.registry(meters)
         registry.check = lambda *_: None  # type: ignore[method-assign]
         return registry
 
-    monkeypatch.setattr(bench_module, "initial_registry", lenient)
+    monkeypatch.setattr(Bench, "_cache_registry", lenient)
     result = await prove(small("change-of-supplier"), in_process=in_process)
     assert not result.passed
     assert result.replies_different > 0
@@ -544,12 +548,12 @@ async def test_it_fails_when_the_cache_refuses_everybody(
 ) -> None:
     """Seam: the registry of the cache, which refuses everybody."""
 
-    def strict() -> Registry:
-        registry = initial_registry()
+    def strict(self: Bench, meters: Sequence[EUI]) -> Registry:
+        registry = self._supply.registry(meters)
         registry.check = lambda *_: "not-registered"  # type: ignore[method-assign]
         return registry
 
-    monkeypatch.setattr(bench_module, "initial_registry", strict)
+    monkeypatch.setattr(Bench, "_cache_registry", strict)
     result = await prove(small("change-of-supplier", 20), in_process=in_process)
     assert result.refused == result.requests
     assert "unanswered_ratio" in unmet(result)

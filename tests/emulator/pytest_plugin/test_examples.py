@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from esme_emulator.cli.main import main
 from esme_emulator.faults.loading import rules_from
@@ -24,6 +26,7 @@ from tests.support.rtds import ROOT
 pytest_plugins = ["pytester"]
 
 EXAMPLES = ROOT / "examples"
+_KEYS = shutil.ignore_patterns("*.pem", "__pycache__", ".pytest_cache")
 COMPOSE = EXAMPLES / "docker-compose"
 
 
@@ -36,6 +39,31 @@ def test_example_tests_pass(
     shutil.copytree(EXAMPLES / folder, pytester.path, dirs_exist_ok=True)
     options = ("-W", "error", "-p", "no:cacheprovider", "--strict-markers")
     run_here(pytester, *options).assert_outcomes(**outcomes)
+
+
+@pytest.mark.processes
+def test_the_own_supplier_reads_with_keys_of_openssl(pytester: pytest.Pytester) -> None:
+    folder = EXAMPLES / "own_supplier"
+    shutil.copytree(folder, pytester.path, dirs_exist_ok=True, ignore=_KEYS)
+    if shutil.which("openssl") is None:
+        for name in ("ka.pem", "ds.pem"):
+            key = ec.generate_private_key(ec.SECP256R1())
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            (pytester.path / name).write_bytes(pem)
+    else:
+        subprocess.run([pytester.path / "make_keys.sh"], check=True, capture_output=True)
+    run_here(pytester, "-W", "error", "-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_the_page_of_keys_has_the_commands_of_the_example() -> None:
+    page = (ROOT / "docs/keys.md").read_text("utf-8")
+    script = (EXAMPLES / "own_supplier" / "make_keys.sh").read_text("utf-8")
+    [command] = [line for line in script.splitlines() if "openssl" in line]
+    for usage in ("ka", "ds"):
+        written = command.removeprefix("do ").replace('"$usage.pem"', f"{usage}.pem")
+        assert f"$ {written}\n" in page
+    for line in (EXAMPLES / "own_supplier" / "parties.toml").read_text("utf-8").splitlines()[:4]:
+        assert line in page
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/pytest.md"])

@@ -192,7 +192,7 @@ def _sealed_response(information: bytes, content: bytes, recipient: EUI) -> byte
 
 def _party(behind: bool) -> RemoteParty:
     eui, role = (OTHER_USER, Role.OU) if behind else (SUPPLIER, Role.IS)
-    return RemoteParty(eui, role, KEYS, COUNTER, behind)
+    return RemoteParty(eui, frozenset({role}), KEYS, COUNTER, behind)
 
 
 @each_party

@@ -31,11 +31,10 @@ from esme_emulator.cache.registry.registration import (
     ChangeOfTenancy,
     ReceivedChange,
     Registration,
-    Roles,
 )
 from esme_emulator.cache.registry.registry import Registry
+from esme_emulator.estate.parties_file import PartyTable, party_list
 from esme_emulator.runtime.config import (
-    Device,
     Mistake,
     Table,
     Takes,
@@ -72,13 +71,6 @@ def _read_time(value: object) -> float:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError
     return value.timestamp()
-
-
-class _Party(Table):
-    """Keys of `[[party]]`."""
-
-    eui: Device
-    roles: Roles
 
 
 class _CommonKeys(Table):
@@ -189,13 +181,17 @@ class _Reader:
 
     def read(self, tables: Mapping[str, Any]) -> Registry:
         file = self._valid(_RegistryFile, tables)
-        party_rows = list(self._entries("party", file.party, _Party))
+        party_rows = list(self._entries("party", file.party, PartyTable))
         rows = list(self._entries("registration", file.registration, Registration))
         changes = list(self._changes(file))
         self._refuse_mistakes()
-        parties = self._parties(party_rows)
+        found = party_list(party_rows, self._path.parent, self._mistakes)
+        if not found.parties:
+            self._mistakes.append("party: give at least one")
+        parties = {party.eui: party.roles for party in found.parties}
         self._check([*rows, *_changes_of(changes)], parties)
         registry = Registry(parties.items(), [registration for _, registration in rows])
+        registry.party_list = found
         _make(changes, registry, self._path)
         return registry
 
@@ -255,16 +251,6 @@ class _Reader:
                 yield content
             found = [f"{where}: {mistake}" for mistake in mistakes]
             self._mistakes += [mistake for mistake in found if mistake not in self._mistakes]
-
-    def _parties(self, rows: list[tuple[str, _Party]]) -> dict[EUI, frozenset[Role]]:
-        parties: dict[EUI, frozenset[Role]] = {}
-        for where, row in rows:
-            if row.eui in parties:
-                self._mistakes.append(f"{where}: eui: {row.eui} is there before")
-            parties[row.eui] = row.roles
-        if not parties:
-            self._mistakes.append("party: give at least one")
-        return parties
 
     def _check(
         self, entries: Iterable[tuple[str, object]], parties: Mapping[EUI, frozenset[Role]]

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from esme_emulator.estate.parties import Roles
 from esme_emulator.runtime.config import Day, Device, Takes
 from gbcs import EUI
 from gbcs.instants import DAY, EPOCH_UNIX
@@ -22,7 +23,6 @@ _EPOCH = date(2000, 1, 1)
 _EVERY, _TO = "*", " to "
 _EUI_BITS = 64
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
-_ROLES = tuple(Role)
 _number, _registration = itemgetter(0), itemgetter(1)
 
 
@@ -61,17 +61,6 @@ def _read_devices(value: object) -> Devices:
     if not isinstance(value, str):
         raise ValueError
     return Devices.parse(value)
-
-
-def _read_roles(value: object) -> frozenset[Role]:
-    if not isinstance(value, list) or not value or not all(one in _ROLES for one in value):
-        raise ValueError
-    return frozenset(map(Role, value))
-
-
-Roles = Annotated[
-    frozenset[Role], Takes(f"a list of some of {', '.join(Role)}", _read_roles, sorted)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +233,10 @@ class Index:
                 if place[0] not in self._sizes:
                     insort(self._sizes, place[0])
             block.add(self.number, registration, supplies=supplies)
+
+    def has(self, party: EUI) -> bool:
+        """Return whether there is a registration of `party`."""
+        return any(party in block.by_party for block in self._blocks.values())
 
     def at(self, device: EUI) -> list[Block]:
         """Return the blocks that contain `device`."""

@@ -31,13 +31,12 @@ from esme_emulator.cache.registry.registration import (
     day_at,
     day_of,
 )
-from esme_emulator.estate.parties import PARTIES
+from esme_emulator.estate.parties import PARTIES, SUPPLIER_ROLES, Party, PartyList
 from gbcs import EUI
 from gbcs.instants import DAY
 from gbcs.tables.roles import ENTITLEMENTS, Role
 from gbcs.usecases.profile_read import Window
 
-_SUPPLIERS = frozenset({Role.IS, Role.ES, Role.GS})
 _NO_HOLDINGS = Holdings()
 
 
@@ -104,6 +103,8 @@ class Registry:
         """Entered for each change, so that no other process keeps one meanwhile."""
         self.forgotten = ""
         """Why the last change will be lost when the process ends; empty if it is kept."""
+        self.party_list = PartyList()
+        """Names of the parties, if they are known, and the keys in the registry's file."""
         self.repeated = False
         """Whether the last change had been made before."""
         for registration in registrations:
@@ -130,6 +131,19 @@ class Registry:
     def registrations(self, device: EUI) -> list[Registration]:
         """Return the past, current and future registrations for `device`, by party and day."""
         return sorted(self._of(device), key=_order)
+
+    def unanswerable(self, party: EUI) -> str:
+        """Return why every request of `party` is refused; empty if some may be answered."""
+        roles = self._roles.get(party)
+        if roles is None:
+            return "it is not in the registry"
+        if roles <= SUPPLIER_ROLES and not self._is_registered(party):
+            return "no registration covers a meter for it"
+        return ""
+
+    def _is_registered(self, party: EUI) -> bool:
+        own = any(holdings.by_party.get(party) for holdings in self._own.values())
+        return own or self._index.has(party)
 
     def check(
         self, party: EUI, device: EUI, srv: str, window: Window | None, now: float
@@ -226,7 +240,7 @@ class Registry:
                 self._check_party(new)
                 if new == old:
                     raise ValueError(f"{new} is the old supplier too")
-                roles = self._roles[new] & _SUPPLIERS
+                roles = self._roles[new] & SUPPLIER_ROLES
                 if not roles:
                     names = _names(self._roles[new])
                     raise ValueError(f"{new} is not a supplier: its roles are {names}")
@@ -277,7 +291,7 @@ class Registry:
     def _hand_over(self, change: ChangeOfSupplier) -> None:
         """Give the new supplier the old one's registrations from the day on, in its own roles."""
         day = change.day
-        roles = self._roles[change.new] & _SUPPLIERS
+        roles = self._roles[change.new] & SUPPLIER_ROLES
         own = self._owned(change.device)
         for one in own.take(change.old, day_of(day)):
             if not self._in(one) & roles:
@@ -372,7 +386,7 @@ class Registry:
         return roles if registration.roles is None else roles & registration.roles
 
     def _supplies(self, registration: Registration) -> bool:
-        return bool(self._in(registration) & _SUPPLIERS)
+        return bool(self._in(registration) & SUPPLIER_ROLES)
 
     def _covers(
         self,
@@ -398,12 +412,12 @@ class Registry:
 
     def _needs_none(self, party: EUI, role: Role) -> bool:
         """Return whether `party`, in `role`, needs no registration for a device without any."""
-        return role not in _SUPPLIERS and party not in self._named
+        return role not in SUPPLIER_ROLES and party not in self._named
 
     def _days(self, one: Registration, role: Role, device: EUI) -> tuple[int, int]:
         """Return first day and day after the last; the day of a change of supplier is included."""
         first, end = one.days()
-        if one.end is None or role not in _SUPPLIERS:
+        if one.end is None or role not in SUPPLIER_ROLES:
             return first, end
         changed = any(
             other.party != one.party and other.is_in(role) and role in self._roles[other.party]
@@ -417,12 +431,15 @@ def _order(one: Registration) -> tuple[object, ...]:
     return one.party, one.begins(), one.ends(), one.devices.first, one.devices.last, roles
 
 
-def default_registry() -> Registry:
-    """Return the registry of the emulated parties, for every device and all dates."""
-    return Registry(
-        [(eui, (role,)) for eui, role, _ in PARTIES],
-        [Registration(eui) for eui, role, _ in PARTIES if role in _SUPPLIERS],
+def default_registry(parties: Iterable[Party] = PARTIES) -> Registry:
+    """Return a registry of `parties`, for every device and all dates."""
+    found = tuple(parties)
+    registry = Registry(
+        [(party.eui, party.roles) for party in found],
+        [Registration(party.eui) for party in found if party.supplies],
     )
+    registry.party_list = PartyList(found)
+    return registry
 
 
 def _names(roles: Iterable[Role]) -> str:

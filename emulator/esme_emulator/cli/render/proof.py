@@ -51,6 +51,10 @@ def proof_table(result: ProofResult, console: Console) -> None:
         if item.met is False:
             must = f"{item.comparison} {exact(item.limit)}"
             _line(console, f"  {name} is {exact(item.value)} and must be {must}")
+    for name, count in result.refusals.items():
+        _line(console, f"  {number(count)} refused: {name}")
+    for line in result.never_answered:
+        _line(console, f"  {line}")
     for line in result.ledger_lines[:3]:
         _line(console, f"  {line}")
 

@@ -190,7 +190,7 @@ class WrongRecipient(Fault):
         """Change the recipient and seal the reply again, unless it is already for that EUI."""
         [delivery] = deliveries
         asked = call.command.originator
-        to = self.recipient or next(eui for eui, _, _ in PARTIES if eui != asked)
+        to = self.recipient or next(party.eui for party in PARTIES if party.eui != asked)
         if to == asked:
             return None
         renewed = resealed(

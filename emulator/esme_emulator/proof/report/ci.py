@@ -22,7 +22,7 @@ from esme_emulator.proof.result import Account, ProofResult
 
 
 def markdown(result: ProofResult, *, named: str) -> str:
-    """Return the summary of a result; `named` is the scenario as the user named it."""
+    """Return the summary of a result; `named` is that of `again`."""
     return "\n".join(_lines(result, named)) + "\n"
 
 
@@ -52,6 +52,13 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
         yield _ledger(row.name, row)
     yield _ledger("**all**", result)
     yield ""
+    if result.refusals:
+        counts = (f"{name} {number(count)}" for name, count in result.refusals.items())
+        yield f"Refused by party and reason: {', '.join(counts)}."
+    for line in result.never_answered:
+        yield f"**{_cell(line)}.**"
+    if result.refusals:
+        yield ""
     if result.shadow:
         yield (
             f"Shadow audit: {number(result.shadow)} hits also read from the meter, "

@@ -24,7 +24,7 @@ from esme_emulator.proof.result import ProofResult
 
 
 def page(result: ProofResult, *, named: str) -> str:
-    """Return the HTML of a result; `named` is the scenario as the user named it."""
+    """Return the HTML of a result; `named` is that of `again`."""
     environment = Environment(
         loader=PackageLoader("esme_emulator.proof", "report"),
         autoescape=select_autoescape(default=True),

@@ -105,5 +105,8 @@ def hit_ratio(account: Account | ProofResult) -> str:
 
 
 def again(result: ProofResult, *, named: str) -> str:
-    """Return the shell command that repeats the proof in the same folder."""
-    return f"esme prove {quote(named)} --seed {quote(result.seed)} --meters {result.meters}"
+    """Return the shell command that repeats the proof in the same folder.
+
+    `named` are the scenario and the parties as the user named them, quoted for a shell.
+    """
+    return f"esme prove {named} --seed {quote(result.seed)} --meters {result.meters}"

@@ -78,7 +78,7 @@ def write_report(
 ) -> Path:
     """Write all files of a report into a cleared `folder`, and return the path of its page.
 
-    `named` is the scenario as the user named it. After an interruption or a failed write, no file
+    `named` is that of `again`. After an interruption or a failed write, no file
     of the report is left. Raises `ReportFolderError`.
     """
     try:

@@ -74,7 +74,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def rival(counter: int = 1) -> RemoteParty:
-    return RemoteParty(RIVAL, Role.IS, KEYS, counter)
+    return RemoteParty(RIVAL, frozenset({Role.IS}), KEYS, counter)
 
 
 def assert_refused(bench: Bench, octets: bytes, reason: str, device: EUI = METER) -> None:
@@ -97,7 +97,7 @@ def test_a_party_asks_for_what_its_role_may_not(bench: Bench) -> None:
 
 
 def test_an_unknown_party_asks(bench: Bench) -> None:
-    stranger = RemoteParty(EUI(b"\x22" * 8), Role.IS, KEYS, 1)
+    stranger = RemoteParty(EUI(b"\x22" * 8), frozenset({Role.IS}), KEYS, 1)
     octets = stranger.command(METER, "4.8.1", YESTERDAY)[1]
     assert_refused(bench, octets, Reason.UNKNOWN_PARTY)
     assert bench.policy.ledger.by_party[None, "4.8.1", Decision.REFUSED] == 1
@@ -191,7 +191,7 @@ def test_the_acb_asks_for_itself(bench: Bench) -> None:
 
 def test_a_certificate_of_another_party_is_not_encrypted_for(bench: Bench) -> None:
     """The reply would be for the key in the certificate, and the entitlement another's."""
-    strange = RemoteParty(EUI(b"\x22" * 8), Role.OU, KEYS, 1, behind_acb=True)
+    strange = RemoteParty(EUI(b"\x22" * 8), frozenset({Role.OU}), KEYS, 1, behind_acb=True)
     octets = behind(OTHER_USER, strange.certificate)
     assert_refused(bench, octets, Discard.CERTIFICATE_FOREIGN)
 
@@ -333,7 +333,7 @@ def test_a_window_without_end_needs_a_registration_without_end(end: int) -> None
     bench = Bench(registry=two_suppliers())
     bench.change(bench.policy.change_of_supplier(METER, SUPPLIER, RIVAL, TOMORROW, bench.now))
     for who, entitled in ((SUPPLIER, end == YESTERDAY.end), (RIVAL, False)):
-        one = RemoteParty(who, Role.IS, KEYS, 10)
+        one = RemoteParty(who, frozenset({Role.IS}), KEYS, 10)
         bench.receive(one.command(METER, "4.8.1", Window(YESTERDAY.start, end))[1])
         assert bool(bench.forwards) is entitled
         bench.forwards.clear()
@@ -377,7 +377,7 @@ def test_windows_that_straddle_the_change_by_a_second(second: int) -> None:
         ]
     ):
         before = len(bench.replies)
-        one = RemoteParty(who, Role.IS, KEYS, 10 + number)
+        one = RemoteParty(who, frozenset({Role.IS}), KEYS, 10 + number)
         bench.receive(one.command(METER, "4.8.1", window)[1])
         if bench.forwards:
             bench.deliver()

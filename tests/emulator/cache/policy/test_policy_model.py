@@ -171,7 +171,7 @@ class Processes(RuleBasedStateMachine):
     def ask(self, process: int, party: EUI, srv: str, device: EUI, window: Window) -> None:
         key = Key(device, srv, window.start, window.end)
         behind = party == OTHER_USER
-        remote = RemoteParty(party, ROLES[party], KEYS, len(self.asked), behind)
+        remote = RemoteParty(party, frozenset({ROLES[party]}), KEYS, len(self.asked), behind)
         command, octets = remote.command(device, srv, window)
         self.sendable[len(self.asked)] = octets, process, self.now
         self.asked.append((command, key, party))

@@ -327,7 +327,7 @@ def only(entries: dict[str, str]) -> Keystore:
 def test_a_party_without_a_key_is_passed_on_and_the_others_are_answered() -> None:
     acb, supplier = KEYS.access_control_broker, party(Role.IS).eui
     entries = dict.fromkeys(map(str, (METER, acb, supplier)), "private")
-    stranger = RemoteParty(EUI(b"\x22" * 8), Role.ED, KEYS, 2)
+    stranger = RemoteParty(EUI(b"\x22" * 8), frozenset({Role.ED}), KEYS, 2)
     bench = Bench(keystore=only(entries), registry=anything_for_anybody(stranger.eui))
     bench.ask("4.8.1", counter=1)
     bench.receive(stranger.command(METER, "4.8.1", YESTERDAY)[1])

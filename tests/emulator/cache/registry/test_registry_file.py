@@ -90,7 +90,7 @@ roles = ["XX"]
 
 [[party]]
 eui = "90B3D51F30010000"
-name = "again"
+nick = "again"
 
 [[registration]]
 devices = "everything"
@@ -117,7 +117,7 @@ def test_every_mistake_is_reported_with_its_entry_key_and_reason(tmp_path: Path)
         "party 1: eui: '90B3D51F3001000' is not an EUI-64: give 16 hexadecimal digits",
         "party 2: roles: ['XX'] is not a list of some of IS, ES, ED, GT, GS, OU",
         "party 3: roles: is missing",
-        "party 3: name: unknown key; known are eui, roles",
+        "party 3: nick: unknown key; known are eui, roles, name, behind_acb, ka, ds",
         "registration 1: party: is missing",
         "registration 1: devices: 'everything' is not an EUI-64: give 16 hexadecimal digits",
         'registration 2: devices: [] is not "*", an EUI-64, a range "EUI to EUI", or a list of '
