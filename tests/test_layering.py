@@ -39,7 +39,7 @@ ARROWS = {
         *("runtime", "profiles", "estate", "device", "faults", "messaging", "transport"),
         *("fleet", "cache", "scenario"),
     ),
-    "load": ("runtime", "estate", "messaging", "transport", "scenario"),
+    "load": ("runtime", "estate", "messaging", "transport", "gateway", "scenario"),
 }
 """The rooms that each room may import. A room comes after those that it uses."""
 
@@ -108,7 +108,7 @@ HOMES = {
     "pydantic_core": ("runtime/config.py",),
     "signxml": ("gateway/signature.py",),
     "starlette": ("control/*", "gateway/http.py", "runtime/http_server.py"),
-    "httpx": ("gateway/deliveries.py", "cli/duis.py"),
+    "httpx": ("gateway/deliveries.py", "load/duis.py", "cli/duis.py"),
     "uvicorn": ("runtime/http_server.py",),
     "valkey": ("cache/store/valkey_servers.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),

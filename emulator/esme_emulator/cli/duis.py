@@ -3,18 +3,14 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import httpx
 
 from esme_emulator.cli.commands import Command, Group
-from esme_emulator.cli.duis_options import DUIS_PORT, duis_keys, duration
+from esme_emulator.cli.duis_options import duis_keys, duration, listen_option, to_url_option
 from esme_emulator.cli.options import (
     EUI_PARAMETER,
     FOLDER,
@@ -26,19 +22,18 @@ from esme_emulator.cli.read import print_reading
 from esme_emulator.cli.render.screen import aside
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import DUIS_USERS
-from esme_emulator.gateway.deliveries import DEFAULT_ADDRESS
 from esme_emulator.gateway.documents import ENDPOINT_OF, REQUEST_NAMESPACE, Code, RequestId
 from esme_emulator.gateway.drafts import draft_of, draft_read, renumbered
-from esme_emulator.gateway.http import receiving
+from esme_emulator.gateway.http import received_at
 from esme_emulator.gateway.keys import DuisKeys
 from esme_emulator.gateway.requests import DocumentError, Element, parse_xml, read_request
 from esme_emulator.gateway.services import SERVICES
-from esme_emulator.gateway.signature import SignatureError, Signer, sign, verify
+from esme_emulator.gateway.signature import SignatureError, Signer, verify
+from esme_emulator.gateway.user import MAX_RESPONSE, read_response, signed_by_originator
 from esme_emulator.gateway.xsd import Xsd
 from esme_emulator.messaging.client import NoReplyError
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import NamedFileError, UserError
-from esme_emulator.runtime.http_server import serve_http
 from gbcs import EUI, authenticate, decode
 from gbcs.instants import parse_iso
 from gbcs.tables.reading_services import BY_CODE
@@ -47,7 +42,6 @@ from gbcs.usecases.read_request import Window
 from gbcs.usecases.values import values_of
 
 _IN = f"{{{REQUEST_NAMESPACE}}}"
-_MAX_RESPONSE = 1 << 24
 _MILLISECONDS = 1000
 _INSTANT = Parameter("time", parse_iso)
 _XML = {"content-type": "application/xml"}
@@ -57,13 +51,6 @@ class DuisFailedError(UserError):
     """A request that was refused, or a document that is not valid; the text is one line."""
 
 
-_listen_option = click.option(
-    "--listen",
-    "address",
-    metavar="URL",
-    default=DEFAULT_ADDRESS,
-    help="Where to receive responses: the --respond-to of the endpoint.",
-)
 _file = click.argument("file", type=click.File("rb"))
 
 
@@ -110,14 +97,14 @@ def verify_command(
     _print(form, as_json)
 
 
-@duis.command(cls=Command, example="esme duis listen")
+@duis.command("listen", cls=Command, example="esme duis listen")
 @estate_options
-@_listen_option
+@listen_option
 @json_option
-def listen(address: str, as_json: bool, source: EstateSource) -> None:
+def receive_responses(listen: str, as_json: bool, source: EstateSource) -> None:
     """Receive responses, and print a line for each, until interrupted."""
     known = duis_keys(source)
-    asyncio.run(_listen(_Receiver(known), address, as_json))
+    asyncio.run(_listen(_Receiver(known), listen, as_json))
 
 
 @duis.command(
@@ -140,14 +127,8 @@ def listen(address: str, as_json: bool, source: EstateSource) -> None:
     show_default="the first user that may send it",
     help="The originator of a read.",
 )
-@click.option(
-    "--to-url",
-    "url",
-    metavar="URL",
-    default=f"http://127.0.0.1:{DUIS_PORT}",
-    help="The DUIS endpoint.",
-)
-@_listen_option
+@to_url_option
+@listen_option
 @click.option(
     "--timeout",
     type=Parameter("duration", duration),
@@ -165,8 +146,8 @@ def send(
     end: int | None,
     execution: int | None,
     user: EUI | None,
-    url: str,
-    address: str,
+    to_url: str,
+    listen: str,
     timeout: float,
     as_json: bool,
     source: EstateSource,
@@ -188,10 +169,10 @@ def send(
         root = draft_read(RequestId(user or _user_for(srv), eui, 0), srv, window, execution)
     _renumber(root)
     try:
-        asyncio.run(_send(_Receiver(known), root, url, address, timeout, as_json))
+        asyncio.run(_send(_Receiver(known), root, to_url, listen, timeout, as_json))
     except TimeoutError:
         raise NoReplyError(
-            f"no response within {timeout:g} s: is {address} the --respond-to of the endpoint?"
+            f"no response within {timeout:g} s: is {listen} the --respond-to of the endpoint?"
         ) from None
 
 
@@ -216,16 +197,15 @@ def _renumber(root: Element) -> None:
 
 
 def _signed(root: Element, keys: DuisKeys) -> bytes:
-    identity = RequestId.parse(root.findtext(f"{_IN}Header/{_IN}RequestID") or "")
-    for signer in keys.signers.values():
-        if signer.eui == identity.originator:
-            return sign(root, signer)
-    raise DuisFailedError(f"no key of {identity.originator} that signs requests: give --parties")
+    try:
+        return signed_by_originator(root, keys)
+    except SignatureError as error:
+        raise DuisFailedError(str(error)) from None
 
 
 def _verified(octets: bytes, keys: DuisKeys, name: str) -> tuple[Element, Signer]:
     try:
-        return verify(parse_xml(octets, _MAX_RESPONSE), keys.signers)
+        return verify(parse_xml(octets, MAX_RESPONSE), keys.signers)
     except (DocumentError, SignatureError) as error:
         raise DuisFailedError(f"{name}: {error}") from None
 
@@ -244,39 +224,25 @@ def _print(form: dict[str, Any], as_json: bool) -> None:
         click.echo(", ".join(f"{name} {value}" for name, value in form.items()))
 
 
-@dataclass
 class _Receiver:
     """The responses that arrived: verified, or why not."""
 
-    keys: DuisKeys
-    arrived: "asyncio.Queue[Element | str]" = field(default_factory=asyncio.Queue)
+    def __init__(self, keys: DuisKeys) -> None:
+        self.keys = keys
+        self.arrived: asyncio.Queue[Element | str] = asyncio.Queue()
 
     def take(self, octets: bytes) -> int:
         """Return the HTTP status for a delivery."""
         try:
-            root, signer = _verified(octets, self.keys, "a response")
-        except DuisFailedError as error:
-            self.arrived.put_nowait(str(error))
+            self.arrived.put_nowait(read_response(octets, self.keys).root)
+        except (DocumentError, SignatureError) as error:
+            self.arrived.put_nowait(f"a response: {error}")
             return 400
-        if signer.eui != self.keys.dsp.eui:
-            self.arrived.put_nowait(f"a response signed by {signer.eui}, which is not the DSP")
-            return 400
-        self.arrived.put_nowait(root)
         return 204
-
-    @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[None]:
-        parts = urlsplit(address)
-        if parts.scheme != "http" or not parts.hostname:
-            raise click.UsageError(f"--listen {address}: write http://127.0.0.1:1880/path")
-        app = receiving(parts.path or "/", self.take)
-        port = parts.port or 80
-        async with serve_http(app, port, parts.hostname, what="receiver of responses"):
-            yield
 
 
 async def _listen(receiver: _Receiver, address: str, as_json: bool) -> None:
-    async with receiver.listening(address):
+    async with received_at(address, receiver.take):
         aside.print(f"listening: {address}", highlight=False)
         while True:
             one = await receiver.arrived.get()
@@ -298,7 +264,7 @@ async def _send(
     except DocumentError as error:
         raise DuisFailedError(f"the request: {error}") from None
     async with (
-        receiver.listening(address),
+        received_at(address, receiver.take),
         httpx.AsyncClient(trust_env=False) as client,
         asyncio.timeout(seconds),
     ):

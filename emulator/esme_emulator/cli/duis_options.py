@@ -16,6 +16,7 @@ from esme_emulator.cli.options import FILE, FOLDER, Parameter, Whole, all_of, vi
 from esme_emulator.cli.render.screen import warn
 from esme_emulator.estate.boxed import is_boxed
 from esme_emulator.estate.estate import Estate, EstateSource
+from esme_emulator.gateway.documents import DEFAULT_ADDRESS
 from esme_emulator.runtime.clock import Clock, ScaledClock
 from gbcs import EUI
 
@@ -61,6 +62,19 @@ def _address(text: str) -> tuple[EUI | None, str]:
 
 _PORTS = Whole(0, 65535)
 
+to_url_option = click.option(
+    "--to-url",
+    metavar="URL",
+    default=f"http://127.0.0.1:{DUIS_PORT}",
+    help="The DUIS endpoint.",
+)
+listen_option = click.option(
+    "--listen",
+    metavar="URL",
+    default=DEFAULT_ADDRESS,
+    help="Where to receive responses: the --respond-to of the endpoint.",
+)
+
 
 def duis_options(*, always: bool) -> Callable[[Any], Any]:
     """Return the options of the front door; it runs `always`, or only if --duis is given."""
@@ -95,7 +109,7 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
             type=Parameter("address", _address),
             multiple=True,
             metavar="[EUI=]URL",
-            show_default="http://127.0.0.1:1880/smartdcc/duis",
+            show_default=DEFAULT_ADDRESS,
             help="Where to deliver responses to all users, or to the user with this EUI. "
             "May be repeated.",
         ),
@@ -158,7 +172,7 @@ def dsp_options(
             raise click.UsageError("--smki: give --duis too")
         return None, estate
     from esme_emulator.app.dsp import DspOptions
-    from esme_emulator.gateway.deliveries import DEFAULT_ADDRESS, Addresses
+    from esme_emulator.gateway.deliveries import Addresses
     from esme_emulator.gateway.keys import duis_registry
     from esme_emulator.gateway.xsd import Xsd
 

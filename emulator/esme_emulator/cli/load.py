@@ -12,6 +12,7 @@ import click
 
 from esme_emulator.app.services import run_alone
 from esme_emulator.cli.commands import CHECK_FAILED, INTERRUPTED, Command, fail
+from esme_emulator.cli.duis_options import duis_keys, listen_option, to_url_option
 from esme_emulator.cli.options import (
     FILE,
     FOLDER,
@@ -22,16 +23,17 @@ from esme_emulator.cli.options import (
     json_option,
     load_broker_option,
     party_option,
-    via_option,
 )
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.cli.render.screen import aside, warn
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import party_called
-from esme_emulator.load.plan import Arrivals, LoadError, Plan
+from esme_emulator.load.generator import Endpoint
+from esme_emulator.load.plan import DUIS, Arrivals, LoadError, Plan
 from esme_emulator.load.result import LoadResult, report_folder, write_report
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
+from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
@@ -85,7 +87,12 @@ _SECONDS = 10.0
     default="quickstart",
     help="Scenario whose mix of requests is sent.",
 )
-@via_option
+@click.option(
+    "--via",
+    type=click.Choice([*PREFIXES, DUIS]),
+    default="cache",
+    help="Send requests through the cache, direct to the meters, or as signed XML to a front door.",
+)
 @click.option(
     "--abort",
     "rules",
@@ -128,6 +135,8 @@ _SECONDS = 10.0
 @estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
+@to_url_option
+@listen_option
 @click.option("--report", type=FOLDER, show_default="none", help="Folder to write a report to.")
 @json_option
 def load(
@@ -138,6 +147,8 @@ def load(
     party: str | None,
     source: EstateSource,
     broker: str | None,
+    to_url: str,
+    listen: str,
     report: Path | None,
     as_json: bool,
     **wanted: Any,
@@ -145,10 +156,13 @@ def load(
     """Send requests at a planned rate and measure their latency.
 
     Latency counts from the planned time of each request. Works with any broker that carries the
-    topics; without --broker, with meters and a cache in this process. Exits 1 if the load was
-    aborted, a worker or the broker was lost, or no request was answered.
+    topics; without --broker, with meters and a cache in this process. With --via duis, requests are
+    signed and sent to a front door, which delivers responses to --listen. Exits 1 if the load was
+    aborted, a worker, broker or front door was lost, or no request was answered.
     """
-    if broker is None and wanted["workers"] > 1:
+    if wanted["via"] == DUIS:
+        _refuse_other_target()
+    elif broker is None and wanted["workers"] > 1:
         raise LoadError(
             f"--workers {wanted['workers']} needs --broker: start esme serve, or mosquitto"
         )
@@ -164,7 +178,9 @@ def load(
     folder = None if report is None else report_folder(report)
     if folder is not None:
         folder.clear()
-    result, tally = asyncio.run(_run(scenario, plan, source, broker, rules, abort_window))
+    endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
+    target = broker if endpoint is None else endpoint
+    result, tally = asyncio.run(_run(scenario, plan, source, target, rules, abort_window))
     unwritten = None
     try:
         if folder is not None:
@@ -182,6 +198,20 @@ def load(
         sys.exit(INTERRUPTED)
     if not result.complete or not result.requests.answered:
         sys.exit(CHECK_FAILED)
+
+
+def _refuse_other_target() -> None:
+    """Refuse a broker: a front door has one of its own."""
+    given = click.get_current_context().get_parameter_source
+    if given("broker") is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--broker: leave it out with --via duis, and give --to-url")
+
+
+def _endpoint(url: str, listen: str, source: EstateSource) -> Endpoint:
+    # Only here, because its packages are in an extra of their own.
+    from esme_emulator.load.duis import DuisEndpoint
+
+    return DuisEndpoint(url, listen, duis_keys(source))
 
 
 def _plan(
@@ -242,18 +272,16 @@ async def _run(
     scenario: str,
     plan: Plan,
     source: EstateSource,
-    url: str | None,
+    target: Broker | Endpoint | None,
     rules: tuple[AbortRule, ...],
     window: int,
 ) -> tuple[LoadResult, Tally]:
+    alone = target is None
     async with AsyncExitStack() as stack:
-        broker: Broker | None = url
-        if broker is None:
-            alone = run_alone(source.estate(), parse_clock(plan.clock))
-            broker = await stack.enter_async_context(alone)
-        running = Load(
-            scenario, plan, source, broker, rules=rules, window=window, shared=url is None
-        )
+        if target is None:
+            services = run_alone(source.estate(), parse_clock(plan.clock))
+            target = await stack.enter_async_context(services)
+        running = Load(scenario, plan, source, target, rules=rules, window=window, shared=alone)
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, running.interrupt)

@@ -44,16 +44,14 @@ COMMANDS = {
     "serve": Lazy(f"{_HERE}.run:serve", "Run broker, meters and cache until interrupted."),
     "fleet": Lazy(f"{_HERE}.run:fleet", "Run the meters alone, on a broker, until interrupted."),
     "cache": Lazy(f"{_HERE}.run:cache", "Run the cache alone, on a broker, until interrupted."),
-    "dsp": Lazy(
-        f"{_HERE}.run:dsp", "Run the front door for DUIS alone, on a broker, until interrupted."
-    ),
+    "dsp": Lazy(f"{_HERE}.run:dsp", "Run the front door for DUIS alone, until interrupted."),
     "duis": Lazy(
         f"{_HERE}.duis:duis", "Sign, verify and send DUIS requests, and receive responses."
     ),
     "record": Lazy(f"{_HERE}.recording:record_command", "Write what crosses a broker to a file."),
     "replay": Lazy(
         f"{_HERE}.recording:replay_command",
-        "Make the requests of a recording again, and compare the answers.",
+        "Make recorded requests again, and compare the answers.",
     ),
     "counters": Lazy(f"{_HERE}.counters:counters", "Add up the counters of several fleets."),
     "profiles": Lazy(

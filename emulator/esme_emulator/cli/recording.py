@@ -163,7 +163,7 @@ def replay_command(
     broker: str | None,
     as_json: bool,
 ) -> None:
-    """Make the requests of a recording again, and compare the answers.
+    """Make recorded requests again, and compare the answers.
 
     They get new counters and MACs. Exits 1 if an answer differs. Without --broker, starts meters
     and a cache. Requests that were made through the cache are sent, or with --via direct those

@@ -13,13 +13,11 @@ from enum import StrEnum
 
 import httpx
 
+from esme_emulator.gateway.documents import DEFAULT_ADDRESS
 from esme_emulator.gateway.outbox import Delivery, Outbox
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.tasks import Tasks
 from gbcs import EUI
-
-DEFAULT_ADDRESS = "http://127.0.0.1:1880/smartdcc/duis"
-"""Where DCC's nodes for Node-RED listen by default."""
 
 POST_TIMEOUT = 10.0
 """Timeout of one delivery, in seconds."""

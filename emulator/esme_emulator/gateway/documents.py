@@ -50,6 +50,10 @@ def text_of(eui: EUI) -> str:
     return eui.hex("-").upper()
 
 
+DEFAULT_ADDRESS = "http://127.0.0.1:1880/smartdcc/duis"
+"""Where DCC's nodes for Node-RED receive responses by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestId:
     """The identity of a request or a response: originator, target and counter."""

@@ -5,7 +5,9 @@ clients lose the body of any other status. HTTP 400 is for what cannot be truste
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -18,12 +20,13 @@ from esme_emulator.gateway.documents import Endpoint
 from esme_emulator.gateway.requests import MAX_OCTETS
 from esme_emulator.gateway.service import Answer, Dsp
 from esme_emulator.gateway.smki import Smki, SmkiAnswer
-from esme_emulator.runtime.http_server import web_page_refusal
+from esme_emulator.runtime.errors import MisuseError
+from esme_emulator.runtime.http_server import serve_http, web_page_refusal
 
 DUIS_PATH = "/api/v1/{service}"
 SEARCH_PATH, RETRIEVE_PATH = "/services/certificatesearch", "/services/retrievecertificate"
 
-__all__ = ["Route", "application", "duis_routes", "receiving", "smki_routes"]
+__all__ = ["Route", "application", "duis_routes", "received_at", "receiving", "smki_routes"]
 
 _XML = "application/xml"
 _log = logging.getLogger(__name__)
@@ -87,6 +90,25 @@ def receiving(path: str, take: Callable[[bytes], int]) -> Starlette:
         return Response(status_code=take(await request.body()))
 
     return application([Route(path, receive, methods=["POST"])])
+
+
+@asynccontextmanager
+async def received_at(address: str, take: Callable[[bytes], int]) -> AsyncIterator[str]:
+    """Receive responses at the URL `address` of this machine, and yield it with its port.
+
+    `take` returns the HTTP status for a response. Raises `MisuseError` if `address` is no such URL,
+    and `ListenError` if the port cannot be used.
+    """
+    try:
+        parts = urlsplit(address)
+        port = 80 if parts.port is None else parts.port
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme != "http" or not parts.hostname:
+        raise MisuseError(f"--listen {address}: write http://127.0.0.1:1880/path")
+    app, what = receiving(parts.path or "/", take), "receiver of responses"
+    async with serve_http(app, port, parts.hostname, what=what) as url:
+        yield url + (parts.path or "/")
 
 
 def _post(

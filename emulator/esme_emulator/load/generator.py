@@ -12,11 +12,12 @@ import asyncio
 import time
 from bisect import bisect
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from itertools import accumulate, repeat, takewhile
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import RemoteParty
@@ -73,6 +74,25 @@ def _lines(plan: Plan) -> Iterator[TraceLine]:
     return takewhile(lambda line: line.seconds < plan.total, lines)
 
 
+class RequestMaker(Protocol):
+    """Makes the requests of a plan, ready to be sent."""
+
+    def request(self, slot: Slot, now: float) -> PreparedRequest:
+        """Return the request of `slot`, made at `now`, Unix time in seconds."""
+        ...
+
+
+def parties_of(plan: Plan, estate: Estate, first_counter: int) -> dict[str, RemoteParty]:
+    """Return the parties in the mix of a plan by name. Raises `LoadError` if one has no keys."""
+    known = {estate.name_of(party.eui): party for party in estate.parties(first_counter)}
+    for kind in plan.mix:
+        if kind.party not in known:
+            raise LoadError(
+                f"there are no keys of a party {kind.party}; known are {', '.join(known)}"
+            )
+    return {kind.party: known[kind.party] for kind in plan.mix}
+
+
 class CommandMaker:
     """Makes commands of the parties in a plan to the meters of `estate`.
 
@@ -85,14 +105,7 @@ class CommandMaker:
         self._plan = plan
         self._meters: Sequence[EUI] = estate.meters
         self._first_counter = first_counter
-        known = {estate.name_of(party.eui): party for party in estate.parties(first_counter)}
-        self._parties: dict[str, RemoteParty] = {}
-        for kind in plan.mix:
-            if kind.party not in known:
-                raise LoadError(
-                    f"there are no keys of a party {kind.party}; known are {', '.join(known)}"
-                )
-            self._parties[kind.party] = known[kind.party]
+        self._parties = parties_of(plan, estate, first_counter)
 
     @property
     def recipients(self) -> set[EUI]:
@@ -153,8 +166,97 @@ class MonotonicClock:
         await asyncio.sleep(seconds)
 
 
+class Road(Protocol):
+    """The way of requests to what answers them, and of replies back to `InFlight`."""
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state of the connection."""
+        ...
+
+    def connected(
+        self, in_flight: InFlight, now: Callable[[], float], freed: Callable[[], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Pass replies to `in_flight` during the context, and call `freed` after each.
+
+        Raises `TransportError` if there is nothing to connect to.
+        """
+        ...
+
+    def send(self, request: PreparedRequest, planned: float) -> None:
+        """Send a request that is in flight. `planned` is its planned time."""
+        ...
+
+
+class MqttRoad:
+    """The way on MQTT, for commands to meters or a cache and the responses to `recipients`."""
+
+    def __init__(self, broker: Broker, plan: Plan, worker: int, recipients: set[EUI]) -> None:
+        self._broker = broker
+        self._plan = plan
+        self._worker = worker
+        self._recipients = recipients
+        self._transport: Transport | None = None
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state of the connection to the broker."""
+        transport = self._transport
+        if transport is None:
+            return ConnectionState(is_up=False)
+        return ConnectionState(
+            transport.is_connected, transport.counters.reconnections, transport.carries_properties
+        )
+
+    @asynccontextmanager
+    async def connected(
+        self, in_flight: InFlight, now: Callable[[], float], freed: Callable[[], None]
+    ) -> AsyncIterator[None]:
+        """Pass replies to `in_flight` during the context. Raises `TransportError`."""
+
+        def receive(topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
+            status, at = properties.get(CACHE_STATUS), now()
+            if in_flight.receive(topic.split("/")[1], octets, status, at):
+                freed()
+
+        filters = (response_topic(self._plan.prefix, "+", each) for each in self._recipients)
+        async with connect(
+            self._broker,
+            client_id=f"load-{self._worker}",
+            subscriptions=dict.fromkeys(filters, receive),
+            give_up_after=self._plan.timeout,
+        ) as self._transport:
+            self._in_flight, self._freed = in_flight, freed
+            yield
+
+    def send(self, request: PreparedRequest, planned: float) -> None:
+        """Publish a request that is in flight."""
+        if self._transport is not None:
+            self._transport.post(request.topic, request.octets, partial(self._sent, request))
+
+    def _sent(self, request: PreparedRequest, outcome: Outcome) -> None:
+        if isinstance(outcome, TransportError):
+            self._in_flight.unsent(request)
+            self._freed()
+        elif not outcome:
+            self._in_flight.unheard()
+
+
+@runtime_checkable
+class Endpoint(Protocol):
+    """What is loaded by other means than MQTT."""
+
+    def maker(self, plan: Plan, estate: Estate, first_counter: int) -> RequestMaker:
+        """Return what makes its requests."""
+        ...
+
+    def road(self) -> Road:
+        """Return the way to it."""
+        ...
+
+
 class Generator:
-    """Sends the requests of `worker`."""
+    """Sends the requests of `worker` to `target`."""
 
     def __init__(
         self,
@@ -162,6 +264,7 @@ class Generator:
         estate: Estate,
         worker: int,
         first_counter: int,
+        target: Broker | Endpoint,
         timer: TimeSource | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -169,14 +272,20 @@ class Generator:
         self._plan = plan
         self._timer = timer or MonotonicClock()
         self._clock = clock or parse_clock(plan.clock)
-        self._commands = CommandMaker(plan, estate, first_counter)
+        self._maker: RequestMaker
+        self._road: Road
+        if isinstance(target, Endpoint):
+            self._maker, self._road = target.maker(plan, estate, first_counter), target.road()
+        else:
+            commands = CommandMaker(plan, estate, first_counter)
+            road = MqttRoad(target, plan, worker, commands.recipients)
+            self._maker, self._road = commands, road
         draws = Random(f"{plan.seed} checks {worker}")  # noqa: S311  # a sample, not a secret
         self._in_flight = InFlight(plan, worker, estate.keystore, draws.random)
         self._slots = schedule(plan, worker)
         self._closed = plan.share(plan.closed, worker)
         self._ahead: deque[PreparedRequest] = deque()
         self._freed = asyncio.Event()
-        self._worker = worker
         self._start = 0.0
         self._cpu = 0.0
 
@@ -184,21 +293,12 @@ class Generator:
         """Send nothing more, and do not wait for replies."""
         self._stopping = True
 
-    async def run(self, broker: Broker, begin: Begin, take: Take) -> None:
+    async def run(self, begin: Begin, take: Take) -> None:
         """Send all requests and wait for their replies; call `take` with each batch.
 
-        Raises `TransportError` if there is no broker.
+        Raises `TransportError` if there is no broker or endpoint.
         """
-        subscriptions = {
-            response_topic(self._plan.prefix, "+", recipient): self._receive
-            for recipient in self._commands.recipients
-        }
-        async with connect(
-            broker,
-            client_id=f"load-{self._worker}",
-            subscriptions=subscriptions,
-            give_up_after=self._plan.timeout,
-        ) as transport:
+        async with self._road.connected(self._in_flight, self._now, self._freed.set):
             self._cpu = time.process_time()
             for _ in range(AHEAD):
                 if not self._make_one():
@@ -206,9 +306,9 @@ class Generator:
                 await asyncio.sleep(0)
             self._start = await begin()
             pace = self._pace_closed if self._plan.arrivals is Arrivals.CLOSED else self._pace
-            pacing = asyncio.create_task(pace(transport))
+            pacing = asyncio.create_task(pace())
             try:
-                await self._report(pacing, transport, take)
+                await self._report(pacing, take)
             finally:
                 pacing.cancel()
                 await asyncio.gather(pacing, return_exceptions=True)
@@ -219,16 +319,16 @@ class Generator:
     def _make_one(self) -> bool:
         slot = next(self._slots, None)
         if slot is not None:
-            self._ahead.append(self._commands.request(slot, self._clock.now()))
+            self._ahead.append(self._maker.request(slot, self._clock.now()))
         return slot is not None
 
-    async def _pace(self, transport: Transport) -> None:
+    async def _pace(self) -> None:
         """Send each request at its time, and make later ones meanwhile."""
         more, made = True, 0
         while more or self._ahead:
             while self._ahead and self._ahead[0].seconds <= (now := self._now()):
                 request = self._ahead.popleft()
-                self._send(transport, request, request.seconds, now)
+                self._send(request, request.seconds, now)
             if more and len(self._ahead) < AHEAD:
                 more, made = self._make_one(), made + 1
                 if made % AT_ONCE == 0:
@@ -237,11 +337,11 @@ class Generator:
                 await self._timer.sleep(self._ahead[0].seconds - self._now())
         await self._timer.sleep(max(self._plan.total - self._now(), 0.0))
 
-    async def _pace_closed(self, transport: Transport) -> None:
+    async def _pace_closed(self) -> None:
         """Keep a fixed number of requests in flight until the time is over."""
         while (now := self._now()) < self._plan.total:
             if self._ahead and self._in_flight.number < self._closed:
-                self._send(transport, self._ahead.popleft(), now, now)
+                self._send(self._ahead.popleft(), now, now)
             elif len(self._ahead) < AHEAD:
                 self._make_one()
                 await asyncio.sleep(0)
@@ -249,42 +349,26 @@ class Generator:
                 self._freed.clear()
                 await self._freed.wait()
 
-    def _send(
-        self, transport: Transport, request: PreparedRequest, planned: float, now: float
-    ) -> None:
+    def _send(self, request: PreparedRequest, planned: float, now: float) -> None:
         if self._in_flight.send(request, planned, now):
-            transport.post(request.topic, request.octets, partial(self._sent, request))
+            self._road.send(request, planned)
 
-    def _sent(self, request: PreparedRequest, outcome: Outcome) -> None:
-        if isinstance(outcome, TransportError):
-            self._in_flight.unsent(request)
-            self._freed.set()
-        elif not outcome:
-            self._in_flight.unheard()
-
-    def _receive(self, topic: str, octets: bytes, properties: Mapping[str, str]) -> None:
-        now = self._now()
-        if self._in_flight.receive(topic.split("/")[1], octets, properties.get(CACHE_STATUS), now):
-            self._freed.set()
-
-    async def _report(self, pacing: asyncio.Task[None], transport: Transport, take: Take) -> None:
+    async def _report(self, pacing: asyncio.Task[None], take: Take) -> None:
         """Pass a batch to `take` every `REPORT` seconds, until all requests are over."""
         while not (pacing.done() and not self._in_flight.number) and not self._stopping:
             await self._timer.sleep(REPORT)
             self._in_flight.expire(self._now())
             self._freed.set()
-            take(self._batch(transport))
+            take(self._batch())
         if pacing.done():
             pacing.result()
         self._in_flight.break_off()
-        take(self._batch(transport))
+        take(self._batch())
 
-    def _batch(self, transport: Transport) -> Batch:
+    def _batch(self) -> Batch:
         batch = self._in_flight.take()
         batch.waiting = self._in_flight.waiting(self._now())
-        batch.connection = ConnectionState(
-            transport.is_connected, transport.counters.reconnections, transport.carries_properties
-        )
+        batch.connection = self._road.state
         spent = time.process_time()
         if self._plan.warm_up <= self._now() - REPORT < self._plan.total:
             batch.cpu = spent - self._cpu

@@ -46,7 +46,7 @@ class Origin(StrEnum):
     COLLAPSED = "collapsed"
     BYPASS = "bypass"
     UNTOLD = "untold"
-    """Unknown: directly from the meter, or without a Cache-Status."""
+    """Unknown: directly from the meter, through DUIS, or without a Cache-Status."""
 
 
 def origin_of(status: str | None) -> Origin:
@@ -94,6 +94,10 @@ class Batch:
     """Requests by party, SRV and outcome."""
     latencies: dict[tuple[str, str, Origin], "array[float]"] = field(default_factory=dict)
     """Latencies of answers in seconds, by party, SRV and origin."""
+    acknowledgements: "array[float]" = field(default_factory=lambda: array("d"))
+    """Times from the planned time to the acknowledgement, in seconds; with DUIS alone."""
+    codes: Counter[str] = field(default_factory=Counter)
+    """Response codes and HTTP statuses other than those of success; with DUIS alone."""
     lags: "array[float]" = field(default_factory=lambda: array("d"))
     """Delays of requests after their planned times, in seconds."""
     checked: int = 0
@@ -180,7 +184,51 @@ class InFlight:
         except DecodeError:
             self._batch.unexpected += 1
             return False
-        entry = self._close(transaction_of(message))
+        return self._answer(transaction_of(message), message, status, now, checked=checked)
+
+    def respond(self, transaction: Transaction, octets: bytes, now: float) -> bool:
+        """Handle the reply in a response of DUIS; return whether it ends a request."""
+        checked = self._plan.check >= 1 or self._draw() < self._plan.check
+        try:
+            message = decode(octets, self._keystore if checked else None)
+        except DecodeError:
+            return self.end(transaction, Outcome.INVALID)
+        return self._answer(transaction, message, None, now, checked=checked)
+
+    def acknowledge(self, planned: float, now: float) -> None:
+        """Record that a request was acknowledged, at `now`."""
+        if planned >= self._plan.warm_up:
+            self._batch.acknowledgements.append(now - planned)
+
+    def end(self, transaction: Transaction, outcome: Outcome, code: str = "") -> bool:
+        """Record that a request ended without a reply of the meter; return whether one did.
+
+        `code` is the response code or the HTTP status that says why.
+        """
+        entry = self._close(transaction)
+        if entry is None:
+            self._batch.unexpected += 1
+            return False
+        self._batch.heard += 1
+        self._count(entry.request, entry.planned, outcome)
+        if code and entry.planned >= self._plan.warm_up:
+            self._batch.codes[code] += 1
+        return True
+
+    def unexpected(self) -> None:
+        """Record a message that belongs to no request."""
+        self._batch.unexpected += 1
+
+    def _answer(
+        self,
+        transaction: Transaction,
+        message: Message,
+        status: str | None,
+        now: float,
+        *,
+        checked: bool,
+    ) -> bool:
+        entry = self._close(transaction)
         if entry is None:
             self._batch.unexpected += 1
             return False

@@ -6,8 +6,9 @@ Pure data, so that it can be sent to other processes. Times are seconds.
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from typing import Literal
 
-from esme_emulator.messaging.topics import PREFIXES, Via
+from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.scenario.scenario import Mix, TraceLine
 
 MAX_RATE = 1_000_000.0
@@ -15,6 +16,11 @@ MAX_RATE = 1_000_000.0
 MAX_SECONDS = 10 * 86_400.0
 MAX_IN_FLIGHT = 1_000_000
 MAX_WORKERS = 64
+
+
+DUIS = "duis"
+"""Through the front door for DUIS, rather than on MQTT."""
+Via = Literal["cache", "direct", "duis"]
 
 
 class LoadError(ValueError):
@@ -43,7 +49,7 @@ class Plan:
     seed: str
     meters: int
     via: Via = "cache"
-    """A key of `PREFIXES`."""
+    """A key of `PREFIXES`, or `DUIS`."""
     rate: float = 0.0
     """Requests a second of all workers; for a ramp, at its end."""
     closed: int = 0
@@ -80,6 +86,10 @@ class Plan:
             raise LoadError(f"timeout {self.timeout:g}: give seconds above 0 and up to 86400")
         _within("check", self.check, 0, 1, "a fraction")
         _within("workers", self.workers, 1, MAX_WORKERS, "processes")
+        if self.workers > 1 and self.via == DUIS:
+            raise LoadError(
+                f"workers {self.workers}: the responses of DUIS arrive at one address, so give 1"
+            )
         if self.workers > self.meters:
             raise LoadError(
                 f"workers {self.workers}: each has meters of its own, "
@@ -90,8 +100,8 @@ class Plan:
 
     @property
     def prefix(self) -> str:
-        """Topic prefix of the meters or the cache."""
-        return PREFIXES[self.via]
+        """Topic prefix of the meters or the cache; empty for DUIS."""
+        return "" if self.via == "duis" else PREFIXES[self.via]
 
     @property
     def total(self) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from esme_emulator.load.in_flight import Origin, Outcome
-from esme_emulator.load.plan import Arrivals, Plan
+from esme_emulator.load.plan import DUIS, Arrivals, Plan
 from esme_emulator.load.tally import Quantiles, Tally
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
 from esme_emulator.runtime.reports import (
@@ -77,6 +77,16 @@ class GeneratorCost:
 
 
 @dataclass(frozen=True, slots=True)
+class DuisFigures:
+    """What the front door for DUIS said to the requests."""
+
+    acknowledgement: Quantiles
+    """Times from the planned time of a request to its acknowledgement (I99)."""
+    codes: dict[str, int]
+    """Requests by the response code, or the HTTP status, that ended them without readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """The figures of a load."""
 
@@ -103,6 +113,8 @@ class LoadResult:
     reconnections: int
     """Times that a connection to the broker was lost and restored."""
     generator: GeneratorCost
+    duis: DuisFigures | None
+    """None if the requests were made on MQTT."""
     notes: tuple[str, ...]
     """Caveats about the figures."""
 
@@ -168,8 +180,15 @@ def make_result(
         unexpected=tally.unexpected,
         reconnections=tally.reconnections,
         generator=generator,
+        duis=_duis(plan, tally),
         notes=tuple(_notes(plan, tally, requests, generator, shared)),
     )
+
+
+def _duis(plan: Plan, tally: Tally) -> DuisFigures | None:
+    if plan.via != DUIS:
+        return None
+    return DuisFigures(tally.acknowledgements.quantiles(), dict(sorted(tally.codes.items())))
 
 
 def _rate(number: int, seconds: float) -> float:
@@ -221,6 +240,11 @@ def _notes(
         notes.append(
             "meters and cache ran in this process, without MQTT: for real figures give --broker"
         )
+    if plan.via == DUIS:
+        notes.append(
+            "latencies have in them the pause of the front door before each response "
+            "(--respond-after); acknowledgements have none"
+        )
     if plan.arrivals is Arrivals.CLOSED:
         notes.append(
             "a closed loop sends less when replies are slow, so these latencies are too low; "
@@ -243,9 +267,10 @@ def _notes(
     if late is not None and late > LATE and plan.arrivals is not Arrivals.CLOSED:
         notes.append(f"one request in a hundred was sent {late:.0f} ms or more after its time")
     if requests.no_reply and not (requests.answered or requests.refused or requests.invalid):
-        notes.append(
-            "nothing was answered: are there meters on this broker, with this seed or keystore?"
-        )
+        where = "on this broker, with this seed or keystore?"
+        if plan.via == DUIS:
+            where = "behind the endpoint, and does it deliver to --listen?"
+        notes.append(f"nothing was answered: are there meters {where}")
     return notes
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from esme_emulator.estate.estate import EstateSource
-from esme_emulator.load.generator import Generator, MonotonicClock, Take
+from esme_emulator.load.generator import Endpoint, Generator, MonotonicClock, Take
 from esme_emulator.load.in_flight import Batch
-from esme_emulator.load.plan import LoadError, Plan
+from esme_emulator.load.plan import DUIS, LoadError, Plan
 from esme_emulator.load.result import LoadResult, make_result
 from esme_emulator.load.tally import AbortRule, Live, Tally, first_exceeded, percentile
 from esme_emulator.messaging.topics import command_topic
@@ -133,7 +133,8 @@ def work(pipe: Pipe, job: Job) -> None:
 async def _work(pipe: Pipe, job: Job) -> None:
     loop = asyncio.get_running_loop()
     start: asyncio.Future[float] = loop.create_future()
-    generator = Generator(job.plan, job.source.estate(), job.worker, job.first_counter)
+    estate = job.source.estate()
+    generator = Generator(job.plan, estate, job.worker, job.first_counter, job.url)
 
     def read() -> None:
         try:
@@ -156,7 +157,7 @@ async def _work(pipe: Pipe, job: Job) -> None:
 
     loop.add_reader(pipe.fileno(), read)
     try:
-        await generator.run(job.url, begin, partial(_send, pipe))
+        await generator.run(begin, partial(_send, pipe))
     except TransportError as error:
         _send(pipe, Failed(str(error)))
     loop.remove_reader(pipe.fileno())
@@ -183,7 +184,8 @@ ends then if nobody subscribes to its commands."""
 class Outage:
     """Counts consecutive seconds without a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: str = "the broker") -> None:
+        self._peer = peer
         self._seconds = 0
 
     def exceeded(self, is_up: bool, elapsed: float) -> str | None:
@@ -193,13 +195,13 @@ class Outage:
             return None
         began = max(elapsed - self._seconds, 0.0)
         return (
-            f"the connection to the broker was lost {began:.0f} s after the start, "
+            f"the connection to {self._peer} was lost {began:.0f} s after the start, "
             f"and not restored within {GONE} s"
         )
 
 
 class Load:
-    """One load on `broker`.
+    """One load on `target`.
 
     Several workers need the URL of a broker. `rules` are evaluated every second and at the end,
     over the last `window` seconds. `shared` is whether meters or cache run in this process too.
@@ -210,7 +212,7 @@ class Load:
         scenario: str,
         plan: Plan,
         source: EstateSource,
-        broker: Broker,
+        target: Broker | Endpoint,
         *,
         rules: Sequence[AbortRule] = (),
         window: int = 5,
@@ -219,7 +221,7 @@ class Load:
         self._scenario = scenario
         self._plan = plan
         self._source = source
-        self._broker = broker
+        self._target = target
         self._rules = rules
         self._shared = shared
         self._ended: str | None = None
@@ -246,16 +248,17 @@ class Load:
             return at
 
         plan, first_counter = self._plan, time.time_ns() // 1000
-        generator = Generator(plan, self._source.estate(), 0, first_counter)
         if plan.workers > 1:
-            if not isinstance(self._broker, str):
+            if not isinstance(self._target, str):
                 raise LoadError(f"{plan.workers} workers need the URL of a broker")
-            workers = LoadWorkers(plan, self._source, self._broker, first_counter)
+            workers = LoadWorkers(plan, self._source, self._target, first_counter)
             self._running = workers
             running = workers.run(started, self.tally.add)
         else:
+            estate = self._source.estate()
+            generator = Generator(plan, estate, 0, first_counter, self._target)
             self._running = generator
-            running = generator.run(self._broker, begin, self.tally.add)
+            running = generator.run(begin, self.tally.add)
         if self._ended is not None:
             self._running.break_off()
         watching = asyncio.create_task(self._watch(started, watch))
@@ -269,7 +272,7 @@ class Load:
         if self._ended is None:
             self._check_rest()
         if self._ended is None and not self.tally.is_up:
-            self._ended = "aborted: there was no connection to the broker at the end"
+            self._ended = f"aborted: there was no connection to {self._peer} at the end"
         elapsed = MonotonicClock().now() - started.result() if started.done() else 0.0
         return make_result(
             self._scenario,
@@ -279,6 +282,10 @@ class Load:
             elapsed=max(elapsed, 0.0),
             shared=self._shared,
         )
+
+    @property
+    def _peer(self) -> str:
+        return str(self._target) if self._plan.via == DUIS else "the broker"
 
     def _unheard(self, elapsed: float) -> str | None:
         """Return a message if the broker says that every command so far reached nobody."""
@@ -297,7 +304,7 @@ class Load:
 
     async def _watch(self, started: "asyncio.Future[float]", watch: Watch) -> None:
         start = await asyncio.shield(started)
-        clock, outage = MonotonicClock(), Outage()
+        clock, outage = MonotonicClock(), Outage(self._peer)
         number = 0
         while True:
             number += 1

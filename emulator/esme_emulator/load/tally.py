@@ -140,6 +140,8 @@ class Tally:
         self.counts: Counter[tuple[str, str, Outcome]] = Counter()
         self.histograms: defaultdict[Class, Histogram] = defaultdict(Histogram)
         self.lags = Histogram()
+        self.acknowledgements = Histogram()
+        self.codes: Counter[str] = Counter()
         self.checked = self.arrived = self.unexpected = 0
         self.made = self.heard = self.unheard = 0
         self.cpu: dict[int, float] = {}
@@ -157,6 +159,8 @@ class Tally:
         for key, latencies in batch.latencies.items():
             self.histograms[key].record(latencies)
         self.lags.record(batch.lags)
+        self.acknowledgements.record(batch.acknowledgements)
+        self.codes.update(batch.codes)
         self.checked += batch.checked
         self.arrived += batch.arrived
         self.unexpected += batch.unexpected

@@ -4,22 +4,17 @@ Imported only if a test uses it, since its packages are in an extra of their own
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from lxml import etree
-
 from esme_emulator.app.dsp import DspOptions, RunningDsp, serve_dsp
 from esme_emulator.estate.estate import Estate
 from esme_emulator.gateway.deliveries import Addresses
-from esme_emulator.gateway.documents import REQUEST_NAMESPACE, RequestId
 from esme_emulator.gateway.drafts import draft_of
 from esme_emulator.gateway.http import receiving
 from esme_emulator.gateway.keys import DuisKeys, duis_registry
-from esme_emulator.gateway.requests import parse_xml
-from esme_emulator.gateway.signature import Signer, sign, verify
+from esme_emulator.gateway.user import read_response, signed_by_originator
 from esme_emulator.messaging.client import NoReplyError
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.http_server import serve_http
@@ -28,8 +23,6 @@ from gbcs import EUI, Message, authenticate, decode
 
 RECEIVER_PATH = "/smartdcc/duis"
 
-_IN = f"{{{REQUEST_NAMESPACE}}}"
-_LONGEST = 1 << 24
 _RESPONSE_SECONDS = 30.0
 """Timeout of a response in seconds of real time."""
 
@@ -37,25 +30,24 @@ _RESPONSE_SECONDS = 30.0
 class DuisResponse:
     """A response that was delivered, with a valid signature of the DSP."""
 
-    def __init__(self, octets: bytes, root: etree._Element, keys: DuisKeys) -> None:
+    def __init__(self, octets: bytes, keys: DuisKeys) -> None:
         self.octets = octets
-        self._root = root
+        self._received = read_response(octets, keys)
         self._keys = keys
 
     def text(self, name: str) -> str | None:
         """Return the text of the first element of this name, such as `RequestID`, or None."""
-        found = self._root.find(f".//{_IN}{name}")
-        return None if found is None else found.text
+        return self._received.text(name)
 
     @property
     def code(self) -> str:
         """The response code, such as I0 or E21."""
-        return self.text("ResponseCode") or ""
+        return self._received.code
 
     @property
     def message(self) -> Message:
         """The GBCS response in it, decoded. Raises `AuthenticationError` for an invalid MAC."""
-        message = decode(base64.b64decode(self.text("GBCSPayload") or ""), self._keys.keystore)
+        message = decode(self._received.payload, self._keys.keystore)
         authenticate(message)
         return message
 
@@ -86,16 +78,14 @@ class EsmeDsp:
         """Return a request, signed by its originator, whose key is drawn from the seed.
 
         A signature, comments and white space in `request` are left out. Raises `DocumentError`, and
-        `ValueError` for an unknown originator.
+        `SignatureError` for an unknown originator.
         """
         root = draft_of(request.encode() if isinstance(request, str) else request)
-        identity = RequestId.parse(root.findtext(f"{_IN}Header/{_IN}RequestID") or "")
-        return sign(root, self._signer(identity.originator))
+        return signed_by_originator(root, self.keys)
 
     def read(self, octets: bytes) -> DuisResponse:
         """Return a response after checking that the DSP signed it. Raises `SignatureError`."""
-        root, _ = verify(parse_xml(octets, _LONGEST), {self.keys.dsp.serial: self.keys.dsp})
-        return DuisResponse(octets, root, self.keys)
+        return DuisResponse(octets, self.keys)
 
     async def response(self) -> DuisResponse:
         """Return the next response that was delivered to the fixture itself.
@@ -107,12 +97,6 @@ class EsmeDsp:
                 return await self._arrived.get()
         except TimeoutError:
             raise NoReplyError("no response was delivered: advance esme_clock?") from None
-
-    def _signer(self, eui: EUI) -> Signer:
-        for signer in self.keys.signers.values():
-            if signer.eui == eui:
-                return signer
-        raise ValueError(f"{eui} is not a user of DUIS")
 
     def _take(self, octets: bytes) -> int:
         self._arrived.put_nowait(self.read(octets))

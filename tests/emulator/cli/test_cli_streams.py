@@ -64,8 +64,8 @@ SERVICES = {
     "cache": "cache --meters 1 --store memory: --json",
 }
 """What runs until it is interrupted."""
-CLIENTS = {"dsp", "duis send", "duis listen", "record"}
-"""What needs a broker or a server beside it; other tests run these."""
+CLIENTS = {"dsp", "duis send", "duis listen", "record", "keys import"}
+"""What needs more than a file beside it; other tests run these."""
 
 STREAMS = {
     "stdin closed": ("<&-", 0),

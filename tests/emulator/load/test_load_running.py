@@ -79,13 +79,13 @@ async def generate(
     clock = Leaping(least)
     tally = Tally()
     wall = ManualClock(UNIX_NOW)
-    made = generator or Generator(load, ESTATE, 0, 1, timer=clock, clock=wall)
+    made = generator or Generator(load, ESTATE, 0, 1, broker, timer=clock, clock=wall)
 
     async def begin() -> float:
         return clock.now()
 
     async with asyncio.timeout(GUARD):
-        await made.run(broker, begin, tally.add)
+        await made.run(begin, tally.add)
     return tally
 
 
@@ -171,7 +171,8 @@ async def test_a_closed_loop_keeps_a_fixed_number_in_flight() -> None:
 
 
 async def test_breaking_off_leaves_requests_unfinished() -> None:
-    made = Generator(plan(timeout=50.0), ESTATE, 0, 1, timer=Leaping(), clock=ManualClock(UNIX_NOW))
+    target, wall = MemoryBroker(), ManualClock(UNIX_NOW)
+    made = Generator(plan(timeout=50.0), ESTATE, 0, 1, target, timer=Leaping(), clock=wall)
     tally = Tally()
 
     def take(batch: Batch) -> None:
@@ -183,7 +184,7 @@ async def test_breaking_off_leaves_requests_unfinished() -> None:
         return 100.0
 
     async with asyncio.timeout(GUARD):
-        await made.run(MemoryBroker(), begin, take)
+        await made.run(begin, take)
     sent = tally.total(Outcome.SENT)
     assert 20 <= sent < 100
     assert tally.total(Outcome.UNFINISHED) == sent

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from esme_emulator.cli.render.screen import print_rows
 from esme_emulator.load.plan import Arrivals
-from esme_emulator.load.result import LoadResult
+from esme_emulator.load.result import DuisFigures, LoadResult
 from esme_emulator.load.tally import Live, Quantiles
 
 _LINES = 20
@@ -97,6 +97,8 @@ def load_table(result: LoadResult, console: Console) -> None:
         f"no reply {requests.no_reply}, not sent {requests.not_sent}, "
         f"unfinished {requests.unfinished}; {result.checked} replies verified",
     )
+    if result.duis is not None:
+        _line(console, _duis(result.duis))
     generator = result.generator
     if generator.cpu_microseconds_per_request is not None and generator.sent_late.count:
         _line(
@@ -109,6 +111,15 @@ def load_table(result: LoadResult, console: Console) -> None:
         _line(console, f"note: {note}")
     if not result.complete:
         _line(console, f"PARTIAL: {result.ended}")
+
+
+def _duis(figures: DuisFigures) -> str:
+    times = figures.acknowledgement
+    text = f"acknowledged {times.count}"
+    if times.count:
+        text += f": p50 {times.p50:.1f}, p99 {times.p99:.1f} ms"
+    codes = (f"{code} {number}" for code, number in figures.codes.items())
+    return "; ".join((text, *codes))
 
 
 def _line(console: Console, text: str) -> None:
