@@ -44,9 +44,7 @@ COMMANDS = {
     "serve": Lazy(f"{_HERE}.run:serve", "Run broker, meters and cache until interrupted."),
     "fleet": Lazy(f"{_HERE}.run:fleet", "Run the meters alone, on a broker, until interrupted."),
     "cache": Lazy(f"{_HERE}.run:cache", "Run the cache alone, on a broker, until interrupted."),
-    "dsp": Lazy(
-        f"{_HERE}.run:dsp", "Run the front door for DUIS alone, on a broker, until interrupted."
-    ),
+    "dsp": Lazy(f"{_HERE}.run:dsp", "Run the DUIS endpoint alone, on a broker, until interrupted."),
     "duis": Lazy(
         f"{_HERE}.duis:duis", "Sign, verify and send DUIS requests, and receive responses."
     ),

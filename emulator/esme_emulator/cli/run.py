@@ -120,7 +120,7 @@ def serve(
 @part_broker_option
 @json_option
 def dsp(source: EstateSource, broker: str, as_json: bool, **chosen: Any) -> None:
-    """Run the front door for DUIS alone, on a broker, until interrupted.
+    """Run the DUIS endpoint alone, on a broker, until interrupted.
 
     Give the same --parties to meters and cache, and the same --registry to the cache.
     """
