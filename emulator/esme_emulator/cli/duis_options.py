@@ -4,7 +4,7 @@ Imports what the extra `duis` installs only if the front door is used.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,8 +143,11 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
     )
 
 
-def duis_keys(source: EstateSource) -> "DuisKeys":
-    """Return the keys of users and DSP. Raises `NamedFileError`."""
+def duis_keys(source: EstateSource, told: Sequence[str] = ()) -> "DuisKeys":
+    """Return the keys of users and DSP. Warn of bad entries, except for the lines `told`.
+
+    Raises `NamedFileError`.
+    """
     from esme_emulator.gateway.keys import derived_keys, file_keys
 
     estate, parties = source.estate(), source.parties
@@ -152,7 +155,8 @@ def duis_keys(source: EstateSource) -> "DuisKeys":
     if parties is None or not is_boxed(text):
         return derived_keys(estate.seed, estate.keystore, estate.known_parties)
     keys = file_keys(text, estate.seed, estate.keystore)
-    warn([f"{parties}: {complaint}" for complaint in keys.complaints])
+    lines = [f"{parties}: {complaint}" for complaint in keys.complaints]
+    warn([line for line in lines if line not in told])
     return keys
 
 
@@ -176,7 +180,7 @@ def dsp_options(
     from esme_emulator.gateway.keys import duis_registry
     from esme_emulator.gateway.xsd import Xsd
 
-    keys = duis_keys(source)
+    keys = duis_keys(source, estate.notes)
     addresses = dict(chosen["respond_to"])
     default = addresses.pop(None, DEFAULT_ADDRESS)
     folder = chosen["duis_schema"]

@@ -83,7 +83,9 @@ def _key_option(name: str, what: str) -> Callable[[Any], Any]:
 
 
 @click.command(
-    cls=Command, example="esme keys import 90B3D51F30060000 --ka ka.pem --ds ds.pem > own.json"
+    "import",
+    cls=Command,
+    example="esme keys import 90B3D51F30060000 --ka ka.pem --ds ds.pem > own.json",
 )
 @click.argument("eui", type=EUI_PARAMETER, required=False)
 @_key_option("ka", "key-agreement")

@@ -106,7 +106,7 @@ def prove(
     plan = resized(load_scenario(scenario), seed, meters)
     found = PartyList() if parties is None else load_parties(parties)
     plan, left_out = with_requester(plan, found, party)
-    warn([*found.notes, *left_out, *warnings_of(plan)])
+    warn([*left_out, *warnings_of(plan)])
     named = [scenario, *(["--parties", str(parties)] if parties else [])]
     named += ["--party", party] if party else []
     page, unwritten = None, None

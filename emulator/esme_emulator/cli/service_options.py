@@ -267,9 +267,10 @@ def estate_of(source: EstateSource, registry: Registry | None) -> Estate:
         raise click.UsageError(
             f"--parties {source.parties}: it has registrations: give it as --registry"
         )
-    warn([f"{source.parties}: {note}" for note in given.notes])
+    warn(list(estate.notes))
     if registry is None:
         return estate
+    warn(list(registry.party_list.notes))
     estate = with_parties(estate, registry.party_list.without({one.eui for one in given.parties}))
     for party in (*given.parties, *registry.party_list.parties):
         if reason := registry.unanswerable(party.eui):

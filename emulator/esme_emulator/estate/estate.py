@@ -29,7 +29,7 @@ class Estate:
     known_parties: tuple[Party, ...] = PARTIES
     """The emulated parties, or with those of the user. None of them is a meter."""
     notes: tuple[str, ...] = ()
-    """One line for each entry of a file of parties that was skipped."""
+    """What the user should know of the files of parties, a line each."""
 
     def parties(self, counter: int) -> tuple[RemoteParty, ...]:
         """Return the parties whose private keys are known, with originator counters from `counter`.

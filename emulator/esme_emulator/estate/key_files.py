@@ -7,6 +7,7 @@ critical; SMKI issues certificates for keys of P-256.
 """
 
 import re
+import warnings
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator
@@ -94,7 +95,15 @@ def read_key(
     All must be of one key of P-256. A certificate must be of `eui`, unless that is None, and for
     `usage`. Raises `PasswordNeededError`, and `KeystoreError` with one line for all else.
     """
-    parts = [part for octets in files for part in _parts(octets, password)]
+    try:
+        return _key_of(_all_parts(files, password), usage, eui)
+    except KeystoreError:
+        raise
+    except Exception:  # the parser's exceptions for certificates are not documented
+        raise KeystoreError("the certificate in it cannot be read") from None
+
+
+def _key_of(parts: list[_Part], usage: KeyUsage, eui: EUI | None) -> PartyKey:
     privates = [part for part in parts if isinstance(part, ec.EllipticCurvePrivateKey)]
     publics = [part for part in parts if isinstance(part, ec.EllipticCurvePublicKey)]
     publics += [key.public_key() for key in privates]
@@ -118,9 +127,10 @@ def read_key(
 def holds_private_key(octets: bytes) -> bool:
     """Return whether a file has a private key that everybody who reads the file can use."""
     try:
-        return any(isinstance(part, ec.EllipticCurvePrivateKey) for part in _parts(octets, None))
+        parts = _all_parts([octets], None)
     except KeystoreError:  # encrypted, or no key file
         return False
+    return any(isinstance(part, ec.EllipticCurvePrivateKey) for part in parts)
 
 
 def _certificate_for(
@@ -154,6 +164,13 @@ def _check_certificate(certificate: x509.Certificate, usage: KeyUsage, eui: EUI 
     signs = usage is KeyUsage.DIGITAL_SIGNATURE
     if not (uses.digital_signature if signs else uses.key_agreement):
         raise KeystoreError(f"the key usage of the certificate is not {_USES[usage]}")
+
+
+def _all_parts(files: Iterable[bytes], password: bytes | None) -> list[_Part]:
+    with warnings.catch_warnings():
+        # They are about old encodings, and name no file: nothing that the user can act on.
+        warnings.simplefilter("ignore")
+        return [part for octets in files for part in _parts(octets, password)]
 
 
 def _parts(octets: bytes, password: bytes | None) -> Iterator[_Part]:
@@ -272,4 +289,4 @@ def _p256(key: object) -> ec.EllipticCurvePublicKey:
     return key
 
 
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)

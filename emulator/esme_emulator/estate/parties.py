@@ -79,7 +79,7 @@ class PartyList:
     parties: tuple[Party, ...] = ()
     keys: Mapping[tuple[EUI, KeyUsage], PartyKey] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
-    """One line for each entry of the file that was skipped."""
+    """One line for each entry that was skipped, and each key file that others can read."""
     has_registrations: bool = False
     """Whether the file is a registry too."""
 

@@ -6,7 +6,8 @@ relative to the file. The password of encrypted ones is in `ESME_KEY_PASSWORD`.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +17,13 @@ from esme_emulator.estate.key_files import (
     PASSWORD_VARIABLE,
     PartyKey,
     PasswordNeededError,
+    holds_private_key,
     read_key,
 )
 from esme_emulator.estate.parties import DUIS_PARTIES, Party, PartyList, Roles, with_more
 from esme_emulator.runtime.config import Device, Table, Takes, parse_toml, validate
 from esme_emulator.runtime.errors import NamedFileError
-from esme_emulator.runtime.files import text_of
+from esme_emulator.runtime.files import is_exposed, text_of
 from gbcs import EUI, KeystoreError, KeyUsage
 from gbcs.tables.roles import Role
 
@@ -77,7 +79,7 @@ def load_parties(path: Path) -> PartyList:
     try:
         octets = read_key_file(path)
         if is_boxed(octets):
-            return _boxed(octets)
+            return _boxed(path, octets)
         tables = parse_toml(text_of(octets))
     except (KeystoreError, OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -93,7 +95,7 @@ def load_parties(path: Path) -> PartyList:
     if mistakes:
         raise NamedFileError("\n".join(f"--parties {path}: {each}" for each in mistakes))
     registers = bool({"registration", "change"} & set(tables))
-    return PartyList(found.parties, found.keys, has_registrations=registers)
+    return replace(found, has_registrations=registers)
 
 
 def read_entries(rows: Sequence[Any], folder: Path, mistakes: list[str]) -> PartyList:
@@ -113,6 +115,7 @@ def party_list(
     """Return the parties of valid entries, each with its place in the file; note mistakes."""
     parties: dict[EUI, Party] = {}
     keys: dict[tuple[EUI, KeyUsage], PartyKey] = {}
+    exposed: dict[str, None] = {}
     for where, table in tables:
         if table.eui in parties:
             mistakes.append(f"{where}: eui: {table.eui} is there before")
@@ -123,6 +126,7 @@ def party_list(
                 continue
             try:
                 keys[table.eui, usage] = _key(files, folder, usage, table.eui)
+                exposed |= dict.fromkeys(_exposed(files, folder))
             except KeystoreError as error:
                 mistakes.append(f"{where}: {name}: {error}")
         agreed = keys.get((table.eui, KeyUsage.KEY_AGREEMENT))
@@ -131,7 +135,14 @@ def party_list(
         with_more((), parties.values())
     except ValueError as error:
         mistakes.append(f"party: {error}")
-    return PartyList(tuple(parties.values()), keys)
+    return PartyList(tuple(parties.values()), keys, tuple(exposed))
+
+
+def _exposed(names: tuple[str, ...], folder: Path) -> Iterator[str]:
+    """Yield a line for each file with a private key that other users can read."""
+    for path in (folder / name for name in names):
+        if is_exposed(path) and holds_private_key(read_key_file(path)):
+            yield f"{path}: others can read its private key: chmod 600 {path}"
 
 
 def _party(table: PartyTable, certificate: bytes) -> Party:
@@ -166,6 +177,8 @@ def read_key_file(path: Path) -> bytes:
     return octets
 
 
-def _boxed(octets: bytes) -> PartyList:
+def _boxed(path: Path, octets: bytes) -> PartyList:
     file = read_boxed(octets)
-    return PartyList(DUIS_PARTIES, gbcs_keys(file.entries), file.complaints)
+    return PartyList(
+        DUIS_PARTIES, gbcs_keys(file.entries), tuple(f"{path}: {each}" for each in file.complaints)
+    )

@@ -81,6 +81,7 @@ class Bench:
         self.variants = variants
         self._estate = estate_of(scenario)
         self._supply = Supply(scenario, self._estate)
+        self._names = {party.eui: party.name for party in self._estate.known_parties}
         names = scenario.fleet.profiles
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
         self._evidence = EvidenceWriter(folder, owner)
@@ -106,7 +107,7 @@ class Bench:
         number = part_run.number
         figures = figures_of(
             *(part_run.run, label_of(number), self.scenario, part_run.changes, self._evidence),
-            name_of=self._estate.name_of,
+            name_of=lambda party: self._names.get(party) or str(party),
             ledger=number < 2,
         )
         if not number:

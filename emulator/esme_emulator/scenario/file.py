@@ -185,8 +185,11 @@ def fault_warnings(scenario: Scenario) -> list[str]:
 
 
 def warnings_of(scenario: Scenario) -> list[str]:
-    """Return a line for each party that is never answered, and each fault that never fires."""
-    return [*unanswerable(scenario), *fault_warnings(scenario)]
+    """Return a line for each party that is never answered, and each fault that never fires.
+
+    Also one for each key file that others can read.
+    """
+    return [*scenario.parties.notes, *unanswerable(scenario), *fault_warnings(scenario)]
 
 
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
@@ -217,7 +220,8 @@ def with_requester(
     those of `asked_by`. Raises `ValueError` if there is no such party, or it has nothing to send.
     """
     own = with_more(scenario.parties.parties, found.parties)
-    parties = PartyList(own, {**scenario.parties.keys, **found.keys}, found.notes)
+    notes = scenario.parties.notes + found.notes
+    parties = PartyList(own, {**scenario.parties.keys, **found.keys}, notes)
     scenario = replace(scenario, parties=parties)
     if name is None:
         return scenario, []

@@ -74,6 +74,12 @@ class Supply:
             return party.roles if any(part.party == eui for part in suppliers) else frozenset()
         return party.roles.difference(*(part.roles for part in suppliers))
 
+    def covers_some(self, party: Party, roles: frozenset[Role]) -> bool:
+        """Return whether a party is registered for any meter in one of these roles."""
+        if not self._is_drawn(party):
+            return self._has_all(party)
+        return any(roles & self.roles_for(party.eui, device) for device in self._meters)
+
     def _registrations(self, meters: Sequence[EUI]) -> Iterator[Registration]:
         for party in self._parties.values():
             if self._is_drawn(party):
@@ -149,7 +155,7 @@ def _why_never(scenario: Scenario, supply: Supply, estate: Estate, party: Party,
     roles = party.roles & entitled(kind.srv)
     if not roles:
         return f"none of its roles ({', '.join(sorted(party.roles))}) may send SRV {kind.srv}"
-    if any(roles & supply.roles_for(party.eui, device) for device in estate.meters):
+    if supply.covers_some(party, roles):
         return ""
     begun = [change.at for change in scenario.changes if change.gives_to(party.name)]
     if not begun:

@@ -136,6 +136,8 @@ def test_files_that_others_can_read_are_warned_of() -> None:
     Path("ka.pem").chmod(0o644)
     said = esme("keys", "import", str(OWN), "--ka", "ka.pem")
     assert said.stderr == "esme: ka.pem: others can read its private key: chmod 600 ka.pem\n"
+    read = esme(*READ, "--parties", "parties.toml")
+    assert read.stderr == said.stderr
     Path("certificate.der").chmod(0o644)
     assert imported("--ka", "certificate.der")
 

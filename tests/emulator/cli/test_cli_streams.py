@@ -55,6 +55,7 @@ COMMANDS = {
     "profiles check": "profiles check domestic.toml --json",
     "profiles plot": "profiles plot domestic",
     "keys": "keys --meters 1",
+    "keys import": f"keys import {METER} --ka key.hex",
     "duis sign": "duis sign request.xml",
     "duis verify": "duis verify request.xml",
 }
@@ -64,7 +65,7 @@ SERVICES = {
     "cache": "cache --meters 1 --store memory: --json",
 }
 """What runs until it is interrupted."""
-CLIENTS = {"dsp", "duis send", "duis listen", "record", "keys import"}
+CLIENTS = {"dsp", "duis send", "duis listen", "record"}
 """What needs more than a file beside it; other tests run these."""
 
 STREAMS = {
@@ -112,6 +113,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     morning = (sent, Recorded(UNIX_NOW, reply, meter_octets(read)))
     (made / "morning.jsonl").write_text("".join(f"{line_of(each)}\n" for each in morning))
     (made / "message.hex").write_text(octets.hex())
+    (made / "key.hex").write_text("7" * 64)
     (made / "request.xml").write_bytes(a_read(1))
     (made / "message.json").write_text(json.dumps(to_json(decode(octets))))
     (made / "mine.toml").write_text(load_scenario("quickstart").text)

@@ -2,11 +2,14 @@
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from esme_emulator.estate.key_files import (
     PartyKey,
@@ -129,6 +132,25 @@ def test_a_mistake_is_one_line_without_the_key(
 def test_a_key_shows_nothing_private() -> None:
     assert SCALAR.hex() not in repr(PartyKey.of(KEY))
     assert repr(SCALAR) not in repr(PartyKey.of(KEY))
+
+
+@given(st.sampled_from([*PRIVATE_FILES.values(), *PUBLIC_FILES.values()]), st.data())
+def test_damaged_files_are_read_or_refused(octets: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(octets)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(damaged) - 1))
+        damaged[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+        if not damaged:
+            break
+    with suppress(KeystoreError):
+        assert read_key([bytes(damaged)], KA, OWN, PASSWORD).public
+    assert holds_private_key(bytes(damaged)) in (True, False)
+
+
+@given(st.binary(max_size=200))
+def test_other_octets_are_refused(octets: bytes) -> None:
+    with pytest.raises(KeystoreError):
+        read_key([octets], KA)
 
 
 @pytest.mark.processes
