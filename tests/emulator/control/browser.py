@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",  # CI runs as root
     "--disable-background-networking",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -31,7 +31,7 @@ async def chromium() -> AsyncIterator["Browser"]:
         "playwright.async_api", reason="playwright is not installed: make .venv/dev"
     )
     async with api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         try:
             yield browser
         finally:
