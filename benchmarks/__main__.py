@@ -11,6 +11,7 @@ from benchmarks import (
     engines,
     fleet,
     load,
+    page,
     passing,
     proof,
     reads,
@@ -32,6 +33,7 @@ MEASUREMENTS = {
     "soak": soak.main,
     "stores": stores.main,
     "cache": cache.main,
+    "page": page.main,
     "passing": passing.main,
     "calls": calls.main,
 }

@@ -56,17 +56,17 @@ def _seconds() -> dict[str, float]:
             continue  # the process ended meanwhile
         parents[int(folder.name)], names[int(folder.name)] = int(stat[1]), words
     own = os.getpid()
-    seconds = defaultdict(float, client=_spent(own))
+    seconds = defaultdict(float, client=spent(own))
     for process in parents:
         child = process
         while child in parents and parents[child] != own:
             child = parents[child]
         if child in parents:
-            seconds[_name(names[child])] += _spent(process)
+            seconds[_name(names[child])] += spent(process)
     return seconds
 
 
-def _spent(process: int) -> float:
+def spent(process: int) -> float:
     """Return the processor time of all threads of a process, in seconds."""
     spent = 0
     for account in Path(f"/proc/{process}/task").glob("*/schedstat"):

@@ -96,6 +96,7 @@ HOMES = {
     "asn1tools": ("gbcs/asn1/*",),
     "astral": ("device/energy.py",),
     "fastapi": ("control/*",),
+    "fastapi_offline": ("control/page_routes.py",),
     "hdrh": ("load/tally.py",),
     "jinja2": ("proof/report/page.py",),
     "lxml": ("gateway/*", "pytest_plugin/dsp.py"),

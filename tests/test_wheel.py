@@ -172,6 +172,8 @@ def test_wheel_holds_every_source_file_and_no_other(wheel: Path) -> None:
         "esme_emulator/scenario/shipped/quickstart.toml",
         "esme_emulator/profiles/shipped/meters/single.toml",
         "esme_emulator/proof/report/page.html.j2",
+        "esme_emulator/control/page/index.html",
+        "esme_emulator/control/page/main.js",
     ],
 )
 def test_wheel_holds_data(name: str, wheel: Path) -> None:

@@ -23,6 +23,7 @@ from esme_emulator.control.guard import Guard
 from esme_emulator.control.journal_routes import journal_routes
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
 from esme_emulator.control.models import DuisCounts, Health, Problem
+from esme_emulator.control.page_routes import add_page
 from esme_emulator.control.registry_routes import registry_routes
 from esme_emulator.control.steering_routes import steering_routes
 from esme_emulator.monitor.parts import AbsentError, RunningParts, dsp_of
@@ -32,12 +33,6 @@ def process_routes(parts: RunningParts) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter()
     metrics = Metrics(parts)
-
-    @router.get("/", tags=["process"])
-    async def index(request: Request) -> dict[str, list[str]]:
-        """List every path and its methods."""
-        paths = request.app.openapi()["paths"]
-        return {path: [method.upper() for method in paths[path]] for path in sorted(paths)}
 
     @router.get("/health", tags=["process"], responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
@@ -87,7 +82,7 @@ def create_app(parts: RunningParts) -> FastAPI:
         title="esme-emulator control",
         version=_version(),
         description="Shows and steers the parts of this process. Listens on loopback only.",
-        # The pages that show the description would load scripts from the internet.
+        # FastAPI's own pages of the description would load scripts from the internet.
         docs_url=None,
         redoc_url=None,
         responses={"4XX": {"model": Problem, "description": "The request was refused"}},
@@ -105,6 +100,7 @@ def create_app(parts: RunningParts) -> FastAPI:
     app.include_router(journal_routes(parts))
     app.include_router(clock_routes(parts.clock))
     app.include_router(steering_routes(parts))
+    add_page(app, parts)
     return app
 
 

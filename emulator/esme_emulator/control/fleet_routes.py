@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import date
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,9 +12,11 @@ from fastapi import APIRouter, Body, HTTPException, Query, Response
 from esme_emulator.control.models import (
     Count,
     CountersState,
+    Day,
     ExportedSeries,
     FaultLog,
     FleetState,
+    HalfHours,
     Kinds,
     MeterCount,
     MeterState,
@@ -25,7 +28,7 @@ from esme_emulator.control.models import (
     WanState,
 )
 from esme_emulator.control.routing import counted_srv, eui_of
-from esme_emulator.device.energy import by_tariff, grown
+from esme_emulator.device.energy import Series, by_tariff, grown
 from esme_emulator.device.logs import primary_tou
 from esme_emulator.device.model import Meter
 from esme_emulator.faults.base import FaultError
@@ -35,11 +38,14 @@ from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
 from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
 from esme_emulator.profiles.latency import latency_text
+from esme_emulator.profiles.model import HALF_HOURS
 from gbcs import EUI
-from gbcs.instants import DAY, EPOCH_UNIX, to_iso
+from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, to_iso
 
 MAX_ROWS = 10_000
 """Maximum number of rows of an answer."""
+
+_EPOCH = date(2000, 1, 1)
 
 
 def fleet_routes(parts: RunningParts) -> APIRouter:
@@ -91,6 +97,27 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
             registers=registers_of(meter, now),
             counters=[_count(row) for row in hosted.counters.of_meter(device)],
         )
+
+    @router.get("/meters/{eui}/half-hours")
+    async def get_half_hours(eui: str, day: Day) -> HalfHours:
+        """Return the energy of each half hour of a day, up to the present one."""
+        hosted = fleet_of(parts)
+        device = _meter(hosted, eui)
+        meter = hosted.meter_of(device)
+        begin = (day - _EPOCH).days * HALF_HOURS
+        past = (int(parts.clock.now()) - EPOCH_UNIX) // HALF_HOUR
+        over = range(begin, min(begin + HALF_HOURS, past))
+
+        def energies(series: Series) -> list[int]:
+            if not over or begin < meter.installed * HALF_HOURS:
+                return [0] * len(over)
+            return series.half_hours(over.start, over.stop - 1)
+
+        taken = energies(meter.primary)
+        if meter.secondary is not None:
+            taken = [sum(both) for both in zip(taken, energies(meter.secondary), strict=True)]
+        given = energies(meter.active_export)
+        return HalfHours(day=day, active_import=taken, active_export=given)
 
     @router.get("/counters")
     async def get_counters(

@@ -23,6 +23,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _day(value: object) -> date:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r:.40} is not a day: write it as 2026-01-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, Field(max_length=64)]
 
 
@@ -233,6 +246,14 @@ class MeterState(Model):
     counters: list[Count]
 
 
+class HalfHours(Model):
+    """Energies of the half hours of a day, from 00:00 UTC, in Wh; without those to come."""
+
+    day: date
+    active_import: list[int]
+    active_export: list[int]
+
+
 class Rules(Model):
     """The active fault rules, in the order in which they were added."""
 
@@ -270,20 +291,7 @@ class FaultLog(Model):
 MAX_ROWS = 10_000
 """Maximum number of rows of an answer."""
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EUI_TEXT = "EUI-64 as 16 hexadecimal digits"
-
-
-def _day(value: object) -> date:
-    try:
-        if isinstance(value, str) and _DAY.fullmatch(value):
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
-    raise ValueError(f"{value!r:.40} is not a day: write it as 2026-01-31")
-
-
-Day = Annotated[date, BeforeValidator(_day)]
 Limit = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 
 

@@ -27,6 +27,7 @@ EXTRAS = {
     "iotcore": "broker",
     "amqtt": "mqtt3",
     "fastapi": "control",
+    "fastapi_offline": "control",
     "prometheus_client": "control",
     "starlette": "control",
     "uvicorn": "control",

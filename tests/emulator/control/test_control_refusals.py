@@ -31,7 +31,6 @@ def reason(answer: httpx.Response, status: int) -> str:
     ("method", "path", "status", "words"),
     [
         ("GET", "/nowhere", 404, "GET /nowhere: not found"),
-        ("GET", "/docs", 404, "not found"),
         ("PATCH", "/clock", 405, "method not allowed"),
         ("GET", "/counters/reset", 405, "method not allowed"),
         ("POST", f"/meters/{METER}", 405, "method not allowed"),
