@@ -24,7 +24,7 @@ from esme_emulator.cli.options import (
 )
 from esme_emulator.cli.render.screen import warn
 from esme_emulator.estate.estate import Estate, EstateSource, with_parties
-from esme_emulator.estate.parties import PartyList
+from esme_emulator.estate.parties import DUIS_PARTIES, PartyList
 from esme_emulator.estate.parties_file import load_parties
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
@@ -202,7 +202,7 @@ sharing_option = click.option(
 registry_option = click.option(
     "--registry",
     type=_REGISTRY,
-    show_default="every emulated party may read every meter",
+    show_default="every party may read every meter",
     help="TOML file of parties and registrations. Changes are kept in FILE.changes.",
 )
 caching_options = all_of(
@@ -272,9 +272,11 @@ def estate_of(source: EstateSource, registry: Registry | None) -> Estate:
         return estate
     warn(list(registry.party_list.notes))
     estate = with_parties(estate, registry.party_list.without({one.eui for one in given.parties}))
-    for party in (*given.parties, *registry.party_list.parties):
-        if reason := registry.unanswerable(party.eui):
-            warn([f"party {party.name} can never be answered: {reason}"])
+    # A file of DCC Boxed has parties that the user may not care for.
+    own = [party for party in given.parties if party not in DUIS_PARTIES]
+    for party in (*own, *registry.party_list.parties):
+        if reason := registry.why_all_refused(party.eui):
+            warn([f"all requests of party {party.name} are refused: {reason}"])
     return estate
 
 

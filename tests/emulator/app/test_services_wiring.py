@@ -74,7 +74,7 @@ async def test_parties_of_the_estate_are_registered_without_a_registry() -> None
     async with services as running:
         cache = running.parts.cache
         assert cache is not None
-        assert cache.policy.registry.unanswerable(own.eui) == ""
+        assert cache.policy.registry.why_all_refused(own.eui) == ""
 
 
 async def test_the_store_has_the_chosen_limit() -> None:

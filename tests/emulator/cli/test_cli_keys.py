@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cli import keys as keys_module
+from esme_emulator.cli.service_options import estate_of
+from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.key_files import PASSWORD_VARIABLE
 from gbcs import FileKeystore
-from tests.emulator.estate.key_making import (
+from gbcs.crypto.certificate import point
+from tests.support.command_line import esme
+from tests.support.key_making import (
     DS,
     KA,
     OTHER,
@@ -20,7 +25,6 @@ from tests.emulator.estate.key_making import (
     SCALAR,
     certificate,
 )
-from tests.support.command_line import esme
 
 PARTIES = f"""
 [[party]]
@@ -201,6 +205,26 @@ def test_registrations_belong_to_a_registry() -> None:
     Path("parties.toml").write_text(f'{PARTIES}[[registration]]\nparty = "{OWN}"\n')
     said = esme("cache", "--parties", "parties.toml", "--store", "memory:")
     assert "it has registrations: give it as --registry" in said.stderr
+
+
+def test_a_registry_brings_parties_and_warns_of_those_it_refuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    idle = f'[[party]]\nname = "idle"\neui = "{OTHER}"\nroles = ["IS"]\n'
+    Path("registry.toml").write_text(f'{PARTIES}{idle}[[registration]]\nparty = "{OWN}"\n')
+    registry = load_registry(Path("registry.toml"))
+    estate = estate_of(EstateSource(), registry)
+    assert [party.name for party in estate.known_parties[-2:]] == ["ours", "idle"]
+    key = estate.keystore.public_key(OWN, KA)
+    assert key is not None
+    assert point(key) == POINT
+    reason = "no registration covers a meter for it"
+    assert capsys.readouterr().err == (f"esme: all requests of party idle are refused: {reason}\n")
+    Path("parties.toml").write_text(
+        PARTIES.replace(str(OWN), "0" * 15 + "1").replace("ours", "far")
+    )
+    estate_of(EstateSource(parties=Path("parties.toml")), registry)
+    assert "of party far are refused: it is not in the registry" in capsys.readouterr().err
 
 
 def test_load_and_prove_ask_as_an_own_supplier() -> None:

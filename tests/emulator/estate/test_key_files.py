@@ -18,7 +18,7 @@ from esme_emulator.estate.key_files import (
     read_key,
 )
 from gbcs import KeystoreError
-from tests.emulator.estate.key_making import (
+from tests.support.key_making import (
     DS,
     KA,
     KEY,

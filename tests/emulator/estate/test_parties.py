@@ -32,7 +32,7 @@ from gbcs import EUI, KeystoreError, decode
 from gbcs.instants import EPOCH_UNIX, parse_iso
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Window
-from tests.emulator.estate.key_making import (
+from tests.support.key_making import (
     DS,
     KA,
     KEY,
@@ -214,11 +214,11 @@ def test_a_registry_has_the_parties_and_their_keys(tmp_path: Path) -> None:
     registry = load_registry(file)
     assert [party.name for party in registry.party_list.parties] == ["ours", str(OTHER)]
     assert registry.party_list.keys[OWN, KA].public == POINT
-    assert registry.unanswerable(OWN) == "no registration covers a meter for it"
-    assert registry.unanswerable(OTHER) == ""
-    assert registry.unanswerable(SUPPLIER) == "it is not in the registry"
+    assert registry.why_all_refused(OWN) == "no registration covers a meter for it"
+    assert registry.why_all_refused(OTHER) == ""
+    assert registry.why_all_refused(SUPPLIER) == "it is not in the registry"
     file.write_text(file.read_text() + f'[[registration]]\nparty = "{OWN}"\n')
-    assert load_registry(file).unanswerable(OWN) == ""
+    assert load_registry(file).why_all_refused(OWN) == ""
     assert load_parties(file).has_registrations
     file.write_text(entry('ka = "none.pem"'))
     with pytest.raises(ValueError, match=r"party 1: ka: .*none\.pem: No such file"):

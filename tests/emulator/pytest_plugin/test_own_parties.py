@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.estate.key_making import OTHER, OWN, PRIVATE_FILES
 from tests.emulator.pytest_plugin.running import run
+from tests.support.key_making import OTHER, OWN, PRIVATE_FILES
 
 pytest_plugins = ["pytester"]
 

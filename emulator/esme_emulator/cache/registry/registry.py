@@ -132,8 +132,8 @@ class Registry:
         """Return the past, current and future registrations for `device`, by party and day."""
         return sorted(self._of(device), key=_order)
 
-    def unanswerable(self, party: EUI) -> str:
-        """Return why every request of `party` is refused; empty if some may be answered."""
+    def why_all_refused(self, party: EUI) -> str:
+        """Return why all requests of `party` are refused until a change; empty if not all are."""
         roles = self._roles.get(party)
         if roles is None:
             return "it is not in the registry"
