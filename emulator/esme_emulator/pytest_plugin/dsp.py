@@ -119,7 +119,7 @@ async def esme_dsp(
         url = await stack.enter_async_context(serve_http(app, 0, what="receiver of responses"))
         options = DspOptions(
             keys=keys,
-            registry=duis_registry(),
+            registry=duis_registry(estate.known_parties),
             outbox=folder / "duis.sqlite",
             port=0,
             smki_port=0,

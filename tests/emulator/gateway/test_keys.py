@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from esme_emulator.cache.registry.registry import default_registry
 from esme_emulator.estate.estate import derived_estate, with_parties
 from esme_emulator.estate.keys import DerivedKeystore
 from esme_emulator.estate.parties import (
@@ -129,6 +130,9 @@ def test_an_estate_takes_the_keys_of_the_parties_alone(tmp_path: Path) -> None:
     assert (changed.name, changed.meters) == (estate.name, estate.meters)
     assert scalar(changed.keystore, SUPPLIER, KA) == scalar(keys().keystore, SUPPLIER, KA)
     assert scalar(changed.keystore, METER, KA) == scalar(estate.keystore, METER, KA)
+    registered = default_registry(changed.known_parties)
+    assert registered.parties() == duis_registry().parties()
+    assert not any(registered.why_all_refused(eui) for eui in DUIS_USERS)
 
 
 def test_a_file_without_the_dsp_is_complained_of() -> None:

@@ -1,11 +1,14 @@
 """Parties of the user's own in the plugin."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from esme_emulator.estate.parties import SUPPLIER
 from tests.emulator.pytest_plugin.running import run
 from tests.support.key_making import OTHER, OWN, PRIVATE_FILES
+from tests.support.rtds import ROOT
 
 pytest_plugins = ["pytester"]
 
@@ -88,3 +91,14 @@ def test_a_wrong_file_is_one_line(pytester: pytest.Pytester) -> None:
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*esme: --parties none.toml: No such file or directory*"])
+
+
+def test_an_own_party_is_a_user_of_duis(pytester: pytest.Pytester) -> None:
+    files(pytester.path)
+    page = (ROOT / "docs/duis.md").read_text("utf-8")
+    [text] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    mark = '@pytest.mark.esme(parties="parties.toml")\nasync def test_'
+    text = text.replace("async def test_", mark).replace(SUPPLIER.hex("-"), OWN.hex("-"))
+    text = text.replace(SUPPLIER.hex("-").upper(), OWN.hex("-").upper())
+    assert OWN.hex("-").upper() in text
+    run(pytester, f"import pytest\n{text}").assert_outcomes(passed=1)
