@@ -13,7 +13,7 @@ from esme_emulator.gateway.deliveries import Addresses
 from esme_emulator.gateway.documents import text_of
 from esme_emulator.runtime.http_server import MAX_HEAD
 from gbcs import EUI
-from tests.support.dsp_bench import KEYS, READ, SEND, TARGET, Starter, a_read
+from tests.support.dsp_bench import KEYS, SEND, TARGET, Starter, a_read
 from tests.support.duis_user import XML, Receiver, answered, post, request_text, signed_request
 from tests.support.waiting import GUARD, until
 
@@ -48,9 +48,11 @@ async def test_a_body_that_is_too_slow_loses_its_connection(
     monkeypatch.setattr("esme_emulator.runtime.http_server.REQUEST_SECONDS", 0.01)
     async with starter.run() as bench, line(bench.dsp.duis) as (reader, writer):
         writer.write(HEAD + b"Content-Length: 1000\r\n\r\n<sr:Request")
-        with pytest.raises(ConnectionError):
-            if not await reader.read():
-                raise ConnectionError
+        try:
+            said = await reader.read()
+        except ConnectionError:
+            said = b""
+        assert said == b""
         assert not bench.dsp.dsp.tally.requests
 
 
@@ -96,7 +98,6 @@ async def test_without_the_role_nobody_learns_which_meters_exist(starter: Starte
             answers.add(answered(KEYS, answer.content).code)
         assert answers == {"E2"}
         assert bench.hits("4.18") == 0
-    assert READ
 
 
 @asynccontextmanager
