@@ -67,7 +67,7 @@ class Answered:
 
 def answered(keys: DuisKeys, octets: bytes) -> Answered:
     """Return a Response, after verifying that the DSP signed it."""
-    root, signer = verify(parse_xml(octets, 1 << 24), keys.signers)
+    root, signer = verify(parse_xml(octets, 1 << 24), keys.signers, nested=True)
     assert signer.eui == keys.dsp.eui
     assert etree.QName(root).localname == "Response"
     return Answered(root)

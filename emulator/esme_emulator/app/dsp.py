@@ -1,6 +1,6 @@
 """The front door for DUIS: puts checks, outbox, deliveries and HTTP together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,6 +59,8 @@ class DspOptions:
     """DCC's own schemas."""
     machine: Clock = field(default_factory=SteadyClock)
     """The clock of real time."""
+    smets1_response: bool = False
+    """Whether readings of SMETS1 meters are delivered decoded, in XML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ async def serve_dsp(
             requester,
             clock,
             options.machine,
+            smets1_of(estate, options.profiles) if options.smets1_response else _none,
         )
         dsp = Dsp(parts, options.respond_after, options.reply_timeout)
         await stack.enter_async_context(dsp.run())
@@ -124,6 +127,20 @@ def meters_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Mete
         return meter_of(estate.seed, eui, profiles).profile.variant
 
     return kind
+
+
+def _none(eui: EUI) -> bool:
+    return False
+
+
+def smets1_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Callable[[EUI], bool]:
+    """Return a function that tells whether a meter of `estate` is of the first generation."""
+
+    @lru_cache(maxsize=65_536)
+    def is_smets1(eui: EUI) -> bool:
+        return meter_of(estate.seed, eui, profiles).profile.generation == "SMETS1"
+
+    return is_smets1
 
 
 async def _listen(

@@ -29,6 +29,7 @@ from esme_emulator.gateway.keys import DuisKeys
 from esme_emulator.gateway.requests import DocumentError, Element, parse_xml, read_request
 from esme_emulator.gateway.services import SERVICES
 from esme_emulator.gateway.signature import SignatureError, Signer, verify
+from esme_emulator.gateway.smets1 import readings_text
 from esme_emulator.gateway.user import MAX_RESPONSE, read_response, signed_by_originator
 from esme_emulator.gateway.xsd import Xsd
 from esme_emulator.messaging.client import NoReplyError
@@ -205,7 +206,7 @@ def _signed(root: Element, keys: DuisKeys) -> bytes:
 
 def _verified(octets: bytes, keys: DuisKeys, name: str) -> tuple[Element, Signer]:
     try:
-        return verify(parse_xml(octets, MAX_RESPONSE), keys.signers)
+        return verify(parse_xml(octets, MAX_RESPONSE), keys.signers, nested=True)
     except (DocumentError, SignatureError) as error:
         raise DuisFailedError(f"{name}: {error}") from None
 
@@ -296,6 +297,15 @@ def _show(root: Element, keys: DuisKeys, as_json: bool) -> None:
         known = {each.value: each.name.lower().replace("_", " ") for each in Code}
         code = form["ResponseCode"]
         raise DuisFailedError(f"{form['RequestID']}: {code}, {known.get(code, 'unknown')}")
+    try:
+        decoded = readings_text(root, keys.s1sp)
+    except SignatureError as error:
+        raise DuisFailedError(f"the readings of the S1SP: {error}") from None
+    if decoded is not None:
+        _print(form | {"readings": decoded} if as_json else form, as_json)
+        if not as_json:
+            click.echo(decoded)
+        return
     payload = root.find(f".//{_IN}GBCSPayload")
     if payload is None:
         _print(form, as_json)

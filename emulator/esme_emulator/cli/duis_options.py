@@ -135,6 +135,11 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
             help="SQLite file of DUIS requests and responses under way.",
         ),
         click.option(
+            "--smets1-response",
+            is_flag=True,
+            help="Deliver readings of SMETS1 meters decoded, in XML, and not as GBCS.",
+        ),
+        click.option(
             "--duis-schema",
             type=FOLDER,
             show_default="none",
@@ -199,5 +204,6 @@ def dsp_options(
         reply_timeout=chosen["reply_within"] * faster,
         profiles=profiles,
         xsd=None if folder is None else Xsd(folder),
+        smets1_response=chosen["smets1_response"],
     )
     return options, replace(estate, keystore=keys.keystore)

@@ -117,8 +117,14 @@ class Deliveries:
     async def _post(self, url: str, body: bytes) -> Outcome:
         headers = {"content-type": "application/xml"}
         try:
-            answer = await self._client.post(url, content=body, headers=headers)
-        except httpx.HTTPError:
+            # The client's own timeout is for each read, so octets that trickle would reset it. The
+            # status decides; the body of the answer is not read, since it may never end.
+            async with (
+                asyncio.timeout(POST_TIMEOUT),
+                self._client.stream("POST", url, content=body, headers=headers) as answer,
+            ):
+                pass
+        except (httpx.HTTPError, TimeoutError):
             return Outcome.UNREACHABLE
         if answer.is_success:
             return Outcome.DELIVERED

@@ -319,6 +319,16 @@ class ScheduledMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedReadings:
+    """Decoded readings of a SMETS1 meter."""
+
+    octets: bytes
+    """A SMETS1SignedResponse: a document that the S1SP (SMETS1 Service Provider) signed."""
+    schedule: int | None = None
+    """The schedule that asked for them, None if a request did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Meters at one of the premises: EUI and kind (single, twin or polyphase)."""
 
@@ -326,7 +336,13 @@ class Inventory:
 
 
 Content: TypeAlias = (
-    GbcsPayload | PreCommand | ScheduleId | SchedulesRead | ScheduledMessage | Inventory
+    GbcsPayload
+    | PreCommand
+    | ScheduleId
+    | SchedulesRead
+    | ScheduledMessage
+    | SignedReadings
+    | Inventory
 )
 
 

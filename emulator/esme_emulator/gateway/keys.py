@@ -30,6 +30,9 @@ from gbcs.tables.roles import Role
 DSP_SERIAL = 167048897159233642262001557408276884033
 """The one certificate of the DSP that DCC's npm packages and signing tool all know."""
 
+S1SP = EUI.parse("90B3D51F300000F1")
+"""EUI of our SMETS1 Service Provider. DCC's test parties have none; this one is our choice."""
+
 _USAGES = (KeyUsage.KEY_AGREEMENT, KeyUsage.DIGITAL_SIGNATURE)
 
 
@@ -45,6 +48,8 @@ class DuisKeys:
     """GBCS keys: those of the file first, then the estate's. Give it to fleet and cache too."""
     certificates: Mapping[EUI, Mapping[KeyUsage, bytes]]
     """DER of the GBCS certificates of each user and of the ACB, for SMKI and encrypted replies."""
+    s1sp: Signer
+    """Signs the readings of SMETS1 meters (SMETS1 Service Provider). DCC's file has none."""
     complaints: tuple[str, ...] = ()
     """One line for each entry of the file that cannot be used."""
 
@@ -70,7 +75,8 @@ def derived_keys(seed: str, keystore: Keystore, parties: Iterable[Party] = ()) -
         if key is not None:
             signers.append(_signer(user.eui, key, issued.XML_SIGN))
     by_serial = {signer.serial: signer for signer in signers}
-    return DuisKeys(by_serial, signers[0], keystore, _certificates(keystore, users))
+    s1sp = _signer(S1SP, derived.private_key(S1SP, usage), issued.XML_SIGN)
+    return DuisKeys(by_serial, signers[0], keystore, _certificates(keystore, users), s1sp)
 
 
 def _signer(eui: EUI, key: ec.EllipticCurvePrivateKey, role: int) -> Signer:
@@ -124,7 +130,7 @@ def file_keys(text: bytes, seed: str, keystore: Keystore) -> DuisKeys:
     if dsp is derived.dsp:
         complaints += ("no certificate of the DSP: responses are signed with our own",)
     certificates = {**derived.certificates, **_brought(file.entries)}
-    return DuisKeys(signers, dsp, keys, certificates, complaints)
+    return DuisKeys(signers, dsp, keys, certificates, derived.s1sp, complaints)
 
 
 def _brought(entries: Iterable[BoxedEntry]) -> dict[EUI, dict[KeyUsage, bytes]]:

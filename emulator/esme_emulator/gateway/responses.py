@@ -23,6 +23,7 @@ from esme_emulator.gateway.documents import (
     ScheduledMessage,
     ScheduleId,
     SchedulesRead,
+    SignedReadings,
     text_of,
 )
 from esme_emulator.gateway.requests import Element
@@ -47,7 +48,8 @@ def write_response(response: Response) -> Element:
         _add(header, "ResponseID", str(response.response_id))
     _add(header, "ResponseCode", response.code)
     _add(header, "ResponseDateTime", stamp(response.at))
-    message = _add(_add(root, "Body"), "ResponseMessage")
+    smets1 = isinstance(response.content, SignedReadings)
+    message = _add(_add(root, "Body"), "SMETS1ResponseMessage" if smets1 else "ResponseMessage")
     _add(message, "ServiceReference", response.reference)
     _add(message, "ServiceReferenceVariant", response.srv)
     if response.content is not None:
@@ -89,6 +91,13 @@ def _(content: ScheduledMessage, message: Element) -> None:
     element = _add(message, "DSPScheduledMessage")
     _add(element, "GBCSPayload", base64_of(content.octets))
     _add(element, "DSPScheduleID", str(content.schedule))
+
+
+@_write.register
+def _(content: SignedReadings, message: Element) -> None:
+    if content.schedule is not None:
+        _add(message, "DSPScheduleID", str(content.schedule))
+    message.append(etree.fromstring(content.octets))
 
 
 @_write.register

@@ -30,6 +30,7 @@ from esme_emulator.gateway.commands import CommandBuilder, CommandError, pre_com
 from esme_emulator.gateway.deliveries import Deliveries
 from esme_emulator.gateway.documents import (
     Code,
+    Content,
     CreateSchedule,
     DeleteSchedule,
     Endpoint,
@@ -42,6 +43,7 @@ from esme_emulator.gateway.documents import (
     Response,
     ScheduledMessage,
     ScheduleId,
+    SignedReadings,
 )
 from esme_emulator.gateway.keys import DuisKeys
 from esme_emulator.gateway.outbox import FirstAnswer, Job, KeptRun, Outbox
@@ -49,11 +51,17 @@ from esme_emulator.gateway.requests import DocumentError, parse_xml, read_reques
 from esme_emulator.gateway.responses import write_response
 from esme_emulator.gateway.schedules import Run, ScheduleError, Schedules
 from esme_emulator.gateway.signature import SignatureError, sign, verify
-from esme_emulator.messaging.client import NobodyListensError, NoReplyError, Requester
+from esme_emulator.gateway.smets1 import is_trusted, signed_readings
+from esme_emulator.messaging.client import (
+    NobodyListensError,
+    NoReplyError,
+    ReceivedReply,
+    Requester,
+)
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import TransportError
-from gbcs import EUI, Command
+from gbcs import EUI, Command, GbcsError
 from gbcs.instants import EPOCH_UNIX
 
 MAX_WAITING = 10_000
@@ -101,6 +109,8 @@ class DspParts:
     clock: Clock
     machine: Clock
     """The clock of real time."""
+    is_smets1: Callable[[EUI], bool]
+    """Whether the readings of a meter are delivered decoded, in XML that the S1SP signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +251,9 @@ class Dsp:
         return Answer(200, first.body), response.code
 
     def _signed(self, response: Response) -> bytes:
-        return sign(write_response(response), self._parts.keys.dsp)
+        # DCC's profile names no c14n, which allows for no other namespace than that of DUIS.
+        other = isinstance(response.content, SignedReadings)
+        return sign(write_response(response), self._parts.keys.dsp, name_c14n=other)
 
     def _count(self, endpoint: Endpoint, outcome: str) -> None:
         self.tally.requests[endpoint, outcome] += 1
@@ -319,7 +331,22 @@ class Dsp:
         except NoReplyError:
             late = task.execution is not None
             return self._reply(task, Code.TIMED_OUT if late else Code.NO_RESPONSE)
-        return self._reply(task, Code.DONE, reply.octets, command.originator_counter)
+        content = self._content(task, reply)
+        return self._reply(task, Code.DONE, content, command.originator_counter)
+
+    def _content(self, task: _Task, reply: ReceivedReply) -> Content:
+        """Return what the response to the user contains: the meter's reply, or its readings."""
+        schedule = None if task.run is None else task.run.schedule
+        if self._parts.is_smets1(task.device) and is_trusted(reply.response):
+            srv = task.request.srv if task.run is None else task.run.details.srv
+            try:
+                octets = signed_readings(reply.response, srv, self._parts.keys.s1sp)
+                return SignedReadings(octets, schedule)
+            except GbcsError as error:  # no readings, or none that our keys open
+                _log.info("duis: %s: delivered as GBCS: %s", task.request.id, error)
+        if schedule is None:
+            return GbcsPayload(reply.octets)
+        return ScheduledMessage(reply.octets, schedule)
 
     def _build(self, task: _Task) -> tuple[Command, bytes]:
         """Return the command of a task. Raises `CommandError`, and `LookupError` without meter."""
@@ -331,11 +358,12 @@ class Dsp:
         run = task.run
         return self._builder.scheduled(run.details, run.user, kind, run.window, now)
 
-    def _reply(self, task: _Task, code: Code, octets: bytes = b"", counter: int = 0) -> Response:
-        """Return the response that will be delivered; `octets` are those of the meter's reply."""
+    def _reply(
+        self, task: _Task, code: Code, content: Content | None = None, counter: int = 0
+    ) -> Response:
+        """Return the response that will be delivered."""
         now = self._parts.clock.now()
         if task.run is None:
-            content = GbcsPayload(octets) if octets else None
             return Response.to(task.request, code, now, content, from_device=True)
         run = task.run
         return Response(
@@ -344,7 +372,7 @@ class Dsp:
             run.details.reference,
             run.details.srv,
             response_id=RequestId(run.details.device, run.user, counter or int(run.due)),
-            content=ScheduledMessage(octets, run.schedule) if octets else None,
+            content=content,
         )
 
     # Schedules

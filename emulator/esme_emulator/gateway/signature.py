@@ -19,6 +19,7 @@ from signxml.exceptions import SignXMLException
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from esme_emulator.gateway.documents import REQUEST_NAMESPACE
 from esme_emulator.gateway.requests import Element
 from gbcs import EUI
 
@@ -38,6 +39,7 @@ _TRANSFORMS = (
 )
 """Transforms that are accepted: DCC's profile, and those of most libraries."""
 _SERIAL_DIGITS = 50
+_CONTAINED = f"{{{REQUEST_NAMESPACE}}}SMETS1SignedResponse"
 
 
 class SignatureError(ValueError):
@@ -58,8 +60,12 @@ class Signer:
         return self.certificate.serial_number
 
 
-def sign(root: Element, signer: Signer) -> bytes:
-    """Return the octets of a document, signed. Raises `SignatureError` without a private key."""
+def sign(root: Element, signer: Signer, *, name_c14n: bool = False) -> bytes:
+    """Return the octets of a document, signed. Raises `SignatureError` without a private key.
+
+    With `name_c14n` a second transform names exclusive canonical XML, so that the document may be
+    put into another one.
+    """
     if signer.key is None:
         raise SignatureError(f"no private key of {signer.eui} for signatures of documents")
     signed = XMLSigner(
@@ -71,7 +77,7 @@ def sign(root: Element, signer: Signer) -> bytes:
         key=signer.key,
         cert=[signer.certificate],
         key_info=_key_info(signer),
-        exclude_c14n_transform_element=True,
+        exclude_c14n_transform_element=not name_c14n,
     )
     _join_base64(signed)
     octets: bytes = etree.tostring(signed, encoding="UTF-8", xml_declaration=True)
@@ -96,13 +102,16 @@ def _join_base64(signed: Element) -> None:
         value.text = "".join((value.text or "").split())
 
 
-def verify(root: Element, signers: Mapping[int, Signer]) -> tuple[Element, Signer]:
+def verify(
+    root: Element, signers: Mapping[int, Signer], *, nested: bool = False
+) -> tuple[Element, Signer]:
     """Return the signed tree, without its signature, and who signed it.
 
-    Read from the tree returned only, never from `root`. `signers` are by serial number. Raises
-    `SignatureError`.
+    Read from the tree returned only, never from `root`. `signers` are by serial number. With
+    `nested` the document may contain a SMETS1SignedResponse, whose signature is not verified.
+    Raises `SignatureError`.
     """
-    signer = _signer(_signature_of(root), signers)
+    signer = _signer(_signature_of(root, nested), signers)
     try:
         result = XMLVerifier().verify(
             root, x509_cert=signer.certificate, expect_config=_profile(signer)
@@ -128,9 +137,9 @@ def _profile(signer: Signer) -> SignatureConfiguration:
     )
 
 
-def _signature_of(root: Element) -> Element:
+def _signature_of(root: Element, nested: bool) -> Element:
     """Return the document's signature. Raises `SignatureError` unless its form is the profile's."""
-    signatures = list(root.iter(_SIGNATURE))
+    signatures = [each for each in root.iter(_SIGNATURE) if not (nested and _is_nested(each))]
     if not signatures:
         raise SignatureError("the document is not signed")
     if (
@@ -145,6 +154,12 @@ def _signature_of(root: Element) -> Element:
     if [each.get("Algorithm") for each in references[0].findall(_TRANSFORM)] not in _TRANSFORMS:
         raise SignatureError("the Reference must have the transform enveloped-signature")
     return signatures[0]
+
+
+def _is_nested(signature: Element) -> bool:
+    """Return whether this is the signature of a document that a response may contain."""
+    parent = signature.getparent()
+    return parent is not None and parent.getparent() is not None and parent.tag == _CONTAINED
 
 
 def _signer(signature: Element, signers: Mapping[int, Signer]) -> Signer:

@@ -58,6 +58,9 @@ class Smki:
             for usage, der in certificates.items():
                 serial = x509.load_der_x509_certificate(der).serial_number
                 self._parties.setdefault(eui, {})[serial] = usage, der
+        s1sp, usage = keys.s1sp, KeyUsage.DIGITAL_SIGNATURE
+        der = s1sp.certificate.public_bytes(Encoding.DER)
+        self._parties[s1sp.eui] = {s1sp.serial: (usage, der)}
         self._by_serial = {
             serial: (eui, der)
             for eui, found in self._parties.items()

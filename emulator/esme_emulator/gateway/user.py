@@ -69,7 +69,7 @@ def read_response(octets: bytes, keys: DuisKeys) -> ReceivedResponse:
 
     Raises `DocumentError` and `SignatureError`.
     """
-    root, signer = verify(parse_xml(octets, MAX_RESPONSE), keys.signers)
+    root, signer = verify(parse_xml(octets, MAX_RESPONSE), keys.signers, nested=True)
     if signer.eui != keys.dsp.eui:
         raise SignatureError(f"signed by {signer.eui}, which is not the DSP")
     return ReceivedResponse(root)

@@ -50,6 +50,22 @@ def test_send_prints_the_reading(endpoint: tuple[str, ...], tmp_path: Path) -> N
 
 
 @pytest.mark.processes
+def test_send_prints_the_decoded_readings_of_a_smets1_meter(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}/smartdcc/duis"
+    options = ("--meters", 3, "--port", 0, "--store", "memory:", "--duis", 0, "--profile", "smets1")
+    more = ("--outbox", tmp_path / "outbox.sqlite", "--respond-to", address)
+    with running("serve", *options, *more, "--respond-after", "0s", "--smets1-response") as served:
+        endpoint = ("--to-url", served.started["duis"], "--listen", address)
+        said = esme("duis", "send", "--srv", "4.18", "--eui", METER, *endpoint)
+        assert (said.returncode, said.stderr) == (0, b"")
+        assert b"ReadMeterBalanceRsp" in said.stdout
+        said = esme("duis", "send", "--srv", "4.8.1", "--eui", METER, *DAY, *endpoint, "--json")
+        form = json.loads(said.stdout)
+        assert (form["ResponseCode"], form["readings"].count("<ra:LogEntry>")) == ("I0", 49)
+        served.stop(signal.SIGTERM)
+
+
+@pytest.mark.processes
 def test_send_says_why_a_request_was_refused(endpoint: tuple[str, ...]) -> None:
     said = esme("duis", "send", "--srv", "4.1.1", "--eui", "00DBE5000000FFFF", *endpoint)
     assert said.returncode == 1

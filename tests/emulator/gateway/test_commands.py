@@ -208,7 +208,7 @@ def test_a_single_element_meter_has_no_secondary_tariff() -> None:
 
 
 def test_a_missing_key_is_one_line() -> None:
-    empty = DuisKeys(keys().signers, keys().dsp, FileKeystore({}), {})
+    empty = DuisKeys(keys().signers, keys().dsp, FileKeystore({}), {}, keys().s1sp)
     with pytest.raises(CommandError):
         builder(empty).command(request_of(request_text("4.13")), SINGLE, NOW)
 
