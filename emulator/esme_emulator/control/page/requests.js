@@ -1,7 +1,7 @@
 // The journal of requests, and one request with its messages.
 
 import { attempt, call, onSubmit, query } from "./api.js";
-import { $, duration, facts, fields, h, instant, show, table, text, timeOfDay } from "./dom.js";
+import { $, duration, facts, fields, h, instant, isUsed, show, table, text, timeOfDay } from "./dom.js";
 import { explained } from "./explain.js";
 
 const PAGE = 25;
@@ -21,6 +21,7 @@ export function start() {
 /** Fetch the latest requests if there are new ones. */
 export function take(state) {
   if (!$("follow").checked || state.journal === newest || fetching) return;
+  if (isUsed($("journal"))) return; // nobody can click what moves
   newest = state.journal;
   attempt(refresh);
 }
