@@ -7,14 +7,15 @@ import { explained } from "./explain.js";
 const PAGE = 25;
 
 let shown = []; // requests of further pages, if the user asked for them
+let filter = {}; // the last one that was valid; what is being typed does not count yet
 let newest = -1; // number of the newest request that was fetched
 let fetching = false;
 
 export function start() {
-  onSubmit($("filter"), () => refresh());
-  $("filter").addEventListener("reset", () => setTimeout(() => attempt(refresh)));
+  onSubmit($("filter"), () => refresh(fields($("filter"))));
+  $("filter").addEventListener("reset", () => attempt(() => refresh({})));
   $("older").addEventListener("click", () => attempt(older));
-  $("follow").addEventListener("change", () => attempt(refresh));
+  $("follow").addEventListener("change", () => attempt(() => refresh()));
   $("request-close").addEventListener("click", () => $("request").close());
 }
 
@@ -23,13 +24,14 @@ export function take(state) {
   if (!$("follow").checked || state.journal === newest || fetching) return;
   if (isUsed($("journal"))) return; // nobody can click what moves
   newest = state.journal;
-  attempt(refresh);
+  attempt(() => refresh());
 }
 
-export async function refresh() {
+export async function refresh(wanted = filter) {
   fetching = true;
   try {
-    const told = await call("GET", query("requests", { ...fields($("filter")), limit: PAGE }));
+    const told = await call("GET", query("requests", { ...wanted, limit: PAGE }));
+    filter = wanted;
     newest = told.total;
     shown = told.requests;
     draw(told);
@@ -41,7 +43,7 @@ export async function refresh() {
 async function older() {
   $("follow").checked = false; // the list would jump otherwise
   const before = $("older").dataset.before;
-  const told = await call("GET", query("requests", { ...fields($("filter")), limit: PAGE, before }));
+  const told = await call("GET", query("requests", { ...filter, limit: PAGE, before }));
   shown = [...shown, ...told.requests];
   draw(told);
 }
