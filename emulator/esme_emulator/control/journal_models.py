@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from esme_emulator.control.models import Limit, Model, Text
+from esme_emulator.control.models import Model, Text
+
+MAX_ROWS = 1_000
+"""Most requests of a page. Making more would hold up the cache, which shares the event loop."""
 
 _EUI = "EUI-64 as 16 hexadecimal digits"
 
@@ -26,7 +29,7 @@ class RequestQuery(Model):
     before: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="`next` of the former page"
     )
-    limit: Limit = 100
+    limit: Annotated[int, Field(ge=0, le=MAX_ROWS)] = 100
 
 
 class ReceiptState(Model):

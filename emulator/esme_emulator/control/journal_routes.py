@@ -125,5 +125,5 @@ def _state(record: Record) -> dict[str, Any]:
         ],
         "reply": None if record.status is None else str(record.status),
         "age": record.age,
-        "seconds": record.seconds,
+        "seconds": None if record.seconds is None else round(record.seconds, 6),
     }

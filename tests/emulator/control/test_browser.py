@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.messaging.client import NoReplyError, Requester
 from esme_emulator.messaging.topics import CACHED
+from esme_emulator.profiles.latency import Uniform
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
@@ -21,9 +23,10 @@ from tests.emulator.control.browser import chromium
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, UNIX_NOW, YESTERDAY, party
 
 if TYPE_CHECKING:
-    from playwright.async_api import ConsoleMessage, Page, Request
+    from playwright.async_api import Browser, ConsoleMessage, Page, Request
 
-pytestmark = pytest.mark.processes
+# One loop for all tests, since the browser lives in it.
+pytestmark = [pytest.mark.processes, pytest.mark.asyncio(loop_scope="module")]
 
 GUARD = 20.0
 """Timeout of one wait, in seconds; no test that passes relies on it."""
@@ -87,13 +90,20 @@ async def process() -> AsyncIterator[tuple[Running, ManualClock]]:
             await asyncio.wait([loading])
 
 
-@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}-{size[2]}")
-async def under(request: pytest.FixtureRequest) -> AsyncIterator[Under]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator["Browser"]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(params=SIZES, ids=lambda size: f"{size[0]}-{size[2]}", loop_scope="module")
+async def under(request: pytest.FixtureRequest, browser: "Browser") -> AsyncIterator[Under]:
     width, height, scheme = request.param
-    async with chromium() as browser, process() as (running, clock):
-        page = await browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme=scheme
-        )
+    viewport = {"width": width, "height": height}
+    async with (
+        process() as (running, clock),
+        await browser.new_page(viewport=viewport, color_scheme=scheme) as page,
+    ):
         page.set_default_timeout(GUARD * 1000)
         under = Under(running, clock, page)
 
@@ -170,7 +180,8 @@ async def test_the_journal_is_filtered_and_a_request_is_explained(under: Under) 
     await page.click("#filter button")
     await page.wait_for_selector("#error:not([hidden])")
     assert "'12' is not an EUI-64" in (await page.text_content("#error") or "")
-    under.complaints[:] = [one for one in under.complaints if "422" not in one]
+    [refused] = [one for one in under.complaints if "422" in one]
+    under.complaints.remove(refused)
     await page.click("#filter [type=reset]")
     await page.wait_for_selector("#error", state="hidden")
 
@@ -212,6 +223,45 @@ async def test_a_fault_is_switched_on_and_off_and_its_effect_is_seen(under: Unde
     await under.until("document.querySelector('#rules').textContent.includes('none')")
     assert under.running.parts.fleet is not None
     assert under.running.parts.fleet.faults.rules == ()
+
+
+async def test_latency_is_set_and_the_connection_is_cut(under: Under) -> None:
+    page, fleet = under.page, under.running.fleet
+    assert fleet is not None
+    await under.open("faults")
+    await page.fill("#network [name=latency]", "uniform:1s,2s")
+    await page.click("#network button")
+    await under.until("document.querySelector('#network-note').textContent.includes('1s,2s')")
+    assert fleet.latency == Uniform(1.0, 2.0)
+    await page.fill("#cut [name=seconds]", "0")
+    await page.click("#cut button")
+    await under.until("document.querySelector('#network-note').textContent.includes('cut')")
+
+
+async def test_a_stream_that_fails_is_told_and_comes_back(under: Under) -> None:
+    status = "document.querySelector('#status')"
+    await under.page.route("**/events", lambda route: route.abort())
+    await under.page.reload()
+    await under.until(f"{status}.textContent == 'the process does not answer'")
+    assert await under.page.get_attribute("#status", "class") == "lost"
+    await under.page.unroute("**/events")
+    await under.until(f"{status}.textContent.startsWith('broker')")
+    under.complaints[:] = [one for one in under.complaints if "ERR_FAILED" not in one]
+
+
+async def test_the_list_stays_while_it_has_the_focus(under: Under) -> None:
+    await under.open("requests")
+    await under.until("document.querySelectorAll('#journal tbody tr').length > 3")
+    await under.page.focus("#journal tbody button")
+    focused = await under.page.evaluate("document.activeElement.dataset.number")
+    total = under.running.parts.journal.total
+    before = "document.querySelector('#time').textContent"
+    for _ in range(2):  # two states of the stream
+        shown = await under.page.evaluate(before)
+        await under.clock.advance(1.0)
+        await under.until(f"(shown) => {before} != shown", shown)
+    assert under.running.parts.journal.total > total
+    assert await under.page.evaluate("document.activeElement.dataset.number") == focused
 
 
 async def test_the_clock_is_stepped(under: Under) -> None:

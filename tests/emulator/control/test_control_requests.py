@@ -117,6 +117,7 @@ async def test_requests_come_in_pages(client: httpx.AsyncClient) -> None:
         ("decision=hit", "decision: 'hit' is unknown: choose one of hits, collapsed, "),
         ("since=noon", "since: 'noon' is not a time: write 2026-01-31 or "),
         ("before=0", "query.before: "),
+        ("limit=1001", "query.limit: "),
         ("page=2", "query.page: "),
     ],
 )

@@ -31,9 +31,11 @@ export function chart(label, curves, { from, to, unit = "", length }) {
   const bottom = least < 0 ? -rounded(-least) : 0;
   const x = (place) => (place / Math.max(length - 1, 1)) * WIDTH;
   const y = (value) => HEIGHT - ((value - bottom) / (top - bottom)) * HEIGHT;
-  const lines = [top, (top + bottom) / 2, bottom, 0].map((value) =>
-    svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: y(value), y2: y(value) }),
-  );
+  const heights = bottom < 0 ? [top, 0, bottom] : [top, top / 2, 0];
+  const lines = heights.map((value) => {
+    const kind = value === 0 ? "grid zero" : "grid";
+    return svg("line", { class: kind, x1: 0, x2: WIDTH, y1: y(value), y2: y(value) });
+  });
   const paths = curves.map(({ kind, values: some }) => {
     const first = length - some.length;
     let pen = "M";

@@ -19,6 +19,18 @@ export function show(target, ...children) {
   if (made.innerHTML !== target.innerHTML) target.replaceChildren(...made.childNodes);
 }
 
+const hovers = matchMedia("(hover: hover)").matches;
+
+/** Return whether the user is at an element, by focus or pointer, so that it should stay as it is. */
+export function isUsed(element) {
+  return element.contains(document.activeElement) || (hovers && element.matches(":hover"));
+}
+
+/** Replace what is in an element, as `show`, unless it has the focus: a list must not lose it. */
+export function update(target, ...children) {
+  if (!target.contains(document.activeElement)) show(target, ...children);
+}
+
 /**
  * Return a table in a frame that scrolls. `columns` are [title, cell, class], where `cell(row)` is
  * a text, a number or a node. An empty table says so.

@@ -1,7 +1,7 @@
 // Counts, curve, hit ratios, latencies and reasons.
 
 import { chart } from "./chart.js";
-import { $, duration, h, percent, show, table, text } from "./dom.js";
+import { $, duration, h, percent, show, table, text, update } from "./dom.js";
 
 const SPAN = 300; // most seconds of the curve
 const LEAST = 60;
@@ -75,22 +75,22 @@ function showTables({ cache, fleet, latency }) {
     ...KINDS.map((kind) => [kind, (row) => row[kind], "number"]),
   ];
   if (cache) {
-    show($("by-srv"), table("By SRV", [["SRV", (row) => row.srv], ...decisions], cache.by_srv));
-    show($("by-party"), table("By party", [["party", (row) => row.party, "code"], ...decisions], cache.by_party));
+    update($("by-srv"), table("By SRV", [["SRV", (row) => row.srv], ...decisions], cache.by_srv));
+    update($("by-party"), table("By party", [["party", (row) => row.party, "code"], ...decisions], cache.by_party));
     const reasons = Object.entries(cache.reasons);
-    show($("reasons"), table("Reasons of refusals and failures", [
+    update($("reasons"), table("Reasons of refusals and failures", [
       ["reason", ([reason]) => reason],
       ["number", ([, number]) => number, "number"],
     ], reasons));
   }
   const time = (name) => [name, (row) => duration(row[name]), "number"];
-  show($("latency"), table("Time to the reply, of the latest 1,000 requests", [
+  update($("latency"), table("Time to the reply, of the latest 1,000 requests", [
     ["decision", (row) => row.decision],
     ["replies", (row) => row.number, "number"],
     time("p50"), time("p95"), time("p99"),
   ], latency));
   if (fleet) {
-    show($("outcomes"), table("Commands at meters", [
+    update($("outcomes"), table("Commands at meters", [
       ["SRV", (row) => row.srv],
       ["outcome", (row) => row.outcome],
       ["commands", (row) => row.commands, "number"],

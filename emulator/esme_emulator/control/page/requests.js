@@ -1,34 +1,37 @@
 // The journal of requests, and one request with its messages.
 
 import { attempt, call, onSubmit, query } from "./api.js";
-import { $, duration, facts, fields, h, instant, show, table, text, timeOfDay } from "./dom.js";
+import { $, duration, facts, fields, h, instant, isUsed, show, table, text, timeOfDay } from "./dom.js";
 import { explained } from "./explain.js";
 
 const PAGE = 25;
 
 let shown = []; // requests of further pages, if the user asked for them
+let filter = {}; // the last one that was valid; what is being typed does not count yet
 let newest = -1; // number of the newest request that was fetched
 let fetching = false;
 
 export function start() {
-  onSubmit($("filter"), () => refresh());
-  $("filter").addEventListener("reset", () => setTimeout(() => attempt(refresh)));
+  onSubmit($("filter"), () => refresh(fields($("filter"))));
+  $("filter").addEventListener("reset", () => attempt(() => refresh({})));
   $("older").addEventListener("click", () => attempt(older));
-  $("follow").addEventListener("change", () => attempt(refresh));
+  $("follow").addEventListener("change", () => attempt(() => refresh()));
   $("request-close").addEventListener("click", () => $("request").close());
 }
 
 /** Fetch the latest requests if there are new ones. */
 export function take(state) {
   if (!$("follow").checked || state.journal === newest || fetching) return;
+  if (isUsed($("journal"))) return; // nobody can click what moves
   newest = state.journal;
-  attempt(refresh);
+  attempt(() => refresh());
 }
 
-export async function refresh() {
+export async function refresh(wanted = filter) {
   fetching = true;
   try {
-    const told = await call("GET", query("requests", { ...fields($("filter")), limit: PAGE }));
+    const told = await call("GET", query("requests", { ...wanted, limit: PAGE }));
+    filter = wanted;
     newest = told.total;
     shown = told.requests;
     draw(told);
@@ -40,7 +43,7 @@ export async function refresh() {
 async function older() {
   $("follow").checked = false; // the list would jump otherwise
   const before = $("older").dataset.before;
-  const told = await call("GET", query("requests", { ...fields($("filter")), limit: PAGE, before }));
+  const told = await call("GET", query("requests", { ...filter, limit: PAGE, before }));
   shown = [...shown, ...told.requests];
   draw(told);
 }
