@@ -37,7 +37,7 @@ ARROWS = {
     ),
     "proof": (
         *("runtime", "profiles", "estate", "device", "faults", "messaging", "transport"),
-        *("fleet", "cache", "scenario"),
+        *("fleet", "cache", "gateway", "scenario"),
     ),
     "load": ("runtime", "estate", "messaging", "transport", "gateway", "scenario"),
 }
@@ -109,7 +109,7 @@ HOMES = {
     "pydantic_core": ("runtime/config.py",),
     "signxml": ("gateway/signature.py",),
     "starlette": ("control/*", "gateway/http.py", "runtime/http_server.py"),
-    "httpx": ("gateway/deliveries.py", "load/duis.py", "cli/duis.py"),
+    "httpx": ("gateway/deliveries.py", "load/duis.py", "proof/through_duis.py", "cli/duis.py"),
     "uvicorn": ("runtime/http_server.py",),
     "valkey": ("cache/store/valkey_servers.py",),
     "construct": tuple(f"gbcs/{pattern}" for pattern in CONSTRUCT),

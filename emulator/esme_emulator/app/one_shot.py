@@ -159,17 +159,18 @@ async def prove(
     progress: Progress,
     *,
     compare: bool,
+    duis: bool = False,
     begin: Callable[[], None] = lambda: None,
 ) -> Proved:
     """Return the result of a proof, a partial one if it is interrupted or loses its broker.
 
     Its temporary files go to `folder`. With `compare`, the same requests are made under each cache
-    rule. `begin` is called before the first request, after all input has been checked. Raises
-    `TransportError` if the broker cannot be reached, `WorkloadError` if the requests cannot be
-    made, and `OSError` for temporary files.
+    rule. With `duis`, they go through a front door for DUIS. `begin` is called before the first
+    request, after all input has been checked. Raises `TransportError` if the broker cannot be
+    reached, `WorkloadError` if the requests cannot be made, and `OSError` for temporary files.
     """
     async with broker_at(url) as broker:
-        proof = Proof(scenario, broker, folder, variants_of(scenario, compare))
+        proof = Proof(scenario, broker, folder, variants_of(scenario, compare), duis=duis)
         begin()
         return await proof.run(progress)
 

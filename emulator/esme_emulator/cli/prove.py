@@ -55,6 +55,12 @@ from esme_emulator.scenario.file import (
 )
 @parties_option
 @party_option("the parties of the scenario's mix", "The party that makes all requests.")
+@click.option(
+    "--via",
+    type=click.Choice(["mqtt", "duis"]),
+    default="mqtt",
+    help="Make requests as GBCS commands on MQTT, or as signed XML to a front door.",
+)
 @broker_option
 @click.option(
     "--in-process",
@@ -84,6 +90,7 @@ def prove(
     meters: int | None,
     parties: Path | None,
     party: str | None,
+    via: str,
     broker: str | None,
     in_process: bool,
     workers: int | None,
@@ -99,6 +106,8 @@ def prove(
     """
     if in_process and broker is not None:
         raise click.UsageError("--in-process uses no broker: leave out --in-process or --broker")
+    if in_process and via == "duis":
+        raise click.UsageError("--in-process has no front door: leave out --in-process or --via")
     if workers is not None and not in_process:
         raise click.UsageError("--workers needs --in-process: a broker serves one process")
     folder = report_folder(report)
@@ -118,7 +127,7 @@ def prove(
                 number = workers or os.cpu_count() or 1
                 proof = partial(one_shot.prove_in_process, plan, number)
             else:
-                proof = partial(one_shot.prove, plan, broker)
+                proof = partial(one_shot.prove, plan, broker, duis=via == "duis")
             proved = asyncio.run(proof(files, progress, compare=compare, begin=folder.clear))
         result = proved.result
         try:

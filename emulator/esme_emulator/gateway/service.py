@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.base import StoreError
@@ -52,12 +52,7 @@ from esme_emulator.gateway.responses import write_response
 from esme_emulator.gateway.schedules import Run, ScheduleError, Schedules
 from esme_emulator.gateway.signature import SignatureError, sign, verify
 from esme_emulator.gateway.smets1 import is_trusted, signed_readings
-from esme_emulator.messaging.client import (
-    NobodyListensError,
-    NoReplyError,
-    ReceivedReply,
-    Requester,
-)
+from esme_emulator.messaging.client import NobodyListensError, NoReplyError, ReceivedReply
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.transport import TransportError
@@ -93,6 +88,14 @@ class DspTally:
     responses: Counter[str] = field(default_factory=Counter)
 
 
+class Sender(Protocol):
+    """Sends commands to meters, and waits for their replies; a `Requester` is one."""
+
+    async def request(self, command: Command, octets: bytes, timeout: float) -> ReceivedReply:  # noqa: ASYNC109  # by its own clock
+        """Return the response to a command; see `Requester.request`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DspParts:
     """What the DSP works with."""
@@ -105,7 +108,7 @@ class DspParts:
     """Meters that an inventory shows if the request names no device."""
     outbox: Outbox
     deliveries: Deliveries
-    requester: Requester
+    requester: Sender
     clock: Clock
     machine: Clock
     """The clock of real time."""

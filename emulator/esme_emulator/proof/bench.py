@@ -4,7 +4,9 @@ The same runs go over a broker or without one.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -14,6 +16,7 @@ from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.memory import MemoryStore
+from esme_emulator.device.model import meter_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import wan_of
@@ -25,9 +28,10 @@ from esme_emulator.proof.evidence import EvidenceWriter
 from esme_emulator.proof.figures import Figures, figures_of
 from esme_emulator.proof.in_process import InProcess
 from esme_emulator.proof.judge import Judge
-from esme_emulator.proof.over_broker import run_over_broker
+from esme_emulator.proof.over_broker import Parties, Senders, run_over_broker
 from esme_emulator.proof.parts import Part
 from esme_emulator.proof.run_record import FleetObserver, Run, RunRecord
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.scenario.scenario import Caching, Scenario
 from esme_emulator.scenario.supply import Supply, estate_of
@@ -73,10 +77,19 @@ class PartRun:
 class Bench:
     """Makes the runs of a scenario's parts, and their figures.
 
-    Evidence is written into `folder`, as process `owner`. `variants` are those of the cache.
+    Evidence is written into `folder`, as process `owner`. `variants` are those of the cache. With
+    `duis`, parties make their requests through a front door for DUIS, over a broker only.
     """
 
-    def __init__(self, scenario: Scenario, variants: Variants, folder: Path, owner: str) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        variants: Variants,
+        folder: Path,
+        owner: str,
+        *,
+        duis: bool = False,
+    ) -> None:
         self.scenario = scenario
         self.variants = variants
         self._estate = estate_of(scenario)
@@ -84,6 +97,8 @@ class Bench:
         self._names = {party.eui: party.name for party in self._estate.known_parties}
         names = scenario.fleet.profiles
         self._profiles = tuple(meter_profile(name) for name in names) if names else None
+        self._folder = folder
+        self._duis = duis
         self._evidence = EvidenceWriter(folder, owner)
 
     def runs_of(self, part: Part) -> Iterator[PartRun]:
@@ -124,14 +139,38 @@ class Bench:
         self._evidence.flush()
 
     async def over_broker(self, part_run: PartRun, broker: Gauged, step: Step) -> None:
-        """Run over a broker. Raises `TransportError`."""
+        """Run over a broker. Raises `TransportError`, and with DUIS `StoreError`."""
         await run_over_broker(
             *(broker, part_run.run, part_run.agenda(), self.scenario.retry, lambda: step(1)),
-            prefix=CACHED if part_run.number else DIRECT,
             start=self.scenario.start + EPOCH_UNIX,
-            keystore=self._estate.keystore,
-            recipients=part_run.recipients,
             store=MemoryStore(),
+            parties=partial(self._parties, broker, part_run),
+        )
+
+    def _parties(
+        self, broker: Gauged, part_run: PartRun, clock: ManualClock
+    ) -> AbstractAsyncContextManager[Parties]:
+        """Return what connects the parties of a run, as senders of commands or users of DUIS."""
+        prefix = CACHED if part_run.number else DIRECT
+        timeout, estate = self.scenario.retry.timeout, self._estate
+        if not self._duis:
+            return Senders.connected(
+                *(broker, part_run.run, clock),
+                prefix=prefix,
+                keystore=estate.keystore,
+                recipients=part_run.recipients,
+                timeout=timeout,
+            )
+        # Only here, because its packages are in an extra of their own.
+        from esme_emulator.proof.through_duis import Users
+
+        return Users.served(
+            *(broker, part_run.run, clock),
+            prefix=prefix,
+            estate=estate,
+            kind_of=lambda eui: meter_of(estate.seed, eui, self._profiles).profile.variant,
+            timeout=timeout,
+            outbox_file=self._folder / "duis.sqlite",
         )
 
     def in_process(self, part_run: PartRun, step: Step) -> Generator[None, None, None]:

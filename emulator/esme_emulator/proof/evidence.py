@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.proof.judge import Check
 from esme_emulator.proof.result import PERCENTILES, Account, Percentiles
 from esme_emulator.proof.run_record import Exchange, Seen
@@ -59,6 +60,10 @@ class Line(NamedTuple):
     """End of the window, ISO 8601, UTC."""
     attempts: int = 0
     """Times that the party sent the command; 0 if upstream refused it."""
+    request_ids: str = ""
+    """RequestID of each attempt that was made through DUIS."""
+    codes: str = ""
+    """Response codes of DUIS, of acknowledgements and responses in their order."""
     decision: str = ""
     """The cache's decision on each attempt; in the direct run `direct` or `refused`."""
     reason: str = ""
@@ -79,7 +84,7 @@ class Line(NamedTuple):
 
 def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
     """Return the line of a request; `start` is that of the scenario, in seconds since 2000."""
-    planned, decided = exchange.planned, exchange.decided
+    planned = exchange.planned
     direct = "refused" if exchange.refused else DIRECT
     accepted = "accepted" if exchange.accepted else "unacceptable"
     return Line(
@@ -95,8 +100,10 @@ def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
         start=to_iso(planned.key.start),
         end=to_iso(planned.key.end),
         attempts=len(exchange.attempts),
-        decision=direct if run == DIRECT else _joined(item.decision for item in decided),
-        reason=exchange.refused if run == DIRECT else _joined(item.reason for item in decided),
+        request_ids=_joined(exchange.request_ids),
+        codes=_joined(exchange.codes),
+        decision=direct if run == DIRECT else _decision(exchange),
+        reason=exchange.refused if run == DIRECT else _reason(exchange),
         received=len(exchange.received),
         outcome=_joined(seen.outcome for seen in exchange.received),
         reply="none" if exchange.octets is None else accepted,
@@ -104,6 +111,17 @@ def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
         latency_ms=None if exchange.octets is None else round(exchange.seconds * 1000, 3),
         octets=exchange.octets,
     )
+
+
+def _decision(exchange: Exchange) -> str:
+    """Return the cache's decisions, or `refused` if a front door kept the request from it."""
+    if exchange.turned_away:
+        return Decision.REFUSED
+    return _joined(item.decision for item in exchange.decided)
+
+
+def _reason(exchange: Exchange) -> str:
+    return exchange.turned_away or _joined(item.reason for item in exchange.decided)
 
 
 def line_of_stranger(run: str, seen: Seen, name_of: Callable[[EUI], str]) -> Line:

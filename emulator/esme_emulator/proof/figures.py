@@ -71,6 +71,8 @@ class Figures:
     """Fired faults by rule."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Requests that the cache refused, by party and reason."""
+    codes: Counter[str] = field(default_factory=Counter)
+    """Response codes of DUIS."""
     differences: list[Difference] = field(default_factory=list)
     """The earliest of each kind. `totals` has their number."""
 
@@ -82,6 +84,7 @@ class Figures:
         self.bins.update(other.bins)
         self.faults.update(other.faults)
         self.refusals.update(other.refusals)
+        self.codes.update(other.codes)
         self.differences = _earliest([*self.differences, *other.differences])
 
 
@@ -122,6 +125,7 @@ def _count_requests(figures: Figures, run: Run, evidence: EvidenceWriter, label:
     totals = figures.totals
     latencies: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for exchange, check in checks(run):
+        figures.codes.update(exchange.codes)
         totals[check] += 1
         totals["answerable"] += not exchange.refused
         totals["unanswered"] += not exchange.accepted and not exchange.refused
@@ -171,11 +175,27 @@ def _count_accounts(
         for item in record.refused():
             party = str(item.party) if item.party is None else name_of(item.party)
             figures.refusals[f"{party} {item.reason}"] += 1
+        for exchange in record.exchanges():
+            if exchange.turned_away:
+                _count_turned_away(figures, counts, exchange, name_of)
         for request, decision in record.decisions():
             for by, of in _accounts_of(request, name_of):
                 counts.update(((by, of, "requests"), (by, of, str(decision))))
     evidence.meters(label, _rows(counts, "meter"))
     figures.accounts.update({key: number for key, number in counts.items() if key[0] != "meter"})
+
+
+def _count_turned_away(
+    figures: Figures,
+    counts: Counter[tuple[str, str, str]],
+    exchange: Exchange,
+    name_of: Callable[[EUI], str],
+) -> None:
+    """Count a request that a front door refused, so that the cache never saw it."""
+    figures.totals.update(requests=1, **{str(Decision.REFUSED): 1})
+    figures.refusals[f"{exchange.planned.party} {exchange.turned_away}"] += 1
+    for by, of in _accounts_of(exchange.request, name_of):
+        counts.update(((by, of, "requests"), (by, of, str(Decision.REFUSED))))
 
 
 def _accounts_of(request: Request, name_of: Callable[[EUI], str]) -> Iterator[tuple[str, str]]:
@@ -242,6 +262,7 @@ def build_result(
         refused=ours[Decision.REFUSED],
         refusals=dict(sorted(cached.refusals.items())),
         never_answered=tuple(unanswerable(scenario)),
+        duis_codes=dict(sorted((direct.codes + cached.codes).items())),
         failed=ours[Decision.FAILED],
         failed_ratio=_ratio(ours[Decision.FAILED], ours["requests"]),
         retries=ours["retries"],

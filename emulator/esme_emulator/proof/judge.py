@@ -51,8 +51,9 @@ class Judge:
         self._seed = seed
         self._profiles = profiles
         self._faults = faults
-        self._digests: dict[int, bytes] = {}
-        """The meter's own reply to each request at its planned time: both runs need it."""
+        self._digests: dict[tuple[int, int], bytes] = {}
+        """The meter's own reply to each request, by its number and the counter of its command, at
+        its planned time: both runs need it."""
         self._read: set[tuple[int, bytes]] = set()
         """Replies with the readings of the model, by number of the request and digest."""
 
@@ -95,7 +96,8 @@ class Judge:
         supplementary = message.supplementary
         counter = (supplementary and supplementary.originator_counter) or 0
         shared = now == planned.time and not counter
-        own = self._digests.get(planned.number) if shared else None
+        place = planned.number, planned.command.originator_counter
+        own = self._digests.get(place) if shared else None
         if own is None:
             said = answer(
                 *(self._seed, planned.command, self._keystore, now, lambda: counter),
@@ -103,7 +105,7 @@ class Judge:
             )
             own = sha256(said.octets or b"").digest()
             if shared:
-                self._digests[planned.number] = own
+                self._digests[place] = own
         return own == digest
 
     def _truth(self, planned: PlannedRequest, now: float) -> list[Row]:

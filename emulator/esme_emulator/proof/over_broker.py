@@ -5,19 +5,78 @@ machine or broker, and hours of scenario time pass in seconds.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol, Self
 
 from esme_emulator.cache.service import CacheService, serve_cache
 from esme_emulator.cache.store.base import Store
 from esme_emulator.fleet.service import serve_fleet
-from esme_emulator.messaging.client import NobodyListensError, NoReplyError, Requester
+from esme_emulator.messaging.client import (
+    NobodyListensError,
+    NoReplyError,
+    ReceivedReply,
+    Requester,
+)
 from esme_emulator.proof.run_record import Exchange, Run
 from esme_emulator.runtime.clock import LAST, ManualClock
 from esme_emulator.scenario.scenario import RetryPolicy
 from esme_emulator.scenario.workload import PlannedChange, PlannedRequest, apply_change
 from esme_emulator.transport import Gauge, Gauged
 from gbcs import EUI, Keystore
+
+
+class Parties(Protocol):
+    """Makes the requests of a run."""
+
+    def withholds(self, exchange: Exchange) -> bool:
+        """Return whether a request is not made at all, because upstream would refuse it."""
+        ...
+
+    async def ask(self, exchange: Exchange) -> ReceivedReply | None:
+        """Make one attempt; return the reply, None if the request was refused for good.
+
+        Raises `NoReplyError`.
+        """
+        ...
+
+
+class Senders:
+    """Parties that send commands under the topic `prefix`."""
+
+    def __init__(self, run: Run, requester: Requester, timeout: float, clock: ManualClock) -> None:
+        self._run = run
+        self._requester = requester
+        self._timeout = timeout
+        self._clock = clock
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls,
+        broker: Gauged,
+        run: Run,
+        clock: ManualClock,
+        *,
+        prefix: str,
+        keystore: Keystore,
+        recipients: Iterable[EUI],
+        timeout: float,  # noqa: ASYNC109  # by the run's own clock
+    ) -> AsyncIterator[Self]:
+        """Receive replies to `recipients` during the context. Raises `TransportError`."""
+        requester = Requester(prefix, keystore, clock)
+        async with requester.connected(broker, recipients):
+            yield cls(run, requester, timeout, clock)
+
+    def withholds(self, exchange: Exchange) -> bool:
+        """Return whether a request is not made: in the direct run nobody else refuses it."""
+        return self._run.is_withheld(exchange)
+
+    async def ask(self, exchange: Exchange) -> ReceivedReply:
+        """Send the command of a request, and return the reply. Raises `NoReplyError`."""
+        planned = exchange.planned
+        exchange.attempts.append(self._clock.now())
+        return await self._requester.request(planned.command, planned.octets, self._timeout)
 
 
 async def run_over_broker(
@@ -27,33 +86,30 @@ async def run_over_broker(
     retry: RetryPolicy,
     done: Callable[[], None],
     *,
-    prefix: str,
     start: float,
-    keystore: Keystore,
-    recipients: Iterable[EUI],
     store: Store,
+    parties: Callable[[ManualClock], AbstractAsyncContextManager[Parties]],
 ) -> None:
     """Make the requests of `agenda`, which is in the order of times, and apply its changes.
 
-    Parties send under the topic `prefix`, and receive as `recipients`. The clock begins at `start`,
-    Unix time in seconds. `done` is called after each request. Raises `TransportError`.
+    `parties` connects those who make them. The clock begins at `start`, Unix time in seconds.
+    `done` is called after each request. Raises `TransportError`.
     """
     clock = ManualClock(start)
-    requester = Requester(prefix, keystore, clock)
     service: CacheService | None = None
     async with AsyncExitStack() as stack:
         if run.policy is not None:
             service = await stack.enter_async_context(serve_cache(broker, run.policy, store, clock))
         await stack.enter_async_context(serve_fleet(broker, run.fleet, clock))
-        await stack.enter_async_context(requester.connected(broker, recipients))
-        await _Driver(run, requester, service, clock, broker.gauge, retry, done).drive(agenda)
+        asking = await stack.enter_async_context(parties(clock))
+        await _Driver(run, asking, service, clock, broker.gauge, retry, done).drive(agenda)
 
 
 class _Driver:
     def __init__(
         self,
         run: Run,
-        requester: Requester,
+        parties: Parties,
         service: CacheService | None,
         clock: ManualClock,
         gauge: Gauge,
@@ -61,7 +117,7 @@ class _Driver:
         done: Callable[[], None],
     ) -> None:
         self._run = run
-        self._requester = requester
+        self._parties = parties
         self._service = service
         self._clock = clock
         self._gauge = gauge
@@ -119,23 +175,23 @@ class _Driver:
 
     async def _exchange(self, planned: PlannedRequest) -> None:
         exchange = self._run.begin(planned, self._clock.now())
-        if not self._run.is_withheld(exchange):
+        if not self._parties.withholds(exchange):
             await self._ask(exchange)
         if exchange.ended is None:
             self._run.record.end(exchange, self._clock.now())
         self._done()
 
     async def _ask(self, exchange: Exchange) -> None:
-        planned, timeout = exchange.planned, self._retry.timeout
-        while len(exchange.attempts) < self._retry.attempts:
-            exchange.attempts.append(self._clock.now())
+        for _ in range(self._retry.attempts):
             try:
-                reply = await self._requester.request(planned.command, planned.octets, timeout)
+                reply = await self._parties.ask(exchange)
             except NobodyListensError:
                 # A subscriber that is reconnecting will be back by then.
-                await self._clock.sleep(timeout)
+                await self._clock.sleep(self._retry.timeout)
             except NoReplyError:
                 continue
             else:
+                if reply is None:
+                    return
                 self._run.take_reply(exchange, reply.response, reply.octets, self._clock.now())
                 return

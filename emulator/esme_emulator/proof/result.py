@@ -159,6 +159,8 @@ class ProofResult:
     """Refused requests by party and reason, such as `new-supplier not-registered`."""
     never_answered: tuple[str, ...]
     """One line for each party and SRV whose requests are all refused, with the reason."""
+    duis_codes: dict[str, int]
+    """Acknowledgements and responses of both runs by their response codes, with DUIS alone."""
     failed: int
     retries: int
     """Commands that the cache sent to a meter again."""

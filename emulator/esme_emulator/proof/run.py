@@ -90,7 +90,8 @@ class Book:
 class Proof:
     """A proof of `scenario`, over a broker or, if that is None, without one in `workers` processes.
 
-    Temporary files go to `folder`. Raises `WorkloadError` if its requests cannot be made, and
+    Temporary files go to `folder`. With `duis`, and a broker, parties make their requests through a
+    front door for DUIS. Raises `WorkloadError` if its requests cannot be made, and
     `OSError` if they cannot be written.
     """
 
@@ -101,11 +102,14 @@ class Proof:
         folder: Path,
         variants: Variants = (),
         workers: int = 1,
+        *,
+        duis: bool = False,
     ) -> None:
         self._scenario = scenario
         self._broker = None if broker is None else Gauged(broker)
         self._folder = folder
         self._variants = variants or [("", scenario.cache)]
+        self._duis = duis
         self._parts = split(scenario, folder)
         self._planned = sum(part.requests for part in self._parts)
         self._workers = min(workers, len(self._parts))
@@ -166,7 +170,7 @@ class Proof:
 
     async def _here(self, steps: Sequence[Step]) -> None:
         """Run all parts in this process."""
-        bench = Bench(self._scenario, self._variants, self._folder, "0")
+        bench = Bench(self._scenario, self._variants, self._folder, "0", duis=self._duis)
         try:
             for part in self._parts:
                 for part_run in bench.runs_of(part):

@@ -5,7 +5,7 @@ counts without knowing of the others, and `accounts` compares their counts.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from esme_emulator.cache.policy.ledger import Decided, Decision
@@ -15,7 +15,7 @@ from esme_emulator.fleet.fleet import CommandReceived, Fleet
 from esme_emulator.proof.judge import Check, Judge
 from esme_emulator.runtime.events import Events
 from esme_emulator.scenario.workload import PlannedRequest, Upstream
-from gbcs import EUI, GbcsError, Message, open_message
+from gbcs import EUI, Command, GbcsError, Message, open_message
 
 
 class Request(NamedTuple):
@@ -51,7 +51,13 @@ class Exchange:
     refused: str
     """Why upstream refuses the request; empty if it does not. A reply to it is wrong."""
     attempts: list[float] = field(default_factory=list)
-    """Times at which the party sent the command; none if upstream kept it back."""
+    """Times at which the command was sent; none if upstream kept it back."""
+    request_ids: list[str] = field(default_factory=list)
+    """RequestIDs of the party's requests; none if they were not made through DUIS."""
+    codes: list[str] = field(default_factory=list)
+    """Response codes of DUIS, of acknowledgements and responses in their order."""
+    turned_away: str = ""
+    """The response code with which a front door refused the request; empty if it did not."""
     decided: list[Decided] = field(default_factory=list)
     received: list[Seen] = field(default_factory=list)
     replied: list[float] = field(default_factory=list)
@@ -110,7 +116,8 @@ class RunRecord:
     """The accounts of a run, as far as it came."""
 
     def __init__(self) -> None:
-        self._exchanges: dict[Request, Exchange] = {}
+        self._all: list[Exchange] = []
+        self._by_request: dict[Request, Exchange] = {}
         self._by_octets: dict[bytes, Exchange] = {}
         self.strangers: list[Seen] = []
         """Commands at the fleet that no party of the proof sent."""
@@ -132,9 +139,20 @@ class RunRecord:
         """Note that a party is about to send a request."""
         command, key = planned.command, planned.key
         request = Request(key.device, key.srv, command.remote_party, command.originator_counter)
-        exchange = self._exchanges[request] = Exchange(request, planned, now, refused)
-        self._by_octets[planned.octets] = exchange
+        exchange = Exchange(request, planned, now, refused)
+        self._all.append(exchange)
+        self._by_request[request] = self._by_octets[planned.octets] = exchange
         return exchange
+
+    def sent(self, exchange: Exchange, command: Command, octets: bytes, now: float) -> None:
+        """Note that a front door sends this command for a request, in place of the planned one."""
+        request = exchange.request._replace(counter=command.originator_counter)
+        exchange.request, exchange.planned = (
+            request,
+            replace(exchange.planned, command=command, octets=octets),
+        )
+        exchange.attempts.append(now)
+        self._by_request[request] = self._by_octets[octets] = exchange
 
     def end(self, exchange: Exchange, now: float) -> None:
         """Note that a party has its reply, or waits no longer."""
@@ -143,17 +161,17 @@ class RunRecord:
 
     def exchanges(self) -> Iterator[Exchange]:
         """Yield all requests, in the order in which they were made."""
-        yield from self._exchanges.values()
+        yield from self._all
 
     def received(self) -> Iterator[Seen]:
         """Yield all commands that the fleet received."""
-        for exchange in self._exchanges.values():
+        for exchange in self._all:
             yield from exchange.received
         yield from self.strangers
 
     def decisions(self) -> Iterator[tuple[Request, Decision]]:
         """Yield all decisions of the cache, with the requests that they are about."""
-        for exchange in self._exchanges.values():
+        for exchange in self._all:
             for item in exchange.decided:
                 yield exchange.request, item.decision
         for item in self.strange:
@@ -161,7 +179,7 @@ class RunRecord:
 
     def refused(self) -> Iterator[Decided]:
         """Yield the decisions to refuse a request."""
-        for exchange in self._exchanges.values():
+        for exchange in self._all:
             yield from (item for item in exchange.decided if item.decision is Decision.REFUSED)
         yield from (item for item in self.strange if item.decision is Decision.REFUSED)
 
@@ -173,7 +191,7 @@ class RunRecord:
     def note_decision(self, decided: Decided) -> None:
         """Collect a decision of the cache."""
         self.decided += 1
-        exchange = self._exchanges.get(request_of(decided))
+        exchange = self._by_request.get(request_of(decided))
         (self.strange if exchange is None else exchange.decided).append(decided)
 
 

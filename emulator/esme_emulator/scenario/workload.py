@@ -171,17 +171,17 @@ class Upstream:
     """The registry of the systems that refuse a request before it reaches a cache or a meter."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        self.registry = registry
 
     def refusal(self, planned: "PlannedRequest", now: float) -> str:
         """Return why a request is refused at `now`, Unix time in seconds; empty if it is not."""
         party, key = planned.command.remote_party, planned.key
         window = Window(key.start, key.end)
-        return self._registry.check(party, key.device, key.srv, window, now) or ""
+        return self.registry.check(party, key.device, key.srv, window, now) or ""
 
     def apply(self, change: PlannedChange) -> None:
         """Apply a change at its time."""
-        apply_change(change, self._registry)
+        apply_change(change, self.registry)
 
 
 def apply_change(change: PlannedChange, holder: Any, *more: Any) -> Any:

@@ -53,6 +53,9 @@ def proof_table(result: ProofResult, console: Console) -> None:
             _line(console, f"  {name} is {exact(item.value)} and must be {must}")
     for name, count in result.refusals.items():
         _line(console, f"  {number(count)} refused: {name}")
+    if result.duis_codes:
+        codes = ", ".join(f"{code} {number(count)}" for code, count in result.duis_codes.items())
+        _line(console, f"  through a front door for DUIS, response codes: {codes}")
     for line in result.never_answered:
         _line(console, f"  {line}")
     for line in result.ledger_lines[:3]:
