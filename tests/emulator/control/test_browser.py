@@ -21,6 +21,7 @@ from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
 from tests.emulator.control.browser import chromium
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, UNIX_NOW, YESTERDAY, party
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page, Request
@@ -247,6 +248,23 @@ async def test_a_stream_that_fails_is_told_and_comes_back(under: Under) -> None:
     await under.page.unroute("**/events")
     await under.until(f"{status}.textContent.startsWith('broker')")
     under.complaints[:] = [one for one in under.complaints if "ERR_FAILED" not in one]
+
+
+async def test_a_hidden_page_has_no_stream(under: Under) -> None:
+    time = "document.querySelector('#time').textContent"
+    ended: list[str] = []
+    under.page.on("requestfailed", lambda failed: ended.append(failed.url))
+    await under.until(f"{time} != ''")
+    for hidden in ("true", "false"):
+        await under.page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        await until(lambda: ended)
+    assert ended == [f"{under.running.control}/events"]
+    before = await under.page.evaluate(time)
+    await under.clock.advance(60.0)
+    await under.until(f"(before) => {time} != before", before)
 
 
 async def test_the_list_stays_while_it_has_the_focus(under: Under) -> None:
