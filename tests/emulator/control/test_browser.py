@@ -14,13 +14,14 @@ from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.estate.parties import SUPPLIER
 from esme_emulator.messaging.client import NoReplyError, Requester
-from esme_emulator.messaging.topics import CACHED
+from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.profiles.latency import Uniform
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
 from tests.emulator.control.browser import chromium
 from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, UNIX_NOW, YESTERDAY, party
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page, Request
@@ -60,9 +61,9 @@ class Under:
                 await asyncio.sleep(0.02)
 
 
-async def load(broker: MemoryBroker, clock: ManualClock) -> None:
+async def load(broker: MemoryBroker, clock: ManualClock, prefix: str) -> None:
     """Read the meters again and again, also those whose replies a fault takes away."""
-    requester, supplier = Requester(CACHED, KEYS, clock), party(Role.IS, 1000)
+    requester, supplier = Requester(prefix, KEYS, clock), party(Role.IS, 1000)
     async with requester.connected(broker, {SUPPLIER}):
         while True:
             for device in ESTATE.meters:
@@ -76,12 +77,12 @@ async def load(broker: MemoryBroker, clock: ManualClock) -> None:
 
 
 @asynccontextmanager
-async def process() -> AsyncIterator[tuple[Running, ManualClock]]:
+async def process(*, cached: bool = True) -> AsyncIterator[tuple[Running, ManualClock]]:
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
-    cache = CacheOptions(CacheSettings(), "memory:")
+    cache = CacheOptions(CacheSettings(), "memory:") if cached else None
     services = run_services(broker, ESTATE, clock, FleetOptions(), cache, control_port=0)
     async with services as running:
-        loading = asyncio.create_task(load(broker, clock))
+        loading = asyncio.create_task(load(broker, clock, CACHED if cached else DIRECT))
         try:
             yield running, clock
             assert not loading.done(), loading.exception()
@@ -96,14 +97,14 @@ async def browser() -> AsyncIterator["Browser"]:
         yield browser
 
 
-@pytest_asyncio.fixture(params=SIZES, ids=lambda size: f"{size[0]}-{size[2]}", loop_scope="module")
-async def under(request: pytest.FixtureRequest, browser: "Browser") -> AsyncIterator[Under]:
-    width, height, scheme = request.param
+@asynccontextmanager
+async def watched(
+    browser: "Browser", running: Running, clock: ManualClock, size: tuple[int, int, str]
+) -> AsyncIterator[Under]:
+    """Open the page of a process; nothing may go wrong in it."""
+    width, height, scheme = size
     viewport = {"width": width, "height": height}
-    async with (
-        process() as (running, clock),
-        await browser.new_page(viewport=viewport, color_scheme=scheme) as page,
-    ):
+    async with await browser.new_page(viewport=viewport, color_scheme=scheme) as page:
         page.set_default_timeout(GUARD * 1000)
         under = Under(running, clock, page)
 
@@ -123,6 +124,15 @@ async def under(request: pytest.FixtureRequest, browser: "Browser") -> AsyncIter
         await page.goto(running.control)
         yield under
         assert under.complaints == []
+
+
+@pytest_asyncio.fixture(params=SIZES, ids=lambda size: f"{size[0]}-{size[2]}", loop_scope="module")
+async def under(request: pytest.FixtureRequest, browser: "Browser") -> AsyncIterator[Under]:
+    async with (
+        process() as (running, clock),
+        watched(browser, running, clock, request.param) as under,
+    ):
+        yield under
 
 
 async def serious(page: "Page") -> list[str]:
@@ -249,6 +259,23 @@ async def test_a_stream_that_fails_is_told_and_comes_back(under: Under) -> None:
     under.complaints[:] = [one for one in under.complaints if "ERR_FAILED" not in one]
 
 
+async def test_a_hidden_page_has_no_stream(under: Under) -> None:
+    time = "document.querySelector('#time').textContent"
+    ended: list[str] = []
+    under.page.on("requestfailed", lambda failed: ended.append(failed.url))
+    await under.until(f"{time} != ''")
+    for hidden in ("true", "false"):
+        await under.page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        await until(lambda: ended)
+    assert ended == [f"{under.running.control}/events"]
+    before = await under.page.evaluate(time)
+    await under.clock.advance(60.0)
+    await under.until(f"(before) => {time} != before", before)
+
+
 async def test_the_list_stays_while_it_has_the_focus(under: Under) -> None:
     await under.open("requests")
     await under.until("document.querySelectorAll('#journal tbody tr').length > 3")
@@ -318,3 +345,20 @@ async def test_swagger_ui_shows_the_description(under: Under) -> None:
     await under.page.goto(f"{under.running.control}/docs")
     await under.page.wait_for_selector("#swagger .opblock")
     assert await under.page.locator(".opblock").count() > 30
+
+
+async def test_meters_without_a_cache_have_no_panel_of_one(browser: "Browser") -> None:
+    async with (
+        process(cached=False) as (running, clock),
+        watched(browser, running, clock, SIZES[0]) as under,
+    ):
+        await under.until("document.querySelectorAll('#counts div').length == 5")
+        assert not await under.page.is_visible("nav a[href='#cache']")
+        assert await under.page.is_visible("nav a[href='#meters']")
+        await under.until("document.querySelector('#outcomes').textContent.includes('4.8.1')")
+        await under.open("requests")
+        await under.until("document.querySelectorAll('#journal tbody tr').length > 3")
+        assert "direct" in (await under.page.text_content("#journal tbody tr") or "")
+        await under.page.click("#journal tbody button")
+        await under.page.wait_for_selector("#request[open]")
+        assert "MAC valid" in (await under.page.text_content("#request-body") or "")

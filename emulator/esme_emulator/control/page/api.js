@@ -61,20 +61,33 @@ export function onSubmit(form, submit) {
 
 const RETRY = 2000;
 
-/** Call `take` with each state of the live stream; `lost` when there is none. Reconnects for ever. */
+/**
+ * Call `take` with each state of the live stream, and `lost` when there is none. Reconnects for
+ * ever. A hidden page has no stream: a browser opens six connections to a process at most.
+ */
 export async function follow(take, lost) {
   for (;;) {
+    while (document.hidden) await visibilityChange();
+    const stop = new AbortController();
+    const hide = () => document.hidden && stop.abort();
+    document.addEventListener("visibilitychange", hide);
     try {
-      const answer = await fetch("events", { headers: headers(), cache: "no-store" });
+      const answer = await fetch("events", { headers: headers(), cache: "no-store", signal: stop.signal });
       if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
       await read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), take);
     } catch {
       // said below
+    } finally {
+      document.removeEventListener("visibilitychange", hide);
     }
+    if (stop.signal.aborted) continue;
     lost();
     await new Promise((resolve) => setTimeout(resolve, RETRY));
   }
 }
+
+const visibilityChange = () =>
+  new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 
 // Not EventSource, which cannot send a token.
 async function read(reader, take) {

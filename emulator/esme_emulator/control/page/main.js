@@ -12,6 +12,9 @@ import * as requests from "./requests.js";
 
 const panels = { overview, requests, meters, faults, clock, cache, explain };
 
+/** The part of the process that a panel shows; without it, the panel has no link. */
+const needs = { meters: "fleet", faults: "fleet", cache: "cache" };
+
 let current = "overview";
 
 function open() {
@@ -33,6 +36,9 @@ function take(state) {
   $("status").textContent = lost ? `no connection to the broker: ${state.lost.join(", ")}` : `broker ${state.broker}`;
   $("status").classList.toggle("lost", lost);
   $("time").textContent = `${instant(state.now)} UTC`;
+  for (const [panel, part] of Object.entries(needs)) {
+    document.querySelector(`nav a[href="#${panel}"]`).hidden = state[part] === null;
+  }
   overview.take(state); // always, since its curve needs every second
   if (current !== "overview") panels[current].take?.(state);
 }

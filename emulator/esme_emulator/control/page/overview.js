@@ -7,26 +7,30 @@ const SPAN = 300; // most seconds of the curve
 const LEAST = 60;
 const KINDS = ["hits", "collapsed", "forwarded", "refused", "failed"];
 
-const history = [];
+const history = []; // a point for each second; null for a second without one
+let before;
 
 export function take(state) {
-  const before = history.at(-1);
   const point = {
     at: performance.now() / 1000,
     hits: state.cache?.decisions.hits ?? null,
     device: state.fleet?.device_hits ?? state.cache?.decisions.forwarded ?? 0,
     requests: state.cache?.requests ?? null,
   };
-  history.push(point);
-  if (history.length > SPAN + 1) history.shift();
-  show($("counts"), counts(state, rates(before, point)));
+  const rate = rates(before, point);
+  const missed = before ? Math.min(Math.round(point.at - before.at) - 1, SPAN) : 0;
+  for (let second = 0; second < missed; second += 1) history.push(null);
+  if (before) history.push(rate);
+  history.splice(0, Math.max(history.length - SPAN, 0));
+  before = point;
+  show($("counts"), counts(state, rate));
   drawCurve();
   showTables(state);
 }
 
-function rates(before, now) {
-  if (!before || now.at <= before.at) return {};
-  const per = (name) => (now[name] === null ? null : Math.max(now[name] - before[name], 0) / (now.at - before.at));
+function rates(then, now) {
+  if (!then || now.at <= then.at) return { hits: null, device: null, requests: null };
+  const per = (name) => (now[name] === null ? null : Math.max(now[name] - then[name], 0) / (now.at - then.at));
   return { hits: per("hits"), device: per("device"), requests: per("requests") };
 }
 
@@ -54,12 +58,12 @@ function counts({ cache, fleet, latency }, rate) {
 }
 
 function drawCurve() {
-  const points = history.slice(1).map((point, place) => rates(history[place], point));
-  const curves = [{ name: "device hits", kind: "device", values: points.map((one) => one.device) }];
-  if (points.some((one) => one.hits !== null)) {
-    curves.unshift({ name: "hits of the cache", kind: "hits", values: points.map((one) => one.hits) });
+  const values = (name) => history.map((rate) => rate?.[name] ?? null);
+  const curves = [{ name: "device hits", kind: "device", values: values("device") }];
+  if (before.hits !== null) {
+    curves.unshift({ name: "hits of the cache", kind: "hits", values: values("hits") });
   }
-  const length = Math.max(points.length, LEAST);
+  const length = Math.max(history.length, LEAST);
   const from = `${length} s ago`;
   const label = `Hits of the cache and commands at meters a second, over the last ${length} seconds`;
   $("curve").replaceChildren(...chart(label, curves, { from, to: "now", unit: "a second", length }));
