@@ -4,6 +4,7 @@ pytest loads this module at every start, so it imports only pytest and, if insta
 pytest-asyncio. Each fixture imports what it needs when a test uses it.
 """
 
+import inspect
 import os
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_asyncio import fixture as asynchronous
 
     from esme_emulator.pytest_plugin.bench import Bench, EuiAllocator
-    from esme_emulator.pytest_plugin.clock import SteppedClock
+    from esme_emulator.pytest_plugin.clock import AnyClock
     from esme_emulator.pytest_plugin.dsp import EsmeDsp
     from esme_emulator.pytest_plugin.faults import EsmeFaults
     from esme_emulator.pytest_plugin.party import Parties
@@ -56,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "esme(meters=10, profiles=None, seed='1', latency='none', wan=None, strict=False, "
-        "retention=25, cache={}, parties=None, broker='memory', now='2026-01-15T12:00:00Z', "
+        "retention=25, cache={}, parties=None, broker='memory', clock='manual', now=None, "
         "quiet=None): settings of the esme fixtures of a test",
     )
 
@@ -152,8 +153,8 @@ async def esme_broker(_esme: "Bench") -> "AsyncIterator[Broker]":
 
 
 @pytest.fixture
-def esme_clock(_esme: "Bench") -> "SteppedClock":
-    """Clock of meters and cache. It stands still until `await esme_clock.advance(hours=25)`."""
+def esme_clock(_esme: "Bench") -> "AnyClock":
+    """Clock of meters and cache. A manual one moves with `await esme_clock.advance(hours=25)`."""
     return _esme.clock
 
 
@@ -265,8 +266,7 @@ def _loop_problem(request: pytest.FixtureRequest) -> str | None:
     from pytest_asyncio import is_async_test
 
     if not is_async_test(request.node):
-        name = request.function.__name__
-        return f"write async def {name}: no event loop runs in a def, so no meter could answer"
+        return _no_loop(request.node)
     marker = request.node.get_closest_marker("asyncio")
     marked = marker.kwargs.get("loop_scope") if marker else None
     # pytest-asyncio uses the scope "function" if nothing is set.
@@ -279,6 +279,22 @@ def _loop_problem(request: pytest.FixtureRequest) -> str | None:
         f"set {_FIXTURE_LOOP} = {tests}, or {_TEST_LOOP} = {fixtures}, "
         f'or mark the test asyncio(loop_scope="{fixtures}")'
     )
+
+
+def _no_loop(item: pytest.Item) -> str:
+    """Return why pytest-asyncio does not run a test, and what to do."""
+    from unittest import TestCase
+
+    name = item.name.partition("[")[0]
+    if isinstance(item, pytest.DoctestItem):
+        return f"doctest {name} has no event loop: write async def test_… in a test file"
+    if issubclass(getattr(item, "cls", None) or object, TestCase):
+        return f"{name} is a test of unittest, not of pytest-asyncio: write it outside of TestCase"
+    if not inspect.iscoroutinefunction(getattr(item, "function", None)):
+        return f"write async def {name}: no event loop runs in a def, so no meter could answer"
+    if item.get_closest_marker("anyio") is not None:
+        return f"{name} runs in an event loop of anyio: mark it asyncio in place of anyio"
+    return f"mark {name} with @pytest.mark.asyncio, or set asyncio_mode = auto: its mode is strict"
 
 
 def _with_password(url: str | None) -> str | None:

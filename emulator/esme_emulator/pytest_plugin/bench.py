@@ -39,7 +39,7 @@ from esme_emulator.profiles.latency import (
     located_latency,
     parse_latency,
 )
-from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
+from esme_emulator.pytest_plugin.clock import AnyClock, RunningClock, SteppedClock, Traffic
 from esme_emulator.pytest_plugin.faults import EsmeFaults
 from esme_emulator.pytest_plugin.journal import Hits, Journal
 from esme_emulator.pytest_plugin.party import Parties, PartyContext, PendingReads
@@ -107,9 +107,17 @@ class Bench:
     """Runs the parts of one test. `allocator` provides EUIs if the broker is shared."""
 
     def __init__(self, settings: Settings, allocator: EuiAllocator, files: NearbyFiles) -> None:
-        """Prepare; start nothing. Raises `ValueError` if `settings.now` is not a time."""
+        """Prepare; start nothing. Raises `ValueError` if `clock` or `now` is wrong."""
         self.settings = settings
-        self.journal = Journal()
+        self._traffic = Traffic()
+        base = parse_clock(settings.clock_text)
+        start = base.now()
+        self.clock: AnyClock = (
+            SteppedClock(start, self._traffic, settings.quiet_seconds)
+            if isinstance(base, ManualClock)
+            else RunningClock(base)
+        )
+        self.journal = Journal(self.clock.now)
         self.hosted = HostedMeters()
         self._counters: list[Counters] = []
         self._reads = PendingReads()
@@ -122,9 +130,6 @@ class Bench:
             self.keystore = OverlaidKeystore(found.keys, self.keystore)
         self.journal.know(self.known_parties)
         self._allocator = allocator if settings.is_shared else EuiAllocator(0)
-        self._traffic = Traffic()
-        start = parse_clock(f"manual@{settings.now}", machine=ManualClock(0.0)).now()
-        self.clock = SteppedClock(start, self._traffic, settings.quiet_seconds)
         self._events = Events()
         self._events.subscribe(CommandReceived, self.journal.add)
         self.faults = EsmeFaults(

@@ -58,7 +58,9 @@ Event: TypeAlias = CommandReceived | Decided | FaultFired
 class Journal:
     """Events of a test, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Prepare; `now` returns the time of the clock of the test."""
+        self._now = now
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._names = {eui: name for name, eui in NAMES.items()}
 
@@ -69,7 +71,9 @@ class Journal:
     def add(self, event: Event) -> None:
         """Append an event; drop the oldest one if there are `MAX_EVENTS`."""
         if isinstance(event, CommandReceived):
-            event = replace(event, replies=())  # never shown, and most of the memory
+            # Octets of replies are never shown, and most of the memory.
+            bare = tuple(replace(reply, octets=b"") for reply in event.replies)
+            event = replace(event, replies=bare)
         self.events.append(event)
 
     def outcome(self, command: Command, octets: bytes) -> str:
@@ -84,7 +88,8 @@ class Journal:
                     reason = f" ({event.reason})" if event.reason else ""
                     handled["cache"] = f"the cache {_CACHE_VERBS[event.decision]}{reason}"
                 case CommandReceived(device=command.device, octets=received) if received == octets:
-                    handled["meter"] = f"the meter received it ({event.outcome})"
+                    what = event.outcome + self._waiting(event)
+                    handled["meter"] = f"the meter received it ({what})"
         return ", ".join(handled.values())
 
     def lines(
@@ -104,13 +109,26 @@ class Journal:
         ]
         is_hit = [int(isinstance(event, CommandReceived)) for event in selected]
         lines = [
-            _line(event, number, self._names)
+            _line(event, number, self._names) + self._waiting(event)
             for event, number in islice(
                 zip(selected, accumulate(is_hit), strict=True), max(0, len(selected) - shown), None
             )
         ]
         left = len(selected) - len(lines)
         return [f"… {left} earlier", *lines] if left else lines
+
+    def _waiting(self, event: Event) -> str:
+        """Return when a reply is due that was not sent yet, and the time; else nothing."""
+        if not isinstance(event, CommandReceived):
+            return ""
+        now = self._now()
+        due = min((reply.due for reply in event.replies if reply.due > now), default=None)
+        if due is None:
+            return ""
+        shown = (iso(due), iso(now))
+        if shown[0][:10] == shown[1][:10]:
+            shown = (shown[0][11:-1], shown[1][11:-1])
+        return ", reply due at {}; the clock stands at {}".format(*shown)
 
 
 class Hits(int):

@@ -13,7 +13,7 @@ from esme_emulator.cache.policy.ledger import Decided, Decision
 from esme_emulator.estate.parties import PARTIES, Party, RemoteParty, party_called
 from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requester
 from esme_emulator.messaging.topics import Via
-from esme_emulator.pytest_plugin.clock import SteppedClock
+from esme_emulator.pytest_plugin.clock import AnyClock
 from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
 from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, log_of, window_of
 from gbcs import EUI, Command, Keystore, KeyUsage, Message, authenticate
@@ -118,7 +118,7 @@ class PartyContext:
     """What all parties of a test share."""
 
     requesters: Mapping[Via, Requester]
-    clock: SteppedClock
+    clock: AnyClock
     reads: PendingReads
     journal: Journal
 
@@ -149,7 +149,7 @@ class EsmeParty:
         via: Via = "cache",
         timeout: float = TIMEOUT,  # noqa: ASYNC109  of the test's clock, not of the loop's
     ) -> Reading:
-        """Return one reading, and advance the clock as far as the reply needs.
+        """Return one reading; a manual clock advances as far as the reply needs.
 
         `window` is a day, two times, or the last whole day. `timeout` is in seconds of the clock.
 
@@ -160,16 +160,9 @@ class EsmeParty:
         __tracebackhide__ = True
         clock, read = self._clock, self._prepare(meter, srv, window, via)
         task = self._reads.start(self._fetch(read))
-        deadline = clock.now() + timeout
         try:
-            while True:
-                moves = clock.moves
-                await clock.settle(task.done)
-                if task.done():
-                    break
-                if clock.now() >= deadline and clock.moves == moves:
-                    raise self._no_reply(read, f" within {timeout:g} s of the clock")
-                await clock.step(deadline, moves)
+            if not await clock.wait_for(task, timeout):
+                raise self._no_reply(read, f" within {timeout:g} s of the clock")
             reading = await task
             await clock.settle(quiet=0.0)
         finally:

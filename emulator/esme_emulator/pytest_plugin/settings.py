@@ -3,6 +3,7 @@
 Knows names and values; starts nothing.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import UnionType
@@ -11,7 +12,12 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
 from esme_emulator.runtime.config import closest
 
+START = "2026-01-15T12:00:00Z"
+"""Time that the clock of a test shows at the start, unless it is the machine's."""
+
 MEMORY = "memory"
+_CLOCKS = "manual, system or scaled:FACTOR"
+
 EMBEDDED = {"embedded": None, "embedded-3.1.1": "3.1.1"}
 """Brokers on a port of the loopback interface, with the MQTT version of each; None is the best."""
 
@@ -40,8 +46,13 @@ class Settings:
     """File of parties, beside the emulated ones."""
     broker: str = MEMORY
     """`memory`, `embedded`, `embedded-3.1.1`, or the URL of a broker."""
-    now: str = "2026-01-15T12:00:00Z"
-    """Time that the clock shows at the start, in ISO 8601."""
+    clock: str = "manual"
+    """`manual` stands still until it is advanced; `system` and `scaled:FACTOR` run."""
+    now: str | None = None
+    """Time that the clock shows at the start, in ISO 8601. None is `START`.
+
+    The clock `system` shows the time of the machine.
+    """
     quiet: float | None = None
     """Seconds of real time without a message after which no message is in flight.
 
@@ -55,11 +66,20 @@ class Settings:
         known = [name for name in SETTINGS if name != "retention_hours"]
         _check_names(self.cache, known, "cache of marker esme")
         _check_types(CacheSettings, self.cache, "cache: ")
+        if "@" in self.clock or not re.fullmatch(r"system|manual|scaled:.+", self.clock):
+            raise ValueError(f"clock {self.clock!r}: give {_CLOCKS}, and its start as now=")
+        if self.clock == "system" and self.now is not None:
+            raise ValueError('clock "system" shows the machine\'s time: use "scaled:1" with now=')
 
     @property
     def is_shared(self) -> bool:
         """Whether other tests or programs may use the broker too."""
         return self.broker != MEMORY and self.broker not in EMBEDDED
+
+    @property
+    def clock_text(self) -> str:
+        """The clock and its start, as `parse_clock` reads them."""
+        return self.clock if self.clock == "system" else f"{self.clock}@{self.now or START}"
 
     @property
     def quiet_seconds(self) -> float:

@@ -326,6 +326,59 @@ def test_a_test_without_a_loop_fails(mode: str, pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["esme: write async def test_it: no event loop runs in a def*"])
 
 
+NO_LOOP = {
+    "strict": (
+        "async def test_it(esme_meter): ...",
+        "esme: mark test_it with @pytest.mark.asyncio, or set asyncio_mode = auto*",
+    ),
+    "anyio": (
+        "import pytest\n\n@pytest.mark.anyio\nasync def test_it(esme_meter): ...",
+        "esme: test_it runs in an event loop of anyio: mark it asyncio in place of anyio",
+    ),
+    "unittest": (
+        """
+        from unittest import IsolatedAsyncioTestCase
+        import pytest
+
+        @pytest.mark.usefixtures("esme_meter")
+        class TestMeters(IsolatedAsyncioTestCase):
+            async def test_it(self): ...
+        """,
+        "esme: test_it is a test of unittest, not of pytest-asyncio: write it outside of TestCase",
+    ),
+    "doctest": (
+        'def shown():\n    """>>> getfixture(\'esme_meter\')"""\n',
+        "*esme: doctest *shown has no event loop: write async def test_… in a test file",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_LOOP)
+def test_a_test_that_pytest_asyncio_does_not_run_gets_the_right_advice(
+    case: str, pytester: pytest.Pytester
+) -> None:
+    tests, advice = NO_LOOP[case]
+    result = run(pytester, tests, "--doctest-modules", mode="strict")
+    result.stdout.fnmatch_lines([advice])
+    assert "write async def test_it" not in result.stdout.str()
+
+
+def test_a_reply_that_is_not_due_yet_is_told_with_the_time(pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+
+    @pytest.mark.esme(latency="1s")
+    async def test_it(esme_party, esme_meter, esme_clock):
+        esme_party.supplier.ask(esme_meter, "4.8.1", via="direct")
+        await esme_clock.settle()
+        assert esme_meter.hits() == 0
+    """
+    result = run(pytester, tests)
+    result.stdout.fnmatch_lines(
+        ["*hit 1, answered*supplier*, reply due at 12:00:01; the clock stands at 12:00:00"]
+    )
+
+
 SCOPES = """
 [pytest]
 asyncio_mode = auto
