@@ -103,7 +103,6 @@ async def serve_dsp(
             keys,
             options.registry,
             meters,
-            estate.meters,
             outbox,
             deliveries,
             requester,

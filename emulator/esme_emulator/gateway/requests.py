@@ -218,7 +218,7 @@ def _signed_pre_command(element: Element) -> SignedPreCommand:
     return SignedPreCommand(payload, execution)
 
 
-def _create_schedule(element: Element) -> CreateSchedule:
+def _create_schedule(element: Element) -> CreateSchedule | Unsupported:
     parts = _Children(element)
     frequency = parts.value("ScheduleFrequency", Frequency)
     start = parts.value("ScheduleStartDate", values.day)
@@ -228,8 +228,10 @@ def _create_schedule(element: Element) -> CreateSchedule:
     reference = parts.value("DSPScheduledServiceReference", _one_of(_SCHEDULED_REFERENCES))
     srv = parts.value("DSPScheduledServiceReferenceVariant", _one_of(_SCHEDULED_SRVS))
     device = parts.value("DeviceID", _eui)
-    content = parts.one_of(*SCHEDULED)
+    content = parts.one_of(*SCHEDULED, _GAS_SCHEDULE)
     parts.end()
+    if _name(content) == _GAS_SCHEDULE:
+        return Unsupported(_GAS_SCHEDULE)
     service = SCHEDULED[_name(content)]
     if service.srv != srv or service.reference != reference:
         raise DocumentError(f"{_name(content)}: not the schedule of SRV {srv}")
@@ -314,8 +316,10 @@ def _length(least: int, most: int) -> Callable[[str], str]:
     return check
 
 
-_SCHEDULED_REFERENCES = frozenset(row.reference for row in SCHEDULED.values())
-_SCHEDULED_SRVS = frozenset(row.srv for row in SCHEDULED.values())
+_GAS_SCHEDULE = "DSPRecordNetworkDataGAS"
+"""SRV 14.1, the one schedule for gas meters."""
+_SCHEDULED_REFERENCES = frozenset({"14.1", *(row.reference for row in SCHEDULED.values())})
+_SCHEDULED_SRVS = frozenset({"14.1", *(row.srv for row in SCHEDULED.values())})
 
 _READERS: dict[BodyKind, Callable[[Element], Body]] = {
     BodyKind.NOW: _now,

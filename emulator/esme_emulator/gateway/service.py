@@ -9,7 +9,7 @@ and between deliveries are in real time.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,9 +62,6 @@ from gbcs.instants import EPOCH_UNIX
 MAX_WAITING = 10_000
 """Most requests and responses in the outbox. Further requests are refused until some have left."""
 
-INVENTORY_LIMIT = 17
-"""Most devices in one inventory. Source: the schema."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -104,8 +101,6 @@ class DspParts:
     keys: DuisKeys
     registry: Registry
     meters: Meters
-    estate: Sequence[EUI]
-    """Meters that an inventory shows if the request names no device."""
     outbox: Outbox
     deliveries: Deliveries
     requester: Sender
@@ -299,9 +294,8 @@ class Dsp:
             del self._created[number]
 
     def _inventory(self, device: EUI | None) -> Inventory:
-        euis = self._parts.estate[:INVENTORY_LIMIT] if device is None else (device,)
-        found = ((eui, self._parts.meters(eui)) for eui in euis)
-        return Inventory(tuple((eui, kind) for eui, kind in found if kind is not None))
+        kind = None if device is None else self._parts.meters(device)
+        return Inventory(() if device is None or kind is None else ((device, kind),))
 
     # Commands to meters
 

@@ -96,7 +96,6 @@ class Users:
                 keys=keys,
                 registry=registry,
                 meters=meters,
-                estate=estate.meters,
                 outbox=outbox,
                 deliveries=Deliveries(outbox, Addresses(_ADDRESS), machine, client),
                 requester=_Sender(requester, users, broker.gauge),

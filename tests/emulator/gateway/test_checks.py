@@ -354,6 +354,19 @@ def test_the_registration_of_a_schedule_counts_from_its_next_run() -> None:
     assert code_of(judged(text, Endpoint.NON_DEVICE, registry=late)) is Code.NOT_REGISTERED
 
 
+def test_a_schedule_for_gas_meters_is_not_compatible() -> None:
+    gas = (
+        "<sr:CreateSchedule><sr:ScheduleFrequency>Daily</sr:ScheduleFrequency>"
+        "<sr:ScheduleStartDate>2026-12-01</sr:ScheduleStartDate>"
+        "<sr:DSPScheduledServiceReference>14.1</sr:DSPScheduledServiceReference>"
+        "<sr:DSPScheduledServiceReferenceVariant>14.1</sr:DSPScheduledServiceReferenceVariant>"
+        "<sr:DeviceID>00-DB-E5-00-00-00-00-00</sr:DeviceID><sr:DSPRecordNetworkDataGAS/>"
+        "</sr:CreateSchedule>"
+    )
+    text = request_text("5.1", target=DSP, body=gas)
+    assert code_of(judged(text, Endpoint.NON_DEVICE)) is Code.NOT_COMPATIBLE
+
+
 def test_the_target_of_a_request_for_the_dcc_is_the_dsp() -> None:
     text = request_text("5.1", body=SCHEDULE)
     assert code_of(judged(text, Endpoint.NON_DEVICE)) is Code.NO_DEVICE

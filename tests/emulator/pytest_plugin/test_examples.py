@@ -31,7 +31,8 @@ COMPOSE = EXAMPLES / "docker-compose"
 
 
 @pytest.mark.parametrize(
-    ("folder", "outcomes"), [("pytest", {"passed": 10}), ("own_system", {"passed": 4, "xfailed": 1})]
+    ("folder", "outcomes"),
+    [("pytest", {"passed": 10}), ("own_system", {"passed": 4, "xfailed": 1})],
 )
 def test_example_tests_pass(
     folder: str, outcomes: dict[str, int], pytester: pytest.Pytester
