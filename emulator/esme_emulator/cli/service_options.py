@@ -157,7 +157,7 @@ common_options = all_of(
         type=Whole(0, 65535),
         metavar="PORT",
         show_default="off",
-        help="Port of the HTTP control interface on loopback; 0 takes a free one.",
+        help="Port of the HTTP control interface and its page, on loopback; 0 takes a free one.",
     ),
 )
 meter_options = all_of(

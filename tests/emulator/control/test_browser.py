@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from esme_emulator.app.services import CacheOptions, FleetOptions, Running, run_services
 from esme_emulator.cache.policy.settings import CacheSettings
-from esme_emulator.estate.parties import SUPPLIER
+from esme_emulator.estate.parties import NEW_SUPPLIER, SUPPLIER
 from esme_emulator.messaging.client import NoReplyError, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.profiles.latency import Uniform
@@ -309,6 +309,23 @@ async def test_a_meter_is_shown_with_its_curve(under: Under) -> None:
     shown = await under.page.text_content("#meter")
     for words in (str(OTHER_METER), "active import", "2026-01-15", "2026-01-08, a week before"):
         assert words in (shown or "")
+
+
+async def test_a_change_of_supplier_drops_readings(under: Under) -> None:
+    await under.open("cache")
+    await under.page.fill("#entries-filter [name=device]", str(METER))
+    await under.page.click("#entries-filter button")
+    await under.until("document.querySelectorAll('#entries tbody tr').length == 1")
+    for name, value in {
+        "device": METER,
+        "old": SUPPLIER,
+        "new": NEW_SUPPLIER,
+        "day": "2026-01-16",
+    }.items():
+        await under.page.fill(f"#change [name={name}]", str(value))
+    await under.page.click("#change button")
+    await under.until("document.querySelector('#changed').textContent.includes('1 entry dropped')")
+    await under.until(f"document.querySelector('#registry').textContent.includes('{NEW_SUPPLIER}')")
 
 
 async def test_everything_is_reset(under: Under) -> None:

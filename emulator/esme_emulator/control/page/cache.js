@@ -6,6 +6,7 @@ import { $, duration, facts, fields, h, instant, show, table, text } from "./dom
 export function start() {
   onSubmit($("entries-filter"), refresh);
   onSubmit($("registry-filter"), registry);
+  onSubmit($("change"), change);
   $("purge").addEventListener("click", () => {
     const which = Object.values(fields($("entries-filter"))).join(" ");
     if (confirm(which ? `Purge the entries of ${which}?` : "Purge all entries?")) {
@@ -56,6 +57,17 @@ async function refresh() {
       "aria-label": `Purge ${row.srv} of ${row.device}`,
     }, "Purge")],
   ], entries));
+}
+
+async function change() {
+  const wanted = fields($("change"));
+  const kind = wanted.old || wanted.new ? "supplier" : "tenancy";
+  const told = await call("POST", `cache/registry/change-of-${kind}`, wanted);
+  const dropped = told.flushed === null ? `entries are not served: ${told.waiting}` : `${text(told.flushed)} ${told.flushed === 1 ? "entry" : "entries"} dropped`;
+  $("changed").textContent = `Change of ${kind} on ${told.day}; ${dropped}.` +
+    (told.forgotten ? ` It is lost when the cache ends: ${told.forgotten}.` : "");
+  $("registry-filter").elements.device.value = told.device;
+  await open();
 }
 
 async function registry() {
