@@ -18,6 +18,7 @@ class Service:
         self.attempts = 0
 
     async def read(self, meter, window, retries):
+        """Return the reply to one of 1 + `retries` commands. Raises `NoReplyError`."""
         for _ in range(1 + retries):
             self.attempts += 1
             command, octets = self.supplier.remote.command(meter.eui, "4.8.1", window)

@@ -30,6 +30,7 @@ _KEYS = shutil.ignore_patterns("*.pem", "__pycache__", ".pytest_cache")
 COMPOSE = EXAMPLES / "docker-compose"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("folder", "outcomes"),
     [("pytest", {"passed": 10}), ("own_system", {"passed": 4, "xfailed": 1})],
