@@ -61,7 +61,12 @@ def hex_in(text: str) -> bytes | None:
     'df0901'
     """
     packed = _SPACE.sub("", text)
-    return bytes.fromhex(_NO_DIGIT.sub("", packed)) if _HEX.fullmatch(packed) else None
+    return bytes.fromhex(hex_digits_of(packed)) if _HEX.fullmatch(packed) else None
+
+
+def hex_digits_of(text: str) -> str:
+    """Return the hex digits of `text`, without prefixes and separators."""
+    return _NO_DIGIT.sub("", text)
 
 
 def base64_in(text: str) -> bytes | None:

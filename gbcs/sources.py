@@ -14,10 +14,10 @@ from typing import BinaryIO
 from gbcs.block import Block
 from gbcs.errors import DecodeError
 from gbcs.header import open_envelope
-from gbcs.octet_text import base64_in, dumps_in, hex_in, text_of
+from gbcs.octet_text import base64_in, dumps_in, hex_digits_of, hex_in, text_of
 from gbcs.pcap import MAGIC_OCTETS, is_capture, read_packets
 
-_ODD = re.compile(r"[\s0-9A-Fa-f]+")
+_LIKE_HEX = re.compile(r"(?:0[xX]|\\x|[\s:;,._-]|[0-9A-Fa-f])+")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _FIRST_OCTETS = (0xDD, 0xDF, 0xE0)
 """First octet of a message: general-ciphering, general-signing, general-block-transfer."""
@@ -89,8 +89,9 @@ def _octets_of(text: str) -> bytes:
     # Many words are valid base64, so it counts only if its octets begin a message.
     if octets is not None and _is_message(octets):
         return octets
-    if _ODD.fullmatch(text):
-        raise SourceError("hex with an odd number of digits: add or remove one")
+    digits = len(hex_digits_of(text))
+    if digits % 2 and _LIKE_HEX.fullmatch(text):
+        raise SourceError(f"{digits:,} hex digits: one is missing, or one is too many")
     raise SourceError(_NEITHER)
 
 

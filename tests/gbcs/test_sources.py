@@ -133,9 +133,11 @@ def test_base64_that_is_safe_in_urls() -> None:
     assert octets_in(text) == HIGH
 
 
-def test_an_odd_number_of_hex_digits_is_reported() -> None:
-    with pytest.raises(SourceError, match="odd number of digits"):
-        octets_in(ONE.hex().encode() + b"0")
+@pytest.mark.parametrize("separator", ["", ":", " "])
+def test_an_odd_number_of_hex_digits_is_counted(separator: str) -> None:
+    digits = 2 * len(ONE) - 1
+    with pytest.raises(SourceError, match=f"^{digits:,} hex digits: one is missing"):
+        octets_in(separator.join(f"{octet:02x}" for octet in ONE).encode()[:-1])
 
 
 DUMPERS = [
