@@ -5,7 +5,7 @@ Services that run until interrupted are in `esme_emulator.app.services`.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from esme_emulator.app.services import run_alone
@@ -15,10 +15,11 @@ from esme_emulator.estate.parties import Party, RemoteParty
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES, Via
 from esme_emulator.profiles import MeterProfile
-from esme_emulator.proof.run import VARIANTS, Progress, Proof, Proved
+from esme_emulator.proof.bench import Variants
+from esme_emulator.proof.run import Progress, Proof, Proved
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.scenario.scenario import Caching, Scenario
+from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import Broker, BrokerAddress
 from esme_emulator.transport.base import LOGGER
 from esme_emulator.transport.embedded import embedded_broker
@@ -154,43 +155,37 @@ def _party_for(estate: Estate, srv: str, wanted: Party | None) -> RemoteParty:
 
 async def prove(
     scenario: Scenario,
-    url: str | None,
     folder: Path,
     progress: Progress,
     *,
-    compare: bool,
+    url: str | None,
+    variants: Variants = (),
     duis: bool = False,
     begin: Callable[[], None] = lambda: None,
 ) -> Proved:
     """Return the result of a proof, a partial one if it is interrupted or loses its broker.
 
-    Its temporary files go to `folder`. With `compare`, the same requests are made under each cache
-    rule. With `duis`, they go through a front door for DUIS. `begin` is called before the first
-    request, after all input has been checked. Raises `TransportError` if the broker cannot be
-    reached, `WorkloadError` if the requests cannot be made, and `OSError` for temporary files.
+    Its temporary files go to `folder`. The same requests are made under each of `variants`. With
+    `duis`, they go through a front door for DUIS. `begin` is called before the first request, after
+    all input has been checked. Raises `TransportError` if the broker cannot be reached,
+    `WorkloadError` if the requests cannot be made, and `OSError` for temporary files.
     """
     async with broker_at(url) as broker:
-        proof = Proof(scenario, broker, folder, variants_of(scenario, compare), duis=duis)
+        proof = Proof(scenario, broker, folder, variants, duis=duis)
         begin()
         return await proof.run(progress)
 
 
 async def prove_in_process(
     scenario: Scenario,
-    workers: int,
     folder: Path,
     progress: Progress,
     *,
-    compare: bool,
+    workers: int,
+    variants: Variants = (),
     begin: Callable[[], None] = lambda: None,
 ) -> Proved:
     """Return the result of a proof without a broker, in up to `workers` processes; see `prove`."""
-    proof = Proof(scenario, None, folder, variants_of(scenario, compare), workers)
+    proof = Proof(scenario, None, folder, variants, workers)
     begin()
     return await proof.run(progress)
-
-
-def variants_of(scenario: Scenario, compare: bool) -> list[tuple[str, Caching]]:
-    """Return the caches to compare; none but the scenario's own if `compare` is not set."""
-    rules = VARIANTS if compare else ()
-    return [(name, replace(scenario.cache, **changed)) for name, changed in rules]

@@ -6,7 +6,7 @@ over. The files are sorted on disk, and read again when the report is written.
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from heapq import merge
 from itertools import groupby
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.proof.judge import Check
-from esme_emulator.proof.result import PERCENTILES, Account, Percentiles
+from esme_emulator.proof.result import AGE_PERCENTILES, PERCENTILES, Account, Ages, Percentiles
 from esme_emulator.proof.run_record import Exchange, Seen
 from esme_emulator.runtime.line_sorter import LIMIT, LineSorter, sorted_lines
 from gbcs import EUI
@@ -27,8 +27,10 @@ DIRECT = "direct"
 """Label of the direct run, and the kind of its latencies."""
 
 _LEDGER, _METERS = "ledger", "meters"
+AGES = "age"
+"""Kind of the ages of all hits; with an SRV behind it, of those of that SRV."""
 _WIDTH = 15
-"""Digits of a latency, so that lines sort by number."""
+"""Digits of a number, so that lines sort by it."""
 
 
 class Line(NamedTuple):
@@ -76,6 +78,8 @@ class Line(NamedTuple):
     """`accepted` or `unacceptable` to its party, or `none`."""
     check: str = ""
     """Result of comparing the reply with the meter's own."""
+    age_s: str = ""
+    """Age of the readings in each hit, in seconds."""
     latency_ms: float | None = None
     """Scenario time from the first attempt to the reply."""
     octets: int | None = None
@@ -108,6 +112,7 @@ def line_of(run: str, start: int, exchange: Exchange, check: Check) -> Line:
         outcome=_joined(seen.outcome for seen in exchange.received),
         reply="none" if exchange.octets is None else accepted,
         check=check.value,
+        age_s=_joined(str(item.age) for item in exchange.decided if item.age is not None),
         latency_ms=None if exchange.octets is None else round(exchange.seconds * 1000, 3),
         octets=exchange.octets,
     )
@@ -166,10 +171,10 @@ class EvidenceWriter:
         place = f"s{time:020.6f}" if line.request is None else f"{line.request:012}"
         self._lines.add(f"{_LEDGER}-{label}", f"{place} {self._texts.pop()}")
 
-    def latencies(self, label: str, kind: str, found: Counter[int]) -> None:
-        """Write how often each latency of a kind, in microseconds, came."""
-        for microseconds, number in found.items():
-            self._lines.add(f"{kind}-{label}", f"{microseconds:0{_WIDTH}} {number}")
+    def numbers(self, label: str, kind: str, found: Counter[int]) -> None:
+        """Write how often each number of a kind came, such as a latency in microseconds."""
+        for value, number in found.items():
+            self._lines.add(f"{kind}-{label}", f"{value:0{_WIDTH}} {number}")
 
     def meters(self, label: str, accounts: Iterable[Account]) -> None:
         """Write the accounts of meters; those of one meter are added up."""
@@ -211,19 +216,32 @@ class Evidence:
     def latencies(self, kind: str) -> Percentiles:
         """Return the percentiles, by nearest rank, of the latencies of a kind."""
         label = DIRECT if kind == DIRECT else self.cached
-
-        def found() -> Iterator[tuple[int, int]]:
-            for line in sorted_lines(self.folder, f"{kind}-{label}"):
-                yield int(line[:_WIDTH]), int(line[_WIDTH:])
-
-        total = sum(number for _, number in found())
-        if not total:
+        found = self._percentiles(f"{kind}-{label}", PERCENTILES)
+        if found is None:
             return Percentiles(None, None, None, None)
-        ascending, reached, microseconds = found(), 0, 0
+        return Percentiles(*(microseconds / 1000 for microseconds in found))
+
+    def ages(self, srv: str = "") -> Ages:
+        """Return the percentiles of the ages of hits of an SRV, or of all."""
+        kind = f"{AGES}{srv}-{self.cached}"
+        found = self._percentiles(kind, AGE_PERCENTILES)
+        hits = sum(number for _, number in self._numbers(kind))
+        return Ages(srv or "all", hits, *(found or (None, None, None)))
+
+    def _numbers(self, name: str) -> Iterator[tuple[int, int]]:
+        for line in sorted_lines(self.folder, name):
+            yield int(line[:_WIDTH]), int(line[_WIDTH:])
+
+    def _percentiles(self, name: str, parts: Sequence[float]) -> list[int] | None:
+        """Return percentiles of the numbers of a name by nearest rank, None without any."""
+        total = sum(number for _, number in self._numbers(name))
+        if not total:
+            return None
+        ascending, reached, value = self._numbers(name), 0, 0
         values = []
-        for part in PERCENTILES:
+        for part in parts:
             while reached < ceil(part * total):
-                microseconds, number = next(ascending)
+                value, number = next(ascending)
                 reached += number
-            values.append(microseconds / 1000)
-        return Percentiles(*values)
+            values.append(value)
+        return values

@@ -18,6 +18,7 @@ from esme_emulator.cache.policy.ledger import Decision, audit_of
 from esme_emulator.profiles.latency import NONE
 from esme_emulator.proof.accounts import MAX_LINES, Difference, checks, differences
 from esme_emulator.proof.evidence import (
+    AGES,
     DIRECT,
     Evidence,
     EvidenceWriter,
@@ -48,6 +49,7 @@ _PREFERRED = (
 """Series R20 of ISO 3: twenty steps per power of ten, each about an eighth larger."""
 _BOUNDS = (0.0, *(round(base * 10**power, 2) for power in range(10) for base in _PREFERRED))
 """Bounds of the latency histogram, in milliseconds. The last exceeds every timeout."""
+_HOUR = 3600
 _INTERVALS = 96
 """Number of intervals of device hits over time."""
 _BUSIEST = 20
@@ -71,6 +73,8 @@ class Figures:
     """Fired faults by rule."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Requests that the cache refused, by party and reason."""
+    hit_ages: Counter[int] = field(default_factory=Counter)
+    """Hits by age in whole hours."""
     codes: Counter[str] = field(default_factory=Counter)
     """Response codes of DUIS."""
     differences: list[Difference] = field(default_factory=list)
@@ -84,6 +88,7 @@ class Figures:
         self.bins.update(other.bins)
         self.faults.update(other.faults)
         self.refusals.update(other.refusals)
+        self.hit_ages.update(other.hit_ages)
         self.codes.update(other.codes)
         self.differences = _earliest([*self.differences, *other.differences])
 
@@ -124,6 +129,7 @@ def _count_requests(figures: Figures, run: Run, evidence: EvidenceWriter, label:
     """Count the requests of parties, with checks and latencies of their replies."""
     totals = figures.totals
     latencies: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    ages: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for exchange, check in checks(run):
         figures.codes.update(exchange.codes)
         totals[check] += 1
@@ -134,8 +140,13 @@ def _count_requests(figures: Figures, run: Run, evidence: EvidenceWriter, label:
             latency = round(exchange.seconds * 1000, 3)
             latencies[kind][round(latency * 1000)] += 1
             figures.bins[kind, bisect_left(_BOUNDS, latency)] += 1
-    for kind, found in latencies.items():
-        evidence.latencies(label, kind, found)
+        for item in exchange.decided:
+            if item.age is not None:
+                ages[AGES][item.age] += 1
+                ages[AGES + item.srv][item.age] += 1
+                figures.hit_ages[item.age // _HOUR] += 1
+    for kind, found in (*latencies.items(), *ages.items()):
+        evidence.numbers(label, kind, found)
     totals["made"] = run.record.made
 
 
@@ -282,6 +293,11 @@ def build_result(
             miss=evidence.latencies("miss"),
         ),
         distribution=_distribution(direct.bins + cached.bins),
+        staleness=evidence.ages(),
+        staleness_by_srv=tuple(
+            evidence.ages(account.name) for account in _rows(accounts, "srv") if account.hits
+        ),
+        hit_ages=_by_hour(cached.hit_ages),
         by_srv=_rows(accounts, "srv"),
         by_party=_rows(accounts, "party"),
         busiest=_busiest(evidence.by_meter()),
@@ -309,6 +325,10 @@ def _busiest(rows: Iterable[Account]) -> tuple[Account, ...]:
             key=lambda row: (-row.device_hits_direct, -row.device_hits_cached, row.name),
         )
     )
+
+
+def _by_hour(ages: Counter[int]) -> tuple[int, ...]:
+    return tuple(ages[hour] for hour in range(max(ages, default=-1) + 1))
 
 
 def _distribution(bins: Counter[tuple[str, int]]) -> Distribution:

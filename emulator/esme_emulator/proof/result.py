@@ -64,6 +64,24 @@ class Distribution:
     miss: tuple[int, ...]
 
 
+AGE_PERCENTILES = (0.50, 0.95, 1.0)
+"""The fractions that `Ages` are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """Staleness of hits: the time since the meter gave the readings, in seconds.
+
+    `name` is an SRV, or `all`. The times are None if there is no hit.
+    """
+
+    name: str
+    hits: int
+    p50: int | None
+    p95: int | None
+    max: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Decisions on the requests of one SRV, party or meter, called `name`, and its device hits."""
@@ -189,6 +207,10 @@ class ProofResult:
     entitlement."""
     latency: Latencies
     distribution: Distribution
+    staleness: Ages
+    staleness_by_srv: tuple[Ages, ...]
+    hit_ages: tuple[int, ...]
+    """Hits by age in whole hours: the first number is those of less than an hour."""
     by_srv: tuple[Account, ...]
     by_party: tuple[Account, ...]
     busiest: tuple[Account, ...]

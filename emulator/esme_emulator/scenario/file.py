@@ -52,7 +52,7 @@ from esme_emulator.scenario.scenario import (
     asked_by,
 )
 from esme_emulator.scenario.supply import Supply, estate_of, unanswerable
-from esme_emulator.scenario.thresholds import FIGURES, unattainable
+from esme_emulator.scenario.thresholds import FIGURES, STALENESS, unattainable
 from esme_emulator.scenario.workload import (
     MAX_RATE,
     TraceError,
@@ -103,7 +103,10 @@ def _from(folder: Path, path: Path) -> str:
 
 
 _SHIPPED = files("esme_emulator.scenario") / "shipped"
-_THRESHOLD = re.compile(r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*")
+_THRESHOLD = re.compile(
+    r"\s*([a-z_0-9.]+)\s*(>=|<=|==)\s*(-?\d+(?:\.\d+)?)\s*(s|min|h)?\s*", re.ASCII
+)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, None: 1}
 _DEFAULT_START = parse_iso("2026-01-15T06:00:00Z")
 
 
@@ -113,7 +116,9 @@ def _read_threshold(row: object) -> Threshold:
         raise ValueError
     if match[1] not in FIGURES:
         raise ValueError(f"there is no figure {match[1]}")
-    return Threshold(match[1], Comparison(match[2]), float(match[3]))
+    if match[4] and match[1] not in STALENESS:
+        raise ValueError(f"{match[1]} takes a number without a unit")
+    return Threshold(match[1], Comparison(match[2]), float(match[3]) * _SECONDS[match[4]])
 
 
 class _ScenarioParty(PartyTable):

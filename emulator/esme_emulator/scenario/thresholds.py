@@ -17,6 +17,8 @@ _LATENCIES = tuple(
     tuple(f"latency.{kind}.{part}" for part in ("p50", "p99", "p99_9", "max"))
     for kind in ("direct", "hit", "miss")
 )
+STALENESS = ("staleness.p50", "staleness.p95", "staleness.max")
+"""Ages of hits, in seconds."""
 _SPENT = ("device_hits", "octets", "radio_seconds", "busy_seconds", "sms", "pounds")
 
 FIGURES = (
@@ -26,12 +28,14 @@ FIGURES = (
     *("shadow", "shadow_compared", "shadow_different", "shadow_difference_ratio"),
     *("ledger_difference", "replies_compared", "replies_different"),
     *(name for chain in _LATENCIES for name in chain),
+    *("staleness.hits", *STALENESS),
     *(f"{run}.{name}" for run in ("spent_direct", "spent_cached") for name in _SPENT),
 )
 """Names of the numbers in the result of a proof. A test compares them with `ProofResult`."""
 
 _ASCENDING = (
     *_LATENCIES,
+    STALENESS,
     *((part, "requests") for part in (*_DECISIONS, "distinct_reads")),
     ("replies_different", "replies_compared"),
 )
@@ -84,6 +88,9 @@ def _upper_bounds(scenario: Scenario) -> dict[str, UpperBound]:
     timeout = 1000 * retry.timeout * retry.attempts
     for chain in _LATENCIES:
         bounds |= dict.fromkeys(chain, (timeout, "since parties give up then, as patience says"))
+    longest = cache.retention_hours * 3600
+    retained = f"since cache.retention_hours is {cache.retention_hours:g}"
+    bounds |= dict.fromkeys(STALENESS, (longest, retained))
     if not cache.shadow:
         audited = ("shadow", "shadow_compared", "shadow_different")
         bounds |= dict.fromkeys(audited, (0, "since cache.shadow is 0"))

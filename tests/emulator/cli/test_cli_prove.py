@@ -4,6 +4,7 @@ A failure is an exit code and one line on stderr.
 """
 
 import asyncio
+import csv
 import errno
 import json
 import re
@@ -158,7 +159,8 @@ def test_a_proof_that_fails_is_exit_1_and_writes_its_report(
 def test_rules_side_by_side() -> None:
     result = prove("settlement-morning", "--meters", 4, "--compare", "--json")
     assert result.exit_code == 0, result.output
-    form = json.loads(result.stdout)
+    rules = json.loads(result.stdout)["rules"]
+    form = {rule["name"]: rule["results"][0] for rule in rules}
     strict = [f"strict, {hours} hours" for hours in (25, 48, 72)]
     names = ["as in the scenario", *strict, "literal", "sub-window", "no collapse"]
     assert list(form) == names
@@ -167,9 +169,72 @@ def test_rules_side_by_side() -> None:
     assert all(item["complete"] for item in form.values())
     for name in names:
         assert name in result.stderr
-    assert "wrong" in result.stderr
+    assert "6 of 7 rules meet all thresholds." in result.stderr
     written = json.loads(Path("report/proof.json").read_text())
     assert written == form["as in the scenario"]
+
+
+RULES = """title = "Rare readers of one day"
+thresholds = ["ledger_difference == 0", "replies_different == 0", "staleness.p95 <= 25h", {limit}]
+start = "2026-01-15T06:00:00Z"
+[fleet]
+meters = 3
+[arrivals]
+process = "poisson"
+requests = 60
+seconds = 36000
+[[mix]]
+party = "import-supplier"
+srv = "4.8.1"
+days = 1
+repeats = 3
+again = 97200
+share = 1
+"""
+
+
+def test_retentions_and_seeds_side_by_side() -> None:
+    Path("rare.toml").write_text(RULES.replace("{limit}", '"avoided_ratio >= 0.1"'))
+    result = prove("rare.toml", "--in-process", "--retention", "25,48h,72", "--seeds", 2, "--json")
+    form = json.loads(result.stdout)
+    assert [rule["retention_hours"] for rule in form["rules"]] == [25, 48, 72]
+    seeds = [[each["seed"] for each in rule["results"]] for rule in form["rules"]]
+    assert seeds == [["1", "1-2"]] * 3
+    ages = [[each["staleness"]["max"] for each in rule["results"]] for rule in form["rules"]]
+    assert all(age <= 25 * 3600 for age in ages[0])
+    assert max(ages[2]) > 25 * 3600
+    avoided = [[each["avoided_ratio"] for each in rule["results"]] for rule in form["rules"]]
+    assert avoided[0] < avoided[1] <= avoided[2]
+    passed = [all(each["passed"] for each in rule["results"]) for rule in form["rules"]]
+    least = next((hours for hours, yes in zip((25, 48, 72), passed, strict=True) if yes), None)
+    assert form["least_retention_hours"] == least
+    assert result.exit_code == (least is None)
+    with Path("report/compare.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["rule"], row["seed"]) for row in rows] == [
+        (f"{hours} hours", seed) for hours in (25, 48, 72) for seed in ("1", "1-2")
+    ]
+    assert [float(row["avoided_ratio"]) for row in rows] == [
+        each for both in avoided for each in both
+    ]
+    page = Path("report/report.html").read_text()
+    assert "Rules side by side" in page
+    assert "Mean and range over 2 seeds." in page
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--retention", "24"), "give 25 to 72"),
+        (("--retention", "25,,48"), "write hours such as 25,48,72"),
+        (("--retention", "25", "--compare"), "--compare and --retention: give one of the two"),
+        (("--seeds", "0"), "give a whole number from 1 to 1000"),
+    ],
+)
+def test_bad_rules(options: tuple[str, ...], text: str) -> None:
+    result = prove(*options)
+    assert result.exit_code == 2
+    assert text in result.stderr
 
 
 @pytest.mark.processes
@@ -458,9 +523,10 @@ def test_an_interruption_between_two_rules_is_one_line(monkeypatch: pytest.Monke
     monkeypatch.setattr(bench_module, "figures_of", interrupted)
     result = prove("--meters", 2, "--compare", "--json")
     assert result.exit_code == 130, result.output
-    assert list(json.loads(result.stdout)) == ["as in the scenario"]
+    [rule] = json.loads(result.stdout)["rules"]
+    assert rule["name"] == "as in the scenario"
     last = result.stderr.splitlines()[-1]
-    assert last == "esme: interrupted; not every rule was run to its end"
+    assert last == "esme: interrupted; not every rule and seed was run to its end"
     assert json.loads(Path("report/proof.json").read_text())["complete"] is True
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from esme_emulator.cli.render.proof import (
     figures_table,
     proof_table,
-    variants_table,
+    rules_table,
 )
 from esme_emulator.profiles import wan_profile
 from esme_emulator.proof.report.charts import latencies
@@ -32,7 +32,14 @@ from esme_emulator.proof.report.compare import (
     unlike,
 )
 from esme_emulator.proof.report.page import page
-from esme_emulator.proof.report.words import again, exact, figure, hit_ratio, percent
+from esme_emulator.proof.report.words import (
+    again,
+    duration,
+    exact,
+    figure,
+    hit_ratio,
+    percent,
+)
 from esme_emulator.proof.report.write import (
     Rows,
     accounts,
@@ -41,7 +48,15 @@ from esme_emulator.proof.report.write import (
     report_folder,
     write_report,
 )
-from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult, json_schema
+from esme_emulator.proof.result import (
+    Account,
+    Ages,
+    Distribution,
+    Interval,
+    ProofResult,
+    json_schema,
+)
+from esme_emulator.proof.side_by_side import of_seeds
 from esme_emulator.runtime.reports import ReportError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Comparison, Threshold
@@ -132,7 +147,7 @@ def test_the_page_shows_the_whole_result(result: ProofResult) -> None:
         "Reproduce",
     ):
         assert heading in read.text
-    assert read.tags.count("svg") == 4
+    assert read.tags.count("svg") == 5
     assert "PASSED" in read.text
     assert "PARTIAL" not in read.text
     assert f"{result.device_hits_direct:,} device hits direct" in read.text
@@ -174,8 +189,8 @@ def test_the_page_names_the_files_of_its_scenario(result: ProofResult) -> None:
 
 def test_wide_tables_and_charts_scroll_on_a_narrow_screen(result: ProofResult) -> None:
     text = page(replace(result, faults_fired={"no-reply-1": 3}), named="quickstart")
-    assert text.count("<table") == text.count('<div class="scroll"><table') == 7
-    assert text.count('<div class="scroll wide"><svg') == 2
+    assert text.count("<table") == text.count('<div class="scroll"><table') == 8
+    assert text.count('<div class="scroll wide"><svg') == 3
     assert not re.search(r"minmax\(\d{3,}px, 1fr\)", text.replace("minmax(150px", ""))
 
 
@@ -393,7 +408,7 @@ def test_a_partial_result_omits_figures_that_need_both_runs(result: ProofResult)
     made = "of 72 requests 72 were made directly and 36 through the cache"
     text = io.StringIO()
     proof_table(part, Console(file=text, width=200))
-    variants_table([("rule", part)], Console(file=text, width=200))
+    rules_table(of_seeds([25.0], [[("rule", part)]]), part.title, Console(file=text, width=200))
     read = Page(page(part, named="quickstart")).text
     for form in (read, markdown(part, named="quickstart"), text.getvalue()):
         assert "PARTIAL" in form
@@ -558,3 +573,30 @@ def test_scenarios_are_listed_with_their_size() -> None:
         [line] = [line for line in text.splitlines() if scenario.title in line]
         assert f" {name} " in line
         assert f" {scenario.arrivals.requests:,} " in line
+
+
+def test_every_form_tells_the_age_of_hits(result: ProofResult) -> None:
+    ages = result.staleness
+    assert ages.hits == result.hits == sum(result.hit_ages)
+    assert ages.hits == sum(each.hits for each in result.staleness_by_srv)
+    assert 0 <= (ages.p50 or 0) <= (ages.p95 or 0) <= (ages.max or 0) < 3600 * len(result.hit_ages)
+    row = f"all {ages.hits:,} {duration(ages.p50)} {duration(ages.p95)} {duration(ages.max)}"
+    assert row in Page(page(result, named="quickstart")).text
+    assert row.replace(" min", "_min").replace(" ", " | ").replace("_", " ") in markdown(
+        result, named="quickstart"
+    )
+
+
+def test_a_proof_without_hits_has_no_ages(result: ProofResult) -> None:
+    none = Ages("all", 0, None, None, None)
+    without = replace(result, staleness=none, staleness_by_srv=(), hit_ages=())
+    assert "Age of the readings" not in page(without, named="quickstart")
+    assert "| all | 0 | – | – | – |" in markdown(without, named="quickstart")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (90, "1.5 min"), (93_600, "26 h"), (4_000, "1.11 h"), (None, "–")],
+)
+def test_times_are_in_a_unit_that_suits_them(seconds: int | None, text: str) -> None:
+    assert duration(seconds) == text

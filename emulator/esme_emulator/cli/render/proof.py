@@ -7,9 +7,21 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from esme_emulator.cli.render.screen import plural
-from esme_emulator.proof.report.words import exact, figure, number, partial, percent, verdict
+from esme_emulator.cli.render.screen import plural, print_rows
+from esme_emulator.proof.report.words import (
+    RULE_COLUMNS,
+    duration,
+    figure,
+    limited,
+    number,
+    partial,
+    percent,
+    rule_cells,
+    verdict,
+    verdict_of_rules,
+)
 from esme_emulator.proof.result import Percentiles, ProofResult
+from esme_emulator.proof.side_by_side import SideBySide
 from esme_emulator.runtime.reports import Figure
 
 
@@ -35,6 +47,10 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _milliseconds(latency.direct),
         _milliseconds(latency.miss),
     )
+    ages = result.staleness
+    if ages.hits:
+        times = f"{duration(ages.p50)}, {duration(ages.p95)}"
+        table.add_row("age of hits p50, p95", "", times)
     console.print(table)
     kept = f"the cache kept {percent(result.avoided_ratio)} of the device hits away"
     if result.avoided_ratio is None:
@@ -49,8 +65,8 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _line(console, "  no reply was compared, so nothing was measured")
     for name, item in result.thresholds.items():
         if item.met is False:
-            must = f"{item.comparison} {exact(item.limit)}"
-            _line(console, f"  {name} is {exact(item.value)} and must be {must}")
+            must = f"{item.comparison} {limited(name, item.limit)}"
+            _line(console, f"  {name} is {limited(name, item.value)} and must be {must}")
     for name, count in result.refusals.items():
         _line(console, f"  {number(count)} refused: {name}")
     if result.duis_codes:
@@ -62,25 +78,18 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _line(console, f"  {line}")
 
 
-def variants_table(variants: Sequence[tuple[str, ProofResult]], console: Console) -> None:
-    """Print the results of the same requests under different cache rules."""
-    title = f"{variants[0][1].title}: the same requests under different rules"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    columns = ("rule", "device hits", "avoided", "wrong answers", "octets", "hits", "collapsed")
-    for column in columns:
-        rule = column == "rule"
-        table.add_column(column, justify="left" if rule else "right", no_wrap=rule)
-    for name, result in variants:
-        table.add_row(
-            name,
-            number(result.device_hits_cached),
-            percent(result.avoided_ratio),
-            number(result.replies_different),
-            number(result.spent_cached.octets),
-            number(result.hits),
-            number(result.collapsed),
-        )
-    console.print(table)
+def rules_table(side_by_side: SideBySide, title: str, console: Console) -> None:
+    """Print the results of the same requests under different cache rules, and the verdict.
+
+    With several seeds the numbers are means; the report has their ranges.
+    """
+    _line(console, f"{title}: the same requests under different rules")
+    rows = [
+        dict(zip(RULE_COLUMNS, rule_cells(rule, ranges=False), strict=True))
+        for rule in side_by_side.rules
+    ]
+    print_rows(rows, console, right=set(RULE_COLUMNS[1:]))
+    _line(console, verdict_of_rules(side_by_side))
 
 
 def figures_table(

@@ -21,6 +21,7 @@ from math import ceil, floor, log10
 from typing import Any
 
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
+from esme_emulator.proof.side_by_side import FIGURES, SideBySide
 from esme_emulator.runtime.errors import UserError
 
 _ENVIRONMENT = {"MPLBACKEND": "svg"}
@@ -79,7 +80,7 @@ def _silent() -> Iterator[None]:
         logger.setLevel(before)
 
 
-NAMES = ("over_time", "latencies", "by_srv", "by_party")
+NAMES = ("over_time", "latencies", "ages", "by_srv", "by_party", "rules")
 """Names of the charts in the page."""
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ _DECISIONS = (
 )
 
 
-def drawn(result: ProofResult) -> dict[str, str]:
+def drawn(result: ProofResult, side_by_side: SideBySide | None = None) -> dict[str, str]:
     """Return the charts of a report by name, or none if any of them fails.
 
     A failure of matplotlib is logged and must not lose the verdict.
@@ -114,8 +115,10 @@ def drawn(result: ProofResult) -> dict[str, str]:
         svgs = (
             hits_over_time(result.over_time),
             latencies(result.distribution),
+            hit_ages(result.hit_ages),
             decisions(result.by_srv, "Requests by SRV"),
             decisions(result.by_party, "Requests by party"),
+            "" if side_by_side is None else rules(side_by_side),
         )
     except Exception as error:  # matplotlib does not say what it raises
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -173,6 +176,19 @@ def latencies(distribution: Distribution) -> str:
     return _svg(draw, "Latency distributions")
 
 
+def hit_ages(hours: Sequence[int]) -> str:
+    """Return a histogram of hits by their age in hours."""
+
+    def draw(axes: Any) -> None:
+        axes.bar(range(len(hours)), hours, width=0.9, align="edge", color=_CACHED)
+        axes.set_xlim(0, max(len(hours), 2))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("hours since the meter gave the readings")
+        axes.set_ylabel("hits")
+
+    return _svg(draw, "Age of the readings that hits gave")
+
+
 def decisions(accounts: Sequence[Account], title: str) -> str:
     """Return a chart of the decisions on requests, one bar per account."""
 
@@ -189,6 +205,29 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
         _legend(axes, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
     return _svg(draw, title, (5.0, 1.5 + 0.35 * max(len(accounts), 1)))
+
+
+def rules(side_by_side: SideBySide) -> str:
+    """Return a chart of avoided device hits and of the age of hits, a bar for each rule."""
+    figures = dict(FIGURES)
+
+    def draw(axes: Any) -> None:
+        shown = list(reversed(side_by_side.rules))
+        names = [rule.name for rule in shown]
+        avoided = [rule.spread(figures["avoided_ratio"]) for rule in shown]
+        means = [100 * (of.mean or 0.0) for of in avoided]
+        below = [mean - 100 * (of.least or 0.0) for of, mean in zip(avoided, means, strict=True)]
+        above = [100 * (of.most or 0.0) - mean for of, mean in zip(avoided, means, strict=True)]
+        axes.barh(names, means, xerr=(below, above), color=_CACHED, ecolor=_INK, height=0.6)
+        for place, rule in enumerate(shown):
+            age = rule.spread(figures["staleness_p95_s"]).mean
+            text = "" if age is None else f"  95 % of hits are up to {age / 3600:.3g} h old"
+            axes.text(means[place] + max(above[place], 0), place, text, va="center", fontsize=8)
+        axes.set_xlim(0, 130)
+        axes.set_xticks(range(0, 101, 20))
+        axes.set_xlabel("% of device hits avoided")
+
+    return _svg(draw, "Rules side by side", (8.0, 1.0 + 0.4 * len(side_by_side.rules)))
 
 
 def _span(distribution: Distribution) -> tuple[float, float]:

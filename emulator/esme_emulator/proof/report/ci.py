@@ -2,28 +2,45 @@
 
 from collections.abc import Iterator
 from html import escape
+from itertools import chain
 from xml.etree import ElementTree as ET
 
 from esme_emulator.proof.report.words import (
     NOT_MEASURED,
+    RULE_COLUMNS,
     SPENT,
     again,
     cost,
-    exact,
+    duration,
     figure,
     hit_ratio,
+    limited,
     met,
     number,
     partial,
     percent,
+    rule_cells,
     verdict,
+    verdict_of_rules,
 )
 from esme_emulator.proof.result import Account, ProofResult
+from esme_emulator.proof.side_by_side import SideBySide
 
 
-def markdown(result: ProofResult, *, named: str) -> str:
+def markdown(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
     """Return the summary of a result; `named` is that of `again`."""
-    return "\n".join(_lines(result, named)) + "\n"
+    lines = _lines(result, named)
+    if side_by_side is not None:
+        lines = chain(lines, _side_by_side(side_by_side))
+    return "\n".join(lines) + "\n"
+
+
+def _side_by_side(found: SideBySide) -> Iterator[str]:
+    yield from ("", "### Rules side by side", "", verdict_of_rules(found), "")
+    yield f"| {' | '.join(RULE_COLUMNS)} |"
+    yield f"|---|{'---:|' * (len(RULE_COLUMNS) - 1)}"
+    for rule in found.rules:
+        yield f"| {' | '.join(rule_cells(rule))} |"
 
 
 def _lines(result: ProofResult, named: str) -> Iterator[str]:
@@ -43,7 +60,10 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
         mark = met(item) if item.met else f"**{met(item)}**"
-        yield f"| {name} | {exact(item.value)} | {item.comparison} {exact(item.limit)} | {mark} |"
+        yield (
+            f"| {name} | {limited(name, item.value)} | {item.comparison} "
+            f"{limited(name, item.limit)} | {mark} |"
+        )
     yield ""
     names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
     yield f"| by SRV, party | {' | '.join(names)} |"
@@ -72,6 +92,12 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
         of, replies = getattr(result.latency, name), sum(getattr(result.distribution, name))
         figures = " | ".join(map(figure, (of.p50, of.p99, of.p99_9, of.max)))
         yield f"| {name} | {number(replies)} | {figures} |"
+    yield ""
+    yield "| age of hits | hits | p50 | p95 | oldest |"
+    yield "|---|---:|---:|---:|---:|"
+    for ages in (*result.staleness_by_srv, result.staleness):
+        figures = " | ".join(map(duration, (ages.p50, ages.p95, ages.max)))
+        yield f"| {ages.name} | {number(ages.hits)} | {figures} |"
     yield ""
     yield "| | direct | through the cache | basis |"
     yield "|---|---:|---:|---|"

@@ -7,23 +7,28 @@ from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.words import (
     HIT_NOTE,
     MISS_NOTE,
+    RULE_COLUMNS,
     SPENT,
     again,
     avoided,
     cost,
-    exact,
+    duration,
     figure,
     hit_ratio,
+    limited,
     met,
     number,
     partial,
     percent,
+    rule_cells,
     verdict,
+    verdict_of_rules,
 )
 from esme_emulator.proof.result import ProofResult
+from esme_emulator.proof.side_by_side import SideBySide
 
 
-def page(result: ProofResult, *, named: str) -> str:
+def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
     """Return the HTML of a result; `named` is that of `again`."""
     environment = Environment(
         loader=PackageLoader("esme_emulator.proof", "report"),
@@ -35,7 +40,11 @@ def page(result: ProofResult, *, named: str) -> str:
     return environment.get_template("page.html.j2").render(
         result=result,
         verdict=verdict(result),
-        charts=_charts(result),
+        charts=_charts(result, side_by_side),
+        side_by_side=side_by_side,
+        rule_columns=RULE_COLUMNS,
+        rule_cells=rule_cells,
+        verdict_of_rules=verdict_of_rules,
         spent=SPENT,
         hit_note=HIT_NOTE,
         miss_note=MISS_NOTE,
@@ -43,7 +52,9 @@ def page(result: ProofResult, *, named: str) -> str:
         avoided=avoided,
         cost=cost,
         hit_ratio=hit_ratio,
-        exact=exact,
+        ages=(*result.staleness_by_srv, result.staleness),
+        duration=duration,
+        limited=limited,
         met=met,
         partial=partial,
         figure=figure,
@@ -52,9 +63,9 @@ def page(result: ProofResult, *, named: str) -> str:
     )
 
 
-def _charts(result: ProofResult) -> dict[str, str]:
+def _charts(result: ProofResult, side_by_side: SideBySide | None) -> dict[str, str]:
     """Return the charts by name, or a message instead of each if matplotlib failed."""
-    drawn = charts.drawn(result)
+    drawn = charts.drawn(result, side_by_side)
     if not drawn:
         return dict.fromkeys(charts.NAMES, "This chart could not be drawn.")
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  # our own SVG

@@ -1,8 +1,13 @@
 """The words and number formats that all forms of a proof's report share."""
 
+from collections.abc import Callable
 from shlex import quote
 
 from esme_emulator.proof.result import Account, ProofResult, Verdict
+from esme_emulator.proof.side_by_side import FIGURES, Rule, SideBySide
+from esme_emulator.scenario.thresholds import STALENESS
+
+_RULE_FIGURES = dict(FIGURES)
 
 SPENT = (
     ("device_hits", "device hits", "counted"),
@@ -45,6 +50,21 @@ def exact(value: float | None) -> str:
     if value is None or float(value).is_integer():
         return figure(value)
     return f"{value:,}"
+
+
+def limited(name: str, value: float | None) -> str:
+    """Format the value or limit of a figure that a threshold names, with all its digits."""
+    return duration(value) if name in STALENESS else exact(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Format a time for people: in the unit that suits it, with three digits."""
+    if seconds is None:
+        return "–"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def number(value: float | None) -> str:
@@ -96,6 +116,48 @@ def cost(value: float | str | None) -> str:
     if isinstance(value, str):
         return value
     return "no latency configured" if value is None else figure(value)
+
+
+RULE_COLUMNS = (
+    *("rule", "device hits", "avoided", "wrong", "age p50", "p95", "oldest"),
+    *("SMS avoided", "£ avoided", "passed"),
+)
+"""Columns of the table of rules; with several seeds a cell is the mean, and the range."""
+
+
+def rule_cells(rule: Rule, *, ranges: bool = True) -> tuple[str, ...]:
+    """Return the cells of a rule: means over the seeds, with their ranges unless left out."""
+
+    def cell(name: str, shown: Callable[[float | None], str]) -> str:
+        of = rule.spread(_RULE_FIGURES[name])
+        if of.least == of.most or not ranges:
+            return shown(of.mean)
+        return f"{shown(of.mean)} ({shown(of.least)} – {shown(of.most)})"
+
+    return (
+        rule.name,
+        cell("device_hits_cached", number),
+        cell("avoided_ratio", percent),
+        cell("replies_different", number),
+        cell("staleness_p50_s", duration),
+        cell("staleness_p95_s", duration),
+        cell("staleness_max_s", duration),
+        cell("sms_avoided", number),
+        cell("pounds_avoided", figure),
+        f"{rule.passes} of {len(rule.results)}",
+    )
+
+
+def verdict_of_rules(found: SideBySide) -> str:
+    """Return in a sentence which of the rules meet all thresholds, or which retention is enough."""
+    seeds = f" with each of {found.seeds} seeds" * (found.seeds > 1)
+    meeting = [rule for rule in found.rules if rule.meets]
+    if not meeting:
+        return f"No rule meets all thresholds{seeds}."
+    if not found.is_by_retention:
+        return f"{len(meeting)} of {len(found.rules)} rules meet all thresholds{seeds}."
+    least = min(meeting, key=lambda rule: rule.retention_hours)
+    return f"{least.name} is the least retention that meets all thresholds{seeds}."
 
 
 def hit_ratio(account: Account | ProofResult) -> str:

@@ -10,6 +10,7 @@ from esme_emulator.proof.report.ci import junit, markdown
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.report.words import SPENT
 from esme_emulator.proof.result import Account, Interval, ProofResult
+from esme_emulator.proof.side_by_side import SideBySide, rows
 from esme_emulator.runtime.reports import ReportFolder
 
 Rows = Iterator[Sequence[Any]]
@@ -57,41 +58,54 @@ def ledger(evidence: Evidence) -> Iterator[str]:
 _TEXTS: dict[str, Callable[[ProofResult, str], str]] = {
     "proof.json": lambda result, _: result.as_json() + "\n",
     "junit.xml": lambda result, _: junit(result),
-    "summary.md": lambda result, named: markdown(result, named=named),
-    PAGE: lambda result, named: page(result, named=named),
 }
 _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
     "accounts.csv": accounts,
     "over_time.csv": over_time,
     "costs.csv": costs,
 }
-_LEDGER = "ledger.csv"
+_LEDGER, _COMPARE = "ledger.csv", "compare.csv"
 
 
 def report_folder(folder: Path) -> ReportFolder:
     """Return the folder for a proof's report."""
-    return ReportFolder(folder, (*_TEXTS, *_TABLES, _LEDGER))
+    return ReportFolder(folder, (*_TEXTS, "summary.md", PAGE, *_TABLES, _LEDGER, _COMPARE))
 
 
 def write_report(
-    result: ProofResult, evidence: Evidence, folder: ReportFolder, *, named: str
+    result: ProofResult,
+    evidence: Evidence,
+    folder: ReportFolder,
+    *,
+    named: str,
+    side_by_side: SideBySide | None = None,
 ) -> Path:
     """Write all files of a report into a cleared `folder`, and return the path of its page.
 
-    `named` is that of `again`. After an interruption or a failed write, no file
-    of the report is left. Raises `ReportFolderError`.
+    `named` is that of `again`; `side_by_side` has the results of several rules and seeds. After an
+    interruption or a failed write, no file of the report is left. Raises `ReportFolderError`.
     """
     try:
-        return _write(result, evidence, folder, named)
+        return _write(result, evidence, folder, named, side_by_side)
     except BaseException:
         folder.discard()
         raise
 
 
-def _write(result: ProofResult, evidence: Evidence, folder: ReportFolder, named: str) -> Path:
+def _write(
+    result: ProofResult,
+    evidence: Evidence,
+    folder: ReportFolder,
+    named: str,
+    side_by_side: SideBySide | None,
+) -> Path:
     texts = {name: make(result, named) for name, make in _TEXTS.items()}
+    texts["summary.md"] = markdown(result, named=named, side_by_side=side_by_side)
+    texts[PAGE] = page(result, named=named, side_by_side=side_by_side)
     paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
         folder.write_rows(name, table(result, evidence))
+    if side_by_side is not None:
+        folder.write_rows(_COMPARE, rows(side_by_side))
     folder.write_lines(_LEDGER, ledger(evidence))
     return paths[PAGE]
