@@ -23,6 +23,7 @@ from esme_emulator.messaging.topics import PREFIXES, Via
 from esme_emulator.profiles import MeterProfile
 from esme_emulator.runtime.clock import Clock, SteadyClock
 from esme_emulator.runtime.http_server import serve_http
+from esme_emulator.runtime.listening import HOST
 from esme_emulator.transport import Broker
 from gbcs import EUI
 
@@ -46,6 +47,8 @@ class DspOptions:
     keys: DuisKeys
     registry: Registry
     outbox: Path
+    host: str = HOST
+    """Address that the endpoints listen on."""
     port: int = DUIS_PORT
     smki_port: int | None = SMKI_PORT
     """Port of the SMKI services; None for none. It may be that of DUIS."""
@@ -148,7 +151,8 @@ async def _listen(
     """Serve DUIS and SMKI, on one port if their ports are the same; return their URLs."""
 
     async def serve(routes: list[Route], port: int, what: str) -> str:
-        return await stack.enter_async_context(serve_http(application(routes), port, what=what))
+        served = serve_http(application(routes), port, options.host, what=what)
+        return await stack.enter_async_context(served)
 
     duis, port = duis_routes(dsp), options.smki_port
     if port and port == options.port:

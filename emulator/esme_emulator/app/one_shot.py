@@ -19,6 +19,7 @@ from esme_emulator.proof.bench import Variants
 from esme_emulator.proof.run import Progress, Proof, Proved
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.listening import HOST
 from esme_emulator.scenario.scenario import Scenario
 from esme_emulator.transport import Broker, BrokerAddress
 from esme_emulator.transport.base import LOGGER
@@ -56,8 +57,9 @@ async def broker_at(
     port: int = 0,
     mqtt: str | None = None,
     on_ended: OnEnded = LOGGER.error,
+    host: str = HOST,
 ) -> AsyncIterator[str]:
-    """Yield the URL of a broker: `url`, or if that is None, of a new one on loopback.
+    """Yield the URL of a broker: `url`, or if that is None, of a new one on `host`.
 
     Port 0 takes a free one; `mqtt` and `on_ended` are those of `embedded_broker`. Raises
     `TransportError` if the port is taken or `url` is not a URL.
@@ -66,7 +68,7 @@ async def broker_at(
         BrokerAddress.parse(url)  # report a typo before anything is started or removed
         yield url
     else:
-        async with embedded_broker(port, mqtt, on_ended) as own:
+        async with embedded_broker(port, mqtt, on_ended, host) as own:
             yield own
 
 

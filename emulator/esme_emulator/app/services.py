@@ -36,6 +36,7 @@ from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.clock import Clock, ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.runtime.files import journal
+from esme_emulator.runtime.listening import LOCAL, Listen
 from esme_emulator.transport import (
     Broker,
     BrokerAddress,
@@ -122,12 +123,13 @@ async def run_services(
     control_port: int | None = None,
     whole: Estate | None = None,
     dsp_options: "DspOptions | None" = None,
+    listen: Listen = LOCAL,
 ) -> AsyncIterator[Running]:
     """Run a fleet, a cache and a front door for DUIS, each if it has options.
 
-    `whole` is the estate if `estate` is a shard of it. Raises `TransportError` if the broker cannot
-    be reached, and `StoreError`, `ProfileError`, `ListenError` or `JournalError` if a part cannot
-    be started.
+    `listen` is for the control interface. `whole` is the estate if `estate` is a shard of it.
+    Raises `TransportError` if the broker cannot be reached, and `StoreError`, `ProfileError`,
+    `ListenError` or `JournalError` if a part cannot be started.
     """
     place = broker.broker if isinstance(broker, Gauged) else broker
     address = str(BrokerAddress.parse(place)) if isinstance(place, str) else "in memory"
@@ -173,7 +175,12 @@ async def run_services(
 
             parts.keep_journal()
             control = await stack.enter_async_context(
-                serve_http(create_app(parts), control_port, what="control interface")
+                serve_http(
+                    create_app(parts, listen.token),
+                    control_port,
+                    listen.host,
+                    what="control interface",
+                )
             )
         yield Running(parts, control, dsp, warnings)
 

@@ -16,6 +16,7 @@ from esme_emulator.estate.estate import Estate, sharded
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.runtime.clock import parse_clock
 from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.listening import LOCAL, Listen
 from esme_emulator.runtime.processes import Ended, Pipe, Workers, interruptible
 
 _STOPPING = 10.0
@@ -47,6 +48,7 @@ class Job:
     clock: str
     options: FleetOptions
     control: int | None
+    listen: Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def run_workers(
     number: int,
     control: int | None,
     on_started: Callable[[list[str | None]], None] = lambda _: None,
+    listen: Listen = LOCAL,
 ) -> Counters:
     """Run the meters of an estate in `number` processes until interrupted; return their counters.
 
@@ -88,7 +91,7 @@ def run_workers(
     if control and control + number - 1 > _LAST_PORT:
         raise ValueError(f"{number} control interfaces from port {control} on: give a lower one")
     jobs = [
-        Job(make_estate, place, number, broker, clock, options, control and control + place)
+        Job(make_estate, place, number, broker, clock, options, control and control + place, listen)
         for place in range(number)
     ]
     with interruptible():
@@ -155,7 +158,9 @@ async def _serve(pipe: Pipe, job: Job) -> Counters:
     whole = job.make_estate()
     part = whole if job.options.shared else sharded(whole, job.place, job.number)
     clock = parse_clock(job.clock)
-    services = run_services(job.broker, part, clock, job.options, None, job.control, whole)
+    services = run_services(
+        job.broker, part, clock, job.options, None, job.control, whole, listen=job.listen
+    )
     async with services as running:
         pipe.send(Started(running.control))
         settle()

@@ -196,6 +196,7 @@ def dsp_options(
         keys=keys,
         registry=registry or duis_registry(estate.known_parties),
         outbox=chosen["outbox"] or Path(f"esme-duis-{estate.name}.sqlite"),
+        host=chosen["listen"].host,
         port=chosen["duis_port"],
         smki_port=chosen["smki_port"],
         addresses=Addresses(default, addresses),

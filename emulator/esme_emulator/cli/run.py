@@ -54,6 +54,7 @@ from esme_emulator.estate.estate import Estate, EstateSource, sharded
 from esme_emulator.fleet.counters import Counters, Stage
 from esme_emulator.monitor.snapshot import Sampler
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
+from esme_emulator.runtime.listening import Listen, is_loopback
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.tasks import Tasks
 from esme_emulator.runtime.urls import without_credentials
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     type=Whole(0, 65535),
     metavar="PORT",
     default=1883,
-    help="Port of its own broker on loopback; 0 takes a free one.",
+    help="Port of its own broker; 0 takes a free one.",
 )
 @click.option(
     "--mqtt",
@@ -104,7 +105,10 @@ def serve(
     door, estate = dsp_options(chosen, source, estate, caching.registry, fleeting.profiles)
     if door is not None:
         caching = replace(caching, registry=door.registry)
-    own = partial(one_shot.broker_at, broker, port, mqtt)
+    listen: Listen = chosen["listen"]
+    own = partial(one_shot.broker_at, broker, port, mqtt, host=listen.host)
+    if broker is None and not is_loopback(listen.host):
+        warn([_OPEN_BROKER])
     asyncio.run(_run(estate, own, chosen, fleeting, caching, dsp=door, as_json=as_json))
 
 
@@ -176,6 +180,7 @@ def fleet(
             workers,
             control,
             started,
+            chosen["listen"],
         )
     except WorkerError as error:
         announce(_counted(error.counted, None) | {"without": str(error)}, as_json)
@@ -260,7 +265,9 @@ async def _run(
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(broker(on_ended=on_ended))
         on, control = paced(url, clock), chosen["control"]
-        services = run_services(on, estate, clock, meters, cache, control, whole, dsp)
+        services = run_services(
+            *(on, estate, clock, meters, cache, control, whole, dsp), listen=chosen["listen"]
+        )
         running = await stack.enter_async_context(services)
         async with Tasks() as tasks:
             warn([*_standing_still(chosen), *running.warnings])
@@ -277,6 +284,11 @@ async def _run(
     announce(_counted(counters, running.ledger), as_json)
     if lost:
         raise lost[0]
+
+
+_OPEN_BROKER = (
+    "the broker has no password: everybody who reaches its port may read and command meters"
+)
 
 
 def _urls(running: Running) -> dict[str, str]:

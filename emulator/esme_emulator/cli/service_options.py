@@ -1,7 +1,9 @@
 """Options of the commands that run until interrupted, and the parts that they configure."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from esme_emulator.profiles import MeterProfile, ProfileError, meter_profile
 from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
+from esme_emulator.runtime.listening import HOST, Listen, is_loopback
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -150,6 +153,65 @@ profile_option = click.option(
     show_default="the mix of all shipped profiles",
     help="Meter profile. May be repeated.",
 )
+
+
+def _address(text: str) -> str:
+    try:
+        return HOST if text == "localhost" else str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address: 0.0.0.0 is every interface") from None
+
+
+def _token(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
+    """Keep the token of the file, else of the variable, for `_listen`."""
+    source, text = CONTROL_TOKEN, os.environ.get(CONTROL_TOKEN) or None
+    if file is not None:
+        source = f"{param.opts[0]} {file}"
+        try:
+            text = read_text(file).strip()
+        except UnreadableError as error:
+            raise click.UsageError(f"{source}: {error}") from None
+    if text is not None and not re.fullmatch(r"[!-~]{16,}", text):
+        raise click.UsageError(
+            f"{source}: a token has 16 or more ASCII characters, none a space: "
+            "make one with openssl rand -hex 16"
+        )
+    ctx.meta[CONTROL_TOKEN] = text
+
+
+def _listen(ctx: click.Context, _: click.Parameter, host: str) -> Listen:
+    """Return where to listen. Raises `UsageError` if the control interface would be open."""
+    token = ctx.meta[CONTROL_TOKEN]
+    if ctx.params.get("control") is not None and token is None and not is_loopback(host):
+        raise click.UsageError(
+            f"--listen {host}: --control needs a token there: "
+            f"set {CONTROL_TOKEN}, or give --control-token-file FILE"
+        )
+    return Listen(host, token)
+
+
+CONTROL_TOKEN = "ESME_CONTROL_TOKEN"  # noqa: S105
+"""Variable with the token of the control interface."""
+
+listen_options = all_of(
+    click.option(
+        "--control-token-file",
+        type=SecretFile("its token"),
+        is_eager=True,  # so that it is read before --listen
+        expose_value=False,
+        callback=_token,
+        show_default=f"the variable {CONTROL_TOKEN}",
+        help="File with the token that requests to --control need; needed beyond loopback.",
+    ),
+    click.option(
+        "--listen",
+        type=Parameter("host", _address),
+        metavar="HOST",
+        default=HOST,
+        callback=_listen,
+        help="Address for its own broker, --control and --duis; 0.0.0.0 is every interface.",
+    ),
+)
 common_options = all_of(
     clock_option,
     click.option(
@@ -157,8 +219,10 @@ common_options = all_of(
         type=Whole(0, 65535),
         metavar="PORT",
         show_default="off",
-        help="Port of the HTTP control interface and its page, on loopback; 0 takes a free one.",
+        is_eager=True,  # so that it is read before --listen
+        help="Port of the HTTP control interface and its page; 0 takes a free one.",
     ),
+    listen_options,
 )
 meter_options = all_of(
     click.option(

@@ -76,18 +76,18 @@ _MAX_REASON = 500
 """Maximum length of an error text, in characters."""
 
 
-def create_app(parts: RunningParts) -> FastAPI:
-    """Return the application that shows and steers `parts`."""
+def create_app(parts: RunningParts, token: str | None = None) -> FastAPI:
+    """Return the application that shows and steers `parts`; requests need the token, if any."""
     app = FastAPI(
         title="esme-emulator control",
         version=_version(),
-        description="Shows and steers the parts of this process. Listens on loopback only.",
+        description="Shows and steers the parts of this process. Needs a token beyond loopback.",
         # FastAPI's own pages of the description would load scripts from the internet.
         docs_url=None,
         redoc_url=None,
         responses={"4XX": {"model": Problem, "description": "The request was refused"}},
     )
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, token=token)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(AbsentError, _absent)
     app.add_exception_handler(StoreError, _store_down)

@@ -2,11 +2,14 @@
 
 Knows ASGI, not the endpoints. A request must come from a program and not from a web page, as
 `web_page_refusal` tells, and declare its body as JSON, which a page cannot send to another origin
-without permission (CORS). Every refusal is JSON of one form.
+without permission (CORS). If there is a token, a request must carry it. Every refusal is JSON of
+one form.
 """
 
+import hmac
 import json
 import logging
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +20,9 @@ MAX_BODY = 65_536
 """Maximum body size, in octets. The rest of a longer body is not read."""
 
 _JSON = "application/json"
+_OPEN = "GET", "/health"
+"""Needs no token, since what watches containers sends none. It tells nothing but connections."""
+_NO_TOKEN = "the token is missing or wrong: send the header Authorization: Bearer TOKEN"  # noqa: S105
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +30,10 @@ _log = logging.getLogger(__name__)
 class Guard:
     """ASGI middleware around `app`. Must be the outermost one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
+        """Let requests through to `app`; with a token, only those that carry it."""
         self._app = app
+        self._token = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -33,8 +41,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refusal := web_page_refusal(scope["method"], headers):
+        if refusal := web_page_refusal(scope):
             await problem(send, *refusal)
+        elif not self._may_enter(scope, headers):
+            await problem(send, 401, _NO_TOKEN, [(b"www-authenticate", b"Bearer")])
         elif (body := await _body(receive)) is None:
             return  # the client left: a body that is cut off may be valid JSON by accident
         elif len(body) > MAX_BODY:
@@ -47,6 +57,11 @@ class Guard:
             )
         else:
             await self._pass_on(scope, body, receive, send)
+
+    def _may_enter(self, scope: Scope, headers: Headers) -> bool:
+        if self._token is None or (scope["method"], scope["path"]) == _OPEN:
+            return True
+        return hmac.compare_digest(headers.get("authorization", "").encode(), self._token)
 
     async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         read = started = False
@@ -71,10 +86,13 @@ class Guard:
                 await problem(send, 500, f"internal error: {type(error).__name__}")
 
 
-async def problem(send: Send, status: int, reason: str) -> None:
-    """Send the answer `{"error": reason}`."""
+async def problem(
+    send: Send, status: int, reason: str, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send the answer `{"error": reason}`, with `more` headers."""
     body = json.dumps({"error": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    length = b"content-length", b"%d" % len(body)
+    headers = [(b"content-type", b"application/json"), length, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -22,6 +22,7 @@ from esme_emulator.gateway.service import Answer, Dsp
 from esme_emulator.gateway.smki import Smki, SmkiAnswer
 from esme_emulator.runtime.errors import MisuseError
 from esme_emulator.runtime.http_server import serve_http, web_page_refusal
+from esme_emulator.runtime.listening import is_loopback
 
 DUIS_PATH = "/api/v1/{service}"
 SEARCH_PATH, RETRIEVE_PATH = "/services/certificatesearch", "/services/retrievecertificate"
@@ -106,6 +107,10 @@ async def received_at(address: str, take: Callable[[bytes], int]) -> AsyncIterat
         parts, port = urlsplit(""), 0
     if parts.scheme != "http" or not parts.hostname:
         raise MisuseError(f"--listen {address}: write http://127.0.0.1:1880/path")
+    if not is_loopback(parts.hostname):
+        raise MisuseError(
+            f"--listen {address}: give a URL of this machine, such as http://127.0.0.1:1880"
+        )
     app, what = receiving(parts.path or "/", take), "receiver of responses"
     async with serve_http(app, port, parts.hostname, what=what) as url:
         yield url + (parts.path or "/")
@@ -117,7 +122,7 @@ def _post(
     """Return an endpoint that passes a body, unless it is refused, to `receive`."""
 
     async def endpoint(request: Request) -> Response:
-        refusal = web_page_refusal(request.method, request.headers)
+        refusal = web_page_refusal(request.scope)
         if refusal is not None:
             return PlainTextResponse(refusal[1], refusal[0])
         try:

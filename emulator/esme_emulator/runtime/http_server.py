@@ -1,4 +1,4 @@
-"""Serve HTTP: uvicorn in the running event loop, on loopback only.
+"""Serve HTTP: uvicorn in the running event loop, by default on loopback only.
 
 Knows uvicorn and sockets, not the application. Installs no signal handlers, and stops within a
 second. Limits connections in number and time: h11 bounds the head of a request, and the application
@@ -6,25 +6,24 @@ must bound its body. `web_page_refusal` keeps web pages out.
 """
 
 import asyncio
+import ipaddress
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from esme_emulator.runtime.accepting import BACKLOG, accepting
 from esme_emulator.runtime.errors import UserError
+from esme_emulator.runtime.listening import HOST, LOOPBACK, reachable
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine in the host part of a URL."""
-
-HOST = "127.0.0.1"
 _KEEP_ALIVE = 5
 """Timeout of an idle connection, in seconds."""
 _STOPPING = 1
@@ -124,8 +123,9 @@ async def serve_http(
 ) -> AsyncIterator[str]:
     """Serve `app` on `host` and `port` (0 for any free port), and yield its URL.
 
-    `what` names the interface in errors. Raises `ListenError` if `host` is not loopback or the port
-    cannot be used.
+    `what` names the interface in errors. Raises `ListenError` if host or port cannot be used.
+
+    Whoever exposes `app` on another host than loopback must authenticate its requests.
     """
     listener = _listen(host, port, what)
     config = uvicorn.Config(
@@ -155,8 +155,6 @@ async def serve_http(
 
 
 def _listen(host: str, port: int, what: str) -> socket.socket:
-    if host not in LOOPBACK:
-        raise ListenError(f"no {what} on {host}: choose one of {', '.join(sorted(LOOPBACK))}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -174,16 +172,25 @@ def _listen(host: str, port: int, what: str) -> socket.socket:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    host = reachable(host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def web_page_refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+def web_page_refusal(scope: Scope) -> tuple[int, str] | None:
     """Return status and reason if a web page may have sent a request, else None.
 
     Any web page can make its reader's browser send requests to a loopback port. A request must
     therefore have this machine as its host, because a page's own name may resolve to it (DNS
     rebinding), and no foreign origin, which browsers report in `Origin` and `Sec-Fetch-Site`.
+
+    A connection that came in at another address than loopback may have any host, since containers
+    have names. Then a request must have no origin at all, which a rebound page cannot leave out of
+    a request that changes something.
     """
+    method, headers = scope["method"], Headers(scope=scope)
+    server = scope.get("server")
+    if server is not None and _is_exposed(server[0]):
+        return (403, _FROM_A_PAGE) if "origin" in headers else None
     host = _host_and_port(f"http://{headers.get('host', '')}")
     if host is None or host[0] not in LOOPBACK:
         return 421, "the host is not this machine: send the request to 127.0.0.1 or localhost"
@@ -194,6 +201,13 @@ def web_page_refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str]
     if method not in _SAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return 403, _FROM_A_PAGE
     return None
+
+
+def _is_exposed(address: str) -> bool:
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _host_and_port(origin: str) -> tuple[str, int] | None:

@@ -1,7 +1,8 @@
 """The embedded broker, so that a user needs no other: its port, and the MQTT version it speaks.
 
-It listens on the loopback interface, accepts every client there, and stores nothing. rumqttd
-speaks MQTT 5 and is fast, but is not built for every platform; amqtt speaks MQTT 3.1.1.
+It listens on the loopback interface, unless told otherwise, accepts every client, and stores
+nothing. rumqttd speaks MQTT 5 and is fast, but is not built for every platform; amqtt speaks MQTT
+3.1.1.
 """
 
 import logging
@@ -12,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 
 from esme_emulator.runtime.accepting import BACKLOG
+from esme_emulator.runtime.listening import HOST, reachable
 from esme_emulator.transport.base import TransportError
 from esme_emulator.transport.embedded_rumqttd import OnEnded, rumqttd_broker
 
-HOST = "127.0.0.1"
 MQTT_5, MQTT_3 = "5", "3.1.1"
 """Versions of MQTT that an embedded broker may speak."""
 
@@ -24,9 +25,9 @@ logger = logging.getLogger("esme_emulator.transport")
 
 @asynccontextmanager
 async def embedded_broker(
-    port: int = 0, mqtt: str | None = None, on_ended: OnEnded = logger.error
+    port: int = 0, mqtt: str | None = None, on_ended: OnEnded = logger.error, host: str = HOST
 ) -> AsyncIterator[str]:
-    """Run a broker on 127.0.0.1 and `port`, 0 for a free one, and yield its URL.
+    """Run a broker on `host` and `port`, 0 for a free one, and yield its URL on this machine.
 
     `mqtt` is `MQTT_5` or `MQTT_3`. None is MQTT 5, or MQTT 3.1.1 with a warning if only amqtt is
     installed. `on_ended` is called if the broker with MQTT 5 ends by itself; by default the error
@@ -36,7 +37,7 @@ async def embedded_broker(
     version = mqtt or _best_version()
     if version == MQTT_5 and not _is_installed("iotcore"):
         raise ModuleNotFoundError(name="iotcore")
-    with _listen(port) as listener:
+    with _listen(host, port) as listener:
         number = listener.getsockname()[1]
         if version == MQTT_3:
             from esme_emulator.transport.embedded_amqtt import amqtt_broker
@@ -44,9 +45,9 @@ async def embedded_broker(
             broker = amqtt_broker(listener)
         else:
             listener.close()  # rumqttd listens by itself
-            broker = rumqttd_broker(HOST, number, on_ended)
+            broker = rumqttd_broker(_bracketed(host), number, on_ended)
         async with broker:
-            yield f"mqtt://{HOST}:{number}"
+            yield f"mqtt://{_bracketed(reachable(host))}:{number}"
 
 
 def _best_version() -> str:
@@ -65,11 +66,16 @@ def _is_installed(package: str) -> bool:
     return False
 
 
-def _listen(port: int) -> socket.socket:
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((HOST, port), backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise TransportError(
-            f"no broker on {HOST}:{port} ({reason}): choose another port, or give --broker"
+            f"no broker on {host}:{port} ({reason}): choose another port, or give --broker"
         ) from None

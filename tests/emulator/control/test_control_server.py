@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from esme_emulator.control.app import create_app
-from esme_emulator.runtime.http_server import ListenError, serve_http
+from esme_emulator.runtime.http_server import ListenError, serve_http, web_page_refusal
 from tests.emulator.control.process import Process
 
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()
@@ -68,11 +68,36 @@ async def test_a_port_in_use_is_an_error(process: Process) -> None:
     )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.org", "192.168.1.1"])
-async def test_other_hosts_than_loopback_are_errors(process: Process, host: str) -> None:
-    with pytest.raises(ListenError, match=r"choose one of 127\.0\.0\.1, ::1, localhost"):
-        async with serve_http(create_app(process.parts()), 0, host):
-            pass
+TOKEN = "0123456789abcdef0123"
+
+
+async def test_with_a_token_every_request_but_health_needs_it(process: Process) -> None:
+    async with (
+        serve_http(create_app(process.parts(), TOKEN), 0, "0.0.0.0") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        assert (await client.get("/health")).status_code == 200
+        wrong = [{}, {"authorization": "Bearer no"}, {"authorization": f"Basic {TOKEN}"}]
+        for headers in wrong:
+            answer = await client.get("/fleet", headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["error"].startswith("the token is missing or wrong: send ")
+        right = {"authorization": f"Bearer {TOKEN}"}
+        assert (await client.get("/fleet", headers=right)).status_code == 200
+        rebound = await client.get("/fleet", headers=right | {"host": "example.org"})
+        assert rebound.status_code == 421
+
+
+def request_at(address: str, **headers: str) -> dict[str, object]:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "method": "POST", "server": (address, 80), "headers": raw}
+
+
+def test_containers_have_any_host_and_web_pages_stay_out() -> None:
+    assert web_page_refusal(request_at("172.17.0.2", host="esme:8080")) is None
+    page = {"host": "example.org", "origin": "http://example.org"}
+    assert (web_page_refusal(request_at("172.17.0.2", **page)) or (0,))[0] == 403
+    assert (web_page_refusal(request_at("127.0.0.1", host="esme:8080")) or (0,))[0] == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1"])
