@@ -10,6 +10,7 @@ tag.
 
 import json
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,14 @@ class LoadResult:
         form = asdict(self)
         plan = form.pop("plan")
         plan["trace"] = len(plan["trace"])
+        plan["trace_sha256"] = _digest(self.plan)
         return {"format": FORMAT, **form, "plan": plan}
+
+
+def _digest(plan: Plan) -> str | None:
+    """Return the SHA-256 of a trace's requests, which no comment and no file name changes."""
+    lines = "\n".join(map(repr, plan.trace))
+    return sha256(lines.encode()).hexdigest() if plan.trace else None
 
 
 def json_schema() -> dict[str, Any]:
@@ -134,6 +142,11 @@ def json_schema() -> dict[str, Any]:
     requests["properties"] |= derived(Requests, kinds)
     requests["required"] = list(requests["properties"])
     plan["properties"]["trace"] = {"title": "Requests of the trace", "type": "integer"}
+    plan["properties"]["trace_sha256"] = {
+        "title": "SHA-256 of the requests of the trace",
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+    }
+    plan["required"] = list(plan["properties"])
     del kinds["TraceLine"]
     return form
 
@@ -385,11 +398,11 @@ def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     for which, form in (("first", first), ("second", second)):
         if form.get("complete") is not True:
             lines.append(f"the {which} load is incomplete: {form.get('ended')}")
-    plans = [{"scenario": form.get("scenario"), **_plan(form)} for form in (first, second)]
+    plans = [_plan(form) for form in (first, second)]
     for name in plans[0] | plans[1]:
         values = [plan.get(name) for plan in plans]
         if values[0] != values[1]:
-            shown = "" if name == "mix" else f": {values[0]} and {values[1]}"
+            shown = "" if name in ("mix", "trace_sha256") else f": {values[0]} and {values[1]}"
             lines.append(f"the plans differ in {name.replace('_', '-')}{shown}")
     return lines
 
