@@ -33,6 +33,7 @@ from esme_emulator.load.plan import DUIS, Arrivals, LoadError, Plan
 from esme_emulator.load.result import LoadResult, report_folder, write_report
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
+from esme_emulator.load.thresholds import LoadThreshold, parse_threshold
 from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
@@ -44,6 +45,7 @@ from esme_emulator.scenario.workload import parse_trace, whole_seconds
 from esme_emulator.transport import Broker
 
 _RULE = Parameter("rule", parse_rule)
+_THRESHOLD = Parameter("threshold", parse_threshold)
 _CLOCK = Parameter("clock", parse_clock)
 _SHAPES = [Arrivals.CONSTANT.value, Arrivals.POISSON.value, Arrivals.RAMP.value]
 _SECONDS = 10.0
@@ -108,6 +110,13 @@ _SECONDS = 10.0
     help="Seconds that --abort looks back.",
 )
 @click.option(
+    "--threshold",
+    "thresholds",
+    type=_THRESHOLD,
+    multiple=True,
+    help='Condition over the whole load, such as "p95 <= 500ms". May be repeated.',
+)
+@click.option(
     "--in-flight",
     type=Whole(),
     metavar="N",
@@ -144,6 +153,7 @@ def load(
     scenario: str,
     rules: tuple[AbortRule, ...],
     abort_window: int,
+    thresholds: tuple[LoadThreshold, ...],
     party: str | None,
     source: EstateSource,
     broker: str | None,
@@ -158,7 +168,8 @@ def load(
     Latency counts from the planned time of each request. Works with any broker that carries the
     topics; without --broker, with meters and a cache in this process. With --via duis, requests are
     signed and sent to a front door, which delivers responses to --listen. Exits 1 if the load was
-    aborted, a worker, broker or front door was lost, or no request was answered.
+    aborted, a worker, broker or front door was lost, no request was answered, or a threshold was
+    not met.
     """
     if wanted["via"] == DUIS:
         _refuse_other_target()
@@ -180,7 +191,8 @@ def load(
         folder.clear()
     endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
     target = broker if endpoint is None else endpoint
-    result, tally = asyncio.run(_run(scenario, plan, source, target, rules, abort_window))
+    limits = {"rules": rules, "window": abort_window, "thresholds": thresholds}
+    result, tally = asyncio.run(_run(scenario, plan, source, target, **limits))
     unwritten = None
     try:
         if folder is not None:
@@ -196,7 +208,7 @@ def load(
         fail(unwritten)
     if result.ended == "interrupted":
         sys.exit(INTERRUPTED)
-    if not result.complete or not result.requests.answered:
+    if not result.passed:
         sys.exit(CHECK_FAILED)
 
 
@@ -273,15 +285,14 @@ async def _run(
     plan: Plan,
     source: EstateSource,
     target: Broker | Endpoint | None,
-    rules: tuple[AbortRule, ...],
-    window: int,
+    **limits: Any,
 ) -> tuple[LoadResult, Tally]:
     alone = target is None
     async with AsyncExitStack() as stack:
         if target is None:
             services = run_alone(source.estate(), parse_clock(plan.clock))
             target = await stack.enter_async_context(services)
-        running = Load(scenario, plan, source, target, rules=rules, window=window, shared=alone)
+        running = Load(scenario, plan, source, target, shared=alone, **limits)
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, running.interrupt)

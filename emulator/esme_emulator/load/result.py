@@ -9,13 +9,16 @@ tag.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from esme_emulator.load.in_flight import Origin, Outcome
 from esme_emulator.load.plan import DUIS, Arrivals, Plan
 from esme_emulator.load.tally import Quantiles, Tally
+from esme_emulator.load.thresholds import LoadThreshold, LoadVerdict, judge
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
 from esme_emulator.runtime.reports import (
     Figure,
@@ -115,15 +118,30 @@ class LoadResult:
     generator: GeneratorCost
     duis: DuisFigures | None
     """None if the requests were made on MQTT."""
+    thresholds: tuple[LoadVerdict, ...]
     notes: tuple[str, ...]
     """Caveats about the figures."""
+    passed: bool = field(init=False)
+    """Whether the load ran to its end, was answered, and met all thresholds."""
+
+    def __post_init__(self) -> None:
+        met = all(item.met for item in self.thresholds)
+        passed = self.complete and self.requests.answered > 0 and met
+        object.__setattr__(self, "passed", passed)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result in the form of its JSON."""
         form = asdict(self)
         plan = form.pop("plan")
         plan["trace"] = len(plan["trace"])
+        plan["trace_sha256"] = _digest(self.plan)
         return {"format": FORMAT, **form, "plan": plan}
+
+
+def _digest(plan: Plan) -> str | None:
+    """Return the SHA-256 of a trace's requests, which no comment and no file name changes."""
+    lines = "\n".join(map(repr, plan.trace))
+    return sha256(lines.encode()).hexdigest() if plan.trace else None
 
 
 def json_schema() -> dict[str, Any]:
@@ -134,6 +152,11 @@ def json_schema() -> dict[str, Any]:
     requests["properties"] |= derived(Requests, kinds)
     requests["required"] = list(requests["properties"])
     plan["properties"]["trace"] = {"title": "Requests of the trace", "type": "integer"}
+    plan["properties"]["trace_sha256"] = {
+        "title": "SHA-256 of the requests of the trace",
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+    }
+    plan["required"] = list(plan["properties"])
     del kinds["TraceLine"]
     return form
 
@@ -146,8 +169,9 @@ def make_result(
     ended: str | None,
     elapsed: float,
     shared: bool,
+    thresholds: Sequence[LoadThreshold] = (),
 ) -> LoadResult:
-    """Return the result of the counts in `tally`.
+    """Return the result of the counts in `tally`, judged by `thresholds`.
 
     `ended` is why the load ended early, None if it did not. `elapsed` is its duration in seconds.
     `shared` is whether meters or cache ran in the process of the generator.
@@ -157,6 +181,7 @@ def make_result(
     by_origin = {origin.value: tally.latency(origin=origin).quantiles() for origin in Origin}
     open_loop = plan.arrivals in (Arrivals.CONSTANT, Arrivals.POISSON, Arrivals.RAMP)
     generator = _generator(tally, requests, measured, shared)
+    rate = _rate(tally.arrived, measured)
     return LoadResult(
         scenario=scenario,
         plan=plan,
@@ -166,7 +191,7 @@ def make_result(
         requests=requests,
         target_rate=plan.rate if open_loop else None,
         sent_rate=_rate(requests.sent, measured),
-        achieved_rate=_rate(tally.arrived, measured),
+        achieved_rate=rate,
         latency={"all": tally.latency().quantiles(), **by_origin},
         by_srv=tuple(
             Part(srv, _requests(tally, srv=srv), tally.latency(srv=srv).quantiles())
@@ -181,6 +206,7 @@ def make_result(
         reconnections=tally.reconnections,
         generator=generator,
         duis=_duis(plan, tally),
+        thresholds=tuple(judge(thresholds, tally, rate, complete=ended is None)),
         notes=tuple(_notes(plan, tally, requests, generator, shared)),
     )
 
@@ -331,6 +357,7 @@ FIGURES = (
     "achieved_rate",
     "latency.all.p50",
     "latency.all.p90",
+    "latency.all.p95",
     "latency.all.p99",
     "latency.all.p99_9",
     "latency.all.max",
@@ -343,7 +370,7 @@ FIGURES = (
     "generator.cpu_microseconds_per_request",
     "generator.sent_late.p99",
 )
-ABOUT = ("scenario", "ended", "complete")
+ABOUT = ("scenario", "ended", "complete", "passed")
 """Keys that describe a load in a comparison."""
 
 _NAME = "load.json"
@@ -385,11 +412,11 @@ def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     for which, form in (("first", first), ("second", second)):
         if form.get("complete") is not True:
             lines.append(f"the {which} load is incomplete: {form.get('ended')}")
-    plans = [{"scenario": form.get("scenario"), **_plan(form)} for form in (first, second)]
+    plans = [_plan(form) for form in (first, second)]
     for name in plans[0] | plans[1]:
         values = [plan.get(name) for plan in plans]
         if values[0] != values[1]:
-            shown = "" if name == "mix" else f": {values[0]} and {values[1]}"
+            shown = "" if name in ("mix", "trace_sha256") else f": {values[0]} and {values[1]}"
             lines.append(f"the plans differ in {name.replace('_', '-')}{shown}")
     return lines
 

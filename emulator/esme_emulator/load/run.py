@@ -19,6 +19,7 @@ from esme_emulator.load.in_flight import Batch
 from esme_emulator.load.plan import DUIS, LoadError, Plan
 from esme_emulator.load.result import LoadResult, make_result
 from esme_emulator.load.tally import AbortRule, Live, Tally, first_exceeded, percentile
+from esme_emulator.load.thresholds import LoadThreshold
 from esme_emulator.messaging.topics import command_topic
 from esme_emulator.runtime.processes import Ended, Pipe, Workers
 from esme_emulator.transport import Broker, TransportError
@@ -204,7 +205,8 @@ class Load:
     """One load on `target`.
 
     Several workers need the URL of a broker. `rules` are evaluated every second and at the end,
-    over the last `window` seconds. `shared` is whether meters or cache run in this process too.
+    over the last `window` seconds; `thresholds` judge the whole load. `shared` is whether meters
+    or cache run in this process too.
     """
 
     def __init__(
@@ -217,6 +219,7 @@ class Load:
         rules: Sequence[AbortRule] = (),
         window: int = 5,
         shared: bool = False,
+        thresholds: Sequence[LoadThreshold] = (),
     ) -> None:
         self._scenario = scenario
         self._plan = plan
@@ -224,6 +227,7 @@ class Load:
         self._target = target
         self._rules = rules
         self._shared = shared
+        self._thresholds = thresholds
         self._ended: str | None = None
         self._running: Generator | LoadWorkers | None = None
         self.tally = Tally(window)
@@ -281,6 +285,7 @@ class Load:
             ended=self._ended,
             elapsed=max(elapsed, 0.0),
             shared=self._shared,
+            thresholds=self._thresholds,
         )
 
     @property

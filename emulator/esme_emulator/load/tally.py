@@ -21,7 +21,7 @@ HIGHEST = 7200.0
 """Largest latency, in seconds; longer ones are recorded as this."""
 _PER_SECOND = 1_000_000
 _DIGITS = 3
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Quantiles:
     count: int
     p50: float | None = None
     p90: float | None = None
+    p95: float | None = None
     p99: float | None = None
     p99_9: float | None = None
     max: float | None = None
@@ -73,6 +74,18 @@ class Histogram:
         at = {name: found[part] / 1000 for name, part in PERCENTILES.items()}
         highest = self._counts.get_max_value() / 1000
         return Quantiles(number, **at, max=highest)
+
+    def percentile(self, part: float, later: int = 0) -> float | None:
+        """Return the percentile `part`, 0 to 1, in milliseconds, with `later` longer latencies.
+
+        Returns None if it is one of the longer ones, or if there are no latencies.
+        """
+        number = len(self)
+        # Rounded as HdrHistogram rounds it, so that it agrees with `quantiles`.
+        rank = max(int(part * (number + later) + 0.5), 1)
+        if rank > number:
+            return None
+        return float(self._counts.get_value_at_percentile(100 * rank / number)) / 1000
 
     def encoded(self) -> str:
         """Return the compressed form V2 of HdrHistogram as base64; values are microseconds."""
@@ -242,20 +255,20 @@ def percentile(latencies: "array[float]", part: float) -> float | None:
 
 
 _RULE = re.compile(r"\s*([a-z0-9.-]+)\s*>\s*(\d+(?:\.\d+)?)\s*(%|ms|s|)\s*")
-_SHARES = {
+SHARES = {
     "failed": FAILURES,
     "refused": (Outcome.REFUSED,),
     "invalid": (Outcome.INVALID,),
     "no-reply": (Outcome.NO_REPLY,),
     "not-sent": (Outcome.NOT_SENT,),
 }
-_UNANSWERED = (Outcome.INVALID, Outcome.NO_REPLY, Outcome.NOT_SENT)
+UNANSWERED = (Outcome.INVALID, Outcome.NO_REPLY, Outcome.NOT_SENT)
 """Outcomes without a usable reply. A refusal is a reply, and has a figure of its own."""
-_PARTS = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+PARTS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _IN_FLIGHT = "in-flight"
 _FORMS = (
     f'write it as "failed > 5%", "p99 > 500ms" or "{_IN_FLIGHT} > 2000"; '
-    f"shares are of {', '.join(_SHARES)}, times of {', '.join(_PARTS)}"
+    f"shares are of {', '.join(SHARES)}, times of {', '.join(PARTS)}"
 )
 
 
@@ -275,7 +288,7 @@ class AbortRule:
         value = self._value(seconds)
         if value is None or value <= self.limit:
             return None
-        if self.figure in _SHARES:
+        if self.figure in SHARES:
             shown = f"{value:.1%}"
         elif self.figure == _IN_FLIGHT:
             shown = f"{value:.0f}"
@@ -290,10 +303,10 @@ class AbortRule:
         outcomes: Counter[Outcome] = Counter()
         for second in seconds:
             outcomes.update(second.outcomes)
-        if self.figure in _PARTS:
-            return self._percentile(seconds, sum(outcomes[each] for each in _UNANSWERED))
+        if self.figure in PARTS:
+            return self._percentile(seconds, sum(outcomes[each] for each in UNANSWERED))
         over = outcomes[Outcome.ANSWERED] + sum(outcomes[each] for each in FAILURES)
-        return sum(outcomes[each] for each in _SHARES[self.figure]) / over if over else None
+        return sum(outcomes[each] for each in SHARES[self.figure]) / over if over else None
 
     def _percentile(self, seconds: Sequence[Second], unanswered: int) -> float | None:
         """Return a percentile of latency, in seconds.
@@ -304,7 +317,7 @@ class AbortRule:
         answered = (value for second in seconds for value in second.latencies)
         waiting = seconds[-1].waiting if seconds else ()
         late = unanswered + sum(age > self.limit for age in waiting)
-        return percentile(array("d", [*sorted(answered), *[inf] * late]), _PARTS[self.figure])
+        return percentile(array("d", [*sorted(answered), *[inf] * late]), PARTS[self.figure])
 
 
 def parse_rule(text: str) -> AbortRule:
@@ -315,9 +328,9 @@ def parse_rule(text: str) -> AbortRule:
     """
     match = _RULE.fullmatch(text)
     figure, unit = (match[1], match[3]) if match else ("", "")
-    if match and figure in _SHARES and unit == "%" and float(match[2]) < 100:
+    if match and figure in SHARES and unit == "%" and float(match[2]) < 100:
         return AbortRule(text.strip(), figure, float(match[2]) / 100)
-    if match and figure in _PARTS and unit in ("ms", "s"):
+    if match and figure in PARTS and unit in ("ms", "s"):
         return AbortRule(text.strip(), figure, float(match[2]) / (1000 if unit == "ms" else 1))
     if match and figure == _IN_FLIGHT and not unit:
         return AbortRule(text.strip(), figure, float(match[2]))

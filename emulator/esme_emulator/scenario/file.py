@@ -7,7 +7,7 @@ The files that a scenario names are read as octets, for their digests.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -260,6 +260,33 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
         return replace(scenario, files=digests(scenario, folder))
     except OSError as error:
         raise ScenarioError(f"{file}: {error.filename}: {error.strerror}") from None
+
+
+def settings_in(text: str) -> dict[str, Any] | None:
+    """Return what the text of a scenario sets, by table and key as it spells them, with defaults.
+
+    Reads none of the files that it names. None if the text is not that of a scenario.
+    """
+    try:
+        table = parse_toml(text)
+    except ValueError:
+        return None
+    content, _ = validate(_ScenarioTable, table)
+    if content is None:
+        return None
+    return {
+        item.alias or name: _plain(getattr(content, name))
+        for name, item in _ScenarioTable.model_fields.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a scenario as dicts, lists and scalars."""
+    if isinstance(value, Table):
+        return value.model_dump()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _scenario(

@@ -112,3 +112,24 @@ def test_bad_input_is_one_line(args: tuple[str, ...], code: int, said: str) -> N
     [line] = result.stderr.splitlines()
     assert line.startswith("esme: ")
     assert said in line
+
+
+def test_thresholds_decide_the_exit_code() -> None:
+    asked = ("load", *SHORT, "--threshold", "failed <= 0%", "--json")
+    kept = esme(*asked, "--threshold", "p95 <= 60s")
+    assert kept.exit_code == 0
+    form = json.loads(kept.stdout)
+    assert form["passed"]
+    assert [item["met"] for item in form["thresholds"]] == [True, True]
+    missed = esme(*asked, "--threshold", "max <= 0ms")
+    assert missed.exit_code == 1
+    form = json.loads(missed.stdout)
+    assert (form["complete"], form["passed"]) == (True, False)
+    assert "met: failed <= 0%, is 0 %\n" in missed.stderr
+    assert "not met: max <= 0ms, is " in missed.stderr
+
+
+def test_a_wrong_threshold_is_a_usage_error() -> None:
+    result = esme("load", *SHORT, "--threshold", "p95 > 5ms")
+    assert result.exit_code == 2
+    assert 'write it as "p95 <= 500ms"' in result.stderr

@@ -90,6 +90,14 @@ def test_differences_of_plans_are_reported() -> None:
     ]
 
 
+def test_traces_are_compared_by_their_requests() -> None:
+    for name, text in (("a", "0\n0.1\n"), ("b", "# same\n0\n0.1\n"), ("c", "0\n0.2\n")):
+        Path(f"{name}.csv").write_text(text)
+        form(name, "--trace", f"{name}.csv")
+    assert esme("report", "compare", "a", "b").stderr == ""
+    assert esme("report", "compare", "a", "c").stderr == "esme: the plans differ in trace-sha256\n"
+
+
 def test_an_impossible_comparison_is_one_line() -> None:
     form("a")
     for name, text in (("bad/load.json", "{"), ("proof/proof.json", "{}"), ("list.json", "[]")):

@@ -536,13 +536,55 @@ def test_differences_between_proofs_are_reported(result: ProofResult) -> None:
         ({"seed": "7"}, "they differ in seed, 1 and 7: other requests were made"),
         ({"meters": 9}, "they differ in meters, 8 and 9: other requests were made"),
         ({"scenario_text": "#"}, "they differ in the text of the scenario"),
-        ({"scenario_files": {"a": "0"}}, "they differ in the files of the scenario"),
+        ({"scenario_files": {"a": "0"}}, "they differ in the content of the scenario's files"),
         ({"complete": False}, "the second proof was interrupted"),
     ):
         [line] = unlike(one, {**one, **changed})
         assert line.startswith(says)
-    [line] = unlike(one, {**one, "scenario": "soak", "scenario_text": "#"})
-    assert line.startswith("they differ in scenario, quickstart and soak")
+
+
+def test_proofs_are_compared_by_what_was_asked(result: ProofResult) -> None:
+    one = result.as_dict()
+    text = str(one["scenario_text"])
+
+    def lines(old: str, new: str) -> list[str]:
+        assert old in text
+        return unlike(one, {**one, "scenario": "b", "scenario_text": text.replace(old, new, 1)})
+
+    assert lines('title = "', '# renamed\ntitle = "My ') == []
+    assert lines("[arrivals]", "[patience]\ntimeout = 60\n[arrivals]") == []  # the default
+    others = ": other requests were made"
+    assert lines("seconds = 3600", "seconds = 60") == [
+        f"they differ in arrivals.seconds, 3600.0 and 60.0{others}"
+    ]
+    assert lines('srv = "4.8.3"', 'srv = "4.8.2"') == [f"they differ in mix{others}"]
+    assert lines("[arrivals]", "[cache]\nretention_hours = 48\n[arrivals]") == [
+        "they differ in cache.retention_hours, 25.0 and 48.0"
+    ]
+    assert lines("avoided_ratio >= 0.6", "avoided_ratio >= 0.5") == ["they differ in thresholds"]
+
+
+def test_files_are_compared_by_their_content(result: ProofResult) -> None:
+    one = result.as_dict()
+    latency = 'latency = "lognormal:2s,15s"'
+    assert latency in one["scenario_text"]
+
+    def measured(name: str, digest: str) -> dict[str, Any]:
+        text = one["scenario_text"].replace(latency, f'latency = "empirical:{name}"')
+        return {**one, "scenario_text": text, "scenario_files": {name: digest}}
+
+    first = measured("a.csv", "aa")
+    assert unlike(first, measured("b.csv", "aa")) == []
+    assert unlike(first, measured("a.csv", "bb")) == [
+        "they differ in fleet.latency, empirical:aa and empirical:bb",
+        "they differ in the content of the scenario's files",
+    ]
+
+
+def test_other_parties_make_other_requests(result: ProofResult) -> None:
+    one = result.as_dict()
+    [line] = unlike(one, {**one, "by_party": one["by_party"][:1]})
+    assert line == "they differ in the parties that asked: other requests were made"
 
 
 @pytest.mark.parametrize(

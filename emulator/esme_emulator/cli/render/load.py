@@ -11,6 +11,7 @@ from esme_emulator.cli.render.screen import print_rows
 from esme_emulator.load.plan import Arrivals
 from esme_emulator.load.result import DuisFigures, LoadResult
 from esme_emulator.load.tally import Live, Quantiles
+from esme_emulator.load.words import met, value
 
 _LINES = 20
 """Approximate number of plain lines during a load."""
@@ -109,6 +110,8 @@ def load_table(result: LoadResult, console: Console) -> None:
         )
     for note in result.notes:
         _line(console, f"note: {note}")
+    for item in result.thresholds:
+        _line(console, f"{met(item)}: {item.threshold}, is {value(item)}")
     if not result.complete:
         _line(console, f"PARTIAL: {result.ended}")
 
@@ -128,7 +131,14 @@ def _line(console: Console, text: str) -> None:
 
 
 def _row(name: str, requests: int, failed: int | None, of: Quantiles) -> dict[str, str]:
-    times = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p99_9, "max": of.max}
+    times = {
+        "p50": of.p50,
+        "p90": of.p90,
+        "p95": of.p95,
+        "p99": of.p99,
+        "p99.9": of.p99_9,
+        "max": of.max,
+    }
     return {
         _WHICH: name,
         "requests": str(requests),

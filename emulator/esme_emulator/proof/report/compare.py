@@ -1,9 +1,11 @@
 """Compare the reports of two proofs: their scenarios, how they ended, and their figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from esme_emulator.runtime.reports import Figure, ReportError, read_json, side_by_side
+from esme_emulator.scenario.file import settings_in
 
 FIGURES = (
     "requests",
@@ -63,18 +65,86 @@ def about(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return one line per reason why two proofs are not comparable."""
+    """Return one line per reason why two proofs are not comparable.
+
+    What was asked is compared, whatever the scenarios and their files are called.
+    """
     found = [
         f"{place} proof was interrupted, so its figures are partial"
         for place, form in (("the first", first), ("the second", second))
         if form.get("complete") is False
     ]
-    for name in ("scenario", "seed", "meters", "start"):
+    for name in ("seed", "meters", "start", "planned"):
         one, other = first.get(name), second.get(name)
         if one != other:
-            found.append(f"they differ in {name}, {one} and {other}: other requests were made")
-    if first.get("scenario") == second.get("scenario"):
-        for name, what in (("scenario_text", "the text"), ("scenario_files", "the files")):
-            if first.get(name) != second.get(name):
-                found.append(f"they differ in {what} of the scenario")
-    return found
+            shown = "requests" if name == "planned" else name
+            found.append(f"they differ in {shown}, {one} and {other}{_OTHERS}")
+    if not found and _parties(first) != _parties(second):
+        found.append(f"they differ in the parties that asked{_OTHERS}")
+    return [*found, *_unlike_scenarios(first, second)]
+
+
+_OTHERS = ": other requests were made"
+_ASKS = frozenset({"arrivals", "mix", "patience", "party"})
+"""Tables of a scenario that decide which requests are made."""
+
+
+def _unlike_scenarios(first: dict[str, Any], second: dict[str, Any]) -> Iterator[str]:
+    """Yield one line per setting in which two scenarios differ."""
+    one, other = _settings(first), _settings(second)
+    if one is None or other is None:
+        if first.get("scenario_text") != second.get("scenario_text"):
+            yield "they differ in the text of the scenario"
+        one, other = {}, {}
+    for table in one:
+        others = _OTHERS if table in _ASKS else ""
+        for line in _differences(table, one[table], other[table]):
+            yield f"they differ in {line}{others}"
+    if sorted(_digests(first).values()) != sorted(_digests(second).values()):
+        yield "they differ in the content of the scenario's files"
+
+
+def _settings(form: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of a report's scenario by table, with digests in place of file names.
+
+    None if this version cannot read the text. The title is left out, and so is what the report
+    says itself, because options may have replaced it.
+    """
+    found = settings_in(str(form.get("scenario_text")))
+    if found is None:
+        return None
+    for name in ("title", "seed", "start"):
+        del found[name]
+    del found["fleet"]["meters"], found["arrivals"]["requests"]
+    digests = _digests(form)
+    return {name: _by_content(value, digests) for name, value in found.items()}
+
+
+def _by_content(value: Any, digests: dict[str, str]) -> Any:
+    """Return `value` with the digest of each file in place of its name."""
+    if isinstance(value, dict):
+        return {name: _by_content(item, digests) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(item, digests) for item in value]
+    if isinstance(value, str):
+        kind, colon, name = value.rpartition(":")
+        digest = digests.get(str(Path(name)))
+        return value if digest is None else f"{kind}{colon}{digest}"
+    return value
+
+
+def _differences(name: str, one: Any, other: Any) -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one | other:
+            if one.get(key) != other.get(key):
+                yield f"{name}.{key}, {one.get(key)} and {other.get(key)}"
+    elif one != other:
+        yield name
+
+
+def _parties(form: dict[str, Any]) -> list[Any]:
+    return [account.get("name") for account in form.get("by_party", ())]
+
+
+def _digests(form: dict[str, Any]) -> dict[str, str]:
+    return form.get("scenario_files") or {}
