@@ -18,7 +18,13 @@ from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 from gbcs.usecases.read_request import Window
 
-KIND = FileKind(application=0x44554953, format=2, what="an outbox of DUIS", keeps="requests")
+KIND = FileKind(
+    application=0x44554953,
+    format=2,
+    what="an outbox of DUIS",
+    keeps="requests",
+    exclusive=True,  # a second process would carry out and deliver everything once more
+)
 """`DUIS` in the file's `application_id`."""
 
 _SCHEMA = """

@@ -161,3 +161,14 @@ async def test_the_oldest_answers_are_dropped(
         assert await outbox.first_answer(b"c") == b"body of c"
     finally:
         outbox.close()
+
+
+async def test_an_outbox_belongs_to_one_front_door_at_a_time(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("esme_emulator.cache.store.sqlite_file.LOCK_TIMEOUT", 0.0)
+    async with starter.run() as bench:
+        with pytest.raises(StoreError, match="another process uses it: name another file"):
+            Outbox(starter.options.outbox, ESTATE.name)
+        assert (await post(bench.client, SEND, a_read(1))).status_code == 200
+    Outbox(starter.options.outbox, ESTATE.name).close()
