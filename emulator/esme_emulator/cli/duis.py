@@ -36,7 +36,7 @@ from esme_emulator.messaging.client import NoReplyError
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.errors import NamedFileError, UserError
 from gbcs import EUI, authenticate, decode
-from gbcs.instants import parse_iso
+from gbcs.instants import parse_iso, to_iso
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.roles import entitled
 from gbcs.usecases.read_request import Window
@@ -167,6 +167,8 @@ def send(
         if (window is not None) != SERVICES[srv].logged:
             wanted = "give --from and --to" if window is None else "leave out --from and --to"
             raise click.UsageError(f"SRV {srv}: {wanted}")
+        if window is not None and window.end < window.start:
+            raise click.UsageError(f"the window ends, at {to_iso(window.end)}, before it starts")
         root = draft_read(RequestId(user or _user_for(srv), eui, 0), srv, window, execution)
     _renumber(root)
     try:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -18,6 +17,7 @@ from esme_emulator.estate.boxed import is_boxed
 from esme_emulator.estate.estate import Estate, EstateSource
 from esme_emulator.gateway.documents import DEFAULT_ADDRESS
 from esme_emulator.runtime.clock import Clock, ScaledClock
+from esme_emulator.runtime.urls import is_http_url
 from gbcs import EUI
 
 if TYPE_CHECKING:
@@ -47,12 +47,7 @@ def _address(text: str) -> tuple[EUI | None, str]:
     eui, equals, url = text.partition("=")
     if not equals or "/" in eui:
         eui, url = "", text
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_url = False
-    if not is_url:
+    if not is_http_url(url):
         raise ValueError(
             f"{text!r} is not an address: write http://127.0.0.1:1880/smartdcc/duis, "
             "or EUI=URL for one user"
@@ -60,10 +55,19 @@ def _address(text: str) -> tuple[EUI | None, str]:
     return EUI.parse(eui) if eui else None, url
 
 
+def _endpoint(url: str) -> str:
+    if not is_http_url(url):
+        raise ValueError(
+            f"{url!r} is not the URL of an endpoint: write http://127.0.0.1:{DUIS_PORT}"
+        )
+    return url
+
+
 _PORTS = Whole(0, 65535)
 
 to_url_option = click.option(
     "--to-url",
+    type=Parameter("URL", _endpoint),
     metavar="URL",
     default=f"http://127.0.0.1:{DUIS_PORT}",
     help="The DUIS endpoint.",

@@ -49,9 +49,22 @@ class _Files:
 
     def __init__(self, stack: ExitStack, lines: Path, pcap: Path | None) -> None:
         self._lines = stack.enter_context(_create(lines, "x"))
-        stream = None if pcap is None else stack.enter_context(_create(pcap, "xb"))
-        self._pcap = None if stream is None else PcapWriter(stream)
+        self._created = [lines]
+        self._pcap = None
+        if pcap is not None:
+            try:
+                stream = stack.enter_context(_create(pcap, "xb"))
+            except (FileExistsAlreadyError, OSError):
+                self.remove()  # or else the next attempt finds that `lines` exists
+                raise
+            self._created.append(pcap)
+            self._pcap = PcapWriter(stream)
         self.counts: Counter[str] = Counter()
+
+    def remove(self) -> None:
+        """Remove the files."""
+        for path in self._created:
+            path.unlink()
 
     def keep(self, message: Recorded) -> None:
         self._lines.write(line_of(message) + "\n")
@@ -95,9 +108,7 @@ def record_command(file: Path, pcap: Path | None, clock: Clock, broker: str, as_
         try:
             dropped = asyncio.run(_record(broker, files.keep, clock, begin))
         except TransportError:  # there was no broker, so the files are empty
-            for created in (file, pcap):
-                if created is not None:
-                    created.unlink()
+            files.remove()
             raise
     counts = {f"{kind}s": files.counts[kind] for kind in ("command", "response", "alert")}
     announce(counts | {"left_out": dict(dropped)}, as_json)

@@ -98,7 +98,7 @@ class Deliveries:
         while not await self._attempt(url, lane, delivery.body):
             pass  # the others take their turns first, because the lock is fair
         self.waiting -= 1
-        await self._outbox.remove(delivery)
+        await self._outbox.insist(lambda: self._outbox.remove(delivery), self._machine)
 
     async def _attempt(self, url: str, lane: _Lane, body: bytes) -> bool:
         """Return whether there is nothing more to do for this delivery."""

@@ -6,15 +6,25 @@ response; the user may get one twice. The first answer to each admitted request 
 a repetition gets the same one, and no meter is asked again. Knows no XML: documents are octets.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from esme_emulator.cache.store.base import StoreError
 from esme_emulator.cache.store.sqlite_file import Cursor, Execute, FileKind, SqliteFile
+from esme_emulator.runtime.clock import Clock
 from gbcs import EUI
 from gbcs.usecases.read_request import Window
 
-KIND = FileKind(application=0x44554953, format=2, what="an outbox of DUIS", keeps="requests")
+KIND = FileKind(
+    application=0x44554953,
+    format=2,
+    what="an outbox of DUIS",
+    keeps="requests",
+    exclusive=True,  # a second process would carry out and deliver everything once more
+)
 """`DUIS` in the file's `application_id`."""
 
 _SCHEMA = """
@@ -48,6 +58,13 @@ CREATE TABLE schedules (ran REAL NOT NULL)
 
 MAX_ANSWERS = 65_536
 """Most first answers in the outbox; the oldest is dropped first. They take some 130 MB."""
+
+PAUSE = 5.0
+"""Pause before another attempt to write to a failing file, in seconds of real time."""
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,7 @@ class Outbox:
 
     def __init__(self, path: Path, estate: str) -> None:
         self._file = SqliteFile(path, estate, _SCHEMA, KIND)
+        self._failing = False
 
     async def kept(self) -> Kept:
         """Return everything in the outbox."""
@@ -184,6 +202,24 @@ class Outbox:
             _insert_answer(execute, answer)
 
         await self._file.write(work)
+
+    async def insist(self, write: Callable[[], Awaitable[T]], machine: Clock) -> T:
+        """Return the result of `write`, repeated until the file can be written.
+
+        For what follows an acknowledgement, when nobody is left to be told of a `StoreError`.
+        `machine` is the clock of real time.
+        """
+        while True:
+            try:
+                result = await write()
+            except StoreError as error:
+                if not self._failing:
+                    _log.error("duis: %s; it is tried again every %g s", error, PAUSE)
+                self._failing = True
+                await machine.sleep(PAUSE)
+            else:
+                self._failing = False
+                return result
 
     def close(self) -> None:
         """Close the file."""

@@ -307,8 +307,9 @@ class Dsp:
         if task.execution is not None:
             await clock.sleep(task.execution - clock.now())
         response = await self._ask(task, built)
-        user = task.request.id.originator
-        delivery = await self._parts.outbox.finish(task.job, user, self._signed(response))
+        user, body = task.request.id.originator, self._signed(response)
+        outbox, machine = self._parts.outbox, self._parts.machine
+        delivery = await outbox.insist(lambda: outbox.finish(task.job, user, body), machine)
         self.tally.responses[response.code] += 1
         self.jobs -= 1
         self.deliveries.start(self._tasks, delivery, not_before)
@@ -403,7 +404,8 @@ class Dsp:
             (self._created[run.schedule], KeptRun(run.schedule, run.due, run.window))
             for run in runs
         ]
-        jobs = await self._parts.outbox.start_runs(kept, self._parts.clock.now())
+        outbox, now = self._parts.outbox, self._parts.clock.now()
+        jobs = await outbox.insist(lambda: outbox.start_runs(kept, now), self._parts.machine)
         self._start_in_order([self._decoded(job) for job in jobs])
 
     def _start_in_order(self, tasks: list[_Task | None]) -> None:

@@ -4,7 +4,7 @@ Pure. Knows correct URLs and mistyped ones.
 """
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:/]*)(?::\d*)?(?:/.*)?", re.DOTALL)
@@ -52,3 +52,20 @@ def user_of(url: str) -> str:
     """Return the user of a URL, empty if it names none."""
     match = _SCHEME.match(url)
     return url[match.end() :].rpartition("@")[0].partition(":")[0] if match else ""
+
+
+def is_http_url(url: str) -> bool:
+    """Return whether a client can connect to `url` over HTTP: its host, port and octets are valid.
+
+    >>> is_http_url("http://127.0.0.1:8079"), is_http_url("http://127.0.0.1:80790")
+    (True, False)
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        # `xn--a` and `a..b` are no host names; HTTP clients raise errors of their own for them.
+        host.encode("idna").decode("idna")
+    except ValueError:
+        return False
+    # urlsplit skips control characters, which clients refuse.
+    return parts.scheme in ("http", "https") and bool(host) and port != 0 and url.isprintable()

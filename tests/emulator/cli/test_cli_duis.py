@@ -13,6 +13,7 @@ from tests.emulator.cli.test_cli_processes import DAY, METER, esme, running
 from tests.support.command_line import esme as esme_here
 from tests.support.mosquitto import free_port
 
+READ_LOG = ("duis", "send", "--srv", "4.8.1", "--eui", METER)
 READ = (
     '<sr:Request xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway" schemaVersion="5.4">'
     "\n <!-- a template --> <sr:Header><sr:RequestID>"
@@ -114,6 +115,12 @@ def test_what_was_signed_is_verified(tmp_path: Path) -> None:
         (("duis", "send"), 2, "name a FILE, or give --srv and --eui"),
         (("duis", "send", "--srv", "4.8.1", "--eui", METER), 2, "give --from and --to"),
         (("duis", "send", "--srv", "4.1.1", "--eui", METER, *DAY), 2, "leave out --from"),
+        ((*READ_LOG, "--from", DAY[3], "--to", DAY[1]), 2, "before it starts"),
+        *(
+            ((*READ_LOG, *DAY, "--to-url", url), 2, "is not the URL of an endpoint")
+            for url in ("nonsense", "ftp://a", "http://a:99999", "http://xn--a", "http://a/\x01")
+        ),
+        (("serve", "--duis", "--respond-to", "http://xn--a/"), 2, "is not an address"),
         (("duis", "sign", "text"), 2, "not XML"),
         (("duis", "verify", "text"), 1, "text: "),
         (("duis", "sign", "text", "--parties", "text"), 2, "--parties text: it is not TOML"),

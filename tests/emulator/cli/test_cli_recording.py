@@ -68,6 +68,15 @@ def test_no_broker_to_record_leaves_no_file(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("pcap", ["there.pcap", "new.jsonl", "none/new.pcap"])
+def test_a_capture_that_cannot_be_created_leaves_no_file(tmp_path: Path, pcap: str) -> None:
+    (tmp_path / "there.pcap").write_bytes(b"there")
+    result = esme("record", tmp_path / "new.jsonl", "--pcap", tmp_path / pcap)
+    assert result.exit_code in (1, 2)
+    assert len(result.stderr.splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"there.pcap": b"there"}
+
+
 @pytest.mark.parametrize(
     ("lines", "text"),
     [

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esme_emulator.cache.store.base import StoreError
-from esme_emulator.gateway.outbox import FirstAnswer, Outbox
+from esme_emulator.gateway.outbox import PAUSE, FirstAnswer, Outbox
 from esme_emulator.pytest_plugin.clock import SteppedClock
 from tests.support.dsp_bench import (
     DAILY,
@@ -120,6 +120,34 @@ async def test_a_request_that_could_not_be_kept_may_come_again(
         assert len(answered(KEYS, answer.content).root.findall(".//{*}DSPSchedules")) == 1
 
 
+@pytest.mark.parametrize("write", ["finish", "start_runs", "remove"])
+async def test_a_full_disk_delays_what_was_acknowledged_and_loses_nothing(
+    starter: Starter, user: Receiver, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    failures = 0
+
+    async def full(*_: object) -> None:
+        nonlocal failures
+        failures += 1
+        raise StoreError("the disk is full")
+
+    async with starter.run() as bench:
+        await post(bench.client, NON_DEVICE, for_the_dsp(1, "5.1", DAILY))
+        with monkeypatch.context() as patched:
+            patched.setattr(Outbox, write, full)
+            await bench.clock.advance(DAY)
+            await until(lambda: failures)
+        await until(lambda: bench.machine.next_wake() is not None)
+        await bench.machine.advance(PAUSE)
+        await user.wait_for(1)
+        await bench.clock.advance(DAY)
+        await user.wait_for(2)
+        dsp = bench.dsp.dsp
+        await until(lambda: not dsp.jobs + dsp.deliveries.waiting)
+    async with starter.run():
+        assert len(await user.wait_for(2)) == 2  # nothing was left to deliver again
+
+
 async def test_the_oldest_answers_are_dropped(
     starter: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,3 +161,14 @@ async def test_the_oldest_answers_are_dropped(
         assert await outbox.first_answer(b"c") == b"body of c"
     finally:
         outbox.close()
+
+
+async def test_an_outbox_belongs_to_one_front_door_at_a_time(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("esme_emulator.cache.store.sqlite_file.LOCK_TIMEOUT", 0.0)
+    async with starter.run() as bench:
+        with pytest.raises(StoreError, match="another process uses it: name another file"):
+            Outbox(starter.options.outbox, ESTATE.name)
+        assert (await post(bench.client, SEND, a_read(1))).status_code == 200
+    Outbox(starter.options.outbox, ESTATE.name).close()

@@ -80,6 +80,8 @@ class FileKind:
     """The file, with an article, in errors."""
     keeps: str
     """Its content in errors."""
+    exclusive: bool = False
+    """Whether one process has the file to itself while it is open."""
 
 
 READINGS = FileKind(APPLICATION, FORMAT, "a store of readings", "readings")
@@ -182,6 +184,8 @@ class SqliteFile:
         self._database, self._identity = database, identity
 
     def _prepare(self, execute: Execute, estate: str, schema: str) -> None:
+        if self._kind.exclusive:
+            execute("PRAGMA locking_mode = EXCLUSIVE")
         if _is_empty(execute):
             execute("PRAGMA auto_vacuum = INCREMENTAL")
         else:
@@ -257,6 +261,8 @@ class SqliteFile:
     def _error(self, error: sqlite3.Error) -> StoreError:
         says = " ".join(str(error).split())
         remedy = _REMEDIES.get(_code(error), "").format(what=self._kind.what)
+        if self._kind.exclusive and _is_busy(error):
+            remedy = "another process uses it: name another file"
         kind = StoreAwayError if _is_busy(error) else StoreError
         return kind(
             f"store {self.path}: {remedy} ({says})" if remedy else f"store {self.path}: {says}"
