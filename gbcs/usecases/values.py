@@ -15,7 +15,7 @@ from gbcs.dlms.data import Data, DataType
 from gbcs.errors import AuthenticationError, DecodeError
 from gbcs.message import Message
 from gbcs.tables.cosem import attribute_name
-from gbcs.tables.profile_logs import BY_OBIS
+from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import (
     BY_CODE,
     FIELDS,
@@ -43,11 +43,16 @@ class Reading:
         return attribute_name(self.attribute.class_id, self.attribute.obis, self.attribute.index)
 
     @property
+    def log(self) -> ProfileLog | None:
+        """The log whose entries are read, None for other attributes."""
+        return BY_OBIS[self.attribute.obis] if self.attribute.windowed else None
+
+    @property
     def rows(self) -> list[Row] | None:
         """The entries of a log, None for others. Raises `DecodeError` for rows of unknown shape."""
-        if self.data is None or not self.attribute.windowed:
+        if self.data is None or self.log is None:
             return None
-        return rows_of(BY_OBIS[self.attribute.obis], self.data)
+        return rows_of(self.log, self.data)
 
     @property
     def fields(self) -> Mapping[str, Any] | None:

@@ -49,6 +49,7 @@ COMMANDS = {
         f"{_HERE}.duis:duis", "Sign, verify and send DUIS requests, and receive responses."
     ),
     "record": Lazy(f"{_HERE}.recording:record_command", "Write what crosses a broker to a file."),
+    "watch": Lazy(f"{_HERE}.watch:watch", "Show the messages that cross a broker, decoded."),
     "replay": Lazy(
         f"{_HERE}.recording:replay_command",
         "Make recorded requests again, and compare the answers.",

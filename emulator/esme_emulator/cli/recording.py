@@ -106,7 +106,7 @@ def record_command(file: Path, pcap: Path | None, clock: Clock, broker: str, as_
             announce({"recording": str(file), "broker": without_credentials(broker)}, as_json)
 
         try:
-            dropped = asyncio.run(_record(broker, files.keep, clock, begin))
+            dropped = asyncio.run(pass_on(broker, files.keep, clock, begin))
         except TransportError:  # there was no broker, so the files are empty
             files.remove()
             raise
@@ -114,9 +114,10 @@ def record_command(file: Path, pcap: Path | None, clock: Clock, broker: str, as_
     announce(counts | {"left_out": dict(dropped)}, as_json)
 
 
-async def _record(
+async def pass_on(
     broker: str, keep: Callable[[Recorded], None], clock: Clock, begin: Callable[[], None]
 ) -> Counter[str]:
+    """Do as `record` does, until the process is interrupted."""
     stopped = asyncio.get_running_loop().create_future()
 
     def stop() -> None:

@@ -41,6 +41,11 @@ class Recorded:
 
 def line_of(message: Recorded) -> str:
     """Return the line of a message, without a line break."""
+    return json.dumps(form_of(message))
+
+
+def form_of(message: Recorded) -> dict[str, str]:
+    """Return the JSON object of a message."""
     at = datetime.fromtimestamp(message.at, UTC).isoformat(timespec="microseconds")
     form = {
         "at": at.replace("+00:00", "Z"),
@@ -49,7 +54,7 @@ def line_of(message: Recorded) -> str:
     }
     if message.cache_status:
         form["cache_status"] = message.cache_status
-    return json.dumps(form)
+    return form
 
 
 def read_recording(name: str, lines: Iterable[str]) -> Iterator[Recorded]:

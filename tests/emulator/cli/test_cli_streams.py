@@ -65,7 +65,7 @@ SERVICES = {
     "cache": "cache --meters 1 --store memory: --json",
 }
 """What runs until it is interrupted."""
-CLIENTS = {"dsp", "duis send", "duis listen", "record"}
+CLIENTS = {"dsp", "duis send", "duis listen", "record", "watch"}
 """What needs more than a file beside it; other tests run these."""
 
 STREAMS = {

@@ -1,0 +1,118 @@
+"""Messages on a broker as `esme watch` shows them: a line for each, as text or as JSON.
+
+Columns have fixed widths, so that each line can be printed at once.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from esme_emulator.estate.estate import Estate
+from esme_emulator.messaging.recording import Recorded, form_of
+from esme_emulator.messaging.topics import PREFIXES
+from gbcs import GbcsError, Message, decode
+from gbcs.message import Status
+from gbcs.opaque import Opaque
+from gbcs.usecases.outcome import outcome_of, srv_of
+
+_VIA = {prefix: via for via, prefix in PREFIXES.items()}
+_TIME = slice(11, 23)
+"""Where hour to millisecond stand in ISO 8601."""
+
+_WIDTHS = (12, 11, 6, 20, 16, 17, 18, 7)  # all columns but the last
+_TITLES = ("time", "kind", "via", "party", "device", "SRV, use case", "result", " octets")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A message on a topic, decoded, or the error for which it could not be."""
+
+    recorded: Recorded
+    message: Message | None
+    party: str = ""
+    """The name of the remote party, or its EUI."""
+    error: str = ""
+
+    @classmethod
+    def of(cls, recorded: Recorded, estate: Estate) -> "Watched":
+        """Decode a message with the keys of `estate`. An error becomes part of the result."""
+        try:
+            message = decode(recorded.octets, estate.keystore)
+        except GbcsError as error:
+            return cls(recorded, None, error=str(error))
+        return cls(recorded, message, estate.name_of(message.remote_party))
+
+    @property
+    def via(self) -> str:
+        """`cache` or `direct`, by the prefix of the topic."""
+        return _VIA[self.recorded.prefix]
+
+    def line(self) -> str:
+        """Return the message as a line of text."""
+        time = str(form_of(self.recorded)["at"])[_TIME]
+        length = f"{len(self.recorded.octets):>{_WIDTHS[-1]}}"
+        message = self.message
+        if message is None:
+            kind = self.recorded.topic.split("/")[2]
+            cells = (time, kind, self.via, "-", self.recorded.topic.split("/")[1], "-", "-", length)
+        else:
+            cells = (
+                *(time, message.kind, self.via, self.party, str(message.device)),
+                f"{srv_of(message)} {_use_case(message)}".strip(),
+                outcome_of(message),
+                length,
+            )
+        return _line(
+            (*cells, "; ".join((self.recorded.cache_status, *self.problems())).strip("; "))
+        )
+
+    def json_line(self) -> str:
+        """Return the message as a line of JSON: that of a recording, and what was decoded."""
+        form: dict[str, Any] = {**form_of(self.recorded), "via": self.via}
+        message = self.message
+        if message is not None:
+            form |= {
+                "kind": message.kind,
+                "party": str(message.remote_party),
+                "party_name": self.party,
+                "device": str(message.device),
+                "srv": srv_of(message) or None,
+                "use_case": message.use_case and message.use_case.name,
+                "counter": message.originator_counter,
+                "result": outcome_of(message) or None,
+                "mac": message.mac_status.value,
+                "signature": message.signature_status.value,
+            }
+        form |= {"octets": len(self.recorded.octets), "error": self.error or None}
+        return json.dumps(form)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the message."""
+        if self.message is None:
+            yield self.error
+            return
+        if self.message.mac_status is Status.INVALID:
+            yield "MAC invalid"
+        if self.message.signature_status is Status.INVALID:
+            yield "signature invalid"
+        if isinstance(self.message.payload, Opaque):
+            yield f"content not typed: {self.message.payload.reason}".rstrip(": ")
+
+
+def heading() -> str:
+    """Return the titles of the columns."""
+    return _line((*_TITLES, "cache status, problems"))
+
+
+def _use_case(message: Message) -> str:
+    return message.use_case.name if message.use_case else f"{message.message_code:04X}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    *padded, last = cells
+    fixed = (
+        f"{cell if len(cell) <= width else f'{cell[: width - 3]}...':<{width}}"
+        for cell, width in zip(padded, _WIDTHS, strict=True)
+    )
+    return "  ".join((*fixed, last)).rstrip()
