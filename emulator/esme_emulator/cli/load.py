@@ -26,6 +26,7 @@ from esme_emulator.cli.options import (
 )
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.cli.render.screen import aside, warn
+from esme_emulator.cli.service_options import fleet_file_option
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import party_called
 from esme_emulator.load.generator import Endpoint
@@ -34,6 +35,7 @@ from esme_emulator.load.result import LoadResult, report_folder, write_report
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
 from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.profiles import MeterMix
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
@@ -132,6 +134,7 @@ _SECONDS = 10.0
     help="Number of processes that send requests.",
 )
 @party_option("the parties of the scenario's mix", "The party that makes all requests.")
+@fleet_file_option
 @estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
@@ -145,6 +148,7 @@ def load(
     rules: tuple[AbortRule, ...],
     abort_window: int,
     party: str | None,
+    fleet_file: MeterMix | None,
     source: EstateSource,
     broker: str | None,
     to_url: str,
@@ -180,7 +184,9 @@ def load(
         folder.clear()
     endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
     target = broker if endpoint is None else endpoint
-    result, tally = asyncio.run(_run(scenario, plan, source, target, rules, abort_window))
+    result, tally = asyncio.run(
+        _run(scenario, plan, source, target, rules, abort_window, fleet_file)
+    )
     unwritten = None
     try:
         if folder is not None:
@@ -275,11 +281,12 @@ async def _run(
     target: Broker | Endpoint | None,
     rules: tuple[AbortRule, ...],
     window: int,
+    fleet: MeterMix | None,
 ) -> tuple[LoadResult, Tally]:
     alone = target is None
     async with AsyncExitStack() as stack:
         if target is None:
-            services = run_alone(source.estate(), parse_clock(plan.clock))
+            services = run_alone(source.estate(), parse_clock(plan.clock), fleet)
             target = await stack.enter_async_context(services)
         running = Load(scenario, plan, source, target, rules=rules, window=window, shared=alone)
         loop = asyncio.get_running_loop()
