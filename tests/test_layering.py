@@ -104,6 +104,7 @@ HOMES = {
     "prometheus_client": ("control/metrics.py",),
     "pydantic": (
         *("control/*models.py", "faults/*", "profiles/schema.py", "scenario/*.py"),
+        "profiles/fleet_file.py",
         *("cache/registry/*", "runtime/config.py", "runtime/reports.py"),
     ),
     "pydantic_core": ("runtime/config.py",),

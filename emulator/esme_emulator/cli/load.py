@@ -26,6 +26,7 @@ from esme_emulator.cli.options import (
 )
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.cli.render.screen import aside, warn
+from esme_emulator.cli.service_options import fleet_file_option
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import party_called
 from esme_emulator.load.generator import Endpoint
@@ -35,6 +36,7 @@ from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
 from esme_emulator.load.thresholds import LoadThreshold, parse_threshold
 from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.profiles import MeterMix
 from esme_emulator.runtime.clock import Clock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
@@ -141,6 +143,7 @@ _SECONDS = 10.0
     help="Number of processes that send requests.",
 )
 @party_option("the parties of the scenario's mix", "The party that makes all requests.")
+@fleet_file_option
 @estate_options
 @click.option("--clock", type=_CLOCK, default="system", help="Clock of the meters.")
 @load_broker_option
@@ -155,6 +158,7 @@ def load(
     abort_window: int,
     thresholds: tuple[LoadThreshold, ...],
     party: str | None,
+    fleet_file: MeterMix | None,
     source: EstateSource,
     broker: str | None,
     to_url: str,
@@ -192,7 +196,7 @@ def load(
     endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
     target = broker if endpoint is None else endpoint
     limits = {"rules": rules, "window": abort_window, "thresholds": thresholds}
-    result, tally = asyncio.run(_run(scenario, plan, source, target, **limits))
+    result, tally = asyncio.run(_run(scenario, plan, source, target, fleet_file, **limits))
     unwritten = None
     try:
         if folder is not None:
@@ -285,12 +289,13 @@ async def _run(
     plan: Plan,
     source: EstateSource,
     target: Broker | Endpoint | None,
+    fleet: MeterMix | None,
     **limits: Any,
 ) -> tuple[LoadResult, Tally]:
     alone = target is None
     async with AsyncExitStack() as stack:
         if target is None:
-            services = run_alone(source.estate(), parse_clock(plan.clock))
+            services = run_alone(source.estate(), parse_clock(plan.clock), fleet)
             target = await stack.enter_async_context(services)
         running = Load(scenario, plan, source, target, shared=alone, **limits)
         loop = asyncio.get_running_loop()

@@ -237,6 +237,8 @@ def estate_from(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @wraps(command)
         def call(*args: Any, **given: Any) -> Any:
             named = {name: given.pop(name) for name in names if name in given}
+            if given.get("fleet_file") is not None:
+                named["ranges"] = tuple(given["fleet_file"].ranges)
             return command(*args, source=EstateSource(**named), **given)
 
         return all_of(*options)(call)

@@ -20,10 +20,11 @@ from esme_emulator.cli.options import (
 )
 from esme_emulator.cli.render import readings as readings_view
 from esme_emulator.cli.render.screen import out, warn
-from esme_emulator.cli.service_options import profile_option, profiles_of
+from esme_emulator.cli.service_options import fleet_file_option, profile_option, profiles_of
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import party_called
 from esme_emulator.messaging.topics import Via
+from esme_emulator.profiles import MeterMix
 from gbcs import EUI
 from gbcs.dlms.data import BitString
 from gbcs.instants import parse_iso, to_iso
@@ -81,6 +82,7 @@ def _srv(text: str) -> str:
 )
 @via_option
 @profile_option
+@fleet_file_option
 @click.option(
     "--variant",
     type=click.Choice(_VARIANTS),
@@ -105,6 +107,7 @@ def read(
     end: int | None,
     via: Via,
     profiles: tuple[str, ...],
+    fleet_file: MeterMix | None,
     variant: str | None,
     chart: bool,
     timeout: float,
@@ -122,7 +125,7 @@ def read(
     estate = source.estate()
     warn(list(estate.notes))
     wanted = None if party is None else party_called(estate.known_parties, party)
-    kinds = profiles_of(profiles)
+    kinds = profiles_of(profiles, fleet_file)
     taken = variant or one_shot.variant_of(estate, eui, kinds)
     try:
         service = service_of(srv, taken)
@@ -135,7 +138,7 @@ def read(
             reply_timeout=timeout,
         )
     )
-    if broker and not (variant or profiles) and not set(_VARIANTS) <= set(service.meters):
+    if broker and not (variant or kinds) and not set(_VARIANTS) <= set(service.meters):
         warn([f"read as a {taken} meter: {_SAY_WHICH}"])
     form: dict[str, Any] = {
         "device": str(eui),

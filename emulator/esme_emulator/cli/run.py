@@ -41,6 +41,7 @@ from esme_emulator.cli.service_options import (
     caching_options,
     common_options,
     estate_of,
+    fleet_file_option,
     fleet_options,
     meter_options,
     profile_option,
@@ -118,6 +119,7 @@ def serve(
 )
 @service_estate_options
 @profile_option
+@fleet_file_option
 @registry_option
 @common_options
 @duis_options(always=True)
@@ -129,7 +131,7 @@ def dsp(source: EstateSource, broker: str, as_json: bool, **chosen: Any) -> None
     Give the same --parties to meters and cache, and the same --registry to the cache.
     """
     estate = estate_of(source, chosen["registry"])
-    profiles = profiles_of(chosen["profiles"])
+    profiles = profiles_of(chosen["profiles"], chosen["fleet_file"])
     door, estate = dsp_options(chosen, source, estate, chosen["registry"], profiles)
     on = partial(one_shot.broker_at, broker)
     asyncio.run(_run(estate, on, chosen, dsp=door, as_json=as_json))

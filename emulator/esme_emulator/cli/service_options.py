@@ -32,7 +32,13 @@ from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.loading import parse_rules
 from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.wan import NO_WAN, check_wan
-from esme_emulator.profiles import MeterProfile, ProfileError, meter_profile
+from esme_emulator.profiles import (
+    MeterMix,
+    MeterProfile,
+    ProfileError,
+    meter_profile,
+    read_fleet,
+)
 from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.runtime.clock import Clock, ScaledClock, parse_clock
 from esme_emulator.runtime.files import UnreadableError, read_text
@@ -145,6 +151,11 @@ clock_option = click.option(
     default="system",
     help="Clock of meters and cache: system, scaled:FACTOR[@TIME[=REAL]] or manual[@TIME].",
 )
+fleet_file_option = click.option(
+    "--fleet-file",
+    type=Parameter("file", read_fleet),
+    help="TOML file of meters with their own data, in place of --meters and --base.",
+)
 profile_option = click.option(
     "--profile",
     "profiles",
@@ -241,6 +252,7 @@ meter_options = all_of(
         "profile takes the network of each meter's profile.",
     ),
     profile_option,
+    fleet_file_option,
     click.option(
         "--faults",
         type=FILE,
@@ -312,11 +324,17 @@ sharding_options = all_of(
 )
 
 
-def profiles_of(names: Sequence[str]) -> tuple[MeterProfile, ...] | None:
-    """Return the profiles of these names or files, None if there are none.
+def profiles_of(
+    names: Sequence[str], fleet: MeterMix | None = None
+) -> tuple[MeterProfile, ...] | None:
+    """Return the profiles of `fleet` or of these names or files, None if there are none.
 
-    Raises `ProfileError`.
+    Raises `ProfileError`, and `UsageError` for both.
     """
+    if fleet is not None:
+        if names:
+            raise click.UsageError("--profile: a fleet file gives each meter its profile")
+        return fleet
     return tuple(meter_profile(name) for name in names) if names else None
 
 
@@ -349,7 +367,7 @@ def fleet_options(chosen: dict[str, Any]) -> FleetOptions:
     return FleetOptions(
         latency=chosen["latency"],
         wan=chosen["wan"],
-        profiles=profiles_of(chosen["profiles"]),
+        profiles=profiles_of(chosen["profiles"], chosen.get("fleet_file")),
         faults=chosen["faults"],
         fault_log=chosen["fault_log"],
         strict=chosen["strict"],

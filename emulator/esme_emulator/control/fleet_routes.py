@@ -28,7 +28,7 @@ from esme_emulator.control.models import (
     WanState,
 )
 from esme_emulator.control.routing import counted_srv, eui_of
-from esme_emulator.device.energy import Series, by_tariff, grown
+from esme_emulator.device.energy import Register, by_tariff, grown
 from esme_emulator.device.logs import primary_tou
 from esme_emulator.device.model import Meter
 from esme_emulator.faults.base import FaultError
@@ -108,7 +108,7 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
         past = (int(parts.clock.now()) - EPOCH_UNIX) // HALF_HOUR
         over = range(begin, min(begin + HALF_HOURS, past))
 
-        def energies(series: Series) -> list[int]:
+        def energies(series: Register) -> list[int]:
             if not over or begin < meter.installed * HALF_HOURS:
                 return [0] * len(over)
             return series.half_hours(over.start, over.stop - 1)

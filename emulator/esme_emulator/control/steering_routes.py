@@ -67,7 +67,7 @@ def _wan(name: str, hosted: RunningFleet) -> Wan | None:
     try:
         if name.endswith(".toml"):
             raise ValueError(_NO_FILE)
-        return wan_of(name, hosted.seed, tuple(hosted.profiles))
+        return wan_of(name, hosted.seed, hosted.profiles)
     except (ProfileError, ValueError) as error:
         raise HTTPException(422, f"wan: {error}") from None
 

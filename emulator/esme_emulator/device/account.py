@@ -22,6 +22,7 @@ Source: SMETS2 5.7.5 for the registers; the behaviour of households is assumed.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from esme_emulator.device import tariff
 from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
@@ -63,7 +64,8 @@ def cost(meter: Meter, instant: int) -> int:
     days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    return energy_cost(meter, instant) + days * tariff.STANDING_CHARGE
+    bought_before = energy_cost(meter, meter.installed * DAY)  # registers may start above 0
+    return energy_cost(meter, instant) - bought_before + days * tariff.standing_charge(meter)
 
 
 def energy_cost(meter: Meter, instant: int) -> int:
@@ -71,14 +73,16 @@ def energy_cost(meter: Meter, instant: int) -> int:
     thousandths = 0
     if meter.block_thresholds:
         blocks = block_counters(meter, instant)
-        thousandths += _priced(blocks, tariff.BLOCK_PRICES)
+        thousandths += _priced(blocks, tariff.block_prices(meter))
     else:
         sums = grown(meter.primary, meter.installed, instant)
-        thousandths += _priced(by_tariff(sums, meter.tariff, TOU_REGISTERS), tariff.TOU_PRICES)
+        thousandths += _priced(
+            by_tariff(sums, meter.tariff, TOU_REGISTERS), tariff.tou_prices(meter)
+        )
     if meter.secondary is not None:
         sums = grown(meter.secondary, meter.installed, instant)
         tou = by_tariff(sums, meter.tariff, SECONDARY_TOU_REGISTERS)
-        thousandths += _priced(tou, tariff.TOU_PRICES)
+        thousandths += _priced(tou, tariff.tou_prices(meter))
     return thousandths // 1000
 
 
@@ -90,6 +94,8 @@ def balances(meter: Meter, instant: int) -> Balances:
     """Return the balances at `instant`; before installation they are 0."""
     if instant < meter.installed * DAY:
         return Balances(0, 0, 0, (0, 0), 0)
+    if meter.balance is not None:
+        return _own_balances(meter, meter.balance - cost(meter, instant))
     if not prepays(meter):
         before = cost(meter, month_start(instant))
         return Balances(before - cost(meter, instant), 0, 0, (0, 0), 0)
@@ -100,16 +106,30 @@ def balances(meter: Meter, instant: int) -> Balances:
         - cost(meter, instant)
         - _time_recovered(meter, instant)
     )
-    used = min(max(-truth, 0), tariff.EMERGENCY_CREDIT)
     days = instant // DAY - meter.installed
     first, second = time_debts(meter)
     return Balances(
-        meter_balance=max(truth, 0),
-        emergency_credit_balance=tariff.EMERGENCY_CREDIT - used,
+        **_split(truth),
         payment_debt=payment_debt_left(meter, bought),
         time_debts=(first - _recovered(meter, 0, days), second - _recovered(meter, 1, days)),
-        accumulated_debt=max(-truth - tariff.EMERGENCY_CREDIT, 0),
     )
+
+
+def _own_balances(meter: Meter, truth: int) -> Balances:
+    """Return the balances of a meter whose balance is data: it has no debts."""
+    if prepays(meter):
+        return Balances(**_split(truth), payment_debt=0, time_debts=(0, 0))
+    return Balances(truth, 0, 0, (0, 0), 0)
+
+
+def _split(truth: int) -> dict[str, Any]:
+    """Return the balances that make up the true balance."""
+    used = min(max(-truth, 0), tariff.EMERGENCY_CREDIT)
+    return {
+        "meter_balance": max(truth, 0),
+        "emergency_credit_balance": tariff.EMERGENCY_CREDIT - used,
+        "accumulated_debt": max(-truth - tariff.EMERGENCY_CREDIT, 0),
+    }
 
 
 def payment_debt(meter: Meter) -> int:
@@ -124,7 +144,7 @@ def time_debts(meter: Meter) -> tuple[int, int]:
 
 
 def _debt(meter: Meter, debt: tariff.Debt, purpose: str) -> int:
-    if not prepays(meter) or meter.draw(purpose) % debt.one_in:
+    if not prepays(meter) or meter.balance is not None or meter.draw(purpose) % debt.one_in:
         return 0
     return meter.draw_between(purpose, 1, debt.least, debt.most)
 
@@ -169,7 +189,7 @@ def bought_until(meter: Meter, week: int) -> int:
 
     It is the least that leaves the household its usual credit after debts are paid.
     """
-    if week < 0 or not prepays(meter):
+    if week < 0 or not prepays(meter) or meter.balance is not None:
         return 0
     instant = top_up_time(meter, week)
     usual = meter.draw_between("credit", 0, tariff.LEAST_CREDIT, tariff.MOST_CREDIT)
@@ -191,7 +211,7 @@ def last_payments(meter: Meter, instant: int, number: int) -> list[Payment]:
     # The standing charge alone needs a top-up every three weeks, so the loop is short.
     found: list[Payment] = []
     week = week_of(meter, instant)
-    while prepays(meter) and week >= 0 and len(found) < number:
+    while prepays(meter) and meter.balance is None and week >= 0 and len(found) < number:
         item = payment(meter, week)
         if item.amount:
             found.append(item)

@@ -77,6 +77,9 @@ def date_time(instant: int) -> Data:
     return octet_string(to_date_time(instant))
 
 
+_MOST_LONG = 0x7FFF
+
+
 def unit_charge(
     prices: Iterable[tuple[bytes, int]], commodity: Data = NO_COMMODITY, scale: int = 0
 ) -> Data:
@@ -84,8 +87,12 @@ def unit_charge(
 
     `scale` is that of the commodity: 3 for kWh.
     """
+    prices, exponent = list(prices), _GBP_EXPONENT
+    if max((price for _, price in prices), default=0) > _MOST_LONG:
+        # Such prices are whole hundredths of a penny: the fleet file is checked for it.
+        prices, exponent = [(index, price // 10) for index, price in prices], exponent + 1
     return structure(
-        structure(integer(scale), integer(_GBP_EXPONENT)),
+        structure(integer(scale), integer(exponent)),
         commodity,
         array(
             *[structure(octet_string(index), Data(DataType.LONG, price)) for index, price in prices]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
-from esme_emulator.device.energy import Series
+from esme_emulator.device.energy import Register
 from esme_emulator.device.model import Meter
 from esme_emulator.device.tariff import month_start
 from esme_emulator.profiles.model import HALF_HOURS
@@ -41,7 +41,8 @@ def last_reset(meter: Meter, now: int) -> int:
 
 def import_demand(meter: Meter, now: int, hours: tuple[int, int] = _ALL_DAY) -> Demand:
     """Return the maximum demand of import at `now`, of half hours within `hours` of the day."""
-    elements = (meter.primary, *filter(None, (meter.secondary,)))
+    second = () if meter.secondary is None else (meter.secondary,)
+    elements: tuple[Register, ...] = (meter.primary, *second)
     return _demand(meter, elements, now, hours)
 
 
@@ -50,7 +51,9 @@ def export_demand(meter: Meter, now: int) -> Demand:
     return _demand(meter, (meter.active_export,), now, _ALL_DAY)
 
 
-def _demand(meter: Meter, elements: tuple[Series, ...], now: int, hours: tuple[int, int]) -> Demand:
+def _demand(
+    meter: Meter, elements: tuple[Register, ...], now: int, hours: tuple[int, int]
+) -> Demand:
     reset = last_reset(meter, now)
     if now < meter.installed * DAY:
         return Demand(0, reset)
@@ -62,14 +65,14 @@ def _demand(meter: Meter, elements: tuple[Series, ...], now: int, hours: tuple[i
 
 @lru_cache(maxsize=16_384)
 def _of_days(
-    elements: tuple[Series, ...], first: int, until: int, hours: tuple[int, int]
+    elements: tuple[Register, ...], first: int, until: int, hours: tuple[int, int]
 ) -> Demand | None:
     """Return the maximum of the days from `first` to before `until`."""
     return _of_half_hours(elements, first * HALF_HOURS, until * HALF_HOURS - 1, hours)
 
 
 def _of_half_hours(
-    elements: tuple[Series, ...], first: int, last: int, hours: tuple[int, int]
+    elements: tuple[Register, ...], first: int, last: int, hours: tuple[int, int]
 ) -> Demand | None:
     if last < first:
         return None

@@ -20,14 +20,14 @@ their differences.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from math import acos, cos, radians, sin, tau
-from operator import sub
+from operator import add, sub
 from typing import Protocol
 
 from astral.julian import julianday, julianday_to_juliancentury
@@ -195,6 +195,10 @@ class Series:
     """Percentage of the random share that all half hours of a day have in common."""
     salt: bytes
     """Makes the draws unique to one meter and register."""
+    chance: int = _PERCENT
+    """Percentage of the random variation that applies."""
+    start: tuple[int, ...] = ()
+    """What `grown` adds to each half hour of the day: the energy at installation."""
 
     def registers(self, day: int) -> tuple[int, ...]:
         """Return the 48 registers in Wh at the start of `day`, counted from 2000-01-01."""
@@ -211,7 +215,9 @@ class Series:
             ).digest()
             shared = self.shared * drawn[HALF_HOURS]
             registers += [
-                (let_through + (shared + own * octet) * common) * energy // unit
+                (let_through + (shared + own * octet) * common * self.chance // _PERCENT)
+                * energy
+                // unit
                 for let_through, common, octet in zip(
                     *_around(self.shape, day), drawn, strict=False
                 )
@@ -232,6 +238,61 @@ class Series:
         return list(
             map(sub, registers[HALF_HOURS + skipped :], registers[skipped : skipped + number])
         )
+
+    def has(self, half_hour: int) -> bool:
+        """Return True: a load has no gaps."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metered:
+    """One register's energy in Wh or varh, as data; compared and hashed by identity."""
+
+    first: int
+    """First day, counted from 2000-01-01."""
+    sums: "array[int]"
+    """The 48 registers at the start of each day from `first` on, with the day after the last."""
+    gaps: frozenset[int]
+    """Half hours without data between the first day and the last."""
+    start: tuple[int, ...] = ()
+    """As in `Series`."""
+
+    def registers(self, day: int) -> tuple[int, ...]:
+        """Return the 48 registers in Wh at the start of `day`; they stand still without data."""
+        place = min(max(day - self.first, 0), self._days) * HALF_HOURS
+        return tuple(self.sums[place : place + HALF_HOURS])
+
+    def half_hours(self, first: int, last: int) -> list[int]:
+        """Return the energy of half hours `first` to `last`; it is 0 without data."""
+        return [self._energy(number) for number in range(first, last + 1)]
+
+    def has(self, half_hour: int) -> bool:
+        """Return whether there is data of a half hour, counted from 2000-01-01."""
+        covered = 0 <= half_hour - self.first * HALF_HOURS < self._days * HALF_HOURS
+        return covered and half_hour not in self.gaps
+
+    @property
+    def _days(self) -> int:
+        return len(self.sums) // HALF_HOURS - 1
+
+    def _energy(self, half_hour: int) -> int:
+        place = half_hour - self.first * HALF_HOURS
+        if not 0 <= place < self._days * HALF_HOURS:
+            return 0
+        return self.sums[place + HALF_HOURS] - self.sums[place]
+
+
+def metered(values: Mapping[int, int], start: tuple[int, ...] = ()) -> Metered:
+    """Return a register from the energy of each half hour, counted from 2000-01-01."""
+    first, last = min(values) // HALF_HOURS, max(values) // HALF_HOURS
+    sums = array("q", bytes(8 * HALF_HOURS))
+    half_hours = range(first * HALF_HOURS, (last + 1) * HALF_HOURS)
+    for place, half_hour in enumerate(half_hours):
+        sums.append(sums[place] + values.get(half_hour, 0))
+    return Metered(first, sums, frozenset(half_hours) - values.keys(), start)
+
+
+Register = Series | Metered
 
 
 NOTHING = Series(Still(), 0, 0, b"")
@@ -274,13 +335,14 @@ def series(load: LoadProfile, secret: bytes, register: bytes) -> Series:
         daily(load) * size // _MILLI,
         round(load.shared * _PERCENT),
         secret + register,
+        round(load.chance * _PERCENT),
     )
 
 
 def reactive(active: Series, load: LoadProfile) -> Series:
     """Return the reactive energy that accompanies an active series of `load`."""
     flow = round(active.daily * load.reactive)
-    return Series(active.shape, flow, active.shared, active.salt + b" reactive")
+    return Series(active.shape, flow, active.shared, active.salt + b" reactive", active.chance)
 
 
 def daily(load: LoadProfile) -> int:
@@ -308,10 +370,11 @@ def _size(spread: float, salt: bytes) -> int:
 TOU_REGISTERS, SECONDARY_TOU_REGISTERS = 48, 4
 
 
-def grown(series: Series, installed: int, instant: int) -> list[int]:
+def grown(series: Register, installed: int, instant: int) -> list[int]:
     """Return the energy of each half hour of the day, summed from installation to `instant`.
 
-    `installed` is in days and `instant` in seconds since 2000. The result is 48 energies in Wh or
+    The energy at installation is part of the sums. `installed` is in days and `instant` in seconds
+    since 2000. The result is 48 energies in Wh or
     varh, all 0 before installation.
     """
     day, second = divmod(instant, DAY)
@@ -319,6 +382,8 @@ def grown(series: Series, installed: int, instant: int) -> list[int]:
         return [0] * HALF_HOURS
     start, before = series.registers(installed), series.registers(day)
     sums = [now - then for now, then in zip(before, start, strict=True)]
+    if series.start:
+        sums = list(map(add, sums, series.start))
     if second:
         slot, part = divmod(second, HALF_HOUR)
         after = series.registers(day + 1)
@@ -328,12 +393,12 @@ def grown(series: Series, installed: int, instant: int) -> list[int]:
     return sums
 
 
-def total(series: Series, installed: int, instant: int) -> int:
+def total(series: Register, installed: int, instant: int) -> int:
     """Return the register at `instant`, in Wh or varh."""
     return sum(grown(series, installed, instant))
 
 
-def power(series: Series, installed: int, instant: int) -> int:
+def power(series: Register, installed: int, instant: int) -> int:
     """Return the mean power of the half hour of `instant`, in W or var."""
     half_hour = instant // HALF_HOUR
     if half_hour < installed * HALF_HOURS:

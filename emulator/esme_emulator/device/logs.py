@@ -19,6 +19,7 @@ from esme_emulator.device.account import balances, last_payments
 from esme_emulator.device.energy import (
     SECONDARY_TOU_REGISTERS,
     TOU_REGISTERS,
+    Register,
     Series,
     by_tariff,
     grown,
@@ -148,11 +149,21 @@ def _description(meter: Meter, log: ProfileLog) -> bytes:
     return shapes[-1 if meter.secondary is not None else 0]
 
 
-def _half_hours(stamps: range, *registers: Series) -> Iterator[Row]:
-    """Yield time stamps and energies; a stamp marks the end of its half hour."""
+def _half_hours(stamps: range, *registers: Register) -> Iterator[Row]:
+    """Yield time stamps and energies; a stamp marks the end of its half hour.
+
+    A half hour without data has no entry.
+    """
     first = stamps.start // HALF_HOUR - 1
     columns = [register.half_hours(first, first + len(stamps) - 1) for register in registers]
-    return zip(stamps, *columns, strict=True)
+    rows = zip(stamps, *columns, strict=True)
+    if all(isinstance(register, Series) for register in registers):
+        return rows
+    return (
+        row
+        for number, row in enumerate(rows, first)
+        if all(register.has(number) for register in registers)
+    )
 
 
 def _active_import(meter: Meter, stamps: range) -> Iterator[Row]:

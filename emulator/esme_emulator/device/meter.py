@@ -22,7 +22,7 @@ from esme_emulator.device.model import Meter, meter_of
 from esme_emulator.device.objects_energy import ENERGY, LOAD_LIMIT, OTHER_PHASES, VOLTAGE
 from esme_emulator.device.objects_money import MONEY
 from esme_emulator.device.objects_tariff import SECONDARY_TARIFF, TARIFF
-from esme_emulator.profiles import MeterProfile
+from esme_emulator.profiles import MeterProfile, ProfileError
 from gbcs import Command, GbcsError, Keystore
 from gbcs.dlms.data import Data
 from gbcs.instants import EPOCH_UNIX, MAX_INSTANT, to_date_time
@@ -133,7 +133,7 @@ def answer(
         results = _results(meter, asks, clock, behaviour)
         counter = own_counter() if needs_own_counter(command, results) else None
         octets = answer_reading(command, results, keystore, counter, time)
-    except GbcsError as error:
+    except (GbcsError, ProfileError) as error:
         return Answer(Outcome.UNANSWERED, reason=str(error))
     refused = isinstance(results[-1], int)
     return Answer(Outcome.REFUSED if refused else Outcome.ANSWERED, octets)

@@ -3,11 +3,13 @@
 A model of numbers, without GBCS content. A meter costs nothing until it is used.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
-from esme_emulator.device.energy import NOTHING, Series, reactive, series
-from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.device.energy import NOTHING, Register, metered, reactive, series
+from esme_emulator.profiles import MeterMix, MeterProfile, OwnData, ProfileError, meter_profiles
+from esme_emulator.profiles.fleet_file import Channel, known_day
 from esme_emulator.profiles.model import HALF_HOURS
 from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
@@ -34,18 +36,27 @@ class Meter:
     """Time of use (TOU) register, from 0, of each half hour of the day."""
     block_thresholds: tuple[int, ...]
     """Wh per year at which each next block starts; empty without a block tariff."""
-    primary: Series
-    secondary: Series | None
+    primary: Register
+    secondary: Register | None
     """The second element; None on a meter with one element."""
-    active_export: Series
+    active_export: Register
     """Stays at 0 if the profile has no export."""
-    reactive_import: Series
+    reactive_import: Register
     """That of the first element, if there are two."""
-    reactive_export: Series
+    reactive_export: Register
     phases: int
     """1 or 3."""
     secret: bytes
     """16 octets drawn for this meter alone: the seed of its further draws."""
+    prices: tuple[int, ...] | None = None
+    """Price of a kWh in each TOU register or block, in thousandths of a penny. None: `tariff`'s."""
+    standing_charge: int | None = None
+    """Per day, in thousandths of a penny. None: `tariff`'s."""
+    balance: int | None = None
+    """Meter balance at installation, in thousandths of a penny.
+
+    None: the account of a household, with top-ups and debts.
+    """
 
     def draw(self, purpose: str, number: int = 0) -> int:
         """Return the `number`-th draw for `purpose`, 0 to 2^32 - 1.
@@ -59,13 +70,80 @@ class Meter:
         return least + self.draw(purpose, number) * (most - least + 1) // 2**32
 
 
-@lru_cache(maxsize=16_384)
 def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None) -> Meter:
     """Return the meter `eui` of the fleet of `seed`.
 
     `profiles` are those of the fleet, chosen by their shares; None is the shipped mix. Raises
-    `ProfileError` if a shipped profile cannot be used.
+    `ProfileError` if a shipped profile or the meter's own data cannot be used.
     """
+    own = profiles.own(eui) if isinstance(profiles, MeterMix) else None
+    return _drawn(seed, eui, profiles) if own is None else _owning(seed, eui, profiles, own)
+
+
+@lru_cache(maxsize=256)
+def _owning(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None, own: OwnData) -> Meter:
+    """Return a meter with its own data; few are cached, since each may hold years of half hours."""
+    meter = _drawn(seed, eui, profiles if own.profile is None else (own.profile,))
+    table, curves = own.table, own.curves
+    slots = own.tariff or meter.tariff
+    registers: dict[str, Any] = {
+        "primary": _register("import", meter.primary, own, slots),
+        "active_export": _register("export", meter.active_export, own, ONE_RATE),
+        "reactive_import": _register("reactive_import", meter.reactive_import, own, ONE_RATE),
+        "reactive_export": _register("reactive_export", meter.reactive_export, own, ONE_RATE),
+    }
+    if meter.secondary is not None:
+        registers["secondary"] = _register("secondary", meter.secondary, own, slots)
+    if "import" in curves and "reactive_import" not in curves:
+        registers["reactive_import"] = NOTHING
+    if "export" in curves and "reactive_export" not in curves:
+        registers["reactive_export"] = NOTHING
+    return replace(
+        meter,
+        **registers,
+        tariff=slots,
+        installed=meter.installed if table.installed is None else known_day(table.installed),
+        prices=None if table.prices is None else tuple(map(_thousandths, table.prices)),
+        standing_charge=_optional(table.standing_charge),
+        balance=None if table.balance is None else _thousandths(100 * table.balance),
+    )
+
+
+def _thousandths(pence: float) -> int:
+    return round(1000 * pence)
+
+
+def _optional(pence: float | None) -> int | None:
+    return None if pence is None else _thousandths(pence)
+
+
+def _register(channel: Channel, drawn: Register, own: OwnData, slots: tuple[int, ...]) -> Register:
+    """Return the register of a channel: that of its data, or else `drawn`, with its start."""
+    start = _start(own.table.registers.get(channel), slots)
+    if channel in own.curves:
+        return metered(own.curves[channel], start)
+    return replace(drawn, start=start) if start else drawn
+
+
+def _start(registers: list[int] | None, slots: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the energies at installation by half hour of the day, which add up to `registers`.
+
+    Each is in the first half hour of its tariff register. Raises `ProfileError` if there is none.
+    """
+    if registers is None:
+        return ()
+    start = [0] * HALF_HOURS
+    for number, energy in enumerate(registers):
+        if number in slots:
+            start[slots.index(number)] = energy
+        elif energy:
+            raise ProfileError(f"registers: no time of day has tariff register {number + 1}")
+    return tuple(start)
+
+
+@lru_cache(maxsize=16_384)
+def _drawn(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None) -> Meter:
+    """Return a meter of which everything is drawn."""
     secret = draw(seed, "meter", eui, 16)
     profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
     first, after = INSTALLATION_DAYS[profile.generation]

@@ -112,13 +112,13 @@ def _secondary_days(meter: Meter, now: int) -> Data:
 
 
 def _tou_price(meter: Meter, now: int) -> int:
-    return tariff.TOU_PRICES[meter.tariff[now % DAY // HALF_HOUR]]
+    return tariff.tou_prices(meter)[meter.tariff[now % DAY // HALF_HOUR]]
 
 
 def _primary_price(meter: Meter, now: int) -> Data:
     """Return the price at `now`."""
     if meter.block_thresholds:
-        return double_long_unsigned(tariff.BLOCK_PRICES[current_block(meter, now)])
+        return double_long_unsigned(tariff.block_prices(meter)[current_block(meter, now)])
     return double_long_unsigned(_tou_price(meter, now))
 
 
@@ -137,13 +137,13 @@ def _padded(used: tuple[int, ...], number: int) -> tuple[int, ...]:
 
 def _tou_prices(meter: Meter, registers: int) -> list[tuple[bytes, int]]:
     """Return index and price of each TOU register; the price of unused ones is 0."""
-    used = tariff.TOU_PRICES[: max(meter.tariff) + 1]
+    used = tariff.tou_prices(meter)[: max(meter.tariff) + 1]
     return [(bytes((number,)), price) for number, price in enumerate(_padded(used, registers), 1)]
 
 
 def _block_prices(meter: Meter) -> list[tuple[bytes, int]]:
     """Return index and price of each block and TOU: A1 to A8 for the first block, then B1 on."""
-    used = tariff.BLOCK_PRICES[: len(meter.block_thresholds) + 1]
+    used = tariff.block_prices(meter)[: len(meter.block_thresholds) + 1]
     return [
         (bytes((0xA0 + 0x10 * block + tou,)), price if tou == 1 else 0)
         for block, price in enumerate(_padded(used, BLOCKS))
@@ -166,6 +166,10 @@ def _secondary_prices(meter: Meter, now: int) -> Data:
     return unit_charge(used, _commodity("1.20.1.8.0.255"), _PER_KWH)
 
 
+def _standing_charge(meter: Meter, now: int) -> Data:
+    return unit_charge([(b"", tariff.standing_charge(meter))])
+
+
 def _commodity(register: str) -> Data:
     return structure(long_unsigned(3), octet_string(parse_dotted(register)), integer(2))
 
@@ -179,7 +183,7 @@ TARIFF: dict[Reference, Value] = {
     reference(11, "0.0.11.0.0.255"): always(_special_days()),
     **{reference(21, f"0.0.16.0.{11 + tou}.255"): _thresholds(tou) for tou in range(BLOCK_TOUS)},
     reference(9000, "0.0.94.44.2.0"): always(TRUE),
-    reference(113, "0.0.19.20.4.255", 5): always(unit_charge([(b"", tariff.STANDING_CHARGE)])),
+    reference(113, "0.0.19.20.4.255", 5): _standing_charge,
     reference(113, "0.0.19.20.0.255", 5): _price_matrix,
 }
 

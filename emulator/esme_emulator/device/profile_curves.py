@@ -85,7 +85,7 @@ def curves(profile: LoadProfile | MeterProfile, seed: str) -> list[Curve]:
     return [
         Curve(f"{title}: {load.title}", load, register)
         for title, load, register in registers
-        if load is not None and register is not None
+        if load is not None and isinstance(register, Series)
     ]
 
 

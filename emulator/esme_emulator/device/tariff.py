@@ -16,7 +16,7 @@ Source: SMETS2 5.7.5 (blocks); thresholds per calendar year are assumed.
 from dataclasses import dataclass
 from functools import lru_cache
 
-from esme_emulator.device.energy import Series, total
+from esme_emulator.device.energy import Register, total
 from esme_emulator.device.model import Meter
 from gbcs.instants import DAY, EPOCH, to_datetime
 
@@ -108,6 +108,21 @@ PAYMENT_DEBT = Debt(1, 500 * POUNDS, 2_000 * POUNDS, 500)
 """Recovered by 5% of each top-up, so over many years: households with arrears owe such sums."""
 
 
+def tou_prices(meter: Meter) -> tuple[int, ...]:
+    """Return the price of a kWh in each TOU register in use, from the first."""
+    return TOU_PRICES if meter.prices is None else meter.prices
+
+
+def block_prices(meter: Meter) -> tuple[int, ...]:
+    """Return the price of a kWh in each block."""
+    return BLOCK_PRICES if meter.prices is None else meter.prices
+
+
+def standing_charge(meter: Meter) -> int:
+    """Return the standing charge of a day."""
+    return STANDING_CHARGE if meter.standing_charge is None else meter.standing_charge
+
+
 def block_counters(meter: Meter, instant: int) -> tuple[int, ...]:
     """Return the Wh in each block from installation to `instant`."""
     before = _before_year(meter, instant)
@@ -134,7 +149,7 @@ def _before_year(meter: Meter, instant: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=65_536)
 def _closed_years(
-    series: Series, installed: int, thresholds: tuple[int, ...], year: int
+    series: Register, installed: int, thresholds: tuple[int, ...], year: int
 ) -> tuple[int, ...]:
     """Return the Wh in each block when `year` begins."""
     if year_start(year) <= installed * DAY:

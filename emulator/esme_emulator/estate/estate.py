@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from esme_emulator.estate.euis import EuiRange, shard
+from esme_emulator.estate.euis import EuiRange, euis_of, shard
 from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
 from esme_emulator.estate.parties import PARTIES, Party, PartyList, RemoteParty, with_more
 from esme_emulator.estate.parties_file import load_parties
@@ -135,6 +135,8 @@ class EstateSource:
     """Whether to accept expired certificates in messages."""
     parties: Path | None = None
     """File of parties, beside the emulated ones."""
+    ranges: Sequence[tuple[EUI, int]] | None = None
+    """The first EUI and the number of meters of each range, in place of `meters` and `base`."""
     own: PartyList = field(default_factory=PartyList)
     """Parties of a scenario, beside the emulated ones."""
 
@@ -142,6 +144,10 @@ class EstateSource:
         """Return the estate. Raises `KeystoreError`, `NamedFileError`, and `ValueError`."""
         if self.keystore is not None:
             estate = keystore_estate(self.keystore, self.seed)
+        elif self.ranges is not None:
+            estate = replace(
+                derived_estate(self.seed, 1, self.ranges[0][0]), meters=euis_of(self.ranges)
+            )
         else:
             estate = derived_estate(self.seed, self.meters, self.base)
         estate = with_parties(estate, self.own)

@@ -7,9 +7,11 @@ costs as much as one of thirty million.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import accumulate
 from typing import overload
 
 from gbcs import EUI
@@ -45,6 +47,41 @@ class EuiRange(Sequence[EUI]):
             part._numbers = self._numbers[index]
             return part
         return EUI.from_int(self._numbers[index])
+
+
+class EuiRanges(Sequence[EUI]):
+    """The EUIs of several ranges, in their order. The ranges must not overlap."""
+
+    def __init__(self, ranges: Sequence[EuiRange]) -> None:
+        self._ranges = tuple(ranges)
+        self._ends = list(accumulate(map(len, self._ranges)))
+
+    def __contains__(self, eui: object) -> bool:
+        return any(eui in each for each in self._ranges)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> EUI: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[EUI]: ...
+
+    def __getitem__(self, index: "int | slice") -> "EUI | Sequence[EUI]":
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        place = range(len(self))[index]  # raises IndexError, and takes negative numbers
+        part = bisect_right(self._ends, place)
+        return self._ranges[part][place - (self._ends[part - 1] if part else 0)]
+
+
+def euis_of(ranges: Sequence[tuple[EUI, int]]) -> Sequence[EUI]:
+    """Return the EUIs of ranges of a first EUI and a number each, in this order.
+
+    Raises `ValueError` if there are no such EUIs.
+    """
+    made = [EuiRange(first, number) for first, number in ranges]
+    return made[0] if len(made) == 1 else EuiRanges(made)
 
 
 EVERY_EUI = EuiRange(EUI.from_int(0), 1 << 64)

@@ -25,7 +25,8 @@ from esme_emulator.fleet.wan import Wan, WanLink
 from esme_emulator.messaging.identity import DIGITS
 from esme_emulator.messaging.transaction import METER, DeviceCounter
 from esme_emulator.messaging.validation import UNKNOWN_SRV, Discarded, accept
-from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.profiles import MeterMix, MeterProfile, meter_profiles
+from esme_emulator.profiles.fleet_file import COMMISSIONED
 from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.runtime.events import Events
@@ -160,7 +161,7 @@ class Fleet:
 
     def receive(self, device: EUI, octets: bytes, now: float) -> Receipt:
         """Handle a command for `device` at `now`, Unix time in seconds."""
-        if device not in self.hosted:
+        if device not in self.hosted or not self._is_there(device):
             receipt = Receipt(UNKNOWN_SRV, NOT_HOSTED)
             self._record(device, octets, now, receipt)
             return receipt
@@ -183,6 +184,12 @@ class Fleet:
                 raise
         self._record(device, octets, now, receipt, party)
         return receipt
+
+    def _is_there(self, device: EUI) -> bool:
+        """Return whether a meter is commissioned: others are like none."""
+        return not isinstance(self._profiles, MeterMix) or (
+            self._profiles.state(device) == COMMISSIONED
+        )
 
     def _record(
         self, device: EUI, octets: bytes, now: float, receipt: Receipt, party: EUI | None = None
@@ -304,7 +311,14 @@ def identity_of(
     whose faults change logs: a silent or late meter still has the same readings.
     """
     altering = tuple(rule for rule in rules if rule.fault.stage.changes_logs)
-    decides = (MODEL, seed, _content(profiles or meter_profiles()), _content(altering))
+    decides: tuple[object, ...] = (
+        MODEL,
+        seed,
+        _content(profiles or meter_profiles()),
+        _content(altering),
+    )
+    if isinstance(profiles, MeterMix):
+        decides += (profiles.digest,)
     return sha256(repr(decides).encode()).hexdigest()[:DIGITS]
 
 
@@ -312,6 +326,8 @@ def _content(value: object) -> object:
     """Return `value` as tuples and plain values, whose text is the same in every run."""
     if is_dataclass(value) and not isinstance(value, type):
         names = [each.name for each in fields(value) if each.name not in _NOT_READINGS]
+        if getattr(value, "chance", None) == 1:
+            names.remove("chance")  # the default, with the readings of before there was this key
         return type(value).__name__, *((name, _content(getattr(value, name))) for name in names)
     if isinstance(value, tuple):
         return tuple(map(_content, value))

@@ -138,7 +138,7 @@ class RunningFleet:
     meters: Sequence[EUI]
     fleet: Fleet
     meter_of: Callable[[EUI], Meter]
-    profiles: Sequence[MeterProfile]
+    profiles: tuple[MeterProfile, ...]
     """Profiles that meters are drawn from, by their shares."""
     faults: Faults
     strict: bool = False

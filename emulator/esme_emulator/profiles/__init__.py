@@ -3,6 +3,7 @@
 Knows files and the meaning of their numbers; imports nothing else of ours except `runtime`.
 """
 
+from esme_emulator.profiles.fleet_file import MeterMix, OwnData, built, fleet_files, read_fleet
 from esme_emulator.profiles.loader import (
     any_profile,
     check,
@@ -28,17 +29,22 @@ from esme_emulator.profiles.model import (
 __all__ = [
     "HalfHours",
     "LoadProfile",
+    "MeterMix",
     "MeterProfile",
+    "OwnData",
     "ProfileError",
     "Sun",
     "WanProfile",
     "any_profile",
+    "built",
     "check",
+    "fleet_files",
     "load_profile",
     "load_profiles",
     "meter_profile",
     "meter_profiles",
     "profile_files",
+    "read_fleet",
     "source_of",
     "unreadable_latencies",
     "wan_profile",

@@ -78,6 +78,7 @@ def combined(loads: Sequence[LoadProfile]) -> LoadProfile:
         by_energy("reactive"),
         by_energy("shared"),
         HalfHours(*sums),
+        by_energy("chance"),
         _sources(loads),
     )
 

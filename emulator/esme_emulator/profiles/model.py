@@ -66,6 +66,8 @@ class LoadProfile:
     shared: float
     """Part of the random variation that all half hours of a day share, 0 to 1."""
     shape: HalfHours | Sun
+    chance: float
+    """Part of the random variation that applies, 0 to 1; with 0 a flat load is flat."""
     sources: Mapping[str, str]
     """Source of each figure: measured, published or assumed."""
 

@@ -127,12 +127,13 @@ class LoadForm(ProfileForm):
     """Keys of a load."""
 
     kind = "load"
-    figures = ("annual_kwh", "spread", "reactive", "shared", *_SHAPES)
+    figures = ("annual_kwh", "spread", "reactive", "shared", "chance", *_SHAPES)
 
     annual_kwh: _Number = Field(ge=1e-3, le=MOST_KWH)
     spread: _Number = Field(ge=1, le=100)
     reactive: _Number = Field(ge=0, le=10)
     shared: _Number = Field(ge=0, le=1)
+    chance: _Number = Field(1, ge=0, le=1)
     half_hours: HalfHoursTable | None = None
     sun: SunTable | None = None
 

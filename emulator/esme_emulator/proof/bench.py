@@ -21,7 +21,6 @@ from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import wan_of
 from esme_emulator.messaging.topics import CACHED, DIRECT
-from esme_emulator.profiles import meter_profile
 from esme_emulator.profiles.latency import parse_latency
 from esme_emulator.proof import evidence
 from esme_emulator.proof.evidence import EvidenceWriter
@@ -34,7 +33,7 @@ from esme_emulator.proof.run_record import FleetObserver, Run, RunRecord
 from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.runtime.events import Events
 from esme_emulator.scenario.scenario import Caching, Scenario
-from esme_emulator.scenario.supply import Supply, estate_of
+from esme_emulator.scenario.supply import Supply, estate_of, kinds_of
 from esme_emulator.scenario.workload import (
     PlannedChange,
     PlannedRequest,
@@ -95,8 +94,7 @@ class Bench:
         self._estate = estate_of(scenario)
         self._supply = Supply(scenario, self._estate)
         self._names = {party.eui: party.name for party in self._estate.known_parties}
-        names = scenario.fleet.profiles
-        self._profiles = tuple(meter_profile(name) for name in names) if names else None
+        self._profiles = kinds_of(scenario.fleet)
         self._folder = folder
         self._duis = duis
         self._evidence = EvidenceWriter(folder, owner)

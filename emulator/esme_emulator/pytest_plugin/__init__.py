@@ -56,9 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker `esme`."""
     config.addinivalue_line(
         "markers",
-        "esme(meters=10, profiles=None, seed='1', latency='none', wan=None, strict=False, "
-        "retention=25, cache={}, parties=None, broker='memory', clock='manual', now=None, "
-        "quiet=None): settings of the esme fixtures of a test",
+        "esme(meters=10, profiles=None, fleet=None, seed='1', latency='none', wan=None, "
+        "strict=False, retention=25, cache={}, parties=None, broker='memory', clock='manual', "
+        "now=None, quiet=None): settings of the esme fixtures of a test",
     )
 
 

@@ -4,7 +4,7 @@ The only module of the plugin that starts anything. Each part ends with the cont
 started it.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +20,7 @@ from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate
-from esme_emulator.estate.euis import EVERY_EUI, EuiRange
+from esme_emulator.estate.euis import EVERY_EUI, EuiRange, euis_of
 from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
 from esme_emulator.estate.parties import PARTIES, Party, with_more
 from esme_emulator.estate.parties_file import load_parties
@@ -32,7 +32,14 @@ from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.client import Requester
 from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.monitor.parts import counted
-from esme_emulator.profiles import MeterProfile, meter_profile, meter_profiles
+from esme_emulator.profiles import (
+    MeterMix,
+    MeterProfile,
+    built,
+    meter_profile,
+    meter_profiles,
+    read_fleet,
+)
 from esme_emulator.profiles.latency import (
     Latency,
     latency_file,
@@ -176,8 +183,15 @@ class Bench:
         given = {name: value for name, value in changes.items() if value is not None}
         wanted = replace(self.settings, **given)
         files, wan = self._files, self._files.profile(wanted.wan or NO_WAN)
-        euis = EuiRange(self._allocator.take(wanted.meters), wanted.meters)
         profiles: tuple[MeterProfile, ...] | None = None
+        euis: Sequence[EUI]
+        if wanted.fleet is not None:
+            if wanted.profiles is not None:
+                raise ValueError("give profiles or fleet: a fleet gives each meter its profile")
+            mix = self._meters_of(wanted.fleet)
+            profiles, euis = mix, euis_of(mix.ranges)
+        else:
+            euis = EuiRange(self._allocator.take(wanted.meters), wanted.meters)
         if wanted.profiles is not None:
             profiles = tuple(meter_profile(files.profile(name)) for name in wanted.profiles)
         fleet = Fleet(
@@ -198,6 +212,11 @@ class Bench:
         # Other fleets may host all other meters: their commands are not counted or answered.
         async with serve_fleet(broker, fleet, self.clock, whole=EVERY_EUI):
             yield EsmeFleet(fleet, euis, self.keystore, context)
+
+    def _meters_of(self, fleet: str | Mapping[str, Any]) -> MeterMix:
+        if isinstance(fleet, str):
+            return read_fleet(self._files.profile(fleet))
+        return built(fleet)
 
     @asynccontextmanager
     async def cache(
@@ -255,9 +274,11 @@ class HostedMeters(Collection[EUI]):
     """The meters of all fleets of a test."""
 
     def __init__(self) -> None:
-        self._fleets: list[tuple[EuiRange, str, tuple[MeterProfile, ...] | None]] = []
+        self._fleets: list[tuple[Sequence[EUI], str, tuple[MeterProfile, ...] | None]] = []
 
-    def add(self, euis: EuiRange, seed: str, profiles: tuple[MeterProfile, ...] | None) -> None:
+    def add(
+        self, euis: Sequence[EUI], seed: str, profiles: tuple[MeterProfile, ...] | None
+    ) -> None:
         """Add the meters of a fleet, which `seed` draws from `profiles`."""
         self._fleets.append((euis, seed, profiles))
 
@@ -271,7 +292,7 @@ class HostedMeters(Collection[EUI]):
         return self._profile_of(eui).variant if eui in self else None
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
-        seed, profiles = next(rest for euis, *rest in self._fleets if eui in euis)
+        _, seed, profiles = next(one for one in self._fleets if eui in one[0])
         return meter_of(seed, eui, profiles).profile
 
     def __contains__(self, eui: object) -> bool:

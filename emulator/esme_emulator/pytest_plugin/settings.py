@@ -30,6 +30,11 @@ class Settings:
     """Number of meters in the fleet."""
     profiles: tuple[str, ...] | None = None
     """Meter profiles, by name or `.toml` file; None for the mix of all shipped profiles."""
+    fleet: str | Mapping[str, Any] | None = None
+    """Meters with their own data, in place of `meters` and `profiles`.
+
+    A fleet file, or a table for each EUI with the keys of `[[meter]]`.
+    """
     seed: str = "1"
     """Seed for keys, meters and readings."""
     latency: str = "none"

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from esme_emulator.estate.estate import PartyIsMeterError, derived_estate
+from esme_emulator.estate.estate import PartyIsMeterError
 from esme_emulator.estate.parties import PartyList, party_called, with_more
 from esme_emulator.estate.parties_file import PartyTable, party_list
 from esme_emulator.faults.base import FaultError
@@ -26,6 +26,7 @@ from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import (
     MeterProfile,
     ProfileError,
+    fleet_files,
     meter_profile,
     profile_files,
     unreadable_latencies,
@@ -51,7 +52,7 @@ from esme_emulator.scenario.scenario import (
     Threshold,
     asked_by,
 )
-from esme_emulator.scenario.supply import Supply, estate_of, unanswerable
+from esme_emulator.scenario.supply import Supply, estate_of, kinds_of, meters_of, unanswerable
 from esme_emulator.scenario.thresholds import FIGURES, STALENESS, unattainable
 from esme_emulator.scenario.workload import (
     MAX_RATE,
@@ -67,6 +68,7 @@ def located(fleet: FleetSettings, folder: Path) -> FleetSettings:
     """Return `fleet` with its file names resolved relative to `folder`."""
     return replace(
         fleet,
+        file=str(folder / fleet.file) if fleet.file else "",
         profiles=tuple(_located(name, folder) for name in fleet.profiles),
         wan=_located(fleet.wan, folder),
         latency=located_latency(fleet.latency, folder),
@@ -91,6 +93,8 @@ def _files(scenario: Scenario, folder: Path) -> Iterator[Path]:
     if scenario.trace:
         yield folder / scenario.arrivals.trace
     yield from (folder / name for name in scenario.key_files)
+    if scenario.fleet.file:
+        yield from fleet_files(Path(scenario.fleet.file))
     if measured := latency_file(scenario.fleet.latency):
         yield measured
     for name in (*scenario.fleet.profiles, scenario.fleet.wan):
@@ -183,9 +187,8 @@ def load_scenario(name_or_path: str) -> Scenario:
 
 def fault_warnings(scenario: Scenario) -> list[str]:
     """Return one line per fault rule, or part of a rule, that can match nothing in a scenario."""
-    names, seed = scenario.fleet.profiles, scenario.seed
-    kinds = tuple(map(meter_profile, names)) or None
-    meters = Meters.drawn(derived_estate(seed, scenario.fleet.meters).meters, seed, kinds)
+    seed, kinds = scenario.seed, kinds_of(scenario.fleet)
+    meters = Meters.drawn(meters_of(scenario.fleet), seed, kinds)
     return lint(scenario.faults, meters, now=scenario.start + EPOCH_UNIX, seed=seed)
 
 
@@ -252,6 +255,9 @@ def parse_scenario(name: str, text: str, file: str | None = None) -> Scenario:
     scenario, mistakes = _scenario(name, text, table, folder)
     if scenario is not None:
         scenario = replace(scenario, fleet=located(scenario.fleet, folder))
+        scenario = _with_meters(scenario, mistakes)
+        if not scenario.fleet.meters:
+            raise ScenarioError("\n".join(f"{file}: {mistake}" for mistake in mistakes))
         scenario = _with_trace(scenario, folder, mistakes)
         mistakes += _contradictions(scenario)
     if scenario is None or mistakes:
@@ -342,6 +348,21 @@ def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenar
     return scenario
 
 
+def _with_meters(scenario: Scenario, mistakes: list[str]) -> Scenario:
+    """Return the scenario with the number of its meters, which a fleet file may give."""
+    fleet = scenario.fleet
+    if not fleet.file:
+        if not fleet.meters:
+            mistakes.append("fleet.meters: give 1 or more, or a fleet file as file")
+        return scenario
+    try:
+        meters = len(meters_of(fleet))
+    except (ProfileError, ValueError) as error:
+        mistakes.append(f"fleet.file: {error}")
+        return replace(scenario, fleet=replace(fleet, meters=0))
+    return replace(scenario, fleet=replace(fleet, meters=meters))
+
+
 def _beyond_all_times(scenario: Scenario) -> Iterator[str]:
     """Yield the keys that lead to times that a meter cannot represent."""
     arrivals, retry = scenario.arrivals, scenario.retry
@@ -381,6 +402,13 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     except ValueError as error:
         yield f"fleet.latency: {error}"
     kinds: list[MeterProfile] = []
+    if scenario.fleet.file and scenario.fleet.profiles:
+        yield "fleet: give profiles or a file: a fleet file gives each meter its profile"
+    elif scenario.fleet.file:
+        try:
+            kinds += kinds_of(scenario.fleet) or ()
+        except ProfileError as error:
+            yield f"fleet.file: {error}"
     for name in scenario.fleet.profiles:
         try:
             kinds.append(meter_profile(name))

@@ -50,7 +50,10 @@ class Process(StrEnum):
 class FleetSettings:
     """The meters of a scenario."""
 
-    meters: Annotated[int, Ge(1), Le(30_000_000)]
+    meters: Annotated[int, Ge(1), Le(30_000_000)] = 0
+    """Required, unless there is a `file`: its meters are those of the scenario."""
+    file: str = ""
+    """Fleet file, with meters that have own data; empty for none."""
     profiles: Texts = ()
     """Names of meter profiles; empty for the shipped mix."""
     wan: str = "none"

@@ -6,11 +6,14 @@ meters one after the other; the emulated suppliers have the rest. Pure.
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from esme_emulator.cache.registry.registration import Devices, Registration
 from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.estate.estate import Estate, derived_estate, with_parties
+from esme_emulator.estate.estate import DEFAULT_BASE, Estate, derived_estate, with_parties
+from esme_emulator.estate.euis import EuiRange, euis_of
 from esme_emulator.estate.parties import (
     NEW_SUPPLIER,
     PARTIES,
@@ -18,8 +21,9 @@ from esme_emulator.estate.parties import (
     Party,
     party_called,
 )
+from esme_emulator.profiles import MeterMix, MeterProfile, meter_profile, read_fleet
 from esme_emulator.runtime.draws import draw_unit
-from esme_emulator.scenario.scenario import Mix, Scenario, window_of
+from esme_emulator.scenario.scenario import FleetSettings, Mix, Scenario, window_of
 from gbcs import EUI
 from gbcs.instants import DAY
 from gbcs.tables.roles import Role, entitled
@@ -30,7 +34,30 @@ def estate_of(scenario: Scenario) -> Estate:
 
     Raises `ValueError` if a party is among the meters, or two parties have one name.
     """
-    return with_parties(derived_estate(scenario.seed, scenario.fleet.meters), scenario.parties)
+    estate = replace(derived_estate(scenario.seed, 1), meters=meters_of(scenario.fleet))
+    return with_parties(estate, scenario.parties)
+
+
+def meters_of(fleet: FleetSettings) -> Sequence[EUI]:
+    """Return the meters of a scenario. Raises `ValueError` and `ProfileError`."""
+    if fleet.file:
+        return euis_of(_fleet_file(fleet.file).ranges)[: fleet.meters or None]
+    return EuiRange(DEFAULT_BASE, fleet.meters)
+
+
+def kinds_of(fleet: FleetSettings) -> tuple[MeterProfile, ...] | None:
+    """Return the profiles of a scenario's meters, None for the shipped mix.
+
+    Raises `ProfileError`.
+    """
+    if fleet.file:
+        return _fleet_file(fleet.file)
+    return tuple(map(meter_profile, fleet.profiles)) or None
+
+
+@cache
+def _fleet_file(path: str) -> MeterMix:
+    return read_fleet(path)
 
 
 class Supply:

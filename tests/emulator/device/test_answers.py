@@ -265,8 +265,10 @@ FROZEN = "55680fbc0ba9bc1b45445080e6703ea5ec1572c6bc91c5e05ca771f341073c3d"
 def flat_profiles() -> Iterator[MeterProfile]:
     """Return profiles of this test alone, so that shipped ones may change."""
     day, night = (1.0,) * 48, (3.0,) * 14 + (1.0,) * 34
-    load = LoadProfile("flat", "Flat", 3000.0, 2.0, 0.3, 0.2, HalfHours(night, night, day, day), {})
-    sun = LoadProfile("sun", "Sun", 900.0, 1.5, 0.3, 0.5, Sun(52.0, -1.0, 0.1), {})
+    load = LoadProfile(
+        "flat", "Flat", 3000.0, 2.0, 0.3, 0.2, HalfHours(night, night, day, day), 1.0, {}
+    )
+    sun = LoadProfile("sun", "Sun", 900.0, 1.5, 0.3, 0.5, Sun(52.0, -1.0, 0.1), 1.0, {})
     for variant, payment, tariff, thresholds, secondary in (
         ("twin", "prepayment", "economy-7", (), load),
         ("single", "credit", "blocks", (1_000_000, 2_000_000), None),

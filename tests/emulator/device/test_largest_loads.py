@@ -39,7 +39,7 @@ def kinds() -> Iterator[object]:
     for shape_name, shape in SHAPES.items():
         for size_name, (annual, spread, reactive) in SIZES.items():
             assert not list(too_large(annual, spread, reactive))
-            load = LoadProfile("most", "Most", annual, spread, reactive, 1.0, shape, {})
+            load = LoadProfile("most", "Most", annual, spread, reactive, 1.0, shape, 1.0, {})
             for payment in ("credit", "prepayment"):
                 twin = replace(meter_profile("twin"), payment=payment, tariff="one-rate")
                 kind = replace(twin, primary=load, secondary=load, export=load)
@@ -76,7 +76,7 @@ def test_a_meter_answers_until_2100(kind: MeterProfile) -> None:
 
 
 def test_a_meter_that_cannot_encode_a_value_gives_the_reason() -> None:
-    load = LoadProfile("more", "More", 1e9, 1.0, 0.3, 1.0, SHAPES["flat"], {})
+    load = LoadProfile("more", "More", 1e9, 1.0, 0.3, 1.0, SHAPES["flat"], 1.0, {})
     command = reading_command(
         READING_SERVICES[0], device=METER, originator=SUPPLIER, counter=77, window=None
     )

@@ -33,7 +33,11 @@ COMPOSE = EXAMPLES / "docker-compose"
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("folder", "outcomes"),
-    [("pytest", {"passed": 10}), ("own_system", {"passed": 4, "xfailed": 1})],
+    [
+        ("pytest", {"passed": 10}),
+        ("own_system", {"passed": 4, "xfailed": 1}),
+        ("billing", {"passed": 3}),
+    ],
 )
 def test_example_tests_pass(
     folder: str, outcomes: dict[str, int], pytester: pytest.Pytester

@@ -1,0 +1,413 @@
+"""Meters with their own data: a fleet file (TOML), or tables that a test or a request gives.
+
+Only the blocks of a file are in memory. The half hours of a meter are read from CSV when it is
+first used, and the latest `_KEPT` meters are kept.
+"""
+
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from esme_emulator.profiles.curve_file import Values, parse_curves
+from esme_emulator.profiles.loader import meter_profile, meter_profiles, wan_profile
+from esme_emulator.profiles.model import HALF_HOURS, LoadProfile, MeterProfile, ProfileError
+from esme_emulator.runtime.config import (
+    Day,
+    Device,
+    Instant,
+    Table,
+    Takes,
+    parse_toml,
+    validate,
+)
+from esme_emulator.runtime.files import read_text
+from gbcs import EUI
+from gbcs.instants import HALF_HOUR
+
+COMMISSIONED = "commissioned"
+_KEPT = 256
+"""Meters with own data that are kept in memory."""
+
+_EPOCH = date(2000, 1, 1)
+_MOST_REGISTERS, _MOST_SECONDARY = 48, 4
+_MOST_PRICE, _MOST_FINE = 327.67, 32.767
+"""Most pence of a price, and most with a third decimal: a message gives prices as 16 bits."""
+
+_Number = int | float
+Channel = Literal["import", "secondary", "export", "reactive_import", "reactive_export"]
+_Energies = Annotated[list[Annotated[int, Field(ge=0, le=10**9)] | None], Field(min_length=1)]
+_Price = Annotated[
+    _Number,
+    Field(ge=0, le=_MOST_PRICE),
+    Takes(f"pence from 0 to {_MOST_PRICE}, which is the most that a message holds"),
+]
+
+
+class InlineCurve(Table):
+    """Half hours in place of a CSV file, one after the other from `start` on, in Wh or varh."""
+
+    start: Instant
+    values: dict[Channel, _Energies]
+
+
+class MeterTable(Table):
+    """What a meter has of its own. What is not given follows from profile and seed."""
+
+    profile: str | None = None
+    state: Literal["commissioned", "not-commissioned", "suspended", "decommissioned"] = (
+        "commissioned"
+    )
+    installed: Day | None = None
+    generation: Literal["SMETS1", "SMETS2"] | None = None
+    payment: Literal["credit", "prepayment"] | None = None
+    wan: str | None = None
+    balance: Annotated[_Number, Field(ge=-10_000, le=10_000)] | None = None
+    """Pounds at installation. Given one, there are no top-ups, debts or monthly resets."""
+    chance: Annotated[_Number, Field(ge=0, le=1)] | None = None
+    """Part of the random variation and of the spread that applies to loads; 0 for none."""
+    half_hours: InlineCurve | None = None
+    registers: dict[
+        Channel,
+        Annotated[
+            list[Annotated[int, Field(ge=0, le=2 * 10**9)]],
+            Field(min_length=1, max_length=_MOST_REGISTERS),
+        ],
+    ] = Field({})
+    """Wh or varh at installation, of each tariff register or of the one that there is."""
+    switching: dict[str, Annotated[int, Field(ge=1, le=_MOST_REGISTERS)]] | None = None
+    """Tariff register from each time of day (UTC) on."""
+    prices: Annotated[list[_Price], Field(min_length=1, max_length=_MOST_REGISTERS)] | None = None
+    """Pence for a kWh of each tariff register, or of each block."""
+    standing_charge: _Price | None = None
+    """Pence a day."""
+
+
+class FileMeterTable(MeterTable):
+    """Keys of `[[meter]]` in a fleet file."""
+
+    eui: Device
+    count: Annotated[int, Field(ge=1, le=30_000_000)] = 1
+    """Number of meters from `eui` on."""
+    csv: str | dict[Channel, str] | None = None
+    """CSV file of half hours, or one for each channel; {eui} stands for the EUI."""
+    unit: Literal["kWh", "Wh"] | None = None
+    zone: str = "UTC"
+
+
+class _FleetTable(Table):
+    """Keys of a fleet file."""
+
+    meter: Annotated[list[FileMeterTable], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnData:
+    """The own data of one meter; compared by identity."""
+
+    profile: MeterProfile | None
+    """None: the profile that the seed draws."""
+    table: MeterTable
+    curves: Mapping[str, Values]
+
+    @property
+    def tariff(self) -> tuple[int, ...] | None:
+        """Register, from 0, of each half hour of the day; None if none is given."""
+        if self.table.switching is None:
+            return None
+        return _slots(self.table.switching)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    first: int
+    count: int
+    table: MeterTable
+    profile: MeterProfile | None
+
+
+class MeterMix(tuple[MeterProfile, ...]):
+    """The profiles of a fleet whose meters have own data. Compared and hashed by identity."""
+
+    def __new__(
+        cls, blocks: Sequence[tuple[EUI, MeterTable]], folder: Path = Path(), digest: str = ""
+    ) -> "MeterMix":
+        """Take the first EUI and the table of each block of meters.
+
+        CSV files are in `folder`, and `digest` stands for the data in identities. Raises
+        `ProfileError`.
+        """
+        made = [_Block(int(eui), _count(table), table, _profile(table)) for eui, table in blocks]
+        made.sort(key=lambda block: block.first)
+        for one, other in pairwise(made):
+            if one.first + one.count > other.first:
+                raise ProfileError(
+                    f"meter: {EUI.from_int(other.first)} is in two blocks: give each meter once"
+                )
+        kinds = list(dict.fromkeys(block.profile for block in made if block.profile))
+        if len(kinds) == 0 or any(block.profile is None for block in made):
+            kinds += meter_profiles()
+        mix = super().__new__(cls, kinds)
+        mix._blocks = made
+        mix._firsts = [block.first for block in made]
+        mix._folder = folder
+        mix._kept = OrderedDict()
+        mix.digest = digest or _digest(repr(blocks))
+        return mix
+
+    _blocks: list["_Block"]
+    _firsts: list[int]
+    _folder: Path
+    _kept: OrderedDict[EUI, OwnData]
+    digest: str
+    """Stands for the data when the mix was made."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        blocks = [(EUI.from_int(block.first), block.table) for block in self._blocks]
+        return MeterMix, (blocks, self._folder, self.digest)
+
+    @property
+    def ranges(self) -> list[tuple[EUI, int]]:
+        """The first EUI and the number of meters of each block, in order."""
+        return [(EUI.from_int(block.first), block.count) for block in self._blocks]
+
+    def state(self, eui: EUI) -> str:
+        """Return the state of a meter."""
+        return self.table(eui).state
+
+    def table(self, eui: EUI) -> MeterTable:
+        """Return what a meter has of its own."""
+        block = self._block(eui)
+        return _NOTHING if block is None else block.table
+
+    def own(self, eui: EUI) -> OwnData | None:
+        """Return the data of a meter, None if it has none. Raises `ProfileError`."""
+        if eui in self._kept:
+            self._kept.move_to_end(eui)
+            return self._kept[eui]
+        block = self._block(eui)
+        if block is None:
+            return None
+        own = OwnData(block.profile, block.table, _curves(block.table, self._folder, eui))
+        self._kept[eui] = own
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return own
+
+    def check(self) -> None:
+        """Read the data of the first meter of each block. Raises `ProfileError`."""
+        for block in self._blocks:
+            self.own(EUI.from_int(block.first))
+
+    def _block(self, eui: EUI) -> "_Block | None":
+        number = int(eui)
+        place = bisect_right(self._firsts, number) - 1
+        if place < 0:
+            return None
+        block = self._blocks[place]
+        return block if number < block.first + block.count else None
+
+
+def read_fleet(path: Path | str) -> MeterMix:
+    """Return the meters of a fleet file. Raises `ProfileError`: one line with file and key."""
+    try:
+        text = read_text(path)
+        table, mistakes = validate(_FleetTable, parse_toml(text))
+        if table is None or mistakes:
+            more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+            raise ProfileError(f"{mistakes[0]}{more}")
+        mix = MeterMix(
+            [(each.eui, each) for each in table.meter],
+            Path(path).parent,
+            _digest(text + _contents(table, Path(path).parent)),
+        )
+        mix.check()
+    except ValueError as error:
+        raise ProfileError(f"{path}: {error}") from None
+    except ProfileError as error:
+        raise ProfileError(f"{path}: {error}") from None
+    return mix
+
+
+def fleet_files(path: Path) -> Iterator[Path]:
+    """Yield a fleet file and the CSV files that it names without {eui}."""
+    yield path
+    table, _ = validate(_FleetTable, parse_toml(read_text(path)))
+    for each in table.meter if table else ():
+        yield from (path.parent / name for name in _names(each).values() if "{eui}" not in name)
+
+
+def built(meters: Mapping[str, Mapping[str, Any]]) -> MeterMix:
+    """Return meters from a table for each EUI, as in a fleet file without csv.
+
+    Raises `ProfileError`.
+    """
+    blocks = []
+    for text, given in meters.items():
+        table, mistakes = validate(MeterTable, dict(given))
+        if table is None or mistakes:
+            raise ProfileError(f"meter {text}: {mistakes[0]}")
+        blocks.append((EUI.parse(text), table))
+    return MeterMix(blocks)
+
+
+_NOTHING = MeterTable(registers={})
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _count(table: MeterTable) -> int:
+    return table.count if isinstance(table, FileMeterTable) else 1
+
+
+def _names(table: MeterTable) -> dict[Channel | None, str]:
+    """Return the CSV files of a table by channel; None is for the channels of the header."""
+    csv = table.csv if isinstance(table, FileMeterTable) else None
+    if csv is None:
+        return {}
+    return {None: csv} if isinstance(csv, str) else {name: csv[name] for name in csv}
+
+
+def _contents(table: _FleetTable, folder: Path) -> str:
+    """Return the text of the CSV files that are named without {eui}."""
+    names = dict.fromkeys(name for each in table.meter for name in _names(each).values())
+    return "".join(_csv(folder / name) for name in names if "{eui}" not in name)
+
+
+def _csv(path: Path) -> str:
+    try:
+        return read_text(path)
+    except ValueError as error:
+        raise ProfileError(f"csv: {path}: {error}") from None
+
+
+def _curves(table: MeterTable, folder: Path, eui: EUI) -> dict[str, Values]:
+    """Return the half hours of a meter by channel. Raises `ProfileError`."""
+    found: dict[str, Values] = {}
+    for channel, name in _names(table).items():
+        path = folder / name.replace("{eui}", str(eui))
+        try:
+            found |= parse_curves(_csv(path), *_forms(table), channel)
+        except ValueError as error:
+            raise ProfileError(f"csv: {path}: {error}") from None
+    found |= _inline(table)
+    _check(table, _profile(table), found)
+    return found
+
+
+def _forms(table: MeterTable) -> tuple[str, str | None]:
+    """Return zone and unit of the CSV files."""
+    return (table.zone, table.unit) if isinstance(table, FileMeterTable) else ("UTC", None)
+
+
+def _inline(table: MeterTable) -> dict[str, Values]:
+    if table.half_hours is None:
+        return {}
+    begin, rest = divmod(table.half_hours.start, HALF_HOUR)
+    if rest:
+        raise ProfileError("half_hours.start: is not the beginning of a half hour")
+    return {
+        channel: {begin + at: value for at, value in enumerate(values) if value is not None}
+        for channel, values in table.half_hours.values.items()
+    }
+
+
+def _check(table: MeterTable, kind: MeterProfile | None, curves: Mapping[str, Values]) -> None:
+    """Raise `ProfileError` if keys contradict each other."""
+    given = {*curves, *table.registers}
+    if "secondary" in given and (kind is None or kind.secondary is None):
+        raise ProfileError('secondary: give profile = "twin", which has a second element')
+    most = _MOST_REGISTERS if kind is None or kind.secondary is None else _MOST_SECONDARY
+    for key, prices in (
+        ("prices", table.prices),
+        ("standing_charge", [table.standing_charge or 0]),
+    ):
+        fine = [price for price in prices or () if round(price * 1000) % 10]
+        if fine and max(prices or ()) > _MOST_FINE:
+            raise ProfileError(
+                f"{key}: {fine[0]} has a third decimal, and one is above {_MOST_FINE}"
+            )
+    if table.switching is not None:
+        _slots(table.switching)
+        if max(table.switching.values()) > most:
+            raise ProfileError(f"switching: this meter has {most} tariff registers")
+        if table.prices is not None and max(table.switching.values()) > len(table.prices):
+            raise ProfileError("prices: give one for each tariff register of switching")
+        if table.prices is None and max(table.switching.values()) > 2:
+            raise ProfileError("prices: give one for each tariff register of switching")
+    if kind is not None and kind.block_thresholds:
+        if table.switching is not None or table.registers.get("import"):
+            raise ProfileError("a block tariff takes neither switching nor registers of import")
+        if table.prices is not None and len(table.prices) < len(kind.block_thresholds) + 1:
+            raise ProfileError(f"prices: give {len(kind.block_thresholds) + 1}, one for each block")
+
+
+def _slots(switching: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the register, from 0, of each half hour of the day. Raises `ProfileError`."""
+    times: dict[int, int] = {}
+    for text, register in switching.items():
+        match = re.fullmatch(r"([01]\d|2[0-3]):(00|30)", text)
+        if match is None:
+            raise ProfileError(
+                f"switching: {text!r} is not the beginning of a half hour such as 00:30"
+            )
+        times[2 * int(match[1]) + (match[2] == "30")] = register - 1
+    if 0 not in times:
+        raise ProfileError('switching: give the register from "00:00" on')
+    slots: list[int] = []
+    for slot in range(HALF_HOURS):
+        slots.append(times.get(slot, slots[-1] if slots else 0))
+    return tuple(slots)
+
+
+def _profile(table: MeterTable) -> MeterProfile | None:
+    """Return the profile of a table, with the keys that replace its own. None: the seed draws it.
+
+    Raises `ProfileError`.
+    """
+    replaced = ("generation", "payment", "wan", "chance")
+    given = {name: getattr(table, name) for name in replaced if getattr(table, name) is not None}
+    if table.profile is None:
+        if given or isinstance(table, FileMeterTable):
+            table = table.model_copy(update={"profile": "single"})
+        else:
+            return None
+    kind = meter_profile(table.profile or "single")
+    chance = given.pop("chance", None)
+    if "wan" in given:
+        wan_profile(given["wan"])
+    if chance is not None:
+        loads = ("primary", "secondary", "export")
+        given |= {name: _calmed(getattr(kind, name), chance) for name in loads}
+    return replace(kind, **given)
+
+
+def _calmed(load: LoadProfile | None, chance: float) -> LoadProfile | None:
+    """Return a load of which chance has only this part."""
+    if load is None:
+        return None
+    return replace(load, chance=load.chance * chance, spread=load.spread**chance)
+
+
+def known_day(day: date) -> int:
+    """Return a day as a number since 2000-01-01."""
+    return (day - _EPOCH).days
