@@ -98,7 +98,7 @@ HOMES = {
     "fastapi": ("control/*",),
     "fastapi_offline": ("control/page_routes.py",),
     "hdrh": ("load/tally.py",),
-    "jinja2": ("proof/report/page.py",),
+    "jinja2": ("runtime/report_page.py",),
     "lxml": ("gateway/*", "pytest_plugin/dsp.py"),
     "matplotlib": ("cli/render/profiles.py", "proof/report/*.py"),
     "prometheus_client": ("control/metrics.py",),

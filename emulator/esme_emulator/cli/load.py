@@ -31,7 +31,7 @@ from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import party_called
 from esme_emulator.load.generator import Endpoint
 from esme_emulator.load.plan import DUIS, Arrivals, LoadError, Plan
-from esme_emulator.load.result import LoadResult, report_folder, write_report
+from esme_emulator.load.result import LoadResult
 from esme_emulator.load.run import Load
 from esme_emulator.load.tally import AbortRule, Tally, parse_rule
 from esme_emulator.load.thresholds import LoadThreshold, parse_threshold
@@ -190,8 +190,12 @@ def load(
         asked, left_out = asked_by(requester, asked)
         warn(left_out)
     plan = _plan(asked, source, len(estate.meters), **wanted)
-    folder = None if report is None else report_folder(report)
-    if folder is not None:
+    folder = None
+    if report is not None:
+        # Only here, because its packages are in an extra of their own.
+        from esme_emulator.load.report import report_folder, write_report
+
+        folder = report_folder(report)
         folder.clear()
     endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
     target = broker if endpoint is None else endpoint

@@ -1,14 +1,9 @@
-"""The result of a load: its figures, and the files and comparisons of its report.
+"""The result of a load: its figures, and comparisons of two.
 
 Latencies are milliseconds from the planned time of a request to its answer. Requests that were
 refused, invalid or without a reply are counted, and have no latency.
-
-`latency-<origin>.hgrm` is a percentile distribution in milliseconds, for HdrHistogram's plotter.
-`load.hlog` is a log of HdrHistogram, version 1.2: full histograms in microseconds, one line per
-tag.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -23,7 +18,6 @@ from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
 from esme_emulator.runtime.reports import (
     Figure,
     ReportError,
-    ReportFolder,
     derived,
     read_json,
     schema_of,
@@ -298,48 +292,6 @@ def _notes(
             where = "behind the endpoint, and does it deliver to --listen?"
         notes.append(f"nothing was answered: are there meters {where}")
     return notes
-
-
-JSON, LOG = "load.json", "load.hlog"
-"""File names in a report."""
-
-_HEAD = """\
-#[Histogram log format version 1.2]
-"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
-"""
-
-
-def report_folder(folder: Path) -> ReportFolder:
-    """Return the folder for a load's report."""
-    names = ("all", *(origin.value for origin in Origin))
-    return ReportFolder(folder, (JSON, LOG, *map(_distribution, names)))
-
-
-def write_report(folder: ReportFolder, result: LoadResult, tally: Tally) -> list[Path]:
-    """Write the files of a load into a cleared `folder`, and return their paths.
-
-    Raises `ReportFolderError` and removes the files if one cannot be written.
-    """
-    histograms = {"all": tally.latency()}
-    histograms |= {origin.value: tally.latency(origin=origin) for origin in Origin}
-    texts = {JSON: json.dumps(result.as_dict(), indent=1) + "\n"}
-    lines = []
-    for name, histogram in histograms.items():
-        if len(histogram):
-            texts[_distribution(name)] = histogram.distribution()
-            highest = (histogram.quantiles().max or 0.0) / 1000
-            seconds = f"0.000,{result.measured_seconds:.3f},{highest:.6f}"
-            lines.append(f"Tag={name},{seconds},{histogram.encoded()}\n")
-    texts[LOG] = _HEAD + "".join(lines)
-    try:
-        return [folder.write(name, text) for name, text in texts.items()]
-    except BaseException:
-        folder.discard()
-        raise
-
-
-def _distribution(name: str) -> str:
-    return f"latency-{name}.hgrm"
 
 
 FIGURES = (

@@ -13,7 +13,8 @@ from hdrh.log import HistogramLogReader
 
 from esme_emulator.load.in_flight import Batch, ConnectionState, Origin, Outcome
 from esme_emulator.load.plan import Arrivals, LoadError, Plan
-from esme_emulator.load.result import make_result, report_folder, write_report
+from esme_emulator.load.report import report_folder, write_report
+from esme_emulator.load.result import make_result
 from esme_emulator.load.run import GONE, Outage, live
 from esme_emulator.load.tally import (
     AbortRule,
@@ -306,7 +307,8 @@ def test_hdrhistogram_can_read_the_report(tmp_path: Path) -> None:
     folder.clear()
     files = write_report(folder, made, summed)
     assert {file.name for file in files} == {
-        "load.json", "load.hlog", "latency-all.hgrm", "latency-hit.hgrm", "latency-miss.hgrm"
+        "load.json", "load.html", "load.junit.xml", "load.md", "load.hlog",
+        "latency-all.hgrm", "latency-hit.hgrm", "latency-miss.hgrm"
     }  # fmt: skip
     assert json.loads(files[0].read_text())["requests"]["sent"] == 7
     [log] = [file for file in files if file.name == "load.hlog"]

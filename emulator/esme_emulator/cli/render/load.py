@@ -8,22 +8,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from esme_emulator.cli.render.screen import print_rows
-from esme_emulator.load.plan import Arrivals
 from esme_emulator.load.result import DuisFigures, LoadResult
 from esme_emulator.load.tally import Live, Quantiles
-from esme_emulator.load.words import met, value
+from esme_emulator.load.words import ORIGINS, headline, met, value
 
 _LINES = 20
 """Approximate number of plain lines during a load."""
 _WHICH = ""
 """Title of the column that names the requests of a row."""
 _SILENT = "; nothing answers: see that the meters, and with --via cache a cache, use this broker"
-_ORIGINS = {
-    "hit": "from the cache",
-    "miss": "from the meter",
-    "collapsed": "collapsed",
-    "bypass": "past the cache",
-}
 
 
 @contextmanager
@@ -69,20 +62,10 @@ def _said(live: Live) -> str:
 
 def load_table(result: LoadResult, console: Console) -> None:
     """Print the result of a load."""
-    plan = result.plan
-    asked = f"{plan.arrivals.value}"
-    if result.target_rate is not None:
-        asked += f" {result.target_rate:g}/s"
-    if plan.arrivals is Arrivals.CLOSED:
-        asked += f" loop, {plan.closed} in flight"
-    partial = "" if result.complete else " (partial)"
-    _line(
-        console,
-        f"{result.scenario}, via {plan.via}: {asked}, {result.measured_seconds:g} s{partial}",
-    )
+    _line(console, headline(result) + ("" if result.complete else " (partial)"))
     requests = result.requests
     rows = [_row("all", requests.planned, requests.failed, result.latency["all"])]
-    for name, title in _ORIGINS.items():
+    for name, title in ORIGINS.items():
         of = result.latency[name]
         if of.count:
             rows.append(_row(f"  {title}", of.count, None, of))

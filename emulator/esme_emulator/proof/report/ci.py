@@ -1,9 +1,9 @@
 """The forms of a report that CI servers read: a Markdown summary and JUnit XML."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 from itertools import chain
-from xml.etree import ElementTree as ET
 
 from esme_emulator.proof.report.words import (
     NOT_MEASURED,
@@ -25,6 +25,7 @@ from esme_emulator.proof.report.words import (
 )
 from esme_emulator.proof.result import Account, ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
+from esme_emulator.runtime.junit import Case, junit_xml
 
 
 def markdown(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
@@ -132,24 +133,22 @@ def junit(result: ProofResult) -> str:
 
     An incomplete proof is an error, and its thresholds are skipped.
     """
-    suite = ET.Element("testsuite", name=f"esme prove {result.scenario}")
-    case = ET.SubElement(suite, "testcase", classname=result.scenario, name="measured to the end")
+    return junit_xml(f"esme prove {result.scenario}", result.scenario, _cases(result))
+
+
+def _cases(result: ProofResult) -> Iterator[Case]:
+    measured = Case("measured to the end")
     if not result.complete:
-        ET.SubElement(case, "error", message=partial(result))
+        measured = replace(measured, outcome="error", message=partial(result))
     elif not result.replies_compared:
-        ET.SubElement(case, "failure", message="nothing was measured")
+        measured = replace(measured, outcome="failure", message="nothing was measured")
+    yield measured
     for name, item in result.thresholds.items():
         must = f"{name} {item.comparison} {item.limit:.12g}"
-        case = ET.SubElement(suite, "testcase", classname=result.scenario, name=must)
         if item.met is None:
-            ET.SubElement(case, "skipped", message=f"{name} was not measured")
-        elif not item.met:
+            yield Case(must, "skipped", f"{name} was not measured")
+        elif item.met:
+            yield Case(must)
+        else:
             value = NOT_MEASURED if item.value is None else f"{item.value:.12g}"
-            failure = ET.SubElement(case, "failure", message=f"{name} is {value}")
-            failure.text = "\n".join(result.ledger_lines)
-    outcomes = (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
-    suite.set("tests", str(len(suite)))
-    for count, tag in outcomes:
-        suite.set(count, str(len(suite.findall(f"testcase/{tag}"))))
-    ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+            yield Case(must, "failure", f"{name} is {value}", "\n".join(result.ledger_lines))

@@ -1,6 +1,5 @@
 """The page of a report: one HTML file without external resources."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from esme_emulator.proof.report import charts
@@ -26,18 +25,15 @@ from esme_emulator.proof.report.words import (
 )
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
+from esme_emulator.runtime.report_page import render_page
 
 
 def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
     """Return the HTML of a result; `named` is that of `again`."""
-    environment = Environment(
-        loader=PackageLoader("esme_emulator.proof", "report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        "esme_emulator.proof",
+        "report",
+        "page.html.j2",
         result=result,
         verdict=verdict(result),
         charts=_charts(result, side_by_side),
