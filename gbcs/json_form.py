@@ -1,8 +1,8 @@
 """Messages as JSON, without loss: `from_json(to_json(message))` encodes to the same octets.
 
 Octets are upper-case hex, OBIS codes are dotted, DLMS values are those of `gbcs.json_data`.
-Derived keys (names, rows, decrypted attributes, results of verification) are for the reader and
-ignored by `from_json`.
+Derived keys (names, rows, values, units, decrypted attributes, results of verification) are for the
+reader and ignored by `from_json`.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,6 @@ from gbcs.dlms.access import (
 from gbcs.dlms.data import Data
 from gbcs.errors import AuthenticationError, DecodeError, EncodeError
 from gbcs.eui import EUI
-from gbcs.instants import to_iso
 from gbcs.json_data import (
     Json,
     data_from_json,
@@ -33,6 +32,7 @@ from gbcs.json_data import (
     text_of,
     whole,
 )
+from gbcs.json_readings import readings_to_json
 from gbcs.message import CRA, MESSAGE_TYPES, Message, Payload, Protected, Supplementary
 from gbcs.obis import dotted, parse_dotted
 from gbcs.opaque import Opaque
@@ -68,10 +68,7 @@ def to_json(message: Message) -> Json:
     }
     if message.protected:
         form["protected"] = [_protected(item, message) for item in message.protected]
-    rows = _rows(message)
-    if rows is not None:
-        form["rows"] = rows
-    return form
+    return form | _readings(message)
 
 
 def from_json(form: Any) -> Message:
@@ -287,20 +284,14 @@ def _protected(item: Protected, message: Message) -> Json:
     return {**form, "plaintext": data_to_json(data)}
 
 
-def _rows(message: Message) -> list[Json] | None:
-    """Return the entries of the log in a reading service's response, None unless it has one log."""
-    if message.message_code not in BY_CODE:
-        return None
+def _readings(message: Message) -> Json:
+    """Return what a reading service's response says, empty for other messages."""
+    if message.cra is not CRA.RESPONSE or message.message_code not in BY_CODE:
+        return {}
     try:
-        logs = [rows for reading in values_of(message) if (rows := reading.rows) is not None]
-    except (AuthenticationError, DecodeError):  # no key, or an error response
-        return None
-    return rows_to_json(logs[0]) if len(logs) == 1 else None
-
-
-def rows_to_json(rows: list[Any]) -> list[Json]:
-    """Return the rows of a log, with `time` in ISO 8601 instead of seconds since 2000."""
-    return [{**row, "time": to_iso(row["time"])} for row in rows]
+        return readings_to_json(values_of(message))
+    except (AuthenticationError, DecodeError):  # no key, or values of another shape
+        return {}
 
 
 def _choice(choice: Choice) -> str:

@@ -51,6 +51,19 @@ BALANCES = (
 )
 """Columns, and parts of SRV 4.3, that are amounts of money, in 10⁻⁵ pounds or euros."""
 
+MONEY = (-5, None)
+"""Scale of amounts of money, whose currency is pounds or euros."""
+_WH, _VARH, _VOLTS = (0, "Wh"), (0, "varh"), (0, "V")
+
+COLUMN_UNITS: Mapping[str, tuple[int, str | None]] = {
+    **dict.fromkeys(("import", "secondary_import", "tou", "secondary_tou", BLOCKS), _WH),
+    **dict.fromkeys(("export", "primary", "secondary", "active_export", "consumption"), _WH),
+    **dict.fromkeys(("reactive_import", "reactive_export"), _VARH),
+    **dict.fromkeys((*BALANCES, "amount"), MONEY),
+    "average_rms_voltage": _VOLTS,
+}
+"""Scale, as a power of ten, and symbol of the unit of each column but `time`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileLog:

@@ -11,6 +11,7 @@ HenryGiraldo/gbcs-parser-js.
 from dataclasses import dataclass
 
 from gbcs.obis import parse_dotted
+from gbcs.tables.profile_logs import BALANCES, MONEY
 from gbcs.tables.table import flag, read_table
 
 SINGLE, TWIN, POLYPHASE = "single", "twin", "polyphase"
@@ -130,19 +131,20 @@ def service_of(srv: str, meter: str = SINGLE) -> ReadingService:
     raise ValueError(f"a {meter} meter has no reading service {srv}")
 
 
-_SCALER_UNIT = "scaler_unit"
+SCALER_UNIT = "scaler_unit"
+"""Ending of the name of a part that is scaler and unit of the one before it."""
 
 FIELDS: dict[tuple[int, bytes, int], tuple[str, ...]] = {
     (1, parse_dotted("0.0.94.44.34.10"), 2): (
         "import",
-        f"import_{_SCALER_UNIT}",
+        f"import_{SCALER_UNIT}",
         "reactive_import",
-        f"reactive_import_{_SCALER_UNIT}",
+        f"reactive_import_{SCALER_UNIT}",
         "secondary_import",
     ),
     (1, parse_dotted("0.0.94.44.34.1"), 2): ("tou", "secondary_tou"),
     (1, parse_dotted("0.0.94.44.34.2"), 2): ("blocks",),
-    (1, parse_dotted("0.0.94.44.34.20"), 2): ("import", f"import_{_SCALER_UNIT}", "primary"),
+    (1, parse_dotted("0.0.94.44.34.20"), 2): ("import", f"import_{SCALER_UNIT}", "primary"),
     (1, parse_dotted("0.0.94.44.34.30"), 2): (
         "meter_balance",
         "emergency_credit_balance",
@@ -158,4 +160,17 @@ Only a twin element meter has the secondary ones, which come last. Energies are 
 powers in W, balances and debts in 10⁻⁵ pounds or euros. `tou` is an array of 48 registers,
 `secondary_tou` of 4, and `blocks` of 64: for each of four blocks eight registers and then eight
 counters.
+"""
+
+_WH, _WATTS = (0, "Wh"), (0, "W")
+
+FIELD_UNITS: dict[tuple[int, bytes, int], dict[str, tuple[int, str | None]]] = {
+    (1, parse_dotted("0.0.94.44.34.10"), 2): {"secondary_import": _WH},
+    (1, parse_dotted("0.0.94.44.34.1"), 2): {"tou": _WH, "secondary_tou": _WH},
+    (1, parse_dotted("0.0.94.44.34.20"), 2): {"primary": _WATTS},
+    (1, parse_dotted("0.0.94.44.34.30"), 2): dict.fromkeys(BALANCES, MONEY),
+}
+"""Scale, as a power of ten, and symbol of the unit of parts of `FIELDS` without a `scaler_unit`.
+
+`blocks` is left out: half of its numbers are registers in Wh, and half are counters.
 """

@@ -21,7 +21,8 @@ from gbcs import (
 from gbcs.dlms.access import DataNotification
 from gbcs.dlms.data import NULL, BitString, Data, DataType, octet_string, structure
 from gbcs.json_data import data_from_json, data_to_json
-from gbcs.json_form import from_json, rows_to_json, to_json
+from gbcs.json_form import from_json, to_json
+from gbcs.json_readings import rows_to_json
 from tests.support.rtds import named
 from tests.support.strategies import data
 

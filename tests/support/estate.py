@@ -37,7 +37,7 @@ def command(
     srv: str,
     role: Role = Role.IS,
     counter: int = 1,
-    window: Window = YESTERDAY,
+    window: Window | None = YESTERDAY,
     device: EUI = METER,
     keystore: Keystore = KEYS,
 ) -> tuple[Command, bytes]:

@@ -19,6 +19,7 @@ from esme_emulator.cli.options import (
     via_option,
 )
 from esme_emulator.cli.render import readings as readings_view
+from esme_emulator.cli.render.readings_csv import readings_csv
 from esme_emulator.cli.render.screen import out, warn
 from esme_emulator.cli.service_options import fleet_file_option, profile_option, profiles_of
 from esme_emulator.estate.estate import EstateSource
@@ -26,9 +27,8 @@ from esme_emulator.estate.parties import party_called
 from esme_emulator.messaging.topics import Via
 from esme_emulator.profiles import MeterMix
 from gbcs import EUI
-from gbcs.dlms.data import BitString
 from gbcs.instants import parse_iso, to_iso
-from gbcs.json_form import rows_to_json
+from gbcs.json_readings import readings_to_json
 from gbcs.tables.reading_services import (
     POLYPHASE,
     READING_SERVICES,
@@ -38,7 +38,7 @@ from gbcs.tables.reading_services import (
     service_of,
 )
 from gbcs.usecases.profile_read import Window
-from gbcs.usecases.values import Reading, plain
+from gbcs.usecases.values import Reading
 
 
 def _timeout(text: str) -> float:
@@ -90,6 +90,7 @@ def _srv(text: str) -> str:
     help="Kind of meter.",
 )
 @click.option("--chart", is_flag=True, help="Show a small chart in place of the table.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with scales applied and units.")
 @click.option(
     "--timeout",
     type=_TIMEOUT,
@@ -110,6 +111,7 @@ def read(
     fleet_file: MeterMix | None,
     variant: str | None,
     chart: bool,
+    as_csv: bool,
     timeout: float,
     party: str | None,
     source: EstateSource,
@@ -121,6 +123,8 @@ def read(
     Without --broker, starts a meter and a cache for this one read. SRV is a service reference of
     the reading service, 4.1.1 to 4.18.
     """
+    if as_csv + as_json + chart > 1:
+        raise click.UsageError("--chart, --csv and --json: give one of the three")
     window = _window(srv, variant, start, end)
     estate = source.estate()
     warn(list(estate.notes))
@@ -148,7 +152,10 @@ def read(
         "via": via,
         "cache_status": answered.cache_status,
     }
-    print_reading(answered.service, answered.readings, form, as_json=as_json, chart=chart)
+    if as_csv:
+        click.echo(readings_csv(answered.readings), nl=False)
+    else:
+        print_reading(answered.service, answered.readings, form, as_json=as_json, chart=chart)
 
 
 def print_reading(
@@ -162,11 +169,7 @@ def print_reading(
     """Print a reading as a table, as values or as a chart; or as JSON, added to `form`."""
     rows = _the_rows(service, readings)
     if as_json:
-        if rows is None:
-            form["values"] = [_to_json(item) for item in readings]
-        else:
-            form["rows"] = rows_to_json(rows)
-        click.echo(json.dumps(form))
+        click.echo(json.dumps(form | readings_to_json(readings)))
     elif chart and rows is not None:
         readings_view.reading_chart(rows, out)
     elif rows is not None:
@@ -195,23 +198,3 @@ def _kind_that_has(srv: str) -> str:
 def _the_rows(service: ReadingService, readings: tuple[Reading, ...]) -> list[Any] | None:
     """Return the rows if the service reads one log and nothing else, else None."""
     return readings[0].rows if service.windowed and len(readings) == 1 else None
-
-
-def _to_json(item: Reading) -> dict[str, Any]:
-    form: dict[str, Any] = {"name": item.name}
-    rows, fields = item.rows, item.fields
-    if rows is not None:
-        form["rows"] = rows_to_json(rows)
-    elif fields is not None:
-        form["fields"] = {name: _jsonable(value) for name, value in fields.items()}
-    elif item.data is not None:
-        form["value"] = _jsonable(plain(item.data))
-    return form
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex().upper()
-    if isinstance(value, BitString):
-        return str(value)
-    return [_jsonable(part) for part in value] if isinstance(value, tuple) else value

@@ -1,5 +1,7 @@
 """`esme read` of every service of the reading service, and nonsense given to every option."""
 
+import csv
+import io
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -88,11 +90,14 @@ def ids(value: object) -> str:
     return value.use_case if isinstance(value, ReadingService) else str(value)
 
 
+UNITS = ("units", "unit", "scale")
+
+
 @pytest.mark.parametrize(("service", "kind"), SERVICES, ids=ids)
 def test_every_service_is_read_as_json(service: ReadingService, kind: str, esme: Esme) -> None:
     form = esme.form(*args_of(service, kind))
     body = set(form) - HEAD
-    assert body in ({"rows"}, {"values"})
+    assert body in ({"rows", "units"}, {"values"})
     assert form["device"] == str(first_of(kind))
     assert form["srv"] == service.srv
     assert form["via"] == "cache"
@@ -105,8 +110,8 @@ def test_every_service_is_read_as_json(service: ReadingService, kind: str, esme:
         assert all(names)
         assert len(names) >= len(service.accesses)
         for item in form["values"]:
-            assert len(item) == 2
-            assert set(item) < {"name", "rows", "fields", "value"}
+            assert len(item.keys() & {"rows", "fields", "value"}) == 1
+            assert item.keys() <= {*("name", "rows", "fields", "value"), *UNITS}
     logs = [form] if "rows" in form else [item for item in form["values"] if "rows" in item]
     if service.windowed:
         assert logs
@@ -284,3 +289,15 @@ def test_nonsense_in_place_of_arguments_is_one_line(nonsense: str, esme: Esme) -
         assert said.code in (1, 2), args
         assert said.err.startswith("esme: "), args
         assert said.err.count("\n") == 1, args
+
+
+@pytest.mark.parametrize(("service", "kind"), SERVICES, ids=ids)
+def test_every_service_is_read_as_csv(service: ReadingService, kind: str, esme: Esme) -> None:
+    title, *rows = csv.reader(io.StringIO(esme(*args_of(service, kind), "--csv").out))
+    assert title == ["name", "time", "value", "unit"] or title[0] == "time"
+    assert all(len(row) == len(title) for row in rows)
+
+
+def test_one_form_of_output_at_a_time(esme: Esme) -> None:
+    error = esme.refused(2, "read", "00DBE50000000000", "4.1.1", "--csv", "--json")
+    assert "--chart, --csv and --json: give one of the three" in error

@@ -1,15 +1,20 @@
 """What a person sees of readings, on terminals of every width and in a pipe."""
 
+import csv
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from esme_emulator.cli.render.readings import reading_chart, reading_table, reading_values
+from esme_emulator.cli.render.readings_csv import readings_csv
 from esme_emulator.cli.render.screen import plain_table
+from gbcs.dlms.compact_array import CompactArray
 from gbcs.dlms.data import Data, octet_string, structure
 from gbcs.dlms.data import DataType as T
 from gbcs.obis import parse_dotted
+from gbcs.tables.profile_logs import BY_OBIS
 from gbcs.tables.reading_services import READING_SERVICES, ReadAttribute
 from gbcs.usecases.values import Reading
 
@@ -37,15 +42,16 @@ def printed(show: object, *given: object, width: int = 200, terminal: bool = Tru
     return console.file.getvalue().splitlines()
 
 
+def attributes() -> Iterator[ReadAttribute]:
+    """Yield the attributes of all reading services."""
+    for service in READING_SERVICES:
+        for access in service.accesses:
+            yield from access.attributes
+
+
 def attribute(name: str) -> ReadAttribute:
     """The attribute of a reading service that has this name."""
-    return next(
-        item
-        for service in READING_SERVICES
-        for access in service.accesses
-        for item in access.attributes
-        if Reading(item, 0).name == name
-    )
+    return next(item for item in attributes() if Reading(item, 0).name == name)
 
 
 def reading(name: str, data: Data) -> Reading:
@@ -178,3 +184,39 @@ def test_negative_values_have_no_bars() -> None:
 
 def test_no_entries() -> None:
     assert printed(reading_table, []) == printed(reading_chart, []) == ["no entries in this window"]
+
+
+def csv_of(readings: list[Reading]) -> list[list[str]]:
+    return list(csv.reader(StringIO(readings_csv(readings))))
+
+
+def test_csv_applies_scales_and_names_units() -> None:
+    name = "Active export register"
+    table = csv_of(
+        [
+            reading(f"{name}: value", Data(T.DOUBLE_LONG_UNSIGNED, 12345)),
+            reading(f"{name}: scaler_unit", structure(Data(T.INTEGER, -2), Data(T.ENUM, 30))),
+            reading("Meter balance: current_credit_amount", Data(T.DOUBLE_LONG, -5)),
+        ]
+    )
+    assert table == [
+        ["name", "time", "value", "unit"],
+        [f"{name}: value", "", "123.45", "Wh"],
+        ["Meter balance: current_credit_amount", "", "-5", ""],
+    ]
+
+
+def test_csv_of_a_log_has_a_row_for_each_entry_and_spreads_lists() -> None:
+    log = BY_OBIS[parse_dotted("0.0.98.1.9.255")]
+    shape = next(iter(log.rows))
+    entries = [(0, 7, (1,) * 48, *[(2,) * 8] * 4), (86400, 8, (3,) * 48, *[(4,) * 8] * 4)]
+    item = next(one for one in attributes() if one.obis == log.log)
+    array = Data(T.COMPACT_ARRAY, CompactArray.of(shape, entries))
+    title, first, second = csv_of([Reading(item, 0, array)])
+    assert title[:3] == ["time", "import (Wh)", "tou 1 (Wh)"]
+    assert title[-1] == "blocks 4 8 (Wh)"
+    assert len(title) == len(first) == len(second) == 2 + 48 + 32
+    assert first[:3] == ["2000-01-01T00:00:00Z", "7", "1"]
+    assert second[-1] == "4"
+    nothing = Data(T.COMPACT_ARRAY, CompactArray.of(shape, []))
+    assert csv_of([Reading(item, 0, nothing)]) == [["time"]]

@@ -14,14 +14,11 @@ from gbcs.dlms.data import BitString
 from gbcs.instants import from_date_time, to_iso
 from gbcs.obis import dotted
 from gbcs.tables.cosem import UNITS
-from gbcs.tables.profile_logs import BALANCES
+from gbcs.tables.profile_logs import BALANCES, MONEY
+from gbcs.tables.reading_services import SCALER_UNIT
 from gbcs.usecases.profile_read import Row
 from gbcs.usecases.values import Reading, plain
 
-_MONEY_SCALE = -5
-"""Scaler of balances and debts, in pounds. Source: `gbcs.tables.reading_services`."""
-
-_SCALER_UNIT = "scaler_unit"
 _REGISTERS = 8
 """Lists of at least this length are shown as registers: non-zero entries only."""
 
@@ -81,9 +78,9 @@ def _print_values(values: list[tuple[str, Any]], console: Console) -> None:
 
 def _measured(name: str, values: Mapping[str, Any]) -> str | None:
     """Return the name of the value that has `name` as scaler and unit, None if there is none."""
-    if not name.endswith(_SCALER_UNIT):
+    if not name.endswith(SCALER_UNIT):
         return None
-    stem = name.removesuffix(_SCALER_UNIT).removesuffix("_")
+    stem = name.removesuffix(SCALER_UNIT).removesuffix("_")
     return next((one for one in (stem, f"{stem}value") if isinstance(values.get(one), int)), None)
 
 
@@ -91,7 +88,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "time":
         return to_iso(value)
     if name in BALANCES:
-        return f"{_scaled(value, _MONEY_SCALE):,}"
+        return f"{_scaled(value, MONEY[0]):,}"
     if isinstance(value, tuple):
         numbers = list(_flat(value))
         if len(numbers) >= _REGISTERS and all(isinstance(one, int) for one in numbers):
