@@ -25,9 +25,7 @@ from esme_emulator.load.in_flight import ConnectionState, InFlight, Outcome, Pre
 from esme_emulator.load.plan import LoadError, Plan
 from esme_emulator.messaging.transaction import Transaction
 from esme_emulator.runtime.tasks import Tasks
-from esme_emulator.scenario.scenario import window_of
 from esme_emulator.transport import TransportError
-from gbcs.instants import EPOCH_UNIX
 
 _XML = {"content-type": "application/xml"}
 _UNANSWERED = (Code.NO_RESPONSE, Code.UNREACHABLE, Code.TIMED_OUT)
@@ -73,7 +71,7 @@ class DuisMaker:
         """Return the request of `slot`, made at `now`, Unix time in seconds."""
         kind, device = self._plan.mix[slot.kind], self._meters[slot.meter]
         identity = RequestId(self._users[kind.party], device, self._first_counter + slot.place)
-        draft = draft_read(identity, kind.srv, window_of(kind, int(now) - EPOCH_UNIX))
+        draft = draft_read(identity, kind.srv, slot.window_at(kind, now))
         try:
             octets = signed_by_originator(draft, self._keys)
         except SignatureError as error:

@@ -26,11 +26,12 @@ from esme_emulator.load.plan import Arrivals, LoadError, Plan
 from esme_emulator.messaging.topics import CACHE_STATUS, command_topic, response_topic
 from esme_emulator.messaging.transaction import transaction_of
 from esme_emulator.runtime.clock import Clock, parse_clock
-from esme_emulator.scenario.scenario import Process, TraceLine, window_of
+from esme_emulator.scenario.scenario import Mix, Process, TraceLine, window_of
 from esme_emulator.scenario.workload import arrival_times
 from esme_emulator.transport import Broker, Outcome, Transport, TransportError, connect
 from gbcs import EUI
 from gbcs.instants import EPOCH_UNIX
+from gbcs.usecases.read_request import Window
 
 
 class Slot(NamedTuple):
@@ -44,6 +45,12 @@ class Slot(NamedTuple):
     """Index into the plan's mix."""
     meter: int
     """Number of the meter in the estate, from 0."""
+    window: Window | None = None
+    """The window to read, None for the one that the mix gives."""
+
+    def window_at(self, kind: Mix, now: float) -> Window:
+        """Return the window to read at `now`, Unix time in seconds."""
+        return self.window or window_of(kind, int(now) - EPOCH_UNIX)
 
 
 def schedule(plan: Plan, worker: int = 0) -> Iterator[Slot]:
@@ -56,7 +63,8 @@ def schedule(plan: Plan, worker: int = 0) -> Iterator[Slot]:
         meter = int(drawn_meter * plan.meters) if line.meter is None else line.meter
         if meter % plan.workers == worker:
             kind = min(bisect(bounds, drawn_kind), len(bounds) - 1)
-            yield Slot(place, line.seconds, kind if line.kind is None else line.kind, meter)
+            kind = kind if line.kind is None else line.kind
+            yield Slot(place, line.seconds, kind, meter, line.window)
 
 
 def _lines(plan: Plan) -> Iterator[TraceLine]:
@@ -118,7 +126,7 @@ class CommandMaker:
         device = self._meters[slot.meter]
         party = self._parties[kind.party]
         party.counter = self._first_counter + slot.place
-        command, octets = party.command(device, kind.srv, window_of(kind, int(now) - EPOCH_UNIX))
+        command, octets = party.command(device, kind.srv, slot.window_at(kind, now))
         return PreparedRequest(
             seconds=slot.seconds,
             party=kind.party,

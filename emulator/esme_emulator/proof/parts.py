@@ -19,7 +19,7 @@ from esme_emulator.scenario.workload import Arrival, arrivals_of, most_requests
 REQUESTS = 5_000
 """Requests of one part, about."""
 
-_ARRIVAL = struct.Struct("<QdIQdQ")
+_ARRIVAL = struct.Struct("<QdIQdQqq")
 """The fields of `Arrival`."""
 _BUFFER = 16_384
 """Octets of one part that are kept in memory before they are written."""

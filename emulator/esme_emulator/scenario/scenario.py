@@ -81,6 +81,8 @@ class TraceLine:
     meter: int | None = None
     kind: int | None = None
     """Index into the mix."""
+    window: Window | None = None
+    """The window to read; None for the one that the mix gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Mix:
     ends: Literal["midnight", "hour", "now"] = "midnight"
     """End of the window: the last `midnight`, the last full `hour`, or the end of the current half
     hour (`now`), which is not over yet."""
+    back: Annotated[float, Ge(0), Le(397)] = 0.0
+    """Days by which the window ends earlier, such as 1 for the day before yesterday."""
     repeats: Annotated[int, Ge(0), Le(100)] = 0
     """Times that the party requests the same window again, every `again` seconds."""
     again: Seconds = 600.0
@@ -245,4 +249,5 @@ def window_of(kind: Mix, now: int) -> Window:
     """Return the window of a request of `kind` at `now`, in seconds since 2000."""
     period = DAY if kind.ends == "midnight" else _HOUR if kind.ends == "hour" else HALF_HOUR
     end = now // period * period + (HALF_HOUR if kind.ends == "now" else 0)
+    end -= int(kind.back * DAY)
     return Window(end - int(kind.days * DAY), end)

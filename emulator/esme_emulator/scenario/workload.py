@@ -28,7 +28,7 @@ from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine, window_of
 from esme_emulator.scenario.supply import Supply, estate_of
 from gbcs import EUI, Command
-from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.usecases.profile_read import Window
 
 _CHUNK = 1_000_000
@@ -81,7 +81,8 @@ def parse_trace(
     """Return the requests of the trace `text`; `name` appears in error messages.
 
     A line has the seconds after the start, up to `last`. It may go on with the number of the meter,
-    the party and the SRV; without them, they are drawn later. Empty lines and lines that begin with
+    the party and the SRV; without them, they are drawn later. Start and end of the window may
+    follow, in ISO 8601; without them, the mix decides. Empty lines and lines that begin with
     # are ignored. Raises `TraceError`.
     """
     kinds = {(kind.party, kind.srv): place for place, kind in enumerate(mix)}
@@ -102,8 +103,11 @@ def parse_trace(
 def _trace_line(
     row: list[str], kinds: dict[tuple[str, str], int], meters: int, last: float
 ) -> TraceLine:
-    if len(row) not in (1, 4):
-        raise ValueError("give seconds, or seconds, number of the meter, party, SRV")
+    if len(row) not in (1, 4, 6):
+        raise ValueError(
+            "give seconds, or seconds, number of the meter, party, SRV; "
+            "a window of its own follows as start, end"
+        )
     try:
         seconds = float(row[0])
     except ValueError:
@@ -119,7 +123,15 @@ def _trace_line(
     if kind is None:
         known = ", ".join(f"{party} {srv}" for party, srv in kinds)
         raise ValueError(f"the scenario's mix has no {row[2]} {row[3]}; it has {known}")
-    return TraceLine(seconds, int(row[1]), kind)
+    return TraceLine(seconds, int(row[1]), kind, _window(*row[4:]) if row[4:] else None)
+
+
+def _window(start: str, end: str) -> Window:
+    """Return the window between two instants in ISO 8601. Raises `ValueError`."""
+    window = Window(parse_iso(start), parse_iso(end))
+    if window.end < window.start:
+        raise ValueError(f"the window ends, at {end}, before it starts")
+    return window
 
 
 _EPOCH = date(2000, 1, 1)
@@ -218,6 +230,10 @@ class Arrival(NamedTuple):
     """Time of the first of the repeats, in seconds after the start; it decides the window."""
     counter: int
     """Originator counter of its party, from 1."""
+    start: int = -1
+    """Start of a window of its own, in seconds since 2000; -1 if the mix decides."""
+    end: int = -1
+    """End of that window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +271,9 @@ class Planner:
             known = ", ".join(self._parties)
             raise WorkloadError(f"there is no party {kind.party}; known: {known}")
         device = self._meters[arrival.meter]
-        window = window_of(kind, start + int(arrival.first))
+        window = Window(arrival.start, arrival.end)
+        if arrival.end < 0:
+            window = window_of(kind, start + int(arrival.first))
         party.counter = arrival.counter
         command, octets = party.command(device, kind.srv, window)
         key = Key(device, kind.srv, window.start, window.end)
@@ -273,13 +291,13 @@ def arrivals_of(scenario: Scenario) -> Iterator[Arrival]:
     number = 0
     for seconds, drawn in groupby(_drawn(scenario), key=itemgetter(0)):
         counted = []
-        for _, _, kind, meter, first in drawn:
+        for _, _, kind, meter, first, start, end in drawn:
             party = scenario.mix[kind].party
             counters[party] += 1
-            counted.append((meter, kind, first, counters[party]))
-        for meter, kind, first, counter in sorted(counted, key=itemgetter(0)):
+            counted.append((meter, kind, first, counters[party], start, end))
+        for meter, kind, first, counter, start, end in sorted(counted, key=itemgetter(0)):
             number += 1
-            yield Arrival(number, seconds, kind, meter, first, counter)
+            yield Arrival(number, seconds, kind, meter, first, counter, start, end)
 
 
 def most_requests(scenario: Scenario) -> int:
@@ -290,8 +308,10 @@ def most_requests(scenario: Scenario) -> int:
     return scenario.arrivals.requests * (1 + repeats)
 
 
-_Drawn = tuple[float, int, int, int, float]
-"""Seconds, number of the draw, kind, meter, and seconds of the first of the repeats."""
+_Drawn = tuple[float, int, int, int, float, int, int]
+"""Seconds, number of the draw, kind, meter, seconds of the first of the repeats, start, end."""
+_BY_MIX = -1, -1
+"""Start and end of a window that the mix decides."""
 
 
 def _drawn(scenario: Scenario) -> Iterator[_Drawn]:
@@ -310,7 +330,7 @@ def _drawn(scenario: Scenario) -> Iterator[_Drawn]:
         meter = _drawn_meter(random, meters, asked[kind])
         for repeat in range(mix[kind].repeats + 1):
             seconds = first + repeat * mix[kind].again
-            heappush(waiting, (seconds, next(order), kind, meter, first))
+            heappush(waiting, (seconds, next(order), kind, meter, first, *_BY_MIX))
         while waiting and waiting[0][0] <= first:
             yield heappop(waiting)
     while waiting:
@@ -332,7 +352,8 @@ def _traced(scenario: Scenario, weights: Sequence[float], random: Random) -> Ite
                 f"{meters - 1}: give more meters"
             )
         meter = meter if line.meter is None else line.meter
-        yield (line.seconds, order, kind, meter, line.seconds)
+        window = _BY_MIX if line.window is None else (line.window.start, line.window.end)
+        yield (line.seconds, order, kind, meter, line.seconds, *window)
 
 
 def _meters_by_kind(scenario: Scenario) -> list[Sequence[int] | None]:

@@ -4,6 +4,8 @@ import pytest
 
 from esme_emulator.scenario.scenario import Mix, TraceLine
 from esme_emulator.scenario.workload import TraceError, parse_trace
+from gbcs.instants import parse_iso
+from gbcs.usecases.read_request import Window
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "distributor", "4.8.3"))
 
@@ -13,9 +15,18 @@ def test_a_line_has_a_time_and_optionally_meter_party_and_srv() -> None:
     assert parse_trace("trace.csv", text, MIX, 50) == (TraceLine(2.5), TraceLine(0.5, 7, 1))
 
 
+def test_a_line_may_have_a_window_of_its_own() -> None:
+    text = "2,7,distributor,4.8.3,2026-01-13,2026-01-13T12:00:00Z"
+    window = Window(parse_iso("2026-01-13"), parse_iso("2026-01-13T12:00:00Z"))
+    assert parse_trace("trace.csv", text, MIX, 50) == (TraceLine(2.0, 7, 1, window),)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("1,0,distributor,4.8.3,soon,2026-01-13", "'soon' is not"),
+        ("1,0,distributor,4.8.3,2026-01-13,2026-01-12", "the window ends, at 2026-01-12, before"),
+        ("1,0,distributor,4.8.3,2026-01-13", "give seconds, or seconds, number of the meter"),
         ("x", "'x': give seconds of 0 or more"),
         ("-1", "'-1': give seconds of 0 or more"),
         ("nan", "'nan': give seconds of 0 or more"),

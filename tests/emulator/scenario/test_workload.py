@@ -10,6 +10,7 @@ from esme_emulator.scenario.scenario import (
     Process,
     Scenario,
     TraceLine,
+    window_of,
 )
 from esme_emulator.scenario.workload import (
     PlannedRequest,
@@ -18,6 +19,7 @@ from esme_emulator.scenario.workload import (
     arrivals_of,
 )
 from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, parse_iso
+from gbcs.usecases.read_request import Window
 
 START = parse_iso("2026-01-15T06:00:00Z")
 SCENARIO = Scenario(
@@ -160,3 +162,21 @@ def test_an_unknown_meter_in_a_trace_is_an_error() -> None:
 def test_an_unknown_party_is_an_error() -> None:
     with pytest.raises(WorkloadError, match="there is no party nobody"):
         workload(replace(SCENARIO, mix=(Mix(1, "nobody", "4.8.1"),)))
+
+
+def test_a_window_of_the_trace_comes_before_that_of_the_mix() -> None:
+    own = Window(parse_iso("2026-01-02"), parse_iso("2026-01-03"))
+    traced = replace(TRACED, trace=(TraceLine(1.0, 0, 0, own), TraceLine(2.0, 0, 0)))
+    estate = derived_estate(traced.seed, traced.fleet.meters)
+    planner = Planner(traced, estate)
+    first, second = map(planner.request, arrivals_of(traced))
+    assert (first.key.start, first.key.end) == (own.start, own.end)
+    assert (second.key.start, second.key.end) != (own.start, own.end)
+
+
+def test_a_window_may_lie_days_back() -> None:
+    now = parse_iso("2026-01-15T06:00:00Z")
+    kind = Mix(1, "distributor", "4.8.1")
+    yesterday, before = window_of(kind, now), window_of(replace(kind, back=1), now)
+    assert (before.start, before.end) == (yesterday.start - DAY, yesterday.end - DAY)
+    assert before.end == parse_iso("2026-01-14")
