@@ -334,7 +334,7 @@ TWIN_COLUMNS = {"secondary", "secondary_import", "secondary_tou"}
 @pytest.mark.parametrize("srv", COLUMNS)
 def test_read_keeps_its_contract(srv: str, via: str) -> None:
     (form,) = jsons(good("read", METER, srv, *DAY, "--via", via, "--json"))
-    rows = form.pop("rows")
+    rows, units = form.pop("rows"), form.pop("units")
     status = form.pop("cache_status")
     assert form == {
         "device": METER,
@@ -346,6 +346,7 @@ def test_read_keeps_its_contract(srv: str, via: str) -> None:
     assert (status is None) if via == "direct" else status.startswith("s1sp; fwd=")
     assert len(rows) == (49 if srv.startswith("4.8") else 2)
     assert all(row.keys() - TWIN_COLUMNS == COLUMNS[srv] for row in rows)
+    assert units.keys() == rows[0].keys() - {"time"}
     assert rows[0]["time"] == f"{FIRST}T00:00:00Z"
     assert rows[-1]["time"] == f"{LAST}T00:00:00Z"
 

@@ -70,11 +70,11 @@ def test_a_single_bad_message_is_one_line_on_stderr() -> None:
 def test_several_messages_are_a_table_with_totals() -> None:
     lines = good(stdin=BOTH).splitlines()
     assert [line.split() for line in lines[:3]] == [
-        ["source", "kind", "use", "case", "originator", "recipient", "counter", "MAC", "signature",
-         "problems"],
-        ["-:1", "command", "ECS22b", SUPPLIER, METER, "1", "unverified", "absent"],
-        ["-:2", "response", "ECS22b", METER, SUPPLIER, "1", "unverified", "absent", "1",
-         "encrypted,", "no", "key"],
+        ["source", "kind", "SRV", "use", "case", "originator", "recipient", "counter", "result",
+         "MAC", "signature", "problems"],
+        ["-:1", "command", "4.8.1", "ECS22b", SUPPLIER, METER, "1", "-", "unverified", "absent"],
+        ["-:2", "response", "4.8.1", "ECS22b", METER, SUPPLIER, "1", "encrypted", "unverified",
+         "absent", "1", "encrypted,", "no", "key"],
     ]  # fmt: skip
     columns = [lines[0].index(title) for title in ("kind", "use case", "originator", "MAC")]
     for line in lines[1:3]:
@@ -126,7 +126,9 @@ def test_the_summary_shows_verification_by_line_and_in_total(tmp_path: Path) -> 
     private(tmp_path / "keys.json", keys)
     spoilt = RESPONSE[:-1] + bytes((RESPONSE[-1] ^ 1,))
     lines = good("--keystore", "keys.json", stdin=f"{BOTH}{spoilt.hex()}").splitlines()
-    assert [line.split()[6] for line in lines[1:4]] == ["valid", "valid", "invalid"]
+    mac, result = lines[0].index("MAC"), lines[0].index("result")
+    assert [line[mac:].split()[0] for line in lines[1:4]] == ["valid", "valid", "invalid"]
+    assert [line[result:].split("  ")[0] for line in lines[1:3]] == ["-", "49 rows"]
     assert lines[-2] == "MAC: valid 2, invalid 1, unverified 0, absent 0"
 
 
@@ -162,11 +164,11 @@ def test_the_whole_rtds_is_a_table(tmp_path: Path) -> None:
         for message in found
     )
     cells = [row.split() for row in rows]
-    assert Counter((cell[1], cell[3], cell[5]) for cell in cells) == expected
+    assert Counter((cell[1], cell[4], cell[6]) for cell in cells) == expected
     assert totals[0] == f"messages: {len(found)}; decoded {len(found)}, failed 0"
     macs = Counter(message.mac_status for message in found)
     behind = [re.sub(r".*\.hex ", "", row, flags=re.IGNORECASE).lstrip() for row in rows]
-    assert {line.index(cell[3], 11) for line, cell in zip(behind, cells, strict=True)} == {28}
+    assert {line.index(cell[4], 11) for line, cell in zip(behind, cells, strict=True)} == {41}
     assert totals[1] == "MAC: " + ", ".join(f"{status} {macs[status]}" for status in Status)
 
 

@@ -14,10 +14,14 @@ from gbcs.explain import Line
 from gbcs.message import Message, Status
 from gbcs.opaque import Opaque
 from gbcs.sources import SourceError
+from gbcs.usecases.outcome import outcome_of, srv_of
 
 _SOURCE_WIDTH = 40
-_WIDTHS = (11, 13, 16, 16, 20, 10, 10)  # the columns between source and problems
-_TITLES = ("kind", "use case", "originator", "recipient", "counter", "MAC", "signature")
+_WIDTHS = (11, 11, 13, 16, 16, 20, 18, 10, 10)  # the columns between source and problems
+_TITLES = (
+    *("kind", "SRV", "use case", "originator", "recipient", "counter", "result"),
+    *("MAC", "signature"),
+)
 _NOTHING = ("-",) * len(_WIDTHS)
 
 
@@ -107,10 +111,12 @@ def _cells(message: Message | None) -> tuple[str, ...]:
         return _NOTHING
     return (
         message.kind,
+        srv_of(message) or "-",
         message.use_case.name if message.use_case else f"{message.message_code:04X}",
         str(message.originator),
         str(message.recipient),
         str(message.originator_counter),
+        outcome_of(message) or "-",
         message.mac_status,
         message.signature_status,
     )
