@@ -135,6 +135,8 @@ def _count_requests(figures: Figures, run: Run, evidence: EvidenceWriter, label:
         totals[check] += 1
         totals["answerable"] += not exchange.refused
         totals["unanswered"] += not exchange.accepted and not exchange.refused
+        last = exchange.decided[-1].decision if exchange.decided else None
+        totals["hits_compared"] += last is Decision.HIT and check in (Check.SAME, Check.DIFFERENT)
         kind = DIRECT if run.policy is None else _kind_of(exchange)
         if exchange.accepted and kind:
             latency = round(exchange.seconds * 1000, 3)
@@ -263,6 +265,7 @@ def build_result(
             "python": platform.python_version(),
         },
         meters=scenario.fleet.meters,
+        retention_hours=scenario.cache.retention_hours,
         distinct_reads=direct.totals["distinct_reads"],
         requests=ours["requests"],
         device_hits_direct=direct.totals["device_hits"],
@@ -287,6 +290,7 @@ def build_result(
         ledger_lines=tuple(item.line for item in _earliest(different or ())),
         replies_compared=both[Check.SAME] + both[Check.DIFFERENT],
         replies_different=both[Check.DIFFERENT],
+        hits_compared=ours["hits_compared"],
         latency=Latencies(
             direct=evidence.latencies(DIRECT),
             hit=evidence.latencies("hit"),

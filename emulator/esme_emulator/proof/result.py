@@ -164,6 +164,8 @@ class ProofResult:
     """Requests of the run through the cache that were over when the proof ended."""
     versions: dict[str, str]
     meters: int
+    retention_hours: float
+    """How long the cache kept readings."""
     distinct_reads: int
     """Different (device, SRV, window) among the requests."""
     requests: int
@@ -205,6 +207,8 @@ class ProofResult:
     replies_different: int
     """Replies of both runs with other readings or octets than the meter's, or to a party without
     entitlement."""
+    hits_compared: int
+    """Compared replies that the cache gave from its store."""
     latency: Latencies
     distribution: Distribution
     staleness: Ages

@@ -22,11 +22,12 @@ STALENESS = ("staleness.p50", "staleness.p95", "staleness.max")
 _SPENT = ("device_hits", "octets", "radio_seconds", "busy_seconds", "sms", "pounds")
 
 FIGURES = (
-    *("planned", "made_direct", "made_cached", "meters", "distinct_reads"),
+    *("planned", "made_direct", "made_cached", "meters", "retention_hours"),
+    "distinct_reads",
     *("requests", "device_hits_direct", "device_hits_cached", "avoided_ratio"),
     *(*_DECISIONS, "failed_ratio", "retries", "unanswered", "unanswered_ratio"),
     *("shadow", "shadow_compared", "shadow_different", "shadow_difference_ratio"),
-    *("ledger_difference", "replies_compared", "replies_different"),
+    *("ledger_difference", "replies_compared", "replies_different", "hits_compared"),
     *(name for chain in _LATENCIES for name in chain),
     *("staleness.hits", *STALENESS),
     *(f"{run}.{name}" for run in ("spent_direct", "spent_cached") for name in _SPENT),

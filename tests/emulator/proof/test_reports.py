@@ -39,6 +39,7 @@ from esme_emulator.proof.report.words import (
     figure,
     hit_ratio,
     percent,
+    quotation,
 )
 from esme_emulator.proof.report.write import (
     Rows,
@@ -208,7 +209,8 @@ def test_the_page_shows_maximum_latencies_and_explains_misses(result: ProofResul
     result = replace(result, latency=replace(result.latency, miss=longest))
     read = Page(page(result, named="quickstart"))
     miss, counts = result.latency.miss, result.distribution
-    told = " ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    parts = (miss.p50, miss.p99, miss.p99_9, miss.max)
+    told = " ".join(duration((part or 0.0) / 1000) for part in parts)
     assert f"miss {sum(counts.miss):,} {told}" in read.text
     assert sum(counts.miss) == result.forwarded + result.collapsed
     assert "collapsed into a request" in read.text
@@ -642,3 +644,14 @@ def test_a_proof_without_hits_has_no_ages(result: ProofResult) -> None:
 )
 def test_times_are_in_a_unit_that_suits_them(seconds: int | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_finished_proof_has_a_paragraph_to_quote(result: ProofResult) -> None:
+    said = quotation(result)
+    assert f"{result.planned:,} requests to {result.meters} meters" in said
+    assert f"{result.hits_compared:,} of them from the cache's store; none differed." in said
+    assert "Readings were kept for 25 hours." in said
+    for text in (Page(page(result, named="quickstart")).text, markdown(result, named="quickstart")):
+        assert said in " ".join(text.split())
+    assert 0 < result.hits_compared <= result.replies_compared
+    assert quotation(replace(result, complete=False)) == ""

@@ -222,7 +222,7 @@ def rules(side_by_side: SideBySide) -> str:
         for place, rule in enumerate(shown):
             age = rule.spread(figures["staleness_p95_s"]).mean
             text = "" if age is None else f"  95 % of hits are up to {age / 3600:.3g} h old"
-            axes.text(means[place] + max(above[place], 0), place, text, va="center", fontsize=8)
+            axes.text(means[place] + above[place] + 1, place, text, va="center", fontsize=8)
         axes.set_xlim(0, 130)
         axes.set_xticks(range(0, 101, 20))
         axes.set_xlabel("% of device hits avoided")

@@ -19,6 +19,7 @@ from esme_emulator.proof.report.words import (
     number,
     partial,
     percent,
+    quotation,
     rule_cells,
     verdict,
     verdict_of_rules,
@@ -57,6 +58,8 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
         f"{number(result.ledger_difference)}."
     )
     yield ""
+    if said := quotation(result):
+        yield from (said, "")
     yield "| threshold | is | must be | |"
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():

@@ -5,6 +5,7 @@ from markupsafe import Markup
 from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.words import (
     HIT_NOTE,
+    MEANINGS,
     MISS_NOTE,
     RULE_COLUMNS,
     SPENT,
@@ -19,6 +20,7 @@ from esme_emulator.proof.report.words import (
     number,
     partial,
     percent,
+    quotation,
     rule_cells,
     verdict,
     verdict_of_rules,
@@ -48,6 +50,9 @@ def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = N
         avoided=avoided,
         cost=cost,
         hit_ratio=hit_ratio,
+        quotation=quotation(result),
+        meanings=MEANINGS,
+        milliseconds=lambda value: duration(None if value is None else value / 1000),
         ages=(*result.staleness_by_srv, result.staleness),
         duration=duration,
         limited=limited,

@@ -118,6 +118,37 @@ def cost(value: float | str | None) -> str:
     return "no latency configured" if value is None else figure(value)
 
 
+MEANINGS = (
+    ("device hit", "a command that a meter received"),
+    ("collapsed", "a request that waited for the reply to an equal one, so it needed no command"),
+    ("different", "a reply that is not what the meter itself would have said: a wrong reading"),
+)
+"""Words of a report, for readers who did not make it."""
+
+
+def quotation(result: ProofResult) -> str:
+    """Return the outcome as a paragraph that can be quoted; empty for an incomplete proof."""
+    if not result.complete:
+        return ""
+    direct, cached = result.device_hits_direct, result.device_hits_cached
+    compared, different = result.replies_compared, result.replies_different
+    text = (
+        f"{number(result.planned)} requests to {number(result.meters)} meters reached the meters "
+        f"{number(direct)} times without the cache and {number(cached)} times with it, so "
+        f"{percent(result.avoided_ratio)} of the commands were kept away. Readings were kept for "
+        f"{result.retention_hours:g} hours. {number(compared)} replies were compared with what the "
+        f"meters say, {number(result.hits_compared)} of them from the cache's store; "
+        f"{number(different) if different else 'none'} differed."
+    )
+    ages = result.staleness
+    if ages.hits:
+        text += (
+            f" Half of the readings from the store were at most {duration(ages.p50)} old, "
+            f"and the oldest {duration(ages.max)}."
+        )
+    return text
+
+
 RULE_COLUMNS = (
     *("rule", "device hits", "avoided", "wrong", "age p50", "p95", "oldest"),
     *("SMS avoided", "£ avoided", "passed"),
