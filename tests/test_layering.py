@@ -26,7 +26,7 @@ ARROWS = {
     "fleet": ("runtime", "profiles", "device", "faults", "messaging", "transport"),
     "cache": ("runtime", "estate", "messaging", "transport"),
     "gateway": ("runtime", "estate", "messaging", "transport", "cache"),
-    "scenario": ("runtime", "profiles", "estate", "faults", "fleet", "cache"),
+    "scenario": ("runtime", "profiles", "estate", "faults", "fleet", "messaging", "cache"),
     "monitor": (
         *("runtime", "profiles", "transport", "messaging", "device", "faults", "fleet", "cache"),
         "gateway",

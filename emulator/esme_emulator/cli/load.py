@@ -43,7 +43,7 @@ from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.reports import ReportFolderError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Scenario, asked_by
-from esme_emulator.scenario.workload import parse_trace, whole_seconds
+from esme_emulator.scenario.workload import read_trace, whole_seconds
 from esme_emulator.transport import Broker
 
 _RULE = Parameter("rule", parse_rule)
@@ -64,7 +64,9 @@ _SECONDS = 10.0
     default="constant",
     help="How requests arrive: evenly, at random, or at a rate that rises from 0.",
 )
-@click.option("--trace", type=FILE, help="CSV file of request times, in place of --rate.")
+@click.option(
+    "--trace", type=FILE, help="Requests in CSV, or a file of esme record; not with --rate."
+)
 @click.option(
     "--closed",
     type=Whole(),
@@ -263,7 +265,7 @@ def _plan(
     if shape is Arrivals.RAMP and seconds is None:
         raise LoadError("--arrivals ramp needs --seconds: the time until the rate is reached")
     if trace is not None:
-        lines = parse_trace(str(trace), _text(trace), asked.mix, meters)
+        lines = read_trace(str(trace), _text(trace), asked.mix, source.estate())
         if seconds is None:
             seconds = whole_seconds(lines) - others["warm_up"]
     return Plan(

@@ -58,7 +58,7 @@ from esme_emulator.scenario.workload import (
     MAX_RATE,
     TraceError,
     most_requests,
-    parse_trace,
+    read_trace,
 )
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
 from gbcs.tables.profile_logs import BY_SRV
@@ -335,9 +335,10 @@ def _with_trace(scenario: Scenario, folder: Path, mistakes: list[str]) -> Scenar
     if not arrivals.trace:
         mistakes.append("arrivals.trace: name the file of the trace, relative to this file")
         return scenario
-    path, meters = folder / arrivals.trace, scenario.fleet.meters
+    path = folder / arrivals.trace
     try:
-        trace = parse_trace(str(path), read_text(path), scenario.mix, meters, arrivals.seconds)
+        estate = estate_of(scenario)
+        trace = read_trace(str(path), read_text(path), scenario.mix, estate, arrivals.seconds)
     except UnreadableError as error:
         mistakes.append(f"arrivals.trace: {path}: {error}")
     except TraceError as error:

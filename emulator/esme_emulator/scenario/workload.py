@@ -8,9 +8,10 @@ scenario has a fixed number of requests; a load has a rate, and takes its times 
 """
 
 import csv
+import logging
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from heapq import heappop, heappush, merge
@@ -24,12 +25,18 @@ from esme_emulator.cache.entry import Key
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import party_called
+from esme_emulator.messaging.recording import RecordingError, is_recording, read_recording
+from esme_emulator.messaging.topics import CACHED
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine, window_of
 from esme_emulator.scenario.supply import Supply, estate_of
-from gbcs import EUI, Command
+from gbcs import EUI, Command, DecodeError, decode
 from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
+from gbcs.tables.reading_services import BY_CODE
 from gbcs.usecases.profile_read import Window
+from gbcs.usecases.read_request import read_requests_of
+
+_log = logging.getLogger(__name__)
 
 _CHUNK = 1_000_000
 """Times that are sorted at once."""
@@ -73,6 +80,69 @@ def whole_seconds(trace: Sequence[TraceLine]) -> float:
 
 class TraceError(ValueError):
     """A trace that is not valid; the text is one line that names file, line and reason."""
+
+
+def read_trace(
+    name: str, text: str, mix: Sequence[Mix], estate: Estate, last: float = inf
+) -> tuple[TraceLine, ...]:
+    """Return the requests of the trace `text`, in CSV or a recording of `esme record`.
+
+    Raises `TraceError`; see `parse_trace` and `recorded_trace`.
+    """
+    if is_recording(text):
+        return recorded_trace(name, text, mix, estate, last)
+    return parse_trace(name, text, mix, len(estate.meters), last)
+
+
+def recorded_trace(
+    name: str, text: str, mix: Sequence[Mix], estate: Estate, last: float = inf
+) -> tuple[TraceLine, ...]:
+    """Return the requests of a recording that are of the mix, each with its own window.
+
+    They are those made through the cache, or if there are none, those that meters received.
+    Requests of other parties, SRVs or meters are left out, with a line in the log. Raises
+    `TraceError`.
+    """
+    try:
+        commands = [each for each in read_recording(name, text.splitlines()) if each.is_command]
+    except RecordingError as error:
+        raise TraceError(str(error)) from None
+    made = [each for each in commands if each.prefix == CACHED] or commands
+    kinds = {(kind.party, kind.srv): place for place, kind in enumerate(mix)}
+    lines = []
+    for each in made:
+        line = _recorded_line(each.octets, each.at - made[0].at, kinds, estate)
+        if line is not None and line.seconds > last:
+            raise TraceError(f"{name}: it has requests after {last:g} seconds: give more seconds")
+        if line is not None:
+            lines.append(line)
+    if not lines:
+        known = ", ".join(f"{party} {srv}" for party, srv in kinds)
+        raise TraceError(f"{name}: there is no request of the mix in it, which has {known}")
+    if len(lines) < len(made):
+        _log.warning(
+            "%s: %d of %d requests are not of the mix or of these meters, and are left out",
+            *(name, len(made) - len(lines), len(made)),
+        )
+    return tuple(lines)
+
+
+def _recorded_line(
+    octets: bytes, seconds: float, kinds: Mapping[tuple[str, str], int], estate: Estate
+) -> TraceLine | None:
+    """Return the line of a recorded command, None if it is none of `kinds`."""
+    try:
+        command = decode(octets)
+    except DecodeError:
+        return None
+    service, requests = BY_CODE.get(command.message_code), read_requests_of(command)
+    if service is None or requests is None or command.device not in estate.meters:
+        return None
+    kind = kinds.get((estate.name_of(command.remote_party), service.srv))
+    window = requests[0].attributes[0].window
+    if kind is None or window is None:
+        return None
+    return TraceLine(max(seconds, 0.0), estate.meters.index(command.device), kind, window)
 
 
 def parse_trace(
