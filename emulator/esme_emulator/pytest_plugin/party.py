@@ -15,11 +15,13 @@ from esme_emulator.messaging.client import NoReplyError, ReceivedReply, Requeste
 from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import AnyClock
 from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
-from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, log_of, window_of
+from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, window_of
 from gbcs import EUI, Command, Keystore, KeyUsage, Message, authenticate
-from gbcs.tables.profile_logs import ProfileLog
+from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
 from gbcs.tables.result_codes import result_name
-from gbcs.usecases.profile_read import Row, Window, buffer_of, rows_of
+from gbcs.usecases.profile_read import Row, Window
+from gbcs.usecases.values import Reading as Value
+from gbcs.usecases.values import values_of
 
 TIMEOUT = 120.0
 """Timeout of a read, in seconds of the test's clock."""
@@ -46,10 +48,13 @@ class Reading:
 
     meter: EUI
     srv: str
-    window: Window
+    window: Window | None
+    """None if the SRV takes no window."""
     via: Via
     rows: list[Row]
-    """`time` in seconds since 2000 and the columns of the log, in Wh or varh."""
+    """`time` in seconds since 2000 and the columns of the log, in Wh or varh; [] without a log."""
+    values: tuple[Value, ...] = field(repr=False)
+    """Each attribute that the SRV reads: `name`, `data`, and `fields` or `rows`."""
     cache_status: str | None
     """As in RFC 9211, such as `s1sp; hit; ttl=90000`. None for a direct read and on MQTT 3.1.1."""
     octets: bytes = field(repr=False)
@@ -64,8 +69,8 @@ class Reading:
 class _Read:
     """A command, and the read that it was made for."""
 
-    log: ProfileLog
-    window: Window
+    service: ReadingService
+    window: Window | None
     via: Via
     command: Command
     octets: bytes
@@ -155,7 +160,7 @@ class EsmeParty:
 
         Raises `NoReplyError` if no reply came in this time, `RefusedError` if the meter answered
         with a failure, `AuthenticationError` if the MAC of the reply does not verify, and
-        `ValueError` if `srv` reads no log.
+        `ValueError` if `meter` has no such `srv`, or if it takes no window and one is given.
         """
         __tracebackhide__ = True
         clock, read = self._clock, self._prepare(meter, srv, window, via)
@@ -203,24 +208,30 @@ class EsmeParty:
         return await self._requesters[via].request(command, octets, _REAL_TIMEOUT)
 
     def _prepare(self, meter: EsmeMeter | EUI, srv: str, window: WindowLike, via: Via) -> _Read:
-        log, wanted = log_of(srv), window_of(window, self._clock.now())
+        variant = meter.profile.variant if isinstance(meter, EsmeMeter) else SINGLE
+        service = service_of(srv, variant)
+        if window is not None and not service.windowed:
+            raise ValueError(f"SRV {srv} takes no window: leave it out")
+        wanted = window_of(window, self._clock.now()) if service.windowed else None
         if via not in self._requesters:
             raise ValueError(f"via {via!r}: give {' or '.join(map(repr, self._requesters))}")
-        return _Read(log, wanted, via, *self.remote.command(_eui(meter), log.srv, wanted))
+        return _Read(service, wanted, via, *self.remote.ask(_eui(meter), service, wanted))
 
     async def _fetch(self, read: _Read) -> Reading:
         reply = await self.request(read.command, read.octets, via=read.via)
         authenticate(reply.response)
-        log, device = read.log, read.command.device
-        readings = buffer_of(reply.response, log)
-        if isinstance(readings, int):
-            raise RefusedError(device, log.srv, readings)
+        device, srv = read.command.device, read.service.srv
+        values = values_of(reply.response)
+        for value in values:
+            if value.code:
+                raise RefusedError(device, srv, value.code)
         return Reading(
             meter=device,
-            srv=log.srv,
+            srv=srv,
             window=read.window,
             via=read.via,
-            rows=rows_of(log, readings),
+            rows=[row for value in values for row in value.rows or ()],
+            values=values,
             cache_status=reply.cache_status,
             octets=reply.octets,
             response=reply.response,
@@ -228,7 +239,7 @@ class EsmeParty:
         )
 
     def _no_reply(self, read: _Read, within: str = "") -> NoReplyError:
-        device, srv = read.command.device, read.log.srv
+        device, srv = read.command.device, read.service.srv
         counts = self._requesters[read.via].dropped.items()
         dropped = ", ".join(f"{number} {kind}" for kind, number in counts)
         known = [

@@ -148,9 +148,13 @@ READS = {
         'read(EUI(8), "4.8.1", via="direct", timeout=2)',
         "*0000000000000000 did not reply to SRV 4.8.1 *within 2 s of the clock: *esme_fleet*",
     ),
-    "of an SRV that reads no log": (
-        'read(esme_meter, "4.1.1")',
-        "*SRV '4.1.1' does not read a log by window. Choose one of 4.6.1, 4.6.2, *",
+    "of an SRV that no meter has": (
+        'read(esme_meter, "4.9")',
+        "*meter has no reading service 4.9",
+    ),
+    "of a window that the SRV does not take": (
+        'read(esme_meter, "4.1.1", "2026-01-02")',
+        "*SRV 4.1.1 takes no window: leave it out",
     ),
     "of a window that ends before it begins": (
         'read(esme_meter, "4.8.1", ("2026-01-02", "2026-01-01"))',

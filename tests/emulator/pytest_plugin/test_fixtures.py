@@ -49,6 +49,15 @@ async def test_direct_needs_no_cache(esme_party, esme_meter, esme_fleet, assert_
     assert_device_hits(at_most=1, srv="4.8.3")
 
 
+async def test_registers_are_read_without_a_window(esme_cache, esme_party, esme_meter):
+    reading = await esme_party.supplier.read(esme_meter, "4.1.1")
+    assert reading.window is None
+    assert reading.rows == []
+    assert all(value.data is not None for value in reading.values)
+    assert reading.values
+    assert esme_meter.hits("4.1.1") == 1
+
+
 async def test_purge(esme_cache, esme_party, esme_meters):
     for _ in range(2):
         for meter in esme_meters[:2]:
@@ -158,12 +167,38 @@ def test_correct_tests_pass(mode: str, pytester: pytest.Pytester) -> None:
     if mode == "strict":
         tests = tests.replace("\n\n\nasync def", "\n\n\n@pytest.mark.asyncio\nasync def")
         tests = tests.replace("\n@pytest.mark.esme", "\n@pytest.mark.asyncio\n@pytest.mark.esme")
-    run(pytester, tests, mode=mode).assert_outcomes(passed=15)
+    run(pytester, tests, mode=mode).assert_outcomes(passed=16)
 
 
 @pytest.mark.processes
 def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:
-    run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=15)
+    run_apart(pytester, GOOD, "-n", "2").assert_outcomes(passed=16)
+
+
+EVERY_SRV = """
+import pytest
+from gbcs.tables.reading_services import READING_SERVICES
+
+def kind(name):
+    return pytest.param(name, marks=pytest.mark.esme(profiles=[name]))
+
+@pytest.mark.parametrize("kind", map(kind, ["single", "twin", "polyphase"]))
+async def test_every_srv(esme_party, esme_meter, kind):
+    meter = esme_meter
+    assert meter.profile.variant == kind
+    parties = [esme_party[name] for name in ("import-supplier", "export-supplier", "distributor")]
+    srvs = {each.srv for each in READING_SERVICES if kind in each.meters}
+    assert len(srvs) > 20
+    for srv in sorted(srvs):
+        party = next(each for each in parties if each.remote.may_ask(srv))
+        reading = await party.read(meter, srv, via="direct")
+        assert reading.values and all(value.code == 0 for value in reading.values), srv
+        assert bool(reading.window) == any(value.rows is not None for value in reading.values)
+"""
+
+
+def test_every_srv_is_read(pytester: pytest.Pytester) -> None:
+    run(pytester, EVERY_SRV).assert_outcomes(passed=3)
 
 
 BESIDE = """
