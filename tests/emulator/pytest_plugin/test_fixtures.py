@@ -182,7 +182,7 @@ from gbcs.tables.reading_services import READING_SERVICES
 def kind(name):
     return pytest.param(name, marks=pytest.mark.esme(profiles=[name]))
 
-@pytest.mark.parametrize("kind", map(kind, ["single", "twin", "polyphase"]))
+@pytest.mark.parametrize("kind", [kind("single"), kind("twin"), kind("polyphase")])
 async def test_every_srv(esme_party, esme_meter, kind):
     meter = esme_meter
     assert meter.profile.variant == kind
