@@ -27,6 +27,7 @@ from esme_emulator.control.page_routes import add_page
 from esme_emulator.control.registry_routes import registry_routes
 from esme_emulator.control.steering_routes import steering_routes
 from esme_emulator.monitor.parts import AbsentError, RunningParts, dsp_of
+from esme_emulator.profiles import ProfileError
 
 
 def process_routes(parts: RunningParts) -> APIRouter:
@@ -91,6 +92,7 @@ def create_app(parts: RunningParts, token: str | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(AbsentError, _absent)
     app.add_exception_handler(StoreError, _store_down)
+    app.add_exception_handler(ProfileError, _unreadable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(process_routes(parts))
     app.include_router(fleet_routes(parts))
@@ -115,6 +117,10 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _absent(_: Request, error: Exception) -> JSONResponse:
     return _problem(404, str(error))
+
+
+async def _unreadable(_: Request, error: Exception) -> JSONResponse:
+    return _problem(409, str(error))
 
 
 async def _store_down(_: Request, error: Exception) -> JSONResponse:

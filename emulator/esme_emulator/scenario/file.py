@@ -203,11 +203,15 @@ def warnings_of(scenario: Scenario) -> list[str]:
 def resized(scenario: Scenario, seed: str | None, meters: int | None) -> Scenario:
     """Return a scenario with another seed or number of meters, and requests in proportion.
 
-    The number of requests of a trace does not change.
+    The number of requests of a trace does not change. Raises `ScenarioError` for more meters than a
+    fleet file has.
     """
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     if meters is not None:
+        held = scenario.fleet.meters
+        if scenario.fleet.file and meters > held:
+            raise ScenarioError(f"{meters} meters: {scenario.fleet.file} has {held}: give no more")
         requests = max(scenario.arrivals.requests * meters // scenario.fleet.meters, 1)
         if scenario.trace:
             requests = scenario.arrivals.requests

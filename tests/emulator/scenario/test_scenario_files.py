@@ -306,6 +306,17 @@ def test_the_number_of_requests_follows_the_number_of_meters() -> None:
     assert resized(scenario, None, None) == scenario
 
 
+def test_no_more_meters_than_a_fleet_file_has(tmp_path: Path) -> None:
+    (tmp_path / "fleet.toml").write_text('[[meter]]\neui = "00DBE50000000000"\ncount = 3\n')
+    file = tmp_path / "mine.toml"
+    file.write_text(re.sub(r"meters = \d+", 'file = "fleet.toml"', GOOD, count=1))
+    scenario = load_scenario(str(file))
+    assert scenario.fleet.meters == 3
+    assert resized(scenario, None, 2).fleet.meters == 2
+    with pytest.raises(ScenarioError, match=r"^4 meters: .*fleet\.toml has 3: give no more$"):
+        resized(scenario, None, 4)
+
+
 @pytest.mark.parametrize(
     ("thresholds", "more", "says"),
     [
