@@ -98,7 +98,7 @@ def test_assert_device_hits_reports_the_number_of_hits(
     ("marker", "message"),
     [
         ("meetrs=3", "esme: marker esme has no meetrs; did you mean meters?"),
-        ("x=3", "esme: marker esme has no x; known are meters, profiles, seed, *"),
+        ("x=3", "esme: marker esme has no x; known are meters, profiles, fleet, seed, *"),
         ("3", "esme: marker esme takes keywords only: meters, *"),
         ("meters=0", "esme: 0 meters from 00DBE50000000000 on: *"),
         ("latency='fast'", "esme: 'fast' is not a latency: give none, *"),
