@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from esme_emulator.cache.registry.registry import Registry
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import DUIS_USERS
 from esme_emulator.gateway.checks import Checks, Meters
@@ -126,7 +126,7 @@ def meters_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Mete
     def kind(eui: EUI) -> str | None:
         if eui not in estate.meters:
             return None
-        return meter_of(estate.seed, eui, profiles).profile.variant
+        return profile_of(estate.seed, eui, profiles).variant
 
     return kind
 
@@ -140,7 +140,7 @@ def smets1_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Call
 
     @lru_cache(maxsize=65_536)
     def is_smets1(eui: EUI) -> bool:
-        return meter_of(estate.seed, eui, profiles).profile.generation == "SMETS1"
+        return profile_of(estate.seed, eui, profiles).generation == "SMETS1"
 
     return is_smets1
 

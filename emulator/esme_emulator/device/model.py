@@ -80,6 +80,14 @@ def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = No
     return _drawn(seed, eui, profiles) if own is None else _owning(seed, eui, profiles, own)
 
 
+def profile_of(
+    seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = None
+) -> MeterProfile:
+    """Return the profile of `meter_of`, without reading the meter's own half hours."""
+    kind = profiles.kind(eui) if isinstance(profiles, MeterMix) else None
+    return kind or _drawn(seed, eui, profiles).profile
+
+
 @lru_cache(maxsize=256)
 def _owning(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None, own: OwnData) -> Meter:
     """Return a meter with its own data; few are cached, since each may hold years of half hours."""

@@ -7,7 +7,7 @@ range has gaps; EUIs in the gaps count as meters, since other processes host the
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.estate.euis import EuiPattern, EuiRange
 from esme_emulator.faults.base import FaultContext
 from esme_emulator.faults.selector import FaultRule, Selector, is_drawn, meter_test
@@ -35,7 +35,7 @@ class Meters:
     ) -> "Meters":
         """Return meters drawn from `profiles` with `seed`; None is the shipped mix."""
         kinds = profiles or meter_profiles()
-        return cls(euis, kinds, lambda eui: meter_of(seed, eui, profiles).profile)
+        return cls(euis, kinds, lambda eui: profile_of(seed, eui, profiles))
 
 
 def lint(

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from esme_emulator.device.meter import NORMAL, Answer, Behaviour, answer
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.faults.base import Call, Delivery
 from esme_emulator.faults.selector import FaultRule
 from esme_emulator.fleet.counters import NOT_HOSTED, AntiReplay, CallNumbers, Counters, Stage
@@ -175,7 +175,7 @@ class Fleet:
             party = accepted.command.remote_party
             call = Call(
                 *(device, srv, number, now, accepted.command, self._keystore),
-                lambda: meter_of(self._seed, device, self._profiles).profile.name,
+                lambda: profile_of(self._seed, device, self._profiles).name,
             )
             try:
                 receipt = self._take(call, meter, len(octets))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Protocol
 
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.profiles import MeterProfile, WanProfile, meter_profiles, wan_profile
 from esme_emulator.profiles.latency import NONE, parse_latency
 from esme_emulator.runtime.draws import draw_unit
@@ -179,7 +179,7 @@ class WanByProfile:
 
     def of(self, device: EUI) -> WanLink | None:
         """Return the link of a meter, or None if its profile has no WAN."""
-        return self._links[meter_of(self._seed, device, self._profiles).profile.wan]
+        return self._links[profile_of(self._seed, device, self._profiles).wan]
 
 
 def wan_of(name: str, seed: str, profiles: tuple[MeterProfile, ...] | None = None) -> Wan | None:

@@ -197,6 +197,11 @@ class MeterMix(tuple[MeterProfile, ...]):
         block = self._block(eui)
         return _NOTHING if block is None else block.table
 
+    def kind(self, eui: EUI) -> MeterProfile | None:
+        """Return the profile of a meter without its half hours; None if the seed draws it."""
+        block = self._block(eui)
+        return None if block is None else block.profile
+
     def own(self, eui: EUI) -> OwnData | None:
         """Return the data of a meter, None if it has none. Raises `ProfileError`."""
         if eui in self._kept:

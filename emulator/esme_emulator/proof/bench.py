@@ -16,7 +16,7 @@ from esme_emulator.cache.policy.ledger import Decided
 from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import wan_of
@@ -166,7 +166,7 @@ class Bench:
             *(broker, part_run.run, clock),
             prefix=prefix,
             estate=estate,
-            kind_of=lambda eui: meter_of(estate.seed, eui, self._profiles).profile.variant,
+            kind_of=lambda eui: profile_of(estate.seed, eui, self._profiles).variant,
             timeout=timeout,
             outbox_file=self._folder / "duis.sqlite",
         )
