@@ -543,7 +543,9 @@ class Processes(RuleBasedStateMachine):
         for key, entry in self.benches[0].store.items():
             if key.device == device:
                 self.gone[key] = entry
-        self.model.forget(device)
+        # An equal change is made once, with the time of the first: told again, it only flushes.
+        if self.told.count(change) == 1:
+            self.model.forget(device)
         gone = [number for number, (_, key, _) in enumerate(self.asked) if key.device == device]
         self.flushed_since |= self.sent_at.keys() & set(gone)
         for process, bench in enumerate(self.benches):
@@ -551,6 +553,8 @@ class Processes(RuleBasedStateMachine):
             if process in killed:
                 self.restart(process)
             else:
+                self.check_all()
+                self.model.forget(device)
                 bench._perform(effects)
         self.note_forwards()
 
