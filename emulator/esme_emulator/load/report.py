@@ -8,16 +8,15 @@ tag.
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 
 from esme_emulator.load.in_flight import Origin
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.tally import Tally
-from esme_emulator.load.words import COLUMNS, facts, headline, met, rows, sentence, value, verdict
-from esme_emulator.runtime.junit import Case, junit_xml
+from esme_emulator.load.words import COLUMNS, facts, headline, rows, sentence, value
 from esme_emulator.runtime.report_page import render_page
 from esme_emulator.runtime.reports import ReportFolder
+from esme_emulator.runtime.verdicts import Case, case_of, cell, junit_xml, marked, met, verdict
 
 JSON, LOG = "load.json", "load.hlog"
 PAGE, JUNIT, SUMMARY = "load.html", "load.junit.xml", "load.md"
@@ -92,24 +91,18 @@ def markdown(result: LoadResult) -> str:
 
 
 def _lines(result: LoadResult) -> Iterator[str]:
-    yield f"## {verdict(result)}: {_cell(headline(result))}"
-    yield from ("", _cell(sentence(result)), "")
+    yield f"## {verdict(result)}: {cell(headline(result))}"
+    yield from ("", cell(sentence(result)), "")
     if result.thresholds:
         yield from ("| threshold | is | |", "|---|---:|---|")
         for item in result.thresholds:
-            mark = met(item) if item.met else f"**{met(item)}**"
-            yield f"| {_cell(item.threshold)} | {value(item)} | {mark} |"
+            yield f"| {cell(item.threshold)} | {value(item)} | {marked(item)} |"
         yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---|" + "---:|" * (len(COLUMNS) - 1)
     for row in rows(result):
-        yield f"| {' | '.join(map(_cell, row))} |"
-    yield from ("", *(f"- {name}: {_cell(text)}" for name, text in facts(result)))
-
-
-def _cell(text: str) -> str:
-    """Escape a text so that it stays within its table cell."""
-    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+        yield f"| {' | '.join(map(cell, row))} |"
+    yield from ("", *(f"- {name}: {cell(text)}" for name, text in facts(result)))
 
 
 def junit(result: LoadResult) -> str:
@@ -128,9 +121,4 @@ def _cases(result: LoadResult) -> Iterator[Case]:
         ran = replace(ran, outcome="failure", message="nothing was answered")
     yield ran
     for item in result.thresholds:
-        if item.met is None:
-            yield Case(item.threshold, "skipped", f"{item.figure} was not measured")
-        elif item.met:
-            yield Case(item.threshold)
-        else:
-            yield Case(item.threshold, "failure", f"{item.figure} is {value(item)}")
+        yield case_of(item, item.threshold, item.figure, value(item))

@@ -6,8 +6,8 @@ from esme_emulator.load.plan import Arrivals
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.tally import PARTS, Quantiles
 from esme_emulator.load.thresholds import RATE, LoadVerdict
+from esme_emulator.runtime.verdicts import NOT_MEASURED
 
-NOT_MEASURED = "not measured"
 ORIGINS = {
     "hit": "from the cache",
     "miss": "from the meter",
@@ -16,18 +16,6 @@ ORIGINS = {
 }
 COLUMNS = ("requests", "number", "failed", "p50", "p95", "p99", "p99.9", "longest")
 """Titles of the columns of `rows`."""
-
-
-def verdict(result: LoadResult) -> str:
-    """Return `PASSED`, `FAILED` or `PARTIAL`."""
-    if not result.complete:
-        return "PARTIAL"
-    return "PASSED" if result.passed else "FAILED"
-
-
-def met(item: LoadVerdict) -> str:
-    """Return whether a threshold is met, in words."""
-    return NOT_MEASURED if item.met is None else "met" if item.met else "not met"
 
 
 def value(item: LoadVerdict) -> str:

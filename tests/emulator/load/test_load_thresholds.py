@@ -8,7 +8,8 @@ from esme_emulator.load.in_flight import Batch, Origin, Outcome
 from esme_emulator.load.plan import LoadError
 from esme_emulator.load.tally import Histogram, Tally
 from esme_emulator.load.thresholds import LoadVerdict, judge, parse_threshold
-from esme_emulator.load.words import met, share, value
+from esme_emulator.load.words import share, value
+from esme_emulator.runtime.verdicts import met
 from esme_emulator.scenario.scenario import Comparison
 
 

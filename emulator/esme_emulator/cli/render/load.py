@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from esme_emulator.cli.render.screen import print_rows
 from esme_emulator.load.result import DuisFigures, LoadResult
 from esme_emulator.load.tally import Live, Quantiles
-from esme_emulator.load.words import ORIGINS, headline, met, value
+from esme_emulator.load.words import ORIGINS, headline, value
+from esme_emulator.runtime.verdicts import met
 
 _LINES = 20
 """Approximate number of plain lines during a load."""

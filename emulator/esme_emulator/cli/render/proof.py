@@ -17,12 +17,12 @@ from esme_emulator.proof.report.words import (
     partial,
     percent,
     rule_cells,
-    verdict,
     verdict_of_rules,
 )
 from esme_emulator.proof.result import Percentiles, ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
 from esme_emulator.runtime.reports import Figure
+from esme_emulator.runtime.verdicts import verdict
 
 
 def proof_table(result: ProofResult, console: Console) -> None:

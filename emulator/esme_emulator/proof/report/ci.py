@@ -6,7 +6,6 @@ from html import escape
 from itertools import chain
 
 from esme_emulator.proof.report.words import (
-    NOT_MEASURED,
     RULE_COLUMNS,
     SPENT,
     again,
@@ -15,18 +14,24 @@ from esme_emulator.proof.report.words import (
     figure,
     hit_ratio,
     limited,
-    met,
     number,
     partial,
     percent,
     quotation,
     rule_cells,
-    verdict,
     verdict_of_rules,
 )
 from esme_emulator.proof.result import Account, ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
-from esme_emulator.runtime.junit import Case, junit_xml
+from esme_emulator.runtime.verdicts import (
+    NOT_MEASURED,
+    Case,
+    case_of,
+    cell,
+    junit_xml,
+    marked,
+    verdict,
+)
 
 
 def markdown(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
@@ -63,10 +68,9 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield "| threshold | is | must be | |"
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
-        mark = met(item) if item.met else f"**{met(item)}**"
         yield (
             f"| {name} | {limited(name, item.value)} | {item.comparison} "
-            f"{limited(name, item.limit)} | {mark} |"
+            f"{limited(name, item.limit)} | {marked(item)} |"
         )
     yield ""
     names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
@@ -80,7 +84,7 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
         counts = (f"{name} {number(count)}" for name, count in result.refusals.items())
         yield f"Refused by party and reason: {', '.join(counts)}."
     for line in result.never_answered:
-        yield f"**{_cell(line)}.**"
+        yield f"**{cell(line)}.**"
     if result.refusals:
         yield ""
     if result.shadow:
@@ -112,7 +116,7 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield "| assumption | value | basis |"
     yield "|---|---:|---|"
     for given in result.assumptions:
-        yield f"| `{given.key}` | {_cell(cost(given.value))} | {_cell(given.basis)} |"
+        yield f"| `{given.key}` | {cell(cost(given.value))} | {cell(given.basis)} |"
     if result.ledger_lines:
         yield from ("", "Ledger differences:", "", "```", *result.ledger_lines, "```")
     yield ""
@@ -124,11 +128,6 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
 def _ledger(name: str, of: Account | ProofResult) -> str:
     counts = (of.requests, of.hits, of.collapsed, of.forwarded, of.refused, of.failed)
     return f"| {name} | " + " | ".join([*map(number, counts), hit_ratio(of)]) + " |"
-
-
-def _cell(text: str) -> str:
-    """Escape a text so that it stays within its table cell."""
-    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
 def junit(result: ProofResult) -> str:
@@ -148,10 +147,5 @@ def _cases(result: ProofResult) -> Iterator[Case]:
     yield measured
     for name, item in result.thresholds.items():
         must = f"{name} {item.comparison} {item.limit:.12g}"
-        if item.met is None:
-            yield Case(must, "skipped", f"{name} was not measured")
-        elif item.met:
-            yield Case(must)
-        else:
-            value = NOT_MEASURED if item.value is None else f"{item.value:.12g}"
-            yield Case(must, "failure", f"{name} is {value}", "\n".join(result.ledger_lines))
+        value = NOT_MEASURED if item.value is None else f"{item.value:.12g}"
+        yield case_of(item, must, name, value, "\n".join(result.ledger_lines))

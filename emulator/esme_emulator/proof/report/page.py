@@ -16,18 +16,17 @@ from esme_emulator.proof.report.words import (
     figure,
     hit_ratio,
     limited,
-    met,
     number,
     partial,
     percent,
     quotation,
     rule_cells,
-    verdict,
     verdict_of_rules,
 )
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
 from esme_emulator.runtime.report_page import render_page
+from esme_emulator.runtime.verdicts import met, verdict
 
 
 def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:

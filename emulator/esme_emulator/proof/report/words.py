@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from shlex import quote
 
-from esme_emulator.proof.result import Account, ProofResult, Verdict
+from esme_emulator.proof.result import Account, ProofResult
 from esme_emulator.proof.side_by_side import FIGURES, Rule, SideBySide
+from esme_emulator.runtime.verdicts import NOT_MEASURED
 from esme_emulator.scenario.thresholds import STALENESS
 
 _RULE_FIGURES = dict(FIGURES)
@@ -33,7 +34,6 @@ MISS_NOTE = (
     "forwarded, or collapsed into a request that waited for the same reply of the meter, so there "
     "may be more misses than forwarded requests."
 )
-NOT_MEASURED = "not measured"
 
 
 def figure(value: float | None) -> str:
@@ -80,18 +80,6 @@ def percent(ratio: float | None) -> str:
     if shown in ("0.0", "100.0") and ratio not in (0, 1):
         shown = f"{100 * ratio:.6f}".rstrip("0")
     return f"{shown} %"
-
-
-def verdict(result: ProofResult) -> str:
-    """Return `PASSED`, `FAILED` or `PARTIAL`."""
-    if not result.complete:
-        return "PARTIAL"
-    return "PASSED" if result.passed else "FAILED"
-
-
-def met(verdict: Verdict) -> str:
-    """Return whether a threshold is met, in words."""
-    return NOT_MEASURED if verdict.met is None else "met" if verdict.met else "not met"
 
 
 def partial(result: ProofResult) -> str:
