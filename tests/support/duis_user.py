@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esme_emulator.gateway.keys import DuisKeys
-from esme_emulator.gateway.requests import Element, parse_xml
-from esme_emulator.gateway.signature import sign, verify
+from esme_emulator.gateway.signature import sign
+from esme_emulator.gateway.user import ReceivedResponse, read_response
 from esme_emulator.runtime.http_server import serve_http
 from gbcs import EUI
 
@@ -50,27 +50,11 @@ def signed_request(keys: DuisKeys, user: EUI, text: str) -> bytes:
     return sign(etree.fromstring(text), signer)
 
 
-@dataclass(frozen=True)
-class Answered:
-    """A verified Response."""
-
-    root: Element
-
-    def text(self, name: str) -> str | None:
-        found = self.root.find(f".//{SR}{name}")
-        return None if found is None else found.text
-
-    @property
-    def code(self) -> str | None:
-        return self.text("ResponseCode")
-
-
-def answered(keys: DuisKeys, octets: bytes) -> Answered:
+def answered(keys: DuisKeys, octets: bytes) -> ReceivedResponse:
     """Return a Response, after verifying that the DSP signed it."""
-    root, signer = verify(parse_xml(octets, 1 << 24), keys.signers, nested=True)
-    assert signer.eui == keys.dsp.eui
-    assert etree.QName(root).localname == "Response"
-    return Answered(root)
+    response = read_response(octets, keys)
+    assert etree.QName(response.root).localname == "Response"
+    return response
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Thirteen months of a daily schedule in two jumps of a manual clock."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -71,7 +70,7 @@ async def test_thirteen_months_pass_in_two_advances_of_the_control_interface(
         days = []
         for message in messages:
             assert message.text("DSPScheduleID") == "1"
-            response = decode(base64.b64decode(message.text("GBCSPayload") or ""), KEYS.keystore)
+            response = decode(message.payload, KEYS.keystore)
             authenticate(response)
             rows = values_of(response)[0].rows
             assert rows is not None

@@ -1,6 +1,5 @@
 """Readings of SMETS1 meters, decoded in XML that the S1SP signs."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from esme_emulator.gateway.responses import write_response
 from esme_emulator.gateway.services import SERVICES
 from esme_emulator.gateway.signature import SignatureError, sign, verify
 from esme_emulator.gateway.smets1 import signed_readings
+from esme_emulator.gateway.user import ReceivedResponse
 from esme_emulator.profiles import meter_profiles
 from gbcs import EUI, AuthenticationError, Message, decode
 from gbcs.dlms.access import AccessResponse, AccessResult, Choice
@@ -25,7 +25,7 @@ from gbcs.instants import to_iso
 from gbcs.usecases.values import Reading, values_of
 from tests.support import duis
 from tests.support.dsp_bench import DAILY, KEYS, METER, NON_DEVICE, SEND, Starter, for_the_dsp
-from tests.support.duis_user import SR, Answered, Receiver, answered, post, signed_request
+from tests.support.duis_user import SR, Receiver, answered, post, signed_request
 
 RA = f"{{{NAMESPACE}}}"
 READS = [srv for srv, service in SERVICES.items() if service.body.reads and srv != "4.1.4"]
@@ -51,7 +51,7 @@ def request_of(srv: str, counter: int, user: EUI | None = None) -> bytes:
 
 async def replies_of(
     starter: Starter, user: Receiver, profile: str, srvs: list[str], *, decoded: bool
-) -> dict[str, Answered]:
+) -> dict[str, ReceivedResponse]:
     """Return the responses of a meter of `profile`, by SRV."""
     kinds = tuple(kind for kind in meter_profiles() if kind.name == profile)
     user.received.clear()
@@ -66,7 +66,7 @@ async def replies_of(
     return {str(each.text("ServiceReferenceVariant")): each for each in received}
 
 
-def inner_of(response: Answered) -> Element:
+def inner_of(response: ReceivedResponse) -> Element:
     """Return the signed readings in a response, after verifying that the S1SP signed them."""
     found = response.root.find(f".//{SR}SMETS1SignedResponse")
     assert found is not None
@@ -76,8 +76,8 @@ def inner_of(response: Answered) -> Element:
     return tree
 
 
-def message_of(response: Answered) -> Message:
-    return decode(base64.b64decode(response.text("GBCSPayload") or ""), KEYS.keystore)
+def message_of(response: ReceivedResponse) -> Message:
+    return decode(response.payload, KEYS.keystore)
 
 
 def numbers_in(value: Any) -> Iterator[int]:
@@ -280,7 +280,7 @@ async def test_encrypted_readings_that_no_key_opens_are_not_written(
     starter: Starter, user: Receiver
 ) -> None:
     gbcs = await replies_of(starter, user, "smets1", ["4.8.1"], decoded=False)
-    message = decode(base64.b64decode(gbcs["4.8.1"].text("GBCSPayload") or ""))
+    message = decode(gbcs["4.8.1"].payload)
     with pytest.raises(AuthenticationError, match="the keystore needs"):
         signed_readings(message, "4.8.1", KEYS.s1sp)
 
