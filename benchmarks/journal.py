@@ -1,7 +1,8 @@
-"""What the journal of requests costs a hit: the cache's policy with and without it, in turns.
+"""Cost of the journal of requests for a hit: the cache's policy with and without it, in turns.
 
-The policy alone, without a broker: a hit of 24 hours of 4.8.1 from receipt to reply. What else a
-running cache subscribes with is there both times. The garbage collector is set as in a service.
+The policy runs without a broker; a hit of 24 hours of 4.8.1 is timed from receipt to reply. The
+other subscribers of a running cache take part in both cases. The garbage collector is set as in a
+service.
 """
 
 from statistics import median

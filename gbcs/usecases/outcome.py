@@ -31,7 +31,7 @@ def srv_of(message: Message) -> str:
 
 
 def outcome_of(message: Message) -> str:
-    """Return the result of a response, or the code of an alert; empty if there is none to name.
+    """Return the result of a response, or the code of an alert; empty without either.
 
     A response that reads a log has its number of rows, and one that was refused the first result
     code that is not success. Never raises for a decoded message.

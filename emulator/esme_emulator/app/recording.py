@@ -92,7 +92,7 @@ class Player:
         self._progress = progress
         self._complete = asyncio.Event()
         self.unsent = 0
-        """Commands that the broker did not take, or that nobody subscribes to."""
+        """Number of commands that the broker refused, or that had no subscriber."""
 
     async def run(self, broker: Broker) -> None:
         """Send all requests, and wait for the replies; see `Replay` for the outcome.

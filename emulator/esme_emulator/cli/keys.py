@@ -151,7 +151,7 @@ class _Password:
         return self._text.encode() if self._text else None
 
     def ask(self, files: str) -> bool:
-        """Ask the user for the password, if there is none yet and a user is there."""
+        """Prompt for an unknown password on a terminal; return whether it was typed."""
         if self._text or not _is_terminal():
             return False
         self._text = click.prompt(f"Password of {files}", hide_input=True, err=True)

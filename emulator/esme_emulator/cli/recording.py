@@ -107,7 +107,7 @@ def record_command(file: Path, pcap: Path | None, clock: Clock, broker: str, as_
 
         try:
             dropped = asyncio.run(pass_on(broker, files.keep, clock, begin))
-        except TransportError:  # there was no broker, so the files are empty
+        except TransportError:  # the broker was never reached, so the files are empty
             files.remove()
             raise
     counts = {f"{kind}s": files.counts[kind] for kind in ("command", "response", "alert")}

@@ -327,7 +327,7 @@ sharding_options = all_of(
 def profiles_of(
     names: Sequence[str], fleet: MeterMix | None = None
 ) -> tuple[MeterProfile, ...] | None:
-    """Return the profiles of `fleet` or of these names or files, None if there are none.
+    """Return the profiles of `fleet` or of these names or files; None without either.
 
     Raises `ProfileError`, and `UsageError` for both.
     """

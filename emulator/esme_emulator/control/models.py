@@ -100,7 +100,7 @@ class Pace(Model):
 
 
 class NewNetwork(Model):
-    """What to change of latency and WAN; what is left out stays."""
+    """New latency and WAN; a key that is left out keeps its value."""
 
     latency: Annotated[str, Field(max_length=200)] | None = Field(
         default=None, description="time in which a meter answers, as for --latency"
@@ -132,7 +132,7 @@ class CutState(Model):
 
 
 class ResetState(Model):
-    """What was reset."""
+    """The parts that were reset."""
 
     faults: int = Field(description="rules that now hold: those of the start")
     entries: int = Field(description="entries of the cache that were dropped")

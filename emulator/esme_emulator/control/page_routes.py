@@ -1,4 +1,4 @@
-"""The page at `/`, its live stream, and Swagger UI at `/docs`; nothing comes from elsewhere.
+"""The page at `/`, its live stream, and Swagger UI at `/docs`, all without other servers.
 
 The page is HTML, CSS and JavaScript in `control/page/`, without a build step. Swagger UI comes from
 the package fastapi-offline. Scripts and styles are files of their own, so the content security

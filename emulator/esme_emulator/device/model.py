@@ -136,7 +136,8 @@ def _register(channel: Channel, drawn: Register, own: OwnData, slots: tuple[int,
 def _start(registers: list[int] | None, slots: tuple[int, ...]) -> tuple[int, ...]:
     """Return the energies at installation by half hour of the day, which add up to `registers`.
 
-    Each is in the first half hour of its tariff register. Raises `ProfileError` if there is none.
+    Each is in the first half hour of its tariff register. Raises `ProfileError` if a register has
+    no half hour.
     """
     if registers is None:
         return ()
@@ -151,7 +152,7 @@ def _start(registers: list[int] | None, slots: tuple[int, ...]) -> tuple[int, ..
 
 @lru_cache(maxsize=16_384)
 def _drawn(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None) -> Meter:
-    """Return a meter of which everything is drawn."""
+    """Return a meter whose every property is drawn."""
     secret = draw(seed, "meter", eui, 16)
     profile = _choose(profiles or meter_profiles(), int.from_bytes(secret[:4], "big"))
     first, after = INSTALLATION_DAYS[profile.generation]

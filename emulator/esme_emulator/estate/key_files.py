@@ -59,7 +59,7 @@ class PartyKey:
     private: bytes = field(default=b"", repr=False)
     """Scalar, 32 octets; empty if it is not known."""
     certificate: bytes = field(default=b"", repr=False)
-    """DER; empty if there is none."""
+    """DER; empty without a certificate."""
 
     def private_key(self) -> ec.EllipticCurvePrivateKey | None:
         """Return the private key, None if it is not known."""
@@ -72,14 +72,14 @@ class PartyKey:
         return ec.EllipticCurvePublicKey.from_encoded_point(CURVE, self.public)
 
     def eui(self) -> EUI | None:
-        """Return the EUI that the certificate names, None if there is no certificate."""
+        """Return the EUI that the certificate names, None without a certificate."""
         if not self.certificate:
             return None
         return subject_of(x509.load_der_x509_certificate(self.certificate))
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePrivateKey, certificate: bytes = b"") -> "PartyKey":
-        """Return a private key, with the DER of its certificate if there is one."""
+        """Return a private key; `certificate` is DER, or empty."""
         scalar = key.private_numbers().private_value.to_bytes(_PRIVATE_LENGTH, "big")
         return cls(point(key.public_key()), scalar, certificate)
 

@@ -46,7 +46,7 @@ Roles = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A party: who it is and what it may ask. Its keys are in a keystore."""
+    """A party: its EUI, name and roles. Its keys are in a keystore."""
 
     eui: EUI
     name: str
@@ -136,7 +136,7 @@ def with_more(parties: Iterable[Party], more: Iterable[Party]) -> tuple[Party, .
 
 
 def party_called(parties: Iterable[Party], name: str) -> Party:
-    """Return the party of this name or EUI. Raises `ValueError` if there is none."""
+    """Return the party of this name or EUI. Raises `ValueError` if it is unknown."""
     known = list(parties)
     for party in known:
         if party.is_called(name):

@@ -206,7 +206,7 @@ class Outbox:
     async def insist(self, write: Callable[[], Awaitable[T]], machine: Clock) -> T:
         """Return the result of `write`, repeated until the file can be written.
 
-        For what follows an acknowledgement, when nobody is left to be told of a `StoreError`.
+        For writes after an acknowledgement: no requester waits that could get a `StoreError`.
         `machine` is the clock of real time.
         """
         while True:

@@ -28,7 +28,7 @@ NAMESPACE = "http://www.dccinterface.co.uk/ResponseAndAlert"
 _IN = f"{{{NAMESPACE}}}"
 
 Content: TypeAlias = Any
-"""Text, a number, a list of parts, or None: then there is no element."""
+"""Text, a number, a list of parts, or None for no element."""
 Part: TypeAlias = tuple[str, Content] | tuple[str, Content, int]
 """Name, content and index of an element."""
 

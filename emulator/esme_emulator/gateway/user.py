@@ -41,7 +41,7 @@ class ReceivedResponse:
 
     @property
     def payload(self) -> bytes:
-        """The GBCS response in it, empty if there is none. Raises `DocumentError`."""
+        """Its GBCS response; empty without one. Raises `DocumentError`."""
         try:
             return base64.b64decode(self.text("GBCSPayload") or "", validate=True)
         except binascii.Error:

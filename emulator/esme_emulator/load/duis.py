@@ -126,7 +126,7 @@ class DuisRoad:
             yield
 
     async def _check(self) -> None:
-        """Find out whether a server is there, before anything is measured."""
+        """Check that a server answers, before anything is measured."""
         try:
             await self._client.get(self._endpoint.url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -187,7 +187,7 @@ class Road(Protocol):
     ) -> AbstractAsyncContextManager[None]:
         """Pass replies to `in_flight` during the context, and call `freed` after each.
 
-        Raises `TransportError` if there is nothing to connect to.
+        Raises `TransportError` if the connection fails.
         """
         ...
 
@@ -252,7 +252,7 @@ class MqttRoad:
 
 @runtime_checkable
 class Endpoint(Protocol):
-    """What is loaded by other means than MQTT."""
+    """The target of a load that does not use MQTT."""
 
     def maker(self, plan: Plan, estate: Estate, first_counter: int) -> RequestMaker:
         """Return what makes its requests."""
@@ -304,7 +304,7 @@ class Generator:
     async def run(self, begin: Begin, take: Take) -> None:
         """Send all requests and wait for their replies; call `take` with each batch.
 
-        Raises `TransportError` if there is no broker or endpoint.
+        Raises `TransportError` if the broker or the endpoint cannot be reached.
         """
         async with self._road.connected(self._in_flight, self._now, self._freed.set):
             self._cpu = time.process_time()

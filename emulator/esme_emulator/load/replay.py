@@ -40,11 +40,11 @@ class LeftOut(StrEnum):
     """Why a recorded command is not sent again."""
 
     MALFORMED = "malformed"
-    """It is no GBCS command."""
+    """It is not a GBCS command."""
     SIGNED = "signed"
     """It is critical: only its originator can sign it under another counter."""
     NO_KEY = "no-key"
-    """There is no key for its MAC."""
+    """The key of its MAC is unknown."""
 
 
 class Comparison(StrEnum):
@@ -57,11 +57,11 @@ class Comparison(StrEnum):
     UNREADABLE = "unreadable"
     """A reply could not be read, so the answers were not compared."""
     NO_REPLY = "no-reply"
-    """There was a reply in the recording, and none now."""
+    """Only the recording has a reply."""
     NEW_REPLY = "new-reply"
-    """There was no reply in the recording, and there is one now."""
+    """Only the replay has a reply."""
     SILENT = "silent"
-    """There was no reply in the recording, and none now."""
+    """Neither has a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Answer:
     """A reply, as far as two of them are compared."""
 
     content: bytes | None
-    """Digest of what it says; None if it cannot be read."""
+    """Digest of its readings; None if it cannot be read."""
     of_the_moment: bytes
-    """Digest of what has to be the same if it is read at another time: results without values.
+    """Digest of the part that does not depend on the time of the read: results without values.
 
-    Empty if it is a log, whose window decides what it says."""
+    Empty for a log, whose content the window decides."""
     status: str
     """Its Cache-Status, empty if it has none."""
 

@@ -78,7 +78,7 @@ class Histogram:
     def percentile(self, part: float, later: int = 0) -> float | None:
         """Return the percentile `part`, 0 to 1, in milliseconds, with `later` longer latencies.
 
-        Returns None if it is one of the longer ones, or if there are no latencies.
+        Returns None if it is one of the longer ones, or without latencies.
         """
         number = len(self)
         # Rounded as HdrHistogram rounds it, so that it agrees with `quantiles`.

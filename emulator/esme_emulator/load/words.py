@@ -43,7 +43,7 @@ def milliseconds(time: float | None) -> str:
 
 
 def headline(result: LoadResult) -> str:
-    """Return what was sent: scenario, way, arrivals and duration."""
+    """Return scenario, way, arrivals and duration in a line."""
     plan = result.plan
     asked = plan.arrivals.value
     if result.target_rate is not None:

@@ -60,7 +60,7 @@ class InlineCurve(Table):
 
 
 class MeterTable(Table):
-    """What a meter has of its own. What is not given follows from profile and seed."""
+    """A meter's own data. Keys that are left out follow from profile and seed."""
 
     profile: str | None = None
     state: Literal["commissioned", "not-commissioned", "suspended", "decommissioned"] = (
@@ -71,7 +71,7 @@ class MeterTable(Table):
     payment: Literal["credit", "prepayment"] | None = None
     wan: str | None = None
     balance: Annotated[_Number, Field(ge=-10_000, le=10_000)] | None = None
-    """Pounds at installation. Given one, there are no top-ups, debts or monthly resets."""
+    """Pounds at installation. It excludes top-ups, debts and monthly resets."""
     chance: Annotated[_Number, Field(ge=0, le=1)] | None = None
     """Part of the random variation and of the spread that applies to loads; 0 for none."""
     half_hours: InlineCurve | None = None
@@ -82,7 +82,7 @@ class MeterTable(Table):
             Field(min_length=1, max_length=_MOST_REGISTERS),
         ],
     ] = Field({})
-    """Wh or varh at installation, of each tariff register or of the one that there is."""
+    """Wh or varh at installation, of each tariff register, or of the only register."""
     switching: dict[str, Annotated[int, Field(ge=1, le=_MOST_REGISTERS)]] | None = None
     """Tariff register from each time of day (UTC) on."""
     prices: Annotated[list[_Price], Field(min_length=1, max_length=_MOST_REGISTERS)] | None = None
@@ -407,7 +407,7 @@ def _profile(table: MeterTable) -> MeterProfile | None:
 
 
 def _calmed(load: LoadProfile | None, chance: float) -> LoadProfile | None:
-    """Return a load of which chance has only this part."""
+    """Return a load with only this part of its random variation."""
     if load is None:
         return None
     return replace(load, chance=load.chance * chance, spread=load.spread**chance)

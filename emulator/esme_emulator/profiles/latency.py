@@ -136,7 +136,7 @@ def parse_latency(text: str) -> Latency:
 
 
 def latency_text(latency: Latency) -> str:
-    """Return the text of which `parse_latency` makes `latency`; `empirical` if it is from a file.
+    """Return the text that `parse_latency` turns into `latency`; `empirical` if it is from a file.
 
     >>> latency_text(parse_latency("lognormal:2s,15s"))
     'lognormal:2s,15s'

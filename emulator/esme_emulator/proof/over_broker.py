@@ -69,7 +69,7 @@ class Senders:
             yield cls(run, requester, timeout, clock)
 
     def withholds(self, exchange: Exchange) -> bool:
-        """Return whether a request is not made: in the direct run nobody else refuses it."""
+        """Return whether a request is not made: no cache refuses it in the direct run."""
         return self._run.is_withheld(exchange)
 
     async def ask(self, exchange: Exchange) -> ReceivedReply:

@@ -99,7 +99,7 @@ def recorded_trace(
 ) -> tuple[TraceLine, ...]:
     """Return the requests of a recording that are of the mix, each with its own window.
 
-    They are those made through the cache, or if there are none, those that meters received.
+    Requests through the cache are preferred; without any, commands that meters received are taken.
     Requests of other parties, SRVs or meters are left out, with a line in the log. Raises
     `TraceError`.
     """
@@ -130,7 +130,7 @@ def recorded_trace(
 def _recorded_line(
     octets: bytes, seconds: float, kinds: Mapping[tuple[str, str], int], estate: Estate
 ) -> TraceLine | None:
-    """Return the line of a recorded command, None if it is none of `kinds`."""
+    """Return the line of a recorded command, None unless it is of `kinds` and `estate`."""
     try:
         command = decode(octets)
     except DecodeError:

@@ -68,7 +68,7 @@ class Watched:
         )
 
     def json_line(self) -> str:
-        """Return the message as a line of JSON: that of a recording, and what was decoded."""
+        """Return the message as a line of JSON: the keys of a recording, and the decoded ones."""
         form: dict[str, Any] = {**form_of(self.recorded), "via": self.via}
         message = self.message
         if message is not None:
@@ -88,7 +88,7 @@ class Watched:
         return json.dumps(form)
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the message."""
+        """Yield the faults of the message."""
         if self.message is None:
             yield self.error
             return

@@ -62,7 +62,7 @@ export function onSubmit(form, submit) {
 const RETRY = 2000;
 
 /**
- * Call `take` with each state of the live stream, and `lost` when there is none. Reconnects for
+ * Call `take` with each state of the live stream, and `lost` when it breaks. Reconnects for
  * ever. A hidden page has no stream: a browser opens six connections to a process at most.
  */
 export async function follow(take, lost) {

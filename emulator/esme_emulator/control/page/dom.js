@@ -13,7 +13,7 @@ export function h(name, props = {}, ...children) {
 
 export const $ = (id) => document.getElementById(id);
 
-/** Replace what is in an element, unless it shows the same already: a selection and a focus stay. */
+/** Replace the content of an element, unless it is the same: a selection and a focus stay. */
 export function show(target, ...children) {
   const made = h("div", {}, ...children);
   if (made.innerHTML !== target.innerHTML) target.replaceChildren(...made.childNodes);
@@ -26,7 +26,7 @@ export function isUsed(element) {
   return element.contains(document.activeElement) || (hovers && element.matches(":hover"));
 }
 
-/** Replace what is in an element, as `show`, unless it has the focus: a list must not lose it. */
+/** Replace the content of an element, as `show`, unless it has the focus: a list must keep it. */
 export function update(target, ...children) {
   if (!target.contains(document.activeElement)) show(target, ...children);
 }

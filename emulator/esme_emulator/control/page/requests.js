@@ -22,7 +22,7 @@ export function start() {
 /** Fetch the latest requests if there are new ones. */
 export function take(state) {
   if (!$("follow").checked || state.journal === newest || fetching) return;
-  if (isUsed($("journal"))) return; // nobody can click what moves
+  if (isUsed($("journal"))) return; // a user cannot click a row that moves
   newest = state.journal;
   attempt(() => refresh());
 }

@@ -67,7 +67,7 @@ def about(report: dict[str, Any]) -> dict[str, Any]:
 def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     """Return one line per reason why two proofs are not comparable.
 
-    What was asked is compared, whatever the scenarios and their files are called.
+    Requests and settings are compared; names of scenarios and files do not matter.
     """
     found = [
         f"{place} proof was interrupted, so its figures are partial"
