@@ -4,7 +4,7 @@ Imports what the extra `duis` installs only if the front door is used.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,14 +152,16 @@ def duis_options(*, always: bool) -> Callable[[Any], Any]:
     )
 
 
-def duis_keys(source: EstateSource, told: Sequence[str] = ()) -> "DuisKeys":
-    """Return the keys of users and DSP. Warn of bad entries, except for the lines `told`.
+def duis_keys(source: EstateSource, estate: Estate | None = None) -> "DuisKeys":
+    """Return the keys of users and DSP, and warn of bad entries.
 
-    Raises `NamedFileError`.
+    `estate` is that of `source` with the parties of a registry. Its notes are not repeated. Raises
+    `NamedFileError`.
     """
     from esme_emulator.gateway.keys import derived_keys, file_keys
 
-    estate, parties = source.estate(), source.parties
+    told = () if estate is None else estate.notes
+    estate, parties = estate or source.estate(), source.parties
     text = b"" if parties is None else parties.read_bytes()
     if parties is None or not is_boxed(text):
         return derived_keys(estate.seed, estate.keystore, estate.known_parties)
@@ -189,7 +191,7 @@ def dsp_options(
     from esme_emulator.gateway.keys import duis_registry
     from esme_emulator.gateway.xsd import Xsd
 
-    keys = duis_keys(source, estate.notes)
+    keys = duis_keys(source, estate)
     addresses = dict(chosen["respond_to"])
     default = addresses.pop(None, DEFAULT_ADDRESS)
     folder = chosen["duis_schema"]

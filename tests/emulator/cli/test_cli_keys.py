@@ -7,6 +7,7 @@ import pytest
 
 from esme_emulator.cache.registry.file import load_registry
 from esme_emulator.cli import keys as keys_module
+from esme_emulator.cli.duis_options import duis_keys
 from esme_emulator.cli.service_options import estate_of
 from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.key_files import PASSWORD_VARIABLE
@@ -225,6 +226,17 @@ def test_a_registry_brings_parties_and_warns_of_those_it_refuses(
     )
     estate_of(EstateSource(parties=Path("parties.toml")), registry)
     assert "of party far are refused: it is not in the registry" in capsys.readouterr().err
+
+
+def test_the_front_door_has_the_keys_of_a_registry() -> None:
+    Path("registry.toml").write_text(f'{PARTIES}ds = "ka.pem"\n')
+    estate = estate_of(EstateSource(), load_registry(Path("registry.toml")))
+    keys = duis_keys(EstateSource(), estate)
+    key = keys.keystore.public_key(OWN, KA)
+    assert key is not None
+    assert point(key) == POINT
+    assert OWN in {signer.eui for signer in keys.signers.values()}
+    assert set(keys.certificates[OWN]) == {KA, DS}
 
 
 def test_load_and_prove_ask_as_an_own_supplier() -> None:
