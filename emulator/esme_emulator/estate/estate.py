@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from esme_emulator.estate.euis import EuiRange, euis_of, shard
+from esme_emulator.estate.euis import EuiRange, EuiRanges, euis_of, shard
 from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
 from esme_emulator.estate.parties import PARTIES, Party, PartyList, RemoteParty, with_more
 from esme_emulator.estate.parties_file import load_parties
@@ -94,7 +94,7 @@ def _without(parties: Iterable[Party], meters: Sequence[EUI]) -> Sequence[EUI]:
     wrong = [party for party in parties if party.eui in meters]
     if not wrong:
         return meters
-    if isinstance(meters, EuiRange):
+    if isinstance(meters, EuiRange | EuiRanges):
         one = wrong[0]
         raise PartyIsMeterError(
             f"{one.eui} is the party {one.name} and cannot be a meter: "

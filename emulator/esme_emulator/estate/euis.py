@@ -8,11 +8,11 @@ costs as much as one of thirty million.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import accumulate
-from typing import overload
+from typing import Any, overload
 
 from gbcs import EUI
 
@@ -35,6 +35,17 @@ class EuiRange(Sequence[EUI]):
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the place of an EUI at the same cost for any size of the range.
+
+        Raises `ValueError` if the EUI is not between `start` and `stop`.
+        """
+        if value in self:
+            place = self._numbers.index(int(value))
+            if place in range(len(self))[start:stop]:
+                return place
+        raise ValueError(f"{value} is not among the EUIs")
 
     @overload
     def __getitem__(self, index: int) -> EUI: ...
@@ -60,19 +71,47 @@ class EuiRanges(Sequence[EUI]):
         return any(eui in each for each in self._ranges)
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self._ends[-1] if self._ends else 0
 
     @overload
     def __getitem__(self, index: int) -> EUI: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[EUI]: ...
+    def __getitem__(self, index: slice) -> "EuiRanges": ...
 
-    def __getitem__(self, index: "int | slice") -> "EUI | Sequence[EUI]":
+    def __getitem__(self, index: "int | slice") -> "EUI | EuiRanges":
         if isinstance(index, slice):
-            return tuple(self[place] for place in range(*index.indices(len(self))))
+            return EuiRanges(self._at(range(len(self))[index]))
         place = range(len(self))[index]  # raises IndexError, and takes negative numbers
         part = bisect_right(self._ends, place)
         return self._ranges[part][place - (self._ends[part - 1] if part else 0)]
+
+    def _at(self, places: range) -> list[EuiRange]:
+        """Return the parts of the ranges at these places."""
+        if places.step < 0:
+            return [part[::-1] for part in reversed(self._at(places[::-1]))]
+        parts = []
+        for begin, each in self._placed():
+            first = places.start - begin
+            if first < 0:  # in an earlier range; the steps go on through this one
+                first %= places.step
+            parts.append(each[first : max(places.stop - begin, 0) : places.step])
+        return parts
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the place of an EUI at the same cost for any size of the ranges.
+
+        Raises `ValueError` if the EUI is not between `start` and `stop`.
+        """
+        for begin, each in self._placed():
+            if value in each:
+                place = begin + each.index(value)
+                if place in range(len(self))[start:stop]:
+                    return place
+        raise ValueError(f"{value} is not among the EUIs")
+
+    def _placed(self) -> Iterator[tuple[int, EuiRange]]:
+        """Yield each range with the place of its first EUI."""
+        return zip((0, *self._ends), self._ranges, strict=False)
 
 
 def euis_of(ranges: Sequence[tuple[EUI, int]]) -> Sequence[EUI]:

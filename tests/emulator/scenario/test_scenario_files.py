@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from esme_emulator.estate.parties import PARTIES
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.scenario.file import (
     ScenarioError,
@@ -315,6 +316,15 @@ def test_no_more_meters_than_a_fleet_file_has(tmp_path: Path) -> None:
     assert resized(scenario, None, 2).fleet.meters == 2
     with pytest.raises(ScenarioError, match=r"^4 meters: .*fleet\.toml has 3: give no more$"):
         resized(scenario, None, 4)
+
+
+def test_no_party_among_the_meters_of_a_fleet_file(tmp_path: Path) -> None:
+    first, party = '[[meter]]\neui = "00DBE50000000000"\ncount = 2\n', PARTIES[0]
+    (tmp_path / "fleet.toml").write_text(f'{first}[[meter]]\neui = "{party.eui}"\n')
+    file = tmp_path / "mine.toml"
+    file.write_text(re.sub(r"meters = \d+", 'file = "fleet.toml"', GOOD, count=1))
+    with pytest.raises(ScenarioError, match=f"{party.eui} is the party {party.name} and cannot be"):
+        load_scenario(str(file))
 
 
 @pytest.mark.parametrize(
