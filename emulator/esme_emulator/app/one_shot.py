@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esme_emulator.app.services import run_alone
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import Party, RemoteParty
 from esme_emulator.messaging.client import Requester
@@ -81,7 +81,7 @@ def variant_of(
     """
     if device not in estate.meters:
         return SINGLE
-    return meter_of(estate.seed, device, profiles).profile.variant
+    return profile_of(estate.seed, device, profiles).variant
 
 
 async def read(

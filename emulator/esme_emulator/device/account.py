@@ -22,7 +22,6 @@ Source: SMETS2 5.7.5 for the registers; the behaviour of households is assumed.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from esme_emulator.device import tariff
 from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
@@ -59,13 +58,20 @@ def prepays(meter: Meter) -> bool:
     return meter.profile.payment == "prepayment"
 
 
+def _tops_up(meter: Meter) -> bool:
+    """Return whether a household tops up: in prepayment mode, unless the balance is data."""
+    return prepays(meter) and meter.balance is None
+
+
 def cost(meter: Meter, instant: int) -> int:
     """Return the cost of energy and standing charge from installation to `instant`."""
     days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    bought_before = energy_cost(meter, meter.installed * DAY)  # registers may start above 0
-    return energy_cost(meter, instant) - bought_before + days * tariff.standing_charge(meter)
+    total = energy_cost(meter, instant) + days * tariff.standing_charge(meter)
+    if meter.primary.start or (meter.secondary is not None and meter.secondary.start):
+        total -= energy_cost(meter, meter.installed * DAY)  # registers begin above 0
+    return total
 
 
 def energy_cost(meter: Meter, instant: int) -> int:
@@ -122,7 +128,7 @@ def _own_balances(meter: Meter, truth: int) -> Balances:
     return Balances(truth, 0, 0, (0, 0), 0)
 
 
-def _split(truth: int) -> dict[str, Any]:
+def _split(truth: int) -> dict[str, int]:
     """Return the balances that make up the true balance."""
     used = min(max(-truth, 0), tariff.EMERGENCY_CREDIT)
     return {
@@ -144,7 +150,7 @@ def time_debts(meter: Meter) -> tuple[int, int]:
 
 
 def _debt(meter: Meter, debt: tariff.Debt, purpose: str) -> int:
-    if not prepays(meter) or meter.balance is not None or meter.draw(purpose) % debt.one_in:
+    if not _tops_up(meter) or meter.draw(purpose) % debt.one_in:
         return 0
     return meter.draw_between(purpose, 1, debt.least, debt.most)
 
@@ -189,7 +195,7 @@ def bought_until(meter: Meter, week: int) -> int:
 
     It is the least that leaves the household its usual credit after debts are paid.
     """
-    if week < 0 or not prepays(meter) or meter.balance is not None:
+    if week < 0 or not _tops_up(meter):
         return 0
     instant = top_up_time(meter, week)
     usual = meter.draw_between("credit", 0, tariff.LEAST_CREDIT, tariff.MOST_CREDIT)
@@ -211,7 +217,7 @@ def last_payments(meter: Meter, instant: int, number: int) -> list[Payment]:
     # The standing charge alone needs a top-up every three weeks, so the loop is short.
     found: list[Payment] = []
     week = week_of(meter, instant)
-    while prepays(meter) and meter.balance is None and week >= 0 and len(found) < number:
+    while _tops_up(meter) and week >= 0 and len(found) < number:
         item = payment(meter, week)
         if item.amount:
             found.append(item)

@@ -18,7 +18,7 @@ from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.registry.registry import Registry, default_registry
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store.memory import MemoryStore
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import profile_of
 from esme_emulator.estate.estate import DEFAULT_BASE, Estate
 from esme_emulator.estate.euis import EVERY_EUI, EuiRange, euis_of
 from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
@@ -293,7 +293,7 @@ class HostedMeters(Collection[EUI]):
 
     def _profile_of(self, eui: EUI) -> MeterProfile:
         _, seed, profiles = next(one for one in self._fleets if eui in one[0])
-        return meter_of(seed, eui, profiles).profile
+        return profile_of(seed, eui, profiles)
 
     def __contains__(self, eui: object) -> bool:
         return any(eui in euis for euis, _, _ in self._fleets)

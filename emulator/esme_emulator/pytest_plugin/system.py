@@ -15,7 +15,7 @@ from esme_emulator.cache.policy.reads import CACHEABLE_SRVS
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store, drop_entries
 from esme_emulator.device.logs import buffer
-from esme_emulator.device.model import meter_of
+from esme_emulator.device.model import meter_of, profile_of
 from esme_emulator.estate.keys import DerivedKeystore, OverlaidKeystore
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
@@ -93,7 +93,7 @@ class EsmeMeter:
     @property
     def profile(self) -> MeterProfile:
         """Profile that this meter was drawn from."""
-        return meter_of(self._fleet.seed, self.eui, self._fleet.profiles).profile
+        return profile_of(self._fleet.seed, self.eui, self._fleet.profiles)
 
     def hits(self, srv: str | None = None) -> Hits:
         """Return the number of commands it received, for one SRV or all.
