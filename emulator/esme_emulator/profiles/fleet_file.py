@@ -210,7 +210,7 @@ class MeterMix(tuple[MeterProfile, ...]):
         block = self._block(eui)
         if block is None:
             return None
-        own = OwnData(block.profile, block.table, _curves(block.table, self._folder, eui))
+        own = OwnData(block.profile, block.table, _curves(block, self._folder, eui))
         self._kept[eui] = own
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -244,9 +244,7 @@ def read_fleet(path: Path | str) -> MeterMix:
             _digest(text + _contents(table, Path(path).parent)),
         )
         mix.check()
-    except ValueError as error:
-        raise ProfileError(f"{path}: {error}") from None
-    except ProfileError as error:
+    except (ValueError, ProfileError) as error:
         raise ProfileError(f"{path}: {error}") from None
     return mix
 
@@ -305,9 +303,9 @@ def _csv(path: Path) -> str:
         raise ProfileError(f"csv: {path}: {error}") from None
 
 
-def _curves(table: MeterTable, folder: Path, eui: EUI) -> dict[str, Values]:
+def _curves(block: "_Block", folder: Path, eui: EUI) -> dict[str, Values]:
     """Return the half hours of a meter by channel. Raises `ProfileError`."""
-    found: dict[str, Values] = {}
+    table, found = block.table, dict[str, Values]()
     for channel, name in _names(table).items():
         path = folder / name.replace("{eui}", str(eui))
         try:
@@ -315,7 +313,7 @@ def _curves(table: MeterTable, folder: Path, eui: EUI) -> dict[str, Values]:
         except ValueError as error:
             raise ProfileError(f"csv: {path}: {error}") from None
     found |= _inline(table)
-    _check(table, _profile(table), found)
+    _check(table, block.profile, found)
     return found
 
 
@@ -355,9 +353,8 @@ def _check(table: MeterTable, kind: MeterProfile | None, curves: Mapping[str, Va
         _slots(table.switching)
         if max(table.switching.values()) > most:
             raise ProfileError(f"switching: this meter has {most} tariff registers")
-        if table.prices is not None and max(table.switching.values()) > len(table.prices):
-            raise ProfileError("prices: give one for each tariff register of switching")
-        if table.prices is None and max(table.switching.values()) > 2:
+        priced = 2 if table.prices is None else len(table.prices)
+        if max(table.switching.values()) > priced:
             raise ProfileError("prices: give one for each tariff register of switching")
     if kind is not None and kind.block_thresholds:
         if table.switching is not None or table.registers.get("import"):
@@ -391,11 +388,8 @@ def _profile(table: MeterTable) -> MeterProfile | None:
     """
     replaced = ("generation", "payment", "wan", "chance")
     given = {name: getattr(table, name) for name in replaced if getattr(table, name) is not None}
-    if table.profile is None:
-        if given or isinstance(table, FileMeterTable):
-            table = table.model_copy(update={"profile": "single"})
-        else:
-            return None
+    if table.profile is None and not given and not isinstance(table, FileMeterTable):
+        return None
     kind = meter_profile(table.profile or "single")
     chance = given.pop("chance", None)
     if "wan" in given:

@@ -93,7 +93,6 @@ class Bench:
         self.variants = variants
         self._estate = estate_of(scenario)
         self._supply = Supply(scenario, self._estate)
-        self._names = {party.eui: party.name for party in self._estate.known_parties}
         self._profiles = kinds_of(scenario.fleet)
         self._folder = folder
         self._duis = duis
@@ -120,7 +119,7 @@ class Bench:
         number = part_run.number
         figures = figures_of(
             *(part_run.run, label_of(number), self.scenario, part_run.changes, self._evidence),
-            name_of=lambda party: self._names.get(party) or str(party),
+            name_of=self._estate.name_of,
             ledger=number < 2,
         )
         if not number:

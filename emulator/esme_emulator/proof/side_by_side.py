@@ -28,8 +28,9 @@ class Rule:
     retention_hours: float
     results: tuple[ProofResult, ...]
 
-    def spread(self, figure: Callable[[ProofResult], float | None]) -> Spread:
-        """Return a figure over the seeds."""
+    def spread(self, name: str) -> Spread:
+        """Return the figure `name` of `FIGURES` over the seeds."""
+        figure = FIGURES[name]
         values = [value for result in self.results if (value := figure(result)) is not None]
         return Spread(fmean(values), min(values), max(values)) if values else Spread(None)
 
@@ -66,17 +67,17 @@ class SideBySide:
         return min(meeting, key=lambda rule: rule.retention_hours, default=None)
 
 
-FIGURES: tuple[tuple[str, Callable[[ProofResult], float | None]], ...] = (
-    ("avoided_ratio", lambda result: result.avoided_ratio),
-    ("replies_different", lambda result: result.replies_different),
-    ("staleness_p50_s", lambda result: result.staleness.p50),
-    ("staleness_p95_s", lambda result: result.staleness.p95),
-    ("staleness_max_s", lambda result: result.staleness.max),
-    ("device_hits_direct", lambda result: result.device_hits_direct),
-    ("device_hits_cached", lambda result: result.device_hits_cached),
-    ("sms_avoided", lambda result: _saved(result, "sms")),
-    ("pounds_avoided", lambda result: _saved(result, "pounds")),
-)
+FIGURES: dict[str, Callable[[ProofResult], float | None]] = {
+    "avoided_ratio": lambda result: result.avoided_ratio,
+    "replies_different": lambda result: result.replies_different,
+    "staleness_p50_s": lambda result: result.staleness.p50,
+    "staleness_p95_s": lambda result: result.staleness.p95,
+    "staleness_max_s": lambda result: result.staleness.max,
+    "device_hits_direct": lambda result: result.device_hits_direct,
+    "device_hits_cached": lambda result: result.device_hits_cached,
+    "sms_avoided": lambda result: _saved(result, "sms"),
+    "pounds_avoided": lambda result: _saved(result, "pounds"),
+}
 """Figures that are compared, by their names in compare.csv."""
 
 
@@ -104,8 +105,8 @@ def of_seeds(
 
 def rows(side_by_side: SideBySide) -> Iterator[Sequence[Any]]:
     """Yield the rows of compare.csv: the column names, then a row for each rule and seed."""
-    yield ("rule", "retention_hours", "seed", *(name for name, _ in FIGURES), "passed")
+    yield ("rule", "retention_hours", "seed", *FIGURES, "passed")
     for rule in side_by_side.rules:
         for result in rule.results:
-            figures = (figure(result) for _, figure in FIGURES)
+            figures = (figure(result) for figure in FIGURES.values())
             yield (rule.name, rule.retention_hours, result.seed, *figures, result.passed)

@@ -124,7 +124,6 @@ class Bench:
             if isinstance(base, ManualClock)
             else RunningClock(base)
         )
-        self.journal = Journal(self.clock.now)
         self.hosted = HostedMeters()
         self._counters: list[Counters] = []
         self._reads = PendingReads()
@@ -135,7 +134,7 @@ class Bench:
             found = load_parties(Path(files.path(settings.parties)))
             self.known_parties = with_more(PARTIES, found.parties)
             self.keystore = OverlaidKeystore(found.keys, self.keystore)
-        self.journal.know(self.known_parties)
+        self.journal = Journal(self.clock.now, self.known_parties)
         self._allocator = allocator if settings.is_shared else EuiAllocator(0)
         self._events = Events()
         self._events.subscribe(CommandReceived, self.journal.add)

@@ -58,15 +58,15 @@ Event: TypeAlias = CommandReceived | Decided | FaultFired
 class Journal:
     """Events of a test, oldest first."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """Prepare; `now` returns the time of the clock of the test."""
+    def __init__(self, now: Callable[[], float], parties: Iterable[Party]) -> None:
+        """Prepare; `now` returns the time of the clock of the test.
+
+        `parties` have their names, except for those with a name of their own in tests.
+        """
         self._now = now
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self._names = {eui: name for name, eui in NAMES.items()}
-
-    def know(self, parties: Iterable[Party]) -> None:
-        """Call these parties by their names, unless they have one in tests."""
-        self._names = {party.eui: party.name for party in parties} | self._names
+        self._names = {party.eui: party.name for party in parties}
+        self._names |= {eui: name for name, eui in NAMES.items()}
 
     def add(self, event: Event) -> None:
         """Append an event; drop the oldest one if there are `MAX_EVENTS`."""

@@ -21,7 +21,7 @@ from math import ceil, floor, log10
 from typing import Any
 
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
-from esme_emulator.proof.side_by_side import FIGURES, SideBySide
+from esme_emulator.proof.side_by_side import SideBySide
 from esme_emulator.runtime.errors import UserError
 
 _ENVIRONMENT = {"MPLBACKEND": "svg"}
@@ -209,18 +209,16 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
 
 def rules(side_by_side: SideBySide) -> str:
     """Return a chart of avoided device hits and of the age of hits, a bar for each rule."""
-    figures = dict(FIGURES)
-
     def draw(axes: Any) -> None:
         shown = list(reversed(side_by_side.rules))
         names = [rule.name for rule in shown]
-        avoided = [rule.spread(figures["avoided_ratio"]) for rule in shown]
+        avoided = [rule.spread("avoided_ratio") for rule in shown]
         means = [100 * (of.mean or 0.0) for of in avoided]
         below = [mean - 100 * (of.least or 0.0) for of, mean in zip(avoided, means, strict=True)]
         above = [100 * (of.most or 0.0) - mean for of, mean in zip(avoided, means, strict=True)]
         axes.barh(names, means, xerr=(below, above), color=_CACHED, ecolor=_INK, height=0.6)
         for place, rule in enumerate(shown):
-            age = rule.spread(figures["staleness_p95_s"]).mean
+            age = rule.spread("staleness_p95_s").mean
             text = "" if age is None else f"  95 % of hits are up to {age / 3600:.3g} h old"
             axes.text(means[place] + above[place] + 1, place, text, va="center", fontsize=8)
         axes.set_xlim(0, 130)

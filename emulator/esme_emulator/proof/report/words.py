@@ -4,11 +4,9 @@ from collections.abc import Callable
 from shlex import quote
 
 from esme_emulator.proof.result import Account, ProofResult
-from esme_emulator.proof.side_by_side import FIGURES, Rule, SideBySide
+from esme_emulator.proof.side_by_side import Rule, SideBySide
 from esme_emulator.runtime.verdicts import NOT_MEASURED
 from esme_emulator.scenario.thresholds import STALENESS
-
-_RULE_FIGURES = dict(FIGURES)
 
 SPENT = (
     ("device_hits", "device hits", "counted"),
@@ -148,7 +146,7 @@ def rule_cells(rule: Rule, *, ranges: bool = True) -> tuple[str, ...]:
     """Return the cells of a rule: means over the seeds, with their ranges unless left out."""
 
     def cell(name: str, shown: Callable[[float | None], str]) -> str:
-        of = rule.spread(_RULE_FIGURES[name])
+        of = rule.spread(name)
         if of.least == of.most or not ranges:
             return shown(of.mean)
         return f"{shown(of.mean)} ({shown(of.least)} – {shown(of.most)})"
@@ -170,12 +168,12 @@ def rule_cells(rule: Rule, *, ranges: bool = True) -> tuple[str, ...]:
 def verdict_of_rules(found: SideBySide) -> str:
     """Return in a sentence which of the rules meet all thresholds, or which retention is enough."""
     seeds = f" with each of {found.seeds} seeds" * (found.seeds > 1)
-    meeting = [rule for rule in found.rules if rule.meets]
-    if not meeting:
+    least = found.least()
+    if least is None:
         return f"No rule meets all thresholds{seeds}."
     if not found.is_by_retention:
-        return f"{len(meeting)} of {len(found.rules)} rules meet all thresholds{seeds}."
-    least = min(meeting, key=lambda rule: rule.retention_hours)
+        meeting = sum(rule.meets for rule in found.rules)
+        return f"{meeting} of {len(found.rules)} rules meet all thresholds{seeds}."
     return f"{least.name} is the least retention that meets all thresholds{seeds}."
 
 

@@ -55,9 +55,9 @@ def ledger(evidence: Evidence) -> Iterator[str]:
     yield from evidence.lines()
 
 
-_TEXTS: dict[str, Callable[[ProofResult, str], str]] = {
-    "proof.json": lambda result, _: result.as_json() + "\n",
-    "junit.xml": lambda result, _: junit(result),
+_TEXTS: dict[str, Callable[[ProofResult], str]] = {
+    "proof.json": lambda result: result.as_json() + "\n",
+    "junit.xml": junit,
 }
 _TABLES: dict[str, Callable[[ProofResult, Evidence], Rows]] = {
     "accounts.csv": accounts,
@@ -99,7 +99,7 @@ def _write(
     named: str,
     side_by_side: SideBySide | None,
 ) -> Path:
-    texts = {name: make(result, named) for name, make in _TEXTS.items()}
+    texts = {name: make(result) for name, make in _TEXTS.items()}
     texts["summary.md"] = markdown(result, named=named, side_by_side=side_by_side)
     texts[PAGE] = page(result, named=named, side_by_side=side_by_side)
     paths = {name: folder.write(name, text) for name, text in texts.items()}
