@@ -4,7 +4,7 @@ Converts between instants, DLMS date-time and ISO 8601. All of it is UTC, as GBC
 """
 
 from calendar import timegm
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 EPOCH_UNIX = timegm(EPOCH.timetuple())
@@ -17,6 +17,7 @@ HALF_HOUR = 1800
 DAY = 86400
 """A day, in seconds."""
 
+_FIRST_DAY = EPOCH.date()
 _UTC_DEVIATION = b"\x80\x00"
 _STATUS_NOT_SPECIFIED = b"\xff"
 
@@ -24,6 +25,11 @@ _STATUS_NOT_SPECIFIED = b"\xff"
 def to_datetime(instant: float) -> datetime:
     """Return `instant` (seconds since 2000) as an aware UTC datetime."""
     return EPOCH + timedelta(seconds=instant)
+
+
+def day_of(day: date) -> int:
+    """Return the number of days from 2000-01-01 to `day`."""
+    return (day - _FIRST_DAY).days
 
 
 def from_datetime(when: datetime) -> int:

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date
 from itertools import islice
 from typing import Annotated, Any
 
@@ -40,12 +39,10 @@ from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
 from esme_emulator.profiles.latency import latency_text
 from esme_emulator.profiles.model import HALF_HOURS
 from gbcs import EUI
-from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, to_iso
+from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, day_of, to_iso
 
 MAX_ROWS = 10_000
 """Maximum number of rows of an answer."""
-
-_EPOCH = date(2000, 1, 1)
 
 
 def fleet_routes(parts: RunningParts) -> APIRouter:
@@ -104,7 +101,7 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
         hosted = fleet_of(parts)
         device = _meter(hosted, eui)
         meter = hosted.meter_of(device)
-        begin = (day - _EPOCH).days * HALF_HOURS
+        begin = day_of(day) * HALF_HOURS
         past = (int(parts.clock.now()) - EPOCH_UNIX) // HALF_HOUR
         over = range(begin, min(begin + HALF_HOURS, past))
 

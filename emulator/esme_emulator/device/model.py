@@ -9,10 +9,11 @@ from typing import Any
 
 from esme_emulator.device.energy import NOTHING, Register, metered, reactive, series
 from esme_emulator.profiles import MeterMix, MeterProfile, OwnData, ProfileError, meter_profiles
-from esme_emulator.profiles.fleet_file import Channel, known_day
+from esme_emulator.profiles.curve_file import Channel
 from esme_emulator.profiles.model import HALF_HOURS
 from esme_emulator.runtime.draws import draw, draw_number
 from gbcs.eui import EUI
+from gbcs.instants import day_of
 
 INSTALLATION_DAYS = {"SMETS1": (4749, 6913), "SMETS2": (6210, 8036)}
 """First day, and day after the last, of the installation of a generation, since 2000-01-01.
@@ -110,7 +111,7 @@ def _owning(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None, own:
         meter,
         **registers,
         tariff=slots,
-        installed=meter.installed if table.installed is None else known_day(table.installed),
+        installed=meter.installed if table.installed is None else day_of(table.installed),
         prices=None if table.prices is None else tuple(map(_thousandths, table.prices)),
         standing_charge=_optional(table.standing_charge),
         balance=None if table.balance is None else _thousandths(100 * table.balance),

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gbcs.instants import EPOCH, HALF_HOUR
 
-CHANNELS = ("import", "secondary", "export", "reactive_import", "reactive_export")
-"""Registers that a file can have half hours of."""
+Channel = Literal["import", "secondary", "export", "reactive_import", "reactive_export"]
+"""A register that a file can have half hours of."""
 
 Values = dict[int, int]
 """Energy in Wh or varh by half hour, counted from 2000-01-01T00:00:00Z."""
@@ -145,7 +146,7 @@ def _columns(header: list[str], times: list[int], channel: str | None) -> dict[s
             raise ValueError(f"line 1: two columns of {taken}: {header[found[taken]]!r}, {name!r}")
         found.setdefault(taken, place)
     if not found:
-        names = ", ".join(CHANNELS)
+        names = ", ".join(get_args(Channel))
         raise ValueError(f"line 1: no column of energy: name one such as import_kwh ({names})")
     if channel is not None:
         return {channel: found.get(channel, next(iter(found.values())))}

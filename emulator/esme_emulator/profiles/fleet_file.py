@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from esme_emulator.profiles.curve_file import Values, parse_curves
+from esme_emulator.profiles.curve_file import Channel, Values, parse_curves
 from esme_emulator.profiles.loader import meter_profile, meter_profiles, wan_profile
 from esme_emulator.profiles.model import HALF_HOURS, LoadProfile, MeterProfile, ProfileError
 from esme_emulator.runtime.config import (
@@ -37,13 +36,11 @@ COMMISSIONED = "commissioned"
 _KEPT = 256
 """Meters with own data that are kept in memory."""
 
-_EPOCH = date(2000, 1, 1)
 _MOST_REGISTERS, _MOST_SECONDARY = 48, 4
 _MOST_PRICE, _MOST_FINE = 327.67, 32.767
 """Most pence of a price, and most with a third decimal: a message gives prices as 16 bits."""
 
 _Number = int | float
-Channel = Literal["import", "secondary", "export", "reactive_import", "reactive_export"]
 _Energies = Annotated[list[Annotated[int, Field(ge=0, le=10**9)] | None], Field(min_length=1)]
 _Price = Annotated[
     _Number,
@@ -405,8 +402,3 @@ def _calmed(load: LoadProfile | None, chance: float) -> LoadProfile | None:
     if load is None:
         return None
     return replace(load, chance=load.chance * chance, spread=load.spread**chance)
-
-
-def known_day(day: date) -> int:
-    """Return a day as a number since 2000-01-01."""
-    return (day - _EPOCH).days

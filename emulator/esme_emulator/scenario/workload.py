@@ -13,7 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from heapq import heappop, heappush, merge
 from itertools import accumulate, count, groupby, islice
 from math import floor, inf, sqrt
@@ -31,7 +31,7 @@ from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine, window_of
 from esme_emulator.scenario.supply import Supply, estate_of
 from gbcs import EUI, Command, DecodeError, decode
-from gbcs.instants import DAY, EPOCH_UNIX, parse_iso
+from gbcs.instants import EPOCH_UNIX, parse_iso, to_datetime
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.usecases.profile_read import Window
 from gbcs.usecases.read_request import read_requests_of
@@ -204,9 +204,6 @@ def _window(start: str, end: str) -> Window:
     return window
 
 
-_EPOCH = date(2000, 1, 1)
-
-
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
     """One meter changes supplier or tenancy at `time`, Unix time in seconds."""
@@ -235,7 +232,7 @@ def _changes(scenario: Scenario, supply: Supply, meters: Sequence[EUI]) -> Itera
     """Suppliers of the meters that a change gave them."""
     for place, change in sorted(enumerate(scenario.changes), key=lambda item: item[1].at):
         at = scenario.start + change.at
-        day = _EPOCH + timedelta(days=int(at) // DAY)
+        day = to_datetime(int(at)).date()
         old, new = party_called(known, change.old).eui, party_called(known, change.new).eui
         for device in meters:
             subject = f"{place} {device}".encode()

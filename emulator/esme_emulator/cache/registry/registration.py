@@ -7,7 +7,6 @@ the day on which it ends. What registrations entitle to is the business of `regi
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from operator import itemgetter
 from typing import Annotated
 
@@ -16,10 +15,9 @@ from pydantic import Field
 from esme_emulator.estate.parties import Roles
 from esme_emulator.runtime.config import Day, Device, Takes
 from gbcs import EUI
-from gbcs.instants import DAY, EPOCH_UNIX
+from gbcs.instants import DAY, EPOCH_UNIX, day_of
 from gbcs.tables.roles import Role
 
-_EPOCH = date(2000, 1, 1)
 _EVERY, _TO = "*", " to "
 _EUI_BITS = 64
 _FIRST_EUI, _LAST_EUI = EUI(bytes(8)), EUI(b"\xff" * 8)
@@ -140,11 +138,6 @@ class ReceivedChange:
     change: Change
     at: float | None = None
     """Unix time in seconds, or None if unknown."""
-
-
-def day_of(day: date) -> int:
-    """Return a day, counted from 2000-01-01."""
-    return (day - _EPOCH).days
 
 
 def day_at(now: float) -> int:

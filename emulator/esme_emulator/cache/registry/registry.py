@@ -29,11 +29,10 @@ from esme_emulator.cache.registry.registration import (
     Registration,
     added_since,
     day_at,
-    day_of,
 )
 from esme_emulator.estate.parties import PARTIES, SUPPLIER_ROLES, Party, PartyList
 from gbcs import EUI
-from gbcs.instants import DAY
+from gbcs.instants import DAY, day_of
 from gbcs.tables.roles import ENTITLEMENTS, Role
 from gbcs.usecases.profile_read import Window
 

@@ -209,6 +209,7 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
 
 def rules(side_by_side: SideBySide) -> str:
     """Return a chart of avoided device hits and of the age of hits, a bar for each rule."""
+
     def draw(axes: Any) -> None:
         shown = list(reversed(side_by_side.rules))
         names = [rule.name for rule in shown]
