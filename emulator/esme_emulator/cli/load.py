@@ -27,7 +27,7 @@ from esme_emulator.cli.options import (
 from esme_emulator.cli.render import load as load_view
 from esme_emulator.cli.render.screen import aside, warn
 from esme_emulator.cli.service_options import fleet_file_option
-from esme_emulator.estate.estate import EstateSource
+from esme_emulator.estate.estate import Estate, EstateSource
 from esme_emulator.estate.parties import party_called
 from esme_emulator.load.generator import Endpoint
 from esme_emulator.load.plan import DUIS, Arrivals, LoadError, Plan
@@ -191,7 +191,7 @@ def load(
         requester = party_called(estate.known_parties, party)
         asked, left_out = asked_by(requester, asked)
         warn(left_out)
-    plan = _plan(asked, source, len(estate.meters), **wanted)
+    plan = _plan(asked, estate, **wanted)
     folder = None
     if report is not None:
         # Only here, because its packages are in an extra of their own.
@@ -199,7 +199,7 @@ def load(
 
         folder = report_folder(report)
         folder.clear()
-    endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source)
+    endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source, estate)
     target = broker if endpoint is None else endpoint
     limits = {"rules": rules, "window": abort_window, "thresholds": thresholds}
     result, tally = asyncio.run(_run(scenario, plan, source, target, fleet_file, **limits))
@@ -229,17 +229,16 @@ def _refuse_other_target() -> None:
         raise click.UsageError("--broker: leave it out with --via duis, and give --to-url")
 
 
-def _endpoint(url: str, listen: str, source: EstateSource) -> Endpoint:
+def _endpoint(url: str, listen: str, source: EstateSource, estate: Estate) -> Endpoint:
     # Only here, because its packages are in an extra of their own.
     from esme_emulator.load.duis import DuisEndpoint
 
-    return DuisEndpoint(url, listen, duis_keys(source))
+    return DuisEndpoint(url, listen, duis_keys(source, estate))
 
 
 def _plan(
     asked: Scenario,
-    source: EstateSource,
-    meters: int,
+    estate: Estate,
     *,
     rate: float,
     arrivals: str,
@@ -265,14 +264,14 @@ def _plan(
     if shape is Arrivals.RAMP and seconds is None:
         raise LoadError("--arrivals ramp needs --seconds: the time until the rate is reached")
     if trace is not None:
-        lines = read_trace(str(trace), _text(trace), asked.mix, source.estate())
+        lines = read_trace(str(trace), _text(trace), asked.mix, estate)
         if seconds is None:
             seconds = whole_seconds(lines) - others["warm_up"]
     return Plan(
         arrivals=shape,
         mix=asked.mix,
-        seed=source.seed,
-        meters=meters,
+        seed=estate.seed,
+        meters=len(estate.meters),
         rate=rate,
         closed=closed or 0,
         trace=lines,
