@@ -24,11 +24,11 @@ from esme_emulator.estate.estate import EstateSource
 from esme_emulator.estate.parties import DUIS_USERS
 from esme_emulator.gateway.documents import ENDPOINT_OF, REQUEST_NAMESPACE, Code, RequestId
 from esme_emulator.gateway.drafts import draft_of, draft_read, renumbered
-from esme_emulator.gateway.http import received_at
+from esme_emulator.gateway.http import DUIS_PATH, received_at
 from esme_emulator.gateway.keys import DuisKeys
 from esme_emulator.gateway.requests import DocumentError, Element, parse_xml, read_request
 from esme_emulator.gateway.services import SERVICES
-from esme_emulator.gateway.signature import SignatureError, Signer, verify
+from esme_emulator.gateway.signature import SignatureError, verify
 from esme_emulator.gateway.smets1 import readings_text
 from esme_emulator.gateway.user import MAX_RESPONSE, read_response, signed_by_originator
 from esme_emulator.gateway.xsd import Xsd
@@ -90,7 +90,10 @@ def verify_command(
 ) -> None:
     """Check the signature of a request or a response, and say who signed it."""
     known = duis_keys(source)
-    root, signer = _verified(file.read(), known, file.name)
+    try:
+        root, signer = verify(parse_xml(file.read(), MAX_RESPONSE), known.signers, nested=True)
+    except (DocumentError, SignatureError) as error:
+        raise DuisFailedError(f"{file.name}: {error}") from None
     mistake = "" if schema is None else Xsd(schema).mistake(root)
     if mistake:
         raise NamedFileError(f"{file.name}: {mistake}")
@@ -206,13 +209,6 @@ def _signed(root: Element, keys: DuisKeys) -> bytes:
         raise DuisFailedError(str(error)) from None
 
 
-def _verified(octets: bytes, keys: DuisKeys, name: str) -> tuple[Element, Signer]:
-    try:
-        return verify(parse_xml(octets, MAX_RESPONSE), keys.signers, nested=True)
-    except (DocumentError, SignatureError) as error:
-        raise DuisFailedError(f"{name}: {error}") from None
-
-
 def _summary(root: Element) -> dict[str, Any]:
     """Return the header of a request or a response, and what its payload is."""
     names = ("RequestID", "ResponseID", "ResponseCode", "ServiceReferenceVariant", "DSPScheduleID")
@@ -271,14 +267,17 @@ async def _send(
         httpx.AsyncClient(trust_env=False) as client,
         asyncio.timeout(seconds),
     ):
-        path = f"{url.rstrip('/')}/api/v1/{ENDPOINT_OF[request.variant]}"
+        path = url.rstrip("/") + DUIS_PATH.format(service=ENDPOINT_OF[request.variant])
         try:
             answer = await client.post(path, content=octets, headers=_XML)
         except httpx.HTTPError as error:
             raise DuisFailedError(f"{path}: {error or type(error).__name__}") from None
         if not answer.is_success:
             raise DuisFailedError(f"{path}: HTTP {answer.status_code}: {answer.text:.300}")
-        first, _ = _verified(answer.content, receiver.keys, "the acknowledgement")
+        try:
+            first = read_response(answer.content, receiver.keys).root
+        except (DocumentError, SignatureError) as error:
+            raise DuisFailedError(f"the acknowledgement: {error}") from None
         code = _summary(first)["ResponseCode"]
         if code != Code.ACCEPTED or request.variant == 8:
             _show(first, receiver.keys, as_json)

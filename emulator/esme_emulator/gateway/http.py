@@ -27,7 +27,7 @@ from esme_emulator.runtime.listening import is_loopback
 DUIS_PATH = "/api/v1/{service}"
 SEARCH_PATH, RETRIEVE_PATH = "/services/certificatesearch", "/services/retrievecertificate"
 
-__all__ = ["Route", "application", "duis_routes", "received_at", "receiving", "smki_routes"]
+__all__ = ["Route", "application", "duis_routes", "received_at", "smki_routes"]
 
 _XML = "application/xml"
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def application(routes: list[Route]) -> Starlette:
     return Starlette(routes=routes)
 
 
-def receiving(path: str, take: Callable[[bytes], int]) -> Starlette:
+def _receiving(path: str, take: Callable[[bytes], int]) -> Starlette:
     """Return the application of a user that receives responses at `path`.
 
     `take` returns the HTTP status for a response.
@@ -111,7 +111,7 @@ async def received_at(address: str, take: Callable[[bytes], int]) -> AsyncIterat
         raise MisuseError(
             f"--listen {address}: give a URL of this machine, such as http://127.0.0.1:1880"
         )
-    app, what = receiving(parts.path or "/", take), "receiver of responses"
+    app, what = _receiving(parts.path or "/", take), "receiver of responses"
     async with serve_http(app, port, parts.hostname, what=what) as url:
         yield url + (parts.path or "/")
 

@@ -12,12 +12,12 @@ from esme_emulator.app.dsp import DspOptions, RunningDsp, serve_dsp
 from esme_emulator.estate.estate import Estate
 from esme_emulator.gateway.deliveries import Addresses
 from esme_emulator.gateway.drafts import draft_of
-from esme_emulator.gateway.http import receiving
+from esme_emulator.gateway.http import received_at
 from esme_emulator.gateway.keys import DuisKeys, duis_registry
 from esme_emulator.gateway.user import read_response, signed_by_originator
 from esme_emulator.messaging.client import NoReplyError
 from esme_emulator.runtime.clock import Clock
-from esme_emulator.runtime.http_server import serve_http
+from esme_emulator.runtime.listening import HOST
 from esme_emulator.transport import Broker
 from gbcs import EUI, Message, authenticate, decode
 
@@ -115,15 +115,17 @@ async def esme_dsp(
     """Run a front door, and a receiver of its responses, on free ports."""
     taken: list[EsmeDsp] = []
     async with AsyncExitStack() as stack:
-        app = receiving(RECEIVER_PATH, lambda octets: taken[0]._take(octets))
-        url = await stack.enter_async_context(serve_http(app, 0, what="receiver of responses"))
+        receiver = received_at(
+            f"http://{HOST}:0{RECEIVER_PATH}", lambda octets: taken[0]._take(octets)
+        )
+        address = await stack.enter_async_context(receiver)
         options = DspOptions(
             keys=keys,
             registry=duis_registry(estate.known_parties),
             outbox=folder / "duis.sqlite",
             port=0,
             smki_port=0,
-            addresses=Addresses(url + RECEIVER_PATH),
+            addresses=Addresses(address),
             respond_after=0.0,
         )
         running = serve_dsp(broker, estate, clock, options, meters)

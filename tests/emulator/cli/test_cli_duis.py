@@ -3,12 +3,21 @@
 import json
 import signal
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 pytest.importorskip("signxml", reason="DUIS needs the extra duis")
 
+from lxml import etree
+
+from esme_emulator.cli.duis_options import duis_keys
+from esme_emulator.estate.estate import EstateSource
+from esme_emulator.estate.parties import SUPPLIER
+from esme_emulator.gateway.keys import export_dccboxed
+from esme_emulator.gateway.signature import sign
 from tests.emulator.cli.test_cli_processes import DAY, METER, esme, running
 from tests.support.command_line import esme as esme_here
 from tests.support.mosquitto import free_port
@@ -74,6 +83,43 @@ def test_send_says_why_a_request_was_refused(endpoint: tuple[str, ...]) -> None:
     other = esme("duis", "send", "--srv", "4.1.1", "--eui", METER, *endpoint, "--seed", "other")
     assert other.returncode == 1
     assert b"HTTP 400" in other.stderr
+
+
+def test_send_refuses_an_acknowledgement_that_the_dsp_did_not_sign() -> None:
+    keys = duis_keys(EstateSource())
+    user = next(each for each in keys.signers.values() if each.eui != keys.dsp.eui)
+    octets = sign(etree.fromstring(READ.replace("<!-- a template -->", "")), user)
+
+    class Impostor(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(octets)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        addresses = (("--to-url", server.server_port), ("--listen", free_port()))
+        given = (text for name, port in addresses for text in (name, f"http://127.0.0.1:{port}/"))
+        said = esme_here(*map(str, READ_LOG), *DAY, *given)
+        server.shutdown()
+    assert said.exit_code == 1
+    assert said.stderr == f"esme: the acknowledgement: signed by {user.eui}, which is not the DSP\n"
+
+
+def test_load_warns_once_of_a_bad_entry(tmp_path: Path) -> None:
+    entries = json.loads(export_dccboxed(duis_keys(EstateSource())))
+    spoilt = entries[str(SUPPLIER).lower()]["digitalSignature"]
+    next(iter(spoilt.values()))["certificate"] = "x"
+    file = tmp_path / "keystore.json"
+    file.write_text(json.dumps(entries))
+    addresses = (f"http://127.0.0.1:{free_port()}/" for _ in range(2))
+    urls = [text for pair in zip(("--to-url", "--listen"), addresses, strict=True) for text in pair]
+    said = esme_here("load", "--via", "duis", "--parties", str(file), *urls, "--seconds", "1")
+    assert said.exit_code == 1
+    [line] = [line for line in said.stderr.splitlines() if "skipped" in line]
+    assert str(SUPPLIER).lower() in line
 
 
 @pytest.mark.processes
