@@ -20,6 +20,7 @@ from esme_emulator.messaging.topics import (
     response_topic,
 )
 from esme_emulator.runtime.clock import Clock, SystemClock
+from esme_emulator.runtime.tasks import first_of
 from esme_emulator.transport import Broker, Drop, Outcome, Transport, connect
 
 EVERYTHING = (
@@ -100,33 +101,26 @@ class Player:
         Ends when every request is answered, at the latest `timeout` seconds after the last one was
         sent. Raises `TransportError`.
         """
-        recipients = {request.recipient for request in self._replay.schedule}
+        recipients = {request.transaction.originator for request in self._replay.schedule}
         filters = (response_topic(self._prefix, "+", recipient) for recipient in recipients)
         async with connect(
             broker, client_id="replay", subscriptions=dict.fromkeys(filters, self._receive)
         ) as transport:
             await self._send(transport)
-            await self._wait()
+            await first_of(self._complete.wait(), self._clock.sleep(self._timeout))
 
     async def _send(self, transport: Transport) -> None:
         start = self._clock.now()
         for request in self._replay.schedule:
             due = start + request.seconds / self._speed
             await self._clock.sleep(max(due - self._clock.now(), 0.0))
-            topic = command_topic(self._prefix, request.device)
+            topic = command_topic(self._prefix, request.transaction.device)
             transport.post(topic, request.octets, self._sent)
             self._progress()
 
     def _sent(self, outcome: Outcome) -> None:
         if outcome is not True:
             self.unsent += 1
-
-    async def _wait(self) -> None:
-        expiry = asyncio.ensure_future(self._clock.sleep(self._timeout))
-        complete = asyncio.ensure_future(self._complete.wait())
-        await asyncio.wait({expiry, complete}, return_when=asyncio.FIRST_COMPLETED)
-        expiry.cancel()
-        complete.cancel()
 
     def _receive(self, _: str, octets: bytes, properties: Mapping[str, str]) -> None:
         self._replay.receive(octets, properties.get(CACHE_STATUS, ""))

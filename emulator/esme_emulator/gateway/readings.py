@@ -19,6 +19,7 @@ from lxml import etree
 from esme_emulator.gateway.requests import Element
 from gbcs.dlms.data import BitString
 from gbcs.instants import from_date_time, to_iso
+from gbcs.tables.cosem import UNITS
 from gbcs.usecases.rows import Row
 from gbcs.usecases.values import Reading, plain
 
@@ -35,7 +36,7 @@ Part: TypeAlias = tuple[str, Content] | tuple[str, Content, int]
 _Values: TypeAlias = Mapping[str, Any]
 _Rows: TypeAlias = Mapping[str, Sequence[Row]]
 
-_UNITS = {27: "W", 30: "Wh", 32: "varh", 255: "count"}
+_UNITS = {code: UNITS[code] for code in (27, 30, 32)} | {255: "count"}
 """Units of the DLMS Blue Book, 4.3.2."""
 
 

@@ -54,7 +54,7 @@ from esme_emulator.gateway.signature import SignatureError, sign, verify
 from esme_emulator.gateway.smets1 import is_trusted, signed_readings
 from esme_emulator.messaging.client import NobodyListensError, NoReplyError, ReceivedReply
 from esme_emulator.runtime.clock import Clock
-from esme_emulator.runtime.tasks import Tasks
+from esme_emulator.runtime.tasks import Tasks, first_of
 from esme_emulator.transport import TransportError
 from gbcs import EUI, Command, GbcsError
 from gbcs.instants import EPOCH_UNIX
@@ -383,14 +383,10 @@ class Dsp:
                 await self._start_runs(self._due_runs(clock.now()))
                 continue
             self._rescheduled.clear()
-            waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._rescheduled.wait())]
-            if due is not None:
-                waits.append(asyncio.ensure_future(clock.sleep(due - clock.now())))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            if due is None:
+                await self._rescheduled.wait()
+            else:
+                await first_of(self._rescheduled.wait(), clock.sleep(due - clock.now()))
 
     def _due_runs(self, now: float) -> list[Run]:
         """Return all runs due by `now`, each of those that were missed too."""

@@ -178,19 +178,17 @@ class InFlight:
         """Handle a message from `device`; return whether it ends a request."""
         if device not in self._devices:
             return False  # a reply to another worker, or after the timeout
-        checked = self._plan.check >= 1 or self._draw() < self._plan.check
         try:
-            message = decode(octets, self._keystore if checked else None)
+            message, checked = self._decode(octets)
         except DecodeError:
-            self._batch.unexpected += 1
+            self.unexpected()
             return False
         return self._answer(transaction_of(message), message, status, now, checked=checked)
 
     def respond(self, transaction: Transaction, octets: bytes, now: float) -> bool:
         """Handle the reply in a response of DUIS; return whether it ends a request."""
-        checked = self._plan.check >= 1 or self._draw() < self._plan.check
         try:
-            message = decode(octets, self._keystore if checked else None)
+            message, checked = self._decode(octets)
         except DecodeError:
             return self.end(transaction, Outcome.INVALID)
         return self._answer(transaction, message, None, now, checked=checked)
@@ -205,11 +203,9 @@ class InFlight:
 
         `code` is the response code or the HTTP status that says why.
         """
-        entry = self._close(transaction)
+        entry = self._heard(transaction)
         if entry is None:
-            self._batch.unexpected += 1
             return False
-        self._batch.heard += 1
         self._count(entry.request, entry.planned, outcome)
         if code and entry.planned >= self._plan.warm_up:
             self._batch.codes[code] += 1
@@ -218,6 +214,20 @@ class InFlight:
     def unexpected(self) -> None:
         """Record a message that belongs to no request."""
         self._batch.unexpected += 1
+
+    def _decode(self, octets: bytes) -> tuple[Message, bool]:
+        """Return a reply, and whether its MAC was checked. Raises `DecodeError`."""
+        checked = self._plan.check >= 1 or self._draw() < self._plan.check
+        return decode(octets, self._keystore if checked else None), checked
+
+    def _heard(self, transaction: Transaction) -> _Open | None:
+        """Return the request that a message ends, or None if it belongs to none."""
+        entry = self._close(transaction)
+        if entry is None:
+            self.unexpected()
+        else:
+            self._batch.heard += 1
+        return entry
 
     def _answer(
         self,
@@ -228,11 +238,9 @@ class InFlight:
         *,
         checked: bool,
     ) -> bool:
-        entry = self._close(transaction)
+        entry = self._heard(transaction)
         if entry is None:
-            self._batch.unexpected += 1
             return False
-        self._batch.heard += 1
         request, planned = entry.request, entry.planned
         outcome = _outcome(message, request.srv) if checked else _unchecked(message)
         self._count(request, planned, outcome)

@@ -86,10 +86,8 @@ class ReplayedRequest:
     """From 1."""
     seconds: float
     """When to send it, in seconds after the first request of the recording."""
-    device: EUI
-    recipient: EUI
-    """The recipient of the reply."""
     transaction: Transaction
+    """Its `originator` is the recipient of the reply."""
     octets: bytes
 
 
@@ -172,8 +170,6 @@ class Replay:
         request = ReplayedRequest(
             len(self.schedule) + 1,
             round(max(recorded.at - first, 0.0), 6),
-            command.device,
-            command.originator,
             transaction,
             octets,
         )
@@ -233,7 +229,7 @@ class Replay:
                     Difference(
                         request.number,
                         request.seconds,
-                        request.device,
+                        transaction.device,
                         transaction.party,
                         service.srv if service else f"{transaction.message_code:04X}",
                         comparison,

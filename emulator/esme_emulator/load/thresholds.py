@@ -6,7 +6,6 @@ Abort rules look at the last seconds of a load that runs; thresholds judge one t
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import ge, le
 
 from esme_emulator.load.in_flight import FAILURES, Outcome
 from esme_emulator.load.plan import LoadError
@@ -17,7 +16,6 @@ RATE = "rate"
 """Answers a second within the measured time."""
 _SHARES = {"answered": (Outcome.ANSWERED,), **SHARES}
 _THRESHOLD = re.compile(r"\s*([a-z0-9.-]+)\s*(<=|>=)\s*(\d+(?:\.\d+)?)\s*(%|ms|s|)\s*")
-_MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le}
 _FORMS = (
     f'write it as "p95 <= 500ms", "answered >= 99%" or "{RATE} >= 190"; '
     f"times are of {', '.join(PARTS)}, shares of {', '.join(_SHARES)}"
@@ -90,5 +88,5 @@ def judge(
                 value = latency.percentile(PARTS[item.figure], late)
             # Without a value, the percentile is slower than any limit.
             reached = float("inf") if value is None else value
-            met = bool(_MEETS[item.comparison](reached, item.limit))
+            met = item.comparison.holds(reached, item.limit)
         yield LoadVerdict(item.text, item.figure, item.comparison, item.limit, value, met)

@@ -10,13 +10,12 @@ Knows scenarios and WAN profiles; knows nothing of what a run counted.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from operator import eq, ge, le
 from typing import Any
 
 from esme_emulator.fleet.wan import BY_PROFILE
 from esme_emulator.profiles import wan_profile
 from esme_emulator.runtime.reports import schema_of
-from esme_emulator.scenario.scenario import Comparison, Costs, Scenario, Threshold
+from esme_emulator.scenario.scenario import Costs, Scenario, Threshold
 
 FORMAT = 3
 """Version of the JSON, incremented if a reader of the previous one would misunderstand it."""
@@ -26,8 +25,6 @@ INTERRUPTED = "interrupted"
 
 PERCENTILES = (0.50, 0.99, 0.999, 1.0)
 """The fractions that `Percentiles` are of."""
-
-_MEETS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +254,7 @@ class ProofResult:
         if not self.complete:
             return Verdict(comparison.value, limit, None, None)
         value = self.figure(threshold.figure)
-        met = value is not None and bool(_MEETS[comparison](value, limit))
+        met = value is not None and comparison.holds(value, limit)
         return Verdict(comparison.value, limit, value, met)
 
     def figure(self, name: str) -> float | None:

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from esme_emulator.runtime.accepting import BACKLOG, accepting
 from esme_emulator.runtime.errors import UserError
-from esme_emulator.runtime.listening import HOST, LOOPBACK, reachable
+from esme_emulator.runtime.listening import HOST, LOOPBACK, bracketed, reachable
 
 _KEEP_ALIVE = 5
 """Timeout of an idle connection, in seconds."""
@@ -172,8 +172,7 @@ def _listen(host: str, port: int, what: str) -> socket.socket:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    host = reachable(host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{bracketed(reachable(host))}:{port}"
 
 
 def web_page_refusal(scope: Scope) -> tuple[int, str] | None:

@@ -33,3 +33,8 @@ def is_loopback(host: str) -> bool:
 def reachable(host: str) -> str:
     """Return an address at which this machine itself reaches a server on `host`."""
     return {"0.0.0.0": HOST, "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def bracketed(host: str) -> str:
+    """Return `host` as a URL has it: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host else host

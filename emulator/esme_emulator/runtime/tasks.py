@@ -1,4 +1,7 @@
-"""Background tasks that end with their owner. Their failures are logged."""
+"""Background tasks that end with their owner, and waiting for the first of several.
+
+Failures of background tasks are logged.
+"""
 
 import asyncio
 import logging
@@ -7,6 +10,16 @@ from types import TracebackType
 from typing import Any, Self
 
 _log = logging.getLogger(__name__)
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of `waits` is over, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 class Tasks:

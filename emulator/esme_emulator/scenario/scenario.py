@@ -6,6 +6,7 @@ Pure. Times within a scenario are seconds after its start. Every random draw fol
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import eq, ge, le
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
@@ -167,6 +168,13 @@ class Comparison(StrEnum):
     AT_LEAST = ">="
     AT_MOST = "<="
     EQUAL = "=="
+
+    def holds(self, value: float, limit: float) -> bool:
+        """Return whether `value` compares so with `limit`."""
+        return bool(_OPERATORS[self](value, limit))
+
+
+_OPERATORS = {Comparison.AT_LEAST: ge, Comparison.AT_MOST: le, Comparison.EQUAL: eq}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 
 from esme_emulator.runtime.accepting import BACKLOG
-from esme_emulator.runtime.listening import HOST, reachable
+from esme_emulator.runtime.listening import HOST, bracketed, reachable
 from esme_emulator.transport.base import TransportError
 from esme_emulator.transport.embedded_rumqttd import OnEnded, rumqttd_broker
 
@@ -45,9 +45,9 @@ async def embedded_broker(
             broker = amqtt_broker(listener)
         else:
             listener.close()  # rumqttd listens by itself
-            broker = rumqttd_broker(_bracketed(host), number, on_ended)
+            broker = rumqttd_broker(bracketed(host), number, on_ended)
         async with broker:
-            yield f"mqtt://{_bracketed(reachable(host))}:{number}"
+            yield f"mqtt://{bracketed(reachable(host))}:{number}"
 
 
 def _best_version() -> str:
@@ -64,10 +64,6 @@ def _is_installed(package: str) -> bool:
     with suppress(ModuleNotFoundError):
         return find_spec(package) is not None
     return False
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:
