@@ -70,7 +70,7 @@ class _Files:
         self._lines.write(line_of(message) + "\n")
         if self._pcap is not None:
             self._pcap.write(Packet(message.octets, int(message.at * _NANOSECONDS)))
-        self.counts[message.topic.split("/")[2]] += 1
+        self.counts[message.kind] += 1
 
 
 def _create(path: Path, mode: str) -> Any:

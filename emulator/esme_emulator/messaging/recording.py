@@ -34,6 +34,17 @@ class Recorded:
         return self.topic.partition("/")[0]
 
     @property
+    def kind(self) -> str:
+        """The third level of the topic: `command`, `response` or `alert`."""
+        return self.topic.split("/")[2]
+
+    @property
+    def stamp(self) -> str:
+        """The time in ISO 8601, with microseconds."""
+        at = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds")
+        return at.replace("+00:00", "Z")
+
+    @property
     def is_command(self) -> bool:
         """Whether the topic is one of commands."""
         return self.topic.endswith("/command")
@@ -46,9 +57,8 @@ def line_of(message: Recorded) -> str:
 
 def form_of(message: Recorded) -> dict[str, str]:
     """Return the JSON object of a message."""
-    at = datetime.fromtimestamp(message.at, UTC).isoformat(timespec="microseconds")
     form = {
-        "at": at.replace("+00:00", "Z"),
+        "at": message.stamp,
         "topic": message.topic,
         "message": message.octets.hex().upper(),
     }

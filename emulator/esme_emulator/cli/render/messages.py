@@ -99,11 +99,16 @@ def summary(items: Iterable[Decoded], totals: Totals, *, cut: bool = False) -> I
 
 
 def _line(source: str, cells: Iterable[str], problems: str) -> str:
-    padded = [
+    fixed = padded(cells, _WIDTHS)
+    return "  ".join((f"{source:<{_SOURCE_WIDTH}}", *fixed, problems)).rstrip()
+
+
+def padded(cells: Iterable[str], widths: Iterable[int]) -> list[str]:
+    """Return texts of exactly these widths; longer ones end with three dots."""
+    return [
         f"{cell if len(cell) <= width else f'{cell[: width - 3]}...':<{width}}"
-        for cell, width in zip(cells, _WIDTHS, strict=True)
+        for cell, width in zip(cells, widths, strict=True)
     ]
-    return "  ".join((f"{source:<{_SOURCE_WIDTH}}", *padded, problems)).rstrip()
 
 
 def _cells(message: Message | None) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ def _cells(message: Message | None) -> tuple[str, ...]:
     return (
         message.kind,
         srv_of(message) or "-",
-        message.use_case.name if message.use_case else f"{message.message_code:04X}",
+        use_case_of(message),
         str(message.originator),
         str(message.recipient),
         str(message.originator_counter),
@@ -122,6 +127,17 @@ def _cells(message: Message | None) -> tuple[str, ...]:
     )
 
 
+def use_case_of(message: Message) -> str:
+    """Return the name of the use case, or the message code if it is unknown."""
+    return message.use_case.name if message.use_case else f"{message.message_code:04X}"
+
+
+def untyped(message: Message) -> Iterator[str]:
+    """Yield why the content of a message is left as octets, if it is."""
+    if isinstance(message.payload, Opaque):
+        yield f"content not typed: {message.payload.reason}".rstrip(": ")
+
+
 def _problems(item: Decoded) -> Iterator[str]:
     message = item.message
     if message is None:
@@ -129,8 +145,7 @@ def _problems(item: Decoded) -> Iterator[str]:
         return
     if message.use_case is None:
         yield "unknown message code"
-    if isinstance(message.payload, Opaque):
-        yield f"content not typed: {message.payload.reason}".rstrip(": ")
+    yield from untyped(message)
     for status in (Status.INVALID, Status.UNVERIFIED):
         number = sum(part.status is status for part in message.protected)
         if number:

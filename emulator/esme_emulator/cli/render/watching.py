@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from esme_emulator.cli.render.messages import padded, untyped, use_case_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.messaging.recording import Recorded, form_of
-from esme_emulator.messaging.topics import PREFIXES
+from esme_emulator.messaging.topics import PREFIXES, device_of
 from gbcs import GbcsError, Message, decode
 from gbcs.message import Status
-from gbcs.opaque import Opaque
 from gbcs.usecases.outcome import outcome_of, srv_of
 
 _VIA = {prefix: via for via, prefix in PREFIXES.items()}
@@ -50,16 +50,16 @@ class Watched:
 
     def line(self) -> str:
         """Return the message as a line of text."""
-        time = str(form_of(self.recorded)["at"])[_TIME]
+        time = self.recorded.stamp[_TIME]
         length = f"{len(self.recorded.octets):>{_WIDTHS[-1]}}"
         message = self.message
         if message is None:
-            kind = self.recorded.topic.split("/")[2]
-            cells = (time, kind, self.via, "-", self.recorded.topic.split("/")[1], "-", "-", length)
+            device = str(device_of(self.recorded.topic))
+            cells = (time, self.recorded.kind, self.via, "-", device, "-", "-", length)
         else:
             cells = (
                 *(time, message.kind, self.via, self.party, str(message.device)),
-                f"{srv_of(message)} {_use_case(message)}".strip(),
+                f"{srv_of(message)} {use_case_of(message)}".strip(),
                 outcome_of(message),
                 length,
             )
@@ -96,8 +96,7 @@ class Watched:
             yield "MAC invalid"
         if self.message.signature_status is Status.INVALID:
             yield "signature invalid"
-        if isinstance(self.message.payload, Opaque):
-            yield f"content not typed: {self.message.payload.reason}".rstrip(": ")
+        yield from untyped(self.message)
 
 
 def heading() -> str:
@@ -105,14 +104,6 @@ def heading() -> str:
     return _line((*_TITLES, "cache status, problems"))
 
 
-def _use_case(message: Message) -> str:
-    return message.use_case.name if message.use_case else f"{message.message_code:04X}"
-
-
 def _line(cells: Iterable[str]) -> str:
-    *padded, last = cells
-    fixed = (
-        f"{cell if len(cell) <= width else f'{cell[: width - 3]}...':<{width}}"
-        for cell, width in zip(padded, _WIDTHS, strict=True)
-    )
-    return "  ".join((*fixed, last)).rstrip()
+    *fixed, last = cells
+    return "  ".join((*padded(fixed, _WIDTHS), last)).rstrip()
