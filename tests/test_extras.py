@@ -88,7 +88,7 @@ def test_a_missing_package_is_one_line_with_its_extra(
         ("fleet --help", ()),
         ("cache --help", ()),
         (READ, ()),
-        ("report compare absent absent", ("load",)),
+        ("report compare absent absent", ()),
     ],
 )
 def test_a_command_needs_no_other_extra(args: str, extras: tuple[str, ...], tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`esme report`: compare reports of proofs and loads, and print their schemas.
 
-The rooms of proofs and loads are imported when a command runs: they bring hdrhistogram, which
-`--help` does not need.
+The rooms of proofs and loads are imported when a command runs, since `--help` does not need them.
 """
 
 import json
@@ -33,7 +32,7 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
     between what they measured are warnings.
     """
     from esme_emulator.cli.render import proof as proof_view
-    from esme_emulator.load.result import about_load, compare_loads, load_form, unlike_loads
+    from esme_emulator.load.compare import about_load, compare_loads, load_form, unlike_loads
     from esme_emulator.proof.report.compare import about, compare, load_report, unlike
     from esme_emulator.runtime.reports import ReportError
 

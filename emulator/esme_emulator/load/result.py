@@ -1,4 +1,4 @@
-"""The result of a load: its figures, and comparisons of two.
+"""The result of a load: its figures.
 
 Latencies are milliseconds from the planned time of a request to its answer. Requests that were
 refused, invalid or without a reply are counted, and have no latency.
@@ -7,7 +7,6 @@ refused, invalid or without a reply are counted, and have no latency.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from esme_emulator.load.in_flight import Origin, Outcome
@@ -15,14 +14,7 @@ from esme_emulator.load.plan import DUIS, Arrivals, Plan
 from esme_emulator.load.tally import Quantiles, Tally
 from esme_emulator.load.thresholds import LoadThreshold, LoadVerdict, judge
 from esme_emulator.messaging.topics import CACHE_STATUS, CACHED
-from esme_emulator.runtime.reports import (
-    Figure,
-    ReportError,
-    derived,
-    read_json,
-    schema_of,
-    side_by_side,
-)
+from esme_emulator.runtime.reports import derived, schema_of
 
 FORMAT = 1
 """Version of the JSON, incremented if a reader of the previous one would misunderstand it."""
@@ -292,87 +284,3 @@ def _notes(
             where = "behind the endpoint, and does it deliver to --listen?"
         notes.append(f"nothing was answered: are there meters {where}")
     return notes
-
-
-FIGURES = (
-    "requests.planned",
-    "requests.answered",
-    "requests.failed",
-    "requests.refused",
-    "requests.invalid",
-    "requests.no_reply",
-    "requests.not_sent",
-    "requests.unfinished",
-    "measured_seconds",
-    "target_rate",
-    "sent_rate",
-    "achieved_rate",
-    "latency.all.p50",
-    "latency.all.p90",
-    "latency.all.p95",
-    "latency.all.p99",
-    "latency.all.p99_9",
-    "latency.all.max",
-    "latency.hit.count",
-    "latency.hit.p50",
-    "latency.hit.p99",
-    "latency.miss.count",
-    "latency.miss.p50",
-    "latency.miss.p99",
-    "generator.cpu_microseconds_per_request",
-    "generator.sent_late.p99",
-)
-ABOUT = ("scenario", "ended", "complete", "passed")
-"""Keys that describe a load in a comparison."""
-
-_NAME = "load.json"
-_KEYS = frozenset({"plan", "requests", "latency", "ended"})
-
-
-def load_form(path: Path) -> dict[str, Any] | None:
-    """Return the JSON of a load's report, given its file or its folder.
-
-    Returns None if it is something else, such as a proof. Raises `ReportError` if the file cannot
-    be read, or if it is called `load.json` and is not the JSON of a load.
-    """
-    file = path / _NAME if path.is_dir() else path
-    if path.is_dir() and not file.exists():
-        return None
-    form = read_json(file)
-    if isinstance(form, dict) and form.keys() >= _KEYS:
-        return form
-    if file.name == _NAME:
-        raise ReportError(
-            f"{file}: not the JSON of a load. Name a report that `esme load --report` wrote"
-        )
-    return None
-
-
-def about_load(form: dict[str, Any]) -> dict[str, Any]:
-    """Return the scenario of a load and how it ended, with None for keys that its report lacks."""
-    return {name: form.get(name) for name in ABOUT}
-
-
-def compare_loads(first: dict[str, Any], second: dict[str, Any]) -> list[Figure]:
-    """Return the figures of two loads side by side."""
-    return side_by_side(first, second, FIGURES)
-
-
-def unlike_loads(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return one line per reason why two loads are not comparable."""
-    lines = []
-    for which, form in (("first", first), ("second", second)):
-        if form.get("complete") is not True:
-            lines.append(f"the {which} load is incomplete: {form.get('ended')}")
-    plans = [_plan(form) for form in (first, second)]
-    for name in plans[0] | plans[1]:
-        values = [plan.get(name) for plan in plans]
-        if values[0] != values[1]:
-            shown = "" if name in ("mix", "trace_sha256") else f": {values[0]} and {values[1]}"
-            lines.append(f"the plans differ in {name.replace('_', '-')}{shown}")
-    return lines
-
-
-def _plan(form: dict[str, Any]) -> dict[str, Any]:
-    plan = form.get("plan")
-    return plan if isinstance(plan, dict) else {}
