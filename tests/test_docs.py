@@ -124,6 +124,18 @@ def test_a_command_that_is_shown_exists_with_its_options(words: list[str]) -> No
     parse(words)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_within_a_sentence_exists(page: Path) -> None:
+    for text in re.findall(r"`esme ((?:[a-z]+ ?)+)", page.read_text("utf-8")):
+        command: click.Command = main
+        for word in text.split():
+            if not isinstance(command, click.Group):
+                break
+            found = command.get_command(click.Context(command), word)
+            assert found is not None, f"esme {text}"
+            command = found
+
+
 def test_the_readme_and_most_pages_show_commands() -> None:
     names = {name for name, _ in SHOWN}
     assert names >= {"README.md", "running.md", "load.md", "proof.md", "ci.sh"}
