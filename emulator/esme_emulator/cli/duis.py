@@ -271,7 +271,10 @@ async def _send(
         try:
             answer = await client.post(path, content=octets, headers=_XML)
         except httpx.HTTPError as error:
-            raise DuisFailedError(f"{path}: {error or type(error).__name__}") from None
+            raise DuisFailedError(
+                f"nothing answers at {path} ({error or type(error).__name__}): "
+                "start esme serve --duis, or give its URL with --to-url"
+            ) from None
         if not answer.is_success:
             raise DuisFailedError(f"{path}: HTTP {answer.status_code}: {answer.text:.300}")
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from esme_emulator.cli.options import FILE, FOLDER, Parameter, Whole, all_of, via_option
+from esme_emulator.cli.options import FILE, FOLDER, Parameter, Whole, all_of, is_given, via_option
 from esme_emulator.cli.render.screen import warn
 from esme_emulator.estate.boxed import is_boxed
 from esme_emulator.estate.estate import Estate, EstateSource
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 DUIS_PORT, SMKI_PORT = 8079, 8083
 """Ports that DCC's clients assume."""
 
+_OF_DUIS = (
+    *("smki_port", "respond_to", "respond_after", "reply_within"),
+    *("via", "outbox", "smets1_response", "duis_schema"),
+)
+"""Parameters that have no effect without --duis."""
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _LONGEST = 3600.0
 
@@ -171,6 +176,13 @@ def duis_keys(source: EstateSource, estate: Estate | None = None) -> "DuisKeys":
     return keys
 
 
+def _refuse_without_duis() -> None:
+    for name in _OF_DUIS:
+        if is_given(name):
+            option = name.removesuffix("_port").replace("_", "-")
+            raise click.UsageError(f"--{option}: give --duis too")
+
+
 def dsp_options(
     chosen: dict[str, Any],
     source: EstateSource,
@@ -183,8 +195,7 @@ def dsp_options(
     Raises `NamedFileError` and `ValueError`.
     """
     if chosen["duis_port"] is None:
-        if chosen["smki_port"] is not None:
-            raise click.UsageError("--smki: give --duis too")
+        _refuse_without_duis()
         return None, estate
     from esme_emulator.app.dsp import DspOptions
     from esme_emulator.gateway.deliveries import Addresses

@@ -20,6 +20,7 @@ from esme_emulator.cli.options import (
     Parameter,
     Whole,
     estate_options,
+    is_given,
     json_option,
     load_broker_option,
     party_option,
@@ -224,8 +225,7 @@ def load(
 
 def _refuse_other_target() -> None:
     """Refuse a broker: a front door has one of its own."""
-    given = click.get_current_context().get_parameter_source
-    if given("broker") is not click.core.ParameterSource.DEFAULT:
+    if is_given("broker"):
         raise click.UsageError("--broker: leave it out with --via duis, and give --to-url")
 
 
@@ -250,8 +250,6 @@ def _plan(
     **others: Any,
 ) -> Plan:
     """Return the planned load. Raises `LoadError` and `TraceError`."""
-    given = click.get_current_context().get_parameter_source
-    own = click.core.ParameterSource.DEFAULT
     shape = Arrivals(arrivals)
     lines: Any = ()
     if trace is not None or closed is not None:
@@ -259,7 +257,7 @@ def _plan(
             raise LoadError("give one of --trace and --closed")
         shape = Arrivals.CLOSED if trace is None else Arrivals.TRACE
         for name in ("rate", "arrivals"):
-            if given(name) is not own:
+            if is_given(name):
                 raise LoadError(f"--{name}: leave it out with --trace or --closed")
     if shape is Arrivals.RAMP and seconds is None:
         raise LoadError("--arrivals ramp needs --seconds: the time until the rate is reached")

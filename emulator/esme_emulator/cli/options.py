@@ -229,6 +229,18 @@ def party_option(default: str, help_: str) -> Callable[[Any], Any]:
     return click.option("--party", metavar="NAME|EUI", show_default=default, help=help_)
 
 
+def is_given(name: str) -> bool:
+    """Return whether the user gave this parameter of the running command."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in (None, click.core.ParameterSource.DEFAULT)
+
+
+def _refuse_other_meters() -> None:
+    for name in ("meters", "base"):
+        if is_given(name):
+            raise click.UsageError(f"--{name}: leave it out, since a fleet file names its meters")
+
+
 def estate_from(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a decorator that adds these options, and passes their estate on as `source`."""
     names = [field.name for field in fields(EstateSource)]
@@ -238,6 +250,7 @@ def estate_from(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def call(*args: Any, **given: Any) -> Any:
             named = {name: given.pop(name) for name in names if name in given}
             if given.get("fleet_file") is not None:
+                _refuse_other_meters()
                 named["ranges"] = tuple(given["fleet_file"].ranges)
             return command(*args, source=EstateSource(**named), **given)
 

@@ -309,7 +309,10 @@ def _curves(block: "_Block", folder: Path, eui: EUI) -> dict[str, Values]:
             found |= parse_curves(_csv(path), *_forms(table), channel)
         except ValueError as error:
             raise ProfileError(f"csv: {path}: {error}") from None
-    found |= _inline(table)
+    inline = _inline(table)
+    if both := sorted(found.keys() & inline.keys()):
+        raise ProfileError(f"half_hours: {both[0]} is in the CSV too: give it once")
+    found |= inline
     _check(table, block.profile, found)
     return found
 

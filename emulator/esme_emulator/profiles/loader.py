@@ -171,7 +171,7 @@ def any_profile(name_or_path: str) -> LoadProfile | MeterProfile | WanProfile:
     else:
         kinds = [kind for kind in FORMS if name_or_path in _shipped_names(kind)]
         if not kinds:
-            raise ProfileError(f"{name_or_path}: there is no such profile; see esme profiles list")
+            raise _unknown(name_or_path, name_or_path, "see esme profiles list")
         kind = kinds[0]
     if kind == "load":
         return _load(name_or_path, Path())
@@ -308,6 +308,11 @@ def _without_mistakes(table: Mapping[str, Any], mistakes: list[Mistake]) -> dict
     return {key: value for key, value in table.items() if key not in wrong}
 
 
+def _unknown(label: str, name: str, hint: str) -> ProfileError:
+    files = "; the name of a file ends with .toml" * ("/" in name)
+    return ProfileError(f"{label}: there is no such profile; {hint}{files}")
+
+
 def _form(form: type[T], name: str, folder: Path | None) -> T:
     """Return the content of a valid profile; `folder` is None for a shipped one."""
     label = _label(form, name)
@@ -316,7 +321,7 @@ def _form(form: type[T], name: str, folder: Path | None) -> T:
     else:
         names = _shipped_names(form.kind)
         if name not in names:
-            raise ProfileError(f"{label}: there is no such profile; there are {', '.join(names)}")
+            raise _unknown(label, name, f"there are {', '.join(names)}")
         table = _read(SHIPPED / _FOLDERS[form.kind] / f"{name}.toml", label)
     if table.get("profile") != form.kind:
         raise ProfileError(f'{label}: profile: must be "{form.kind}"')

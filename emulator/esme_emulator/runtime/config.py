@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -291,6 +291,8 @@ def _mistake(form: type[Table], error: ErrorDetails) -> Mistake:
             return Mistake(f"{key}{dot}{printable(part)}", f"unknown key; {closest(part, known)}")
         else:  # the location goes on within a union, whose alternatives are no keys
             break
+    if error["type"] == "missing" and get_origin(hint) is list and _table_in(hint) is not None:
+        return Mistake(key, f"is missing: write it as [[{key}]], once for each")
     return Mistake(key, _reason(error, key))
 
 

@@ -171,6 +171,8 @@ def test_what_was_signed_is_verified(tmp_path: Path) -> None:
         (("duis", "verify", "text"), 1, "text: "),
         (("duis", "sign", "text", "--parties", "text"), 2, "--parties text: it is not TOML"),
         (("serve", "--smki"), 2, "--smki: give --duis too"),
+        (("serve", "--via", "direct"), 2, "--via: give --duis too"),
+        ((*READ_LOG, *DAY, "--to-url", "http://127.0.0.1:1"), 1, "start esme serve --duis, or"),
         (("serve", "--duis", "--respond-to", "nowhere"), 2, "is not an address"),
         (("serve", "--duis", "--respond-after", "soon"), 2, "is not a duration"),
         (("serve", "--duis", "--duis-schema", "."), 2, "no duis.xsd"),

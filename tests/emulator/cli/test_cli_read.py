@@ -199,6 +199,7 @@ METER = "00DBE50000000000"
         ((METER, "4.3", "--via", "post"), 2, "post"),
         ((METER, "4.3", "--variant", "octuple"), 2, "octuple"),
         ((METER, "4.3", "--profile", "octuple"), 2, "there is no such profile"),
+        ((METER, "4.3", "--profile", "./octuple"), 2, "ends with .toml"),
         ((METER, "4.3", "--timeout", "0"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "nan"), 2, "above 0"),
         ((METER, "4.3", "--timeout", "inf"), 2, "above 0"),
@@ -301,3 +302,10 @@ def test_every_service_is_read_as_csv(service: ReadingService, kind: str, esme: 
 def test_one_form_of_output_at_a_time(esme: Esme) -> None:
     error = esme.refused(2, "read", "00DBE50000000000", "4.1.1", "--csv", "--json")
     assert "--chart, --csv and --json: give one of the three" in error
+
+
+def test_a_fleet_file_names_its_meters(esme: Esme, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(f'[[meter]]\neui = "{METER}"\n')
+    refused = esme.refused(2, "read", METER, "4.3", "--fleet-file", str(file), "--meters", "4")
+    assert "--meters: leave it out, since a fleet file names its meters" in refused

@@ -103,3 +103,25 @@ def test_a_flat_load_without_chance_is_flat(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(given: dict[str, object], reason: str) -> None:
     with pytest.raises(ProfileError, match=reason):
         built({str(EUI_0): given}).check()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "fleet.toml: meter: is missing: write it as [[meter]], once for each"),
+        (
+            '[[meter]]\neui = "00DBE50000000000"\ncsv = "own.csv"\n'
+            "half_hours = {start = 2026-03-28, values = {import = [1]}}\n",
+            "fleet.toml: half_hours: import is in the CSV too: give it once",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_names_it(
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.csv").write_text("start,import_wh\n2026-03-28T00:00Z,5\n")
+    Path("fleet.toml").write_text(text)
+    with pytest.raises(ProfileError) as raised:
+        read_fleet("fleet.toml")
+    assert str(raised.value) == reason
