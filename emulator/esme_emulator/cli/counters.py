@@ -4,12 +4,18 @@ import json
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
 from esme_emulator.cli.commands import Command
-from esme_emulator.cli.options import EUI_PARAMETER, Parameter, json_option
+from esme_emulator.cli.options import (
+    EUI_PARAMETER,
+    Parameter,
+    control_token,
+    control_token_option,
+    json_option,
+)
 from esme_emulator.cli.render import screen
 from esme_emulator.cli.render.screen import out
 from esme_emulator.fleet.counters import PROCESS_HEADER, Counters
@@ -30,23 +36,28 @@ _OPENER = build_opener(ProxyHandler({}))
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("--device", type=EUI_PARAMETER, help="Count only this meter.")
 @click.option("--srv", type=Parameter("srv", counted), help="Count only this SRV.")
+@control_token_option("File with the token that these processes need.")
 @json_option
-def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json: bool) -> None:
+@click.pass_context
+def counters(
+    ctx: click.Context, urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json: bool
+) -> None:
     """Add up the counters of several fleets.
 
     URL is the control interface of one process, such as http://127.0.0.1:8080.
     """
+    token = control_token(ctx)
     merged = Counters()
     seen: dict[str, str] = {}
     for url in urls:
-        counted_there, process = _fetch(url)
+        counted_there, process = _fetch(url, token)
         if process in seen:
             raise click.UsageError(
                 f"{url} is the process of {seen[process]}: give each process once"
             )
         seen[process] = url
         merged.merge(counted_there)
-    if device is not None and not any(_hosts(url, device) for url in urls):
+    if device is not None and not any(_hosts(url, device, token) for url in urls):
         raise click.UsageError(f"--device {device}: it is not a meter of these fleets")
     names = ("srv", "outcome", "received", "replied")
     rows = [dict(zip(names, row, strict=True)) for row in merged.as_table(device, srv)]
@@ -58,10 +69,17 @@ def counters(urls: tuple[str, ...], device: EUI | None, srv: str | None, as_json
         out.print(screen.plural(hits, "device hit"), highlight=False)
 
 
-def _hosts(url: str, device: EUI) -> bool:
+def _request(url: str, path: str, token: str | None) -> Request:
+    request = Request(f"{url.rstrip('/')}{path}")  # noqa: S310 - its scheme was checked
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    return request
+
+
+def _hosts(url: str, device: EUI, token: str | None) -> bool:
     """Return whether a meter belongs to the fleet at `url`, so that a typo is not counted as 0."""
     try:
-        with _OPENER.open(f"{url.rstrip('/')}/meters/{device}", timeout=_TIMEOUT):
+        with _OPENER.open(_request(url, f"/meters/{device}", token), timeout=_TIMEOUT):
             return True
     except HTTPError as error:
         with error:
@@ -70,12 +88,12 @@ def _hosts(url: str, device: EUI) -> bool:
         raise _unreachable(url, error) from None
 
 
-def _fetch(url: str) -> tuple[Counters, str]:
+def _fetch(url: str, token: str | None) -> tuple[Counters, str]:
     """Return the counters of a process and its identity. Raises `ControlError`."""
     if not _is_http(url):
         raise click.UsageError(f"{url}: give the URL of a control interface, http://host:port")
     try:
-        with _OPENER.open(f"{url.rstrip('/')}/counters/export", timeout=_TIMEOUT) as answer:
+        with _OPENER.open(_request(url, "/counters/export", token), timeout=_TIMEOUT) as answer:
             return Counters.from_json(json.load(answer)), answer.headers[PROCESS_HEADER] or url
     except HTTPError as error:
         raise ControlError(f"{url}: {_reason(error)}") from None

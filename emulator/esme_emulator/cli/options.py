@@ -5,6 +5,7 @@ its password, and a secret file that others can read is warned of.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from functools import reduce, wraps
@@ -143,6 +144,45 @@ class Password:
 BROKER_PASSWORD = Password("broker", needs_user=True)
 """The password of the broker. MQTT 3.1.1 has no password without a user."""
 STORE_PASSWORD = Password("store", needs_user=False)
+
+
+CONTROL_TOKEN = "ESME_CONTROL_TOKEN"  # noqa: S105
+"""Variable with the token of the control interface."""
+
+
+def control_token_option(text: str) -> Callable[[Any], Any]:
+    """Return the option for the file of the token, with the help `text`; see `control_token`."""
+    return click.option(
+        "--control-token-file",
+        type=SecretFile("its token"),
+        is_eager=True,  # so that it is read before the options that need it
+        expose_value=False,
+        callback=_keep_token,
+        show_default=f"the variable {CONTROL_TOKEN}",
+        help=text,
+    )
+
+
+def control_token(ctx: click.Context) -> str | None:
+    """Return the token of the control interface, from the file or else the variable."""
+    token: str | None = ctx.meta[CONTROL_TOKEN]
+    return token
+
+
+def _keep_token(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
+    source, text = CONTROL_TOKEN, os.environ.get(CONTROL_TOKEN) or None
+    if file is not None:
+        source = f"{param.opts[0]} {file}"
+        try:
+            text = read_text(file).strip()
+        except UnreadableError as error:
+            raise click.UsageError(f"{source}: {error}") from None
+    if text is not None and not re.fullmatch(r"[!-~]{16,}", text):
+        raise click.UsageError(
+            f"{source}: a token has 16 or more ASCII characters, none a space: "
+            "make one with openssl rand -hex 16"
+        )
+    ctx.meta[CONTROL_TOKEN] = text
 
 
 MAX_METERS = 1_000_000_000

@@ -1,6 +1,5 @@
 """Options of the commands that run until interrupted, and the parts that they configure."""
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
@@ -16,12 +15,15 @@ from esme_emulator.cache.registry.registry import Registry
 from esme_emulator.cache.store import MEMORY
 from esme_emulator.cache.store.base import LEAST_LIMIT
 from esme_emulator.cli.options import (
+    CONTROL_TOKEN,
     FILE,
     STORE_PASSWORD,
     Parameter,
     SecretFile,
     Whole,
     all_of,
+    control_token,
+    control_token_option,
     warn_if_exposed,
 )
 from esme_emulator.cli.render.screen import warn
@@ -173,26 +175,9 @@ def _address(text: str) -> str:
         raise ValueError(f"{text!r} is not an IP address: 0.0.0.0 is every interface") from None
 
 
-def _token(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
-    """Keep the token of the file, else of the variable, for `_listen`."""
-    source, text = CONTROL_TOKEN, os.environ.get(CONTROL_TOKEN) or None
-    if file is not None:
-        source = f"{param.opts[0]} {file}"
-        try:
-            text = read_text(file).strip()
-        except UnreadableError as error:
-            raise click.UsageError(f"{source}: {error}") from None
-    if text is not None and not re.fullmatch(r"[!-~]{16,}", text):
-        raise click.UsageError(
-            f"{source}: a token has 16 or more ASCII characters, none a space: "
-            "make one with openssl rand -hex 16"
-        )
-    ctx.meta[CONTROL_TOKEN] = text
-
-
 def _listen(ctx: click.Context, _: click.Parameter, host: str) -> Listen:
     """Return where to listen. Raises `UsageError` if the control interface would be open."""
-    token = ctx.meta[CONTROL_TOKEN]
+    token = control_token(ctx)
     if ctx.params.get("control") is not None and token is None and not is_loopback(host):
         raise click.UsageError(
             f"--listen {host}: --control needs a token there: "
@@ -201,18 +186,9 @@ def _listen(ctx: click.Context, _: click.Parameter, host: str) -> Listen:
     return Listen(host, token)
 
 
-CONTROL_TOKEN = "ESME_CONTROL_TOKEN"  # noqa: S105
-"""Variable with the token of the control interface."""
-
 listen_options = all_of(
-    click.option(
-        "--control-token-file",
-        type=SecretFile("its token"),
-        is_eager=True,  # so that it is read before --listen
-        expose_value=False,
-        callback=_token,
-        show_default=f"the variable {CONTROL_TOKEN}",
-        help="File with the token that requests to --control need; needed beyond loopback.",
+    control_token_option(
+        "File with the token that requests to --control need; needed beyond loopback."
     ),
     click.option(
         "--listen",

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from esme_emulator.cache.store.base import StoreError
@@ -87,6 +88,8 @@ def create_app(parts: RunningParts, token: str | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses={"4XX": {"model": Problem, "description": "The request was refused"}},
+        # Only described here, for Swagger UI: the guard looks at the token.
+        dependencies=[] if token is None else [Depends(HTTPBearer(auto_error=False))],
     )
     app.add_middleware(Guard, token=token)
     app.add_exception_handler(HTTPException, _refused)

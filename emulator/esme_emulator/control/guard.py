@@ -1,9 +1,9 @@
 """Middleware that refuses requests of web pages, and bodies that are too long or not JSON.
 
-Knows ASGI, not the endpoints. A request must come from a program and not from a web page, as
-`web_page_refusal` tells, and declare its body as JSON, which a page cannot send to another origin
-without permission (CORS). If there is a token, a request must carry it. Every refusal is JSON of
-one form.
+Knows ASGI and what needs no token, not the endpoints. A request must not come from a web page of
+others, as `web_page_refusal` tells, and must declare its body as JSON, which a page cannot send to
+another origin without permission (CORS). If there is a token, a request must carry it instead: no
+page of others knows it. Every refusal is JSON of one form.
 """
 
 import hmac
@@ -20,9 +20,19 @@ MAX_BODY = 65_536
 """Maximum body size, in octets. The rest of a longer body is not read."""
 
 _JSON = "application/json"
-_OPEN = "GET", "/health"
-"""Needs no token, since what watches containers sends none. It tells nothing but connections."""
-_NO_TOKEN = "the token is missing or wrong: send the header Authorization: Bearer TOKEN"  # noqa: S105
+_OPEN = frozenset({"/health", "/", "/docs", "/openapi.json"})
+_OPEN_FOLDERS = "/page/", "/swagger/"
+"""Need no token: `/health`, since what watches containers sends none, and the page, which asks its
+user for the token. They tell nothing of the estate."""
+
+Fields = Sequence[tuple[bytes, bytes]]
+"""Names and values of header fields."""
+
+_NO_TOKEN: tuple[int, str, Fields] = (
+    401,
+    "the token is missing or wrong: send the header Authorization: Bearer TOKEN",
+    ((b"www-authenticate", b"Bearer"),),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +51,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refusal := web_page_refusal(scope):
+        if refusal := self._refusal(scope, headers):
             await problem(send, *refusal)
-        elif not self._may_enter(scope, headers):
-            await problem(send, 401, _NO_TOKEN, [(b"www-authenticate", b"Bearer")])
         elif (body := await _body(receive)) is None:
             return  # the client left: a body that is cut off may be valid JSON by accident
         elif len(body) > MAX_BODY:
@@ -58,10 +66,12 @@ class Guard:
         else:
             await self._pass_on(scope, body, receive, send)
 
-    def _may_enter(self, scope: Scope, headers: Headers) -> bool:
-        if self._token is None or (scope["method"], scope["path"]) == _OPEN:
-            return True
-        return hmac.compare_digest(headers.get("authorization", "").encode(), self._token)
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, Fields] | None:
+        if self._token is None or _is_open(scope):
+            refusal = web_page_refusal(scope)
+            return refusal and (*refusal, ())
+        carried = headers.get("authorization", "").encode()
+        return None if hmac.compare_digest(carried, self._token) else _NO_TOKEN
 
     async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         read = started = False
@@ -86,15 +96,18 @@ class Guard:
                 await problem(send, 500, f"internal error: {type(error).__name__}")
 
 
-async def problem(
-    send: Send, status: int, reason: str, more: Sequence[tuple[bytes, bytes]] = ()
-) -> None:
+async def problem(send: Send, status: int, reason: str, more: Fields = ()) -> None:
     """Send the answer `{"error": reason}`, with `more` headers."""
     body = json.dumps({"error": reason}).encode()
     length = b"content-length", b"%d" % len(body)
     headers = [(b"content-type", b"application/json"), length, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_open(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return scope["method"] == "GET" and (path in _OPEN or path.startswith(_OPEN_FOLDERS))
 
 
 def _media_type(headers: Headers) -> str:

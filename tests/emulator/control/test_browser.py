@@ -17,6 +17,7 @@ from esme_emulator.messaging.client import NoReplyError, Requester
 from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.profiles.latency import Uniform
 from esme_emulator.runtime.clock import ManualClock
+from esme_emulator.runtime.listening import Listen
 from esme_emulator.transport import MemoryBroker
 from gbcs.tables.roles import Role
 from tests.emulator.control.browser import chromium
@@ -24,7 +25,7 @@ from tests.support.estate import ESTATE, KEYS, METER, OTHER_METER, UNIX_NOW, YES
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, ConsoleMessage, Page, Request
+    from playwright.async_api import Browser, ConsoleMessage, Page, Request, Route
 
 # One loop for all tests, since the browser lives in it.
 pytestmark = [pytest.mark.processes, pytest.mark.asyncio(loop_scope="module")]
@@ -54,6 +55,18 @@ class Under:
         assert shown is not None
         return int(shown.split()[0].replace(",", ""))
 
+    async def state(self) -> None:
+        """Wait for the next state of the live stream."""
+        time = "document.querySelector('#time').textContent"
+        shown = await self.page.evaluate(time)
+        await self.clock.advance(1.0)
+        await self.until(f"(shown) => {time} != shown", shown)
+
+    def expected(self, words: str) -> None:
+        """Take the one complaint with these words away."""
+        [one] = [one for one in self.complaints if words in one]
+        self.complaints.remove(one)
+
     async def until(self, script: str, argument: object = None) -> None:
         """Poll until a script is true. The page's policy forbids playwright's own way."""
         async with asyncio.timeout(GUARD):
@@ -77,10 +90,15 @@ async def load(broker: MemoryBroker, clock: ManualClock, prefix: str) -> None:
 
 
 @asynccontextmanager
-async def process(*, cached: bool = True) -> AsyncIterator[tuple[Running, ManualClock]]:
+async def process(
+    *, cached: bool = True, token: str | None = None
+) -> AsyncIterator[tuple[Running, ManualClock]]:
     broker, clock = MemoryBroker(), ManualClock(UNIX_NOW)
     cache = CacheOptions(CacheSettings(), "memory:") if cached else None
-    services = run_services(broker, ESTATE, clock, FleetOptions(), cache, control_port=0)
+    listen = Listen(token=token)
+    services = run_services(
+        broker, ESTATE, clock, FleetOptions(), cache, control_port=0, listen=listen
+    )
     async with services as running:
         loading = asyncio.create_task(load(broker, clock, CACHED if cached else DIRECT))
         try:
@@ -189,11 +207,39 @@ async def test_the_journal_is_filtered_and_a_request_is_explained(under: Under) 
     await page.fill("#filter [name=device]", "12")
     await page.click("#filter button")
     await page.wait_for_selector("#error:not([hidden])")
-    assert "'12' is not an EUI-64" in (await page.text_content("#error") or "")
-    [refused] = [one for one in under.complaints if "422" in one]
-    under.complaints.remove(refused)
+    for _ in range(3):  # the list is refreshed behind it
+        assert "'12' is not an EUI-64" in (await page.text_content("#error") or "")
+        await under.state()
+    under.expected("422")
     await page.click("#filter [type=reset]")
     await page.wait_for_selector("#error", state="hidden")
+
+
+async def test_an_answer_that_comes_late_does_not_replace_a_later_one(under: Under) -> None:
+    page = under.page
+    await under.open("requests")
+    await page.click("#filter button")
+    held = asyncio.Event()
+
+    async def late(route: "Route") -> None:
+        answer = await route.fetch()
+        await held.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/requests?limit=*", late)
+    async with page.expect_request("**/requests?limit=*"):  # of the background
+        pass
+    await page.fill("#filter [name=device]", str(METER))
+    await page.click("#filter button")
+    only = (
+        "(device) => [...document.querySelectorAll('#journal tbody tr')]"
+        ".every((row) => row.textContent.includes(device))"
+    )
+    await under.until(only, str(METER))
+    async with page.expect_response("**/requests?limit=*"):
+        held.set()
+    await under.state()
+    assert await page.evaluate(only, str(METER))
 
 
 async def test_a_message_is_explained(under: Under) -> None:
@@ -282,11 +328,8 @@ async def test_the_list_stays_while_it_has_the_focus(under: Under) -> None:
     await under.page.focus("#journal tbody button")
     focused = await under.page.evaluate("document.activeElement.dataset.number")
     total = under.running.parts.journal.total
-    before = "document.querySelector('#time').textContent"
-    for _ in range(2):  # two states of the stream
-        shown = await under.page.evaluate(before)
-        await under.clock.advance(1.0)
-        await under.until(f"(shown) => {before} != shown", shown)
+    for _ in range(2):
+        await under.state()
     assert under.running.parts.journal.total > total
     assert await under.page.evaluate("document.activeElement.dataset.number") == focused
 
@@ -362,6 +405,31 @@ async def test_swagger_ui_shows_the_description(under: Under) -> None:
     await under.page.goto(f"{under.running.control}/docs")
     await under.page.wait_for_selector("#swagger .opblock")
     assert await under.page.locator(".opblock").count() > 30
+
+
+async def test_a_token_unlocks_the_page(browser: "Browser") -> None:
+    token = "0123456789abcdef"
+    async with (
+        process(token=token) as (running, clock),
+        watched(browser, running, clock, SIZES[1]) as under,
+    ):
+        page = under.page
+        for said, given in (("needs a token", "wrong"), ("the token is wrong", token)):
+            await page.wait_for_selector("#unlock:not([hidden])")
+            await under.until(f"document.querySelector('#status').textContent == '{said}'")
+            assert await serious(page) == []
+            await page.fill("#unlock [name=token]", given)
+            async with page.expect_navigation():
+                await page.click("#unlock button")
+        await under.until("document.querySelectorAll('#counts div').length > 5")
+        assert not await page.is_visible("#unlock")
+        assert not await page.is_visible("#error")
+        under.complaints[:] = [one for one in under.complaints if "401" not in one]
+        await under.open("clock")
+        await page.click("#reset")
+        await under.until("document.querySelector('#reset-note').textContent.includes('Dropped')")
+        await page.reload()
+        await under.until("document.querySelectorAll('#counts div').length > 5")
 
 
 async def test_meters_without_a_cache_have_no_panel_of_one(browser: "Browser") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -71,21 +72,53 @@ async def test_a_port_in_use_is_an_error(process: Process) -> None:
 TOKEN = "0123456789abcdef0123"
 
 
-async def test_with_a_token_every_request_but_health_needs_it(process: Process) -> None:
+RIGHT = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+async def locked(process: Process) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a control interface with a token."""
     async with (
         serve_http(create_app(process.parts(), TOKEN), 0, "0.0.0.0") as url,
         httpx.AsyncClient(base_url=url) as client,
     ):
-        assert (await client.get("/health")).status_code == 200
-        wrong = [{}, {"authorization": "Bearer no"}, {"authorization": f"Basic {TOKEN}"}]
-        for headers in wrong:
-            answer = await client.get("/fleet", headers=headers)
-            assert answer.status_code == 401
+        yield client
+
+
+async def test_with_a_token_every_request_that_tells_of_the_estate_needs_it(
+    locked: httpx.AsyncClient,
+) -> None:
+    wrong = [{}, {"authorization": "Bearer no"}, {"authorization": f"Basic {TOKEN}"}]
+    for headers in wrong:
+        for path in ("/fleet", "/metrics", "/events", "/page/../fleet", "/page", "/none"):
+            answer = await locked.get(path, headers=headers)
+            assert answer.status_code == 401, path
             assert answer.json()["error"].startswith("the token is missing or wrong: send ")
-        right = {"authorization": f"Bearer {TOKEN}"}
-        assert (await client.get("/fleet", headers=right)).status_code == 200
-        rebound = await client.get("/fleet", headers=right | {"host": "example.org"})
-        assert rebound.status_code == 421
+            assert answer.headers["www-authenticate"] == "Bearer"
+        assert (await locked.post("/reset", headers=headers)).status_code == 401
+    assert (await locked.get("/fleet", headers=RIGHT)).status_code == 200
+
+
+async def test_health_and_the_page_need_no_token(locked: httpx.AsyncClient) -> None:
+    for path in (
+        "/health",
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/page/main.js",
+        "/swagger/swagger-ui.css",
+    ):
+        assert (await locked.get(path)).status_code == 200, path
+    described = (await locked.get("/openapi.json")).json()
+    assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert (await locked.get("/page/%2e%2e/app.py")).status_code == 404
+
+
+async def test_the_token_takes_the_place_of_host_and_origin(locked: httpx.AsyncClient) -> None:
+    page = {"host": "esme.example:8080", "origin": "http://esme.example:8080"}
+    assert (await locked.get("/health", headers=page)).status_code == 421
+    for headers, status in ((page, 401), (page | RIGHT, 200)):
+        assert (await locked.post("/counters/reset", headers=headers)).status_code == status
 
 
 def request_at(address: str, **headers: str) -> dict[str, object]:

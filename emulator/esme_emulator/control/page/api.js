@@ -2,28 +2,26 @@
 
 import { $ } from "./dom.js";
 
-const TOKEN = "esme-token";
+const TOKEN = "esme-token"; // kept until the tab is closed
 
-// A token comes in the fragment of the address, which browsers send to nobody.
-const given = /^#token=(.+)$/.exec(location.hash);
-if (given) {
-  sessionStorage.setItem(TOKEN, decodeURIComponent(given[1]));
-  history.replaceState(null, "", location.pathname);
-}
-
-function headers() {
+/** Send a request. Shows the form for the token if the process wants one. */
+async function send(path, options = {}) {
   const token = sessionStorage.getItem(TOKEN);
-  return token ? { authorization: `Bearer ${token}` } : {};
+  const headers = token ? { ...options.headers, authorization: `Bearer ${token}` } : options.headers;
+  const answer = await fetch(path, { ...options, headers });
+  $("unlock").hidden = answer.status !== 401;
+  return answer;
 }
 
 /** Send a request, and return the JSON of its answer. Throws an Error with the reason. */
 export async function call(method, path, body) {
-  const options = { method, headers: headers() };
+  const options = { method };
   if (body !== undefined) {
-    options.headers["content-type"] = "application/json";
+    options.headers = { "content-type": "application/json" };
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(path, options);
+  const answer = await send(path, options);
+  if (answer.status === 401) throw new Error("the token is missing or wrong");
   const told = await answer.json();
   if (!answer.ok && !("store" in told)) throw new Error(told.error ?? answer.statusText);
   return told;
@@ -34,19 +32,35 @@ export function query(path, parameters) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-/** Run `action`; show its error in the page, and nothing once it succeeds. */
+let actions = 0; // of the user
+
+/** Run an action of the user; show its error in the page, and nothing once it succeeds. */
 export async function attempt(action) {
+  actions += 1;
+  const own = actions;
   try {
-    const result = await action();
-    report("");
-    return result;
+    await action();
+    if (own === actions) report(""); // the error of a later action stays
   } catch (error) {
     report(error.message);
-    return undefined;
   }
 }
 
-export function report(reason) {
+let told = ""; // the error of the background that was shown last
+
+/** Run an action that the stream asks for: its success must not hide an error of the user's action. */
+export async function inBackground(action) {
+  let reason = "";
+  try {
+    await action();
+  } catch (error) {
+    reason = error.message;
+  }
+  if (reason || $("error").textContent === told) report(reason);
+  told = reason;
+}
+
+function report(reason) {
   $("error").textContent = reason;
   $("error").hidden = !reason;
 }
@@ -62,8 +76,9 @@ export function onSubmit(form, submit) {
 const RETRY = 2000;
 
 /**
- * Call `take` with each state of the live stream, and `lost` when it breaks. Reconnects for
- * ever. A hidden page has no stream: a browser opens six connections to a process at most.
+ * Call `take` with each state of the live stream, and `lost(reason)` when it breaks. Reconnects for
+ * ever, unless a token is needed. A hidden page has no stream: a browser opens six connections to a
+ * process at most.
  */
 export async function follow(take, lost) {
   for (;;) {
@@ -72,7 +87,8 @@ export async function follow(take, lost) {
     const hide = () => document.hidden && stop.abort();
     document.addEventListener("visibilitychange", hide);
     try {
-      const answer = await fetch("events", { headers: headers(), cache: "no-store", signal: stop.signal });
+      const answer = await send("events", { cache: "no-store", signal: stop.signal });
+      if (answer.status === 401) return lost(sessionStorage.getItem(TOKEN) ? "the token is wrong" : "needs a token");
       if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
       await read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), take);
     } catch {
@@ -81,7 +97,7 @@ export async function follow(take, lost) {
       document.removeEventListener("visibilitychange", hide);
     }
     if (stop.signal.aborted) continue;
-    lost();
+    lost("the process does not answer");
     await new Promise((resolve) => setTimeout(resolve, RETRY));
   }
 }
@@ -102,3 +118,9 @@ async function read(reader, take) {
     }
   }
 }
+
+$("unlock").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN, event.target.elements.token.value);
+  location.reload();
+});

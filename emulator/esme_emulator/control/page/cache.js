@@ -1,7 +1,7 @@
 // Entries of the cache with their ages, purges, and the registry.
 
 import { attempt, call, onSubmit, query } from "./api.js";
-import { $, duration, facts, fields, h, instant, show, table, text } from "./dom.js";
+import { $, counted, duration, facts, fields, h, show, table, text, windowOf } from "./dom.js";
 
 export function start() {
   onSubmit($("entries-filter"), refresh);
@@ -26,7 +26,7 @@ export async function open() {
 async function purge(which) {
   const { removed } = await call("DELETE", query("cache/entries", which));
   await refresh();
-  $("purged").textContent = `${text(removed)} ${removed === 1 ? "entry" : "entries"} purged.`;
+  $("purged").textContent = `${counted(removed, "entry", "entries")} purged.`;
 }
 
 async function refresh() {
@@ -48,7 +48,7 @@ async function refresh() {
   show($("entries"), table("Entries", [
     ["device", (row) => row.device, "code"],
     ["SRV", (row) => row.srv],
-    ["window", (row) => `${instant(row.from).slice(0, 16)} – ${instant(row.to).slice(0, 16)}`, "wide"],
+    ["window", windowOf, "wide"],
     ["age", (row) => duration(row.age), "number"],
     ["expires in", (row) => duration(row.remaining), "number wide"],
     ["octets", (row) => row.octets, "number wide"],
@@ -63,7 +63,7 @@ async function change() {
   const wanted = fields($("change"));
   const kind = wanted.old || wanted.new ? "supplier" : "tenancy";
   const told = await call("POST", `cache/registry/change-of-${kind}`, wanted);
-  const dropped = told.flushed === null ? `entries are not served: ${told.waiting}` : `${text(told.flushed)} ${told.flushed === 1 ? "entry" : "entries"} dropped`;
+  const dropped = told.flushed === null ? `entries are not served: ${told.waiting}` : `${counted(told.flushed, "entry", "entries")} dropped`;
   $("changed").textContent = `Change of ${kind} on ${told.day}; ${dropped}.` +
     (told.forgotten ? ` It is lost when the cache ends: ${told.forgotten}.` : "");
   $("registry-filter").elements.device.value = told.device;

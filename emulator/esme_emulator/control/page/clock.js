@@ -1,7 +1,7 @@
 // The clock: steps of a manual one, the pace of a scaled one; and reset of everything.
 
 import { attempt, call, onSubmit } from "./api.js";
-import { $, fields, instant } from "./dom.js";
+import { $, counted, fields, instant } from "./dom.js";
 
 export function start() {
   $("steps").addEventListener("click", (event) => {
@@ -25,7 +25,7 @@ async function advance(step) {
 
 async function reset() {
   const told = await call("POST", "reset");
-  $("reset-note").textContent = `Dropped ${told.requests} requests and ${told.entries} entries; ${told.faults} faults hold.`;
+  $("reset-note").textContent = `Dropped ${counted(told.requests, "request")} and ${counted(told.entries, "entry", "entries")}. Faults of the start: ${told.faults}.`;
 }
 
 export function take(state) {

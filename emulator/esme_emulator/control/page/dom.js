@@ -88,6 +88,11 @@ export function duration(seconds) {
 export const instant = (iso) => (iso ? iso.replace(/(\.\d+)?Z$/, "").replace("T", " ") : "");
 export const timeOfDay = (iso) => instant(iso).slice(11);
 
+/** Return a window to the minute, or nothing if it has no start. */
+export const windowOf = ({ from, to }) => (from ? `${instant(from).slice(0, 16)} – ${instant(to).slice(0, 16)}` : "");
+
+export const counted = (number, one, more = `${one}s`) => `${text(number)} ${number === 1 ? one : more}`;
+
 /** Return the fields of a form that are filled in. */
 export function fields(form) {
   return Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));

@@ -1,7 +1,7 @@
 // Kinds of faults, each with a switch; active rules; latency, WAN and connection of the fleet.
 
-import { attempt, call, onSubmit } from "./api.js";
-import { $, fields, h, show, table } from "./dom.js";
+import { attempt, call, inBackground, onSubmit } from "./api.js";
+import { $, counted, fields, h, instant, show, table } from "./dom.js";
 
 const NAMED = "page-"; // rules of this page; those of others have no switch
 
@@ -15,7 +15,7 @@ export function start() {
   });
   onSubmit($("cut"), async () => {
     const { cut } = await call("POST", "fleet/cut", { seconds: Number(fields($("cut")).seconds) });
-    note(`${cut} connection${cut === 1 ? "" : "s"} cut.`);
+    note(`${counted(cut, "connection")} cut.`);
   });
   $("selectors").addEventListener("submit", (event) => event.preventDefault());
 }
@@ -38,7 +38,7 @@ export async function open() {
 export function take(state) {
   if (state.fleet && state.fleet.faults !== fired) {
     fired = state.fleet.faults;
-    attempt(refresh);
+    inBackground(refresh);
   }
 }
 
@@ -57,7 +57,7 @@ async function refresh() {
     ["", (rule) => h("button", { type: "button", "data-rule": rule.name, "aria-label": `Remove ${rule.name}` }, "Remove")],
   ], rules));
   show($("fired"), table(`Latest of ${log.total} faults`, [
-    ["time", (one) => one.time.slice(0, 19).replace("T", " ")],
+    ["time", (one) => instant(one.time)],
     ["rule", (one) => one.rule],
     ["device", (one) => one.device, "code"],
     ["SRV", (one) => one.srv],

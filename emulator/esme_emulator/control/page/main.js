@@ -43,8 +43,8 @@ function take(state) {
   if (current !== "overview") panels[current].take?.(state);
 }
 
-function lost() {
-  $("status").textContent = "the process does not answer";
+function lost(reason) {
+  $("status").textContent = reason;
   $("status").classList.add("lost");
 }
 

@@ -1,7 +1,7 @@
 // The journal of requests, and one request with its messages.
 
-import { attempt, call, onSubmit, query } from "./api.js";
-import { $, duration, facts, fields, h, instant, isUsed, show, table, text, timeOfDay } from "./dom.js";
+import { attempt, call, inBackground, onSubmit, query } from "./api.js";
+import { $, duration, facts, fields, h, instant, isUsed, show, table, text, timeOfDay, windowOf } from "./dom.js";
 import { explained } from "./explain.js";
 
 const PAGE = 25;
@@ -9,7 +9,8 @@ const PAGE = 25;
 let shown = []; // requests of further pages, if the user asked for them
 let filter = {}; // the last one that was valid; what is being typed does not count yet
 let newest = -1; // number of the newest request that was fetched
-let fetching = false;
+let asked = 0; // fetches of the list
+let fetching = 0; // those without an answer yet
 
 export function start() {
   onSubmit($("filter"), () => refresh(fields($("filter"))));
@@ -24,28 +25,37 @@ export function take(state) {
   if (!$("follow").checked || state.journal === newest || fetching) return;
   if (isUsed($("journal"))) return; // a user cannot click a row that moves
   newest = state.journal;
-  attempt(() => refresh());
+  inBackground(() => refresh());
 }
 
 export async function refresh(wanted = filter) {
-  fetching = true;
-  try {
-    const told = await call("GET", query("requests", { ...wanted, limit: PAGE }));
-    filter = wanted;
-    newest = told.total;
-    shown = told.requests;
-    draw(told);
-  } finally {
-    fetching = false;
-  }
+  const told = await page(wanted);
+  if (told === null) return;
+  filter = wanted;
+  newest = told.total;
+  shown = told.requests;
+  draw(told);
 }
 
 async function older() {
   $("follow").checked = false; // the list would jump otherwise
-  const before = $("older").dataset.before;
-  const told = await call("GET", query("requests", { ...filter, limit: PAGE, before }));
+  const told = await page({ ...filter, before: $("older").dataset.before });
+  if (told === null) return;
   shown = [...shown, ...told.requests];
   draw(told);
+}
+
+/** Fetch a page of the list. Return null if a later fetch was started meanwhile. */
+async function page(parameters) {
+  asked += 1;
+  const own = asked;
+  fetching += 1;
+  try {
+    const told = await call("GET", query("requests", { ...parameters, limit: PAGE }));
+    return own === asked ? told : null;
+  } finally {
+    fetching -= 1;
+  }
 }
 
 function draw(told) {
@@ -56,7 +66,7 @@ function draw(told) {
     ["SRV", (row) => row.srv],
     ["device", (row) => row.device, "code"],
     ["party", (row) => row.party, "code wide"],
-    ["window", (row) => (row.from ? `${instant(row.from).slice(0, 16)} – ${instant(row.to).slice(0, 16)}` : ""), "wide"],
+    ["window", windowOf, "wide"],
     ["reply after", (row) => duration(row.seconds), "number"],
     ["meter", (row) => row.meter.map((receipt) => receipt.outcome).join(", "), "wide"],
     ["reason", (row) => row.reason, "wide"],
