@@ -4,20 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from esme_emulator.control.models import Model, Text
+from esme_emulator.control.models import EUI_TEXT, Model, Text
 
 MAX_ROWS = 1_000
 """Most requests of a page. Making more would hold up the cache, which shares the event loop."""
-
-_EUI = "EUI-64 as 16 hexadecimal digits"
 
 
 class RequestQuery(Model):
     """Selects requests; without any parameter, all."""
 
-    device: Text | None = Field(default=None, description=_EUI)
+    device: Text | None = Field(default=None, description=EUI_TEXT)
     srv: Text | None = None
-    party: Text | None = Field(default=None, description=_EUI)
+    party: Text | None = Field(default=None, description=EUI_TEXT)
     decision: Text | None = Field(
         default=None,
         description="hits, collapsed, forwarded, refused or failed; direct for commands that "

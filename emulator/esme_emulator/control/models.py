@@ -291,7 +291,7 @@ class FaultLog(Model):
 MAX_ROWS = 10_000
 """Maximum number of rows of an answer."""
 
-_EUI_TEXT = "EUI-64 as 16 hexadecimal digits"
+EUI_TEXT = "EUI-64 as 16 hexadecimal digits"
 Limit = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 
 
@@ -380,7 +380,7 @@ class CacheState(Model):
 class Chosen(Model):
     """Selects entries by device and SRV; without either, all."""
 
-    device: Text | None = Field(default=None, description=_EUI_TEXT)
+    device: Text | None = Field(default=None, description=EUI_TEXT)
     srv: Text | None = None
 
 
@@ -476,7 +476,7 @@ class Registered(RegistrationState):
 class RegistryQuery(Model):
     """Selects the registrations of a device; limits the number of rows."""
 
-    device: Text | None = Field(default=None, description=_EUI_TEXT)
+    device: Text | None = Field(default=None, description=EUI_TEXT)
     limit: Limit = 100
 
 
@@ -491,7 +491,7 @@ class RegistryState(Model):
 class NewRegistration(Model):
     """A registration to add, with the keys of a registry file."""
 
-    party: Text = Field(description=_EUI_TEXT)
+    party: Text = Field(description=EUI_TEXT)
     devices: Text = Field(default="*", description='"*", an EUI-64, or "EUI to EUI"')
     start: Day | None = Field(
         default=None, validation_alias="from", description="first day; without: no limit"
@@ -507,16 +507,16 @@ class NewRegistration(Model):
 class SupplierChange(Model):
     """A change of a device's supplier, from a day on."""
 
-    device: Text = Field(description=_EUI_TEXT)
-    old: Text = Field(description=_EUI_TEXT)
-    new: Text = Field(description=_EUI_TEXT)
+    device: Text = Field(description=EUI_TEXT)
+    old: Text = Field(description=EUI_TEXT)
+    new: Text = Field(description=EUI_TEXT)
     day: Day
 
 
 class TenancyChange(Model):
     """A change of the consumer at a device, from a day on."""
 
-    device: Text = Field(description=_EUI_TEXT)
+    device: Text = Field(description=EUI_TEXT)
     day: Day
 
 

@@ -50,15 +50,16 @@ class _Files(StaticFiles):
         return response
 
 
-def add_page(app: FastAPI, parts: RunningParts, machine: Clock | None = None) -> None:
-    """Add the page to `app`; `machine` is the clock of real time, by default the machine's."""
-    app.include_router(_routes(parts, machine or SystemClock()))
+def add_page(app: FastAPI, parts: RunningParts) -> None:
+    """Add the page to `app`."""
+    app.include_router(_routes(parts))
     app.mount("/page", _Files(directory=PAGE))
     app.mount("/swagger", _Files(directory=SWAGGER))
 
 
-def _routes(parts: RunningParts, machine: Clock) -> APIRouter:
+def _routes(parts: RunningParts) -> APIRouter:
     router = APIRouter(tags=["page"])
+    machine = SystemClock()
     state = _shared(parts, machine)
 
     @router.get("/", responses={200: {"content": {"text/html": {}}}})

@@ -7,7 +7,6 @@ from fastapi import APIRouter, HTTPException
 from esme_emulator.cache.store.base import drop_entries
 from esme_emulator.control.models import Cut, CutState, Network, NewNetwork, Problem, ResetState
 from esme_emulator.control.routing import PURGE_TIMEOUT, within
-from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import NO_WAN, Wan, wan_of
 from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
 from esme_emulator.profiles import ProfileError
@@ -80,7 +79,8 @@ def _resetting(parts: RunningParts) -> Callable[[], Awaitable[ResetState]]:
 
     async def reset() -> ResetState:
         if fleet is not None and network is not None:
-            _reset_fleet(fleet.fleet, *network)
+            fleet.fleet.set_network(*network)
+            fleet.fleet.reset()
             fleet.faults.clear()
             for rule in rules:
                 fleet.faults.add(rule)
@@ -95,11 +95,3 @@ def _resetting(parts: RunningParts) -> Callable[[], Awaitable[ResetState]]:
         return ResetState(faults=len(rules), entries=entries, requests=requests)
 
     return reset
-
-
-def _reset_fleet(fleet: Fleet, latency: Latency, wan: Wan | None) -> None:
-    fleet.counters.reset()
-    fleet.busy_seconds = 0.0
-    if wan is not None:
-        wan.reset()
-    fleet.set_network(latency, wan)

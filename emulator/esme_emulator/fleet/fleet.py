@@ -149,6 +149,13 @@ class Fleet:
         self._anti_replay = AntiReplay()
         self._states = MeterStates()
 
+    def reset(self) -> None:
+        """Count from 0 again. Meters and their counters in messages go on."""
+        self.counters.reset()
+        self.busy_seconds = 0.0
+        if self.wan is not None:
+            self.wan.reset()
+
     def set_network(self, latency: Latency, wan: Wan | None) -> None:
         """Let meters answer further commands with `latency`, behind `wan`."""
         self.latency, self.wan = latency, wan
