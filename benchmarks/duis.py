@@ -11,6 +11,7 @@ DCC's own schema is checked too if GBCS_DUIS names a folder with it.
 import asyncio
 import os
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -213,15 +214,14 @@ async def _through_duis(
 async def _acknowledged(requests: Sequence[bytes], port: int) -> list[float]:
     """Return the times from the planned time of each request to its acknowledgement, sorted."""
     times: list[float] = []
-    idle: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+    # The connection that was idle longest is next: the server closes idle ones after a while.
+    idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
 
     async def one(request: bytes, due: float) -> None:
-        connection = (
-            await asyncio.open_connection("127.0.0.1", port) if idle.empty() else idle.get_nowait()
-        )
+        connection = idle.popleft() if idle else await asyncio.open_connection("127.0.0.1", port)
         await send(request, *connection)
         times.append(perf_counter() - due)
-        idle.put_nowait(connection)
+        idle.append(connection)
 
     start = perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -229,6 +229,6 @@ async def _acknowledged(requests: Sequence[bytes], port: int) -> list[float]:
             due = start + place / RATE
             await asyncio.sleep(max(due - perf_counter(), 0.0))
             group.create_task(one(request, due))
-    while not idle.empty():
-        idle.get_nowait()[1].close()
+    for _, writer in idle:
+        writer.close()
     return sorted(times)

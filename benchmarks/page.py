@@ -8,9 +8,7 @@ duration of 600 seconds.
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,8 +17,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.shares import spent
-from tests.emulator.control.browser import ARGUMENTS, NAMES
+from benchmarks.processes import started
+from benchmarks.shares import resident, spent
+from tests.emulator.control import browser
 from tests.support.mosquitto import BINARY, MISSING, Mosquitto
 
 SECONDS = int(os.environ.get("ESME_PAGE_SECONDS", "600"))
@@ -30,17 +29,19 @@ WARM_UP = 10
 
 
 def main() -> None:
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if BINARY is None or chromium is None:
-        print(f"page: skipped, {MISSING if BINARY is None else 'Chromium is not installed'}")
+    if BINARY is None or browser.BINARY is None:
+        print(f"page: skipped, {MISSING if BINARY is None else browser.MISSING}")
         return
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder)) as broker:
         estate = ("--meters", str(METERS), "--broker", broker.url, "--json")
-        with _esme("serve", *estate, "--store", "memory:", "--control", "0") as server:
+        with started(
+            "esme_emulator", "serve", *estate, "--store", "memory:", "--control", "0"
+        ) as server:
             assert server.stdout is not None
             url = json.loads(server.stdout.readline())["control"]
             load = ("--rate", str(RATE), "--seconds", str(SECONDS + 3 * WARM_UP))
-            with _esme("load", *estate, *load), _browser(chromium) as page:
+            loading = started("esme_emulator", "load", *estate, *load, stderr=subprocess.DEVNULL)
+            with loading, _browser(browser.BINARY) as page:
                 time.sleep(WARM_UP)
                 _measure(server.pid, url, page)
 
@@ -53,7 +54,7 @@ def _measure(pid: int, url: str, page: Any) -> None:
         before, start = spent(pid), time.perf_counter()
         time.sleep(TURN - 2)
         turns.append((spent(pid) - before) / (time.perf_counter() - start))
-        sizes.append(_resident(pid))
+        sizes.append(resident(pid))
         if turn % 2:
             assert page.locator("#journal tbody tr").count() > 10, "the page shows no requests"
     closed = [mean(turns[place - 1 : place + 2 : 2]) for place in range(1, len(turns), 2)]
@@ -68,33 +69,12 @@ def _measure(pid: int, url: str, page: Any) -> None:
 
 
 @contextmanager
-def _esme(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "esme_emulator", *arguments]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-@contextmanager
 def _browser(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        opened = playwright.chromium.launch(executable_path=chromium, args=browser.ARGUMENTS)
         try:
-            yield browser.new_page()
+            yield opened.new_page()
         finally:
-            browser.close()
-
-
-def _resident(pid: int) -> float:
-    """Return the resident memory of a process in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+            opened.close()

@@ -1,4 +1,4 @@
-"""The processor time of this process and its descendants, read from /proc."""
+"""Processor time and memory of this process and its descendants, read from /proc."""
 
 import os
 from collections import defaultdict
@@ -73,6 +73,15 @@ def spent(process: int) -> float:
         with suppress(OSError):
             spent += int(account.read_text().split()[0])
     return spent / 1e9
+
+
+def resident(process: int) -> float:
+    """Return the resident memory of a process in MB, 0 if it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def _name(words: list[str]) -> str:

@@ -19,7 +19,6 @@ from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.transport import MemoryBroker, connect
 from tests.support.duis_user import request_text, signed_request
 
-NOW = 1_768_478_400.0  # 2026-01-15T12:00:00Z
 ESTATE = derived_estate("1", 3)
 KEYS = derived_keys("1", ESTATE.keystore)
 METER = ESTATE.meters[0]

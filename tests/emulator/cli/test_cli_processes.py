@@ -62,14 +62,21 @@ class Running:
 
 
 @contextmanager
+def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
+    """Kill the process at the end of the block, if it still runs."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate(timeout=GUARD)
+
+
+@contextmanager
 def running(*args: object) -> Iterator[Running]:
     started = Running(*args)
-    try:
+    with ended(started.process):
         yield started
-    finally:
-        if started.process.poll() is None:
-            started.process.kill()
-            started.process.communicate(timeout=GUARD)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

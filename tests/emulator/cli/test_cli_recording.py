@@ -3,40 +3,37 @@
 import json
 import os
 import signal
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from esme_emulator.messaging.recording import read_recording
 from gbcs.pcap import read_packets
-from tests.emulator.cli.test_cli_processes import Running
+from tests.emulator.cli.test_cli_processes import DAY, METER, running
 from tests.support.command_line import esme
 from tests.support.mosquitto import Mosquitto, free_port
 
-METER = "00DBE50000000000"
-LAST = datetime.now(UTC).date() - timedelta(days=1)
-DAY = ("--from", f"{LAST - timedelta(days=1)}", "--to", f"{LAST}")
 LINE = {"at": "2026-01-15T12:00:00Z", "topic": f"s1sp/{METER}/command", "message": "DF09"}
 
 
 @pytest.mark.processes
 def test_what_crossed_a_broker_is_kept_and_made_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
     lines, pcap = tmp_path / "morning.jsonl", tmp_path / "morning.pcap"
-    serve = Running("serve", "--broker", mosquitto.url, "--meters", 1, "--store", "memory:")
-    recorder = Running("record", lines, "--pcap", pcap, "--broker", mosquitto.url)
-    assert recorder.started == {"recording": str(lines), "broker": mosquitto.url}
-    for _ in range(2):
-        result = esme("read", METER, "4.8.1", *DAY, "--broker", mosquitto.url)
-        assert result.exit_code == 0, result.stderr
-    counted = recorder.stop(signal.SIGINT)
-    assert counted == {"commands": 3, "responses": 3, "alerts": 0, "left_out": {}}
-    with lines.open() as stream:
-        kept = list(read_recording("morning", stream))
-    with pcap.open("rb") as stream:
-        assert [packet.octets for packet in read_packets(stream)] == [one.octets for one in kept]
-    replayed = esme("replay", lines, "--broker", mosquitto.url, "--speed", 1000, "--json")
-    serve.stop(signal.SIGINT)
+    with running("serve", "--broker", mosquitto.url, "--meters", 1, "--store", "memory:") as serve:
+        with running("record", lines, "--pcap", pcap, "--broker", mosquitto.url) as recorder:
+            assert recorder.started == {"recording": str(lines), "broker": mosquitto.url}
+            for _ in range(2):
+                result = esme("read", METER, "4.8.1", *DAY, "--broker", mosquitto.url)
+                assert result.exit_code == 0, result.stderr
+            counted = recorder.stop(signal.SIGINT)
+        assert counted == {"commands": 3, "responses": 3, "alerts": 0, "left_out": {}}
+        with lines.open() as stream:
+            kept = list(read_recording("morning", stream))
+        with pcap.open("rb") as stream:
+            captured = [packet.octets for packet in read_packets(stream)]
+        assert captured == [one.octets for one in kept]
+        replayed = esme("replay", lines, "--broker", mosquitto.url, "--speed", 1000, "--json")
+        serve.stop(signal.SIGINT)
     form = json.loads(replayed.stdout)
     assert (replayed.exit_code, form["requests"], form["same"]) == (0, 2, 2)
     assert form["decisions"] == [

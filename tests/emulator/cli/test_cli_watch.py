@@ -4,56 +4,52 @@ import io
 import json
 import signal
 import subprocess
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from esme_emulator.cli.render.watching import Watched
 from esme_emulator.messaging.recording import Recorded, read_recording
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
-from tests.emulator.cli.test_cli_processes import ESME, GUARD, Running
+from tests.emulator.cli.test_cli_processes import DAY, ESME, GUARD, METER, ended, running
 from tests.support.command_line import esme
 from tests.support.estate import ESTATE, UNIX_NOW, command, meter_octets
 from tests.support.mosquitto import Mosquitto, free_port
 
-METER = "00DBE50000000000"
-LAST = datetime.now(UTC).date() - timedelta(days=1)
-DAY = ("--from", f"{LAST - timedelta(days=1)}", "--to", f"{LAST}")
+
+@contextmanager
+def watching(*args: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run `esme watch`; its subscriptions are in force."""
+    command = [*ESME, "watch", *map(str, args)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with ended(process):
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("watching: mqtt://")
+        yield process
 
 
-class Watching:
-    """An `esme watch` whose subscriptions are in force."""
-
-    def __init__(self, *args: object) -> None:
-        self.process = subprocess.Popen(
-            [*ESME, "watch", *map(str, args)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr is not None
-        assert self.process.stderr.readline().startswith("watching: mqtt://")
-
-    def stop(self) -> list[str]:
-        self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=GUARD)
-        assert (self.process.returncode, err) == (0, "")
-        return out.splitlines()
+def lines_of(watch: "subprocess.Popen[str]") -> list[str]:
+    """Stop a watch, and return what it wrote."""
+    watch.send_signal(signal.SIGINT)
+    out, err = watch.communicate(timeout=GUARD)
+    assert (watch.returncode, err) == (0, "")
+    return out.splitlines()
 
 
 @pytest.mark.processes
 def test_every_message_on_a_broker_is_shown(mosquitto: Mosquitto) -> None:
-    serve = Running("serve", "--broker", mosquitto.url, "--meters", 1, "--store", "memory:")
-    plain, lines, octets = (
-        Watching("--broker", mosquitto.url, *options) for options in ((), ["--json"], ["--explain"])
-    )
-    for _ in range(2):
-        result = esme("read", METER, "4.8.1", *DAY, "--broker", mosquitto.url)
-        assert result.exit_code == 0, result.stderr
-    title, *shown = plain.stop()
-    text = lines.stop()
-    explained = octets.stop()
-    serve.stop(signal.SIGINT)
+    with ExitStack() as stack:
+        serve = ("serve", "--broker", mosquitto.url, "--meters", 1, "--store", "memory:")
+        stack.enter_context(running(*serve))
+        watches = [
+            stack.enter_context(watching("--broker", mosquitto.url, *options))
+            for options in ([], ["--json"], ["--explain"])
+        ]
+        for _ in range(2):
+            result = esme("read", METER, "4.8.1", *DAY, "--broker", mosquitto.url)
+            assert result.exit_code == 0, result.stderr
+        (title, *shown), text, explained = map(lines_of, watches)
     assert title.split()[:3] == ["time", "kind", "via"]
     assert len(shown) == 6, "a miss goes to the meter, a hit does not"
     assert all(METER in line and "4.8.1 ECS22b" in line for line in shown)

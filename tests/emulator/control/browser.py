@@ -12,7 +12,9 @@ from tests.support.programs import skip
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+BINARY = next(filter(None, map(shutil.which, _NAMES)), None)
+MISSING = "Chromium is not installed (apt-get install chromium)"
 
 ARGUMENTS = [
     "--no-sandbox",  # CI runs as root
@@ -24,14 +26,13 @@ ARGUMENTS = [
 @asynccontextmanager
 async def chromium() -> AsyncIterator["Browser"]:
     """Run a browser, or skip the test."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        skip("Chromium is not installed (apt-get install chromium)")
+    if BINARY is None:
+        skip(MISSING)
     api = pytest.importorskip(
         "playwright.async_api", reason="playwright is not installed: make .venv/dev"
     )
     async with api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=BINARY, args=ARGUMENTS)
         try:
             yield browser
         finally:

@@ -10,8 +10,9 @@ from esme_emulator.gateway.deliveries import Addresses
 from esme_emulator.gateway.keys import duis_registry
 from esme_emulator.pytest_plugin.clock import SteppedClock, Traffic
 from esme_emulator.runtime.clock import ManualClock
-from tests.support.dsp_bench import KEYS, NOW, Starter
+from tests.support.dsp_bench import KEYS, Starter
 from tests.support.duis_user import Receiver, receiver
+from tests.support.estate import UNIX_NOW
 
 
 @pytest.fixture
@@ -34,4 +35,4 @@ def starter(tmp_path: Path, user: Receiver) -> Starter:
         machine=machine,
     )
     traffic = Traffic()
-    return Starter(options, SteppedClock(NOW, traffic, 0.0), machine, traffic)
+    return Starter(options, SteppedClock(UNIX_NOW, traffic, 0.0), machine, traffic)

@@ -18,9 +18,10 @@ from esme_emulator.transport import MemoryBroker, TransportError
 from gbcs import authenticate, decode
 from gbcs.instants import parse_iso
 from gbcs.usecases.values import values_of
-from tests.support.dsp_bench import DAILY, ESTATE, KEYS, NON_DEVICE, NOW, Starter, for_the_dsp
+from tests.support.dsp_bench import DAILY, ESTATE, KEYS, NON_DEVICE, Starter, for_the_dsp
 from tests.support.duis_user import Receiver, answered, post
 from tests.support.embedded import embedded
+from tests.support.estate import UNIX_NOW
 
 DAYS = 396
 FIRST = datetime(2026, 1, 16, tzinfo=UTC)
@@ -45,7 +46,7 @@ async def broker_of(name: str) -> AsyncIterator[str | MemoryBroker]:
 async def test_thirteen_months_pass_in_two_advances_of_the_control_interface(
     starter: Starter, user: Receiver, name: str, latency: str
 ) -> None:
-    clock = ManualClock(NOW)
+    clock = ManualClock(UNIX_NOW)
     fleet = FleetOptions(latency=parse_latency(latency))
     cache = CacheOptions(CacheSettings(), MEMORY)
     async with AsyncExitStack() as stack:
@@ -82,7 +83,7 @@ async def test_thirteen_months_pass_in_two_advances_of_the_control_interface(
 
 
 async def test_a_clock_that_cannot_go_on_says_where_it_stands() -> None:
-    clock = ManualClock(NOW)
+    clock = ManualClock(UNIX_NOW)
 
     async def never() -> None:
         raise TransportError("the broker was lost")
@@ -95,5 +96,5 @@ async def test_a_clock_that_cannot_go_on_says_where_it_stands() -> None:
     await asyncio.sleep(0)
     with pytest.raises(TransportError):
         await clock.advance(120)
-    assert clock.now() == NOW + 60
+    assert clock.now() == UNIX_NOW + 60
     await task

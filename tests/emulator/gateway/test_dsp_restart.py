@@ -12,7 +12,6 @@ from tests.support.dsp_bench import (
     ESTATE,
     KEYS,
     NON_DEVICE,
-    NOW,
     READ,
     SEND,
     TARGET,
@@ -21,6 +20,7 @@ from tests.support.dsp_bench import (
     for_the_dsp,
 )
 from tests.support.duis_user import Receiver, answered, post
+from tests.support.estate import UNIX_NOW
 from tests.support.waiting import until
 
 DAY = 86_400
@@ -82,7 +82,7 @@ async def test_each_run_that_was_missed_is_made_once_at_the_restart(
         await user.wait_for(1)
         await until(lambda: not bench.dsp.dsp.deliveries.waiting)
     # The process is down while five runs are due.
-    later = SteppedClock(NOW + 6 * DAY, starter.traffic, 0.0)
+    later = SteppedClock(UNIX_NOW + 6 * DAY, starter.traffic, 0.0)
     async with replace(starter, clock=later).run() as bench:
         await user.wait_for(6)
         assert bench.hits("4.8.1") == 5

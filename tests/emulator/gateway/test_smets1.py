@@ -17,7 +17,7 @@ from esme_emulator.gateway.services import SERVICES
 from esme_emulator.gateway.signature import SignatureError, sign, verify
 from esme_emulator.gateway.smets1 import signed_readings
 from esme_emulator.gateway.user import ReceivedResponse
-from esme_emulator.profiles import meter_profiles
+from esme_emulator.profiles import meter_profile
 from gbcs import EUI, AuthenticationError, Message, decode
 from gbcs.dlms.access import AccessResponse, AccessResult, Choice
 from gbcs.dlms.data import NULL
@@ -53,7 +53,7 @@ async def replies_of(
     starter: Starter, user: Receiver, profile: str, srvs: list[str], *, decoded: bool
 ) -> dict[str, ReceivedResponse]:
     """Return the responses of a meter of `profile`, by SRV."""
-    kinds = tuple(kind for kind in meter_profiles() if kind.name == profile)
+    kinds = (meter_profile(profile),)
     user.received.clear()
     async with starter.run(
         meters=FleetOptions(profiles=kinds), profiles=kinds, smets1_response=decoded
@@ -238,7 +238,7 @@ async def test_tables_have_the_values_of_the_meter(starter: Starter, user: Recei
 async def test_runs_of_schedules_and_users_behind_the_acb_get_decoded_readings_too(
     starter: Starter, user: Receiver
 ) -> None:
-    kinds = tuple(kind for kind in meter_profiles() if kind.name == "smets1")
+    kinds = (meter_profile("smets1"),)
     async with starter.run(
         meters=FleetOptions(profiles=kinds), profiles=kinds, smets1_response=True
     ) as bench:

@@ -32,11 +32,10 @@ from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import MemoryBroker, TransportError
 from gbcs.tables.roles import Role
-from tests.support.estate import ESTATE, KEYS, METER, SEED, command, meter_octets
+from tests.support.estate import ESTATE, KEYS, METER, SEED, UNIX_NOW, command, meter_octets
 from tests.support.mosquitto import free_port
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
-NOW = 1_768_478_400.0
 SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
 USERS = derived_keys(SEED, KEYS)
 
@@ -127,7 +126,7 @@ async def test_a_request_to_an_endpoint_that_died_is_not_sent(
             assert road.state.is_up
             dead = f"http://127.0.0.1:{free_port()}"
             road._endpoint = replace(endpoint, url=dead)  # as if it had ended
-            request = endpoint.maker(plan(), ESTATE, 5).request(Slot(0, 0.0, 0, 0), NOW)
+            request = endpoint.maker(plan(), ESTATE, 5).request(Slot(0, 0.0, 0, 0), UNIX_NOW)
             in_flight.send(request, 0.0, 0.0)
             road.send(request, 0.0)
             await freed.wait()
@@ -150,7 +149,7 @@ def test_a_reply_is_matched_by_its_request_and_not_by_its_counter(in_flight: InF
     endpoint = DuisEndpoint("http://127.0.0.1:1", "http://127.0.0.1:2/", USERS)
     made, _ = command("4.8.1", Role.OU, counter=77)
     maker = endpoint.maker(plan(), ESTATE, 5)
-    request = maker.request(Slot(0, 0.0, 1, 0), NOW)
+    request = maker.request(Slot(0, 0.0, 1, 0), UNIX_NOW)
     assert request.transaction == Transaction(METER, OTHER_USER, 5, 0, OTHER_USER)
     in_flight.send(request, 0.0, 0.0)
     in_flight.acknowledge(0.0, 0.01)
@@ -164,7 +163,7 @@ def test_a_reply_is_matched_by_its_request_and_not_by_its_counter(in_flight: InF
 
 def test_octets_that_are_no_message_are_an_invalid_reply(in_flight: InFlight) -> None:
     endpoint = DuisEndpoint("http://127.0.0.1:1", "http://127.0.0.1:2/", USERS)
-    request = endpoint.maker(plan(), ESTATE, 5).request(Slot(0, 0.0, 0, 0), NOW)
+    request = endpoint.maker(plan(), ESTATE, 5).request(Slot(0, 0.0, 0, 0), UNIX_NOW)
     in_flight.send(request, 0.0, 0.0)
     assert in_flight.respond(request.transaction, b"nonsense", 0.2)
     assert in_flight.take().counts["import-supplier", "4.8.1", Outcome.INVALID] == 1

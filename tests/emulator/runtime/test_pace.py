@@ -5,30 +5,29 @@ import asyncio
 import pytest
 
 from esme_emulator.runtime.clock import ClockError, ManualClock, ScaledClock
+from tests.support.estate import UNIX_NOW
 from tests.support.waiting import settle
-
-NOON = 1_768_478_400.0
 
 
 def clock_of(base: ManualClock) -> ScaledClock:
-    return ScaledClock(60.0, NOON, base.now(), base)
+    return ScaledClock(60.0, UNIX_NOW, base.now(), base)
 
 
 async def test_a_clock_goes_on_from_its_present_time_at_another_pace() -> None:
-    base = ManualClock(NOON)
+    base = ManualClock(UNIX_NOW)
     clock = clock_of(base)
     await base.advance(10)
-    assert clock.now() == NOON + 600
+    assert clock.now() == UNIX_NOW + 600
     clock.set_factor(2)
-    assert (clock.now(), clock.factor) == (NOON + 600, 2)
+    assert (clock.now(), clock.factor) == (UNIX_NOW + 600, 2)
     await base.advance(10)
-    assert clock.now() == NOON + 620
+    assert clock.now() == UNIX_NOW + 620
     assert clock.describe() == "scaled:2@2026-01-15T12:10:00Z=2026-01-15T12:00:10Z"
 
 
 @pytest.mark.parametrize(("factor", "real"), [(120.0, 25.0), (6.0, 500.0)])
 async def test_sleepers_wake_at_their_time_whatever_the_pace(factor: float, real: float) -> None:
-    base = ManualClock(NOON)
+    base = ManualClock(UNIX_NOW)
     clock = clock_of(base)
     sleeping = asyncio.create_task(clock.sleep(3600))
     await settle()
@@ -41,11 +40,11 @@ async def test_sleepers_wake_at_their_time_whatever_the_pace(factor: float, real
     await base.advance(1)
     await settle()
     assert sleeping.done()
-    assert clock.now() == NOON + 3600
+    assert clock.now() == UNIX_NOW + 3600
 
 
 async def test_a_sleeper_can_be_cancelled_before_and_after_a_change() -> None:
-    base = ManualClock(NOON)
+    base = ManualClock(UNIX_NOW)
     clock = clock_of(base)
     for change in (False, True):
         sleeping = asyncio.create_task(clock.sleep(60))
@@ -61,7 +60,7 @@ async def test_a_sleeper_can_be_cancelled_before_and_after_a_change() -> None:
 
 @pytest.mark.parametrize("factor", [0, -1, 100_001, float("nan")])
 async def test_a_pace_out_of_bounds_changes_nothing(factor: float) -> None:
-    clock = clock_of(ManualClock(NOON))
+    clock = clock_of(ManualClock(UNIX_NOW))
     with pytest.raises(ClockError, match="give a number above 0 and at most 100000"):
         clock.set_factor(factor)
     assert clock.factor == 60
