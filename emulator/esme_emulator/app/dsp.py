@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from esme_emulator.cache.registry.registry import Registry
@@ -122,7 +121,6 @@ async def serve_dsp(
 def meters_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Meters:
     """Return a function that returns the kind of a meter of `estate`, None for others."""
 
-    @lru_cache(maxsize=65_536)
     def kind(eui: EUI) -> str | None:
         if eui not in estate.meters:
             return None
@@ -138,7 +136,6 @@ def _none(eui: EUI) -> bool:
 def smets1_of(estate: Estate, profiles: tuple[MeterProfile, ...] | None) -> Callable[[EUI], bool]:
     """Return a function that tells whether a meter of `estate` is of the first generation."""
 
-    @lru_cache(maxsize=65_536)
     def is_smets1(eui: EUI) -> bool:
         return profile_of(estate.seed, eui, profiles).generation == "SMETS1"
 

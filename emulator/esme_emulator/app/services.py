@@ -6,10 +6,9 @@ Knows the parts, and the order in which they start and stop.
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from esme_emulator.cache.registry.registry import Reason, Registry, default_regi
 from esme_emulator.cache.service import serve_cache
 from esme_emulator.cache.store import MEMORY, open_store, read_store_key
 from esme_emulator.cache.store.base import DEFAULT_LIMIT
-from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import Estate
 from esme_emulator.faults.engine import FaultFired, Faults
 from esme_emulator.faults.lint import Meters, lint
@@ -31,7 +29,7 @@ from esme_emulator.fleet.wan import NO_WAN, wan_of
 from esme_emulator.messaging.identity import KnownIdentity
 from esme_emulator.messaging.service import IdentityExchange, MeterCheck, random_identity
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
-from esme_emulator.profiles import MeterProfile, meter_profiles
+from esme_emulator.profiles import MeterMix, MeterProfile
 from esme_emulator.profiles.latency import NONE, Latency
 from esme_emulator.runtime.clock import Clock, ManualClock
 from esme_emulator.runtime.events import Events
@@ -154,7 +152,7 @@ async def run_services(
         if fleet_options is not None:
             warnings = fault_warnings(fleet_options, whole or estate, clock)
             fleet, transports["fleet"] = await stack.enter_async_context(
-                _fleet(broker, estate, clock, fleet_options, whole)
+                _fleet(broker, estate, clock, fleet_options, whole, exchange)
             )
         if cache_options is not None:
             cache = await stack.enter_async_context(
@@ -165,6 +163,8 @@ async def run_services(
         if dsp_options is not None:
             from esme_emulator.app.dsp import serve_dsp
 
+            if fleet is not None:
+                dsp_options = replace(dsp_options, profiles=fleet.profiles)
             dsp = await stack.enter_async_context(serve_dsp(broker, estate, clock, dsp_options))
         door = dsp.dsp if dsp else None
         keystore = estate.keystore
@@ -232,8 +232,26 @@ def settle() -> None:
 
 @asynccontextmanager
 async def _fleet(
-    broker: Broker, estate: Estate, clock: Clock, options: FleetOptions, whole: Estate | None
+    broker: Broker,
+    estate: Estate,
+    clock: Clock,
+    options: FleetOptions,
+    whole: Estate | None,
+    exchange: IdentityExchange,
 ) -> AsyncIterator[tuple[RunningFleet, Sequence[Transport]]]:
+    profiles = MeterMix.of(options.profiles)
+    options = replace(options, profiles=profiles)
+    lock = asyncio.Lock()
+
+    async def change(make: Callable[[], None]) -> None:
+        """Make a change of readings. Under a random identity no cache keeps any meanwhile."""
+        async with lock:
+            await exchange.change(random_identity())
+            try:
+                make()
+            finally:
+                await exchange.change(options.identity(estate.seed))
+
     with journal(options.fault_log, FaultFired.to_json) as write:
         events = Events()
         if write is not None:
@@ -252,10 +270,11 @@ async def _fleet(
                 estate.seed,
                 estate.meters,
                 fleet,
-                partial(meter_of, estate.seed, profiles=options.profiles),
-                options.profiles or meter_profiles(),
+                profiles,
                 faults,
+                change,
                 options.strict,
+                options.shared,
             )
             yield controlled, transports
 

@@ -22,6 +22,7 @@ from esme_emulator.control.clock_routes import clock_routes
 from esme_emulator.control.fleet_routes import fault_routes, fleet_routes
 from esme_emulator.control.guard import Guard
 from esme_emulator.control.journal_routes import journal_routes
+from esme_emulator.control.meter_routes import meter_routes
 from esme_emulator.control.metrics import CONTENT_TYPE, Metrics
 from esme_emulator.control.models import DuisCounts, Health, Problem
 from esme_emulator.control.page_routes import add_page
@@ -99,6 +100,7 @@ def create_app(parts: RunningParts, token: str | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(process_routes(parts))
     app.include_router(fleet_routes(parts))
+    app.include_router(meter_routes(parts))
     app.include_router(fault_routes(parts))
     app.include_router(cache_routes(parts))
     app.include_router(registry_routes(parts))

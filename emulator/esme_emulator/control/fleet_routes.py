@@ -1,4 +1,4 @@
-"""Endpoints of the meters: the fleet, one meter, the counters and the faults."""
+"""Endpoints of the fleet: what it is, its counters and its faults."""
 
 import secrets
 from collections.abc import Iterable
@@ -11,35 +11,25 @@ from fastapi import APIRouter, Body, HTTPException, Query, Response
 from esme_emulator.control.models import (
     Count,
     CountersState,
-    Day,
     ExportedSeries,
     FaultLog,
     FleetState,
-    HalfHours,
     Kinds,
     MeterCount,
-    MeterState,
     NewRule,
     ProfileShare,
-    Registers,
     Removed,
     Rules,
     WanState,
 )
-from esme_emulator.control.routing import counted_srv, eui_of
-from esme_emulator.device.energy import Register, by_tariff, grown
-from esme_emulator.device.logs import primary_tou
-from esme_emulator.device.model import Meter
+from esme_emulator.control.routing import counted_srv, meter_eui
 from esme_emulator.faults.base import FaultError
 from esme_emulator.faults.lint import Meters, lint
 from esme_emulator.faults.loading import Parameter, kinds, rule_from, rule_to, selectors
 from esme_emulator.fleet.counters import PROCESS_HEADER, Row, Stage
 from esme_emulator.fleet.wan import Wan
-from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
+from esme_emulator.monitor.parts import RunningParts, fleet_of
 from esme_emulator.profiles.latency import latency_text
-from esme_emulator.profiles.model import HALF_HOURS
-from gbcs import EUI
-from gbcs.instants import DAY, EPOCH_UNIX, HALF_HOUR, day_of, to_iso
 
 MAX_ROWS = 10_000
 """Maximum number of rows of an answer."""
@@ -72,50 +62,6 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
             wan=_wan(hosted.fleet.wan),
         )
 
-    @router.get("/meters/{eui}")
-    async def get_meter(eui: str) -> MeterState:
-        """Describe one meter: kind, tariff, current registers and counters."""
-        hosted = fleet_of(parts)
-        device = _meter(hosted, eui)
-        meter = hosted.meter_of(device)
-        kind = meter.profile
-        now = int(parts.clock.now()) - EPOCH_UNIX
-        return MeterState(
-            device=str(device),
-            profile=kind.name,
-            title=kind.title,
-            generation=kind.generation,
-            variant=kind.variant,
-            payment=kind.payment,
-            tariff=kind.tariff,
-            installed=to_iso(meter.installed * DAY),
-            tou_switching=[register + 1 for register in meter.tariff],
-            now=to_iso(now),
-            registers=registers_of(meter, now),
-            counters=[_count(row) for row in hosted.counters.of_meter(device)],
-        )
-
-    @router.get("/meters/{eui}/half-hours")
-    async def get_half_hours(eui: str, day: Day) -> HalfHours:
-        """Return the energy of each half hour of a day, up to the present one."""
-        hosted = fleet_of(parts)
-        device = _meter(hosted, eui)
-        meter = hosted.meter_of(device)
-        begin = day_of(day) * HALF_HOURS
-        past = (int(parts.clock.now()) - EPOCH_UNIX) // HALF_HOUR
-        over = range(begin, min(begin + HALF_HOURS, past))
-
-        def energies(series: Register) -> list[int]:
-            if not over or begin < meter.installed * HALF_HOURS:
-                return [0] * len(over)
-            return series.half_hours(over.start, over.stop - 1)
-
-        taken = energies(meter.primary)
-        if meter.secondary is not None:
-            taken = [sum(both) for both in zip(taken, energies(meter.secondary), strict=True)]
-        given = energies(meter.active_export)
-        return HalfHours(day=day, active_import=taken, active_export=given)
-
     @router.get("/counters")
     async def get_counters(
         device: str | None = None,
@@ -128,7 +74,7 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
         hosted = fleet_of(parts)
         counters = hosted.counters
         wanted = stage, counted_srv(srv), outcome
-        meter = None if device is None else _meter(hosted, device)
+        meter = None if device is None else meter_eui(hosted, device)
         if meter is None:
             totals = [
                 Count(**series._asdict(), number=number)
@@ -139,7 +85,7 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
             rows = list(found)
         else:
             rows = [row for row in counters.of_meter(meter) if _fits(row[1:4], wanted)]
-            totals = [_count(row) for row in rows]
+            totals = [count_of(row) for row in rows]
         return CountersState(
             device_hits=counters.hits(srv, device=meter, outcome=outcome),
             totals=totals,
@@ -162,32 +108,6 @@ def fleet_routes(parts: RunningParts) -> APIRouter:
     return router
 
 
-def registers_of(meter: Meter, instant: int) -> dict[str, Registers]:
-    """Return the registers of a meter at `instant`, in seconds since 2000, by name."""
-    used = max(meter.tariff) + 1
-    flowed = grown(meter.primary, meter.installed, instant)
-    shown = {"active_import": _shown(flowed, primary_tou(meter, flowed, used))}
-    if meter.secondary is not None:
-        flowed = grown(meter.secondary, meter.installed, instant)
-        tou = by_tariff(flowed, meter.tariff, used)
-        shown["active_import_secondary"] = _shown(flowed, tou)
-    for name in ("active_export", "reactive_import", "reactive_export"):
-        shown[name] = _shown(grown(getattr(meter, name), meter.installed, instant))
-    return shown
-
-
-def _shown(flowed: list[int], tou: tuple[int, ...] | None = None) -> Registers:
-    return Registers(total=sum(flowed), tou=None if tou is None else list(tou))
-
-
-def _meter(hosted: RunningFleet, text: str) -> EUI:
-    """Return the EUI in `text`. A meter that is not in the fleet is answered with 404."""
-    device = eui_of(text)
-    if device not in hosted.meters:
-        raise HTTPException(404, f"{device} is not a meter of this fleet")
-    return device
-
-
 def _wan(wan: Wan | None) -> WanState | None:
     return None if wan is None else WanState(profile=wan.name, **asdict(wan.tally))
 
@@ -196,12 +116,13 @@ def _fits(series: tuple[object, ...], wanted: tuple[str | None, ...]) -> bool:
     return all(want is None or want == value for want, value in zip(wanted, series, strict=True))
 
 
-def _count(row: Row) -> Count:
+def count_of(row: Row) -> Count:
+    """Return a row of the counters, without its device."""
     return Count(stage=row.stage, srv=row.srv, outcome=row.outcome, number=row.number)
 
 
 def _meter_count(row: Row) -> MeterCount:
-    return MeterCount(**_count(row).model_dump(), device=str(row.device))
+    return MeterCount(**count_of(row).model_dump(), device=str(row.device))
 
 
 MAX_RULES = 1_000
@@ -239,7 +160,7 @@ def fault_routes(parts: RunningParts) -> APIRouter:
         if rule.name in taken:
             raise HTTPException(409, f"fault {rule.name!r}: another rule has this name")
         fleet.faults.add(rule)
-        meters = Meters(fleet.meters, fleet.profiles, lambda eui: fleet.meter_of(eui).profile)
+        meters = Meters(fleet.meters, fleet.profiles, fleet.profile_of)
         warnings = lint([rule], meters, now=parts.clock.now(), seed=fleet.seed)
         return NewRule(rule=rule_to(rule), warnings=warnings)
 

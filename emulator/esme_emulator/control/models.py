@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from esme_emulator.cache.policy.settings import SETTINGS, CacheSettings
+from esme_emulator.profiles.fleet_file import State
 from gbcs.tables.roles import Role
 
 MAX_ADVANCE = 366 * 86_400
@@ -227,15 +228,44 @@ class Registers(Model):
     )
 
 
-class MeterState(Model):
-    """The current state of one meter."""
+class MeterQuery(Model):
+    """Selects meters; without any parameter, all."""
+
+    profile: Text | None = None
+    state: State | None = None
+    after: Text | None = Field(default=None, description="`next` of the page before")
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+
+class FoundMeter(Model):
+    """A meter of the fleet."""
 
     device: str
     profile: str
-    title: str
     generation: str = Field(description="SMETS1 or SMETS2")
-    variant: str = Field(description="single, twin or polyphase")
     payment: str = Field(description="credit or prepayment")
+    state: State
+
+
+class FoundMeters(Model):
+    """A page of the meters of the fleet."""
+
+    meters: list[FoundMeter]
+    next: str | None = Field(description="`after` of the next page; null at the end")
+
+
+class NewState(Model):
+    """The new state of a meter."""
+
+    state: State
+
+
+class MeterState(FoundMeter):
+    """One meter and its current registers."""
+
+    title: str
+    variant: str = Field(description="single, twin or polyphase")
+    own: list[str] = Field(description="keys of its own data, as in a fleet file")
     tariff: str = Field(description="one-rate, economy-7 or blocks")
     installed: str
     tou_switching: list[int] = Field(

@@ -12,8 +12,10 @@ from fastapi import HTTPException
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.policy.reads import names_of
 from esme_emulator.cache.store.base import StoreError
-from esme_emulator.monitor.parts import counted
+from esme_emulator.monitor.parts import RunningFleet, counted
 from gbcs import EUI
+
+NO_FILE = "a file can be named on the command line only"
 
 
 def eui_of(text: str, name: str = "") -> EUI:
@@ -22,6 +24,20 @@ def eui_of(text: str, name: str = "") -> EUI:
         return EUI.parse(text)
     except ValueError as error:
         raise HTTPException(422, f"{name}: {error}" if name else str(error)) from None
+
+
+def meter_eui(hosted: RunningFleet, text: str) -> EUI:
+    """Return the EUI in `text`. A meter that is not in the fleet is answered with 404."""
+    device = eui_of(text)
+    if device not in hosted.meters:
+        raise HTTPException(404, f"{device} is not a meter of this fleet")
+    return device
+
+
+def refuse_file(name: str, value: object) -> None:
+    """Answer 422 to a profile that is a file: no request makes this process open one."""
+    if isinstance(value, str) and value.endswith(".toml"):
+        raise HTTPException(422, f"{name}: {NO_FILE}")
 
 
 def cached_srv(text: str | None) -> str | None:

@@ -6,13 +6,11 @@ from fastapi import APIRouter, HTTPException
 
 from esme_emulator.cache.store.base import drop_entries
 from esme_emulator.control.models import Cut, CutState, Network, NewNetwork, Problem, ResetState
-from esme_emulator.control.routing import PURGE_TIMEOUT, within
+from esme_emulator.control.routing import NO_FILE, PURGE_TIMEOUT, refuse_file, within
 from esme_emulator.fleet.wan import NO_WAN, Wan, wan_of
 from esme_emulator.monitor.parts import RunningFleet, RunningParts, fleet_of
 from esme_emulator.profiles import ProfileError
 from esme_emulator.profiles.latency import Latency, latency_file, latency_text, parse_latency
-
-_NO_FILE = "a file can be named on the command line only"
 
 
 def steering_routes(parts: RunningParts) -> APIRouter:
@@ -44,7 +42,7 @@ def steering_routes(parts: RunningParts) -> APIRouter:
 
     @router.post("/reset", responses={503: {"model": Problem, "description": "The store is away"}})
     async def reset_all() -> ResetState:
-        """Go back to the start: counts, journal, entries, faults, latency and WAN.
+        """Go back to the start: counts, journal, entries, meters, faults, latency and WAN.
 
         The clock, the registry and the counters in the meters' messages go on.
         """
@@ -56,16 +54,15 @@ def steering_routes(parts: RunningParts) -> APIRouter:
 def _latency(text: str) -> Latency:
     try:
         if latency_file(text) is not None:
-            raise ValueError(_NO_FILE)
+            raise ValueError(NO_FILE)
         return parse_latency(text)
     except ValueError as error:
         raise HTTPException(422, f"latency: {error}") from None
 
 
 def _wan(name: str, hosted: RunningFleet) -> Wan | None:
+    refuse_file("wan", name)
     try:
-        if name.endswith(".toml"):
-            raise ValueError(_NO_FILE)
         return wan_of(name, hosted.seed, hosted.profiles)
     except (ProfileError, ValueError) as error:
         raise HTTPException(422, f"wan: {error}") from None
@@ -80,7 +77,7 @@ def _resetting(parts: RunningParts) -> Callable[[], Awaitable[ResetState]]:
     async def reset() -> ResetState:
         if fleet is not None and network is not None:
             fleet.fleet.set_network(*network)
-            fleet.fleet.reset()
+            await fleet.reset()
             fleet.faults.clear()
             for rule in rules:
                 fleet.faults.add(rule)

@@ -324,7 +324,7 @@ def identity_of(
         _content(profiles or meter_profiles()),
         _content(altering),
     )
-    if isinstance(profiles, MeterMix):
+    if isinstance(profiles, MeterMix) and profiles.digest:
         decides += (profiles.digest,)
     return sha256(repr(decides).encode()).hexdigest()[:DIGITS]
 

@@ -163,8 +163,9 @@ class WanByProfile:
     def __init__(self, seed: str, profiles: tuple[MeterProfile, ...] | None = None) -> None:
         self._seed = seed
         self._profiles = profiles
-        names = {profile.wan for profile in profiles or meter_profiles()}
-        self._links = {name: _link_to(name, seed) for name in names}
+        self._links: dict[str, WanLink | None] = {}
+        for profile in profiles or meter_profiles():
+            self._link(profile.wan)
 
     @property
     def tally(self) -> WanTally:
@@ -179,7 +180,12 @@ class WanByProfile:
 
     def of(self, device: EUI) -> WanLink | None:
         """Return the link of a meter, or None if its profile has no WAN."""
-        return self._links[profile_of(self._seed, device, self._profiles).wan]
+        return self._link(profile_of(self._seed, device, self._profiles).wan)
+
+    def _link(self, name: str) -> WanLink | None:
+        if name not in self._links:
+            self._links[name] = _link_to(name, self._seed)
+        return self._links[name]
 
 
 def wan_of(name: str, seed: str, profiles: tuple[MeterProfile, ...] | None = None) -> Wan | None:

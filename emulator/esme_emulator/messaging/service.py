@@ -72,6 +72,16 @@ class IdentityExchange:
                 self._tasks.start(self._poll(self._known))
             yield
 
+    async def change(self, identity: str) -> None:
+        """Announce another identity, as a fleet does that starts. The cache here knows it at once.
+
+        All other caches have heard of it at the end, unless the broker is away.
+        """
+        self._identity = identity
+        if self._known is not None and self._known.hear(identity, starts=True, heeds=True):
+            self._changed.set()
+        await self._announce(NEW_IDENTITY)
+
     def _on_query(self, _: str, __: bytes, ___: Mapping[str, str]) -> None:
         self._tasks.start(self._announce(IDENTITY))
 

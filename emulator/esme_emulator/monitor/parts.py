@@ -7,9 +7,10 @@ Asking for an SRV by which device hits are not counted is refused, not answered 
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,13 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.reads import in_order
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.device.model import Meter
+from esme_emulator.device.model import Meter, meter_of, profile_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.messaging.validation import UNKNOWN_SRV
 from esme_emulator.monitor.journal import Journal
-from esme_emulator.profiles import MeterProfile
+from esme_emulator.profiles import MeterMix, MeterProfile, MeterTable
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.runtime.events import Events
@@ -137,17 +138,42 @@ class RunningFleet:
     seed: str
     meters: Sequence[EUI]
     fleet: Fleet
-    meter_of: Callable[[EUI], Meter]
-    profiles: tuple[MeterProfile, ...]
-    """Profiles that meters are drawn from, by their shares."""
+    profiles: MeterMix
+    """Profiles that meters are drawn from, by their shares; and what meters have of their own."""
     faults: Faults
+    change: Callable[[Callable[[], None]], Awaitable[None]]
+    """Makes a change of readings, so that no cache serves those of before."""
     strict: bool = False
     """Whether meters drop commands whose counters are not above those of earlier ones."""
+    is_shared: bool = False
+    """Whether other processes have the same meters."""
 
     @property
     def counters(self) -> Counters:
         """Counts of commands and replies."""
         return self.fleet.counters
+
+    def meter_of(self, device: EUI) -> Meter:
+        """Return a meter. Raises `ProfileError` if its own data cannot be used."""
+        return meter_of(self.seed, device, self.profiles)
+
+    def profile_of(self, device: EUI) -> MeterProfile:
+        """Return the profile of a meter, without reading its half hours."""
+        return profile_of(self.seed, device, self.profiles)
+
+    async def replace(self, device: EUI, table: MeterTable) -> None:
+        """Replace what a meter has of its own.
+
+        Raises `ProfileError` if it cannot be used; then nothing has changed.
+        """
+        meter_of(self.seed, device, MeterMix([(device, table)], kinds=self.profiles))
+        await self.change(partial(self.profiles.put, device, table))
+
+    async def reset(self) -> None:
+        """Give all meters back what they had at first, and count from 0 again."""
+        self.fleet.reset()
+        if self.profiles.is_changed:
+            await self.change(self.profiles.undo)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,15 @@
 Knows files and the meaning of their numbers; imports nothing else of ours except `runtime`.
 """
 
-from esme_emulator.profiles.fleet_file import MeterMix, OwnData, built, fleet_files, read_fleet
+from esme_emulator.profiles.fleet_file import (
+    MeterMix,
+    MeterTable,
+    OwnData,
+    built,
+    fleet_files,
+    meter_table,
+    read_fleet,
+)
 from esme_emulator.profiles.loader import (
     any_profile,
     check,
@@ -31,6 +39,7 @@ __all__ = [
     "LoadProfile",
     "MeterMix",
     "MeterProfile",
+    "MeterTable",
     "OwnData",
     "ProfileError",
     "Sun",
@@ -43,6 +52,7 @@ __all__ = [
     "load_profiles",
     "meter_profile",
     "meter_profiles",
+    "meter_table",
     "profile_files",
     "read_fleet",
     "source_of",

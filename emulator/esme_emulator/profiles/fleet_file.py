@@ -1,7 +1,7 @@
 """Meters with their own data: a fleet file (TOML), or tables that a test or a request gives.
 
-Only the blocks of a file are in memory. The half hours of a meter are read from CSV when it is
-first used, and the latest `_KEPT` meters are kept.
+Only the blocks of a file are in memory, and the meters that were changed since. The half hours of a
+meter are read from CSV when it is first used, and the latest `_KEPT` meters are kept.
 """
 
 import re
@@ -35,6 +35,8 @@ from gbcs.instants import HALF_HOUR
 COMMISSIONED = "commissioned"
 _KEPT = 256
 """Meters with own data that are kept in memory."""
+MOST_CHANGED = 10_000
+"""Meters that can be changed in one process."""
 
 _MOST_REGISTERS, _MOST_SECONDARY = 48, 4
 _MOST_PRICE, _MOST_FINE = 327.67, 32.767
@@ -49,6 +51,9 @@ _Price = Annotated[
 ]
 
 
+State = Literal["commissioned", "not-commissioned", "suspended", "decommissioned"]
+
+
 class InlineCurve(Table):
     """Half hours in place of a CSV file, one after the other from `start` on, in Wh or varh."""
 
@@ -60,9 +65,7 @@ class MeterTable(Table):
     """A meter's own data. Keys that are left out follow from profile and seed."""
 
     profile: str | None = None
-    state: Literal["commissioned", "not-commissioned", "suspended", "decommissioned"] = (
-        "commissioned"
-    )
+    state: State = "commissioned"
     installed: Day | None = None
     generation: Literal["SMETS1", "SMETS2"] | None = None
     payment: Literal["credit", "prepayment"] | None = None
@@ -78,7 +81,7 @@ class MeterTable(Table):
             list[Annotated[int, Field(ge=0, le=2 * 10**9)]],
             Field(min_length=1, max_length=_MOST_REGISTERS),
         ],
-    ] = Field({})
+    ] = Field(default={})
     """Wh or varh at installation, of each tariff register, or of the only register."""
     switching: dict[str, Annotated[int, Field(ge=1, le=_MOST_REGISTERS)]] | None = None
     """Tariff register from each time of day (UTC) on."""
@@ -135,12 +138,16 @@ class MeterMix(tuple[MeterProfile, ...]):
     """The profiles of a fleet whose meters have own data. Compared and hashed by identity."""
 
     def __new__(
-        cls, blocks: Sequence[tuple[EUI, MeterTable]], folder: Path = Path(), digest: str = ""
+        cls,
+        blocks: Sequence[tuple[EUI, MeterTable]],
+        folder: Path = Path(),
+        digest: str = "",
+        kinds: Sequence[MeterProfile] = (),
     ) -> "MeterMix":
         """Take the first EUI and the table of each block of meters.
 
-        CSV files are in `folder`, and `digest` stands for the data in identities. Raises
-        `ProfileError`.
+        CSV files are in `folder`, and `digest` stands for the data in identities. Meters without a
+        profile are drawn from `kinds`, if there are any. Raises `ProfileError`.
         """
         made = [_Block(int(eui), _count(table), table, _profile(table)) for eui, table in blocks]
         made.sort(key=lambda block: block.first)
@@ -149,23 +156,33 @@ class MeterMix(tuple[MeterProfile, ...]):
                 raise ProfileError(
                     f"meter: {EUI.from_int(other.first)} is in two blocks: give each meter once"
                 )
-        kinds = list(dict.fromkeys(block.profile for block in made if block.profile))
-        if len(kinds) == 0 or any(block.profile is None for block in made):
-            kinds += meter_profiles()
-        mix = super().__new__(cls, kinds)
+        mix = super().__new__(cls, kinds or _kinds(made))
         mix._blocks = made
         mix._firsts = [block.first for block in made]
         mix._folder = folder
         mix._kept = OrderedDict()
-        mix.digest = digest or _digest(repr(blocks))
+        mix._digest = digest or (_digest(repr(blocks)) if blocks else "")
+        mix._changed, mix._put = {}, {}
         return mix
 
     _blocks: list["_Block"]
     _firsts: list[int]
     _folder: Path
     _kept: OrderedDict[EUI, OwnData]
-    digest: str
-    """Stands for the data when the mix was made."""
+    _digest: str
+    """Stands for the data when the mix was made; empty without any."""
+    _changed: dict[EUI, "_Block"]
+    """Meters that were changed since."""
+    _put: dict[EUI, str]
+    """Digests of those whose data were replaced."""
+
+    @classmethod
+    def of(cls, profiles: tuple[MeterProfile, ...] | None) -> "MeterMix":
+        """Return a mix that can be changed, of the same meters; None is the shipped mix."""
+        if not isinstance(profiles, MeterMix):
+            return cls((), kinds=profiles or meter_profiles())
+        blocks = [(EUI.from_int(block.first), block.table) for block in profiles._blocks]
+        return cls(blocks, profiles._folder, profiles._digest, tuple(profiles))
 
     def __hash__(self) -> int:
         return id(self)
@@ -177,15 +194,59 @@ class MeterMix(tuple[MeterProfile, ...]):
         return self is not other
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Other processes get the meters as they were at first.
         blocks = [(EUI.from_int(block.first), block.table) for block in self._blocks]
-        return MeterMix, (blocks, self._folder, self.digest)
+        return MeterMix, (blocks, self._folder, self._digest, tuple(self))
+
+    @property
+    def digest(self) -> str:
+        """Stands for the data of all meters in identities; empty without any.
+
+        States do not count: a meter that does not answer still has the same readings.
+        """
+        return _digest(f"{self._digest} {sorted(self._put.items())}") if self._put else self._digest
 
     @property
     def ranges(self) -> list[tuple[EUI, int]]:
         """The first EUI and the number of meters of each block, in order."""
         return [(EUI.from_int(block.first), block.count) for block in self._blocks]
 
-    def state(self, eui: EUI) -> str:
+    def put(self, eui: EUI, table: MeterTable) -> None:
+        """Replace what a meter has of its own.
+
+        Raises `ProfileError`: the data cannot be used, or too many meters were changed. Then
+        nothing has changed.
+        """
+        block = _Block(int(eui), 1, table, _profile(table))
+        _curves(block, self._folder, eui)
+        self._change(eui, block)
+        self._put[eui] = _digest(repr(table.model_copy(update={"state": COMMISSIONED})))
+
+    def set_state(self, eui: EUI, state: State) -> None:
+        """Change the state of a meter. Raises `ProfileError` if too many meters were changed."""
+        block = self._block(eui) or _Block(int(eui), 1, _NOTHING, None)
+        table = block.table.model_copy(update={"state": state})
+        self._change(eui, replace(block, first=int(eui), count=1, table=table))
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether meters were changed."""
+        return bool(self._changed)
+
+    def undo(self) -> None:
+        """Give all meters back the data and states that they had at first."""
+        for eui in self._changed:
+            self._kept.pop(eui, None)
+        self._changed.clear()
+        self._put.clear()
+
+    def _change(self, eui: EUI, block: "_Block") -> None:
+        if eui not in self._changed and len(self._changed) >= MOST_CHANGED:
+            raise ProfileError(f"{MOST_CHANGED} meters were changed already: reset, or restart")
+        self._changed[eui] = block
+        self._kept.pop(eui, None)
+
+    def state(self, eui: EUI) -> State:
         """Return the state of a meter."""
         return self.table(eui).state
 
@@ -219,12 +280,22 @@ class MeterMix(tuple[MeterProfile, ...]):
             self.own(EUI.from_int(block.first))
 
     def _block(self, eui: EUI) -> "_Block | None":
+        if eui in self._changed:
+            return self._changed[eui]
         number = int(eui)
         place = bisect_right(self._firsts, number) - 1
         if place < 0:
             return None
         block = self._blocks[place]
         return block if number < block.first + block.count else None
+
+
+def _kinds(blocks: Sequence["_Block"]) -> list[MeterProfile]:
+    """Return the profiles that blocks name, and the shipped mix if one names none."""
+    kinds = list(dict.fromkeys(block.profile for block in blocks if block.profile))
+    if len(kinds) == 0 or any(block.profile is None for block in blocks):
+        kinds += meter_profiles()
+    return kinds
 
 
 def read_fleet(path: Path | str) -> MeterMix:
@@ -261,14 +332,22 @@ def built(meters: Mapping[str, Mapping[str, Any]]) -> MeterMix:
     """
     blocks = []
     for text, given in meters.items():
-        table, mistakes = validate(MeterTable, dict(given))
-        if table is None or mistakes:
-            raise ProfileError(f"meter {text}: {mistakes[0]}")
-        blocks.append((EUI.parse(text), table))
+        try:
+            blocks.append((EUI.parse(text), meter_table(given)))
+        except ProfileError as error:
+            raise ProfileError(f"meter {text}: {error}") from None
     return MeterMix(blocks)
 
 
-_NOTHING = MeterTable(registers={})
+def meter_table(given: Mapping[str, Any]) -> MeterTable:
+    """Return a meter's own data from a table as in a fleet file. Raises `ProfileError`."""
+    table, mistakes = validate(MeterTable, dict(given))
+    if table is None or mistakes:
+        raise ProfileError(str(mistakes[0]))
+    return table
+
+
+_NOTHING = MeterTable()
 
 
 def _digest(text: str) -> str:

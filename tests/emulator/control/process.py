@@ -1,8 +1,7 @@
 """A small process to show and steer: five meters, an idle cache, a manual clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import httpx
 
@@ -15,7 +14,6 @@ from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
 from esme_emulator.cache.store.memory import MemoryStore
 from esme_emulator.control.app import create_app
-from esme_emulator.device.model import meter_of
 from esme_emulator.estate.parties import PARTIES
 from esme_emulator.faults.base import Call
 from esme_emulator.faults.engine import Faults
@@ -24,7 +22,7 @@ from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.fleet.wan import WanLink
 from esme_emulator.monitor.journal import Journal
 from esme_emulator.monitor.parts import RunningCache, RunningFleet, RunningParts
-from esme_emulator.profiles import meter_profiles
+from esme_emulator.profiles import MeterMix
 from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import Clock, ManualClock, SystemClock
 from esme_emulator.runtime.tasks import Tasks
@@ -78,8 +76,18 @@ class Process:
     meters_transport: IdleTransport = field(default_factory=IdleTransport)
     cache_transport: IdleTransport = field(default_factory=IdleTransport)
 
+    is_shared: bool = False
+    changes: int = 0
+    """Changes of readings."""
+
     def __post_init__(self) -> None:
-        self.fleet = Fleet(ESTATE.meters, KEYS, SEED, NONE, wan=self.wan, faults=self.faults)
+        self.profiles = MeterMix.of(None)
+        self.fleet = Fleet(
+            *(ESTATE.meters, KEYS, SEED, NONE),
+            wan=self.wan,
+            faults=self.faults,
+            profiles=self.profiles,
+        )
         policy = CachePolicy(KEYS, self.settings)
         service = CacheService(policy, self.store, self.clock, SystemClock(), Tasks())
         self.cache = RunningCache.watched(service, self.store)
@@ -103,9 +111,10 @@ class Process:
             SEED,
             ESTATE.meters,
             self.fleet,
-            partial(meter_of, SEED),
-            meter_profiles(),
+            self.profiles,
             self.faults,
+            self.change,
+            is_shared=self.is_shared,
         )
         return RunningParts(
             self.clock,
@@ -121,6 +130,10 @@ class Process:
         """Return a client of the control interface of this process, without a socket."""
         transport = httpx.ASGITransport(create_app(self.parts(fleet=fleet, cache=cache)))
         return httpx.AsyncClient(transport=transport, base_url=BASE_URL)
+
+    async def change(self, make: Callable[[], None]) -> None:
+        self.changes += 1
+        make()
 
     def work(self) -> None:
         """Count three commands, two replies, and four requests of which one is waiting."""

@@ -447,3 +447,24 @@ async def test_meters_without_a_cache_have_no_panel_of_one(browser: "Browser") -
         await under.page.click("#journal tbody button")
         await under.page.wait_for_selector("#request[open]")
         assert "MAC valid" in (await under.page.text_content("#request-body") or "")
+
+
+async def test_meters_are_searched_and_suspended(under: Under) -> None:
+    page = under.page
+    await under.open("meters")
+    await under.until("document.querySelector('#meter-filter [name=profile]').length > 1")
+    await page.click("#meter-filter button")
+    await under.until(
+        f"document.querySelectorAll('#meter-list tbody tr').length == {len(ESTATE.meters)}"
+    )
+    await page.click(f"#meter-list button[data-device='{OTHER_METER}']")
+    await page.wait_for_selector("#meter path.device")
+    await page.select_option("#meter select", "suspended")
+    fleet = under.running.parts.fleet
+    assert fleet is not None
+    await until(lambda: fleet.profiles.state(OTHER_METER) == "suspended")
+    await page.select_option("#meter-filter [name=state]", "suspended")
+    await page.click("#meter-filter button")
+    await under.until("document.querySelectorAll('#meter-list tbody tr').length == 1")
+    assert str(OTHER_METER) in (await page.text_content("#meter-list") or "")
+    assert await serious(page) == []

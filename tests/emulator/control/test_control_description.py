@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from esme_emulator.faults.kind import FAULTS
+from tests.support.estate import METER
 
 PATHS = {
     "/": ["GET"],
@@ -28,8 +29,10 @@ PATHS = {
     "/fleet": ["GET"],
     "/duis": ["GET"],
     "/health": ["GET"],
-    "/meters/{eui}": ["GET"],
+    "/meters": ["GET"],
+    "/meters/{eui}": ["GET", "PUT"],
     "/meters/{eui}/half-hours": ["GET"],
+    "/meters/{eui}/state": ["PUT"],
     "/metrics": ["GET"],
     "/fleet/cut": ["POST"],
     "/fleet/latency": ["PUT"],
@@ -85,3 +88,11 @@ async def test_the_description_loads_nothing_from_the_internet(
 ) -> None:
     assert "http" not in str(description["paths"])
     assert (await client.get("/redoc")).status_code == 404
+
+
+async def test_the_example_of_a_meter_is_valid(client: httpx.AsyncClient, description: Any) -> None:
+    body = description["paths"]["/meters/{eui}"]["put"]["requestBody"]
+    example = body["content"]["application/json"]["example"]
+    answer = await client.put(f"/meters/{METER}", json=example)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["own"] == sorted(example)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from esme_emulator.control.fleet_routes import registers_of
+from esme_emulator.control.meter_routes import registers_of
 from esme_emulator.control.models import MAX_ADVANCE
 from esme_emulator.device.logs import registers_row
 from esme_emulator.device.meter import answer

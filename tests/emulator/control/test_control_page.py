@@ -5,18 +5,15 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import httpx
 
 from esme_emulator.control.app import create_app
-from esme_emulator.device.model import meter_of
 from esme_emulator.estate.estate import derived_estate
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Stage
 from esme_emulator.fleet.fleet import Fleet, identity_of
 from esme_emulator.monitor.parts import RunningFleet, RunningParts
-from esme_emulator.profiles import meter_profiles
 from esme_emulator.profiles.latency import NONE
 from esme_emulator.runtime.clock import parse_clock
 from tests.emulator.control.process import BASE_URL, KEY, Process
@@ -37,7 +34,10 @@ def examples() -> Iterator[tuple[str, str]]:
 async def documented() -> RunningParts:
     """Return the process of the page, after one hit and one forwarded read."""
     estate = derived_estate("1", 100)
-    meters = Fleet(estate.meters, estate.keystore, estate.seed, NONE)
+    process = Process(parse_clock("manual@2026-01-15T12:00:00Z"))
+    process.work()
+    mix = process.profiles
+    meters = Fleet(estate.meters, estate.keystore, estate.seed, NONE, profiles=mix)
     for device in estate.meters[:2]:
         meters.counters.count(Stage.RECEIVED, device, "4.8.1", "answered")
         meters.counters.count(Stage.REPLIED, device, "4.8.1", "answered")
@@ -45,12 +45,10 @@ async def documented() -> RunningParts:
         estate.seed,
         estate.meters,
         meters,
-        partial(meter_of, estate.seed),
-        meter_profiles(),
+        mix,
         Faults(estate.seed),
+        process.change,
     )
-    process = Process(parse_clock("manual@2026-01-15T12:00:00Z"))
-    process.work()
     key = KEY._replace(identity=identity_of(estate.seed))
     await process.keep(*(key._replace(device=device) for device in estate.meters[7:9]))
     parts = process.parts()

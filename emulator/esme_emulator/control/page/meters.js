@@ -1,20 +1,57 @@
-// One meter: its kind, registers, counts, and its energy today against a week ago.
+// Search of meters; and one meter: its kind, state, registers, counts, and its energy today against
+// a week ago.
 
-import { call, onSubmit } from "./api.js";
+import { attempt, call, onSubmit, query } from "./api.js";
 import { chart } from "./chart.js";
 import { $, facts, fields, h, instant, table, text } from "./dom.js";
 
 const WEEK = 7 * 86_400_000;
+const PAGE = 20;
+const MOST_CALLS = 25; // of one search, each of which looks at some of the meters
+
+let listed = [];
+let next = null; // where the search goes on
 
 export function start() {
   onSubmit($("meter-search"), () => meter(fields($("meter-search")).device));
+  onSubmit($("meter-filter"), () => {
+    listed = [];
+    return search();
+  });
+  $("more-meters").addEventListener("click", () => attempt(() => search(next)));
+  $("meter-list").addEventListener("click", (event) => {
+    const device = event.target.closest("button[data-device]")?.dataset.device;
+    if (device) attempt(() => meter(device));
+  });
 }
 
 export async function open() {
-  const { meters, first, last } = await call("GET", "fleet");
+  const { meters, first, last, profiles } = await call("GET", "fleet");
   $("meters-note").textContent = `${text(meters)} meters, ${first} to ${last}.`;
   const input = $("meter-search").elements.device;
   if (!input.value) input.value = first;
+  const choice = $("meter-filter").elements.profile;
+  if (choice.length === 1) choice.append(...profiles.map(({ profile }) => h("option", {}, profile)));
+}
+
+/** Add meters that fit the filter to the list, from behind `after` on. */
+async function search(after = "") {
+  const wanted = listed.length + PAGE;
+  next = after;
+  for (let calls = 0; calls < MOST_CALLS && next !== null && listed.length < wanted; calls += 1) {
+    const limit = wanted - listed.length;
+    const told = await call("GET", query("meters", { ...fields($("meter-filter")), after: next, limit }));
+    listed.push(...told.meters);
+    next = told.next;
+  }
+  $("more-meters").hidden = next === null;
+  $("meter-list").replaceChildren(table(next === null ? "All meters that fit" : `Meters up to ${next}`, [
+    ["device", (row) => h("button", { type: "button", class: "link", "data-device": row.device }, row.device)],
+    ["profile", (row) => row.profile],
+    ["generation", (row) => row.generation, "wide"],
+    ["payment", (row) => row.payment, "wide"],
+    ["state", (row) => row.state],
+  ], listed));
 }
 
 async function meter(eui) {
@@ -36,6 +73,8 @@ async function meter(eui) {
       ["profile", `${told.title} (${told.profile})`],
       ["meter", [told.generation, told.variant, told.payment, told.tariff].join(", ")],
       ["installed", instant(told.installed).slice(0, 10)],
+      ["own data", told.own.join(", ")],
+      ["state", stateOf(told)],
       ["now", instant(told.now)],
     ]),
     h("div", { class: "chart" }, chart(label, curves, { from: "00:00", to: "24:00", unit: "Wh", length: 48 })),
@@ -52,6 +91,15 @@ async function meter(eui) {
         ["number", (row) => row.number, "number"],
       ], told.counters))),
   );
+}
+
+/** Return a choice of states, which sets that of the meter. */
+function stateOf({ device, state }) {
+  const options = [...$("meter-filter").elements.state.options].slice(1).map((option) => h("option", {}, option.value));
+  const choice = h("select", { "aria-label": `State of ${device}` }, options);
+  choice.value = state;
+  choice.addEventListener("change", () => attempt(() => call("PUT", `meters/${device}/state`, { state: choice.value })));
+  return choice;
 }
 
 /** Return import less export of each half hour; the half hours to come are gaps. */
