@@ -21,7 +21,7 @@ export function start() {
   $("more-meters").addEventListener("click", () => attempt(() => search(next)));
   $("meter-list").addEventListener("click", (event) => {
     const device = event.target.closest("button[data-device]")?.dataset.device;
-    if (device) attempt(() => meter(device));
+    if (device) attempt(() => meter(device).then(() => $("meter").scrollIntoView()));
   });
 }
 
