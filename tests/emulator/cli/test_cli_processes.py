@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,10 +27,12 @@ GUARD = 30
 """Seconds after which a process that hangs fails its test; no test relies on it."""
 
 
-def esme(*args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*ESME, *map(str, args)], input=stdin, capture_output=True, timeout=GUARD, check=False
-    )
+def esme(
+    *args: object, stdin: bytes = b"", within: Sequence[str] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command and return what it said; `within` are the words of a command that runs it."""
+    words = [*within, *ESME, *map(str, args)]
+    return subprocess.run(words, input=stdin, capture_output=True, timeout=GUARD, check=False)
 
 
 def read(broker: str, srv: str, via: str, *more: object) -> dict[str, Any]:
@@ -43,10 +45,9 @@ def read(broker: str, srv: str, via: str, *more: object) -> dict[str, Any]:
 class Running:
     """A process that says in JSON what it started, and what it counted when it is stopped."""
 
-    def __init__(self, *args: object) -> None:
-        self.process = subprocess.Popen(
-            [*ESME, *map(str, args), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    def __init__(self, *args: object, within: Sequence[str] = ()) -> None:
+        words = [*within, *ESME, *map(str, args), "--json"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.process.communicate(timeout=GUARD)
@@ -73,8 +74,8 @@ def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
 
 
 @contextmanager
-def running(*args: object) -> Iterator[Running]:
-    started = Running(*args)
+def running(*args: object, within: Sequence[str] = ()) -> Iterator[Running]:
+    started = Running(*args, within=within)
     with ended(started.process):
         yield started
 

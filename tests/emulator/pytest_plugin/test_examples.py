@@ -10,8 +10,10 @@ import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
+import click
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,13 +23,13 @@ from esme_emulator.cli.main import main
 from esme_emulator.faults.loading import rules_from
 from gbcs.tables.profile_logs import BY_SRV
 from tests.emulator.pytest_plugin.running import run, run_here
+from tests.support.container import COMPOSE, dockerfile
 from tests.support.rtds import ROOT
 
 pytest_plugins = ["pytester"]
 
 EXAMPLES = ROOT / "examples"
 _KEYS = shutil.ignore_patterns("*.pem", "__pycache__", ".pytest_cache")
-COMPOSE = EXAMPLES / "docker-compose"
 
 
 @pytest.mark.processes
@@ -203,24 +205,61 @@ def test_options_in_examples_exist(where: str, line: str) -> None:
         )
 
 
+def _services() -> dict[str, dict[str, Any]]:
+    """Return the services of compose.yaml that run `esme`, with their commands as words."""
+    yaml = pytest.importorskip("yaml")
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text("utf-8"))["services"]
+    del services["broker"]
+    default = dockerfile()["CMD"]
+    return {
+        name: one | {"command": one["command"].split() if "command" in one else default}
+        for name, one in services.items()
+    }
+
+
 def test_compose_starts_every_shard_of_the_fleet() -> None:
     text = (COMPOSE / "compose.yaml").read_text("utf-8")
     assert re.findall(r"--shard (\d)/4", text) == ["0", "1", "2", "3"]
     assert len(set(re.findall(r"--meters (\d+)", text))) == 1
-    assert "127.0.0.1:1883:1883" in text
     for mounted in re.findall(r'"\./([^:]+):', text):
         assert (COMPOSE / mounted).is_file()
-    yaml = pytest.importorskip("yaml")
-    services = yaml.safe_load(text)["services"]
-    assert sorted(services) == ["broker", "cache", "fleet-0", "fleet-1", "fleet-2", "fleet-3"]
-    assert all("build" in one for name, one in services.items() if name != "broker")
+    services = _services()
+    assert sorted(services) == ["cache", "fleet-0", "fleet-1", "fleet-2", "fleet-3", "serve"]
+    assert services["serve"]["profiles"] == ["serve"], "it would take the port of mosquitto"
+    assert "depends_on" not in services["serve"]
 
 
-def test_the_image_has_every_package() -> None:
-    dockerfile = (COMPOSE / "Dockerfile").read_text("utf-8")
-    for name in ("gbcs", "emulator", "profiles"):
-        assert f"COPY {name} {name}" in dockerfile
-    copied = [word for line in re.findall(r"COPY (.*) \S+\n", dockerfile) for word in line.split()]
+def test_compose_publishes_ports_on_loopback_alone_and_each_once() -> None:
+    ports = {name: one["ports"] for name, one in _services().items()}
+    assert ports.pop("serve") == ["127.0.0.1:1883:1883", "127.0.0.1:8080:8080"]
+    published = [port for [port] in ports.values()]
+    assert all(re.fullmatch(r"127\.0\.0\.1:808\d:8080", port) for port in published)
+    assert len(set(published)) == len(published)
+
+
+def test_commands_of_compose_are_valid_and_need_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, one in _services().items():
+        [(variable, value)] = one["environment"].items()
+        assert value.startswith(f"${{{variable}:?"), f"{name} starts without a token"
+        with click.Context(main) as parent:
+            word, command, words = main.resolve_command(parent, list(one["command"]))
+            assert command is not None
+            monkeypatch.setenv(variable, "0123456789abcdef")
+            options = command.make_context(word, list(words), parent).params
+            assert (options["listen"].host, options["control"]) == ("0.0.0.0", 8080)
+            monkeypatch.delenv(variable)
+            with pytest.raises(click.UsageError, match=variable):
+                command.make_context(word, list(words), parent)
+
+
+def test_the_image_has_every_file_that_its_wheel_is_built_from() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["include"]
+    about = project["project"]
+    needed = {path.lstrip("/").split("/")[0] for path in included}
+    needed |= {"pyproject.toml", "constraints.txt", about["readme"], *about["license-files"]}
+    copied = {name for words in dockerfile()["COPY"] for name in words.split()[:-1]}
+    assert needed <= copied
     assert all((ROOT / name).exists() for name in copied)
 
 
