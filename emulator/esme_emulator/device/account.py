@@ -27,10 +27,13 @@ from esme_emulator.device import tariff
 from esme_emulator.device.energy import SECONDARY_TOU_REGISTERS, TOU_REGISTERS, by_tariff, grown
 from esme_emulator.device.model import Meter
 from esme_emulator.device.tariff import block_counters, month_start
+from esme_emulator.profiles import ProfileError
 from gbcs.instants import DAY
 
 _HOUR, _MINUTE = 3600, 60
 _ALL = 10_000  # hundredths of a percent
+_MOST_BALANCE = 2**31 - 1
+"""In thousandths of a penny: a message gives balances as 32 bits with a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +67,32 @@ def _tops_up(meter: Meter) -> bool:
 
 
 def cost(meter: Meter, instant: int) -> int:
-    """Return the cost of energy and standing charge from installation to `instant`."""
+    """Return the cost of energy, rounded down, and standing charge from installation on."""
     days = instant // DAY - meter.installed
     if days < 0:
         return 0
-    total = energy_cost(meter, instant) + days * tariff.standing_charge(meter)
+    energy = _energy_cost(meter, instant)
     if meter.primary.start or (meter.secondary is not None and meter.secondary.start):
-        total -= energy_cost(meter, meter.installed * DAY)  # registers begin above 0
-    return total
+        energy -= _energy_cost(meter, meter.installed * DAY)  # registers begin above 0
+    return energy // 1000 + days * tariff.standing_charge(meter)
 
 
-def energy_cost(meter: Meter, instant: int) -> int:
-    """Return the cost of the energy in all tariff registers and blocks, rounded down."""
-    thousandths = 0
+def _energy_cost(meter: Meter, instant: int) -> int:
+    """Return the cost of the energy in all tariff registers and blocks, in 10^-6 pence."""
+    millionths = 0
     if meter.block_thresholds:
         blocks = block_counters(meter, instant)
-        thousandths += _priced(blocks, tariff.block_prices(meter))
+        millionths += _priced(blocks, tariff.block_prices(meter))
     else:
         sums = grown(meter.primary, meter.installed, instant)
-        thousandths += _priced(
+        millionths += _priced(
             by_tariff(sums, meter.tariff, TOU_REGISTERS), tariff.tou_prices(meter)
         )
     if meter.secondary is not None:
         sums = grown(meter.secondary, meter.installed, instant)
         tou = by_tariff(sums, meter.tariff, SECONDARY_TOU_REGISTERS)
-        thousandths += _priced(tou, tariff.tou_prices(meter))
-    return thousandths // 1000
+        millionths += _priced(tou, tariff.tou_prices(meter))
+    return millionths
 
 
 def _priced(energies: tuple[int, ...], by_register: tuple[int, ...]) -> int:
@@ -122,7 +125,15 @@ def balances(meter: Meter, instant: int) -> Balances:
 
 
 def _own_balances(meter: Meter, truth: int) -> Balances:
-    """Return the balances of a meter whose balance is data: it has no debts."""
+    """Return the balances of a meter whose balance is data: it has no debts.
+
+    Raises `ProfileError` if the balance does not fit into a message.
+    """
+    if not -_MOST_BALANCE <= truth <= _MOST_BALANCE:
+        raise ProfileError(
+            f"balance: it is {truth / tariff.POUNDS:.2f} pounds by now, and a message holds "
+            f"{_MOST_BALANCE / tariff.POUNDS:.2f} at most"
+        )
     if prepays(meter):
         return Balances(**_split(truth), payment_debt=0, time_debts=(0, 0))
     return Balances(truth, 0, 0, (0, 0), 0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -39,6 +39,8 @@ MOST_CHANGED = 10_000
 """Meters that can be changed in one process."""
 
 _MOST_REGISTERS, _MOST_SECONDARY = 48, 4
+_MOST_ENERGY = 2**32 - 1
+"""Most Wh or varh of a register: a message gives it as 32 bits."""
 _MOST_PRICE, _MOST_FINE = 327.67, 32.767
 """Most pence of a price, and most with a third decimal: a message gives prices as 16 bits."""
 
@@ -418,6 +420,13 @@ def _check(table: MeterTable, kind: MeterProfile | None, curves: Mapping[str, Va
     given = {*curves, *table.registers}
     if "secondary" in given and (kind is None or kind.secondary is None):
         raise ProfileError('secondary: give profile = "twin", which has a second element')
+    for channel in get_args(Channel):
+        energy = sum(curves.get(channel, {}).values()) + sum(table.registers.get(channel, ()))
+        if energy > _MOST_ENERGY:
+            raise ProfileError(
+                f"{channel}: its energies add up to {energy}, and a register holds at most "
+                f"{_MOST_ENERGY}: check the unit"
+            )
     most = _MOST_REGISTERS if kind is None or kind.secondary is None else _MOST_SECONDARY
     for key, prices in (
         ("prices", table.prices),

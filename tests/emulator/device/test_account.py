@@ -12,7 +12,6 @@ from esme_emulator.device.account import (
     balances,
     bought_until,
     cost,
-    energy_cost,
     last_payments,
     payment,
     payment_debt,
@@ -82,9 +81,8 @@ def test_cost_only_grows_and_follows_from_the_registers(
     )
     if meter.secondary is not None:
         thousandths += sum(a * b for a, b in zip(row[-5], tariff.TOU_PRICES, strict=False))
-    assert energy_cost(meter, instant) == thousandths // 1000
     days = max(instant // DAY - meter.installed, 0)
-    assert cost(meter, instant) == energy_cost(meter, instant) + days * tariff.STANDING_CHARGE
+    assert cost(meter, instant) == thousandths // 1000 + days * tariff.STANDING_CHARGE
 
 
 @given(prepaying, moments)

@@ -98,6 +98,13 @@ def test_a_flat_load_without_chance_is_flat(tmp_path: Path) -> None:
         ({"state": "gone"}, "state"),
         ({"switching": {"00:10": 1}}, "00:10"),
         ({"profile": "single", "registers": {"secondary": [1]}}, "twin"),
+        (
+            {
+                "half_hours": {"start": "2026-03-28", "values": {"export": [10**9] * 4}},
+                "registers": {"export": [294_967_296]},
+            },
+            "export: its energies add up to 4294967296, .* at most 4294967295: check the unit",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(given: dict[str, object], reason: str) -> None:
