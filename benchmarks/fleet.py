@@ -28,10 +28,10 @@ MB = 1_000_000
 def main() -> None:
     for meters in STARTS:
         began = time.time()
-        got = _in_process("start", str(meters))
-        seconds, rss = got["ready"] - began, got["rss"] / MB
-        print(f"{f'start of {meters:,} meters, first reply':52}{seconds:8.2f} s {rss:8.0f} MB")
-    got = _in_process("real")
+        got = in_process("benchmarks.fleet", "start", str(meters))
+        seconds, size = got["ready"] - began, got["rss"] / MB
+        print(f"{f'start of {meters:,} meters, first reply':52}{seconds:8.2f} s {size:8.0f} MB")
+    got = in_process("benchmarks.fleet", "real")
     print(f"{'first contact with a meter':52}{got['first']:8.0f} µs")
     print(f"{'a repeated one':52}{got['repeated']:8.0f} µs")
     grown = got["grown"] / MB
@@ -40,14 +40,15 @@ def main() -> None:
         ("lean", "one SRV, no latency"),
         ("full", "two SRVs, latency, strict, own counters"),
     ):
-        got = _in_process("touch", kind)
+        got = in_process("benchmarks.fleet", "touch", kind)
         grown = got["grown"] / MB
         print(f"{f'{TOUCHED:,} asked, no codec: {text}':66}{grown:5.0f} MB more")
 
 
-def _in_process(*arguments: str) -> dict[str, Any]:
+def in_process(module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module in a new process, and return the figures that it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fleet", *arguments],
+        [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
@@ -55,7 +56,7 @@ def _in_process(*arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def _rss() -> int:
+def rss() -> int:
     fields = Path("/proc/self/statm").read_text().split()
     return int(fields[1]) * 4096
 
@@ -88,7 +89,7 @@ def start(meters: str) -> dict[str, Any]:
             await requester.request(*asked, 10.0)
 
     asyncio.run(read())
-    return {"ready": time.time(), "rss": _rss()}
+    return {"ready": time.time(), "rss": rss()}
 
 
 def real() -> dict[str, Any]:
@@ -106,15 +107,15 @@ def real() -> dict[str, Any]:
     meters = list(islice(asking.meters, REAL))
     commands = [(meter, party.command(meter, "4.8.1", window)[1]) for meter in meters]
     fleet = Fleet(answering.meters, answering.keystore, answering.seed, NONE)
-    before = _rss()
-    first = _each(commands, lambda ask: _answered(fleet.receive(*ask, now).reply))
-    grown = _rss() - before
+    before = rss()
+    first = each(commands, lambda ask: answered(fleet.receive(*ask, now).reply))
+    grown = rss() - before
     again = commands[-REPEATED:]
-    repeated = _each(again, lambda ask: _answered(fleet.receive(*ask, now).reply))
+    repeated = each(again, lambda ask: answered(fleet.receive(*ask, now).reply))
     return {"first": first, "repeated": repeated, "grown": grown}
 
 
-def _each(commands: list[tuple[EUI, bytes]], act: Callable[[tuple[EUI, bytes]], None]) -> float:
+def each(commands: list[tuple[EUI, bytes]], act: Callable[[tuple[EUI, bytes]], None]) -> float:
     """Return the microseconds per command."""
     start = perf_counter()
     for command in commands:
@@ -122,7 +123,7 @@ def _each(commands: list[tuple[EUI, bytes]], act: Callable[[tuple[EUI, bytes]], 
     return (perf_counter() - start) / len(commands) * 1e6
 
 
-def _answered(reply: bytes | None) -> None:
+def answered(reply: bytes | None) -> None:
     if reply is None:
         raise SystemExit("a meter did not answer")
 
@@ -161,7 +162,7 @@ def touch(kind: str) -> dict[str, Any]:
         strict=kind != "lean",
     )
     outbox = Outbox()
-    before = _rss()
+    before = rss()
     counter = 0
     for number in range(TOUCHED):
         meter = estate.meters[number * 29]
@@ -177,7 +178,7 @@ def touch(kind: str) -> dict[str, Any]:
     totals = {fleet.counters.total(stage) for stage in Stage}
     if totals != {TOUCHED * len(srvs)}:
         raise SystemExit(f"counted {totals}")
-    return {"grown": _rss() - before}
+    return {"grown": rss() - before}
 
 
 if __name__ == "__main__":

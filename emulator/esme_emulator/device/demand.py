@@ -9,11 +9,10 @@ configurable register are assumed.
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
-from esme_emulator.device.energy import Register
+from esme_emulator.device.energy import Register, cached_if_drawn
 from esme_emulator.device.model import Meter
 from esme_emulator.device.tariff import month_start
 from esme_emulator.profiles.model import HALF_HOURS
@@ -63,7 +62,7 @@ def _demand(
     return _most((Demand(0, reset), *filter(None, (closed, running))))
 
 
-@lru_cache(maxsize=16_384)
+@cached_if_drawn(16_384)
 def _of_days(
     elements: tuple[Register, ...], first: int, until: int, hours: tuple[int, int]
 ) -> Demand | None:

@@ -20,15 +20,15 @@ their differences.
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
 from hashlib import blake2b
 from itertools import accumulate
 from math import acos, cos, radians, sin, tau
 from operator import add, sub
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar, cast
 
 from astral.julian import julianday, julianday_to_juliancentury
 from astral.sun import eq_of_time, sun_declination
@@ -36,6 +36,9 @@ from astral.sun import eq_of_time, sun_declination
 from esme_emulator.profiles import HalfHours, LoadProfile, Sun
 from esme_emulator.profiles.model import HALF_HOURS
 from gbcs.instants import DAY, HALF_HOUR
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _PPM = 1_000_000
 _YEARS_4, _YEARS_28 = 1461, 10_227
@@ -293,6 +296,28 @@ def metered(values: Mapping[int, int], start: tuple[int, ...] = ()) -> Metered:
 
 
 Register = Series | Metered
+
+
+def cached_if_drawn(maxsize: int) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Return a decorator that caches a function of a register, or of several, as `lru_cache` does.
+
+    Results for registers that are data are not cached: the cache would keep the half hours of many
+    meters in memory.
+    """
+
+    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+        cached = cast(Callable[_P, _T], lru_cache(maxsize)(function))
+
+        @wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            registers = args[0] if isinstance(args[0], tuple) else args[:1]
+            if any(isinstance(register, Metered) for register in registers):
+                return function(*args, **kwargs)
+            return cached(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 NOTHING = Series(Still(), 0, 0, b"")

@@ -77,8 +77,9 @@ def meter_of(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None = No
     `profiles` are those of the fleet, chosen by their shares; None is the shipped mix. Raises
     `ProfileError` if a shipped profile or the meter's own data cannot be used.
     """
-    own = profiles.own(eui) if isinstance(profiles, MeterMix) else None
-    return _drawn(seed, eui, profiles) if own is None else _owning(seed, eui, profiles, own)
+    if isinstance(profiles, MeterMix) and profiles.has_own(eui):
+        return _owning(seed, eui, profiles, profiles.version)
+    return _drawn(seed, eui, profiles)
 
 
 def profile_of(
@@ -90,9 +91,13 @@ def profile_of(
 
 
 @lru_cache(maxsize=256)
-def _owning(seed: str, eui: EUI, profiles: tuple[MeterProfile, ...] | None, own: OwnData) -> Meter:
-    """Return a meter with its own data; few are cached, since each may hold years of half hours."""
-    meter = _drawn(seed, eui, profiles if own.profile is None else (own.profile,))
+def _owning(seed: str, eui: EUI, mix: MeterMix, version: int) -> Meter:
+    """Return a meter with its own data; few are cached, since each may hold years of half hours.
+
+    `version` is that of the mix, so that a change ends the cache.
+    """
+    own = mix.own(eui)
+    meter = _drawn(seed, eui, mix if own.profile is None else (own.profile,))
     table, curves = own.table, own.curves
     slots = own.tariff or meter.tariff
     registers: dict[str, Any] = {

@@ -16,7 +16,7 @@ Source: SMETS2 5.7.5 (blocks); thresholds per calendar year are assumed.
 from dataclasses import dataclass
 from functools import lru_cache
 
-from esme_emulator.device.energy import Register, total
+from esme_emulator.device.energy import Register, cached_if_drawn, total
 from esme_emulator.device.model import Meter
 from gbcs.instants import DAY, EPOCH, to_datetime
 
@@ -147,7 +147,7 @@ def _before_year(meter: Meter, instant: int) -> tuple[int, ...]:
     return _closed_years(meter.primary, meter.installed, meter.block_thresholds, year)
 
 
-@lru_cache(maxsize=65_536)
+@cached_if_drawn(65_536)
 def _closed_years(
     series: Register, installed: int, thresholds: tuple[int, ...], year: int
 ) -> tuple[int, ...]:

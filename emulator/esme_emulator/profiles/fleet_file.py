@@ -1,13 +1,12 @@
 """Meters with their own data: a fleet file (TOML), or tables that a test or a request gives.
 
 Only the blocks of a file are in memory, and the meters that were changed since. The half hours of a
-meter are read from CSV when it is first used, and the latest `_KEPT` meters are kept.
+meter are read from CSV when they are asked for, and not kept here.
 """
 
 import re
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -33,10 +32,10 @@ from gbcs import EUI
 from gbcs.instants import HALF_HOUR
 
 COMMISSIONED = "commissioned"
-_KEPT = 256
-"""Meters with own data that are kept in memory."""
 MOST_CHANGED = 10_000
 """Meters that can be changed in one process."""
+_CHECKED = 100
+"""Blocks whose first CSV file is read at the start; a file of years takes tens of milliseconds."""
 
 _MOST_REGISTERS, _MOST_SECONDARY = 48, 4
 _MOST_ENERGY = 2**32 - 1
@@ -111,9 +110,9 @@ class _FleetTable(Table):
     meter: Annotated[list[FileMeterTable], Field(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class OwnData:
-    """The own data of one meter; compared by identity."""
+    """The own data of one meter."""
 
     profile: MeterProfile | None
     """None: the profile that the seed draws."""
@@ -162,21 +161,22 @@ class MeterMix(tuple[MeterProfile, ...]):
         mix._blocks = made
         mix._firsts = [block.first for block in made]
         mix._folder = folder
-        mix._kept = OrderedDict()
-        mix._digest = digest or (_digest(repr(blocks)) if blocks else "")
+        mix._digest = digest or (_digest([repr(blocks)]) if blocks else "")
         mix._changed, mix._put = {}, {}
+        mix.version = 0
         return mix
 
     _blocks: list["_Block"]
     _firsts: list[int]
     _folder: Path
-    _kept: OrderedDict[EUI, OwnData]
     _digest: str
     """Stands for the data when the mix was made; empty without any."""
     _changed: dict[EUI, "_Block"]
     """Meters that were changed since."""
     _put: dict[EUI, str]
     """Digests of those whose data were replaced."""
+    version: int
+    """Number of changes: who keeps meters looks at it."""
 
     @classmethod
     def of(cls, profiles: tuple[MeterProfile, ...] | None) -> "MeterMix":
@@ -206,7 +206,8 @@ class MeterMix(tuple[MeterProfile, ...]):
 
         States do not count: a meter that does not answer still has the same readings.
         """
-        return _digest(f"{self._digest} {sorted(self._put.items())}") if self._put else self._digest
+        put = sorted(self._put.items())
+        return _digest([self._digest, repr(put)]) if put else self._digest
 
     @property
     def ranges(self) -> list[tuple[EUI, int]]:
@@ -222,11 +223,11 @@ class MeterMix(tuple[MeterProfile, ...]):
         block = _Block(int(eui), 1, table, _profile(table))
         _curves(block, self._folder, eui)
         self._change(eui, block)
-        self._put[eui] = _digest(repr(table.model_copy(update={"state": COMMISSIONED})))
+        self._put[eui] = _digest([repr(table.model_copy(update={"state": COMMISSIONED}))])
 
     def set_state(self, eui: EUI, state: State) -> None:
         """Change the state of a meter. Raises `ProfileError` if too many meters were changed."""
-        block = self._block(eui) or _Block(int(eui), 1, _NOTHING, None)
+        block = self._block(eui)
         table = block.table.model_copy(update={"state": state})
         self._change(eui, replace(block, first=int(eui), count=1, table=table))
 
@@ -237,16 +238,15 @@ class MeterMix(tuple[MeterProfile, ...]):
 
     def undo(self) -> None:
         """Give all meters back the data and states that they had at first."""
-        for eui in self._changed:
-            self._kept.pop(eui, None)
         self._changed.clear()
         self._put.clear()
+        self.version += 1
 
     def _change(self, eui: EUI, block: "_Block") -> None:
         if eui not in self._changed and len(self._changed) >= MOST_CHANGED:
             raise ProfileError(f"{MOST_CHANGED} meters were changed already: reset, or restart")
         self._changed[eui] = block
-        self._kept.pop(eui, None)
+        self.version += 1
 
     def state(self, eui: EUI) -> State:
         """Return the state of a meter."""
@@ -254,42 +254,41 @@ class MeterMix(tuple[MeterProfile, ...]):
 
     def table(self, eui: EUI) -> MeterTable:
         """Return what a meter has of its own."""
-        block = self._block(eui)
-        return _NOTHING if block is None else block.table
+        return self._block(eui).table
 
     def kind(self, eui: EUI) -> MeterProfile | None:
         """Return the profile of a meter without its half hours; None if the seed draws it."""
-        block = self._block(eui)
-        return None if block is None else block.profile
+        return self._block(eui).profile
 
-    def own(self, eui: EUI) -> OwnData | None:
-        """Return the data of a meter, None if it has none. Raises `ProfileError`."""
-        if eui in self._kept:
-            self._kept.move_to_end(eui)
-            return self._kept[eui]
+    def has_own(self, eui: EUI) -> bool:
+        """Return whether a meter has data of its own, or another state."""
+        return self._block(eui) is not _NO_BLOCK
+
+    def own(self, eui: EUI) -> OwnData:
+        """Read and return the data of a meter. Raises `ProfileError`."""
         block = self._block(eui)
-        if block is None:
-            return None
-        own = OwnData(block.profile, block.table, _curves(block, self._folder, eui))
-        self._kept[eui] = own
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return own
+        return OwnData(block.profile, block.table, _curves(block, self._folder, eui))
 
     def check(self) -> None:
-        """Read the data of the first meter of each block. Raises `ProfileError`."""
-        for block in self._blocks:
-            self.own(EUI.from_int(block.first))
+        """Check each block, and read the data of its first meter in the first `_CHECKED` blocks.
 
-    def _block(self, eui: EUI) -> "_Block | None":
+        Raises `ProfileError`.
+        """
+        for number, block in enumerate(self._blocks):
+            if number < _CHECKED:
+                self.own(EUI.from_int(block.first))
+            else:
+                _check(block.table, block.profile, _inline(block.table))
+
+    def _block(self, eui: EUI) -> "_Block":
         if eui in self._changed:
             return self._changed[eui]
         number = int(eui)
         place = bisect_right(self._firsts, number) - 1
         if place < 0:
-            return None
+            return _NO_BLOCK
         block = self._blocks[place]
-        return block if number < block.first + block.count else None
+        return block if number < block.first + block.count else _NO_BLOCK
 
 
 def _kinds(blocks: Sequence["_Block"]) -> list[MeterProfile]:
@@ -311,7 +310,7 @@ def read_fleet(path: Path | str) -> MeterMix:
         mix = MeterMix(
             [(each.eui, each) for each in table.meter],
             Path(path).parent,
-            _digest(text + _contents(table, Path(path).parent)),
+            _digest(_texts(text, table, Path(path).parent)),
         )
         mix.check()
     except (ValueError, ProfileError) as error:
@@ -349,11 +348,15 @@ def meter_table(given: Mapping[str, Any]) -> MeterTable:
     return table
 
 
-_NOTHING = MeterTable()
+_NO_BLOCK = _Block(0, 0, MeterTable(), None)
+"""Stands for the block of meters without data of their own."""
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+def _digest(texts: Iterable[str]) -> str:
+    digest = sha256()
+    for text in texts:
+        digest.update(text.encode())
+    return digest.hexdigest()
 
 
 def _count(table: MeterTable) -> int:
@@ -368,10 +371,11 @@ def _names(table: MeterTable) -> dict[Channel | None, str]:
     return {None: csv} if isinstance(csv, str) else {name: csv[name] for name in csv}
 
 
-def _contents(table: _FleetTable, folder: Path) -> str:
-    """Return the text of the CSV files that are named without {eui}."""
+def _texts(text: str, table: _FleetTable, folder: Path) -> Iterator[str]:
+    """Yield the text of a fleet file, and those of the CSV files that are named without {eui}."""
+    yield text
     names = dict.fromkeys(name for each in table.meter for name in _names(each).values())
-    return "".join(_csv(folder / name) for name in names if "{eui}" not in name)
+    yield from (_csv(folder / name) for name in names if "{eui}" not in name)
 
 
 def _csv(path: Path) -> str:

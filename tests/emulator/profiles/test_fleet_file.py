@@ -1,13 +1,17 @@
 """Fleet files and their CSV: layouts, gaps, exact sums, states and mistakes."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
-from esme_emulator.device.energy import total
+from esme_emulator.device.demand import import_demand
+from esme_emulator.device.energy import Metered, total
 from esme_emulator.device.model import meter_of
-from esme_emulator.profiles import ProfileError, built, read_fleet
+from esme_emulator.device.tariff import block_counters
+from esme_emulator.profiles import ProfileError, built, fleet_file, read_fleet
 from esme_emulator.profiles.curve_file import parse_curves
+from esme_emulator.runtime.files import read_text
 from gbcs import EUI
 from gbcs.instants import HALF_HOUR, parse_iso
 
@@ -132,3 +136,71 @@ def test_a_mistake_in_a_file_names_it(
     with pytest.raises(ProfileError) as raised:
         read_fleet("fleet.toml")
     assert str(raised.value) == reason
+
+
+def many(folder: Path, number: int) -> list[EUI]:
+    """Write a fleet file of a million meters, and the CSV files of the first `number` of them."""
+    euis = [EUI.from_int(int(EUI_0) + place) for place in range(number)]
+    for place, eui in enumerate(euis):
+        (folder / f"{eui}.csv").write_text(f"start,import_wh\n2026-03-28T00:00Z,{place}\n")
+    (folder / "fleet.toml").write_text(
+        f'[[meter]]\neui = "{EUI_0}"\ncount = 1000000\ncsv = "{{eui}}.csv"\n'
+        "installed = 2026-03-28\n"
+    )
+    return euis
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read."""
+    names: list[str] = []
+
+    def read(path: Path) -> str:
+        names.append(Path(path).name)
+        return read_text(path)
+
+    monkeypatch.setattr(fleet_file, "read_text", read)
+    return names
+
+
+def test_a_file_is_read_when_its_meter_is_first_used(tmp_path: Path, opened: list[str]) -> None:
+    first, *_, last = many(tmp_path, 5)
+    meters = read_fleet(tmp_path / "fleet.toml")
+    assert opened == ["fleet.toml", f"{first}.csv"], "the first is checked"
+    for _ in range(3):
+        meter = meter_of("1", last, meters)
+        assert total(meter.primary, meter.installed, DAY + HALF_HOUR) == 4
+    assert opened[2:] == [f"{last}.csv"]
+
+
+def test_the_start_reads_the_files_of_some_tables_and_checks_all(
+    tmp_path: Path, opened: list[str]
+) -> None:
+    euis = many(tmp_path, 150)
+    text = "".join(f'[[meter]]\neui = "{eui}"\ncsv = "{{eui}}.csv"\n' for eui in euis)
+    (tmp_path / "fleet.toml").write_text(text)
+    read_fleet(tmp_path / "fleet.toml")
+    assert opened == ["fleet.toml", *(f"{eui}.csv" for eui in euis[:100])]
+    (tmp_path / "fleet.toml").write_text(text + 'switching = { "07:00" = 1 }\n')
+    with pytest.raises(ProfileError, match='switching: give the register from "00:00" on'):
+        read_fleet(tmp_path / "fleet.toml")
+
+
+def test_only_the_half_hours_of_the_latest_meters_are_in_memory(tmp_path: Path) -> None:
+    """Although demands and the years of block tariffs are cached for meters that are drawn."""
+
+    def curves() -> int:
+        gc.collect()
+        return sum(isinstance(each, Metered) for each in gc.get_objects())
+
+    euis = many(tmp_path, 300)
+    with (tmp_path / "fleet.toml").open("a") as file:
+        file.write('profile = "single-blocks"\n')
+    meters = read_fleet(tmp_path / "fleet.toml")
+    before = curves()
+    for place, eui in enumerate(euis):
+        meter = meter_of("1", eui, meters)
+        assert import_demand(meter, DAY + 99 * HALF_HOUR).power == 2 * place
+        assert block_counters(meter, DAY + 999 * HALF_HOUR)[0] == place
+    del meter
+    assert curves() - before <= 256
