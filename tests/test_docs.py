@@ -75,8 +75,13 @@ def test_the_readme_shows_a_decoded_message(
 
 
 def commands_in(text: str) -> Iterator[list[str]]:
-    """Yield the words of each `esme` command in a block, without redirections and output."""
+    """Yield the words of each `esme` command in a block, without redirections and output.
+
+    What follows the image of `docker run` is such a command.
+    """
     for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("docker run "):
+            line = "esme" + line.partition("esme-emulator")[2]
         if not re.match(r"(\$ |do |.*\| )?esme ", line):
             continue
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)

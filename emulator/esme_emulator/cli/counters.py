@@ -10,6 +10,7 @@ import click
 
 from esme_emulator.cli.commands import Command
 from esme_emulator.cli.options import (
+    CONTROL_TOKEN,
     EUI_PARAMETER,
     Parameter,
     control_token,
@@ -120,6 +121,9 @@ def _unreachable(url: str, error: Exception) -> ControlError:
 def _reason(error: HTTPError) -> str:
     """Return the error that a control interface answered with."""
     with error:
+        if error.code == 401:
+            give = f"set {CONTROL_TOKEN}, or give --control-token-file FILE"
+            return f"the token is missing or wrong: {give}"
         try:
             return str(json.load(error)["error"])
         except (HTTPException, OSError, ValueError, TypeError, KeyError):

@@ -64,4 +64,6 @@ def test_a_container_is_reached_from_another_machine(monkeypatch: pytest.MonkeyP
             assert second["cache_status"].startswith("s1sp; hit")
             assert first["rows"] == second["rows"]
             assert len(first["rows"]) == 49
+            counters = esme("counters", f"http://{SERVER}:8080", "--json", within=client)
+            assert json.loads(counters.stdout)["device_hits"] == 1
         output(*server, sys.executable, *script, code=1)

@@ -582,6 +582,18 @@ def row(number: int) -> dict[str, Any]:
     return {"srv": "4.8.1", "outcome": "answered", "received": number, "replied": number}
 
 
+def test_counters_of_a_process_with_a_token_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESME_CONTROL_TOKEN", "0123456789abcdef")
+    write("token", "0123456789abcdef\n")
+    with running(*STANDING) as serve:
+        url = serve.started["control"]
+        assert merged(url)["device_hits"] == 0
+        monkeypatch.delenv("ESME_CONTROL_TOKEN")
+        assert merged(url, "--control-token-file", "token")["device_hits"] == 0
+        reason = b"the token is missing or wrong: set ESME_CONTROL_TOKEN, or give"
+        assert_one_line(esme("counters", url), 1, reason)
+
+
 async def test_workers_answer_every_meter_once_and_their_counts_add_up(
     mosquitto: Mosquitto,
 ) -> None:
