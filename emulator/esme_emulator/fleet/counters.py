@@ -24,7 +24,7 @@ _MASK = (1 << _BITS) - 1
 class CallNumbers:
     """Numbers the commands of each SRV to each meter, from 1.
 
-    Draws and fault rules depend on these numbers, so nothing resets them, unlike `Counters`.
+    Draws and fault rules depend on these numbers, so resetting `Counters` leaves them alone.
     """
 
     def __init__(self) -> None:

@@ -150,8 +150,9 @@ class Fleet:
         self._states = MeterStates()
 
     def reset(self) -> None:
-        """Count from 0 again. Meters and their counters in messages go on."""
+        """Count from 0 again, for fault rules and draws too. Counters in messages go on."""
         self.counters.reset()
+        self._call_numbers = CallNumbers()
         self.busy_seconds = 0.0
         if self.wan is not None:
             self.wan.reset()

@@ -1,10 +1,10 @@
-"""Starts and stops what one test needs: broker, clock, meters, cache and parties.
+"""Starts and stops what tests need: broker, clock, meters, cache and parties.
 
 The only module of the plugin that starts anything. Each part ends with the context manager that
 started it.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -111,7 +111,10 @@ class NearbyFiles:
 
 
 class Bench:
-    """Runs the parts of one test. `allocator` provides EUIs if the broker is shared."""
+    """Runs the parts of one test, or of several that share them.
+
+    `allocator` provides EUIs if the broker is shared.
+    """
 
     def __init__(self, settings: Settings, allocator: EuiAllocator, files: NearbyFiles) -> None:
         """Prepare; start nothing. Raises `ValueError` if `clock` or `now` is wrong."""
@@ -142,6 +145,13 @@ class Bench:
             settings.seed, self.hosted.meters, self.clock, self.journal, self._events
         )
         self._counter = int(start * _MICROSECONDS)
+        self._resets: list[Callable[[], object]] = [self.journal.events.clear]
+        """Functions that let a part count from 0 again."""
+
+    def begin_test(self) -> None:
+        """Forget what happened; meters, clock, cached readings and registry stay as they are."""
+        for reset in self._resets:
+            reset()
 
     def hits(self, srv: str | None = None) -> Hits:
         """Return the number of commands that the meters of all fleets received, for one SRV or all.
@@ -208,6 +218,7 @@ class Bench:
         context = FleetContext(wanted.seed, profiles, counters, self.journal, self.clock)
         self.hosted.add(euis, wanted.seed, profiles)
         self._counters.append(counters)
+        self._resets.append(fleet.reset)
         # Other fleets may host all other meters: their commands are not counted or answered.
         async with serve_fleet(broker, fleet, self.clock, whole=EVERY_EUI):
             yield EsmeFleet(fleet, euis, self.keystore, context)
@@ -233,6 +244,7 @@ class Bench:
         else:
             policy = CachePolicy(self.keystore, settings, registry)
         policy.events.subscribe(Decided, self._decided)
+        self._resets.append(policy.reset)
         store = MemoryStore()
         async with serve_cache(broker, policy, store, self.clock) as service:
             yield EsmeCache(service, store, self.journal)
@@ -253,12 +265,14 @@ class Bench:
         keys = derived_keys(seed, self.keystore, self.known_parties)
         kind_of = self.hosted.kind_of
         async with esme_dsp(broker, estate, keys, self.clock, kind_of, folder) as dsp:
+            self._resets.append(dsp.forget)
             yield dsp
 
     @asynccontextmanager
     async def parties(self, broker: Broker) -> AsyncIterator[Parties]:
         """Connect the parties, each with a client for either prefix."""
         requesters = {via: Requester(prefix, self.keystore) for via, prefix in PREFIXES.items()}
+        self._resets += [requester.dropped.clear for requester in requesters.values()]
         recipients = {party.eui for party in self.known_parties if not party.behind_acb}
         recipients.add(self.keystore.access_control_broker)
         async with AsyncExitStack() as stack:

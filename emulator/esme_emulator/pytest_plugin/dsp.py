@@ -98,6 +98,11 @@ class EsmeDsp:
         except TimeoutError:
             raise NoReplyError("no response was delivered: advance esme_clock?") from None
 
+    def forget(self) -> None:
+        """Drop the responses that `response` has not returned yet."""
+        while not self._arrived.empty():
+            self._arrived.get_nowait()
+
     def _take(self, octets: bytes) -> int:
         self._arrived.put_nowait(self.read(octets))
         return 204

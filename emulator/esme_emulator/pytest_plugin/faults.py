@@ -169,14 +169,16 @@ class EsmeFaults:
         return rule.name
 
     def disarm(self, name: str) -> None:
-        """Remove a rule."""
-        self.engine.remove(name)
-        del self._armed[name]
+        """Remove a rule, unless it was removed at the end of its test."""
+        if self._armed.pop(name, None) is not None:
+            self.engine.remove(name)
 
-    @property
-    def never_entered(self) -> tuple[str, ...]:
-        """Kinds of the rules that were made without a `with` block."""
-        return tuple(armed.kind for armed in self._made if not armed.entered)
+    def end_test(self) -> tuple[str, ...]:
+        """Remove all rules; return the kinds of those that were made without a `with` block."""
+        for name in tuple(self._armed):
+            self.disarm(name)
+        made, self._made = self._made, []
+        return tuple(armed.kind for armed in made if not armed.entered)
 
     @property
     def fired(self) -> tuple[FaultFired, ...]:

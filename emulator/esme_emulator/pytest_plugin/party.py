@@ -77,17 +77,23 @@ class _Read:
 
 
 class PendingReads:
-    """The reads that a test has started; they are cancelled when it ends."""
+    """The reads that are in flight; they are cancelled when their fixture ends."""
 
     def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[Reading]] = []
+        self._tasks: set[asyncio.Task[Reading]] = set()
         self._waiting: dict[tuple[EUI, EUI, int], Callable[[], object]] = {}
 
     def start(self, read: Coroutine[Any, Any, Reading]) -> "asyncio.Task[Reading]":
         """Start a read and return its task."""
         task = asyncio.get_running_loop().create_task(read)
-        self._tasks.append(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
         return task
+
+    def _end(self, task: "asyncio.Task[Reading]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # a test need not await it
 
     def if_unanswered(
         self, task: "asyncio.Task[Reading]", command: Command, give_up: Callable[[], object]
@@ -184,8 +190,8 @@ class EsmeParty:
     ) -> "asyncio.Task[Reading]":
         """Start a read without advancing the clock; return a task to await for the reading.
 
-        The task raises the errors of `read`. It has no timeout: it waits for a reply until the test
-        ends, or until `esme_cache` decides `refused` or `failed`.
+        The task raises the errors of `read`. It has no timeout: it waits for a reply until the
+        fixture ends, or until `esme_cache` decides `refused` or `failed`.
         """
         read = self._prepare(meter, srv, window, via)
         task = self._reads.start(self._fetch(read))

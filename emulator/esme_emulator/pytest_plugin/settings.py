@@ -115,6 +115,20 @@ def settings_of(
     return replace(Settings(), **values)
 
 
+def differences(wanted: Settings, other: Settings) -> tuple[str, str]:
+    """Return the keywords in which two settings differ, with the values of each; "" if in none."""
+    names = [
+        one.name
+        for one in fields(Settings)
+        if getattr(wanted, one.name) != getattr(other, one.name)
+    ]
+    first, second = (
+        ", ".join(f"{name}={getattr(settings, name)!r}" for name in names)
+        for settings in (wanted, other)
+    )
+    return first, second
+
+
 def _check_names(names: Iterable[str], known: list[str], where: str) -> None:
     """Raise `ValueError`, one line, for the first name that is not known."""
     for name in names:

@@ -82,6 +82,15 @@ def test_tests_on_pages_pass(page: str, pytester: pytest.Pytester) -> None:
     run(pytester, first).assert_outcomes(passed=number)
 
 
+def test_the_shared_fleet_on_the_page_works(pytester: pytest.Pytester) -> None:
+    page = (ROOT / "docs/pytest.md").read_text("utf-8")
+    section = page.partition("## Share a fleet\n")[2].partition("\n## ")[0]
+    ini, tests = re.findall(r"^```(?:ini|python)\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    pytester.makeini(ini)
+    pytester.makepyfile(tests)
+    run_here(pytester, "-W", "error").assert_outcomes(passed=2)
+
+
 def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
