@@ -38,7 +38,7 @@ from esme_emulator.load.tally import AbortRule, Tally, parse_rule
 from esme_emulator.load.thresholds import LoadThreshold, parse_threshold
 from esme_emulator.messaging.topics import PREFIXES
 from esme_emulator.profiles import MeterMix
-from esme_emulator.runtime.clock import Clock, parse_clock
+from esme_emulator.runtime.clock import Clock, SystemClock, parse_clock, to_the_minute
 from esme_emulator.runtime.files import UnreadableError, read_text
 from esme_emulator.runtime.processes import ending_signals
 from esme_emulator.runtime.reports import ReportFolderError
@@ -203,11 +203,12 @@ def load(
     endpoint = None if plan.via != DUIS else _endpoint(to_url, listen, source, estate)
     target = broker if endpoint is None else endpoint
     limits = {"rules": rules, "window": abort_window, "thresholds": thresholds}
+    made = to_the_minute(SystemClock().now())
     result, tally = asyncio.run(_run(scenario, plan, source, target, fleet_file, **limits))
     unwritten = None
     try:
         if folder is not None:
-            write_report(folder, result, tally)
+            write_report(folder, result, tally, made=made)
     except ReportFolderError as error:
         unwritten = error  # the figures are shown first
     load_view.load_table(result, aside)

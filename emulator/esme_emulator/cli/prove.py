@@ -35,6 +35,7 @@ from esme_emulator.proof.report.write import report_folder, write_report
 from esme_emulator.proof.result import ProofResult
 from esme_emulator.proof.run import VARIANTS, Progress, Proved
 from esme_emulator.proof.side_by_side import SideBySide, of_seeds
+from esme_emulator.runtime.clock import SystemClock, to_the_minute
 from esme_emulator.runtime.files import temporary_folder
 from esme_emulator.runtime.processes import interruptible
 from esme_emulator.runtime.reports import ReportFolderError
@@ -162,6 +163,7 @@ def prove(
     named += ["--party", party] if party else []
     rules = _rules(plan, retentions, seeds, compare=compare)
     page, unwritten = None, None
+    made = to_the_minute(SystemClock().now())
     with interruptible(), temporary_folder() as files:
         with screen.show_progress() as bars:
             progress = bars if sys.stderr.isatty() else screen.progress_lines(aside)
@@ -182,6 +184,7 @@ def prove(
             page = write_report(
                 *(result, proved.evidence, folder),
                 named=shlex.join(named),
+                made=made,
                 side_by_side=side_by_side,
             )
         except ReportFolderError as error:

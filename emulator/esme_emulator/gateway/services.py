@@ -3,6 +3,7 @@
 Sources: see services.csv.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +58,11 @@ class DuisService:
         return ".".join(self.srv.split(".")[:2])
 
     @property
+    def title(self) -> str:
+        """The element in words, such as `Read Active Import Profile Data`; may be empty."""
+        return " ".join(_WORD.findall(self.element))
+
+    @property
     def critical(self) -> bool:
         """Whether the user signs the GBCS command."""
         return _TRANSFORM in self.variants
@@ -68,6 +74,8 @@ class DuisService:
 
 
 _TRANSFORM = 4
+_WORD = re.compile("CoM|[A-Z]+(?![a-z])|[A-Z][a-z]+")
+"""A word of an element. `CoM` is a change of mode."""
 
 
 def _service(
@@ -93,3 +101,12 @@ BY_ELEMENT = {row.element: row for row in SERVICES.values() if row.element}
 SCHEDULED = {f"DSP{row.element}": row for row in SERVICES.values() if row.scheduled}
 """The SRVs that the DCC may schedule, by the element in CreateSchedule."""
 REFERENCES = frozenset(row.reference for row in SERVICES.values())
+
+
+def titled(srv: str) -> str:
+    """Return an SRV and its title, such as `4.8.1 Read Active Import Profile Data`.
+
+    An SRV without a title, and anything else, is returned as it is.
+    """
+    service = SERVICES.get(srv)
+    return f"{srv} {service.title}".rstrip() if service else srv

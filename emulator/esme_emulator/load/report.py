@@ -35,18 +35,21 @@ def report_folder(folder: Path) -> ReportFolder:
     return ReportFolder(folder, (*forms, *map(_distribution, names)))
 
 
-def write_report(folder: ReportFolder, result: LoadResult, tally: Tally) -> list[Path]:
+def write_report(
+    folder: ReportFolder, result: LoadResult, tally: Tally, *, made: str = ""
+) -> list[Path]:
     """Write the files of a load into a cleared `folder`, and return their paths.
 
-    Raises `ReportFolderError` and removes the files if one cannot be written.
+    `made` is the time of the run, for people. Raises `ReportFolderError` and removes the files if
+    one cannot be written.
     """
     histograms = {"all": tally.latency()}
     histograms |= {origin.value: tally.latency(origin=origin) for origin in Origin}
     texts = {
         JSON: json.dumps(result.as_dict(), indent=1) + "\n",
-        PAGE: page(result),
+        PAGE: page(result, made=made),
         JUNIT: junit(result),
-        SUMMARY: markdown(result),
+        SUMMARY: markdown(result, made=made),
     }
     lines = []
     for name, histogram in histograms.items():
@@ -67,13 +70,17 @@ def _distribution(name: str) -> str:
     return f"latency-{name}.hgrm"
 
 
-def page(result: LoadResult) -> str:
-    """Return the HTML of a result, one file without external resources."""
+def page(result: LoadResult, *, made: str = "") -> str:
+    """Return the HTML of a result, one file without external resources.
+
+    `made` is the time of the run.
+    """
     return render_page(
         "esme_emulator.load",
         "",
         "page.html.j2",
         result=result,
+        made=made,
         verdict=verdict(result),
         headline=headline(result),
         sentence=sentence(result),
@@ -85,13 +92,15 @@ def page(result: LoadResult) -> str:
     )
 
 
-def markdown(result: LoadResult) -> str:
-    """Return the summary of a result, for the page of a CI job."""
-    return "\n".join(_lines(result)) + "\n"
+def markdown(result: LoadResult, *, made: str = "") -> str:
+    """Return the summary of a result, for the page of a CI job; `made` is the time of the run."""
+    return "\n".join(_lines(result, made)) + "\n"
 
 
-def _lines(result: LoadResult) -> Iterator[str]:
+def _lines(result: LoadResult, made: str) -> Iterator[str]:
     yield f"## {verdict(result)}: {cell(headline(result))}"
+    if made:
+        yield from ("", f"Run on {made}.")
     yield from ("", cell(sentence(result)), "")
     if result.thresholds:
         yield from ("| threshold | is | |", "|---|---:|---|")

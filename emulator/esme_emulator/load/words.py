@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from esme_emulator.gateway.services import titled
 from esme_emulator.load.plan import Arrivals
 from esme_emulator.load.result import LoadResult
 from esme_emulator.load.tally import PARTS, Quantiles
@@ -75,7 +76,7 @@ def rows(result: LoadResult) -> list[tuple[str, ...]]:
             found.append(_row(title, of.count, "", of))
     for part in (*result.by_srv, *result.by_party):
         counts = part.requests
-        found.append(_row(part.name, counts.planned, f"{counts.failed:,}", part.latency))
+        found.append(_row(titled(part.name), counts.planned, f"{counts.failed:,}", part.latency))
     return found
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from importlib.metadata import version
 from itertools import groupby, islice
+from math import ceil
 
 from esme_emulator.cache.policy.ledger import Decision, audit_of
 from esme_emulator.profiles.latency import NONE
@@ -51,7 +52,14 @@ _BOUNDS = (0.0, *(round(base * 10**power, 2) for power in range(10) for base in 
 """Bounds of the latency histogram, in milliseconds. The last exceeds every timeout."""
 _HOUR = 3600
 _INTERVALS = 96
-"""Number of intervals of device hits over time."""
+"""Most intervals of device hits over time."""
+_DAY = 24 * _HOUR
+_WIDTHS = (
+    *(1, 2, 5, 10, 15, 20, 30),
+    *(60, 120, 300, 600, 900, 1200, 1800),
+    *(_HOUR, 2 * _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR),
+)
+"""Widths of intervals, in seconds; longer ones are whole days."""
 _BUSIEST = 20
 _KINDS = {Decision.HIT: "hit", Decision.FORWARDED: "miss", Decision.COLLAPSED: "miss"}
 """Kind of the latency of a request, by the decision on its first attempt."""
@@ -73,6 +81,8 @@ class Figures:
     """Fired faults by rule."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Requests that the cache refused, by party and reason."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Requests that failed at the cache, by party and reason."""
     hit_ages: Counter[int] = field(default_factory=Counter)
     """Hits by age in whole hours."""
     codes: Counter[str] = field(default_factory=Counter)
@@ -88,6 +98,7 @@ class Figures:
         self.bins.update(other.bins)
         self.faults.update(other.faults)
         self.refusals.update(other.refusals)
+        self.failures.update(other.failures)
         self.hit_ages.update(other.hit_ages)
         self.codes.update(other.codes)
         self.differences = _earliest([*self.differences, *other.differences])
@@ -185,9 +196,10 @@ def _count_accounts(
         totals.update({str(decision): ledger.total(decision) for decision in Decision})
         totals.update(requests=ledger.requests, retries=ledger.retries, shadow=audit.asked)
         totals.update(shadow_compared=audit.compared, shadow_different=audit.different)
-        for item in record.refused():
+        reasons = {Decision.REFUSED: figures.refusals, Decision.FAILED: figures.failures}
+        for item in record.decided_as(reasons):
             party = str(item.party) if item.party is None else name_of(item.party)
-            figures.refusals[f"{party} {item.reason}"] += 1
+            reasons[item.decision][f"{party} {item.reason}"] += 1
         for exchange in record.exchanges():
             if exchange.turned_away:
                 _count_turned_away(figures, counts, exchange, name_of)
@@ -278,6 +290,7 @@ def build_result(
         never_answered=tuple(unanswerable(scenario)),
         duis_codes=dict(sorted((direct.codes + cached.codes).items())),
         failed=ours[Decision.FAILED],
+        failures=dict(sorted(cached.failures.items())),
         failed_ratio=_ratio(ours[Decision.FAILED], ours["requests"]),
         retries=ours["retries"],
         shadow=ours["shadow"],
@@ -305,7 +318,7 @@ def build_result(
         by_srv=_rows(accounts, "srv"),
         by_party=_rows(accounts, "party"),
         busiest=_busiest(evidence.by_meter()),
-        over_time=_over_time(scenario, direct.hits, cached.hits),
+        over_time=over_time(scenario, direct.hits, cached.hits),
         spent_direct=_spent(direct, scenario),
         spent_cached=_spent(cached, scenario),
         assumptions=tuple(assumptions(scenario)),
@@ -342,12 +355,13 @@ def _distribution(bins: Counter[tuple[str, int]]) -> Distribution:
     return Distribution(_BOUNDS[:number], **counts)
 
 
-def _over_time(
+def over_time(
     scenario: Scenario, direct: Counter[int], cached: Counter[int]
 ) -> tuple[Interval, ...]:
-    """Return device hits in intervals of whole seconds from the scenario's start."""
+    """Return device hits in intervals of a round width from the scenario's start."""
     last = max((*direct, *cached), default=0)
-    width = last // _INTERVALS + 1
+    least = last // _INTERVALS + 1
+    width = next((width for width in _WIDTHS if width >= least), ceil(least / _DAY) * _DAY)
     found: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
     for counts, hits in zip(found, (direct, cached), strict=True):
         for second, number in hits.items():

@@ -179,6 +179,8 @@ class ProofResult:
     duis_codes: dict[str, int]
     """Acknowledgements and responses of both runs by their response codes, with DUIS alone."""
     failed: int
+    failures: dict[str, int]
+    """Failed requests by party and reason, such as `import-supplier no-reply`."""
     retries: int
     """Commands that the cache sent to a meter again."""
     shadow: int

@@ -4,7 +4,7 @@ Pure: the parts of a run publish events, and the driver reports what the parties
 counts without knowing of the others, and `accounts` compares their counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -177,11 +177,11 @@ class RunRecord:
         for item in self.strange:
             yield request_of(item), item.decision
 
-    def refused(self) -> Iterator[Decided]:
-        """Yield the decisions to refuse a request."""
+    def decided_as(self, wanted: Container[Decision]) -> Iterator[Decided]:
+        """Yield the wanted decisions."""
         for exchange in self._all:
-            yield from (item for item in exchange.decided if item.decision is Decision.REFUSED)
-        yield from (item for item in self.strange if item.decision is Decision.REFUSED)
+            yield from (item for item in exchange.decided if item.decision in wanted)
+        yield from (item for item in self.strange if item.decision in wanted)
 
     def of_octets(self, device: EUI, octets: bytes) -> Exchange | None:
         """Return the request with a command to `device`, or None if no party sent it."""

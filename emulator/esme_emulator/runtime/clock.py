@@ -277,6 +277,15 @@ def instant(text: str) -> float:
     return seconds
 
 
+def to_the_minute(now: float) -> str:
+    """Return a Unix time for people, UTC.
+
+    >>> to_the_minute(946684859)
+    '2000-01-01 00:00 UTC'
+    """
+    return f"{iso(now)[:16].replace('T', ' ')} UTC"
+
+
 def iso(now: float) -> str:
     """Return a Unix time in ISO 8601, UTC, with microseconds unless it is a whole second.
 

@@ -1,8 +1,9 @@
 """The table of SRVs agrees with the codec's tables and with DCC's schema."""
 
+import pytest
 from lxml import etree
 
-from esme_emulator.gateway.services import SCHEDULED, SERVICES
+from esme_emulator.gateway.services import SCHEDULED, SERVICES, titled
 from gbcs.tables.reading_services import READING_SERVICES
 from gbcs.tables.roles import ENTITLEMENTS
 from tests.support import duis
@@ -19,6 +20,21 @@ def test_every_read_of_the_codec_is_a_read_here() -> None:
 
 def test_roles_of_reads_are_those_of_the_codec() -> None:
     assert all(SERVICES[srv].roles == roles for srv, roles in ENTITLEMENTS.items())
+
+
+@pytest.mark.parametrize(
+    ("srv", "shown"),
+    [
+        ("4.6.1", "4.6.1 Retrieve Import Daily Read Log"),
+        ("4.8.1", "4.8.1 Read Active Import Profile Data"),
+        ("4.1.3", "4.1.3 Read Instantaneous Import TOU With Blocks Matrices"),
+        ("4.4.2", "4.4.2 Retrieve CoM Or Tariff Triggered Billing Data Log"),
+        ("2.1", "2.1"),
+        ("all", "all"),
+    ],
+)
+def test_srvs_have_titles(srv: str, shown: str) -> None:
+    assert titled(srv) == shown
 
 
 def test_only_reads_are_scheduled() -> None:

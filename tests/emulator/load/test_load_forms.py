@@ -46,6 +46,15 @@ def words(html: str) -> str:
     return " ".join(text.split())
 
 
+def test_the_date_of_the_run_and_the_names_of_srvs() -> None:
+    made = "2026-02-03 04:05 UTC"
+    assert f"run on {made}" in words(page(result(), made=made))
+    assert f"\n\nRun on {made}.\n\n" in markdown(result(), made=made)
+    for form in (page(result()), markdown(result())):
+        assert "4.8.1 Read Active Import Profile Data" in form
+        assert "run on" not in form.lower()
+
+
 def test_the_page_says_what_was_asked_found_and_required() -> None:
     html = page(result())
     text = words(html)

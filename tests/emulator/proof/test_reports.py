@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +23,10 @@ from esme_emulator.cli.render.proof import (
     proof_table,
     rules_table,
 )
+from esme_emulator.gateway.services import titled
 from esme_emulator.profiles import wan_profile
-from esme_emulator.proof.report.charts import latencies
+from esme_emulator.proof.figures import over_time as hits_in_intervals
+from esme_emulator.proof.report.charts import hit_ages, hits_over_time, latencies
 from esme_emulator.proof.report.ci import junit, markdown
 from esme_emulator.proof.report.compare import (
     FIGURES,
@@ -34,10 +38,11 @@ from esme_emulator.proof.report.compare import (
 from esme_emulator.proof.report.page import page
 from esme_emulator.proof.report.words import (
     again,
+    compared,
     duration,
     exact,
     figure,
-    hit_ratio,
+    milliseconds,
     percent,
     quotation,
 )
@@ -55,12 +60,14 @@ from esme_emulator.proof.result import (
     Distribution,
     Interval,
     ProofResult,
+    Verdict,
     json_schema,
 )
 from esme_emulator.proof.side_by_side import of_seeds
 from esme_emulator.runtime.reports import ReportError
 from esme_emulator.scenario.file import load_scenario
 from esme_emulator.scenario.scenario import Comparison, Threshold
+from tests.emulator.control.browser import chromium
 from tests.emulator.proof.proving import SHIPPED, few, proved, small, smaller
 from tests.support.command_line import esme
 from tests.support.json_schema import conforms
@@ -157,9 +164,9 @@ def test_the_page_shows_the_whole_result(result: ProofResult) -> None:
             read.text
         )
     for account in (*result.by_srv, *result.by_party):
-        ratio = 100 * (account.hits + account.collapsed) / account.requests
-        assert f"{account.name} {account.requests:,} {account.hits:,}" in read.text
-        assert f"{ratio:.1f} %" in read.text
+        direct, cached = account.device_hits_direct, account.device_hits_cached
+        assert f"{titled(account.name)} {account.requests:,} {account.hits:,}" in read.text
+        assert f"{cached:,} {direct:,} {100 * (1 - cached / direct):.1f} %" in read.text
     for meter in result.busiest:
         assert meter.name in read.text
     for version in result.versions.values():
@@ -209,8 +216,7 @@ def test_the_page_shows_maximum_latencies_and_explains_misses(result: ProofResul
     result = replace(result, latency=replace(result.latency, miss=longest))
     read = Page(page(result, named="quickstart"))
     miss, counts = result.latency.miss, result.distribution
-    parts = (miss.p50, miss.p99, miss.p99_9, miss.max)
-    told = " ".join(duration((part or 0.0) / 1000) for part in parts)
+    told = " ".join(map(milliseconds, (miss.p50, miss.p99, miss.p99_9, miss.max)))
     assert f"miss {sum(counts.miss):,} {told}" in read.text
     assert sum(counts.miss) == result.forwarded + result.collapsed
     assert "collapsed into a request" in read.text
@@ -394,9 +400,11 @@ def test_the_summary_has_well_formed_tables(result: ProofResult) -> None:
 def test_the_summary_has_totals_latencies_versions_and_the_command(result: ProofResult) -> None:
     text = markdown(result, named="there/mine.toml")
     counts = (result.requests, result.hits, result.collapsed, result.forwarded, 0, 0)
-    assert f"| **all** | {' | '.join(map(figure, counts))} | {hit_ratio(result)} |" in text
+    assert (
+        f"| **all** | {' | '.join(map(figure, counts))} | {percent(result.avoided_ratio)} |" in text
+    )
     miss = result.latency.miss
-    figures = " | ".join(map(figure, (miss.p50, miss.p99, miss.p99_9, miss.max)))
+    figures = " | ".join(map(milliseconds, (miss.p50, miss.p99, miss.p99_9, miss.max)))
     assert f"| miss | {sum(result.distribution.miss)} | {figures} |" in text
     assert f"\n```\n{again(result, named='there/mine.toml')}\n```\n" in text
     for name, version in result.versions.items():
@@ -418,8 +426,8 @@ def test_a_partial_result_omits_figures_that_need_both_runs(result: ProofResult)
         assert "not measured" in form
         assert not re.search(r"\d met\b|\| met\b|not met| is – and must be", form)
     assert "not measured of device hits avoided" in read
-    for title in ("device hits", "octets to and from meters", "radio seconds", "pounds"):
-        assert re.search(rf"{title} [\d,.]+ [\d,.]+ not measured", read), title
+    for title in ("device hits", "octets to and from meters", "radio time", "pounds"):
+        assert re.search(rf"{title} [\d,.]+( \w+)? [\d,.]+( \w+)? not measured", read), title
 
 
 def test_junit_of_a_partial_result_is_an_error_and_skips_the_thresholds(
@@ -459,8 +467,8 @@ def test_every_form_shows_the_assumptions_behind_costs() -> None:
         assert f"{key} {shown} {basis}" in words
         assert f"| `{key}` | {shown} | {basis} |" in text
         assert (rows[key]["value"], rows[key]["basis"]) == (str(value), basis)
-    assert "seconds that meters were busy no latency configured no latency configured" in words
-    assert "| seconds that meters were busy | no latency configured |" in text
+    assert "time that meters were busy no latency configured no latency configured" in words
+    assert "| time that meters were busy | no latency configured |" in text
     assert rows["pounds"]["direct"] == str(result.spent_direct.pounds)
     assert rows["pounds"]["basis"] == "assumed: SMS × costs.sms_pounds"
 
@@ -496,6 +504,121 @@ def test_a_report_has_every_form_and_its_json_can_be_read(
     assert sum(int(row["requests"]) for row in meters) == whole.result.requests
     with (folder / "ledger.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 2 * whole.result.planned
+
+
+MADE = "2026-02-03 04:05 UTC"
+
+
+def test_the_date_of_the_run_is_in_what_people_read_alone(
+    result: ProofResult, tmp_path: Path
+) -> None:
+    whole = asyncio.run(proved(small("quickstart", 3)))
+    texts: list[dict[str, str]] = []
+    for made in (MADE, MADE, "another day"):
+        folder = report_folder(tmp_path)
+        folder.clear()
+        write_report(whole.result, whole.evidence, folder, named="quickstart", made=made)
+        texts.append({path.name: path.read_text("utf-8") for path in tmp_path.iterdir()})
+    first, same, other = texts
+    assert first == same
+    changed = {name for name in first if first[name] != other[name]}
+    assert changed == {"report.html", "summary.md", ".esme-report"}
+    said = f"run on {MADE}, in scenario time from {result.start[:10]} 06:00 UTC"
+    assert said in Page(first["report.html"]).text
+    assert f"; run on {MADE}." in first["summary.md"]
+    assert "run on" not in page(result, named="quickstart") + markdown(result, named="quickstart")
+
+
+def test_srvs_have_their_names(result: ProofResult) -> None:
+    name = "4.8.1 Read Active Import Profile Data"
+    [account] = [each for each in result.by_srv if each.name == "4.8.1"]
+    html = page(result, named="quickstart")
+    assert f"{name} {account.requests}" in Page(html).text
+    assert "4.8.1 Read Active Import" in "".join(re.findall(r"<text[^>]*>(.*?)</text>", html))
+    text = markdown(result, named="quickstart")
+    assert f"| {name} | {account.requests} |" in text
+    assert f"| {name} | {account.hits} |" in text  # ages of hits
+
+
+def test_failures_are_told_with_their_reasons() -> None:
+    result = asyncio.run(proved(small("retry-storm", 40))).result
+    assert result.failed == sum(result.failures.values()) > 0
+    assert {name.split()[-1] for name in result.failures} <= {"no-reply", "timeout", "cooldown"}
+    told = ", ".join(f"{name} {count}" for name, count in result.failures.items())
+    for form in (page(result, named="x"), markdown(result, named="x")):
+        assert f"Failed by party and reason: {told}." in form
+    shown = io.StringIO()
+    proof_table(result, Console(file=shown, width=120))
+    for name, count in result.failures.items():
+        assert f"\n  {count} failed: {name}\n" in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit", "shown"),
+    [
+        ("latency.miss.p99", 1_375_300.426, 2000.0, ("22.9 min", "2 s")),
+        ("latency.miss.p99", 2000.001, 2000.0, ("2.000001 s", "2 s")),
+        ("staleness.p95", 93_601, 93_600.0, ("93,601 s", "93,600 s")),
+        ("staleness.p95", 93_600, 93_600.0, ("26 h", "26 h")),
+        ("spent_cached.radio_seconds", 1244.736, 4000.0, ("20.7 min", "1.11 h")),
+        ("latency.hit.p50", None, 5.0, ("–", "0.005 s")),
+        ("avoided_ratio", 0.663569, 0.4, ("0.663569", "0.4")),
+    ],
+)
+def test_thresholds_on_times_are_in_seconds_minutes_and_hours(
+    name: str, value: float | None, limit: float, shown: tuple[str, str]
+) -> None:
+    assert compared(name, Verdict("<=", limit, value, None)) == shown
+
+
+@pytest.mark.parametrize(
+    ("last", "width"),
+    [(0, 1), (95, 1), (96, 2), (3599, 60), (17_999, 300), (439_200, 7200), (4_000_000, 43_200),
+     (10_000_000, 2 * 86_400)],
+)  # fmt: skip
+def test_device_hits_are_counted_in_round_intervals(last: int, width: int) -> None:
+    scenario = load_scenario("soak")
+    times = [
+        datetime.fromisoformat(each.start)
+        for each in hits_in_intervals(scenario, Counter({0: 1, last: 1}), Counter())
+    ]
+    assert len(times) == last // width + 1 <= 96
+    assert times[-1] - times[0] == timedelta(seconds=last // width * width)
+
+
+@pytest.mark.parametrize(
+    ("hours", "ticks"),
+    [(1, range(3)), (8, range(9)), (24, range(0, 25, 3)), (72, range(0, 73, 12))],
+)
+def test_ages_have_round_ticks(hours: int, ticks: range) -> None:
+    assert f"{'|'.join(map(str, ticks))}|hours since" in _texts_of(hit_ages([1] * hours))
+
+
+@pytest.mark.processes
+async def test_the_table_of_rules_fits_on_a_screen_and_on_paper(result: ProofResult) -> None:
+    def seed(more: int) -> list[tuple[str, ProofResult]]:
+        ages = Ages("all", 900, 190_000 + more, 210_000 + more, 255_000 + more)
+        found = replace(result, device_hits_cached=30 + more, staleness=ages)
+        return [("72 hours", found), ("as in the scenario", found)]
+
+    rules = of_seeds([72.0, 48.0], [seed(0), seed(1500)])
+    async with chromium() as browser:
+        for width, media in ((1200, "screen"), (718, "print")):  # A4 without its margins
+            shown = await browser.new_page(viewport={"width": width, "height": 900})
+            await shown.emulate_media(media=media)  # type: ignore[arg-type]
+            await shown.set_content(page(result, named="quickstart", side_by_side=rules))
+            over = "table => table.scrollWidth - table.parentElement.clientWidth"
+            assert await shown.eval_on_selector(".ranges", over) <= 0, media
+
+
+def test_the_axis_of_device_hits_says_their_interval() -> None:
+    intervals = [Interval(f"2026-01-15T05:{minute:02}:00Z", 1, 0) for minute in range(0, 60, 5)]
+    assert "device hits in 5 min" in _texts_of(hits_over_time(intervals))
+    assert "|device hits" in _texts_of(hits_over_time(intervals[:1]))
+
+
+def _texts_of(svg: str) -> str:
+    return "|".join(re.findall(r"<text[^>]*>\s*(.*?)\s*</text>", svg))
 
 
 def test_two_reports_side_by_side(result: ProofResult) -> None:
@@ -640,8 +763,9 @@ def test_a_proof_without_hits_has_no_ages(result: ProofResult) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (90, "1.5 min"), (93_600, "26 h"), (4_000, "1.11 h"), (None, "–")],
-)
+    [(0, "0 s"), (59, "59 s"), (90, "1.5 min"), (93_600, "26 h"), (4_000, "1.11 h"), (None, "–"),
+     (9_000_000, "2,500 h")],
+)  # fmt: skip
 def test_times_are_in_a_unit_that_suits_them(seconds: int | None, text: str) -> None:
     assert duration(seconds) == text
 

@@ -10,9 +10,10 @@ from rich.table import Table
 from esme_emulator.cli.render.screen import plural, print_rows
 from esme_emulator.proof.report.words import (
     RULE_COLUMNS,
+    compared,
     duration,
     figure,
-    limited,
+    milliseconds,
     number,
     partial,
     percent,
@@ -41,11 +42,11 @@ def proof_table(result: ProofResult, console: Console) -> None:
     if direct.sms:
         table.add_row("SMS", number(direct.sms), number(cached.sms))
     latency = result.latency
-    table.add_row("latency p50, p99, from cache", "", _milliseconds(latency.hit))
+    table.add_row("latency p50, p99, from cache", "", _latency(latency.hit))
     table.add_row(
         "latency p50, p99, from meter",
-        _milliseconds(latency.direct),
-        _milliseconds(latency.miss),
+        _latency(latency.direct),
+        _latency(latency.miss),
     )
     ages = result.staleness
     if ages.hits:
@@ -65,10 +66,11 @@ def proof_table(result: ProofResult, console: Console) -> None:
         _line(console, "  no reply was compared, so nothing was measured")
     for name, item in result.thresholds.items():
         if item.met is False:
-            must = f"{item.comparison} {limited(name, item.limit)}"
-            _line(console, f"  {name} is {limited(name, item.value)} and must be {must}")
-    for name, count in result.refusals.items():
-        _line(console, f"  {number(count)} refused: {name}")
+            value, limit = compared(name, item)
+            _line(console, f"  {name} is {value} and must be {item.comparison} {limit}")
+    for what, counts in (("refused", result.refusals), ("failed", result.failures)):
+        for name, count in counts.items():
+            _line(console, f"  {number(count)} {what}: {name}")
     if result.duis_codes:
         codes = ", ".join(f"{code} {number(count)}" for code, count in result.duis_codes.items())
         _line(console, f"  through a front door for DUIS, response codes: {codes}")
@@ -117,10 +119,10 @@ def figures_table(
     console.print(table)
 
 
-def _milliseconds(percentiles: Percentiles) -> str:
+def _latency(percentiles: Percentiles) -> str:
     if percentiles.p50 is None or percentiles.p99 is None:
         return "none"
-    return f"{percentiles.p50:,.1f}, {percentiles.p99:,.1f} ms"
+    return f"{milliseconds(percentiles.p50)}, {milliseconds(percentiles.p99)}"
 
 
 def _broken(time: object) -> str:

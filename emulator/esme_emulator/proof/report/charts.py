@@ -18,8 +18,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
 from math import ceil, floor, log10
+from textwrap import fill
 from typing import Any
 
+from esme_emulator.gateway.services import titled
+from esme_emulator.proof.report.words import duration
 from esme_emulator.proof.result import Account, Distribution, Interval, ProofResult
 from esme_emulator.proof.side_by_side import SideBySide
 from esme_emulator.runtime.errors import UserError
@@ -97,6 +100,10 @@ _NAMES = {
 }
 """CSS variables of the page, by colour."""
 _INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_HOURS, _TICKS = (1, 2, 3, 6, 12, 24), 9
+"""Steps of an axis of hours, and most steps of it."""
+_LABEL = 24
+"""Most characters in a line of a bar's label."""
 _DECISIONS = (
     ("hits", _CACHED),
     ("collapsed", _COLLAPSED),
@@ -138,7 +145,9 @@ def hits_over_time(intervals: Sequence[Interval]) -> str:
         axes.step(times, direct, where="post", color=_DIRECT, label="direct")
         axes.fill_between(times, cached, step="post", color=_CACHED, alpha=0.35, linewidth=0)
         axes.step(times, cached, where="post", color=_CACHED, label="through the cache")
-        axes.set_ylabel("device hits")
+        width = f" in {duration((times[1] - times[0]).total_seconds())}" if times[1:] else ""
+        axes.set_ylabel(f"device hits{width}")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(
             _dates().ConciseDateFormatter(axes.xaxis.get_major_locator())
@@ -181,8 +190,10 @@ def hit_ages(hours: Sequence[int]) -> str:
 
     def draw(axes: Any) -> None:
         axes.bar(range(len(hours)), hours, width=0.9, align="edge", color=_CACHED)
-        axes.set_xlim(0, max(len(hours), 2))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        last = max(len(hours), 2)
+        axes.set_xlim(0, last)
+        step = next((step for step in _HOURS if last / step <= _TICKS), ceil(last / _TICKS))
+        axes.set_xticks(range(0, last + 1, step))
         axes.set_xlabel("hours since the meter gave the readings")
         axes.set_ylabel("hits")
 
@@ -194,7 +205,7 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
 
     def draw(axes: Any) -> None:
         shown = list(reversed(accounts))
-        names = [item.name for item in shown]
+        names = [fill(titled(item.name), _LABEL) for item in shown]
         left = [0] * len(shown)
         for name, colour in _DECISIONS:
             numbers = [getattr(account, name) for account in shown]
@@ -202,6 +213,7 @@ def decisions(accounts: Sequence[Account], title: str) -> str:
                 axes.barh(names, numbers, left=left, color=colour, label=name)
                 left = [start + number for start, number in zip(left, numbers, strict=True)]
         axes.set_xlabel("requests")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         _legend(axes, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
     return _svg(draw, title, (5.0, 1.5 + 0.35 * max(len(accounts), 1)))

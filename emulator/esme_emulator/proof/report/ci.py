@@ -5,15 +5,17 @@ from dataclasses import replace
 from html import escape
 from itertools import chain
 
+from esme_emulator.gateway.services import titled
 from esme_emulator.proof.report.words import (
     RULE_COLUMNS,
     SPENT,
     again,
+    avoided_share,
+    compared,
     cost,
     duration,
-    figure,
-    hit_ratio,
-    limited,
+    milliseconds,
+    not_answered,
     number,
     partial,
     percent,
@@ -34,9 +36,11 @@ from esme_emulator.runtime.verdicts import (
 )
 
 
-def markdown(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
-    """Return the summary of a result; `named` is that of `again`."""
-    lines = _lines(result, named)
+def markdown(
+    result: ProofResult, *, named: str, made: str = "", side_by_side: SideBySide | None = None
+) -> str:
+    """Return the summary of a result; `named` is that of `again`, `made` the time of the run."""
+    lines = _lines(result, named, made)
     if side_by_side is not None:
         lines = chain(lines, _side_by_side(side_by_side))
     return "\n".join(lines) + "\n"
@@ -50,7 +54,7 @@ def _side_by_side(found: SideBySide) -> Iterator[str]:
         yield f"| {' | '.join(rule_cells(rule))} |"
 
 
-def _lines(result: ProofResult, named: str) -> Iterator[str]:
+def _lines(result: ProofResult, named: str, made: str) -> Iterator[str]:
     title = escape(" ".join(result.title.split()), quote=False)
     yield f"## {verdict(result)}: {title}"
     yield ""
@@ -68,25 +72,18 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     yield "| threshold | is | must be | |"
     yield "|---|---:|---:|---|"
     for name, item in result.thresholds.items():
-        yield (
-            f"| {name} | {limited(name, item.value)} | {item.comparison} "
-            f"{limited(name, item.limit)} | {marked(item)} |"
-        )
+        value, limit = compared(name, item)
+        yield f"| {name} | {value} | {item.comparison} {limit} | {marked(item)} |"
     yield ""
-    names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "hit ratio")
+    names = ("requests", "hits", "collapsed", "forwarded", "refused", "failed", "avoided")
     yield f"| by SRV, party | {' | '.join(names)} |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in (*result.by_srv, *result.by_party):
-        yield _ledger(row.name, row)
-    yield _ledger("**all**", result)
+        yield _ledger(titled(row.name), row, result)
+    yield _ledger("**all**", result, result)
     yield ""
-    if result.refusals:
-        counts = (f"{name} {number(count)}" for name, count in result.refusals.items())
-        yield f"Refused by party and reason: {', '.join(counts)}."
-    for line in result.never_answered:
-        yield f"**{cell(line)}.**"
-    if result.refusals:
-        yield ""
+    for line in (*not_answered(result), *(f"**{one}.**" for one in result.never_answered)):
+        yield from (cell(line), "")
     if result.shadow:
         yield (
             f"Shadow audit: {number(result.shadow)} hits also read from the meter, "
@@ -94,24 +91,24 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
             f"different ({percent(result.shadow_difference_ratio)})."
         )
         yield ""
-    yield "| latency in ms | requests | p50 | p99 | p99.9 | longest |"
+    yield "| latency | requests | p50 | p99 | p99.9 | longest |"
     yield "|---|---:|---:|---:|---:|---:|"
     for name in ("direct", "hit", "miss"):
         of, replies = getattr(result.latency, name), sum(getattr(result.distribution, name))
-        figures = " | ".join(map(figure, (of.p50, of.p99, of.p99_9, of.max)))
+        figures = " | ".join(map(milliseconds, (of.p50, of.p99, of.p99_9, of.max)))
         yield f"| {name} | {number(replies)} | {figures} |"
     yield ""
     yield "| age of hits | hits | p50 | p95 | oldest |"
     yield "|---|---:|---:|---:|---:|"
     for ages in (*result.staleness_by_srv, result.staleness):
         figures = " | ".join(map(duration, (ages.p50, ages.p95, ages.max)))
-        yield f"| {ages.name} | {number(ages.hits)} | {figures} |"
+        yield f"| {titled(ages.name)} | {number(ages.hits)} | {figures} |"
     yield ""
     yield "| | direct | through the cache | basis |"
     yield "|---|---:|---:|---|"
     for name, title, basis in SPENT:
         direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
-        yield f"| {title} | {cost(direct)} | {cost(cached)} | {basis} |"
+        yield f"| {title} | {cost(direct, name)} | {cost(cached, name)} | {basis} |"
     yield ""
     yield "| assumption | value | basis |"
     yield "|---|---:|---|"
@@ -120,14 +117,15 @@ def _lines(result: ProofResult, named: str) -> Iterator[str]:
     if result.ledger_lines:
         yield from ("", "Ledger differences:", "", "```", *result.ledger_lines, "```")
     yield ""
-    yield f"Scenario `{result.scenario}`, seed `{result.seed}`, {number(result.meters)} meters."
+    about = f"Scenario `{result.scenario}`, seed `{result.seed}`, {number(result.meters)} meters"
+    yield f"{about}; run on {made}." if made else f"{about}."
     yield from ("Reproduce:", "", "```", again(result, named=named), "```", "")
     yield ", ".join(f"{name} {version}" for name, version in result.versions.items())
 
 
-def _ledger(name: str, of: Account | ProofResult) -> str:
+def _ledger(name: str, of: Account | ProofResult, result: ProofResult) -> str:
     counts = (of.requests, of.hits, of.collapsed, of.forwarded, of.refused, of.failed)
-    return f"| {name} | " + " | ".join([*map(number, counts), hit_ratio(of)]) + " |"
+    return f"| {name} | " + " | ".join([*map(number, counts), avoided_share(of, result)]) + " |"
 
 
 def junit(result: ProofResult) -> str:

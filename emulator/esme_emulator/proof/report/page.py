@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from esme_emulator.gateway.services import titled
 from esme_emulator.proof.report import charts
 from esme_emulator.proof.report.words import (
     HIT_NOTE,
@@ -11,11 +12,13 @@ from esme_emulator.proof.report.words import (
     SPENT,
     again,
     avoided,
+    avoided_share,
+    compared,
     cost,
     duration,
     figure,
-    hit_ratio,
-    limited,
+    milliseconds,
+    not_answered,
     number,
     partial,
     percent,
@@ -29,13 +32,16 @@ from esme_emulator.runtime.report_page import render_page
 from esme_emulator.runtime.verdicts import met, verdict
 
 
-def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = None) -> str:
-    """Return the HTML of a result; `named` is that of `again`."""
+def page(
+    result: ProofResult, *, named: str, made: str = "", side_by_side: SideBySide | None = None
+) -> str:
+    """Return the HTML of a result; `named` is that of `again`, `made` the time of the run."""
     return render_page(
         "esme_emulator.proof",
         "report",
         "page.html.j2",
         result=result,
+        made=made,
         verdict=verdict(result),
         charts=_charts(result, side_by_side),
         side_by_side=side_by_side,
@@ -47,14 +53,16 @@ def page(result: ProofResult, *, named: str, side_by_side: SideBySide | None = N
         miss_note=MISS_NOTE,
         again=again(result, named=named),
         avoided=avoided,
+        avoided_share=avoided_share,
+        compared=compared,
         cost=cost,
-        hit_ratio=hit_ratio,
         quotation=quotation(result),
         meanings=MEANINGS,
-        milliseconds=lambda value: duration(None if value is None else value / 1000),
+        milliseconds=milliseconds,
+        not_answered=not_answered,
+        titled=titled,
         ages=(*result.staleness_by_srv, result.staleness),
         duration=duration,
-        limited=limited,
         met=met,
         partial=partial,
         figure=figure,

@@ -1,9 +1,9 @@
 """The words and number formats that all forms of a proof's report share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from shlex import quote
 
-from esme_emulator.proof.result import Account, ProofResult
+from esme_emulator.proof.result import Account, ProofResult, Verdict
 from esme_emulator.proof.side_by_side import Rule, SideBySide
 from esme_emulator.runtime.verdicts import NOT_MEASURED
 from esme_emulator.scenario.thresholds import STALENESS
@@ -13,11 +13,11 @@ SPENT = (
     ("octets", "octets to and from meters", "counted"),
     (
         "radio_seconds",
-        "radio seconds",
+        "radio time",
         "assumed: messages × costs.radio_seconds_per_message + octets / "
         "costs.octets_per_radio_second",
     ),
-    ("busy_seconds", "seconds that meters were busy", "assumed: drawn from fleet.latency"),
+    ("busy_seconds", "time that meters were busy", "assumed: drawn from fleet.latency"),
     ("sms", "SMS", "assumed: wakes of fleet.wan × costs.sms_per_wake"),
     ("pounds", "pounds", "assumed: SMS × costs.sms_pounds"),
 )
@@ -50,9 +50,22 @@ def exact(value: float | None) -> str:
     return f"{value:,}"
 
 
-def limited(name: str, value: float | None) -> str:
-    """Format the value or limit of a figure that a threshold names, with all its digits."""
-    return duration(value) if name in STALENESS else exact(value)
+def compared(name: str, item: Verdict) -> tuple[str, str]:
+    """Return value and limit of the threshold on a figure, with digits that tell them apart."""
+    unit = _seconds_per_unit(name)
+    if unit is None:
+        return exact(item.value), exact(item.limit)
+    value, limit = (None if one is None else one * unit for one in (item.value, item.limit))
+    if duration(value) != duration(limit) or item.value == item.limit:
+        return duration(value), duration(limit)
+    return f"{exact(value)} s", f"{exact(limit)} s"
+
+
+def _seconds_per_unit(name: str) -> float | None:
+    """Return the unit of a figure in seconds, or None if it is not a time."""
+    if name in STALENESS or name.endswith("_seconds"):
+        return 1.0
+    return 0.001 if name.startswith("latency.") else None
 
 
 def duration(seconds: float | None) -> str:
@@ -61,8 +74,14 @@ def duration(seconds: float | None) -> str:
         return "–"
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
+            shown = seconds / size
+            return f"{shown:.3g} {unit}" if shown < 1000 else f"{shown:,.0f} {unit}"
     return f"{seconds:.3g} s"
+
+
+def milliseconds(value: float | None) -> str:
+    """Format a number of milliseconds like any other time."""
+    return duration(None if value is None else value / 1000)
 
 
 def number(value: float | None) -> str:
@@ -94,18 +113,21 @@ def avoided(result: ProofResult, name: str) -> str:
     if not result.complete:
         return NOT_MEASURED
     direct, cached = getattr(result.spent_direct, name), getattr(result.spent_cached, name)
-    return cost(None if direct is None or cached is None else direct - cached)
+    return cost(None if direct is None or cached is None else direct - cached, name)
 
 
-def cost(value: float | str | None) -> str:
-    """Format a figure of costs, or say why there is none."""
+def cost(value: float | str | None, name: str = "") -> str:
+    """Format a figure of costs, or say why there is none. `name` is its field in `Spent`."""
     if isinstance(value, str):
         return value
-    return "no latency configured" if value is None else figure(value)
+    if value is None:
+        return "no latency configured"
+    return duration(value) if name.endswith("_seconds") else figure(value)
 
 
 MEANINGS = (
     ("device hit", "a command that a meter received"),
+    ("avoided", "the share of the direct run's device hits that the cache made unnecessary"),
     ("collapsed", "a request that waited for the reply to an equal one, so it needed no command"),
     ("different", "a reply that is not what the meter itself would have said: a wrong reading"),
 )
@@ -177,10 +199,20 @@ def verdict_of_rules(found: SideBySide) -> str:
     return f"{least.name} is the least retention that meets all thresholds{seeds}."
 
 
-def hit_ratio(account: Account | ProofResult) -> str:
-    """Return the share of hits and collapsed requests: those without a command of their own."""
-    answered = account.hits + account.collapsed
-    return percent(answered / account.requests) if account.requests else "–"
+def not_answered(result: ProofResult) -> Iterator[str]:
+    """Yield a sentence with the reasons why the cache refused requests, or why they failed."""
+    for title, counts in (("Refused", result.refusals), ("Failed", result.failures)):
+        if counts:
+            found = ", ".join(f"{name} {number(count)}" for name, count in counts.items())
+            yield f"{title} by party and reason: {found}."
+
+
+def avoided_share(account: Account | ProofResult, result: ProofResult) -> str:
+    """Return the avoided share of the device hits of an SRV, of a party, or of all."""
+    if not result.complete:
+        return NOT_MEASURED
+    direct, cached = account.device_hits_direct, account.device_hits_cached
+    return percent(1 - cached / direct) if direct else "–"
 
 
 def again(result: ProofResult, *, named: str) -> str:

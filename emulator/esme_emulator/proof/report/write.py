@@ -78,15 +78,17 @@ def write_report(
     folder: ReportFolder,
     *,
     named: str,
+    made: str = "",
     side_by_side: SideBySide | None = None,
 ) -> Path:
     """Write all files of a report into a cleared `folder`, and return the path of its page.
 
-    `named` is that of `again`; `side_by_side` has the results of several rules and seeds. After an
-    interruption or a failed write, no file of the report is left. Raises `ReportFolderError`.
+    `named` is that of `again`; `made` is the time of the run, for people; `side_by_side` has the
+    results of several rules and seeds. After an interruption or a failed write, no file of the
+    report is left. Raises `ReportFolderError`.
     """
     try:
-        return _write(result, evidence, folder, named, side_by_side)
+        return _write(result, evidence, folder, named, made, side_by_side)
     except BaseException:
         folder.discard()
         raise
@@ -97,11 +99,12 @@ def _write(
     evidence: Evidence,
     folder: ReportFolder,
     named: str,
+    made: str,
     side_by_side: SideBySide | None,
 ) -> Path:
     texts = {name: make(result) for name, make in _TEXTS.items()}
-    texts["summary.md"] = markdown(result, named=named, side_by_side=side_by_side)
-    texts[PAGE] = page(result, named=named, side_by_side=side_by_side)
+    for name, form in (("summary.md", markdown), (PAGE, page)):
+        texts[name] = form(result, named=named, made=made, side_by_side=side_by_side)
     paths = {name: folder.write(name, text) for name, text in texts.items()}
     for name, table in _TABLES.items():
         folder.write_rows(name, table(result, evidence))
