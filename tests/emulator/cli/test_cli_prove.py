@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import unescape
 from io import StringIO
 from pathlib import Path
@@ -30,6 +31,7 @@ from esme_emulator.messaging.topics import CACHED, DIRECT
 from esme_emulator.proof.evidence import Evidence
 from esme_emulator.proof.report import charts
 from esme_emulator.proof.result import json_schema
+from esme_emulator.runtime.clock import ManualClock
 from esme_emulator.scenario.file import load_scenario, shipped_scenarios
 from esme_emulator.transport import TransportError, connect
 from tests.support.command_line import esme
@@ -78,7 +80,8 @@ def prove(*args: object) -> Result:
     return esme("prove", "--in-process", *args)
 
 
-def test_a_name_a_seed_and_a_number_of_meters() -> None:
+def test_a_name_a_seed_and_a_number_of_meters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esme_emulator.cli.prove.SystemClock", partial(ManualClock, 1_800_000_000))
     result = prove("sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
     assert result.exit_code == 0, result.output
     form = json.loads(result.stdout)
@@ -92,6 +95,7 @@ def test_a_name_a_seed_and_a_number_of_meters() -> None:
     assert set(form["latency"]["hit"].values()) == {0}
     assert {file.name for file in Path("there").iterdir()} == FORMS
     assert json.loads(Path("there/proof.json").read_text()) == form
+    assert "run on 2027-01-15 08:00 UTC" in Path("there/report.html").read_text("utf-8")
     assert "PASSED" in result.stderr
     again = prove("sms-wake", "--seed", "7", "--meters", 3, "--json", "--report", "there")
     assert again.stdout == result.stdout

@@ -1,6 +1,7 @@
 """`esme load` within the process: its output and its errors."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_it_prints_a_table_and_writes_a_report() -> None:
     assert json.loads(Path("folder/load.json").read_text())["complete"]
     assert Path("folder/latency-all.hgrm").exists()
     assert Path("folder/load.hlog").exists()
+    assert re.search(r"run on 20\d\d-\d\d-\d\d \d\d:\d\d UTC", Path("folder/load.html").read_text())
 
 
 def test_a_trace_gives_the_requests() -> None:

@@ -52,26 +52,28 @@ def exact(value: float | None) -> str:
 
 def compared(name: str, item: Verdict) -> tuple[str, str]:
     """Return value and limit of the threshold on a figure, with digits that tell them apart."""
-    unit = _seconds_per_unit(name)
-    if unit is None:
+    parts = _parts_of_a_second(name)
+    if parts is None:
         return exact(item.value), exact(item.limit)
-    value, limit = (None if one is None else one * unit for one in (item.value, item.limit))
+    value, limit = (None if one is None else one / parts for one in (item.value, item.limit))
     if duration(value) != duration(limit) or item.value == item.limit:
         return duration(value), duration(limit)
     return f"{exact(value)} s", f"{exact(limit)} s"
 
 
-def _seconds_per_unit(name: str) -> float | None:
-    """Return the unit of a figure in seconds, or None if it is not a time."""
+def _parts_of_a_second(name: str) -> int | None:
+    """Return how many units of a figure are a second, or None if it is not a time."""
     if name in STALENESS or name.endswith("_seconds"):
-        return 1.0
-    return 0.001 if name.startswith("latency.") else None
+        return 1
+    return 1000 if name.startswith("latency.") else None
 
 
 def duration(seconds: float | None) -> str:
     """Format a time for people: in the unit that suits it, with three digits."""
     if seconds is None:
         return "–"
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
             shown = seconds / size
