@@ -24,6 +24,7 @@ from gbcs.other_information import write_other_information
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.result_codes import result_name
+from gbcs.usecases.protection_shapes import Shape, protection_of
 
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
@@ -150,7 +151,7 @@ def _content(message: Message) -> Iterator[Part]:
                     yield from _data(access.selection, 5)
             yield write_length(number), "count", f"{number} data", 3
             for access in payload.accesses:  # all data follow all specifications
-                yield from _data(access.data, 4)
+                yield from _data(access.data, 4, protection_of(access))
         case AccessResponse():
             yield from _head(b"\xda", "access-response", payload.invoke_id, payload.date_time)
             yield b"\x00", "specifications", "none", 3
@@ -158,7 +159,7 @@ def _content(message: Message) -> Iterator[Part]:
             yield write_length(number), "count", f"{number} data", 3
             names = access_names(message.message_code, number) or ("",) * number
             for result, name in zip(payload.results, names, strict=True):
-                yield from _named(_data(result.data, 4), name)
+                yield from _named(_data(result.data, 4, protection_of(result)), name)
             yield write_length(number), "count", f"{number} results", 3
             for result in payload.results:
                 octets = bytes((result.choice, result.code))
@@ -189,13 +190,15 @@ def _head(tag: bytes, name: str, invoke_id: int, date_time: bytes) -> Iterator[P
     yield octets, "date-time", _date_time(date_time) if date_time else "none", 3
 
 
-def _data(data: Data, depth: int) -> Iterator[Part]:
+def _data(data: Data, depth: int, shape: Shape | None = None) -> Iterator[Part]:
     kind, value = data.type.title, data.value
     tag = bytes((data.type,))
     if isinstance(value, tuple):
         yield tag + write_length(len(value)), kind, f"of {len(value)}", depth
-        for item in value:
-            yield from _data(item, depth + 1)
+        for number, item in enumerate(value):
+            part = shape and shape.part(number)
+            parts = _data(item, depth + 1, part)
+            yield from parts if part is None else _named(parts, part.name)
     elif isinstance(value, CompactArray):
         rows = value.rows()
         yield tag + value.description, kind, f"rows of type {value.description.hex()}", depth
@@ -211,7 +214,8 @@ def _data(data: Data, depth: int) -> Iterator[Part]:
     elif isinstance(value, BitString):
         yield data.octets(), kind, f"{value.length} bits", depth
     else:
-        yield data.octets(), kind, "" if value is None else str(value), depth
+        meaning = value if shape is None else shape.meaning(value)
+        yield data.octets(), kind, "" if value is None else str(meaning), depth
 
 
 def _named(parts: Iterator[Part], name: str) -> Iterator[Part]:

@@ -1,8 +1,8 @@
 """Messages as JSON, without loss: `from_json(to_json(message))` encodes to the same octets.
 
 Octets are upper-case hex, OBIS codes are dotted, DLMS values are those of `gbcs.json_data`.
-Derived keys (names, rows, values, units, decrypted attributes, results of verification) are for the
-reader and ignored by `from_json`.
+Derived keys (names, rows, values, units, protection parameters, decrypted attributes, results of
+verification) are for the reader and ignored by `from_json`.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,7 @@ from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
 from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import result_name
+from gbcs.usecases.protection_shapes import protection_of
 from gbcs.usecases.values import values_of
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def _access(access: Access) -> Json:
         "index": access.index,
         "name": name(access.class_id, access.obis, access.index),
         "data": data_to_json(access.data),
+        **_protection(access),
     }
     if access.selection is not None:
         form |= {"selector": access.selector, "selection": data_to_json(access.selection)}
@@ -215,7 +217,14 @@ def _result(result: AccessResult, name: str | None) -> Json:
         "code": result.code,
         "result": result_name(result.code),
         "data": data_to_json(result.data),
+        **_protection(result),
     }
+
+
+def _protection(item: Access | AccessResult) -> Json:
+    """Return the names of protection parameters with their values, empty without them."""
+    shape = protection_of(item)
+    return {} if shape is None else {"protection": shape.named(item.data)}
 
 
 def _result_of(form: Any) -> AccessResult:
