@@ -1,14 +1,14 @@
-"""Captures: classic pcap files of link type USER0, one GBCS message a packet.
+"""Captures: pcap and pcapng files of link type USER0, one GBCS message a packet.
 
-Knows the file format. Does not know whether a packet is a message. Reads both byte orders and both
-precisions; writes little-endian with microseconds.
+Knows the file formats. Does not know whether a packet is a message. Reads both byte orders and any
+precision; writes classic pcap, little-endian with microseconds.
 
 Wireshark opens such a file, and dissects it if its preference file `user_dlts` contains
 
     "User 0 (DLT=147)","gbcs_message","0","","0",""
 
-Source: draft-ietf-opsawg-pcap (file format, link types). Wireshark 4.0 reads the files written
-here, and its files are read here.
+Source: draft-ietf-opsawg-pcap (file format, link types), draft-ietf-opsawg-pcapng. Wireshark 4.0
+reads the files written here, and its files are read here.
 """
 
 import struct
@@ -37,6 +37,18 @@ _HEADER, _PACKET = "HHiIII", "IIII"
 _LINK_TYPE = 0xFFFF  # the bits above are about frame check sequences
 _SECOND = 1_000_000_000
 
+_ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+_SECTION, _INTERFACE, _SIMPLE = 0x0A0D0D0A, 1, 3
+_FIELDS = {6: "IIIII", 2: "HHIIII"}
+"""Fields of packet blocks, enhanced and obsolete: interface, drops, time (two), size, whole."""
+_MICROSECONDS = 1_000_000
+_END, _RESOLUTION, _OFFSET = 0, 9, 14
+"""Options of an interface."""
+_AT_ONCE = 1 << 16
+"""Octets read at once of what is skipped."""
+_MOST_INTERFACES = 4096
+"""Interfaces of a section, so that a broken file cannot fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -59,7 +71,8 @@ def read_packets(stream: BinaryIO, begun: bytes = b"") -> Iterator[Packet]:
     """
     magic = begun + stream.read(MAGIC_OCTETS - len(begun))
     if magic == _PCAPNG:
-        raise DecodeError("pcapng; write it as pcap: tshark -F pcap -r IN -w OUT", "pcap")
+        yield from _pcapng_packets(stream)
+        return
     if magic not in _MAGIC:
         raise DecodeError("not a pcap file", "pcap")
     order, unit = _MAGIC[magic]
@@ -67,9 +80,7 @@ def read_packets(stream: BinaryIO, begun: bytes = b"") -> Iterator[Packet]:
     major, minor, _, _, _, link_type = header.unpack(_take(stream, header.size, "pcap"))
     if (major, minor) != _VERSION:
         raise DecodeError(f"version {major}.{minor}; only 2.4 is supported", "pcap")
-    if link_type & _LINK_TYPE != USER0:
-        link_type &= _LINK_TYPE
-        raise DecodeError(f"link type {link_type}; GBCS messages need USER0 ({USER0})", "pcap")
+    _check_link_type(link_type & _LINK_TYPE, "pcap")
     number = 0
     while head := stream.read(packet.size):
         number += 1
@@ -77,10 +88,19 @@ def read_packets(stream: BinaryIO, begun: bytes = b"") -> Iterator[Packet]:
         if len(head) < packet.size:
             raise DecodeError("the file ends inside it", path)
         seconds, fraction, size, whole = packet.unpack(head)
-        # The size is checked before it is read: a broken file could announce gigabytes.
-        if size > MAX_PACKET or size != whole:
-            raise DecodeError(f"{size} octets of {whole}; {MAX_PACKET} are the limit", path)
+        _check_size(size, whole, path)
         yield Packet(_take(stream, size, path), seconds * _SECOND + fraction * unit)
+
+
+def _check_link_type(link_type: int, path: str) -> None:
+    if link_type != USER0:
+        raise DecodeError(f"link type {link_type}; GBCS messages need USER0 ({USER0})", path)
+
+
+def _check_size(size: int, whole: int, path: str) -> None:
+    """Raise `DecodeError` before a packet is read: a broken file could announce gigabytes."""
+    if size > MAX_PACKET or size != whole:
+        raise DecodeError(f"{size} octets of {whole}; {MAX_PACKET} are the limit", path)
 
 
 def _take(stream: BinaryIO, size: int, path: str) -> bytes:
@@ -88,6 +108,127 @@ def _take(stream: BinaryIO, size: int, path: str) -> bytes:
     if len(octets) < size:
         raise DecodeError("the file ends inside it", path)
     return octets
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block of a pcapng file, read field by field."""
+
+    kind: int
+    order: str
+    path: str
+    _stream: BinaryIO
+    _left: int
+    """Octets not yet read, without the length that ends the block."""
+
+    def take(self, size: int) -> bytes:
+        """Return the next `size` octets. Raises `DecodeError` if the block has fewer."""
+        if size > self._left:
+            raise DecodeError("it is shorter than what it holds", self.path)
+        self._left -= size
+        return _take(self._stream, size, self.path)
+
+    def unpack(self, fields: str) -> tuple[int, ...]:
+        """Return the next fields as numbers."""
+        return struct.unpack(self.order + fields, self.take(struct.calcsize(f"={fields}")))
+
+    def options(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the code and value of each option."""
+        while self._left:
+            code, size = self.unpack("HH")
+            if code == _END:
+                return
+            yield code, self.take(size + -size % 4)[:size]
+
+    def skip(self) -> None:
+        """Read over the rest, which may be long."""
+        while self._left:
+            self.take(min(self._left, _AT_ONCE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    link_type: int
+    longest: int
+    """Octets captured of a packet, 0 for all."""
+    resolution: int
+    """Units of time in a second."""
+    offset: int
+    """Seconds added to each time."""
+
+    @classmethod
+    def of(cls, block: _Block) -> "_Interface":
+        link_type, _, longest = block.unpack("HHI")
+        resolution, offset = _MICROSECONDS, 0
+        for code, value in block.options():
+            if code == _RESOLUTION and len(value) == 1:
+                resolution = (2 if value[0] & 0x80 else 10) ** (value[0] & 0x7F)
+            elif code == _OFFSET and len(value) == struct.calcsize("=q"):
+                (offset,) = struct.unpack(f"{block.order}q", value)
+        return cls(link_type, longest, resolution, offset)
+
+    def time(self, units: int) -> int:
+        """Return Unix time in nanoseconds."""
+        return self.offset * _SECOND + units * _SECOND // self.resolution
+
+
+def _pcapng_packets(stream: BinaryIO) -> Iterator[Packet]:
+    """Yield the packets of a pcapng file whose first four octets were read."""
+    interfaces: list[_Interface] = []
+    for block in _blocks(stream):
+        if block.kind == _SECTION:
+            interfaces = []
+            major, minor = block.unpack("HH")
+            if major != 1:
+                raise DecodeError(f"version {major}.{minor}; only 1 is supported", "pcapng")
+        elif block.kind == _INTERFACE:
+            if len(interfaces) == _MOST_INTERFACES:
+                raise DecodeError(f"more than {_MOST_INTERFACES} interfaces", block.path)
+            interfaces.append(_Interface.of(block))
+        elif block.kind == _SIMPLE:
+            (whole,) = block.unpack("I")
+            interface = _interface(interfaces, 0, block)
+            size = min(whole, interface.longest or whole)
+            _check_size(size, whole, block.path)
+            yield Packet(block.take(size))
+        elif block.kind in _FIELDS:
+            number, *_, high, low, size, whole = block.unpack(_FIELDS[block.kind])
+            interface = _interface(interfaces, number, block)
+            _check_size(size, whole, block.path)
+            yield Packet(block.take(size), interface.time(high << 32 | low))
+
+
+def _interface(interfaces: list[_Interface], number: int, block: _Block) -> _Interface:
+    if number >= len(interfaces):
+        raise DecodeError(f"a packet of interface {number}, which is not described", block.path)
+    _check_link_type(interfaces[number].link_type, block.path)
+    return interfaces[number]
+
+
+def _blocks(stream: BinaryIO) -> Iterator[_Block]:
+    """Yield each block, and skip what was not read of it. Raises `DecodeError`."""
+    kind, order, number = _PCAPNG, "", 0
+    while kind:
+        number += 1
+        path = f"pcapng.blocks[{number}]"
+        if len(kind) < MAGIC_OCTETS:
+            raise DecodeError("the file ends inside it", path)
+        length, head = _take(stream, 4, path), 8
+        if kind == _PCAPNG:
+            magic = _take(stream, MAGIC_OCTETS, path)
+            if magic not in _ORDERS:
+                raise DecodeError(f"{magic.hex().upper()} is not a byte order", path)
+            order, head = _ORDERS[magic], head + MAGIC_OCTETS
+        (code,), (size,) = struct.unpack(f"{order}I", kind), struct.unpack(f"{order}I", length)
+        left = size - head - len(length)
+        if left < 0 or size % 4:
+            raise DecodeError(f"{size} is not the length of a block", path)
+        block = _Block(code, order, path, stream, left)
+        yield block
+        block.skip()
+        if _take(stream, len(length), path) != length:
+            raise DecodeError("its two lengths differ: the file is damaged", path)
+        kind = stream.read(MAGIC_OCTETS)
 
 
 class PcapWriter:
