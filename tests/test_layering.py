@@ -81,6 +81,7 @@ READERS = {
     "gbcs/crypto/keystore.py": {"pathlib"},
     "gbcs/sources.py": {"io", "pathlib"},
     "gbcs/tables/table.py": {"pathlib"},
+    "gbcs/text_messages.py": {"io"},
     "gbcs/wire.py": {"io"},
 }
 """What modules of the codec use of the outside world: files, and streams in memory."""

@@ -77,9 +77,9 @@ def decode_command(
 
 
 class _Bounded:
-    """A stream that may never end, and fails if it is read to an end beyond `MAX_OCTETS`.
+    """A stream that may never end; it fails if it is read to an end beyond `MAX_OCTETS`.
 
-    A capture is read packet by packet, and may be longer.
+    Captures are read packet by packet, and logs line by line: they may be longer.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -87,12 +87,17 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` octets, or all until the end. Raises `SourceError`."""
-        if size >= 0:
-            return self._stream.read(size)
-        octets = self._stream.read(MAX_OCTETS + 1)
-        if len(octets) > MAX_OCTETS:
-            raise SourceError(_TOO_LONG)
-        return octets
+        return self._stream.read(size) if size >= 0 else _checked(self._stream.read(MAX_OCTETS + 1))
+
+    def readline(self) -> bytes:
+        """Return the next line as it arrives. Raises `SourceError`."""
+        return _checked(self._stream.readline(MAX_OCTETS + 1))
+
+
+def _checked(octets: bytes) -> bytes:
+    if len(octets) > MAX_OCTETS:
+        raise SourceError(_TOO_LONG)
+    return octets
 
 
 def _bounded(entry: Input) -> Input:

@@ -73,6 +73,7 @@ def show_summary(items: Iterable[Decoded], inputs: int, totals: Totals) -> None:
         step = begin("decoded", inputs if inputs > 1 else None)
         for line in summary(_stepping(items, inputs, step), totals, cut=cut):
             sys.stdout.write(f"{line}\n")  # looked up each time: the bar replaces sys.stdout
+            sys.stdout.flush()  # the next message may take a while to arrive
 
 
 def _stepping(items: Iterable[Decoded], inputs: int, step: Callable[[], None]) -> Iterator[Decoded]:
