@@ -113,6 +113,15 @@ class Block:
         """Whether the sender aborts the transfer."""
         return self.last and not (self.streaming or self.data or self.number or self.acknowledged)
 
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.is_abort:
+            return "the end of an aborted general block transfer"
+        if self.is_acknowledgement:
+            return f"acknowledgement of a general block transfer, up to block {self.acknowledged}"
+        return f"block {self.number} of a general block transfer"
+
     @staticmethod
     def begins(octets: bytes) -> bool:
         """Return whether `octets` begin a block rather than a message."""
@@ -178,8 +187,8 @@ def _routing(fields: Any, size: int) -> Routing:
 def lone_block(octets: bytes) -> DecodeError:
     """Return the error for a block in place of a message."""
     try:
-        what = f"block {Block.parse(octets).number}"
+        what = Block.parse(octets).title
     except DecodeError:
-        what = "a broken block"
-    found = f"begins with {octets[:1].hex().upper()}: {what} of a general block transfer"
+        what = "a broken block of a general block transfer"
+    found = f"begins with {octets[:1].hex().upper()}: {what}"
     return DecodeError(f"{found}; reassemble the message first", "message")

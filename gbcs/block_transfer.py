@@ -8,16 +8,34 @@ No vector is segmented, so tests compare with tshark.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from gbcs.block import MAX_WINDOW, Block, Routing
 from gbcs.errors import DecodeError, EncodeError
 from gbcs.message import MAX_OCTETS
 
-__all__ = ["MAX_BLOCKS", "MAX_WINDOW", "Block", "Reassembler", "Received", "Routing", "segment"]
+__all__ = [
+    "MAX_BLOCKS",
+    "MAX_MEMORY",
+    "MAX_WINDOW",
+    "Block",
+    "Reassembler",
+    "Received",
+    "Routing",
+    "Transfers",
+    "Unfinished",
+    "segment",
+]
 
 MAX_BLOCKS = 0xFFFF
 """Most blocks of a transfer: their numbers have 16 bits."""
+MAX_MEMORY = 64 << 20
+"""Memory that `Transfers` takes, in octets."""
+_PER_BLOCK = 100
+"""Memory for a block that has come or is missing, in octets, beside its data."""
+_MOST_LISTED = 10
+"""Gaps between blocks that are named."""
 
 
 def segment(
@@ -113,6 +131,24 @@ class Reassembler:
             return None
         return b"".join([self._blocks[number] for number in range(1, self._last + 1)])
 
+    @property
+    def memory(self) -> int:
+        """The memory that it takes, in octets, roughly."""
+        return self._size + _PER_BLOCK * (len(self._blocks) + len(self._missing) + 10)
+
+    def gaps(self) -> str:
+        """Return the numbers of the missing blocks as text: `2, 5 to 7, all after 9`."""
+        gaps: list[list[int]] = []
+        for number in self._missing:
+            if gaps and gaps[-1][1] == number - 1:
+                gaps[-1][1] = number
+            else:
+                gaps.append([number, number])
+        texts = [f"{a}" if a == b else f"{a} to {b}" for a, b in gaps[:_MOST_LISTED]]
+        texts += ["others"] if len(gaps) > _MOST_LISTED else []
+        texts += [] if self._last else [f"all after {self._highest}"]
+        return ", ".join(texts)
+
     def receive(self, octets: bytes) -> Received:
         """Take one block.
 
@@ -190,3 +226,103 @@ class Reassembler:
         self._blocks[number] = block.data
         self._size += len(block.data)
         self._routing = block.routing
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A transfer that was given up."""
+
+    source: str
+    """Where its last block came from."""
+    error: DecodeError
+    """Names the missing blocks."""
+
+
+_Key: TypeAlias = "tuple[str, Routing | None]"
+
+
+@dataclass(slots=True)
+class _Transfer:
+    key: _Key
+    source: str
+    reassembler: Reassembler = field(default_factory=Reassembler)
+
+
+class Transfers:
+    """Reassembles the blocks of many transfers, interleaved in any way.
+
+    Transfers are kept apart by routing header, and those without one by `channel`, such as a topic.
+    Another of the same header or channel begins when the last is complete, or with another block 1.
+    All take at most `MAX_MEMORY`: the transfer that was idle for longest is given up.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[_Key, _Transfer] = {}  # longest idle first
+        self._memory = 0
+        self._unfinished: list[Unfinished] = []
+
+    def receive(self, octets: bytes, source: str = "", channel: str = "") -> bytes | None:
+        """Take a block that came from `source`; return the message if it is complete, else None.
+
+        Acknowledgements are ignored, and so are blocks that come again. Raises `DecodeError` if the
+        octets are not a block, if it contradicts others, or if the sender aborts.
+        """
+        block = Block.parse(octets)
+        if block.is_acknowledgement and not block.is_abort:
+            return None
+        key = channel, block.routing
+        transfer = self._open.get(key)
+        if transfer is not None:
+            self._remove(transfer)
+            try:
+                return self._receive(transfer, octets, source)
+            except DecodeError:
+                if block.is_abort:
+                    raise
+                if block.number != 1 and transfer.reassembler.gaps():
+                    self._add(transfer)
+                    raise
+            self._give_up(transfer)
+        return self._receive(_Transfer(key, source), octets, source)
+
+    def take_unfinished(self) -> list[Unfinished]:
+        """Return the transfers that were given up since the last call."""
+        taken, self._unfinished = self._unfinished, []
+        return taken
+
+    def give_up(self) -> None:
+        """Give up all transfers, because no more blocks will come."""
+        while self._open:
+            self._give_up_first()
+
+    def _receive(self, transfer: _Transfer, octets: bytes, source: str) -> bytes | None:
+        message = transfer.reassembler.receive(octets).message
+        transfer.source = source
+        self._add(transfer)
+        while self._memory > MAX_MEMORY:
+            self._give_up_first()
+        return message
+
+    def _add(self, transfer: _Transfer) -> None:
+        self._open[transfer.key] = transfer
+        self._memory += transfer.reassembler.memory
+
+    def _remove(self, transfer: _Transfer) -> None:
+        del self._open[transfer.key]
+        self._memory -= transfer.reassembler.memory
+
+    def _give_up_first(self) -> None:
+        transfer = next(iter(self._open.values()))
+        self._remove(transfer)
+        self._give_up(transfer)
+
+    def _give_up(self, transfer: _Transfer) -> None:
+        gaps, routing = transfer.reassembler.gaps(), transfer.key[1]
+        if not gaps:
+            return  # complete, and kept only to recognise blocks that come again
+        reason = f"missing blocks: {gaps}"
+        if routing is not None:
+            parties = f"{routing.originator} to {routing.recipient}"
+            reason += f" ({parties}, counter {routing.originator_counter})"
+        error = DecodeError(reason, "general block transfer")
+        self._unfinished.append(Unfinished(transfer.source, error))

@@ -22,6 +22,7 @@ from esme_emulator.cli.options import (
 from esme_emulator.cli.render.messages import Decoded, Totals, explanation, show_summary
 from esme_emulator.runtime.files import MAX_OCTETS
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
+from gbcs.block_transfer import Block, Transfers
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
@@ -115,17 +116,35 @@ def _bounded(entry: Input) -> Input:
 def _decoded(
     inputs: list[Input], keys: FileKeystore | None, keep: Callable[[Found], None]
 ) -> Iterator[Decoded]:
+    transfers = Transfers()
     for number, entry in enumerate(inputs, start=1):
         for found in entry.messages():
             try:
                 if found.error is not None:
                     raise found.error
-                message = decode(found.octets, keys)
-                keep(found)
+                whole = _reassembled(found, transfers)
+                if whole is not None:
+                    message = decode(whole.octets, keys)
+                    keep(whole)
+                    yield Decoded(found.source, message, input=number)
             except (GbcsError, SourceError) as error:
                 yield Decoded(found.source, error=error, input=number)
-            else:
-                yield Decoded(found.source, message, input=number)
+            yield from _unfinished(transfers, number)
+    transfers.give_up()
+    yield from _unfinished(transfers, len(inputs))
+
+
+def _reassembled(found: Found, transfers: Transfers) -> Found | None:
+    """Return a message, whole; None for a block that does not complete one."""
+    if not Block.begins(found.octets):
+        return found
+    octets = transfers.receive(found.octets, found.source)
+    return None if octets is None else replace(found, octets=octets)
+
+
+def _unfinished(transfers: Transfers, number: int) -> Iterator[Decoded]:
+    for one in transfers.take_unfinished():
+        yield Decoded(one.source, error=one.error, input=number)
 
 
 @contextmanager

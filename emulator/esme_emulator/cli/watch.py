@@ -14,6 +14,7 @@ from esme_emulator.estate.estate import EstateSource
 from esme_emulator.messaging.recording import Recorded
 from esme_emulator.runtime.clock import SystemClock
 from esme_emulator.runtime.urls import without_credentials
+from gbcs.block_transfer import Transfers
 from gbcs.explain import explain
 
 
@@ -31,6 +32,7 @@ def watch(explained: bool, source: EstateSource, broker: str, as_json: bool) -> 
     if as_json and explained:
         raise click.UsageError("--explain and --json: give one of the two")
     estate = source.estate()
+    transfers = Transfers()
 
     def begin() -> None:
         announce({"watching": without_credentials(broker)}, as_json=False)
@@ -38,11 +40,17 @@ def watch(explained: bool, source: EstateSource, broker: str, as_json: bool) -> 
             click.echo(heading())
 
     def show(recorded: Recorded) -> None:
-        watched = Watched.of(recorded, estate)
+        watched = Watched.of(recorded, estate, transfers)
         click.echo(watched.json_line() if as_json else watched.line())
         if explained and watched.message is not None:
             click.echo("\n".join(explanation(explain(watched.message))))
+        warn_unfinished()
+
+    def warn_unfinished() -> None:
+        warn([f"{one.source}: {one.error}" for one in transfers.take_unfinished()])
 
     dropped = asyncio.run(pass_on(broker, show, SystemClock(), begin))
+    transfers.give_up()
+    warn_unfinished()
     if dropped:
         warn([f"missed: {', '.join(f'{number} {reason}' for reason, number in dropped.items())}"])

@@ -97,15 +97,16 @@ def test_a_bad_message_is_a_line_of_the_summary(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, "")
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:6]] == [
-        *(f"a/{number}.hex" for number in range(1, 5)),
+        *(f"a/{number}.hex" for number in range(1, 4)),
         "absent.hex",
+        "a/4.hex",  # only at the end it is known that no more blocks come
     ]
     problems = [line[lines[0].index("problems") :] for line in lines[1:6]]
     assert problems[0] == "neither hex nor base64 nor the octets of a message"
     assert problems[1] == ""
     assert problems[2].startswith("message")
-    assert "block 2 of a general block transfer" in problems[3]
-    assert problems[4].startswith("no such file, and neither")
+    assert problems[3].startswith("no such file, and neither")
+    assert problems[4] == "general block transfer: missing blocks: 1, all after 2"
     assert lines[-3] == "messages: 5; decoded 1, failed 4"
 
 
@@ -307,6 +308,42 @@ def test_the_whole_rtds_goes_through_a_capture(tmp_path: Path) -> None:
     good(RTDS / "messages", "--pcap", "rtds.pcap")
     assert sorted(messages_in((tmp_path / "rtds.pcap").read_bytes())) == sorted(
         vector.octets for vector in vectors()
+    )
+
+
+# Blocks.
+
+
+def test_blocks_in_a_folder_in_a_capture_and_on_stdin_become_messages(tmp_path: Path) -> None:
+    both = [
+        segment(octets, block_size=150, routing=Routing.of(decode(octets)))
+        for octets in (COMMAND, RESPONSE)
+    ]
+    blocks = [both[1][0], *both[0], *both[1][1:]]
+    (tmp_path / "folder").mkdir()
+    for number, block in enumerate(blocks):
+        (tmp_path / "folder" / f"{number}.bin").write_bytes(block)
+    content = capture(*(Packet(block, 1000 * at) for at, block in enumerate(blocks)))
+    (tmp_path / "a.pcap").write_bytes(content)
+    text = "\n".join(block.hex() for block in blocks)
+    for said in (good("folder", "--json"), good("a.pcap", "--json"), good("--json", stdin=text)):
+        forms = [json.loads(line) for line in said.splitlines()]
+        assert [form["kind"] for form in forms] == ["command", "response"]
+    good("a.pcap", "--pcap", "whole.pcap")
+    with (tmp_path / "whole.pcap").open("rb") as stream:
+        packets = list(read_packets(stream))
+    assert packets == [Packet(COMMAND, 2000), Packet(RESPONSE, 1000 * (len(blocks) - 1))]
+    assert json.loads(good(stdin="\n".join(block.hex() for block in both[0])))["kind"] == "command"
+
+
+def test_missing_blocks_are_named(tmp_path: Path) -> None:
+    blocks = segment(RESPONSE, block_size=100, routing=Routing.of(decode(RESPONSE)))
+    (tmp_path / "a.pcap").write_bytes(capture(*map(Packet, [blocks[0], *blocks[2:4], blocks[5]])))
+    result = esme("decode", "a.pcap")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"esme: a.pcap:4: general block transfer: missing blocks: 2, 5 ({METER} to {SUPPLIER}, "
+        "counter 1)\n"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from esme_emulator.cli.render.watching import Watched
 from esme_emulator.messaging.recording import Recorded, read_recording
 from esme_emulator.messaging.topics import CACHED, DIRECT, command_topic, response_topic
+from gbcs.block_transfer import Routing, Transfers, segment
 from tests.emulator.cli.test_cli_processes import DAY, ESME, GUARD, METER, ended, running
 from tests.support.command_line import esme
 from tests.support.estate import ESTATE, UNIX_NOW, command, meter_octets
@@ -72,7 +73,7 @@ def test_every_message_on_a_broker_is_shown(mosquitto: Mosquitto) -> None:
 
 
 def shown(recorded: Recorded) -> tuple[str, dict[str, object]]:
-    watched = Watched.of(recorded, ESTATE)
+    watched = Watched.of(recorded, ESTATE, Transfers())
     return watched.line(), json.loads(watched.json_line())
 
 
@@ -96,6 +97,21 @@ def test_a_refusal_a_wrong_mac_and_what_is_no_message() -> None:
     )
     assert form["result"] == "49 rows"
     assert line.endswith(f"{len(answer)}  s1sp; hit")
+
+
+def test_the_last_block_of_a_transfer_is_shown_as_the_message() -> None:
+    read, _ = command("4.8.1")
+    topic, answer = response_topic(DIRECT, read.device, read.originator), meter_octets(read)
+    transfers = Transfers()
+    for routing in (None, Routing.of(read)):
+        blocks = segment(answer, block_size=300, routing=routing)
+        first, second = (
+            Watched.of(Recorded(UNIX_NOW, topic, block), ESTATE, transfers) for block in blocks
+        )
+        assert first.line().endswith("  block 1 of a general block transfer")
+        assert "49 rows" in second.line()
+        form = json.loads(second.json_line())
+        assert (form["result"], form["message"]) == ("49 rows", blocks[1].hex().upper())
 
 
 def test_json_and_explain_exclude_each_other() -> None:

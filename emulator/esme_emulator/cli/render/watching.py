@@ -13,6 +13,7 @@ from esme_emulator.estate.estate import Estate
 from esme_emulator.messaging.recording import Recorded, form_of
 from esme_emulator.messaging.topics import PREFIXES, device_of
 from gbcs import GbcsError, Message, decode
+from gbcs.block_transfer import Block, Transfers
 from gbcs.message import Status
 from gbcs.usecases.outcome import outcome_of, srv_of
 
@@ -35,10 +36,18 @@ class Watched:
     error: str = ""
 
     @classmethod
-    def of(cls, recorded: Recorded, estate: Estate) -> "Watched":
-        """Decode a message with the keys of `estate`. An error becomes part of the result."""
+    def of(cls, recorded: Recorded, estate: Estate, transfers: Transfers) -> "Watched":
+        """Decode a message with the keys of `estate`. An error becomes part of the result.
+
+        The block that completes a transfer is shown as the whole message.
+        """
+        octets: bytes | None = recorded.octets
         try:
-            message = decode(recorded.octets, estate.keystore)
+            if Block.begins(recorded.octets):
+                octets = transfers.receive(recorded.octets, recorded.topic, recorded.topic)
+            if octets is None:
+                return cls(recorded, None, error=Block.parse(recorded.octets).title)
+            message = decode(octets, estate.keystore)
         except GbcsError as error:
             return cls(recorded, None, error=str(error))
         return cls(recorded, message, estate.name_of(message.remote_party))
