@@ -38,10 +38,9 @@ from gbcs.obis import dotted, parse_dotted
 from gbcs.opaque import Opaque
 from gbcs.tables.accesses import access_names, protected_names
 from gbcs.tables.cosem import attribute_name, method_name
-from gbcs.tables.reading_services import BY_CODE
 from gbcs.tables.result_codes import result_name
 from gbcs.usecases.protection_shapes import protection_of
-from gbcs.usecases.values import values_of
+from gbcs.usecases.values import has_readings, values_of
 
 if TYPE_CHECKING:
     from gbcs.asn1 import Asn1Content
@@ -295,7 +294,7 @@ def _protected(item: Protected, message: Message) -> Json:
 
 def _readings(message: Message) -> Json:
     """Return what a reading service's response says, empty for other messages."""
-    if message.cra is not CRA.RESPONSE or message.message_code not in BY_CODE:
+    if not has_readings(message):
         return {}
     try:
         return readings_to_json(values_of(message))

@@ -13,7 +13,7 @@ from typing import Any
 from gbcs.dlms.access import AccessResponse, AccessResult
 from gbcs.dlms.data import Data, DataType
 from gbcs.errors import AuthenticationError, DecodeError
-from gbcs.message import Message
+from gbcs.message import CRA, Message
 from gbcs.tables.cosem import attribute_name
 from gbcs.tables.profile_logs import BY_OBIS, ProfileLog
 from gbcs.tables.reading_services import (
@@ -73,6 +73,11 @@ class Reading:
             )
         # Not strict: a single element meter leaves out the secondary parts, which come last.
         return {name: plain(part) for name, part in zip(names, parts, strict=False)}
+
+
+def has_readings(message: Message) -> bool:
+    """Return whether `message` is the response of a reading service."""
+    return message.cra is CRA.RESPONSE and message.message_code in BY_CODE
 
 
 def values_of(response: Message) -> tuple[Reading, ...]:

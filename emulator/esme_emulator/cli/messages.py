@@ -1,9 +1,11 @@
 """`esme decode`, `esme encode` and `esme keys`: messages as JSON, back, and their keys."""
 
 import codecs
+import csv
 import errno
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,6 +22,8 @@ from esme_emulator.cli.options import (
     json_option,
 )
 from esme_emulator.cli.render.messages import Decoded, Totals, explanation, show_summary
+from esme_emulator.cli.render.readings_csv import DECODED_COLUMNS, message_rows
+from esme_emulator.cli.render.screen import warn
 from esme_emulator.runtime.files import MAX_OCTETS
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
 from gbcs.block_transfer import Block, Transfers
@@ -28,6 +32,8 @@ from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
 from gbcs.pcap import MAGIC_OCTETS, Packet, PcapWriter, is_capture
 from gbcs.sources import Found, Input, SourceError, inputs_in
+from gbcs.tables.result_codes import result_name
+from gbcs.usecases.values import has_readings, values_of
 
 _TOO_LONG = f"the input is longer than {MAX_OCTETS} octets: split it"
 
@@ -38,6 +44,7 @@ _TOO_LONG = f"the input is longer than {MAX_OCTETS} octets: split it"
 @click.argument("sources", nargs=-1, metavar="[FILE|HEX|-]...")
 @click.option("--keystore", type=KEYSTORE, help="Keystore file, to verify and decrypt.")
 @click.option("--explain", "explained", is_flag=True, help="Print the octets, annotated.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print readings as CSV, with scales applied.")
 @click.option(
     "--pcap", type=FILE, help="Also write the messages to this capture file, for Wireshark."
 )
@@ -46,26 +53,31 @@ def decode_command(
     sources: tuple[str, ...],
     keystore: Path | None,
     explained: bool,
+    as_csv: bool,
     pcap: Path | None,
     as_json: bool,
 ) -> None:
-    """Decode GBCS messages from hex, base64, hexdumps, DUIS or pcap.
+    """Decode GBCS messages from hex, base64, hexdumps, JSON, logs, DUIS, pcap or pcapng.
 
-    Each source is a file, a folder, the text itself, or - for stdin; files may be binary. One
-    message is shown as JSON, several as a table with a line for each. Exits 1 if a message cannot
-    be decoded. An invalid MAC does not change the exit code: read mac and signature in the output.
+    Each source is a file, a folder, the text itself, or - for stdin; files may be binary. Lines of
+    stdin are decoded as they arrive. One message is shown as JSON, several as a table with a line
+    for each. Exits 1 if a message cannot be decoded. An invalid MAC does not change the exit code:
+    read mac and signature in the output.
     """
-    if as_json and explained:
-        raise click.UsageError("--explain and --json: give one of the two")
+    if as_csv + as_json + explained > 1:
+        raise click.UsageError("--csv, --explain and --json: give one of the three")
     keys = FileKeystore.load(keystore) if keystore else None
     stdin = cast(BinaryIO, _Bounded(sys.stdin.buffer))
     inputs = [_bounded(entry) for entry in inputs_in(sources or ("-",), stdin)]
     totals = Totals()
     with _capture(pcap, inputs) as keep:
         items = _decoded(inputs, keys, keep)
-        first = [] if as_json or explained else list(islice(items, 2))
+        one_by_one = as_csv or as_json or explained
+        first = [] if one_by_one else list(islice(items, 2))
         items = chain(first, items)
-        if len(first) > 1:
+        if as_csv:
+            _write_csv(items, totals)
+        elif len(first) > 1:
             show_summary(items, len(inputs), totals)
         else:
             for item in items:
@@ -195,12 +207,46 @@ def _unwritable(pcap: Path, error: OSError) -> SourceError:
     return SourceError(f"{pcap}: {error.strerror}")
 
 
+def _write_csv(items: Iterable[Decoded], totals: Totals) -> None:
+    """Print the readings of all messages as one table, each as it comes.
+
+    Messages that hold no readings, such as commands, are counted on stderr.
+    """
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(DECODED_COLUMNS)
+    others: Counter[str] = Counter()
+    for item in items:
+        message = item.message
+        if message is not None and has_readings(message):
+            try:
+                readings = values_of(message)
+                table.writerows(message_rows(item.source, message, readings))
+            except GbcsError as error:
+                item = replace(item, message=None, error=error)
+            else:
+                refused = [one for one in readings if one.code]
+                warn([f"{item.source}: {one.name}: {result_name(one.code)}" for one in refused])
+        elif message is not None:
+            others[message.kind] += 1
+        if item.message is None:
+            _report(item)
+        totals.add(item)
+        sys.stdout.flush()
+    if others:
+        counted = ", ".join(f"{number} {kind}" for kind, number in others.items())
+        warn([f"messages without readings: {counted}"])
+
+
+def _report(item: Decoded) -> None:
+    click.echo(f"esme: {item.source}: {item.error}", err=True)
+
+
 def _show(item: Decoded, as_json: bool, explained: bool) -> None:
     if item.message is None:
         if as_json:
             click.echo(json.dumps({"source": item.source, "error": str(item.error)}))
         else:
-            click.echo(f"esme: {item.source}: {item.error}", err=True)
+            _report(item)
     elif explained:
         click.echo(item.source)
         click.echo("\n".join(explanation(explain(item.message))))

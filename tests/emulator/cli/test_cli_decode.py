@@ -1,6 +1,7 @@
 """`esme decode` for one and for many: JSON, table, totals, progress, captures and DUIS files."""
 
 import base64
+import csv
 import json
 import os
 import pty
@@ -19,8 +20,11 @@ from gbcs import FileKeystore, Status, decode
 from gbcs.block_transfer import Routing, segment
 from gbcs.pcap import Packet, PcapWriter, read_packets
 from gbcs.sources import SourceError, messages_in
+from gbcs.tables.result_codes import ResultCode
+from gbcs.tables.roles import Role
+from gbcs.usecases.responding import refuse
 from tests.support.command_line import esme
-from tests.support.estate import command, meter_octets
+from tests.support.estate import ESTATE, command, meter_octets
 from tests.support.rtds import KEYSTORE, RTDS, named, needs_rtds, vectors
 from tests.support.rtds import ROOT as REPOSITORY
 
@@ -345,6 +349,60 @@ def test_missing_blocks_are_named(tmp_path: Path) -> None:
         f"esme: a.pcap:4: general block transfer: missing blocks: 2, 5 ({METER} to {SUPPLIER}, "
         "counter 1)\n"
     )
+
+
+# Readings as CSV.
+
+
+def _csv(*args: object, stdin: str = "") -> tuple[int, list[dict[str, str]], str]:
+    result = esme("decode", "--csv", *args, stdin=stdin)
+    return result.exit_code, list(csv.DictReader(result.stdout.splitlines())), result.stderr
+
+
+@pytest.fixture
+def keystore(tmp_path: Path) -> Path:
+    return private(tmp_path / "keys.json", esme("keys", METER, "--seed", "tests").stdout)
+
+
+def test_readings_of_many_messages_are_one_table(keystore: Path) -> None:
+    register = meter_octets(command("4.2", Role.IS, 2, None)[0])
+    code, rows, said = _csv("--keystore", keystore, stdin=f"{BOTH}{register.hex()}\n")
+    assert (code, said) == (0, "esme: messages without readings: 1 command\n")
+    log, values = rows[:49], rows[49:]
+    assert {row["srv"] for row in log} == {"4.8.1"}
+    assert {row["device"] for row in rows} == {METER}
+    assert {row["mac"] for row in rows} == {"valid"}
+    form = json.loads(esme("decode", "--keystore", keystore, RESPONSE.hex()).stdout)
+    expected = [(row["time"], str(row["primary"])) for row in form["rows"]]
+    assert [(row["time"], row["value"]) for row in log] == expected
+    assert {(row["name"].rpartition(": ")[2], row["unit"]) for row in log} == {("primary", "Wh")}
+    assert [(row["source"], row["unit"]) for row in values] == [("-:3", "Wh"), ("-:3", "varh")]
+
+
+def test_the_columns_of_values_are_those_of_read() -> None:
+    read = esme("read", METER, "4.2", "--seed", "tests", "--csv").stdout.splitlines()[0]
+    assert esme("decode", "--csv", COMMAND.hex()).stdout == f"source,device,srv,mac,{read}\n"
+
+
+def test_readings_that_cannot_be_opened_are_an_error_each() -> None:
+    code, rows, said = _csv(stdin=f"{RESPONSE.hex()}\nzz\n{RESPONSE.hex()}")
+    assert (code, rows) == (1, [])
+    assert [line.split(": ")[1] for line in said.splitlines()] == ["-:1", "-:2", "-:3"]
+    assert "the keystore needs" in said
+
+
+def test_refused_readings_are_named(keystore: Path) -> None:
+    asked, _ = command("4.2", Role.IS, 3, None)
+    refused = refuse(asked, ResultCode.READ_WRITE_DENIED, ESTATE.keystore)
+    code, rows, said = _csv("--keystore", keystore, stdin=refused.hex())
+    assert (code, rows) == (0, [])
+    assert "Active export register: value: read-write-denied" in said
+
+
+def test_csv_is_one_of_three_forms() -> None:
+    result = esme("decode", "--csv", "--json", COMMAND.hex())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--csv, --explain and --json: give one of the three" in result.stderr
 
 
 # Forms of text.

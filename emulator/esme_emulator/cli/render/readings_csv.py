@@ -1,7 +1,8 @@
 """Readings as CSV: scales are applied, units named, and lists spread over columns or rows.
 
 A service that reads one log is a table with a row for each entry. Any other is a list of values
-with a row for each number: `name`, `time` (of log entries), `value` and `unit`.
+with a row for each number: `name`, `time` (of log entries), `value` and `unit`. Readings of many
+messages are such a list too, with the message in front of each row.
 """
 
 import csv
@@ -12,12 +13,17 @@ from typing import Any
 
 from gbcs.instants import to_iso
 from gbcs.json_readings import jsonable
+from gbcs.message import Message
 from gbcs.tables.reading_services import SCALER_UNIT
+from gbcs.usecases.outcome import srv_of
 from gbcs.usecases.rows import Row
 from gbcs.usecases.units import Unit, unit_of, units_in
 from gbcs.usecases.values import Reading, plain
 
 _TIME = "time"
+_VALUE_COLUMNS = ("name", _TIME, "value", "unit")
+DECODED_COLUMNS = ("source", "device", "srv", "mac", *_VALUE_COLUMNS)
+"""Columns of `message_rows`."""
 
 
 def readings_csv(readings: Sequence[Reading]) -> str:
@@ -27,10 +33,20 @@ def readings_csv(readings: Sequence[Reading]) -> str:
     if len(readings) == 1 and readings[0].rows is not None:
         table.writerows(_table(readings[0], readings[0].rows))
     else:
-        table.writerow(("name", _TIME, "value", "unit"))
-        for reading in readings:
-            table.writerows(_list(reading, readings))
+        table.writerow(_VALUE_COLUMNS)
+        table.writerows(_lists(readings))
     return file.getvalue()
+
+
+def message_rows(source: str, message: Message, readings: Sequence[Reading]) -> list[Sequence[Any]]:
+    """Return a row for each number in `readings`. Raises `DecodeError` for unknown shapes."""
+    head = source, message.device, srv_of(message), message.mac_status
+    return [(*head, *row) for row in _lists(readings)]
+
+
+def _lists(readings: Sequence[Reading]) -> Iterator[Sequence[Any]]:
+    for reading in readings:
+        yield from _list(reading, readings)
 
 
 def _table(reading: Reading, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
