@@ -20,7 +20,7 @@ from gbcs.octet_text import base64_in, dumps_in, hex_digits_of, hex_in, text_of
 
 _LIKE_HEX = re.compile(r"(?:0[xX]|\\x|[\s:;,._-]|[0-9A-Fa-f])+")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
-_SPACE = re.compile(r"\s")
+_SPACE = re.compile(r"[ \t]")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FIRST_OCTETS = (0xDD, 0xDF, 0xE0)
 """First octet of a message: general-ciphering, general-signing, general-block-transfer."""
@@ -86,7 +86,8 @@ def found_in(stream: BinaryIO, begun: bytes, *, live: bool) -> Iterator[Found]:
         if not text:
             continue
         first, seen = not seen, True
-        if (first and _goes_on(text)) or size > _UNDECIDED:
+        binary = "\ufffd" in text or "\0" in text
+        if binary or (first and _goes_on(text)) or size > _UNDECIDED:
             break
         if _stands_alone(text, first=first):
             both = chain(head, lines)

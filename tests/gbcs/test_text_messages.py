@@ -157,6 +157,11 @@ def test_a_damaged_line_among_messages_is_an_error_of_its_own() -> None:
     assert found(f"zz\n{HEX}")[1] == ("f:2", COMMAND)
 
 
+@pytest.mark.parametrize("content", [b"a b\xff\n" * 99, b"a b\0\n" * 99, b"zz\n" * 99, b"y\n" * 99])
+def test_what_is_no_text_is_one_error(content: bytes) -> None:
+    assert found(content) == [("f", "neither hex nor base64 nor the octets of a message")]
+
+
 # Lines that arrive one by one.
 
 

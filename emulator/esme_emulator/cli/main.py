@@ -27,7 +27,7 @@ _HERE = "esme_emulator.cli"
 COMMANDS = {
     "decode": Lazy(
         f"{_HERE}.messages:decode_command",
-        "Decode GBCS messages from hex, base64, hexdumps, DUIS or pcap.",
+        "Decode GBCS messages in hex, base64, JSON, logs, DUIS or pcap.",
     ),
     "encode": Lazy(
         f"{_HERE}.messages:encode_command", "Encode the JSON of esme decode --json back to hex."

@@ -57,12 +57,12 @@ def decode_command(
     pcap: Path | None,
     as_json: bool,
 ) -> None:
-    """Decode GBCS messages from hex, base64, hexdumps, JSON, logs, DUIS, pcap or pcapng.
+    """Decode GBCS messages in hex, base64, JSON, logs, DUIS or pcap.
 
-    Each source is a file, a folder, the text itself, or - for stdin; files may be binary. Lines of
-    stdin are decoded as they arrive. One message is shown as JSON, several as a table with a line
-    for each. Exits 1 if a message cannot be decoded. An invalid MAC does not change the exit code:
-    read mac and signature in the output.
+    Each source is a file, a folder, the text itself, or - for stdin, whose lines are decoded as
+    they arrive. Hexdumps, pcapng and binary are read too, and blocks are reassembled. One message
+    is shown as JSON, several as a table with a line for each. Exits 1 if a message cannot be
+    decoded. An invalid MAC does not change the exit code: read mac and signature in the output.
     """
     if as_csv + as_json + explained > 1:
         raise click.UsageError("--csv, --explain and --json: give one of the three")

@@ -240,6 +240,27 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert process.wait(timeout=30) == 1
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize("option", ["--json", "--explain", "--csv"])
+def test_a_line_of_stdin_is_decoded_before_the_next_comes(option: str, tmp_path: Path) -> None:
+    private(tmp_path / "keys.json", esme("keys", METER, "--seed", "tests").stdout)
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "cli.py"), "decode", option, "--keystore", "keys.json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(f"{RESPONSE.hex()}\n")
+    process.stdin.flush()
+    assert "-:1" in process.stdout.readline() + process.stdout.readline()
+    assert process.poll() is None
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 # Captures.
 
 
