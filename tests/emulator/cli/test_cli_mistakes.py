@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from esme_emulator.cli import messages
 from esme_emulator.cli.main import main
+from gbcs import text_messages
 
 SHORT = 1000
 """Limit of an input in these tests, in octets."""
@@ -34,7 +35,10 @@ def assert_one_line(result: Result, text: str, code: int = 2) -> None:
         (["cache", "--store", ""], "--store is empty"),
         (["cache", "inspect", ""], "an argument is empty"),
         (["scenario", "show", ""], "an argument is empty"),
-        (["decode", "--json", "--explain", "00"], "--explain and --json: give one of the two"),
+        (
+            ["decode", "--json", "--explain", "00"],
+            "--csv, --explain and --json: give one of the three",
+        ),
         (["cache", "inspect", "memory:"], "memory: ends with the process that uses it"),
         (["cache", "purge", "empty"], "empty: this file is empty, so it is not a store"),
         (["prove", "--report", "empty"], "'empty' is a file: name a folder"),
@@ -94,6 +98,7 @@ def test_an_input_without_end_is_refused(
     command: str, endless: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messages, "MAX_OCTETS", SHORT)
+    monkeypatch.setattr(text_messages, "_UNDECIDED", SHORT)
     assert_one_line(esme(command, given=endless), "the input is longer than", 1)
 
 
