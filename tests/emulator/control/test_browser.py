@@ -242,6 +242,18 @@ async def test_an_answer_that_comes_late_does_not_replace_a_later_one(under: Und
     assert await page.evaluate(only, str(METER))
 
 
+async def test_the_link_of_the_open_panel_is_visible_after_a_reload(under: Under) -> None:
+    await under.open("explain")
+    await under.page.reload()
+    await under.until(
+        """() => {
+            const link = document.querySelector("nav a[aria-current]");
+            const { left, right } = link.getBoundingClientRect();
+            return link.hash === "#explain" && left >= 0 && right <= innerWidth;
+        }"""
+    )
+
+
 async def test_a_message_is_explained(under: Under) -> None:
     await under.open("explain")
     _, octets = party(Role.IS, 7).command(METER, "4.8.1", YESTERDAY)

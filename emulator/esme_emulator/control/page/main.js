@@ -22,8 +22,10 @@ function open() {
   current = name in panels ? name : "overview";
   for (const panel of Object.keys(panels)) $(panel).hidden = panel !== current;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#${current}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.hash === `#${current}`) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone the bar is wider than the screen
+    } else link.removeAttribute("aria-current");
   }
   document.title = `esme: ${current}`;
   window.scrollTo(0, 0);
