@@ -53,6 +53,10 @@ def parse_curves(
     """
     lines = csv.reader(text.lstrip("\ufeff").splitlines())
     header = [re.sub(r"[_\s]+", " ", cell.strip().lower()) for cell in next(lines, [])]
+    if len(header) == 1 and ";" in header[0]:
+        raise ValueError(
+            "line 1: semicolons between columns: use commas there, and a point in numbers"
+        )
     rows = ((lines.line_num, row) for row in lines if any(cell.strip() for cell in row))
     if len(header) > _SHORT:
         taken = channel or "import"

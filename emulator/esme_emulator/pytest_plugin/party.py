@@ -16,6 +16,7 @@ from esme_emulator.messaging.topics import Via
 from esme_emulator.pytest_plugin.clock import AnyClock
 from esme_emulator.pytest_plugin.journal import LINES_IN_MESSAGE, NAMES, Journal
 from esme_emulator.pytest_plugin.system import EsmeMeter, WindowLike, window_of
+from esme_emulator.runtime.config import closest
 from gbcs import EUI, Command, Keystore, KeyUsage, Message, authenticate
 from gbcs.tables.reading_services import SINGLE, ReadingService, service_of
 from gbcs.tables.result_codes import result_name
@@ -214,6 +215,8 @@ class EsmeParty:
         return await self._requesters[via].request(command, octets, _REAL_TIMEOUT)
 
     def _prepare(self, meter: EsmeMeter | EUI, srv: str, window: WindowLike, via: Via) -> _Read:
+        if not isinstance(meter, EsmeMeter | EUI):
+            raise TypeError(f"{meter!r} is not a meter: give esme_meter or esme_fleet.meter(EUI)")
         variant = meter.profile.variant if isinstance(meter, EsmeMeter) else SINGLE
         service = service_of(srv, variant)
         if window is not None and not service.windowed:
@@ -308,6 +311,9 @@ class Parties:
     def new_supplier(self) -> EsmeParty:
         """The import supplier after a change of supplier; it may read 4.6.1, 4.8.1 and 4.8.2."""
         return self["new_supplier"]
+
+    def __getattr__(self, name: str) -> EsmeParty:
+        raise AttributeError(f"no party is called {name}; {closest(name, NAMES)}")
 
     def __getitem__(self, name: str) -> EsmeParty:
         """Return the party called `name`, which may be its EUI. Raises `KeyError` for no party."""

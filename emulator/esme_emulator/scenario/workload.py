@@ -173,6 +173,8 @@ def parse_trace(
 def _trace_line(
     row: list[str], kinds: dict[tuple[str, str], int], meters: int, last: float
 ) -> TraceLine:
+    if len(row) == 1 and ";" in row[0]:
+        raise ValueError("semicolons between columns: use commas there, and a point in numbers")
     if len(row) not in (1, 4, 6):
         raise ValueError(
             "give seconds, or seconds, number of the meter, party, SRV; "

@@ -45,6 +45,7 @@ def test_an_empty_cell_is_a_gap_and_not_0() -> None:
     [
         ("start,import\n2026-03-28T00:00Z,5\n", "unit"),
         ("start,import_wh\nsoon,5\n", "line 2: 'soon' is not a time"),
+        ("start;import_kwh\n2026-03-28T00:00Z;0,5\n", "line 1: semicolons between columns"),
         ("start,import_wh\n2026-03-28T00:00Z,x\n", "line 2: 'x' is not an energy"),
         ("start,import_wh\n2026-03-28T00:10Z,5\n", "line 2: .* does not begin a half hour"),
         ("start,import_wh\n2026-03-28T00:00Z,5\n2026-03-28T00:00Z,5\n", "line 3: .* twice"),

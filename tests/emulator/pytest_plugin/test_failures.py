@@ -164,6 +164,10 @@ READS = {
         'read(esme_meter, "4.8.1", "2026-01-02T12:00")',
         "*2026-01-02T12:00 is a time, not a day. *",
     ),
+    "of an EUI as text": (
+        'read("00DBE50000000000", "4.8.1")',
+        "*'00DBE50000000000' is not a meter: give esme_meter or esme_fleet.meter(EUI)",
+    ),
     "by an unknown way": (
         'read(esme_meter, "4.8.1", via="post")',
         "*via 'post': give 'cache' or 'direct'",
@@ -272,6 +276,7 @@ def test_a_read_that_a_meter_drops_names_the_outcome(
         ("assert_device_hits(0, srv='x', meter=esme_meter)", "*'x': write one such as 4.8.1"),
         ("esme_meter.hits('7.6')", "*'7.6': its commands are counted as 7.5"),
         ("await esme_cache.purge(srv='4.8')", "*SRV '4.8': did you mean 4.*?"),
+        ("esme_party.suplier", "no party is called suplier; did you mean supplier?"),
         ("esme_party['suplier']", "'no party is called suplier; choose one of supplier, *"),
         ("await esme_clock.advance()", "give seconds, minutes, hours or days to advance by"),
     ],

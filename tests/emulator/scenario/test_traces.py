@@ -38,6 +38,7 @@ def test_a_line_may_have_a_window_of_its_own() -> None:
         ("nan", "'nan': give seconds of 0 or more"),
         ("inf", "'inf': give seconds of 0 or more"),
         pytest.param("9" * 200_000, "field larger than field limit", id="long"),
+        ("12.5;7;distributor;4.8.1", "semicolons between columns: use commas"),
         ("1,2", "give seconds, or seconds, number of the meter, party, SRV"),
         ("1,50,distributor,4.8.3", "'50': give the number of a meter, 0 to 49"),
         ("1,-1,distributor,4.8.3", "'-1': give the number of a meter"),

@@ -17,7 +17,10 @@ _LINES = 20
 """Approximate number of plain lines during a load."""
 _WHICH = ""
 """Title of the column that names the requests of a row."""
-_SILENT = "; nothing answers: see that the meters, and with --via cache a cache, use this broker"
+_SILENT = (
+    "; nothing answers: see that these meters, and with --via cache a cache, use this broker, "
+    "with the same --seed and --base"
+)
 
 
 @contextmanager
