@@ -90,6 +90,10 @@ class Mosquitto:
         self.kill()
 
 
+DEAD_PORT = 1
+"""A TCP port on which nothing listens, since no program gets it as a free one."""
+
+
 def free_port() -> int:
     """Return an unused TCP port of the loopback interface."""
     with socket.socket() as probe:

@@ -1,6 +1,5 @@
 """Mistakes of a user: each is one line that says what is wrong and what to give instead."""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from click.testing import CliRunner, Result
 from esme_emulator.cli import messages
 from esme_emulator.cli.main import main
 from gbcs import text_messages
+from tests.support.mosquitto import DEAD_PORT
 
 SHORT = 1000
 """Limit of an input in these tests, in octets."""
@@ -59,20 +59,12 @@ def test_a_mistake_is_one_line_that_says_what_to_give(arguments: list[str], text
     assert empty.read_bytes() == b""
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize("command", ["counters http://", "cache inspect valkey://"])
 def test_an_unreachable_server_is_named_without_the_number_of_the_error(command: str) -> None:
     if "valkey" in command:
         pytest.importorskip("valkey")
     *words, url = command.split()
-    result = esme(*words, f"{url}127.0.0.1:{free_port()}")
+    result = esme(*words, f"{url}127.0.0.1:{DEAD_PORT}")
     assert_one_line(result, "connection refused", 1)
     assert "rrno" not in result.stderr
     assert "Error" not in result.stderr

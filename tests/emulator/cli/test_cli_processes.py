@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mosquitto import DEAD_PORT, Mosquitto
 from tests.support.rtds import ROOT
 
 pytestmark = pytest.mark.processes
@@ -230,7 +230,7 @@ def test_a_failure_is_an_exit_code_and_one_line(
 
 
 def test_a_missing_broker_is_one_line() -> None:
-    said = esme("fleet", "--broker", f"mqtt://127.0.0.1:{free_port()}")
+    said = esme("fleet", "--broker", f"mqtt://127.0.0.1:{DEAD_PORT}")
     assert_one_line(said, 1, b"no MQTT broker at 127.0.0.1")
 
 

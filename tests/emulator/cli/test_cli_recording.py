@@ -11,7 +11,7 @@ from esme_emulator.messaging.recording import read_recording
 from gbcs.pcap import read_packets
 from tests.emulator.cli.test_cli_processes import DAY, METER, running
 from tests.support.command_line import esme
-from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mosquitto import DEAD_PORT, Mosquitto
 
 LINE = {"at": "2026-01-15T12:00:00Z", "topic": f"s1sp/{METER}/command", "message": "DF09"}
 
@@ -52,14 +52,14 @@ def recording(folder: Path, *lines: object) -> Path:
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     path = recording(tmp_path, LINE)
     for arguments in ([path], [tmp_path / "other.jsonl", "--pcap", path]):
-        result = esme("record", *arguments, "--broker", f"mqtt://127.0.0.1:{free_port()}")
+        result = esme("record", *arguments, "--broker", f"mqtt://127.0.0.1:{DEAD_PORT}")
         assert (result.exit_code, result.stderr) == (2, f"esme: {path} exists: name another file\n")
     assert path.read_text().startswith("{")
 
 
 def test_no_broker_to_record_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "morning.jsonl"
-    result = esme("record", path, "--broker", f"mqtt://127.0.0.1:{free_port()}")
+    result = esme("record", path, "--broker", f"mqtt://127.0.0.1:{DEAD_PORT}")
     assert result.exit_code == 1
     assert result.stderr.startswith("esme: no MQTT broker at ")
     assert not path.exists()

@@ -16,7 +16,7 @@ from gbcs.block_transfer import Routing, Transfers, segment
 from tests.emulator.cli.test_cli_processes import DAY, ESME, GUARD, METER, ended, running
 from tests.support.command_line import esme
 from tests.support.estate import ESTATE, UNIX_NOW, command, meter_octets
-from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mosquitto import DEAD_PORT, Mosquitto
 
 
 @contextmanager
@@ -121,6 +121,6 @@ def test_json_and_explain_exclude_each_other() -> None:
 
 
 def test_no_broker_is_one_line() -> None:
-    result = esme("watch", "--broker", f"mqtt://127.0.0.1:{free_port()}")
+    result = esme("watch", "--broker", f"mqtt://127.0.0.1:{DEAD_PORT}")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("esme: no MQTT broker at ")

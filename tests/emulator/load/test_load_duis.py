@@ -33,7 +33,7 @@ from esme_emulator.scenario.scenario import Mix
 from esme_emulator.transport import MemoryBroker, TransportError
 from gbcs.tables.roles import Role
 from tests.support.estate import ESTATE, KEYS, METER, SEED, UNIX_NOW, command, meter_octets
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import DEAD_PORT, free_port
 
 MIX = (Mix(3, "import-supplier", "4.8.1"), Mix(1, "other-user", "4.8.1"))
 SOURCE = EstateSource(SEED, 5, DEFAULT_BASE)
@@ -110,7 +110,7 @@ async def test_requests_whose_signature_is_unknown_are_refused(tmp_path: Path) -
 
 
 async def test_nothing_listens_at_the_endpoint() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{DEAD_PORT}"
     endpoint = DuisEndpoint(url, f"http://127.0.0.1:{free_port()}/", USERS)
     with pytest.raises(TransportError, match=f"as the DUIS endpoint at {url} .*--to-url"):
         await loaded(endpoint, plan())
@@ -124,7 +124,7 @@ async def test_a_request_to_an_endpoint_that_died_is_not_sent(
         road = endpoint.road()
         async with road.connected(in_flight, lambda: 0.5, freed.set):
             assert road.state.is_up
-            dead = f"http://127.0.0.1:{free_port()}"
+            dead = f"http://127.0.0.1:{DEAD_PORT}"
             road._endpoint = replace(endpoint, url=dead)  # as if it had ended
             request = endpoint.maker(plan(), ESTATE, 5).request(Slot(0, 0.0, 0, 0), UNIX_NOW)
             in_flight.send(request, 0.0, 0.0)

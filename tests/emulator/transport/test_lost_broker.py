@@ -33,7 +33,7 @@ from tests.emulator.transport.brokers import (
     served,
     speak_only_3_1_1,
 )
-from tests.support.mosquitto import OPEN, TUNED, Mosquitto, free_port
+from tests.support.mosquitto import DEAD_PORT, OPEN, TUNED, Mosquitto
 
 
 @pytest.fixture
@@ -54,9 +54,8 @@ async def refusal(url: str, start_timeout: float = 0.2) -> str:
 
 
 async def test_no_broker_at_start() -> None:
-    port = free_port()
-    assert await refusal(f"mqtt://127.0.0.1:{port}") == (
-        f"no MQTT broker at 127.0.0.1:{port} (connection refused): start one, or name another"
+    assert await refusal(f"mqtt://127.0.0.1:{DEAD_PORT}") == (
+        f"no MQTT broker at 127.0.0.1:{DEAD_PORT} (connection refused): start one, or name another"
     )
 
 

@@ -12,7 +12,7 @@ from esme_emulator.cache.store.base import LEAST_LIMIT, HeldLease, Lease, StoreA
 from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
 from tests.support.estate import UNIX_NOW
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import DEAD_PORT
 from tests.support.stores import kill_rounds
 from tests.support.valkey import NODES, ValkeyCluster, ValkeyServer
 
@@ -73,7 +73,7 @@ async def test_an_estate_is_spread_over_all_nodes_a_meter_is_not(
 
 async def test_one_node_of_the_url_is_enough(cluster: ValkeyCluster) -> None:
     first, last = cluster.nodes[0].port, cluster.nodes[-1].port
-    hosts = f"127.0.0.1:{first}", f"127.0.0.1:{free_port()},127.0.0.1:{last}"
+    hosts = f"127.0.0.1:{first}", f"127.0.0.1:{DEAD_PORT},127.0.0.1:{last}"
     for host in hosts:
         store = ValkeyStore(f"valkey://{host}", "estate")
         for number in range(10):
@@ -84,7 +84,7 @@ async def test_one_node_of_the_url_is_enough(cluster: ValkeyCluster) -> None:
 
 async def test_servers_that_are_no_cluster_are_refused(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path) as server:
-        store = ValkeyStore(f"{server.url[:-2]},127.0.0.1:{free_port()}", "estate")
+        store = ValkeyStore(f"{server.url[:-2]},127.0.0.1:{DEAD_PORT}", "estate")
         with pytest.raises(StoreError, match="is no node of a cluster: name one server alone"):
             await store.check()
         await store.close()

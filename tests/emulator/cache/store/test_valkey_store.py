@@ -19,7 +19,7 @@ from esme_emulator.cache.store.sealing import key_text
 from esme_emulator.cache.store.valkey import ValkeyStore
 from gbcs import EUI
 from tests.support.estate import METER, OTHER_METER, UNIX_NOW
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import DEAD_PORT
 from tests.support.stores import Worker, assert_every_call_fails, kill_rounds
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import settle
@@ -88,7 +88,7 @@ async def test_a_scheme_with_tls_does_not_speak_to_a_server_without(
 
 
 async def test_a_server_that_is_not_there() -> None:
-    store = ValkeyStore(f"redis://127.0.0.1:{free_port()}", "estate")
+    store = ValkeyStore(f"redis://127.0.0.1:{DEAD_PORT}", "estate")
     await assert_every_call_fails(store, "no answer; see that the server runs there")
     await store.close()
 
@@ -563,7 +563,7 @@ async def test_a_primary_that_became_a_replica_is_away_and_its_address_is_tried_
             store = ValkeyStore(url, "estate")
             await store.put(KEY, ENTRY)
             await client.config_set("replica-serve-stale-data", stale)
-            await client.execute_command("REPLICAOF", "127.0.0.1", free_port())
+            await client.execute_command("REPLICAOF", "127.0.0.1", DEAD_PORT)
             for call in (lambda: store.put(KEY, ENTRY), lambda: store.reserve(0, 0), store.check):
                 with pytest.raises(StoreAwayError, match="takes no writes") as raised:
                     await call()
