@@ -141,6 +141,8 @@ async def serve_cache(
     """
     tasks = Tasks()
     service = CacheService(policy, store, clock, real or SystemClock(), tasks, known)
+    if known is not None:
+        known.on_new_identity = policy.readings_changed
     group, alerts = (GROUP, ALERTS_GROUP) if policy.settings.shared else ("", "")
     subscriptions = {
         group + command_topic(CACHED, "+"): service.receive_command,

@@ -35,6 +35,8 @@ class KnownIdentity:
         """Whether there are fleets, and all answer on the Response Topic of a command."""
         self.on_change: Callable[[], None] = lambda: None
         """Is called when `heeds_response_topics` has changed."""
+        self.on_new_identity: Callable[[], None] = lambda: None
+        """Is called when `identity` has changed."""
         self.settled = True
         """Whether all fleets have answered since the last one started."""
         self._token = token
@@ -58,7 +60,8 @@ class KnownIdentity:
             self._heed(False)
         if starts and self.settled and not self._fleets:
             # No fleet has answered before, so this is the only one.
-            self._fleets, self.identity = frozenset([identity]), identity
+            self._fleets = frozenset([identity])
+            self._take(identity)
             self._heed(heeds)
             return False
         alone = self.settled and self._fleets == {identity}
@@ -67,7 +70,7 @@ class KnownIdentity:
             self._fleets |= {identity}
             self._started |= starts
             self.settled = False
-            self.identity = self._token()
+            self._take(self._token())
         return changes
 
     def query(self) -> None:
@@ -86,7 +89,12 @@ class KnownIdentity:
         self._heed(all(self._heard.values()))
         together = "".join(sorted(self._fleets))
         one = len(self._fleets) == 1
-        self.identity = together if one else sha256(together.encode()).hexdigest()[:DIGITS]
+        self._take(together if one else sha256(together.encode()).hexdigest()[:DIGITS])
+
+    def _take(self, identity: str) -> None:
+        if identity != self.identity:
+            self.identity = identity
+            self.on_new_identity()
 
     def _heed(self, heeds: bool) -> None:
         if heeds is not self.heeds_response_topics:

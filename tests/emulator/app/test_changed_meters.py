@@ -133,6 +133,36 @@ async def test_a_reply_on_its_way_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
         assert bench.hits == 0
 
 
+async def test_a_request_after_the_change_does_not_join_one_of_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, latency=Fixed(5.0)) as bench:
+        first = asyncio.create_task(bench.read())
+        await until(lambda: bench.fleet.counters.hits("4.8.1") == 1)
+        await bench.fleet.replace(METER, FLAT)
+        second = asyncio.create_task(bench.read())
+        await until(lambda: bench.fleet.counters.hits("4.8.1") == 2)
+        await bench.clock.advance(10.0)
+        assert energies(await first) != {1000}
+        assert energies(await second) == {1000}
+
+
+async def test_a_late_reply_to_a_command_of_before_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, latency=Fixed(200.0)) as bench:
+        reading = asyncio.create_task(bench.read())
+        await until(lambda: bench.fleet.counters.hits("4.8.1") == 1)
+        await bench.clock.advance(150.0)
+        with pytest.raises(NoReplyError):
+            await reading
+        await bench.fleet.replace(METER, FLAT)
+        bench.fleet.fleet.set_network(NONE, None)
+        await bench.clock.advance(60.0)
+        assert energies(await bench.read()) == {1000}
+        assert bench.hits == 0
+
+
 async def test_a_state_leaves_the_readings_that_caches_keep(bench: Bench) -> None:
     before = await bench.read()
     bench.fleet.profiles.set_state(METER, "suspended")

@@ -213,6 +213,14 @@ class Flights:
         self._replies.invalidate(device)
         return [self.flushes.device(device, self._context.now)]
 
+    def readings_changed(self) -> None:
+        """Keep no reply to a command sent before, and let no later request join its flight."""
+        for flight in self._flights.values():
+            flight.keeps = False
+        self._by_key.clear()
+        self._putting.clear()
+        self._replies.invalidate(None)
+
     def _distrust(self, latest: float, now: float) -> None:
         """Distrust entries received before the clock, at `latest`, was set back to `now`."""
         for flight in self._flights.values():

@@ -226,6 +226,14 @@ class CachePolicy:
             self.ledger.note(CACHE_ENDED)
         return self._flights.abandon()
 
+    def readings_changed(self) -> None:
+        """Note that the meters may now have other readings than before.
+
+        Keep no reply to a command sent before, and let no later request share it.
+        """
+        self._transactions.distrust()
+        self._flights.readings_changed()
+
     # The store
 
     def answer(self, question: Question, answer: object, now: float) -> list[Effect]:

@@ -311,6 +311,12 @@ class Transactions:
         of_device = (record for one, record in self._records.items() if one.device == device)
         return [record for record in of_device if record.first_sent is not None]
 
+    def distrust(self) -> None:
+        """Keep no reply to a command sent before, and do not compare it with later ones."""
+        for record in self._records.values():
+            record.keeps &= record.first_sent is None
+            record.first_reply = None
+
     def _forget(self, now: float) -> None:
         """Forget the oldest two, unless they are in flight or not old enough."""
         for _ in range(2):
