@@ -246,8 +246,8 @@ async def _fleet(
     async def change(make: Callable[[], None]) -> None:
         """Make a change of readings. Under a random identity no cache keeps any meanwhile."""
         async with lock:
-            await exchange.change(random_identity())
             try:
+                await exchange.change(random_identity())
                 make()
             finally:
                 await exchange.change(options.identity(estate.seed))

@@ -96,7 +96,14 @@ def _owning(seed: str, eui: EUI, mix: MeterMix, version: int) -> Meter:
 
     `version` is that of the mix, so that a change ends the cache.
     """
-    own = mix.own(eui)
+    return owning(seed, eui, mix, mix.own(eui))
+
+
+def owning(seed: str, eui: EUI, mix: MeterMix, own: OwnData) -> Meter:
+    """Return the meter `eui` of a fleet with this data of its own, which need not be in `mix`.
+
+    Raises `ProfileError` if such a meter cannot have this data.
+    """
     meter = _drawn(seed, eui, mix if own.profile is None else (own.profile,))
     table, curves = own.table, own.curves
     slots = own.tariff or meter.tariff

@@ -19,13 +19,13 @@ from esme_emulator.cache.policy.policy import CachePolicy
 from esme_emulator.cache.policy.reads import in_order
 from esme_emulator.cache.service import CacheService
 from esme_emulator.cache.store.base import Store
-from esme_emulator.device.model import Meter, meter_of, profile_of
+from esme_emulator.device.model import Meter, meter_of, owning, profile_of
 from esme_emulator.faults.engine import Faults
 from esme_emulator.fleet.counters import Counters
 from esme_emulator.fleet.fleet import Fleet
 from esme_emulator.messaging.validation import UNKNOWN_SRV
 from esme_emulator.monitor.journal import Journal
-from esme_emulator.profiles import MeterMix, MeterProfile, MeterTable
+from esme_emulator.profiles import MeterMix, MeterProfile, MeterTable, own_data
 from esme_emulator.runtime.clock import Clock
 from esme_emulator.runtime.errors import UserError
 from esme_emulator.runtime.events import Events
@@ -166,8 +166,9 @@ class RunningFleet:
 
         Raises `ProfileError` if it cannot be used; then nothing has changed.
         """
-        meter_of(self.seed, device, MeterMix([(device, table)], kinds=self.profiles))
-        await self.change(partial(self.profiles.put, device, table))
+        own = own_data(table, device)
+        owning(self.seed, device, self.profiles, own)
+        await self.change(partial(self.profiles.put, device, own))
 
     async def reset(self) -> None:
         """Give all meters back what they had at first, and count from 0 again."""

@@ -10,6 +10,7 @@ from esme_emulator.profiles.fleet_file import (
     built,
     fleet_files,
     meter_table,
+    own_data,
     read_fleet,
 )
 from esme_emulator.profiles.loader import (
@@ -53,6 +54,7 @@ __all__ = [
     "meter_profile",
     "meter_profiles",
     "meter_table",
+    "own_data",
     "profile_files",
     "read_fleet",
     "source_of",

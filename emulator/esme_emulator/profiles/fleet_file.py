@@ -214,16 +214,10 @@ class MeterMix(tuple[MeterProfile, ...]):
         """The first EUI and the number of meters of each block, in order."""
         return [(EUI.from_int(block.first), block.count) for block in self._blocks]
 
-    def put(self, eui: EUI, table: MeterTable) -> None:
-        """Replace what a meter has of its own.
-
-        Raises `ProfileError`: the data cannot be used, or too many meters were changed. Then
-        nothing has changed.
-        """
-        block = _Block(int(eui), 1, table, _profile(table))
-        _curves(block, self._folder, eui)
-        self._change(eui, block)
-        self._put[eui] = _digest([repr(table.model_copy(update={"state": COMMISSIONED}))])
+    def put(self, eui: EUI, own: OwnData) -> None:
+        """Replace what a meter has of its own. Raises `ProfileError` if too many were changed."""
+        self._change(eui, _Block(int(eui), 1, own.table, own.profile))
+        self._put[eui] = _digest([repr(own.table.model_copy(update={"state": COMMISSIONED}))])
 
     def set_state(self, eui: EUI, state: State) -> None:
         """Change the state of a meter. Raises `ProfileError` if too many meters were changed."""
@@ -266,8 +260,7 @@ class MeterMix(tuple[MeterProfile, ...]):
 
     def own(self, eui: EUI) -> OwnData:
         """Read and return the data of a meter. Raises `ProfileError`."""
-        block = self._block(eui)
-        return OwnData(block.profile, block.table, _curves(block, self._folder, eui))
+        return _read(self._block(eui), self._folder, eui)
 
     def check(self) -> None:
         """Check each block, and read the data of its first meter in the first `_CHECKED` blocks.
@@ -338,6 +331,15 @@ def built(meters: Mapping[str, Mapping[str, Any]]) -> MeterMix:
         except ProfileError as error:
             raise ProfileError(f"meter {text}: {error}") from None
     return MeterMix(blocks)
+
+
+def own_data(table: MeterTable, eui: EUI) -> OwnData:
+    """Return the data of a meter from a table without files. Raises `ProfileError`."""
+    return _read(_Block(int(eui), 1, table, _profile(table)), Path(), eui)
+
+
+def _read(block: "_Block", folder: Path, eui: EUI) -> OwnData:
+    return OwnData(block.profile, block.table, _curves(block, folder, eui))
 
 
 def meter_table(given: Mapping[str, Any]) -> MeterTable:

@@ -1,7 +1,7 @@
 """Meters that get other data or another state while caches keep their readings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,13 +12,14 @@ from esme_emulator.cache.policy.ledger import Decision
 from esme_emulator.cache.policy.settings import CacheSettings
 from esme_emulator.cache.store import MEMORY
 from esme_emulator.estate.parties import SUPPLIER, RemoteParty
+from esme_emulator.fleet.fleet import identity_of
 from esme_emulator.messaging.client import NoReplyError, Requester
-from esme_emulator.messaging.topics import CACHED
+from esme_emulator.messaging.topics import ASK_IDENTITY, CACHED, IDENTITY
 from esme_emulator.monitor.parts import RunningFleet
 from esme_emulator.profiles import meter_table
 from esme_emulator.profiles.latency import NONE, Fixed, Latency
 from esme_emulator.runtime.clock import ManualClock
-from esme_emulator.transport import MemoryBroker
+from esme_emulator.transport import MemoryBroker, connect
 from gbcs import EUI
 from gbcs.tables.roles import Role
 from gbcs.usecases.profile_read import Row
@@ -27,6 +28,7 @@ from tests.support.estate import (
     KEYS,
     METER,
     OTHER_METER,
+    SEED,
     UNIX_NOW,
     YESTERDAY,
     party,
@@ -47,6 +49,7 @@ class Bench:
     clock: ManualClock
     requester: Requester
     supplier: RemoteParty
+    broker: MemoryBroker
 
     @property
     def fleet(self) -> RunningFleet:
@@ -57,6 +60,13 @@ class Bench:
     def hits(self) -> int:
         assert self.caching.ledger is not None
         return self.caching.ledger.total(Decision.HIT)
+
+    async def start(self) -> "asyncio.Task[list[Row]]":
+        """Start a read, and wait until its command has reached the meter."""
+        before = self.fleet.counters.hits("4.8.1")
+        reading = asyncio.create_task(self.read())
+        await until(lambda: self.fleet.counters.hits("4.8.1") > before)
+        return reading
 
     async def read(self, device: EUI = METER) -> list[Row]:
         asked = self.supplier.command(device, "4.8.1", YESTERDAY)
@@ -95,7 +105,7 @@ async def running(
             )
         requester = Requester(CACHED, KEYS, clock)
         await stack.enter_async_context(requester.connected(broker, {SUPPLIER}))
-        yield Bench(meters, other, clock, requester, party(Role.IS))
+        yield Bench(meters, other, clock, requester, party(Role.IS), broker)
 
 
 async def test_no_cache_serves_readings_of_before(bench: Bench) -> None:
@@ -119,13 +129,11 @@ async def test_no_cache_serves_readings_of_before(bench: Bench) -> None:
 
 async def test_a_reply_on_its_way_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(monkeypatch, latency=Fixed(5.0)) as bench:
-        reading = asyncio.create_task(bench.read())
-        await until(lambda: bench.fleet.counters.hits("4.8.1") == 1)
+        reading = await bench.start()
         await bench.fleet.replace(METER, FLAT)
         await bench.clock.advance(5.0)
         before = await reading
-        again = asyncio.create_task(bench.read())
-        await until(lambda: bench.fleet.counters.hits("4.8.1") == 2)
+        again = await bench.start()
         await bench.clock.advance(5.0)
         after = await again
         assert energies(after) == {1000}
@@ -137,11 +145,9 @@ async def test_a_request_after_the_change_does_not_join_one_of_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with running(monkeypatch, latency=Fixed(5.0)) as bench:
-        first = asyncio.create_task(bench.read())
-        await until(lambda: bench.fleet.counters.hits("4.8.1") == 1)
+        first = await bench.start()
         await bench.fleet.replace(METER, FLAT)
-        second = asyncio.create_task(bench.read())
-        await until(lambda: bench.fleet.counters.hits("4.8.1") == 2)
+        second = await bench.start()
         await bench.clock.advance(10.0)
         assert energies(await first) != {1000}
         assert energies(await second) == {1000}
@@ -151,8 +157,7 @@ async def test_a_late_reply_to_a_command_of_before_is_not_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with running(monkeypatch, latency=Fixed(200.0)) as bench:
-        reading = asyncio.create_task(bench.read())
-        await until(lambda: bench.fleet.counters.hits("4.8.1") == 1)
+        reading = await bench.start()
         await bench.clock.advance(150.0)
         with pytest.raises(NoReplyError):
             await reading
@@ -175,6 +180,23 @@ async def test_a_state_leaves_the_readings_that_caches_keep(bench: Bench) -> Non
     with pytest.raises(NoReplyError):
         await asking
     assert bench.fleet.counters.hits(device=OTHER_METER) == 0
+
+
+async def test_a_change_that_is_cancelled_leaves_the_identity_of_before(bench: Bench) -> None:
+    changing = asyncio.create_task(bench.fleet.replace(METER, FLAT))
+    await asyncio.sleep(0)
+    changing.cancel()
+    await asyncio.wait([changing])
+    assert changing.cancelled()
+    announced: list[str] = []
+
+    def hear(_: str, octets: bytes, __: Mapping[str, str]) -> None:
+        announced.append(octets.decode())
+
+    async with connect(bench.broker, client_id="ear", subscriptions={IDENTITY: hear}) as ear:
+        await ear.publish(ASK_IDENTITY, b"")
+        await until(lambda: announced)
+    assert set(announced) == {identity_of(SEED)}
 
 
 async def test_two_changes_at_once_are_made_one_after_the_other(bench: Bench) -> None:

@@ -1,11 +1,13 @@
 """Meters over HTTP: search, own data and states."""
 
+import gc
 from typing import Any
 
 import httpx
 import pytest
 
 from esme_emulator.device.model import profile_of
+from esme_emulator.profiles import MeterMix
 from tests.emulator.control.process import Process
 from tests.emulator.control.test_control_endpoints import get
 from tests.support.estate import ESTATE, METER, OTHER_METER, SEED, STRANGER, UNIX_NOW, command
@@ -74,6 +76,17 @@ async def test_a_meter_gets_its_own_data(process: Process, client: httpx.AsyncCl
     assert process.changes == 1
     others = await get(client, f"/meters/{OTHER_METER}")
     assert others["own"] == []
+
+
+async def test_data_that_were_replaced_are_freed(client: httpx.AsyncClient) -> None:
+    def mixes() -> int:
+        return sum(isinstance(one, MeterMix) for one in gc.get_objects())
+
+    await put(client, METER, half_hours=CURVE)
+    before = mixes()
+    for energy in range(5):
+        await put(client, METER, half_hours=CURVE | {"values": {"import": [energy]}})
+    assert mixes() == before
 
 
 async def test_an_empty_table_takes_the_own_data_away(client: httpx.AsyncClient) -> None:
