@@ -215,10 +215,8 @@ async def test_the_journal_is_filtered_and_a_request_is_explained(under: Under) 
     await page.wait_for_selector("#error", state="hidden")
 
 
-async def test_an_answer_that_comes_late_does_not_replace_a_later_one(under: Under) -> None:
-    page = under.page
-    await under.open("requests")
-    await page.click("#filter button")
+async def hold(page: "Page", url: str) -> asyncio.Event:
+    """Hold the answers of `url` back until the event is set."""
     held = asyncio.Event()
 
     async def late(route: "Route") -> None:
@@ -226,7 +224,15 @@ async def test_an_answer_that_comes_late_does_not_replace_a_later_one(under: Und
         await held.wait()
         await route.fulfill(response=answer)
 
-    await page.route("**/requests?limit=*", late)
+    await page.route(url, late)
+    return held
+
+
+async def test_an_answer_that_comes_late_does_not_replace_a_later_one(under: Under) -> None:
+    page = under.page
+    await under.open("requests")
+    await page.click("#filter button")
+    held = await hold(page, "**/requests?limit=*")
     async with page.expect_request("**/requests?limit=*"):  # of the background
         pass
     await page.fill("#filter [name=device]", str(METER))
@@ -480,3 +486,19 @@ async def test_meters_are_searched_and_suspended(under: Under) -> None:
     await under.until("document.querySelectorAll('#meter-list tbody tr').length == 1")
     assert str(OTHER_METER) in (await page.text_content("#meter-list") or "")
     assert await serious(page) == []
+
+
+async def test_a_search_that_ends_late_adds_nothing_to_a_later_one(under: Under) -> None:
+    page = under.page
+    await under.open("meters")
+    held = await hold(page, "**/meters?limit=*")
+    async with page.expect_request("**/meters?limit=*"):
+        await page.click("#meter-filter button")
+    await page.select_option("#meter-filter [name=state]", "commissioned")
+    await page.click("#meter-filter button")
+    rows = "document.querySelectorAll('#meter-list tbody tr').length"
+    await under.until(f"{rows} == {len(ESTATE.meters)}")
+    async with page.expect_response("**/meters?limit=*"):
+        held.set()
+    await under.state()
+    assert await page.evaluate(rows) == len(ESTATE.meters)

@@ -65,6 +65,20 @@ function report(reason) {
   $("error").hidden = !reason;
 }
 
+/**
+ * Return a function that awaits an action and returns its result, or null if it was called again
+ * meanwhile: an answer that others overtook is out of date.
+ */
+export function latest() {
+  let calls = 0;
+  return async (action) => {
+    calls += 1;
+    const own = calls;
+    const result = await action();
+    return own === calls ? result : null;
+  };
+}
+
 /** Let `submit(fields)` handle a form, without leaving the page. */
 export function onSubmit(form, submit) {
   form.addEventListener("submit", (event) => {

@@ -1,7 +1,7 @@
 // Search of meters; and one meter: its kind, state, registers, counts, and its energy today against
 // a week ago.
 
-import { attempt, call, onSubmit, query } from "./api.js";
+import { attempt, call, latest, onSubmit, query } from "./api.js";
 import { chart } from "./chart.js";
 import { $, facts, fields, h, instant, table, text } from "./dom.js";
 
@@ -11,14 +11,13 @@ const MOST_CALLS = 25; // of one search, each of which looks at some of the mete
 
 let listed = [];
 let next = null; // where the search goes on
+const newestSearch = latest();
+const newestMeter = latest();
 
 export function start() {
   onSubmit($("meter-search"), () => meter(fields($("meter-search")).device));
-  onSubmit($("meter-filter"), () => {
-    listed = [];
-    return search();
-  });
-  $("more-meters").addEventListener("click", () => attempt(() => search(next)));
+  onSubmit($("meter-filter"), () => search([], ""));
+  $("more-meters").addEventListener("click", () => attempt(() => search(listed, next)));
   $("meter-list").addEventListener("click", (event) => {
     const device = event.target.closest("button[data-device]")?.dataset.device;
     if (device) attempt(() => meter(device).then(() => $("meter").scrollIntoView()));
@@ -34,16 +33,12 @@ export async function open() {
   if (choice.length === 1) choice.append(...profiles.map(({ profile }) => h("option", {}, profile)));
 }
 
-/** Add meters that fit the filter to the list, from behind `after` on. */
-async function search(after = "") {
-  const wanted = listed.length + PAGE;
-  next = after;
-  for (let calls = 0; calls < MOST_CALLS && next !== null && listed.length < wanted; calls += 1) {
-    const limit = wanted - listed.length;
-    const told = await call("GET", query("meters", { ...fields($("meter-filter")), after: next, limit }));
-    listed.push(...told.meters);
-    next = told.next;
-  }
+/** Show `former` and the meters behind `after` that fit the filter. */
+async function search(former, after) {
+  const found = await newestSearch(() => more(former, after));
+  if (found === null) return;
+  listed = found.meters;
+  next = found.next;
   $("more-meters").hidden = next === null;
   $("meter-list").replaceChildren(table(next === null ? "All meters that fit" : `Meters up to ${next}`, [
     ["device", (row) => h("button", { type: "button", class: "link", "data-device": row.device }, row.device)],
@@ -54,13 +49,37 @@ async function search(after = "") {
   ], listed));
 }
 
+/** Return `former` with the next meters that fit the filter, and where the search goes on. */
+async function more(former, after) {
+  const meters = [...former];
+  const wanted = meters.length + PAGE;
+  let place = after;
+  for (let calls = 0; calls < MOST_CALLS && place !== null && meters.length < wanted; calls += 1) {
+    const limit = wanted - meters.length;
+    const told = await call("GET", query("meters", { ...fields($("meter-filter")), after: place, limit }));
+    meters.push(...told.meters);
+    place = told.next;
+  }
+  return { meters, next: place };
+}
+
 async function meter(eui) {
+  const found = await newestMeter(() => withCurves(eui));
+  if (found !== null) draw(found);
+}
+
+/** Return a meter with its half hours of today and of a week before. */
+async function withCurves(eui) {
   const told = await call("GET", `meters/${encodeURIComponent(eui)}`);
   const today = told.now.slice(0, 10);
   const before = new Date(Date.parse(`${today}T00:00:00Z`) - WEEK).toISOString().slice(0, 10);
   const [now, then] = await Promise.all(
     [today, before].map((day) => call("GET", `meters/${told.device}/half-hours?day=${day}`)),
   );
+  return { told, today, before, now, then };
+}
+
+function draw({ told, today, before, now, then }) {
   const curves = [
     { name: `${today}, import above and export below zero`, kind: "hits", values: net(now) },
     { name: `${before}, a week before`, kind: "device", values: net(then) },

@@ -1,6 +1,6 @@
 // The journal of requests, and one request with its messages.
 
-import { attempt, call, inBackground, onSubmit, query } from "./api.js";
+import { attempt, call, inBackground, latest, onSubmit, query } from "./api.js";
 import { $, duration, facts, fields, h, instant, isUsed, show, table, text, timeOfDay, windowOf } from "./dom.js";
 import { explained } from "./explain.js";
 
@@ -9,8 +9,8 @@ const PAGE = 25;
 let shown = []; // requests of further pages, if the user asked for them
 let filter = {}; // the last one that was valid; what is being typed does not count yet
 let newest = -1; // number of the newest request that was fetched
-let asked = 0; // fetches of the list
-let fetching = 0; // those without an answer yet
+let fetching = 0; // fetches of the list without an answer yet
+const newestOf = latest();
 
 export function start() {
   onSubmit($("filter"), () => refresh(fields($("filter"))));
@@ -47,12 +47,9 @@ async function older() {
 
 /** Fetch a page of the list. Return null if a later fetch was started meanwhile. */
 async function page(parameters) {
-  asked += 1;
-  const own = asked;
   fetching += 1;
   try {
-    const told = await call("GET", query("requests", { ...parameters, limit: PAGE }));
-    return own === asked ? told : null;
+    return await newestOf(() => call("GET", query("requests", { ...parameters, limit: PAGE })));
   } finally {
     fetching -= 1;
   }
