@@ -261,6 +261,10 @@ class Transfers:
         self._memory = 0
         self._unfinished: list[Unfinished] = []
 
+    def whole(self, octets: bytes, source: str = "", channel: str = "") -> bytes | None:
+        """Return a message: `octets`, or what `receive` returns if they begin as a block does."""
+        return self.receive(octets, source, channel) if Block.begins(octets) else octets
+
     def receive(self, octets: bytes, source: str = "", channel: str = "") -> bytes | None:
         """Take a block that came from `source`; return the message if it is complete, else None.
 

@@ -26,7 +26,7 @@ from esme_emulator.cli.render.readings_csv import DECODED_COLUMNS, message_rows
 from esme_emulator.cli.render.screen import warn
 from esme_emulator.runtime.files import MAX_OCTETS
 from gbcs import FileKeystore, GbcsError, Message, decode, encode
-from gbcs.block_transfer import Block, Transfers
+from gbcs.block_transfer import Transfers
 from gbcs.explain import explain
 from gbcs.json_form import from_json, to_json
 from gbcs.octet_text import text_of
@@ -134,24 +134,16 @@ def _decoded(
             try:
                 if found.error is not None:
                     raise found.error
-                whole = _reassembled(found, transfers)
-                if whole is not None:
-                    message = decode(whole.octets, keys)
-                    keep(whole)
+                octets = transfers.whole(found.octets, found.source)
+                if octets is not None:
+                    message = decode(octets, keys)
+                    keep(replace(found, octets=octets))
                     yield Decoded(found.source, message, input=number)
             except (GbcsError, SourceError) as error:
                 yield Decoded(found.source, error=error, input=number)
             yield from _unfinished(transfers, number)
     transfers.give_up()
     yield from _unfinished(transfers, len(inputs))
-
-
-def _reassembled(found: Found, transfers: Transfers) -> Found | None:
-    """Return a message, whole; None for a block that does not complete one."""
-    if not Block.begins(found.octets):
-        return found
-    octets = transfers.receive(found.octets, found.source)
-    return None if octets is None else replace(found, octets=octets)
 
 
 def _unfinished(transfers: Transfers, number: int) -> Iterator[Decoded]:

@@ -41,10 +41,8 @@ class Watched:
 
         The block that completes a transfer is shown as the whole message.
         """
-        octets: bytes | None = recorded.octets
         try:
-            if Block.begins(recorded.octets):
-                octets = transfers.receive(recorded.octets, recorded.topic, recorded.topic)
+            octets = transfers.whole(recorded.octets, recorded.topic, recorded.topic)
             if octets is None:
                 return cls(recorded, None, error=Block.parse(recorded.octets).title)
             message = decode(octets, estate.keystore)
