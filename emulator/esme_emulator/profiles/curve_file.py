@@ -7,7 +7,7 @@ to whole Wh, as a register counts them; with up to three decimals nothing is rou
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
@@ -33,6 +33,14 @@ _UNIT = re.compile(r"\b(k?)(?:wh|varh)\b")
 _SHORT, _LONG = 46, 50
 
 
+SEMICOLONS = "semicolons between columns: use commas there, and a point in numbers"
+
+
+def has_semicolons(row: Sequence[str]) -> bool:
+    """Return whether a row that was split at commas has semicolons in their place."""
+    return len(row) == 1 and ";" in row[0]
+
+
 def zone_of(name: str) -> tzinfo:
     """Return the zone of times without an offset. Raises `ValueError`."""
     if name == "UTC":
@@ -53,10 +61,8 @@ def parse_curves(
     """
     lines = csv.reader(text.lstrip("\ufeff").splitlines())
     header = [re.sub(r"[_\s]+", " ", cell.strip().lower()) for cell in next(lines, [])]
-    if len(header) == 1 and ";" in header[0]:
-        raise ValueError(
-            "line 1: semicolons between columns: use commas there, and a point in numbers"
-        )
+    if has_semicolons(header):
+        raise ValueError(f"line 1: {SEMICOLONS}")
     rows = ((lines.line_num, row) for row in lines if any(cell.strip() for cell in row))
     if len(header) > _SHORT:
         taken = channel or "import"

@@ -27,6 +27,7 @@ from esme_emulator.estate.estate import Estate
 from esme_emulator.estate.parties import party_called
 from esme_emulator.messaging.recording import RecordingError, is_recording, read_recording
 from esme_emulator.messaging.topics import CACHED
+from esme_emulator.profiles.curve_file import SEMICOLONS, has_semicolons
 from esme_emulator.runtime.draws import draw_unit
 from esme_emulator.scenario.scenario import Mix, Process, Scenario, TraceLine, window_of
 from esme_emulator.scenario.supply import Supply, estate_of
@@ -173,8 +174,8 @@ def parse_trace(
 def _trace_line(
     row: list[str], kinds: dict[tuple[str, str], int], meters: int, last: float
 ) -> TraceLine:
-    if len(row) == 1 and ";" in row[0]:
-        raise ValueError("semicolons between columns: use commas there, and a point in numbers")
+    if has_semicolons(row):
+        raise ValueError(SEMICOLONS)
     if len(row) not in (1, 4, 6):
         raise ValueError(
             "give seconds, or seconds, number of the meter, party, SRV; "
