@@ -108,7 +108,7 @@ def measure(kind: str, folder: str) -> dict[str, Any]:
 
 
 def tables(folder: str) -> dict[str, Any]:
-    """Open a file with one table for many meters, and one with a table for each of them."""
+    """Open a file with one table for many meters, then a file with a table for each meter."""
     from esme_emulator.profiles import read_fleet
 
     found: dict[str, Any] = {}

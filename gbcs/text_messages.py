@@ -126,7 +126,7 @@ def _stands_alone(line: str, *, first: bool) -> bool:
 
 
 def _by_line(lines: Iterable[str], *, live: bool) -> Iterator[Found]:
-    """Yield the messages of each line. Raises `SourceError` if there is none in any of them."""
+    """Yield the messages in each line. Raises `SourceError` if no line holds a message."""
     found = _in_lines(lines)
     first = list(islice(found, 1 if live else 2))
     if len(first) == 1 and not live:

@@ -109,9 +109,9 @@ def meter_routes(parts: RunningParts) -> APIRouter:
 
     @router.put("/{eui}/state")
     async def put_state(eui: str, new: NewState) -> MeterState:
-        """Change the state of a meter: one that is not commissioned is like none, and is silent.
+        """Change the state of a meter. Only a commissioned meter answers.
 
-        Caches go on serving what they keep of it.
+        Caches go on serving the readings that they keep of it.
         """
         hosted = fleet_of(parts)
         device = meter_eui(hosted, eui)

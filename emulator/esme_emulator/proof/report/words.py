@@ -119,7 +119,7 @@ def avoided(result: ProofResult, name: str) -> str:
 
 
 def cost(value: float | str | None, name: str = "") -> str:
-    """Format a figure of costs, or say why there is none. `name` is its field in `Spent`."""
+    """Format a cost. Text is a reason and stays as it is. `name` is the cost's field in `Spent`."""
     if isinstance(value, str):
         return value
     if value is None:
