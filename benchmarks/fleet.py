@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
+from benchmarks.shares import resident
 from gbcs import EUI
 
 REAL, TOUCHED, REPEATED = 20_000, 1_000_000, 1_000
@@ -56,11 +56,6 @@ def in_process(module: str, *arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def rss() -> int:
-    fields = Path("/proc/self/statm").read_text().split()
-    return int(fields[1]) * 4096
-
-
 def start(meters: str) -> dict[str, Any]:
     """Serve this many meters, and read the last of them."""
     from esme_emulator.estate.estate import derived_estate
@@ -89,7 +84,7 @@ def start(meters: str) -> dict[str, Any]:
             await requester.request(*asked, 10.0)
 
     asyncio.run(read())
-    return {"ready": time.time(), "rss": rss()}
+    return {"ready": time.time(), "rss": resident()}
 
 
 def real() -> dict[str, Any]:
@@ -107,9 +102,9 @@ def real() -> dict[str, Any]:
     meters = list(islice(asking.meters, REAL))
     commands = [(meter, party.command(meter, "4.8.1", window)[1]) for meter in meters]
     fleet = Fleet(answering.meters, answering.keystore, answering.seed, NONE)
-    before = rss()
+    before = resident()
     first = each(commands, lambda ask: answered(fleet.receive(*ask, now).reply))
-    grown = rss() - before
+    grown = resident() - before
     again = commands[-REPEATED:]
     repeated = each(again, lambda ask: answered(fleet.receive(*ask, now).reply))
     return {"first": first, "repeated": repeated, "grown": grown}
@@ -162,7 +157,7 @@ def touch(kind: str) -> dict[str, Any]:
         strict=kind != "lean",
     )
     outbox = Outbox()
-    before = rss()
+    before = resident()
     counter = 0
     for number in range(TOUCHED):
         meter = estate.meters[number * 29]
@@ -178,7 +173,7 @@ def touch(kind: str) -> dict[str, Any]:
     totals = {fleet.counters.total(stage) for stage in Stage}
     if totals != {TOUCHED * len(srvs)}:
         raise SystemExit(f"counted {totals}")
-    return {"grown": rss() - before}
+    return {"grown": resident() - before}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from benchmarks.fleet import MB, answered, each, in_process, rss
+from benchmarks.fleet import MB, answered, each, in_process
+from benchmarks.shares import resident
 
 METERS, DIFFERENT, TABLES = 1_000_000, 1_000, 10_000
 READ = 1_000
@@ -89,21 +90,21 @@ def measure(kind: str, folder: str) -> dict[str, Any]:
     meters = [asking.meters[number * APART] for number in range(2 * READ + 1)]
     commands = [(meter, party.command(meter, "4.8.1", window)[1]) for meter in meters]
     found: dict[str, Any] = {}
-    before, began = rss(), perf_counter()
+    before, began = resident(), perf_counter()
     own = kind == "own"
     profiles = read_fleet(Path(folder) / "own.toml") if own else (meter_profile("single"),)
     fleet = Fleet(answering.meters, answering.keystore, answering.seed, NONE, profiles=profiles)
     answered(fleet.receive(*commands[0], now).reply)
-    found |= {"start": perf_counter() - began, "start_rss": rss() - before}
+    found |= {"start": perf_counter() - began, "start_rss": resident() - before}
     parts = {
         "first": commands[1 : READ + 1],
         "more": commands[READ + 1 :],
         "again": commands[-100:],
     }
     for name, part in parts.items():
-        before = rss()
+        before = resident()
         microseconds = each(part, lambda ask: answered(fleet.receive(*ask, now).reply))
-        found |= {name: microseconds / 1e6, f"{name}_rss": rss() - before}
+        found |= {name: microseconds / 1e6, f"{name}_rss": resident() - before}
     return found
 
 
@@ -113,9 +114,9 @@ def tables(folder: str) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for name in ("block", "block", "tables"):  # the first imports and compiles
-        before, began = rss(), perf_counter()
+        before, began = resident(), perf_counter()
         mix = read_fleet(Path(folder) / f"{name}.toml")
-        found |= {name: perf_counter() - began, "rss": rss() - before}
+        found |= {name: perf_counter() - began, "rss": resident() - before}
         del mix
     return found
 

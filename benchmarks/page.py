@@ -54,7 +54,7 @@ def _measure(pid: int, url: str, page: Any) -> None:
         before, start = spent(pid), time.perf_counter()
         time.sleep(TURN - 2)
         turns.append((spent(pid) - before) / (time.perf_counter() - start))
-        sizes.append(resident(pid))
+        sizes.append(resident(pid) / 2**20)
         if turn % 2:
             assert page.locator("#journal tbody tr").count() > 10, "the page shows no requests"
     closed = [mean(turns[place - 1 : place + 2 : 2]) for place in range(1, len(turns), 2)]

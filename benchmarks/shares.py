@@ -75,13 +75,12 @@ def spent(process: int) -> float:
     return spent / 1e9
 
 
-def resident(process: int) -> float:
-    """Return the resident memory of a process in MB, 0 if it has ended."""
+def resident(process: int | str = "self") -> int:
+    """Return the resident memory of a process in octets, 0 if it has ended."""
     with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _name(words: list[str]) -> str:

@@ -58,6 +58,6 @@ def _watch(processes: dict[str, subprocess.Popen[str]]) -> list[dict[str, float]
     """Sample the resident memory of each process in MB, once a second until the load is over."""
     samples: list[dict[str, float]] = []
     while processes["load"].poll() is None:
-        samples.append({name: resident(process.pid) for name, process in processes.items()})
+        samples.append({name: resident(process.pid) / 2**20 for name, process in processes.items()})
         time.sleep(1)
     return samples

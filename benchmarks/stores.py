@@ -16,6 +16,7 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
+from benchmarks.shares import resident
 from esme_emulator.cache.entry import Entry, Key
 from esme_emulator.cache.store import open_store
 from esme_emulator.cache.store.base import Lease, Store
@@ -127,13 +128,8 @@ def _growth(where: str) -> Callable[[], int]:
     """Return a function that returns the memory or file size of the store at `where`."""
     if where != "memory:":
         return lambda: sum(each.stat().st_size for each in Path(where).parent.iterdir())
-    before = _resident()
-    return lambda: _resident() - before
-
-
-def _resident() -> int:
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    before = resident()
+    return lambda: resident() - before
 
 
 async def _measure(
